@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config.h - the configuration file as both programs see it.
+ *
+ * One YAML file. A table of keys (config.c) drives parsing, defaults, range checks, the error texts
+ * and docs/configuration.md. A struct sl_config is immutable once read: the daemon swaps whole
+ * snapshots at reload. All strings and arrays belong to the config and live until
+ * sl_config_close(). Not thread-safe while it is built; read-only afterwards.
+ */
+#ifndef SL_BASE_CONFIG_H
+#define SL_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "bpf/abi.h"
+
+#define SL_CONFIG_BYTES_MAX   (4u << 20)
+#define SL_CONFIG_LISTEN_MAX  16u
+#define SL_CONFIG_DEVICES_MAX 64u
+#define SL_CONFIG_ROUTES_MAX  1024u
+#define SL_CONFIG_CHAIN_MAX   8u /* pools in the fallback chain of one route */
+#define SL_CONFIG_NAME_MAX    63u
+
+enum sl_io_backend {
+	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
+	SL_IO_URING = 1,
+	SL_IO_EPOLL = 2,
+};
+
+struct sl_config_node {
+	struct sl_endpoint endpoint;
+	const char *text; /* "10.0.0.7:8000" as written */
+	uint32_t weight;  /* 1..1000, default 1 */
+	unsigned line;	  /* in the file */
+};
+
+struct sl_config_pool {
+	const char *name;
+	const char *model; /* name the nodes know the model by; NULL: as the client said */
+	struct sl_config_node *nodes;
+	uint32_t node_count;
+	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
+	unsigned line;
+};
+
+struct sl_config_service {
+	struct sl_endpoint endpoint;
+	const char *text;
+	enum sl_lane lane;
+	uint32_t pool; /* index into pools; UINT32_MAX for the smart lane */
+	unsigned line;
+};
+
+/* One public model name. */
+struct sl_config_route {
+	const char *model;
+	uint32_t chain[SL_CONFIG_CHAIN_MAX]; /* indexes into pools: primary, then fallbacks */
+	uint32_t chain_len;
+	uint32_t connect_timeout_ms;
+	uint32_t ttft_timeout_ms;	 /* first token (streaming) */
+	uint32_t inter_token_timeout_ms; /* between tokens; comments do not count */
+	uint32_t total_timeout_ms;	 /* the request's deadline, all attempts together */
+	uint32_t attempts_max;		 /* over the whole chain, the first included */
+	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
+	uint32_t backoff_max_ms;
+	unsigned line;
+};
+
+struct sl_config {
+	const char *path;
+
+	/* daemon */
+	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];
+	uint32_t listen_count;
+	const char *admin_socket; /* Unix socket path; NULL: none */
+	uint32_t threads;	  /* 0: one per available CPU */
+	enum sl_io_backend io_backend;
+	uint32_t body_bytes_max;	     /* request body */
+	uint32_t header_timeout_ms;	     /* a request head must be complete by then */
+	uint32_t body_timeout_ms;	     /* no byte of a body for this long ends the request */
+	uint32_t idle_timeout_ms;	     /* idle keep-alive connections of clients */
+	uint32_t drain_ms;		     /* at SIGTERM: longest wait for open requests */
+	uint32_t connections_max;	     /* client connections a thread */
+	uint32_t requests_max;		     /* requests in flight a thread; over it: 503 */
+	uint32_t upstream_idle_ms;	     /* idle connections to nodes are closed after this */
+	uint32_t upstream_idle_max;	     /* idle connections kept for one node a thread */
+	uint32_t stream_buffer_bytes_max;    /* behind a slow client before the node is paused */
+	uint32_t send_timeout_ms;	     /* a client that takes no byte for this long is cut */
+
+	/* kernel plane */
+	const char *pin_dir; /* SL_PIN_DIR by default */
+	const char *devices[SL_CONFIG_DEVICES_MAX];
+	uint32_t device_count;
+	uint16_t nat_port_min;
+	uint16_t nat_port_max;
+	uint32_t flows_max;
+	uint64_t seed;
+	uint64_t tunables[SL_TUNABLE_KEYS]; /* global row: defaults filled in */
+
+	struct sl_config_pool *pools;
+	uint32_t pool_count;
+	struct sl_config_service *services;
+	uint32_t service_count;
+	struct sl_config_route *routes;
+	uint32_t route_count;
+
+	void *arena; /* owner of every string and array above */
+};
+
+/*
+ * Reads and checks the file. On failure writes every complaint, each as
+ * `FILE:LINE:COLUMN: error: KEY: what is wrong (expected …)` with the source line and a caret, into
+ * *ret_errors (malloc'ed, NUL-terminated, caller frees; NULL on success).
+ * `${NAME}` in a scalar is replaced from the environment; an unset NAME is an error.
+ * Returns 0, -ENOENT / -EACCES and the like when the file cannot be read, -EINVAL when it is wrong,
+ * -E2BIG over a limit, -ENOMEM.
+ */
+int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_errors);
+
+/* The same from memory; `name` stands for the file's name in errors. */
+int sl_config_parse(const char *name, const char *text, size_t text_len,
+		    struct sl_config **ret_config, char **ret_errors);
+
+/* Frees all and NULLs the pointer. */
+void sl_config_close(struct sl_config **config);
+
+/* The pool or route of that name, or NULL. Linear: for start, reload and the command only. */
+const struct sl_config_pool *sl_config_find_pool(const struct sl_config *config, const char *name);
+const struct sl_config_route *sl_config_find_route(const struct sl_config *config,
+						   const char *model);
+
+/* docs/configuration.md's table of keys, from the table that drives the parser. */
+void sl_config_write_reference(FILE *file);
+
+#endif
