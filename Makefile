@@ -56,3 +56,107 @@ PACKAGES := \
 	curl jq prometheus socat python3 python3-scapy nodejs npm ca-certificates \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk
+
+# ---- sources ----------------------------------------------------------------------------------
+LAYERS := base io http wire kernel policy upstream stage request ops
+LINK_ORDER := ops request stage upstream policy kernel wire http io base
+layer_src = $(wildcard user/$(1)/*.c) $(wildcard user/$(1)/*.cc)
+layer_obj = $(patsubst %,$(B)/%.o,$(call layer_src,$(1)))
+libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))
+below = $(if $(filter $(1),$(LINK_ORDER)),$(shell echo $(LINK_ORDER) | sed 's/.*\b$(1)\b/$(1)/'),)
+
+# what each layer's archive needs from outside
+SYSLIBS := -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lpthread -lm
+
+LOADER_SRC := $(wildcard loader/*.c)
+STANDIN_SRC := $(wildcard tests/standin/*.c)
+BPF_HEADERS := $(wildcard bpf/*.h) bpf/counters.def
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*.c))
+BPFTESTS := $(patsubst tests/bpf/%.c,$(B)/bpf/%,$(wildcard tests/bpf/*.c))
+BPFTEST_LIB := $(patsubst %,$(B)/%.o,$(wildcard tests/bpf/lib/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+NETTOOLS := $(patsubst tests/net/%.c,$(B)/net/%,$(wildcard tests/net/*.c))
+PROGRAMS := $(B)/sluice $(B)/sluiced
+
+.PHONY: all
+all: $(PROGRAMS) $(B)/sluice.bpf.o $(B)/standin
+
+$(B)/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.cc.o: %.cc
+	@mkdir -p $(@D)
+	$(SAY) CXX $<
+	$(Q)$(CXX) $(filter-out -std=gnu17,$(CFLAGS)) -std=gnu++17 -MMD -MP -c -o $@ $<
+
+define layer_rule
+$(B)/lib$(1).a: $(call layer_obj,$(1))
+	$$(SAY) AR $$@
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+$(B)/sluiced: $(B)/user/main.c.o $(call libs_from,$(LINK_ORDER))
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
+
+$(B)/sluice: $(patsubst %,$(B)/%.o,$(LOADER_SRC)) $(B)/loader/object.S.o $(B)/libbase.a
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lm
+
+# The BPF object travels inside the command.
+$(B)/loader/object.S.o: loader/object.S $(B)/sluice.bpf.o
+	@mkdir -p $(@D)
+	$(SAY) AS $<
+	$(Q)$(CC) -DSL_BPF_OBJECT_PATH='"$(B)/sluice.bpf.o"' -c -o $@ $<
+
+BPF_INCLUDE := -I/usr/include/$(shell $(CC) -print-multiarch)
+$(B)/sluice.bpf.o: bpf/sluice.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(SAY) BPF $@
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
+		-I. $(BPF_INCLUDE) -c -o $@ $<
+	$(Q)llvm-strip -g --strip-unneeded $@ 2>/dev/null || true
+
+$(B)/standin: $(patsubst %,$(B)/%.o,$(STANDIN_SRC))
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
+
+# ---- tests ------------------------------------------------------------------------------------
+define unit_rule
+$(B)/unit/$(1): $(B)/tests/unit/$(1).c.o $(call libs_from,$(call below,$(firstword $(subst /, ,$(1)))))
+	@mkdir -p $$(@D)
+	$$(SAY) LD $$@
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka -ljansson $$(SYSLIBS)
+endef
+$(foreach t,$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/*.c)),$(eval $(call unit_rule,$(t))))
+
+$(B)/bpf/%: $(B)/tests/bpf/%.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz
+
+$(B)/net/%: $(B)/tests/net/%.c.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+
+$(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
+
+.SECONDARY:
+.PHONY: unit bpftests bench-programs nettools
+unit: $(UNIT)
+bpftests: $(BPFTESTS)
+nettools: $(NETTOOLS)
+bench-programs: $(BENCH)
+
+.PHONY: clean
+clean:
+	$(Q)rm -rf build build-san
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
