@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server.h - client connections: HTTP/1.1 requests in, responses out.
+ *
+ *   state   meaning                                  leaves by
+ *   IDLE    between requests, owns no buffer         first byte -> HEAD
+ *   HEAD    collecting a request head                complete -> BODY or HANDLE; bad -> CLOSE
+ *   BODY    collecting the body                      complete -> HANDLE; bad, too large -> CLOSE
+ *   HANDLE  the request is with the owner            sl_server_finish -> IDLE, HEAD or CLOSE
+ *   CLOSE   the last answer is being flushed         -> closed
+ *
+ * The whole request is collected before it is handed over (bounded by body_bytes_max): retries
+ * and fallbacks need it again. It lies in one buffer that belongs to the connection until
+ * sl_server_finish() or sl_server_release_request(). A client that sends FIN or RST while its
+ * request is handled is gone: the owner is told at once. (A client that half-closes and then waits
+ * for an answer is treated as gone too; HTTP clients do not do that.)
+ *
+ * Cost of a small request: one copy of its bytes into the buffer, one parse, no system call of
+ * its own. An idle connection costs sizeof(struct sl_server_conn) and nothing else.
+ * Thread: the loop's.
+ */
+#ifndef SL_HTTP_SERVER_H
+#define SL_HTTP_SERVER_H
+
+#include "user/base/slab.h"
+#include "user/http/h1_chunk.h"
+#include "user/http/h1_parse.h"
+#include "user/io/socket.h"
+
+#define SL_SERVER_BUFFER_BYTES	 4096u	     /* first size of a request buffer */
+#define SL_SERVER_PIPELINE_BYTES (64u << 10) /* held of following requests before a pause */
+#define SL_SERVER_LINGER_MS	 2000u	     /* flush and wait for FIN after the last answer */
+
+struct sl_server;
+struct sl_server_conn;
+
+/* Why a connection ended with an answer of our own or none. */
+enum sl_server_refusal {
+	SL_SERVER_REFUSED_HEAD = 0, /* bad head, see status */
+	SL_SERVER_REFUSED_BODY,	    /* bad chunking */
+	SL_SERVER_REFUSED_TOO_LARGE,
+	SL_SERVER_REFUSED_SLOW, /* head or body not complete in time */
+	SL_SERVER_REFUSED_MANY, /* connections_max reached */
+	SL_SERVER_REFUSED_COUNT
+};
+
+struct sl_server_ops {
+	/* A complete request: conn->head, conn->body, conn->body_len. Answer it with respond, or
+	 * with socket sends followed by finish; or abort. */
+	void (*request)(struct sl_server_conn *conn);
+	/* The client left while its request was handled; the connection is closing. conn->request
+	 * state of the owner must let go of conn before return. */
+	void (*gone)(struct sl_server_conn *conn);
+	/* Output fell below the low mark. May be NULL. */
+	void (*drained)(struct sl_server_conn *conn);
+	/* Writes the body of an error answer (NUL-free JSON) to out; returns its length. */
+	int (*error_body)(struct sl_server *server, enum sl_server_refusal refusal, int status,
+			  const char *reason, char *out, size_t out_size);
+};
+
+struct sl_server_options {
+	uint32_t body_bytes_max;
+	uint32_t header_timeout_ms;
+	uint32_t body_timeout_ms;
+	uint32_t idle_timeout_ms;
+	uint32_t send_timeout_ms;
+	uint32_t connections_max;
+};
+
+struct sl_server {
+	struct sl_loop *loop;
+	const struct sl_server_ops *ops;
+	void *owner;
+	struct sl_server_options options; /* may be changed live */
+	struct sl_slab conns;
+	struct sl_slab heads;
+	struct sl_server_conn *open; /* list of all connections */
+	uint32_t conn_count;
+	bool draining; /* every answer says connection: close */
+	uint64_t accepted, requests, gone, refused[SL_SERVER_REFUSED_COUNT];
+};
+
+struct sl_server_conn {
+	struct sl_socket socket; /* first: the socket's callbacks cast */
+	struct sl_server *server;
+	struct sl_server_conn *next, **pprev;
+	struct sl_timer timer;
+	uint8_t state;
+	bool keep_alive; /* this request's answer may leave the connection open */
+	bool http10;	 /* the client speaks HTTP/1.0: no chunked coding */
+	bool to_head;	 /* HEAD request: no body in the answer */
+	bool in_request; /* inside ops->request: finish must not recurse */
+	bool again;	 /* finished inside ops->request */
+	bool finished;
+	bool paused_pipeline;
+	struct sl_h1_head *head; /* valid in HANDLE, until finish or release */
+	const char *body;	 /* decoded */
+	size_t body_len;
+	void *user; /* the owner's request */
+
+	char *in; /* request buffer */
+	size_t in_len, in_size;
+	size_t scanned, head_len, request_len;
+	struct sl_h1_chunk chunk;
+	size_t raw_at; /* chunked: next raw byte to decode */
+	char *next_in; /* bytes of following requests */
+	size_t next_len, next_size;
+	uint64_t started_ns;  /* first byte of this request */
+	uint64_t progress_ns; /* last byte in, or out while sending */
+	uint64_t sent_mark;
+};
+
+void sl_server_init(struct sl_server *server, struct sl_loop *loop, const struct sl_server_ops *ops,
+		    const struct sl_server_options *options, void *owner);
+/* All connections must be closed. */
+void sl_server_fini(struct sl_server *server);
+
+/* Takes an accepted descriptor. Over connections_max it is refused with a short 503. */
+void sl_server_accept(struct sl_server *server, int fd);
+
+/*
+ * A whole answer in one call: status, content type (NULL: none), further header lines
+ * ("name: value\r\n"…, may be NULL), body. Ends with sl_server_finish().
+ */
+void sl_server_respond(struct sl_server_conn *conn, int status, const char *content_type,
+		       const char *lines, size_t lines_len, const char *body, size_t body_len);
+
+/*
+ * Writes the head of an answer whose body the owner sends itself: chunked for HTTP/1.1, until
+ * close for 1.0 (body_len -1), or with a length. Returns 0, -ENOSPC when the lines are too long for
+ * one head, or -EPIPE.
+ */
+int sl_server_begin(struct sl_server_conn *conn, int status, const char *lines, size_t lines_len,
+		    int64_t body_len);
+
+/* Body bytes of an answer begun with body_len -1: one chunk (none when len is 0). */
+int sl_server_chunk(struct sl_server_conn *conn, const void *data, size_t len);
+/* The end of such a body, then sl_server_finish(). */
+void sl_server_end(struct sl_server_conn *conn);
+
+/* The answer is complete: next request, or flush and close. */
+void sl_server_finish(struct sl_server_conn *conn);
+
+/* The answer cannot be completed: RST, so that the client does not take it for whole. */
+void sl_server_abort(struct sl_server_conn *conn);
+
+/* Gives the request's bytes back early (a stream that can no longer be retried). */
+void sl_server_release_request(struct sl_server_conn *conn);
+
+/* Idle connections close now, the others after their answer. */
+void sl_server_drain(struct sl_server *server);
+/* Closes whatever is left, by RST where an answer was under way. */
+void sl_server_abort_all(struct sl_server *server);
+
+#endif
