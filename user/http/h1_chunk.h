@@ -60,8 +60,8 @@ struct sl_h1_chunk {
 	uint16_t trailer_len;
 	uint8_t state;
 	uint8_t digits;
-	uint8_t bad;  /* sticky refusal */
-	uint8_t last; /* the chunk of size 0 was seen */
+	uint8_t bad; /* sticky refusal */
+	uint8_t pad;
 };
 
 _Static_assert(sizeof(struct sl_h1_chunk) <= 16, "kept per connection");
