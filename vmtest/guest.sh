@@ -63,8 +63,7 @@ possessions() {
 reap() { # PROGRAM
 	local try pid
 	for ((try = 0; try < 30; try++)); do
-		[[ -s $tests_cgroup/cgroup.procs ]] || return 0
-		read -r pid <"$tests_cgroup/cgroup.procs" || return 0
+		grep -q '^populated 0' "$tests_cgroup/cgroup.events" && return
 		sleep 0.1
 	done
 	while read -r pid; do
@@ -74,21 +73,22 @@ reap() { # PROGRAM
 }
 
 # Each namespace and pin that came with the program goes, so that the next starts clean.
-sweep() { # PROGRAM, with the possessions before it on standard input
+sweep() { # PROGRAM POSSESSIONS_BEFORE
 	local kind what
 	while read -r kind what; do
+		[[ $'\n'$2$'\n' == *$'\n'"$kind $what"$'\n'* ]] && continue
 		echo "#vmtest left $1: $kind $what"
 		case $kind in
 		namespace) ip netns del "$what" ;;
 		pin) rm -f "$what" ;;
 		esac
-	done < <(possessions | grep -vxFf /dev/stdin)
+	done < <(possessions)
 	find /sys/fs/bpf -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
 }
 
 run_one() { # PROGRAM LIMIT_S
 	local before status started=$SECONDS
-	before=$(possessions; echo none)
+	before=$(possessions)
 	echo "#vmtest begin $1"
 	(
 		echo "$BASHPID" >"$tests_cgroup/cgroup.procs"
@@ -96,7 +96,7 @@ run_one() { # PROGRAM LIMIT_S
 	)
 	status=$?
 	reap "$1"
-	sweep "$1" <<<"$before"
+	sweep "$1" "$before"
 	echo "#vmtest end $1 $status $((SECONDS - started))"
 }
 
@@ -121,7 +121,8 @@ if [[ $(parameter mode) == shell ]]; then
 	exit
 fi
 stty -F /dev/ttyS1 raw -echo
-exec >/dev/ttyS1 2>&1
+# Through a pipe: tests must not take the serial port for a terminal and colour their output.
+exec > >(exec cat >/dev/ttyS1) 2>&1
 echo "#vmtest boot $(uname -r)"
 run_plan
 # The host reads all of it before the machine goes.

@@ -33,7 +33,10 @@ kernel_download() (
 kernel_get() {
 	local name=$1 package version part
 	mkdir -p "$out/$name"
-	package=$(kernel_newest "$name") || package=
+	if ! package=$(kernel_newest "$name"); then
+		note "$name: apt lists no package, refreshing the package index"
+		apt-get -qq update && package=$(kernel_newest "$name") || package=
+	fi
 	if [[ -n $package ]] && version=$(kernel_candidate "$package"); then
 		kernel_dir=$out/$name/${package}_${version//[:\/]/_}
 		[[ -d $kernel_dir ]] && return 0
