@@ -38,7 +38,8 @@ void sl_arena_fini(struct sl_arena *arena);
 
 /*
  * NULL when the cap is reached or the heap is empty. Aligned to SL_ARENA_ALIGN. size 0 gives a
- * valid pointer. The memory is not zeroed; _zalloc's is. _array fails on overflow too.
+ * valid pointer. The memory is not zeroed; that of _zalloc and _array is. _array fails on overflow
+ * too.
  */
 void *sl_arena_alloc(struct sl_arena *arena, size_t size);
 void *sl_arena_zalloc(struct sl_arena *arena, size_t size);
