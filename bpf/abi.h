@@ -164,7 +164,8 @@ struct sl_node_state {
 	__u64 pad1[2];
 
 	__u64 window[SL_WINDOW_BUCKETS];
-	__u64 pad2[6];
+	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */
+	__u64 pad2[5];
 
 	__u64 flows_opened;   /* fast lane, cumulative; in flight = opened - closed */
 	__u64 flows_closed;
@@ -299,6 +300,7 @@ enum sl_event_kind {
 	SL_EVENT_TRANSITION = 1, /* breaker of `node` went from -> to */
 	SL_EVENT_CAP_DENIED = 2, /* would have opened, the ejection cap refused */
 	SL_EVENT_NO_NODE = 3,	 /* a new flow of `pool` found no node */
+	SL_EVENT_WOULD_OPEN = 4, /* metrics only: would have opened now */
 };
 
 struct sl_event {
