@@ -1,0 +1,112 @@
+/* See dispatch.h. */
+#include "tests/standin/dispatch.h"
+
+#include "tests/standin/admin.h"
+#include "tests/standin/metrics.h"
+#include "tests/standin/reply.h"
+#include "tests/standin/strike.h"
+
+static const struct {
+	const char *path;
+	enum sl_path index;
+	bool post;
+} routes[] = {
+	{"/v1/chat/completions", SL_PATH_CHAT, true},
+	{"/v1/completions", SL_PATH_COMPLETIONS, true},
+	{"/v1/embeddings", SL_PATH_EMBEDDINGS, true},
+	{"/v1/models", SL_PATH_MODELS, false},
+	{"/health", SL_PATH_HEALTH, false},
+	{"/metrics", SL_PATH_METRICS, false},
+};
+
+/* The last request as it arrived, its body decoded if it was chunked. */
+static void record(struct sl_server *server, const struct sl_head *head, const char *data,
+		   const char *body, size_t body_len)
+{
+	pthread_mutex_lock(&server->record_lock);
+	server->record.len = 0;
+	sl_buf_put(&server->record, data, head->head_len);
+	sl_buf_put(&server->record, body, body_len);
+	pthread_mutex_unlock(&server->record_lock);
+}
+
+static void answer_error(struct sl_conn *conn, const struct sl_head *head, int status,
+			 const char *message)
+{
+	sl_reply_error(&conn->worker->body, message, "invalid_request_error", NULL, "null");
+	sl_conn_answer(conn, SL_PATH_OTHER, status, -1, SL_REPLY_JSON, head->keep_alive);
+}
+
+static void answer_health(struct sl_conn *conn, const struct sl_head *head)
+{
+	struct sl_fault fault = sl_fault_draw(&conn->worker->server->faults, true);
+	bool down =
+		fault.kind == SL_FAULT_HEALTH_DOWN || conn->job.fault.kind == SL_FAULT_HEALTH_DOWN;
+
+	sl_conn_answer(conn, SL_PATH_HEALTH, down ? 503 : 200, -1, SL_REPLY_JSON, head->keep_alive);
+}
+
+/* The requests that are not inference. A fault that strikes first may be asked of them too. */
+static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum sl_path path)
+{
+	struct sl_server *server = conn->worker->server;
+	struct sl_options *options = &server->options;
+	struct sl_buf *body = &conn->worker->body;
+	static const char *const any = "standin";
+
+	conn->job.path = path;
+	conn->job.keep_alive = head->keep_alive;
+	conn->job.head_sent = conn->job.stream = false;
+	if (sl_strike_choose(conn, head, NULL, &conn->job.fault)) {
+		answer_error(conn, head, 400, "no such stand-in fault");
+		return;
+	}
+	bool lies = path == SL_PATH_HEALTH && conn->job.fault.kind == SL_FAULT_HEALTH_LIES;
+	if (!lies && sl_strike_first(conn))
+		return;
+	body->len = 0;
+	switch (path) {
+	case SL_PATH_MODELS:
+		sl_reply_models(body, options->model_count ? options->models : &any,
+				options->model_count ? options->model_count : 1,
+				options->context_tokens);
+		sl_conn_answer(conn, path, 200, -1, SL_REPLY_JSON, head->keep_alive);
+		return;
+	case SL_PATH_METRICS:
+		sl_metrics_render(server, body);
+		sl_conn_answer(conn, path, 200, -1, "text/plain; version=0.0.4; charset=utf-8",
+			       head->keep_alive);
+		return;
+	default:
+		answer_health(conn, head);
+	}
+}
+
+void sl_dispatch(struct sl_conn *conn, const struct sl_head *head, const char *data,
+		 const char *body, size_t body_len)
+{
+	struct sl_server *server = conn->worker->server;
+
+	conn->worker->body.len = 0;
+	conn->head_only = head->method == SL_METHOD_HEAD;
+	if (conn->admin) {
+		sl_admin_answer(conn, head, body, body_len);
+		return;
+	}
+	if (atomic_load_explicit(&server->recording, memory_order_relaxed))
+		record(server, head, data, body, body_len);
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!sl_str_is(head->path, routes[i].path))
+			continue;
+		bool fits = routes[i].post ? head->method == SL_METHOD_POST
+					   : head->method == SL_METHOD_GET || conn->head_only;
+		if (!fits)
+			answer_error(conn, head, 405, "method not allowed");
+		else if (routes[i].post)
+			sl_job_begin(conn, head, routes[i].index, body, body_len);
+		else
+			answer_plain(conn, head, routes[i].index);
+		return;
+	}
+	answer_error(conn, head, 404, "no such path");
+}
