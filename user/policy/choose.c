@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/policy/choose.h"
+
+#include "bpf/breaker.h"
+
+/* Lower is better; a candidate of a lower class always wins. */
+enum candidate_class {
+	CLASS_PROBE = 0,
+	CLASS_FRESH,
+	CLASS_TRIED,
+	CLASS_LAST,
+	CLASS_NONE,
+};
+
+struct best {
+	uint32_t slot;
+	enum candidate_class class;
+	uint64_t score;
+};
+
+static bool is_usable(const struct sl_node_state *node)
+{
+	uint32_t admin = __atomic_load_n(&node->admin, __ATOMIC_RELAXED);
+
+	return (admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) == SL_NODE_PRESENT;
+}
+
+static uint64_t score_of(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	uint64_t opened = __atomic_load_n(&node->flows_opened, __ATOMIC_RELAXED);
+	uint64_t closed = __atomic_load_n(&node->flows_closed, __ATOMIC_RELAXED);
+	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);
+	uint64_t share = sl_breaker_capacity_percent(node, in->slow_start_ms, in->now_ms);
+
+	if (opened > closed)
+		load += opened - closed;
+	share *= node->weight ? node->weight : 1;
+	return ((load + 1) << 20) / (share ? share : 1);
+}
+
+static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
+				     const struct sl_node_state *node)
+{
+	enum sl_breaker_verdict verdict = sl_breaker_peek(node, in->now_ms);
+	uint32_t i;
+
+	if (!is_usable(node) || verdict == SL_BREAKER_REFUSE)
+		return CLASS_NONE;
+	for (i = 0; i < in->tried_count; i++) {
+		if (in->tried[i] == slot)
+			return i + 1 == in->tried_count ? CLASS_LAST : CLASS_TRIED;
+	}
+	if (verdict == SL_BREAKER_ADMIT_PROBE)
+		return in->tried_count ? CLASS_TRIED : CLASS_PROBE;
+	return CLASS_FRESH;
+}
+
+static void consider(const struct sl_choose *in, uint32_t index, struct best *best)
+{
+	uint32_t slot = in->slots[index];
+	const struct sl_node_state *node = &in->nodes[slot];
+	enum candidate_class class = class_of(in, slot, node);
+	uint64_t score;
+
+	if (class == CLASS_NONE || class > best->class)
+		return;
+	score = score_of(in, node);
+	if (class < best->class || score < best->score)
+		*best = (struct best){slot, class, score};
+}
+
+uint32_t sl_choose_available(const struct sl_choose *in)
+{
+	uint32_t i, count = 0;
+
+	for (i = 0; i < in->slot_count; i++) {
+		const struct sl_node_state *node = &in->nodes[in->slots[i]];
+
+		if (is_usable(node) && sl_breaker_peek(node, in->now_ms) != SL_BREAKER_REFUSE)
+			count++;
+	}
+	return count;
+}
+
+/* The least bad: fewest failures in a row, then the lowest score; tried ones last. */
+static uint32_t least_bad(const struct sl_choose *in)
+{
+	uint32_t i, t, slot, found = SL_CHOOSE_NONE;
+	uint64_t lowest = UINT64_MAX;
+
+	for (i = 0; i < in->slot_count; i++) {
+		const struct sl_node_state *node;
+		uint64_t badness;
+
+		slot = in->slots[(i + in->random) % in->slot_count];
+		node = &in->nodes[slot];
+		if (!is_usable(node) || sl_breaker_state(node->breaker) == SL_BREAKER_FORCED_OPEN)
+			continue;
+		badness = (uint64_t)node->consecutive << 32 | (score_of(in, node) & UINT32_MAX);
+		for (t = 0; t < in->tried_count; t++) {
+			if (in->tried[t] == slot)
+				badness |= 1ull << 63;
+		}
+		if (badness < lowest) {
+			lowest = badness;
+			found = slot;
+		}
+	}
+	return found;
+}
+
+struct sl_choice sl_choose_node(const struct sl_choose *in)
+{
+	struct best best = {SL_CHOOSE_NONE, CLASS_NONE, UINT64_MAX};
+	uint32_t i, available;
+
+	if (!in->slot_count)
+		return (struct sl_choice){.slot = SL_CHOOSE_NONE};
+	if (in->slot_count > SL_CHOOSE_SCAN_MAX) {
+		uint32_t random = in->random;
+
+		for (i = 0; i < SL_CHOOSE_SAMPLE; i++) {
+			consider(in, (uint32_t)(((uint64_t)random * in->slot_count) >> 32), &best);
+			random = random * 2654435761u + 0x9e3779b9u;
+		}
+	}
+	if (best.class > CLASS_FRESH) {
+		for (i = 0; i < in->slot_count; i++)
+			consider(in, (i + in->random % in->slot_count) % in->slot_count, &best);
+	}
+	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
+		return (struct sl_choice){.slot = best.slot};
+	available = sl_choose_available(in);
+	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
+		return (struct sl_choice){.slot = SL_CHOOSE_NONE};
+	return (struct sl_choice){.slot = least_bad(in), .panic = true};
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * choose.h - which node of a pool takes the next attempt.
+ *
+ * Pure: reads node states, writes nothing, decides from its arguments alone. The breaker's gate
+ * (sl_breaker_admit) comes after the choice, because it may take the half-open probe.
+ *
+ * Order of preference:
+ *   1. a node whose breaker is due for its probe (first attempts only: a request that has failed
+ *      once is not risked on a doubtful node while a good one exists)
+ *   2. the lowest score among the admitting nodes not yet tried by this request
+ *   3. the lowest score among the admitting nodes that were tried, but not last
+ *   4. in panic only: the least bad of those that are present and not draining
+ *
+ * score = (requests + flows in flight + 1) / (weight * capacity). Pools of up to
+ * SL_CHOOSE_SCAN_MAX nodes are scanned whole from a random start; larger ones are sampled
+ * (Mitzenmacher, "The power of two choices in randomized load balancing", 2001) and scanned only
+ * when the sample has no candidate.
+ */
+#ifndef SL_POLICY_CHOOSE_H
+#define SL_POLICY_CHOOSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/abi.h"
+
+#define SL_CHOOSE_SCAN_MAX  16u
+#define SL_CHOOSE_SAMPLE    4u
+#define SL_CHOOSE_TRIED_MAX 16u /* attempts of one request that are remembered */
+#define SL_CHOOSE_NONE	    UINT32_MAX
+
+struct sl_choose {
+	const struct sl_node_state *nodes; /* the whole table, indexed by slot */
+	const uint32_t *slots;		   /* the pool's members */
+	uint32_t slot_count;
+	const uint32_t *tried; /* slots this request has used, oldest first */
+	uint32_t tried_count;
+	uint64_t now_ms;
+	uint32_t slow_start_ms;
+	uint32_t panic_percent;
+	uint32_t random;
+	bool allow_panic;
+};
+
+struct sl_choice {
+	uint32_t slot; /* SL_CHOOSE_NONE: nobody */
+	bool panic;    /* the gate must be passed by: the node's breaker refuses */
+};
+
+struct sl_choice sl_choose_node(const struct sl_choose *in);
+
+/* Nodes of the pool that would take new work now. */
+uint32_t sl_choose_available(const struct sl_choose *in);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/upstream/attempt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/base/error.h"
+#include "user/http/h1_write.h"
+#include "user/wire/openai.h"
+
+/* Answers' fields that are ours to say. */
+#define DROPPED_FIELDS (SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID))
+
+static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
+{
+	if (attempt->done)
+		return;
+	attempt->done = true;
+	attempt->ending = ending;
+	if (detail)
+		snprintf(attempt->detail, sizeof(attempt->detail), "%s", detail);
+	sl_fiber_wake(attempt->fiber);
+}
+
+/* ---- the connection's callbacks -------------------------------------------------------------- */
+
+static void on_connected(struct sl_client_conn *conn, int error)
+{
+	struct sl_attempt *attempt = conn->owner;
+
+	if (!attempt) /* the attempt gave up meanwhile */
+		return;
+	attempt->connect_done = true;
+	attempt->connect_error = error;
+	if (error)
+		attempt->conn = NULL;
+	sl_fiber_wake(attempt->fiber);
+}
+
+/* Keeps the end-to-end header lines; false when they are too many. */
+static bool keep_lines(struct sl_attempt *attempt, const struct sl_h1_head *head)
+{
+	char room[SL_ATTEMPT_LINES_BYTES_MAX];
+	struct sl_h1_out out;
+
+	sl_h1_out_init(&out, room, sizeof(room));
+	sl_h1_write_headers_of(&out, head, DROPPED_FIELDS);
+	if (out.error)
+		return false;
+	attempt->lines_len = (size_t)(out.at - room);
+	attempt->lines = sl_arena_memdup(attempt->arena, room, attempt->lines_len);
+	return attempt->lines != NULL;
+}
+
+static void on_head(struct sl_client_conn *conn, const struct sl_h1_head *head)
+{
+	struct sl_attempt *attempt = conn->owner;
+
+	attempt->status = head->status;
+	attempt->has_retry_after = head->retry_after_ms != SL_H1_RETRY_AFTER_NONE;
+	attempt->retry_after_ms = head->retry_after_ms >= 0 ? head->retry_after_ms : -1;
+	attempt->is_json = head->content == SL_H1_CONTENT_JSON;
+	attempt->is_stream =
+		head->status == 200 && head->content == SL_H1_CONTENT_SSE && attempt->plan->stream;
+	if (!keep_lines(attempt, head))
+		finish(attempt, SL_ENDING_BAD, "response header too large");
+	else if (head->status == 200 && head->content == SL_H1_CONTENT_SSE && !attempt->is_stream)
+		finish(attempt, SL_ENDING_BAD, "a stream that nobody asked for");
+}
+
+static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
+{
+	struct sl_openai_chunk chunk;
+
+	if (event->kind == SL_SSE_DONE) {
+		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
+		return;
+	}
+	if (event->kind != SL_SSE_DATA)
+		return;
+	if (!event->data || sl_json_check(event->data, event->data_len, NULL)) {
+		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid JSON");
+		return;
+	}
+	sl_openai_chunk_read(event->data, event->data_len, &chunk);
+	if (!(chunk.flags & SL_OPENAI_CHUNK_ERROR)) {
+		finish(attempt, SL_ENDING_OK, NULL);
+		return;
+	}
+	snprintf(attempt->detail, sizeof(attempt->detail), "error event: %.*s",
+		 (int)(event->data_len < 120 ? event->data_len : 120), event->data);
+	finish(attempt, SL_ENDING_ERROR_EVENT, NULL);
+}
+
+/* Looks for the first data event among what is held. */
+static void scan_stream(struct sl_attempt *attempt)
+{
+	struct sl_sse_event event;
+	size_t at = 0;
+	int rc;
+
+	/* Rare to be called twice: scanning anew keeps whole events in one piece. */
+	sl_sse_init(&attempt->sse, NULL, 0);
+	while (!attempt->done && (rc = sl_sse_next(&attempt->sse, attempt->body.data,
+						   attempt->body.len, &at, &event)) != 0) {
+		if (rc < 0) {
+			finish(attempt, SL_ENDING_BAD, "an event of the stream is too large");
+			return;
+		}
+		on_stream_event(attempt, &event);
+	}
+}
+
+static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
+{
+	struct sl_attempt *attempt = conn->owner;
+	size_t cap = attempt->is_stream ? SL_ATTEMPT_HELD_BYTES_MAX : SL_ATTEMPT_BODY_BYTES_MAX;
+
+	if (attempt->done && !attempt->is_stream)
+		return;
+	if (attempt->body.len + len > cap || sl_text_append(&attempt->body, data, len)) {
+		attempt->done = false;
+		finish(attempt, SL_ENDING_BAD, "the answer is too large");
+		return;
+	}
+	if (attempt->is_stream && !attempt->done)
+		scan_stream(attempt);
+}
+
+static void check_whole(struct sl_attempt *attempt)
+{
+	const struct sl_text *body = &attempt->body;
+	struct sl_json_field message;
+	enum sl_openai_fault fault = SL_OPENAI_FAULT_NONE;
+	enum sl_ending ending;
+
+	if (attempt->status >= 400)
+		fault = sl_openai_fault_read(attempt->status, sl_text_string(body), body->len,
+					     &message);
+	ending = sl_outcome_of_status(attempt->status, attempt->has_retry_after,
+				      fault == SL_OPENAI_FAULT_MODEL);
+	if (ending != SL_ENDING_OK) {
+		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
+		finish(attempt, ending, NULL);
+	} else if (attempt->plan->json_answer &&
+		   (!body->len || sl_json_scan(body->data, body->len, NULL, 0))) {
+		finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
+	} else {
+		finish(attempt, SL_ENDING_OK, NULL);
+	}
+}
+
+static void on_end(struct sl_client_conn *conn)
+{
+	struct sl_attempt *attempt = conn->owner;
+
+	attempt->complete = true;
+	if (!sl_client_is_idle(conn))
+		attempt->conn = NULL; /* closing by itself: it could not serve again */
+	if (attempt->is_stream)
+		finish(attempt, SL_ENDING_CUT, "the stream ended before its first event");
+	else
+		check_whole(attempt);
+}
+
+static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failure, int error,
+		      const char *text)
+{
+	static const enum sl_ending endings[SL_CLIENT_FAILED_COUNT] = {
+		[SL_CLIENT_FAILED_CONNECT] = SL_ENDING_CONNECT_ERROR,
+		[SL_CLIENT_FAILED_STALE] = SL_ENDING_STALE,
+		[SL_CLIENT_FAILED_RESET] = SL_ENDING_RESET,
+		[SL_CLIENT_FAILED_CUT] = SL_ENDING_CUT,
+		[SL_CLIENT_FAILED_HEAD] = SL_ENDING_BAD,
+		[SL_CLIENT_FAILED_BODY] = SL_ENDING_BAD,
+	};
+	struct sl_attempt *attempt = conn->owner;
+
+	(void)error;
+	attempt->conn = NULL;
+	if (attempt->done && attempt->is_stream && attempt->ending == SL_ENDING_OK)
+		attempt->done = false; /* broke before the relay could take over: try elsewhere */
+	finish(attempt, endings[failure], text);
+}
+
+static void on_lost(struct sl_client_conn *conn)
+{
+	struct sl_attempt *attempt = conn->owner;
+
+	if (attempt)
+		attempt->conn = NULL;
+}
+
+static const struct sl_client_ops attempt_ops = {
+	.connected = on_connected,
+	.head = on_head,
+	.body = on_body,
+	.end = on_end,
+	.failed = on_failed,
+	.lost = on_lost,
+	.closed = sl_upstream_conn_closed,
+};
+
+/* What is left of a connection that the attempt walked away from. */
+static void ignore_connected(struct sl_client_conn *conn, int error)
+{
+	(void)conn;
+	(void)error;
+}
+
+static const struct sl_client_ops abandoned_ops = {
+	.connected = ignore_connected,
+	.closed = sl_upstream_conn_closed,
+};
+
+/* ---- the fiber's side ------------------------------------------------------------------------ */
+
+static uint64_t now_of(const struct sl_attempt *attempt)
+{
+	return sl_loop_now_ns(attempt->up->loop);
+}
+
+static void abandon(struct sl_attempt *attempt)
+{
+	if (!attempt->conn)
+		return;
+	attempt->conn->ops = &abandoned_ops;
+	attempt->conn->owner = NULL;
+	sl_client_close(attempt->conn);
+	attempt->conn = NULL;
+}
+
+/* Why a wait ended that was not ended by the node. */
+static enum sl_ending give_up(struct sl_attempt *attempt, enum sl_ending late, const char *detail)
+{
+	if (*attempt->plan->gone) {
+		snprintf(attempt->detail, sizeof(attempt->detail), "the client left");
+		return SL_ENDING_CLIENT_GONE;
+	}
+	snprintf(attempt->detail, sizeof(attempt->detail), "%s", detail);
+	return now_of(attempt) >= attempt->plan->deadline_ns ? SL_ENDING_TOTAL_TIMEOUT : late;
+}
+
+static enum sl_ending open_connection(struct sl_attempt *attempt)
+{
+	uint64_t start = now_of(attempt);
+	uint64_t until = start + attempt->plan->connect_ms * SL_NS_PER_MS;
+	int rc;
+
+	if (until > attempt->plan->deadline_ns)
+		until = attempt->plan->deadline_ns;
+	attempt->connect_done = false;
+	rc = sl_upstream_connect(attempt->up, attempt->node, &attempt_ops, attempt, &attempt->conn);
+	if (rc) {
+		attempt->conn = NULL;
+		snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s",
+			 sl_error_words(rc));
+		return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? SL_ENDING_LOCAL
+								       : SL_ENDING_CONNECT_ERROR;
+	}
+	while (!attempt->connect_done) {
+		if (sl_fiber_park(attempt->up->loop, until) || *attempt->plan->gone) {
+			if (attempt->connect_done)
+				break;
+			if (!*attempt->plan->gone && now_of(attempt) < until)
+				continue;
+			return give_up(attempt, SL_ENDING_CONNECT_TIMEOUT, "connect timed out");
+		}
+	}
+	if (attempt->connect_error) {
+		snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s",
+			 sl_error_words(attempt->connect_error));
+		return SL_ENDING_CONNECT_ERROR;
+	}
+	sl_upstream_note_connect(attempt->up, attempt->node,
+				 (now_of(attempt) - start) / SL_NS_PER_US);
+	return SL_ENDING_OK;
+}
+
+static enum sl_ending exchange(struct sl_attempt *attempt)
+{
+	const struct sl_attempt_plan *plan = attempt->plan;
+	struct sl_client_conn *conn = attempt->conn;
+
+	sl_client_begin(conn, false);
+	attempt->sent_ns = now_of(attempt);
+	if (sl_socket_send(&conn->socket, plan->head, plan->head_len) ||
+	    sl_socket_send(&conn->socket, plan->body, plan->body_len)) {
+		snprintf(attempt->detail, sizeof(attempt->detail), "the request could not be sent");
+		return conn->reused ? SL_ENDING_STALE : SL_ENDING_RESET;
+	}
+	while (!attempt->done) {
+		sl_fiber_park(attempt->up->loop, plan->answer_ns);
+		if (attempt->done)
+			break;
+		if (*plan->gone)
+			return give_up(attempt, SL_ENDING_CLIENT_GONE, "");
+		if (now_of(attempt) >= plan->answer_ns)
+			return give_up(
+				attempt,
+				plan->stream ? SL_ENDING_TTFT_TIMEOUT : SL_ENDING_TOTAL_TIMEOUT,
+				plan->stream ? "no first token in time" : "no answer in time");
+	}
+	return attempt->ending;
+}
+
+static void reset(struct sl_attempt *attempt)
+{
+	attempt->done = attempt->is_stream = attempt->complete = false;
+	attempt->connect_done = false;
+	attempt->ending = SL_ENDING_UNSET;
+	attempt->status = 0;
+	attempt->has_retry_after = false;
+	attempt->retry_after_ms = -1;
+	attempt->is_json = false;
+	attempt->lines = NULL;
+	attempt->lines_len = 0;
+	attempt->detail[0] = '\0';
+	sl_text_reset(&attempt->body);
+}
+
+static void settle(struct sl_attempt *attempt, enum sl_ending ending)
+{
+	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
+
+	if (ending == SL_ENDING_OK)
+		sl_upstream_note_first_byte(attempt->up, attempt->node,
+					    (now_of(attempt) - attempt->sent_ns) / SL_NS_PER_US);
+	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, rule->outcome,
+			   rule->signal);
+	if (ending == SL_ENDING_OK && attempt->is_stream)
+		return; /* the relay keeps connection and grant */
+	if (attempt->conn && attempt->complete)
+		sl_upstream_put(attempt->up, attempt->node, attempt->conn);
+	else
+		abandon(attempt);
+	attempt->conn = NULL;
+	sl_upstream_release(attempt->up, attempt->node);
+}
+
+enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+			      const struct sl_attempt_plan *plan)
+{
+	enum sl_ending ending = SL_ENDING_OK;
+
+	reset(attempt);
+	attempt->plan = plan;
+	attempt->node = grant->node;
+	attempt->ticket = grant->ticket;
+	attempt->fiber = sl_fiber_self(attempt->up->loop);
+	attempt->conn = sl_upstream_take_idle(attempt->up, attempt->node);
+	if (attempt->conn) {
+		attempt->conn->ops = &attempt_ops;
+		attempt->conn->owner = attempt;
+	} else {
+		ending = open_connection(attempt);
+	}
+	if (ending == SL_ENDING_OK)
+		ending = exchange(attempt);
+	attempt->ending = ending;
+	attempt->done = true;
+	settle(attempt, ending);
+	return ending;
+}
+
+struct sl_client_conn *sl_attempt_take_stream(struct sl_attempt *attempt)
+{
+	struct sl_client_conn *conn = attempt->conn;
+
+	attempt->conn = NULL;
+	return conn;
+}
+
+void sl_attempt_init(struct sl_attempt *attempt, struct sl_upstream *up, struct sl_arena *arena)
+{
+	memset(attempt, 0, sizeof(*attempt));
+	attempt->up = up;
+	attempt->arena = arena;
+	sl_text_init(&attempt->body, SL_ATTEMPT_BODY_BYTES_MAX);
+}
+
+void sl_attempt_fini(struct sl_attempt *attempt)
+{
+	sl_text_fini(&attempt->body);
+}

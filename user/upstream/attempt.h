@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attempt.h - one try of one request on one node, as straight-line code for a fiber.
+ *
+ *   take an idle connection, or connect -> send -> wait for what decides the attempt:
+ *     a whole answer (not streaming, or any status but 200)     -> body holds it
+ *     the first data event of a stream                          -> held holds what came so far
+ *     a failure, a time-out, the client's leaving
+ *
+ * Nothing has gone to the client when sl_attempt_run() returns, so the caller may forget the
+ * attempt and try elsewhere. A stream's connection then either moves into a relay
+ * (sl_attempt_take_stream) or is closed. Every ending is reported to the node's breaker exactly
+ * once here. Comments in a stream do not count as its first event.
+ *
+ * Thread: the loop's; run only on a fiber.
+ */
+#ifndef SL_UPSTREAM_ATTEMPT_H
+#define SL_UPSTREAM_ATTEMPT_H
+
+#include "user/base/arena.h"
+#include "user/base/text.h"
+#include "user/http/sse.h"
+#include "user/io/fiber.h"
+#include "user/upstream/upstream.h"
+
+#define SL_ATTEMPT_BODY_BYTES_MAX  (64u << 20) /* a whole answer */
+#define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first data event */
+#define SL_ATTEMPT_LINES_BYTES_MAX 16384u      /* end-to-end header lines of an answer */
+#define SL_ATTEMPT_DETAIL_BYTES	   160u
+
+/* What to send and how long to wait; all borrowed until sl_attempt_run() returns. */
+struct sl_attempt_plan {
+	const char *head; /* request head, complete */
+	size_t head_len;
+	const char *body;
+	size_t body_len;
+	bool stream;		 /* the client asked for a stream */
+	bool json_answer;	 /* a whole answer must be a JSON object */
+	uint32_t connect_ms;	 /* bound of the connect */
+	uint64_t answer_ns;	 /* the answer, or a stream's first data event, by this time */
+	bool answer_is_deadline; /* answer_ns is the request's own deadline */
+	uint64_t deadline_ns;	 /* the request's deadline */
+	const bool *gone;	 /* set when the client has left (with a wake-up) */
+};
+
+struct sl_attempt {
+	struct sl_upstream *up;
+	struct sl_arena *arena; /* for lines; the request's */
+	const struct sl_attempt_plan *plan;
+	struct sl_upstream_node *node;
+	uint32_t ticket;
+	struct sl_client_conn *conn;
+	struct sl_fiber *fiber;
+	bool done; /* the exchange came to an ending, see `ending` */
+	bool is_stream;
+	bool connect_done;
+	int connect_error;
+	bool complete; /* the answer's last byte has come */
+	enum sl_ending ending;
+	int status;
+	bool has_retry_after;
+	int64_t retry_after_ms; /* -1: none */
+	bool is_json;
+	const char *lines; /* end-to-end header lines of the answer, in the arena */
+	size_t lines_len;
+	struct sl_text body; /* the whole answer, or what was held of a stream */
+	uint64_t sent_ns;
+	char detail[SL_ATTEMPT_DETAIL_BYTES]; /* what happened, for people */
+};
+
+/* Prepares for a request; body memory is reused between attempts. */
+void sl_attempt_init(struct sl_attempt *attempt, struct sl_upstream *up, struct sl_arena *arena);
+void sl_attempt_fini(struct sl_attempt *attempt);
+
+/* Runs one attempt on the granted node. Returns its ending; see the fields. Releases the grant
+ * unless a stream was opened (ending OK and is_stream). */
+enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+			      const struct sl_attempt_plan *plan);
+
+/* The open stream's connection, to be given new ops by the caller, who owns connection and grant
+ * from now on. complete is set when the stream has already ended. */
+struct sl_client_conn *sl_attempt_take_stream(struct sl_attempt *attempt);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/upstream/upstream.h"
+
+#include <errno.h>
+#include <string.h>
+#include "user/base/tunables.h"
+
+#define CONNS_KEPT     1024u
+#define GATE_TRIES_MAX 4 /* gates lost to another thread or plane before giving up */
+
+/* Connections remember their place; the client layer's owner pointer is the attempt's. */
+struct upstream_conn {
+	struct sl_client_conn client; /* first */
+	struct sl_upstream *up;
+	struct sl_upstream_node *node;
+};
+
+/* ---- nodes ---------------------------------------------------------------------------------- */
+
+static void forget_idle(struct sl_upstream *up, struct sl_upstream_node *node)
+{
+	(void)up;
+	while (node->idle) {
+		struct sl_client_conn *conn = node->idle;
+
+		node->idle = conn->next;
+		conn->pprev = NULL;
+		node->idle_count--;
+		sl_client_close(conn);
+	}
+}
+
+static void describe(struct sl_upstream_node *node)
+{
+	node->incarnation = node->state->incarnation;
+	node->address_len = sl_address_to_sockaddr(&node->state->endpoint, &node->address);
+	sl_address_format(&node->state->endpoint, node->text);
+}
+
+static struct sl_upstream_node *node_at(struct sl_upstream *up, uint32_t slot)
+{
+	struct sl_upstream_node *node = up->by_slot[slot];
+
+	if (!node) {
+		node = calloc(1, sizeof(*node));
+		if (!node)
+			return NULL;
+		node->slot = slot;
+		node->state = &up->state.nodes[slot];
+		describe(node);
+		up->by_slot[slot] = node;
+	} else if (node->incarnation != node->state->incarnation) {
+		forget_idle(up, node); /* the slot has another endpoint now */
+		describe(node);
+	}
+	return node;
+}
+
+/* ---- choosing ------------------------------------------------------------------------------- */
+
+static uint32_t tunable(const struct sl_upstream *up, uint32_t pool, enum sl_tunable id)
+{
+	return (uint32_t)sl_tunable_get(up->state.tunables, pool, id);
+}
+
+static void tell(struct sl_upstream *up, const struct sl_upstream_node *node, enum sl_signal signal,
+		 const struct sl_breaker_change *change)
+{
+	if ((change->changed || change->cap_denied) && up->changed)
+		up->changed(up->owner, node, signal, change);
+}
+
+static bool pass_gate(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t *ret_ticket)
+{
+	struct sl_breaker_config config;
+	struct sl_breaker_change change = {0};
+	enum sl_breaker_verdict verdict;
+
+	sl_breaker_config_fill(up->state.tunables, node->state->pool, &config);
+	verdict = sl_breaker_admit(node->state, &up->state.pools[node->state->pool], &config,
+				   sl_loop_now_ms(up->loop), sl_random_u32(&up->random), ret_ticket,
+				   &change);
+	tell(up, node, SL_SIGNAL_NONE, &change);
+	return verdict != SL_BREAKER_REFUSE;
+}
+
+static struct sl_upstream_grant grant(struct sl_upstream *up, struct sl_upstream_node *node,
+				      uint32_t ticket, bool panic)
+{
+	(void)up;
+	__atomic_fetch_add(&node->state->requests, 1, __ATOMIC_RELAXED);
+	return (struct sl_upstream_grant){.node = node, .ticket = ticket, .panic = panic};
+}
+
+struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const uint32_t *tried, uint32_t tried_count,
+					     bool allow_panic)
+{
+	struct sl_choose in = {
+		.nodes = up->state.nodes,
+		.slots = pool->node_slots,
+		.slot_count = pool->node_count,
+		.tried = tried,
+		.tried_count = tried_count,
+		.now_ms = sl_loop_now_ms(up->loop),
+		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
+		.panic_percent = tunable(up, pool->slot, SL_TUNABLE_PANIC_PERCENT),
+		.allow_panic = allow_panic,
+	};
+	struct sl_pool_state *pool_state = &up->state.pools[pool->slot];
+	int i;
+
+	for (i = 0; i < GATE_TRIES_MAX; i++) {
+		struct sl_choice choice;
+		struct sl_upstream_node *node;
+		uint32_t ticket = 0;
+
+		in.random = sl_random_u32(&up->random);
+		choice = sl_choose_node(&in);
+		if (choice.slot == SL_CHOOSE_NONE)
+			break;
+		node = node_at(up, choice.slot);
+		if (!node)
+			break;
+		if (choice.panic) {
+			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
+			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
+			return grant(up, node, ticket, true);
+		}
+		if (pass_gate(up, node, &ticket))
+			return grant(up, node, ticket, false);
+	}
+	__atomic_fetch_add(&pool_state->no_node, 1, __ATOMIC_RELAXED);
+	return (struct sl_upstream_grant){0};
+}
+
+void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,
+			enum sl_outcome outcome, enum sl_signal signal)
+{
+	struct sl_breaker_config config;
+	struct sl_breaker_change change = {0};
+
+	sl_breaker_config_fill(up->state.tunables, node->state->pool, &config);
+	sl_breaker_report(node->state, &up->state.pools[node->state->pool], &config,
+			  sl_loop_now_ms(up->loop), sl_random_u32(&up->random), ticket, outcome,
+			  signal, SL_PLANE_DAEMON, &change);
+	tell(up, node, signal, &change);
+}
+
+void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)
+{
+	(void)up;
+	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+static void unlink_idle(struct sl_upstream_node *node, struct sl_client_conn *conn)
+{
+	if (!conn->pprev)
+		return;
+	*conn->pprev = conn->next;
+	if (conn->next)
+		conn->next->pprev = conn->pprev;
+	conn->pprev = NULL;
+	node->idle_count--;
+}
+
+static void idle_lost(struct sl_client_conn *conn)
+{
+	unlink_idle(((struct upstream_conn *)conn)->node, conn);
+}
+
+void sl_upstream_conn_closed(struct sl_client_conn *conn)
+{
+	struct upstream_conn *uconn = (struct upstream_conn *)conn;
+	struct sl_upstream *up = uconn->up;
+
+	uconn->node->open_count--;
+	up->conn_count--;
+	sl_slab_put(&up->conns, uconn);
+}
+
+static const struct sl_client_ops idle_ops = {
+	.lost = idle_lost,
+	.closed = sl_upstream_conn_closed,
+};
+
+struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_upstream_node *node)
+{
+	struct sl_client_conn *conn = node->idle;
+
+	if (!conn)
+		return NULL;
+	unlink_idle(node, conn);
+	up->reuses++;
+	return conn;
+}
+
+int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
+			const struct sl_client_ops *ops, void *owner,
+			struct sl_client_conn **ret_conn)
+{
+	struct upstream_conn *uconn = sl_slab_get(&up->conns);
+	int rc;
+
+	if (!uconn)
+		return -ENOMEM;
+	uconn->up = up;
+	uconn->node = node;
+	rc = sl_client_connect(&uconn->client, up->loop, ops, owner,
+			       (const struct sockaddr *)&node->address, node->address_len);
+	if (rc) {
+		sl_slab_put(&up->conns, uconn);
+		return rc;
+	}
+	up->connects++;
+	up->conn_count++;
+	node->open_count++;
+	*ret_conn = &uconn->client;
+	return 0;
+}
+
+void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
+		     struct sl_client_conn *conn)
+{
+	if (!sl_client_is_idle(conn) || node->idle_count >= up->idle_max ||
+	    node->incarnation != node->state->incarnation) {
+		sl_client_close(conn);
+		return;
+	}
+	conn->ops = &idle_ops;
+	conn->owner = NULL;
+	conn->idle_since_ns = sl_loop_now_ns(up->loop);
+	conn->next = node->idle;
+	conn->pprev = &node->idle;
+	if (conn->next)
+		conn->next->pprev = &conn->next;
+	node->idle = conn;
+	node->idle_count++;
+}
+
+static bool is_gone(const struct sl_upstream_node *node)
+{
+	return node->incarnation != node->state->incarnation ||
+	       !(__atomic_load_n(&node->state->admin, __ATOMIC_RELAXED) & SL_NODE_PRESENT);
+}
+
+/* Idle lists are newest first: everything behind the first one that is too old is too old. */
+static void sweep_node(struct sl_upstream *up, struct sl_upstream_node *node, uint64_t now_ns)
+{
+	struct sl_client_conn *conn, *next;
+	bool all = is_gone(node);
+
+	for (conn = node->idle; conn; conn = next) {
+		next = conn->next;
+		if (!all && now_ns - conn->idle_since_ns < up->idle_ms * 1000000ull)
+			continue;
+		unlink_idle(node, conn);
+		sl_client_close(conn);
+	}
+}
+
+static void on_sweep(struct sl_timer *timer)
+{
+	struct sl_upstream *up =
+		(struct sl_upstream *)((char *)timer - offsetof(struct sl_upstream, sweep));
+	uint64_t now_ns = sl_loop_now_ns(up->loop);
+	uint32_t slot;
+
+	for (slot = 0; slot < SL_NODES_MAX; slot++) {
+		if (up->by_slot[slot] && up->by_slot[slot]->idle)
+			sweep_node(up, up->by_slot[slot], now_ns);
+	}
+	sl_timer_set(up->loop, timer, SL_UPSTREAM_SWEEP_MS);
+}
+
+/* ---- measurements --------------------------------------------------------------------------- */
+
+/* Moving average with weight 1/8; racing threads may lose a sample, which is harmless. */
+static void average(__u32 *value, uint64_t sample)
+{
+	uint32_t old = __atomic_load_n(value, __ATOMIC_RELAXED);
+	uint32_t bounded = sample > UINT32_MAX ? UINT32_MAX : (uint32_t)sample;
+	int64_t next = old ? (int64_t)old + ((int64_t)bounded - (int64_t)old) / 8 : bounded;
+
+	__atomic_store_n(value, (uint32_t)next, __ATOMIC_RELAXED);
+}
+
+void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *node,
+			      uint64_t duration_us)
+{
+	if (!up->state.kernel_measures)
+		average(&node->state->connect_us, duration_us);
+}
+
+void sl_upstream_note_first_byte(struct sl_upstream *up, struct sl_upstream_node *node,
+				 uint64_t duration_us)
+{
+	if (up->state.kernel_measures)
+		return;
+	average(&node->state->first_byte_us, duration_us);
+	__atomic_store_n(&node->state->last_byte_ns, sl_loop_now_ns(up->loop), __ATOMIC_RELAXED);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int sl_upstream_init(struct sl_upstream *up, struct sl_loop *loop,
+		     const struct sl_upstream_state *state)
+{
+	memset(up, 0, sizeof(*up));
+	up->loop = loop;
+	up->state = *state;
+	up->by_slot = calloc(SL_NODES_MAX, sizeof(struct sl_upstream_node *));
+	if (!up->by_slot)
+		return -ENOMEM;
+	sl_slab_init(&up->conns, sizeof(struct upstream_conn), CONNS_KEPT);
+	sl_random_init(&up->random);
+	sl_timer_init(&up->sweep, on_sweep);
+	sl_timer_set(loop, &up->sweep, SL_UPSTREAM_SWEEP_MS);
+	return 0;
+}
+
+void sl_upstream_drain(struct sl_upstream *up)
+{
+	uint32_t slot;
+
+	sl_timer_cancel(up->loop, &up->sweep);
+	up->idle_max = 0;
+	for (slot = 0; slot < SL_NODES_MAX; slot++) {
+		if (up->by_slot[slot])
+			forget_idle(up, up->by_slot[slot]);
+	}
+}
+
+void sl_upstream_fini(struct sl_upstream *up)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SL_NODES_MAX; slot++)
+		free(up->by_slot[slot]);
+	free(up->by_slot);
+	up->by_slot = NULL;
+	sl_slab_fini(&up->conns);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * upstream.h - one thread's way to the nodes: connections, the breaker's gate, load counts.
+ *
+ * Node states are shared with the kernel plane and the other threads (struct sl_node_state, plain
+ * memory with atomics: no system call). Connections are this thread's own: idle ones wait in a
+ * list a node, last in first out, and are closed after idle_ms. Thread: the loop's.
+ */
+#ifndef SL_UPSTREAM_UPSTREAM_H
+#define SL_UPSTREAM_UPSTREAM_H
+
+#include "bpf/breaker.h"
+#include "user/base/address.h"
+#include "user/base/random.h"
+#include "user/base/slab.h"
+#include "user/http/client.h"
+#include "user/policy/choose.h"
+#include "user/policy/outcome.h"
+
+#define SL_UPSTREAM_SWEEP_MS 1000u
+
+/* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
+struct sl_upstream_state {
+	struct sl_node_state *nodes;
+	struct sl_pool_state *pools;
+	const uint64_t *tunables;
+	bool kernel_measures; /* TC measures connect and first-byte times, bytes, last progress */
+};
+
+/* One pool of the configuration, resolved to slots. Shared by all threads, immutable. */
+struct sl_upstream_pool {
+	const char *name;
+	uint32_t slot;
+	uint32_t node_count;
+	const uint32_t *node_slots;
+	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
+	size_t model_json_len;
+};
+
+/* This thread's view of one node. */
+struct sl_upstream_node {
+	uint32_t slot;
+	uint32_t incarnation;
+	struct sl_node_state *state;
+	struct sl_client_conn *idle; /* newest first */
+	uint32_t idle_count;
+	uint32_t open_count; /* connections of any state */
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	char text[SL_ADDRESS_TEXT_SIZE];
+};
+
+struct sl_upstream {
+	struct sl_loop *loop;
+	struct sl_upstream_state state;
+	struct sl_upstream_node **by_slot; /* SL_NODES_MAX pointers, filled on first use */
+	struct sl_slab conns;
+	struct sl_random random;
+	uint32_t idle_ms;
+	uint32_t idle_max;
+	uint32_t conn_count;
+	struct sl_timer sweep;
+	/* A breaker changed by what this thread reported. */
+	void (*changed)(void *owner, const struct sl_upstream_node *node, enum sl_signal signal,
+			const struct sl_breaker_change *change);
+	void *owner;
+	uint64_t connects, reuses;
+};
+
+int sl_upstream_init(struct sl_upstream *up, struct sl_loop *loop,
+		     const struct sl_upstream_state *state);
+/* Closes the idle connections; the loop must then run until conn_count is 0 before fini. */
+void sl_upstream_drain(struct sl_upstream *up);
+void sl_upstream_fini(struct sl_upstream *up);
+
+/* A node that was chosen and passed its gate. */
+struct sl_upstream_grant {
+	struct sl_upstream_node *node; /* NULL: nobody can take it */
+	uint32_t ticket;
+	bool panic;
+};
+
+/*
+ * Chooses a node of the pool and passes the gate of its breaker. tried: slots used so far. The
+ * grant counts as a request in flight until sl_upstream_release().
+ */
+struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const uint32_t *tried, uint32_t tried_count,
+					     bool allow_panic);
+
+/* Reports one outcome to the node's breaker. */
+void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,
+			enum sl_outcome outcome, enum sl_signal signal);
+void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node);
+
+/* An idle connection to the node, or NULL. The caller owns it. */
+struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_upstream_node *node);
+
+/* Starts a new connection; ops->connected tells. Returns 0 or -errno. */
+int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
+			const struct sl_client_ops *ops, void *owner,
+			struct sl_client_conn **ret_conn);
+
+/* Gives a connection back after a complete exchange: kept idle when it can serve again. */
+void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
+		     struct sl_client_conn *conn);
+
+/* The `closed` callback that every ops table for these connections must carry. */
+void sl_upstream_conn_closed(struct sl_client_conn *conn);
+
+/* Measurements where no kernel plane makes them. */
+void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *node,
+			      uint64_t duration_us);
+void sl_upstream_note_first_byte(struct sl_upstream *up, struct sl_upstream_node *node,
+				 uint64_t duration_us);
+
+#endif
