@@ -20,8 +20,9 @@
 #define SL_CONFIG_LISTEN_MAX  16u
 #define SL_CONFIG_DEVICES_MAX 64u
 #define SL_CONFIG_ROUTES_MAX  1024u
-#define SL_CONFIG_CHAIN_MAX   8u /* pools in the fallback chain of one route */
-#define SL_CONFIG_NAME_MAX    63u
+#define SL_CONFIG_CHAIN_MAX   8u   /* pools in the fallback chain of one route */
+#define SL_CONFIG_NAME_MAX    63u  /* pools */
+#define SL_CONFIG_MODEL_MAX   127u /* models: longer, they carry an organisation's name */
 
 enum sl_io_backend {
 	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
@@ -34,6 +35,7 @@ struct sl_config_node {
 	const char *text; /* "10.0.0.7:8000" as written */
 	uint32_t weight;  /* 1..1000, default 1 */
 	unsigned line;	  /* in the file */
+	unsigned column;
 };
 
 struct sl_config_pool {
@@ -43,6 +45,7 @@ struct sl_config_pool {
 	uint32_t node_count;
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	unsigned line;
+	unsigned column;
 };
 
 struct sl_config_service {
@@ -51,6 +54,7 @@ struct sl_config_service {
 	enum sl_lane lane;
 	uint32_t pool; /* index into pools; UINT32_MAX for the smart lane */
 	unsigned line;
+	unsigned column;
 };
 
 /* One public model name. */
@@ -66,6 +70,7 @@ struct sl_config_route {
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
 	unsigned line;
+	unsigned column;
 };
 
 struct sl_config {
@@ -77,17 +82,17 @@ struct sl_config {
 	const char *admin_socket; /* Unix socket path; NULL: none */
 	uint32_t threads;	  /* 0: one per available CPU */
 	enum sl_io_backend io_backend;
-	uint32_t body_bytes_max;	     /* request body */
-	uint32_t header_timeout_ms;	     /* a request head must be complete by then */
-	uint32_t body_timeout_ms;	     /* no byte of a body for this long ends the request */
-	uint32_t idle_timeout_ms;	     /* idle keep-alive connections of clients */
-	uint32_t drain_ms;		     /* at SIGTERM: longest wait for open requests */
-	uint32_t connections_max;	     /* client connections a thread */
-	uint32_t requests_max;		     /* requests in flight a thread; over it: 503 */
-	uint32_t upstream_idle_ms;	     /* idle connections to nodes are closed after this */
-	uint32_t upstream_idle_max;	     /* idle connections kept for one node a thread */
-	uint32_t stream_buffer_bytes_max;    /* behind a slow client before the node is paused */
-	uint32_t send_timeout_ms;	     /* a client that takes no byte for this long is cut */
+	uint32_t body_bytes_max;	  /* request body */
+	uint32_t header_timeout_ms;	  /* a request head must be complete by then */
+	uint32_t body_timeout_ms;	  /* no byte of a body for this long ends the request */
+	uint32_t idle_timeout_ms;	  /* idle keep-alive connections of clients */
+	uint32_t drain_ms;		  /* at SIGTERM: longest wait for open requests */
+	uint32_t connections_max;	  /* client connections a thread */
+	uint32_t requests_max;		  /* requests in flight a thread; over it: 503 */
+	uint32_t upstream_idle_ms;	  /* idle connections to nodes are closed after this */
+	uint32_t upstream_idle_max;	  /* idle connections kept for one node a thread */
+	uint32_t stream_buffer_bytes_max; /* behind a slow client before the node is paused */
+	uint32_t send_timeout_ms;	  /* a client that takes no byte for this long is cut */
 
 	/* kernel plane */
 	const char *pin_dir; /* SL_PIN_DIR by default */

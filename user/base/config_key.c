@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/base/config_key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "user/base/config.h"
+#include "user/base/text.h"
+#include "user/base/unit.h"
+
+#define HOUR_MS		3600000ull
+#define DAY_MS		86400000ull
+#define SOCKET_PATH_MAX 107u /* sun_path without its terminator */
+#define PATH_LEN_MAX	255u
+
+#define ROOT(member)  offsetof(struct sl_config, member)
+#define POOL(member)  offsetof(struct sl_config_pool, member)
+#define NODE(member)  offsetof(struct sl_config_node, member)
+#define SERVE(member) offsetof(struct sl_config_service, member)
+#define ROUTE(member) offsetof(struct sl_config_route, member)
+
+static const char *const io_choices[] = {"auto", "io_uring", "epoll", NULL};
+static const char *const lane_choices[] = {"", "smart", "fast", NULL}; /* enum sl_lane */
+
+/* section, type, name, offset, default, min, max, choices, required, expected, help */
+const struct sl_config_key sl_config_keys[] = {
+	{SL_CONFIG_ROOT, SL_CONFIG_LISTEN_LIST, "listen", ROOT(listen), NULL, 0,
+	 SL_CONFIG_LISTEN_MAX, NULL, false, "ADDRESS:PORT, or a list of them",
+	 "Where the daemon takes requests. Every thread listens on each (SO_REUSEPORT). No "
+	 "default: "
+	 "a gateway must not open a port that nobody asked for."},
+	{SL_CONFIG_ROOT, SL_CONFIG_PATH, "admin_socket", ROOT(admin_socket),
+	 "/run/sluice/admin.sock", 0, SOCKET_PATH_MAX, NULL, false, "an absolute path, or none",
+	 "Unix socket through which the `sluice` command talks to the daemon. `none`: no socket."},
+	{SL_CONFIG_ROOT, SL_CONFIG_U32, "threads", ROOT(threads), "0", 0, SL_CPUS_MAX, NULL, false,
+	 NULL,
+	 "Threads of the daemon, each with a ring of its own. 0: one for each CPU that the "
+	 "process may use, which is right unless the host serves models too."},
+	{SL_CONFIG_ROOT, SL_CONFIG_CHOICE, "io", ROOT(io_backend), "auto", 0, 0, io_choices, false,
+	 NULL,
+	 "Event back end. `auto` takes io_uring and falls back to epoll where a container "
+	 "profile or an old kernel forbids it."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "limits", 0, NULL, SL_CONFIG_LIMITS, 0, NULL, false,
+	 "a map", "What the daemon takes before it says no."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_TIMEOUTS, 0, NULL,
+	 false, "a map",
+	 "How long the daemon waits for its clients; routes have their own for nodes."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
+	 "a map", "The kernel plane, for `sluice up`."},
+	{SL_CONFIG_ROOT, SL_CONFIG_TUNABLE_MAP, "tunables", ROOT(tunables), NULL, 0, 0, NULL, false,
+	 "a map of NAME: VALUE",
+	 "Numbers of the breaker and its signals, for every pool; names, bounds and defaults are "
+	 "in "
+	 "tunables.md. A value may carry its unit (`breaker.open_ms: 2s`)."},
+	{SL_CONFIG_ROOT, SL_CONFIG_POOL_MAP, "pools", ROOT(pools), NULL, 0, SL_POOLS_MAX - 1, NULL,
+	 false, "a map of NAME: POOL",
+	 "Pools of nodes that serve the same model. Names: letters, digits, `.`, `_`, `-`."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SERVICE_LIST, "services", ROOT(services), NULL, 0,
+	 SL_SERVICES_MAX, NULL, false, "a list of services",
+	 "Virtual addresses that the kernel plane answers for."},
+	{SL_CONFIG_ROOT, SL_CONFIG_ROUTE_LIST, "routes", ROOT(routes), NULL, 0,
+	 SL_CONFIG_ROUTES_MAX, NULL, false, "a list of routes",
+	 "Public model names of the daemon. At least one route or one service must be there."},
+
+	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "body", ROOT(body_bytes_max), "4MiB", 1024, 1u << 30,
+	 NULL, false, NULL,
+	 "Largest request body; more is answered 413. 4MiB holds about a million tokens of text; "
+	 "raise it for images in prompts."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "connections", ROOT(connections_max), "20000", 1, 1000000,
+	 NULL, false, NULL,
+	 "Client connections of one thread; over it new ones are closed. Agents keep many idle "
+	 "connections, and an idle one costs about a kilobyte."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "requests", ROOT(requests_max), "8192", 1, 1000000, NULL,
+	 false, NULL,
+	 "Requests in flight of one thread; over it the answer is 503 with Retry-After. Far above "
+	 "what the nodes of one thread work on, so it only stops a flood."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "stream_buffer", ROOT(stream_buffer_bytes_max),
+	 "256KiB", 4096, 64u << 20, NULL, false, NULL,
+	 "Bytes kept for a client that reads slower than its node writes; then the node is paused. "
+	 "256KiB is a whole long answer, so that a slow phone does not hold a GPU slot."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "upstream_idle", ROOT(upstream_idle_max), "64", 0, 65536,
+	 NULL, false, NULL,
+	 "Idle connections kept for one node and thread. 64 covers the slots of a common server."},
+
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "header", ROOT(header_timeout_ms), "10s", 10, HOUR_MS,
+	 NULL, false, NULL, "A request head must be complete by then (slowloris)."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "body", ROOT(body_timeout_ms), "30s", 10, HOUR_MS, NULL,
+	 false, NULL, "A body that brings no byte for this long ends the request with 408."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "idle", ROOT(idle_timeout_ms), "60s", 10, DAY_MS, NULL,
+	 false, NULL, "An idle keep-alive connection of a client is closed after this."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "send", ROOT(send_timeout_ms), "30s", 10, HOUR_MS, NULL,
+	 false, NULL,
+	 "A client that takes no byte of its answer for this long is cut and its node's work "
+	 "cancelled."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "drain", ROOT(drain_ms), "30s", 0, DAY_MS, NULL, false,
+	 NULL,
+	 "Longest wait for open requests at SIGTERM. 30s is what common supervisors allow; "
+	 "raise both for long generations."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "upstream_idle", ROOT(upstream_idle_ms), "30s", 10,
+	 DAY_MS, NULL, false, NULL,
+	 "An idle connection to a node is closed after this. Keep it below the server's own "
+	 "keep-alive time-out where that is known, so that the server never closes first."},
+
+	{SL_CONFIG_KERNEL, SL_CONFIG_DEVICE_LIST, "devices", ROOT(devices), NULL, 0,
+	 SL_CONFIG_DEVICES_MAX, NULL, false, "a list of network device names",
+	 "Where `sluice up` attaches: the devices towards the clients and towards the nodes."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_PATH, "pin_dir", ROOT(pin_dir), SL_PIN_DIR, 0, PATH_LEN_MAX,
+	 NULL, false, "an absolute path on a bpffs", "Where maps and links are pinned."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_PORTS, "nat_ports", ROOT(nat_port_min), "61000-65535", 1024,
+	 65535, NULL, false, "FIRST-LAST, within 1024 to 65535, at least 256 ports",
+	 "Source ports towards the nodes, for each node apart. They must lie outside "
+	 "net.ipv4.ip_local_port_range (32768-60999 by default), else the host's own connections "
+	 "collide with them."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "flows", ROOT(flows_max), "262144", 1024, 16777216, NULL,
+	 false, NULL,
+	 "Entries of the flow table, two for each connection of the fast lane; the oldest give "
+	 "way. "
+	 "One takes about 200 bytes of kernel memory."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U64, "seed", ROOT(seed), "0", 0, UINT64_MAX, NULL, false,
+	 "a number",
+	 "Seed of the flow hashes. Balancers behind one ECMP group need the same value; 0 lets "
+	 "`sluice up` draw one."},
+
+	{SL_CONFIG_POOL, SL_CONFIG_MODEL, "model", POOL(model), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
+	 false, "a model's name",
+	 "Name under which the nodes know the model; requests are rewritten to it. Without it they "
+	 "get the name that the client said."},
+	{SL_CONFIG_POOL, SL_CONFIG_TUNABLE_MAP, "tunables", POOL(tunables), NULL, 0, 0, NULL, false,
+	 "a map of NAME: VALUE", "As at the top, for this pool alone."},
+	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
+	 NULL, true, "a list of ADDRESS:PORT or {address, weight}",
+	 "The inference servers. A node belongs to one pool."},
+
+	{SL_CONFIG_NODE, SL_CONFIG_ENDPOINT, "address", NODE(endpoint), NULL, 0, 0, NULL, true,
+	 "ADDRESS:PORT, numeric", "The server's address and port."},
+	{SL_CONFIG_NODE, SL_CONFIG_U32, "weight", NODE(weight), "1", 1, 1000, NULL, false, NULL,
+	 "Share of the traffic relative to the other nodes of the pool."},
+
+	{SL_CONFIG_SERVICE, SL_CONFIG_ENDPOINT, "address", SERVE(endpoint), NULL, 0, 0, NULL, true,
+	 "ADDRESS:PORT, numeric", "The virtual address and port."},
+	{SL_CONFIG_SERVICE, SL_CONFIG_CHOICE, "lane", SERVE(lane), NULL, SL_LANE_SMART, 0,
+	 lane_choices, true, NULL,
+	 "`fast`: the kernel sends each connection straight to a node of `pool`. `smart`: to the "
+	 "daemon on this host."},
+	{SL_CONFIG_SERVICE, SL_CONFIG_POOL_NAME, "pool", SERVE(pool), NULL, 0, 0, NULL, false,
+	 "the name of a pool", "The pool of a fast service; nothing for a smart one."},
+
+	{SL_CONFIG_ROUTE, SL_CONFIG_MODEL, "model", ROUTE(model), NULL, 0, SL_CONFIG_MODEL_MAX,
+	 NULL, true, "a model's name", "The name clients ask for, listed by `GET /v1/models`."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_CHAIN, "pools", ROUTE(chain), NULL, 1, SL_CONFIG_CHAIN_MAX,
+	 NULL, true, "a pool's name, or a list of up to 8",
+	 "The pool that serves the model, then its fallbacks in order."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_ROUTE_TIMEOUTS, 0,
+	 NULL, false, "a map", "How long nodes are waited for."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
+	 NULL,
+	 "Attempts over the whole chain, the first included. Four pass over a dead node and a "
+	 "dead pool without multiplying an overload."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_MS, "backoff", ROUTE(backoff_ms), "25ms", 0, 60000, NULL, false,
+	 NULL,
+	 "Bound of the first wait before a retry; doubles each time, with full jitter. Short: "
+	 "the retry goes to another node."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_MS, "backoff_max", ROUTE(backoff_max_ms), "1s", 0, 600000, NULL,
+	 false, NULL, "Longest bound of that wait."},
+
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
+	 60000, NULL, false, NULL,
+	 "A TCP connection must stand by then. Nodes are near; one repeat of a lost SYN fits."},
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "ttft", ROUTE(ttft_timeout_ms), "30s", 1, DAY_MS,
+	 NULL, false, NULL,
+	 "First token of a stream. Covers the server's queue and the prefill of a long prompt; "
+	 "raise it for prompts over about 100,000 tokens."},
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "inter_token", ROUTE(inter_token_timeout_ms),
+	 "10s", 1, DAY_MS, NULL, false, NULL,
+	 "Longest gap between two tokens of a stream; keep-alive comments do not count. A healthy "
+	 "server needs milliseconds, a preempted request seconds."},
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "total", ROUTE(total_timeout_ms), "300s", 1,
+	 DAY_MS, NULL, false, NULL,
+	 "The request's deadline: queue, retries and fallbacks together. At 30 tokens a second it "
+	 "allows an answer of 9,000."},
+};
+
+const size_t sl_config_key_count = sizeof(sl_config_keys) / sizeof(sl_config_keys[0]);
+
+const struct sl_config_tunable sl_config_tunables[] = {
+#define X(id, name, def, min, max, unit, help) {name, def, min, max, unit},
+	SL_TUNABLES(X)
+#undef X
+};
+
+const struct sl_config_key *sl_config_key_find(enum sl_config_section section, const char *name)
+{
+	for (size_t i = 0; i < sl_config_key_count; i++)
+		if (sl_config_keys[i].section == section &&
+		    strcmp(sl_config_keys[i].name, name) == 0)
+			return &sl_config_keys[i];
+	return NULL;
+}
+
+static void append_choices(struct sl_text *text, const struct sl_config_key *key)
+{
+	const char *const *choice = key->choices + key->min;
+
+	for (const char *separator = ""; *choice != NULL; choice++) {
+		sl_text_printf(text, "%s%s", separator, *choice);
+		separator = choice[1] != NULL && choice[2] == NULL ? " or " : ", ";
+	}
+}
+
+const char *sl_config_key_expected(const struct sl_config_key *key,
+				   char out[SL_CONFIG_EXPECTED_SIZE])
+{
+	char min[SL_UNIT_TEXT_SIZE];
+	char max[SL_UNIT_TEXT_SIZE];
+	struct sl_text text;
+
+	sl_text_init_fixed(&text, out, SL_CONFIG_EXPECTED_SIZE);
+	if (key->expected != NULL)
+		sl_text_append_string(&text, key->expected);
+	else if (key->type == SL_CONFIG_MS)
+		sl_text_printf(&text, "%s to %s, like 250ms, 2s or 1m",
+			       sl_unit_format_ms(key->min, min), sl_unit_format_ms(key->max, max));
+	else if (key->type == SL_CONFIG_BYTES)
+		sl_text_printf(&text, "%s to %s, like 64KiB or 4MiB",
+			       sl_unit_format_bytes(key->min, min),
+			       sl_unit_format_bytes(key->max, max));
+	else if (key->type == SL_CONFIG_CHOICE)
+		append_choices(&text, key);
+	else
+		sl_text_printf(&text, "%llu to %llu", (unsigned long long)key->min,
+			       (unsigned long long)key->max);
+	return out;
+}
+
+/* ---- reference ----------------------------------------------------------------------------- */
+
+static const char *const section_titles[SL_CONFIG_SECTIONS] = {
+	[SL_CONFIG_ROOT] = "Top level",
+	[SL_CONFIG_LIMITS] = "limits",
+	[SL_CONFIG_TIMEOUTS] = "timeouts",
+	[SL_CONFIG_KERNEL] = "kernel",
+	[SL_CONFIG_POOL] = "pools.NAME",
+	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
+	[SL_CONFIG_SERVICE] = "services[]",
+	[SL_CONFIG_ROUTE] = "routes[]",
+	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
+};
+
+void sl_config_write_reference(FILE *file)
+{
+	char expected[SL_CONFIG_EXPECTED_SIZE];
+
+	for (unsigned section = 0; section < SL_CONFIG_SECTIONS; section++) {
+		bool quoted = section != SL_CONFIG_ROOT;
+
+		fprintf(file, "%s### %s%s%s\n\n", section > 0 ? "\n" : "", quoted ? "`" : "",
+			section_titles[section], quoted ? "`" : "");
+		fprintf(file, "| key | default | takes | what it does |\n|---|---|---|---|\n");
+		for (size_t i = 0; i < sl_config_key_count; i++) {
+			const struct sl_config_key *key = &sl_config_keys[i];
+			const char *tick = key->preset != NULL ? "`" : "";
+			const char *preset = key->preset != NULL ? key->preset
+					     : key->required	 ? "required"
+								 : "-";
+
+			if (key->section != section)
+				continue;
+			fprintf(file, "| `%s` | %s%s%s | %s | %s |\n", key->name, tick, preset,
+				tick, sl_config_key_expected(key, expected), key->help);
+		}
+	}
+}

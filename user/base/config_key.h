@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_key.h - the table of keys of the configuration file: name, type, default, bounds, unit and
+ * help, once for the reader, its error texts and the reference manual. Internal to config*.c.
+ * Constant data; any thread.
+ */
+#ifndef SL_BASE_CONFIG_KEY_H
+#define SL_BASE_CONFIG_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A map of the file; each has one target struct that its offsets count from. */
+enum sl_config_section {
+	SL_CONFIG_ROOT = 0,	  /* struct sl_config */
+	SL_CONFIG_LIMITS,	  /* struct sl_config */
+	SL_CONFIG_TIMEOUTS,	  /* struct sl_config */
+	SL_CONFIG_KERNEL,	  /* struct sl_config */
+	SL_CONFIG_POOL,		  /* struct sl_config_pool */
+	SL_CONFIG_NODE,		  /* struct sl_config_node */
+	SL_CONFIG_SERVICE,	  /* struct sl_config_service */
+	SL_CONFIG_ROUTE,	  /* struct sl_config_route */
+	SL_CONFIG_ROUTE_TIMEOUTS, /* struct sl_config_route */
+	SL_CONFIG_SECTIONS
+};
+
+enum sl_config_type {
+	/* Scalars: min and max bound the value. */
+	SL_CONFIG_U32 = 0, /* uint32_t */
+	SL_CONFIG_U64,	   /* uint64_t */
+	SL_CONFIG_MS,	   /* uint32_t, a duration */
+	SL_CONFIG_BYTES,   /* uint32_t, a size */
+	SL_CONFIG_CHOICE,  /* uint32_t or enum: index into choices */
+	SL_CONFIG_PATH,	   /* const char *, absolute; max: longest */
+	SL_CONFIG_MODEL,   /* const char *, a model's name */
+	/* The others have a function of their own in config_read.c. */
+	SL_CONFIG_PORTS,
+	SL_CONFIG_ENDPOINT,
+	SL_CONFIG_POOL_NAME,
+	SL_CONFIG_CHAIN,
+	SL_CONFIG_LISTEN_LIST,
+	SL_CONFIG_DEVICE_LIST,
+	SL_CONFIG_TUNABLE_MAP,
+	SL_CONFIG_SECTION_MAP, /* min: enum sl_config_section, same target */
+	SL_CONFIG_POOL_MAP,
+	SL_CONFIG_NODE_LIST,
+	SL_CONFIG_SERVICE_LIST,
+	SL_CONFIG_ROUTE_LIST,
+};
+
+struct sl_config_key {
+	enum sl_config_section section;
+	enum sl_config_type type;
+	const char *name;
+	size_t offset;	    /* in the section's target */
+	const char *preset; /* default as one would write it; NULL: none */
+	uint64_t min;
+	uint64_t max;
+	const char *const *choices; /* SL_CONFIG_CHOICE: NULL-terminated; NULL entries end it */
+	bool required;
+	const char *expected; /* for the manual and for errors; NULL: made from type and bounds */
+	const char *help;     /* what it does, and why the default is what it is */
+};
+
+/* The table, and its end. A section's keys are together, pools before what refers to them. */
+extern const struct sl_config_key sl_config_keys[];
+extern const size_t sl_config_key_count;
+
+const struct sl_config_key *sl_config_key_find(enum sl_config_section section, const char *name);
+
+#define SL_CONFIG_EXPECTED_SIZE 256u
+
+/* "1 to 1000", "10ms to 1h, like 250ms, 2s or 1m": what the key takes. Returns out. */
+const char *sl_config_key_expected(const struct sl_config_key *key,
+				   char out[SL_CONFIG_EXPECTED_SIZE]);
+
+/* A tunable's name, bounds and unit, from SL_TUNABLES; index is enum sl_tunable. */
+struct sl_config_tunable {
+	const char *name;
+	uint64_t preset;
+	uint64_t min;
+	uint64_t max;
+	const char *unit;
+};
+
+extern const struct sl_config_tunable sl_config_tunables[];
+
+#endif
