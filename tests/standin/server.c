@@ -140,8 +140,9 @@ static int resolve(const char *address, struct sockaddr_storage *ret_addr, sockl
 	return 0;
 }
 
-/* Opens a listening socket. TCP_NODELAY is inherited by the sockets that are accepted. */
-static int open_socket(const struct sockaddr_storage *addr, socklen_t len, int *ret_fd)
+/* Binds a socket, and listens on it. TCP_NODELAY is inherited by the sockets that are accepted. */
+static int open_socket(const struct sockaddr_storage *addr, socklen_t len, bool listens,
+		       int *ret_fd)
 {
 	int on = 1;
 	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -151,7 +152,7 @@ static int open_socket(const struct sockaddr_storage *addr, socklen_t len, int *
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)addr, len) || listen(fd, BACKLOG)) {
+	if (bind(fd, (const struct sockaddr *)addr, len) || (listens && listen(fd, BACKLOG))) {
 		int err = -errno;
 
 		close(fd);
@@ -166,7 +167,7 @@ static int add_listener(struct sl_worker *worker, const struct sockaddr_storage 
 {
 	struct sl_server *server = worker->server;
 	struct sl_listener *listener = &server->listeners[server->listener_count];
-	int err = open_socket(addr, len, &listener->fd);
+	int err = open_socket(addr, len, true, &listener->fd);
 
 	if (err)
 		return err;
@@ -192,21 +193,40 @@ static void announce(const struct sl_server *server, const struct sockaddr_stora
 	fflush(stdout);
 }
 
-/* Opens an address for all workers that serve it. Port 0: the kernel chooses, the same for all. */
+/* Turns port 0 into a port that is free. The probe must stay open until all workers are bound to
+ * it, each by number: a port that bind() chose is given up when a listening socket is shut down. */
+static int choose_port(struct sockaddr_storage *addr, socklen_t len, int *ret_probe_fd)
+{
+	int fd;
+	int err = open_socket(addr, len, false, &fd);
+
+	if (err)
+		return err;
+	getsockname(fd, (struct sockaddr *)addr, &len);
+	*ret_probe_fd = fd;
+	return 0;
+}
+
+static bool has_port(const struct sockaddr_storage *addr)
+{
+	return addr->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)addr)->sin6_port != 0
+					   : ((const struct sockaddr_in *)addr)->sin_port != 0;
+}
+
+/* Opens an address for all workers that serve it. */
 static int open_address(struct sl_server *server, const char *address, bool admin)
 {
 	struct sockaddr_storage addr;
 	socklen_t len;
+	int probe_fd = -1;
 	int err = resolve(address, &addr, &len);
 
-	for (unsigned int i = 0; !err && i < (admin ? 1 : server->options.threads); i++) {
+	if (!err && !has_port(&addr))
+		err = choose_port(&addr, len, &probe_fd);
+	for (unsigned int i = 0; !err && i < (admin ? 1 : server->options.threads); i++)
 		err = add_listener(&server->workers[i], &addr, len, admin);
-		if (!err && i == 0) {
-			int fd = server->listeners[server->listener_count - 1].fd;
-
-			getsockname(fd, (struct sockaddr *)&addr, &len);
-		}
-	}
+	if (probe_fd >= 0)
+		close(probe_fd);
 	if (err)
 		fprintf(stderr, "standin: cannot listen on %s: %s (expected ADDR:PORT, free)\n",
 			address, strerror(-err));
