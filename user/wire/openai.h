@@ -104,7 +104,7 @@ struct sl_openai_request {
 	bool stream;
 	bool include_usage;	  /* stream_options.include_usage */
 	bool has_tools;		  /* a tools or functions array that is not empty */
-	bool has_response_format; /* json_schema, json_object or a server's guided_* */
+	bool has_response_format; /* a response_format object (json_schema, json_object, text) */
 	bool has_seed;
 	bool logprobs;
 	int64_t max_tokens; /* max_completion_tokens, else max_tokens */
