@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cmd_status.c - `sluice status`: one look, or a screen that refreshes.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "loader/command.h"
+#include "loader/pins.h"
+#include "loader/say.h"
+#include "loader/status.h"
+#include "user/base/clock.h"
+#include "user/base/unit.h"
+
+#define ADMIN_SOCKET_DEFAULT "/run/sluice/admin.sock"
+#define STATUS_BYTES_MAX     (8u << 20)
+#define WATCH_US_DEFAULT     1000000u
+#define WATCH_US_MIN	     100000u
+#define WATCH_US_MAX	     3600000000u
+
+#define SCREEN_ENTER "\033[?1049h\033[?25l"
+#define SCREEN_LEAVE "\033[?25h\033[?1049l"
+#define SCREEN_HOME  "\033[H"
+#define SCREEN_CLEAR "\033[J"
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* Whether something accepts connections there: a Unix connect never waits for the other side. */
+static bool daemon_answers(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool answers;
+
+	if (fd < 0)
+		return false;
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		close(fd);
+		return false;
+	}
+	strcpy(address.sun_path, path);
+	answers = !connect(fd, (struct sockaddr *)&address, sizeof(address)) || errno == EAGAIN;
+	close(fd);
+	return answers;
+}
+
+static int explain_absence(const char *dir, const char *daemon_socket)
+{
+	if (daemon_answers(daemon_socket))
+		return sl_say_error(
+			"see the daemon's /metrics, or load the plane: sluice up CONFIG",
+			"the kernel plane is not loaded (no maps in \"%s\"); the "
+			"daemon at %s works alone",
+			dir, daemon_socket);
+	return sl_say_error("sluice up CONFIG",
+			    "the kernel plane is not loaded (no maps in \"%s\") and no daemon "
+			    "answers at %s",
+			    dir, daemon_socket);
+}
+
+/* One look into `text`. Returns enum sl_exit. */
+static int look_once(const struct sl_arguments *arguments, const char *daemon_socket,
+		     struct sl_text *text)
+{
+	const char *dir = sl_pins_dir(arguments->pin_dir, NULL);
+	struct sl_status_look look = {
+		.daemon_socket = daemon_socket,
+		.pool = arguments->word_count ? arguments->words[0] : NULL,
+	};
+	struct sl_view view;
+	int error = sl_view_open(dir, true, &view);
+	int exit_code = SL_EXIT_OK;
+
+	if (error)
+		return error == -ENOENT ? explain_absence(dir, daemon_socket) : SL_EXIT_FAILED;
+	look.view = &view;
+	look.daemon = daemon_answers(daemon_socket);
+	look.now_ns = sl_clock_ns();
+	if (look.pool && !sl_view_find_pool(&view, look.pool))
+		exit_code = sl_say_error("sluice status", "there is no pool \"%s\"", look.pool);
+	else if (arguments->json)
+		sl_status_json(&look, text);
+	else
+		sl_status_text(&look, text);
+	if (text->error)
+		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
+					 STATUS_BYTES_MAX);
+	sl_view_close(&view);
+	return exit_code;
+}
+
+/* Prints with each line cleared to its end, so that a shorter line leaves nothing of a longer. */
+static void paint(const char *text)
+{
+	fputs(SCREEN_HOME, stdout);
+	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+		printf("%.*s\033[K\r\n", (int)(end - text), text);
+	fputs(SCREEN_CLEAR, stdout);
+}
+
+static void sleep_us(uint64_t duration_us)
+{
+	struct timespec duration = {
+		.tv_sec = (time_t)(duration_us / 1000000u),
+		.tv_nsec = (long)(duration_us % 1000000u) * 1000,
+	};
+
+	(void)nanosleep(&duration, NULL); /* a signal ends it early: that is wanted */
+}
+
+static int watch(const struct sl_arguments *arguments, const char *daemon_socket,
+		 uint64_t interval_us)
+{
+	struct sigaction action = {.sa_handler = interrupt};
+	bool screen = isatty(STDOUT_FILENO) && !arguments->json;
+	int exit_code = SL_EXIT_OK;
+	struct sl_text text;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	sl_text_init(&text, STATUS_BYTES_MAX);
+	if (screen)
+		fputs(SCREEN_ENTER, stdout);
+	while (!interrupted && exit_code == SL_EXIT_OK) {
+		sl_text_reset(&text);
+		exit_code = look_once(arguments, daemon_socket, &text);
+		if (screen)
+			paint(sl_text_string(&text));
+		else
+			fputs(sl_text_string(&text), stdout);
+		if (fflush(stdout))
+			break; /* nobody reads any more */
+		if (exit_code == SL_EXIT_OK && !interrupted)
+			sleep_us(interval_us);
+	}
+	if (screen)
+		fputs(SCREEN_LEAVE, stdout);
+	if (screen && exit_code != SL_EXIT_OK) /* the message went with the screen */
+		(void)look_once(arguments, daemon_socket, &text);
+	sl_text_fini(&text);
+	return exit_code;
+}
+
+static int run_status(const struct sl_command *command, const struct sl_arguments *arguments)
+{
+	const char *environment = getenv("SLUICE_ADMIN_SOCKET");
+	const char *daemon_socket = arguments->admin_socket	  ? arguments->admin_socket
+				    : environment && *environment ? environment
+								  : ADMIN_SOCKET_DEFAULT;
+	uint64_t interval_us = WATCH_US_DEFAULT;
+	struct sl_text text;
+	int exit_code;
+
+	(void)command;
+	if (arguments->watch && *arguments->watch &&
+	    (sl_unit_parse_us(arguments->watch, strlen(arguments->watch), 1000000u, &interval_us) ||
+	     interval_us < WATCH_US_MIN || interval_us > WATCH_US_MAX)) {
+		sl_say_error("sluice status --watch=2, or --watch=500ms",
+			     "--watch=%s is not a time from 100ms to 1h", arguments->watch);
+		return SL_EXIT_USAGE;
+	}
+	if (arguments->watch)
+		return watch(arguments, daemon_socket, interval_us);
+	sl_text_init(&text, STATUS_BYTES_MAX);
+	exit_code = look_once(arguments, daemon_socket, &text);
+	fputs(sl_text_string(&text), stdout);
+	sl_text_fini(&text);
+	return exit_code;
+}
+
+static const struct sl_option status_options[] = {
+	SL_OPTION_JSON,
+	{SL_OPTION_MAYBE, "watch", "SECONDS", NULL, offsetof(struct sl_arguments, watch),
+	 "refresh until Ctrl-C (default: each second)"},
+	{SL_OPTION_TEXT, "admin-socket", "PATH", NULL, offsetof(struct sl_arguments, admin_socket),
+	 "the daemon's socket (default: $SLUICE_ADMIN_SOCKET, else " ADMIN_SOCKET_DEFAULT ")"},
+	SL_OPTION_PIN_DIR,
+	SL_OPTION_NONE,
+};
+
+const struct sl_command sl_command_status = {
+	.name = "status",
+	.words = "[POOL]",
+	.words_max = 1,
+	.summary = "show pools, nodes, breakers, devices and counters",
+	.description =
+		"Shows what both planes know of each node. The first line answers \"is it well\".\n"
+		"The breaker's column: state, time to the probe, gN the generation, xN the "
+		"exponent\n"
+		"of the open time. Exit code 0 whenever the maps could be read.",
+	.options = status_options,
+	.run = run_status,
+};

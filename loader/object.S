@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The BPF object as bytes of the command: one file to copy to a host. */
+	.section .rodata
+	.balign 16
+	.global sl_bpf_object
+	.type sl_bpf_object, @object
+sl_bpf_object:
+	.incbin "build/sluice.bpf.o"
+	.global sl_bpf_object_end
+sl_bpf_object_end:
+	.byte 0
+	.size sl_bpf_object, sl_bpf_object_end - sl_bpf_object
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "loader/pins.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include "loader/say.h"
+
+#define PIN_DIR_MODE 0700
+
+const char *sl_pins_dir(const char *option, const struct sl_config *config)
+{
+	const char *environment = getenv("SLUICE_PIN_DIR");
+
+	if (option)
+		return option;
+	if (environment && *environment)
+		return environment;
+	if (config && config->pin_dir)
+		return config->pin_dir;
+	return SL_PIN_DIR;
+}
+
+const char *sl_pins_path(const char *dir, const char *name, char path[SL_PINS_PATH_MAX])
+{
+	snprintf(path, SL_PINS_PATH_MAX, "%s/%s", dir, name);
+	return path;
+}
+
+/* Whether the nearest existing directory at or above `path` lies on bpffs. */
+static bool on_bpffs(const char *path)
+{
+	char at[SL_PINS_PATH_MAX];
+	struct statfs fs;
+
+	snprintf(at, sizeof(at), "%s", path);
+	for (;;) {
+		char *slash;
+
+		if (!statfs(at, &fs))
+			return fs.f_type == BPF_FS_MAGIC;
+		slash = strrchr(at, '/');
+		if (!slash || slash == at)
+			return false;
+		*slash = '\0';
+	}
+}
+
+/* Whether this mount namespace is one that `ip netns exec` or the like made for one command. */
+static bool mounts_are_private(void)
+{
+	struct stat own, init;
+
+	if (stat("/proc/self/ns/mnt", &own) || stat("/proc/1/ns/mnt", &init))
+		return false;
+	return own.st_ino != init.st_ino;
+}
+
+static int mount_bpffs(const char *dir)
+{
+	if (strncmp(dir, SL_PIN_ROOT "/", sizeof(SL_PIN_ROOT))) {
+		sl_say_error("mount one: mount -t bpf bpf MOUNTPOINT",
+			     "pin directory \"%s\" does not lie on a BPF file system", dir);
+		return -ENODEV;
+	}
+	if (mounts_are_private()) {
+		sl_say_error("enter the network namespace with `nsenter --net=/run/netns/NAME`, "
+			     "which keeps the mounts, or mount bpffs here yourself",
+			     SL_PIN_ROOT " is not mounted in this private mount namespace (`ip "
+					 "netns exec` makes one): pins would vanish with it");
+		return -ENODEV;
+	}
+	if (mount("bpf", SL_PIN_ROOT, "bpf", 0, "mode=0700")) {
+		int error = -errno;
+
+		sl_say_error("mount -t bpf bpf " SL_PIN_ROOT " (needs CAP_SYS_ADMIN)",
+			     "cannot mount the BPF file system at " SL_PIN_ROOT ": %s",
+			     strerror(-error));
+		return error;
+	}
+	return 0;
+}
+
+static int make_dirs(const char *dir)
+{
+	char at[SL_PINS_PATH_MAX + 1];
+
+	snprintf(at, sizeof(at), "%s/", dir);
+	for (char *slash = strchr(at + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(at, PIN_DIR_MODE) && errno != EEXIST) {
+			int error = -errno;
+
+			sl_say_error(error == -EPERM && strchr(at, '.')
+					     ? "choose a name without dots: bpffs reserves them"
+					     : "run as root",
+				     "cannot make the pin directory \"%s\": %s", at,
+				     strerror(-error));
+			return error;
+		}
+		*slash = '/';
+	}
+	return 0;
+}
+
+int sl_pins_lock(const char *dir, int *ret_lock_fd)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = -errno;
+
+	if (fd < 0) {
+		if (error != -ENOENT)
+			sl_say_error("run as root", "cannot open the pin directory \"%s\": %s", dir,
+				     strerror(-error));
+		return error;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		sl_say_error("wait for it to end and try again",
+			     "another `sluice up` or `sluice down` works on \"%s\"", dir);
+		return -EBUSY;
+	}
+	*ret_lock_fd = fd;
+	return 0;
+}
+
+int sl_pins_prepare(const char *dir, int *ret_lock_fd)
+{
+	char records[SL_PINS_PATH_MAX];
+	int error;
+
+	if (dir[0] != '/' || strlen(dir) > SL_PINS_PATH_MAX / 2) {
+		sl_say_error("give an absolute path below " SL_PIN_ROOT,
+			     "pin directory \"%s\" is not an absolute path of fewer than %u bytes",
+			     dir, SL_PINS_PATH_MAX / 2);
+		return -EINVAL;
+	}
+	if (!on_bpffs(dir)) {
+		error = mount_bpffs(dir);
+		if (error)
+			return error;
+	}
+	error = make_dirs(sl_pins_path(dir, SL_PINS_RECORDS, records));
+	return error ? error : sl_pins_lock(dir, ret_lock_fd);
+}
+
+bool sl_pins_complete(const char *dir)
+{
+	char path[SL_PINS_PATH_MAX];
+
+	return !access(sl_pins_path(dir, SL_PINS_MARK, path), F_OK);
+}
+
+/* The next entry that is neither `.` nor `..`, or NULL. */
+static const struct dirent *next_entry(DIR *entries)
+{
+	const struct dirent *entry;
+
+	do
+		entry = readdir(entries);
+	while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+	return entry;
+}
+
+static bool dir_empty(const char *path)
+{
+	DIR *entries = opendir(path);
+	bool empty = !entries || !next_entry(entries);
+
+	if (entries)
+		closedir(entries);
+	return empty;
+}
+
+bool sl_pins_empty(const char *dir)
+{
+	char records[SL_PINS_PATH_MAX];
+	const struct dirent *entry;
+	DIR *entries = opendir(dir);
+	bool empty = true;
+
+	if (!entries)
+		return true;
+	while (empty && (entry = next_entry(entries)))
+		empty = !strcmp(entry->d_name, SL_PINS_RECORDS);
+	closedir(entries);
+	return empty && dir_empty(sl_pins_path(dir, SL_PINS_RECORDS, records));
+}
+
+/* Removes an own file or empty directory; keeps the first error. */
+static void remove_one(const char *path, bool is_dir, int *error)
+{
+	if (!(is_dir ? rmdir(path) : unlink(path)) || errno == ENOENT)
+		return;
+	if (!*error)
+		*error = -errno;
+	sl_say_error("look with: bpftool map show pinned PATH", "cannot remove \"%s\": %s", path,
+		     strerror(errno));
+}
+
+int sl_pins_remove(const char *dir)
+{
+	char path[SL_PINS_PATH_MAX];
+	const struct dirent *entry;
+	DIR *entries;
+	char *slash;
+	int error = 0;
+
+	/* the mark first: from here on the directory counts as incomplete */
+	remove_one(sl_pins_path(dir, SL_PINS_MARK, path), false, &error);
+	entries = opendir(dir);
+	while (entries && (entry = next_entry(entries))) {
+		if (strcmp(entry->d_name, SL_PINS_RECORDS))
+			remove_one(sl_pins_path(dir, entry->d_name, path), false, &error);
+	}
+	if (entries)
+		closedir(entries);
+	remove_one(sl_pins_path(dir, SL_PINS_RECORDS, path), true, &error);
+	remove_one(dir, true, &error);
+	snprintf(path, sizeof(path), "%s", dir);
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = '\0';
+	if (slash && !strcmp(path, SL_PIN_ROOT "/sluice"))
+		(void)rmdir(path); /* other versions may live there */
+	return error;
+}

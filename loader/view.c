@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "loader/view.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "loader/pins.h"
+#include "loader/say.h"
+#include "user/base/address.h"
+#include "user/base/text.h"
+
+struct map_shape {
+	const char *name;
+	uint32_t value_size;
+	uint32_t entries_min;
+};
+
+static const struct map_shape shapes[SL_VIEW_MAPS] = {
+	[SL_VIEW_SETTINGS] = {"settings", sizeof(struct sl_settings), 1},
+	[SL_VIEW_TUNABLES] = {"tunables", sizeof(uint64_t), SL_TUNABLE_KEYS},
+	[SL_VIEW_NODES] = {"nodes", sizeof(struct sl_node_state), 2},
+	[SL_VIEW_POOLS] = {"pools", sizeof(struct sl_pool_state), 2},
+	[SL_VIEW_COUNTERS] = {"counters", sizeof(struct sl_counters), 1},
+	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1},
+	[SL_VIEW_SERVICES] = {"services", sizeof(struct sl_service), 1},
+	[SL_VIEW_MAGLEV] = {"maglev", sizeof(uint32_t), 1},
+};
+
+static int refuse_abi(const char *dir, const char *what, uint32_t found, uint32_t expected)
+{
+	sl_say_error(
+		"use the `sluice` that made it, or: sluice down, then sluice up CONFIG",
+		"the maps in \"%s\" belong to another version: %s is %u, this command knows %u",
+		dir, what, found, expected);
+	return -EPROTO;
+}
+
+static int open_map(struct sl_view *view, enum sl_view_map map, bool quiet)
+{
+	const struct map_shape *shape = &shapes[map];
+	struct bpf_map_info info = {0};
+	uint32_t info_len = sizeof(info);
+	char path[SL_PINS_PATH_MAX];
+	int fd = bpf_obj_get(sl_pins_path(view->dir, shape->name, path));
+
+	if (fd == -ENOENT) {
+		if (!quiet)
+			sl_say_error("sluice up CONFIG",
+				     "the kernel plane is not loaded: no maps in \"%s\"",
+				     view->dir);
+		return fd;
+	}
+	if (fd < 0) {
+		sl_say_error("run as root, or with CAP_BPF", "cannot open the map \"%s\": %s", path,
+			     strerror(-fd));
+		return fd;
+	}
+	view->fds[map] = fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len)) {
+		int error = -errno;
+
+		sl_say_error("run as root, or with CAP_BPF", "cannot inspect the map \"%s\": %s",
+			     path, strerror(-error));
+		return error;
+	}
+	if (info.value_size != shape->value_size)
+		return refuse_abi(view->dir, shape->name, info.value_size, shape->value_size);
+	if (info.max_entries < shape->entries_min)
+		return refuse_abi(view->dir, shape->name, info.max_entries, shape->entries_min);
+	view->entries[map] = info.max_entries;
+	return 0;
+}
+
+static int map_memory(struct sl_view *view, enum sl_view_map map)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t len = (uint64_t)view->entries[map] * shapes[map].value_size;
+	void *memory;
+
+	len = (len + page - 1) / page * page;
+	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, view->fds[map], 0);
+	if (memory == MAP_FAILED) {
+		int error = -errno;
+
+		sl_say_error("run as root", "cannot map \"%s/%s\" into memory: %s", view->dir,
+			     shapes[map].name, strerror(-error));
+		return error;
+	}
+	view->memory[map] = memory;
+	view->memory_len[map] = len;
+	return 0;
+}
+
+int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)
+{
+	struct sl_view view = {.dir = dir};
+	int error = 0;
+
+	for (unsigned map = 0; map < SL_VIEW_MAPS; map++)
+		view.fds[map] = -1;
+	for (unsigned map = 0; !error && map < SL_VIEW_MAPS; map++)
+		error = open_map(&view, map, quiet);
+	for (unsigned map = 0; !error && map < SL_VIEW_MAPPED; map++)
+		error = map_memory(&view, map);
+	view.settings = view.memory[SL_VIEW_SETTINGS];
+	view.tunables = view.memory[SL_VIEW_TUNABLES];
+	view.nodes = view.memory[SL_VIEW_NODES];
+	view.pools = view.memory[SL_VIEW_POOLS];
+	view.counters = view.memory[SL_VIEW_COUNTERS];
+	if (!error && view.settings->abi_version != SL_ABI_VERSION)
+		error = refuse_abi(dir, "abi_version", view.settings->abi_version, SL_ABI_VERSION);
+	if (error)
+		sl_view_close(&view);
+	else
+		*ret_view = view;
+	return error;
+}
+
+void sl_view_close(struct sl_view *view)
+{
+	for (unsigned map = 0; map < SL_VIEW_MAPPED; map++) {
+		if (view->memory[map])
+			munmap(view->memory[map], view->memory_len[map]);
+	}
+	for (unsigned map = 0; map < SL_VIEW_MAPS; map++) {
+		if (view->fds[map] >= 0)
+			close(view->fds[map]);
+	}
+	*view = (struct sl_view){0};
+	for (unsigned map = 0; map < SL_VIEW_MAPS; map++)
+		view->fds[map] = -1;
+}
+
+uint32_t sl_view_node_slots(const struct sl_view *view)
+{
+	uint32_t count = __atomic_load_n(&view->settings->node_count, __ATOMIC_RELAXED);
+
+	return count < view->entries[SL_VIEW_NODES] ? count : view->entries[SL_VIEW_NODES];
+}
+
+uint32_t sl_view_pool_slots(const struct sl_view *view)
+{
+	uint32_t count = __atomic_load_n(&view->settings->pool_count, __ATOMIC_RELAXED);
+
+	return count < view->entries[SL_VIEW_POOLS] ? count : view->entries[SL_VIEW_POOLS];
+}
+
+uint64_t sl_view_counter(const struct sl_view *view, enum sl_counter counter)
+{
+	uint32_t rows = view->settings->cpu_count;
+	uint64_t sum = 0;
+
+	if (rows > view->entries[SL_VIEW_COUNTERS])
+		rows = view->entries[SL_VIEW_COUNTERS];
+	for (uint32_t cpu = 0; cpu < rows; cpu++)
+		sum += __atomic_load_n(&view->counters[cpu].v[counter], __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint32_t sl_view_find_pool(const struct sl_view *view, const char *name)
+{
+	for (uint32_t slot = 1; slot < sl_view_pool_slots(view); slot++) {
+		const struct sl_pool_state *pool = &view->pools[slot];
+
+		if (pool->present && !strncmp(pool->name, name, sizeof(pool->name)))
+			return slot;
+	}
+	return 0;
+}
+
+/* The node of the pool with this position, 0 when there is none. */
+static uint32_t find_by_index(const struct sl_view *view, uint32_t pool, uint64_t index)
+{
+	for (uint32_t slot = 1; slot < sl_view_node_slots(view); slot++) {
+		const struct sl_node_state *node = &view->nodes[slot];
+
+		if ((node->admin & SL_NODE_PRESENT) && node->pool == pool && node->index == index)
+			return slot;
+	}
+	return 0;
+}
+
+static uint32_t find_by_address(const struct sl_view *view, const char *text)
+{
+	struct sl_endpoint endpoint;
+	struct sl_error error = {0};
+
+	if (sl_address_parse(text, &endpoint, &error)) {
+		sl_say_error("sluice status", "node \"%s\": %s (or give POOL/INDEX)", text,
+			     error.text);
+		return 0;
+	}
+	for (uint32_t slot = 1; slot < sl_view_node_slots(view); slot++) {
+		const struct sl_node_state *node = &view->nodes[slot];
+
+		if ((node->admin & SL_NODE_PRESENT) && sl_address_equal(&node->endpoint, &endpoint))
+			return slot;
+	}
+	sl_say_error("sluice status", "node \"%s\": no pool has this address", text);
+	return 0;
+}
+
+uint32_t sl_view_find_node(const struct sl_view *view, const char *text)
+{
+	const char *slash = strrchr(text, '/');
+	char name[sizeof(view->pools->name)];
+	uint64_t index;
+	uint32_t pool, slot;
+
+	if (!slash)
+		return find_by_address(view, text);
+	if ((size_t)(slash - text) >= sizeof(name) ||
+	    sl_span_u64(sl_span_string(slash + 1), &index)) {
+		sl_say_error("sluice status", "node \"%s\" is neither ADDRESS:PORT nor POOL/INDEX",
+			     text);
+		return 0;
+	}
+	memcpy(name, text, (size_t)(slash - text));
+	name[slash - text] = '\0';
+	pool = sl_view_find_pool(view, name);
+	if (!pool) {
+		sl_say_error("sluice status", "node \"%s\": there is no pool \"%s\"", text, name);
+		return 0;
+	}
+	slot = find_by_index(view, pool, index);
+	if (!slot)
+		sl_say_error("sluice status",
+			     "node \"%s\": pool \"%s\" has %u nodes, counted from 0", text, name,
+			     view->pools[pool].node_count);
+	return slot;
+}

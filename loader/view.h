@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * view.h - the pinned maps of the kernel plane as plain memory.
+ *
+ * The mapped arrays are live: both planes write them while one reads, so single words are read and
+ * written with atomics and no two words belong to one instant. The hash tables stay descriptors.
+ */
+#ifndef SL_LOADER_VIEW_H
+#define SL_LOADER_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bpf/abi.h"
+
+/* The maps of abi.h. */
+enum sl_view_map {
+	SL_VIEW_SETTINGS = 0,
+	SL_VIEW_TUNABLES,
+	SL_VIEW_NODES,
+	SL_VIEW_POOLS,
+	SL_VIEW_COUNTERS,
+	SL_VIEW_ENDPOINTS,
+	SL_VIEW_SERVICES,
+	SL_VIEW_MAGLEV,
+	SL_VIEW_MAPS,
+	SL_VIEW_MAPPED = SL_VIEW_ENDPOINTS, /* those before it are memory-mapped */
+};
+
+struct sl_view {
+	const char *dir; /* borrowed */
+	int fds[SL_VIEW_MAPS];
+	void *memory[SL_VIEW_MAPPED];
+	uint64_t memory_len[SL_VIEW_MAPPED];
+	uint32_t entries[SL_VIEW_MAPS]; /* max_entries */
+	struct sl_settings *settings;
+	uint64_t *tunables;	      /* row * SL_TUNABLE_KEYS + id */
+	struct sl_node_state *nodes;  /* entries[SL_VIEW_NODES]; slot 0 unused */
+	struct sl_pool_state *pools;  /* entries[SL_VIEW_POOLS]; slot 0 unused */
+	struct sl_counters *counters; /* entries[SL_VIEW_COUNTERS] */
+};
+
+/*
+ * Opens and maps what is pinned in `dir`. Says on stderr what is wrong and what to do.
+ * -ENOENT: nothing pinned there (without a message when `quiet`); -EPERM; -EPROTO: another ABI.
+ */
+int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view);
+
+/* Unmaps and closes; idempotent. */
+void sl_view_close(struct sl_view *view);
+
+/* Slots that can be in use, bounded by the map whatever the settings say; loop from 1. */
+uint32_t sl_view_node_slots(const struct sl_view *view);
+uint32_t sl_view_pool_slots(const struct sl_view *view);
+
+/* Sum over the CPUs in use. */
+uint64_t sl_view_counter(const struct sl_view *view, enum sl_counter counter);
+
+/* Slot of the pool, 0 when there is none of that name. */
+uint32_t sl_view_find_pool(const struct sl_view *view, const char *name);
+
+/*
+ * Slot of the node that `text` means: "ADDRESS:PORT" or "POOL/INDEX". 0, after a message on stderr,
+ * when it means none.
+ */
+uint32_t sl_view_find_node(const struct sl_view *view, const char *text);
+
+#endif
