@@ -182,12 +182,6 @@ const struct sl_config_key sl_config_keys[] = {
 
 const size_t sl_config_key_count = sizeof(sl_config_keys) / sizeof(sl_config_keys[0]);
 
-const struct sl_config_tunable sl_config_tunables[] = {
-#define X(id, name, def, min, max, unit, help) {name, def, min, max, unit},
-	SL_TUNABLES(X)
-#undef X
-};
-
 const struct sl_config_key *sl_config_key_find(enum sl_config_section section, const char *name)
 {
 	for (size_t i = 0; i < sl_config_key_count; i++)

@@ -75,15 +75,4 @@ const struct sl_config_key *sl_config_key_find(enum sl_config_section section, c
 const char *sl_config_key_expected(const struct sl_config_key *key,
 				   char out[SL_CONFIG_EXPECTED_SIZE]);
 
-/* A tunable's name, bounds and unit, from SL_TUNABLES; index is enum sl_tunable. */
-struct sl_config_tunable {
-	const char *name;
-	uint64_t preset;
-	uint64_t min;
-	uint64_t max;
-	const char *unit;
-};
-
-extern const struct sl_config_tunable sl_config_tunables[];
-
 #endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/base/config_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/address.h"
+
+#define NODES_USABLE (SL_NODES_MAX - 1u) /* slot 0 is never used */
+
+/* An endpoint and where it was said, for the search of duplicates. */
+struct place {
+	struct sl_endpoint endpoint;
+	const char *text;
+	const char *pool; /* NULL: a service */
+	unsigned line;
+	unsigned column;
+};
+
+static int compare_places(const void *left, const void *right)
+{
+	const struct place *a = left;
+	const struct place *b = right;
+	int order = memcmp(&a->endpoint, &b->endpoint, sizeof(a->endpoint));
+
+	if (order != 0)
+		return order;
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	return a->column < b->column ? -1 : a->column > b->column;
+}
+
+static void complain_twice(struct sl_report *report, const struct place *first,
+			   const struct place *again)
+{
+	if (first->pool != NULL && again->pool != NULL)
+		sl_report_add(report, again->line, again->column,
+			      "pool \"%s\": node %s is already in pool \"%s\", line %u (a node "
+			      "belongs to one pool, once)",
+			      again->pool, again->text, first->pool, first->line);
+	else if (first->pool == NULL && again->pool == NULL)
+		sl_report_add(report, again->line, again->column,
+			      "service %s is already in line %u", again->text, first->line);
+	else
+		sl_report_add(report, again->line, again->column,
+			      "%s is a node and a service (see line %u): packets would go in a "
+			      "circle",
+			      again->text, first->line);
+}
+
+/* All nodes and services that were read well. Returns their number. */
+static size_t collect(const struct sl_config *config, struct place *places)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < config->pool_count; i++) {
+		const struct sl_config_pool *pool = &config->pools[i];
+
+		for (uint32_t j = 0; j < pool->node_count; j++) {
+			const struct sl_config_node *node = &pool->nodes[j];
+
+			if (node->text != NULL)
+				places[count++] =
+					(struct place){node->endpoint, node->text, pool->name,
+						       node->line, node->column};
+		}
+	}
+	for (uint32_t i = 0; i < config->service_count; i++) {
+		const struct sl_config_service *service = &config->services[i];
+
+		if (service->text != NULL)
+			places[count++] = (struct place){service->endpoint, service->text, NULL,
+							 service->line, service->column};
+	}
+	return count;
+}
+
+static void check_endpoints(const struct sl_config *config, struct sl_report *report)
+{
+	size_t room = config->service_count + 1u;
+	size_t nodes = 0;
+	size_t first = 0;
+	struct place *places;
+	size_t count;
+
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		nodes += config->pools[i].node_count;
+	if (nodes > NODES_USABLE)
+		sl_report_add(report, 0, 0, "pools: %zu nodes in all are too many (at most %u)",
+			      nodes, NODES_USABLE);
+	room += nodes;
+	places = calloc(room, sizeof(*places));
+	if (places == NULL) {
+		sl_report_add(report, 0, 0, "out of memory");
+		return;
+	}
+	count = collect(config, places);
+	qsort(places, count, sizeof(*places), compare_places);
+	for (size_t i = 1; i < count; i++) {
+		if (!sl_address_equal(&places[first].endpoint, &places[i].endpoint))
+			first = i;
+		else
+			complain_twice(report, &places[first], &places[i]);
+	}
+	free(places);
+}
+
+/* The fast lane rewrites addresses, it does not translate between families. */
+static void check_families(const struct sl_config_service *service,
+			   const struct sl_config_pool *pool, struct sl_report *report)
+{
+	bool v4 = sl_address_is_v4(&service->endpoint.addr);
+
+	for (uint32_t i = 0; i < pool->node_count; i++) {
+		const struct sl_config_node *node = &pool->nodes[i];
+
+		if (node->text == NULL || sl_address_is_v4(&node->endpoint.addr) == v4)
+			continue;
+		sl_report_add(report, service->line, service->column,
+			      "service %s: the fast lane cannot lead to node %s of pool \"%s\", "
+			      "line %u: IPv4 and IPv6 do not mix (use the smart lane, or a pool of "
+			      "%s nodes)",
+			      service->text, node->text, pool->name, node->line,
+			      v4 ? "IPv4" : "IPv6");
+		return; /* one is enough to see why */
+	}
+}
+
+static void check_services(const struct sl_config *config, const struct sl_yaml *root,
+			   struct sl_report *report)
+{
+	const struct sl_yaml_pair *list = sl_yaml_find(root, "services");
+
+	for (uint32_t i = 0; i < config->service_count; i++) {
+		const struct sl_config_service *service = &config->services[i];
+		const struct sl_yaml_pair *said = sl_yaml_find(list->value->items[i], "pool");
+
+		if (service->text == NULL)
+			continue;
+		if (said != NULL && said->value->kind == SL_YAML_NULL)
+			said = NULL;
+		if (service->lane == SL_LANE_FAST && said == NULL)
+			sl_report_add(report, service->line, service->column,
+				      "services[%u]: service %s is on the fast lane and needs the "
+				      "key \"pool\"",
+				      i, service->text);
+		if (service->lane == SL_LANE_SMART && said != NULL)
+			sl_report_add(
+				report, said->mark.line, said->mark.column,
+				"services[%u].pool: the smart lane leads to the daemon, whose "
+				"routes choose the pool (remove the key, or: lane: fast)",
+				i);
+		if (service->lane == SL_LANE_FAST && service->pool != UINT32_MAX)
+			check_families(service, &config->pools[service->pool], report);
+	}
+}
+
+static void check_routes(const struct sl_config *config, struct sl_report *report)
+{
+	for (uint32_t i = 0; i < config->route_count; i++) {
+		const struct sl_config_route *route = &config->routes[i];
+
+		if (route->model == NULL)
+			continue;
+		if (route->backoff_ms > route->backoff_max_ms)
+			sl_report_add(report, route->line, route->column,
+				      "routes[%u]: model \"%s\": backoff %ums is over backoff_max "
+				      "%ums",
+				      i, route->model, route->backoff_ms, route->backoff_max_ms);
+		for (uint32_t j = 0; j < i; j++) {
+			const struct sl_config_route *other = &config->routes[j];
+
+			if (other->model == NULL || strcmp(other->model, route->model) != 0)
+				continue;
+			sl_report_add(report, route->line, route->column,
+				      "routes[%u].model: model \"%s\" already has a route in line "
+				      "%u",
+				      i, route->model, other->line);
+			break;
+		}
+	}
+}
+
+static uint64_t tunable_of(const struct sl_config *config, const struct sl_config_pool *pool,
+			   enum sl_tunable index)
+{
+	if (pool != NULL && pool->tunables[index] != SL_TUNABLE_INHERIT)
+		return pool->tunables[index];
+	return config->tunables[index];
+}
+
+/* The row of a pool, or the global one (pool NULL). */
+static void check_tunables(const struct sl_config *config, const struct sl_config_pool *pool,
+			   const struct sl_yaml *map, struct sl_report *report)
+{
+	const struct sl_yaml_pair *said = sl_yaml_find(map, "tunables");
+	uint64_t open_ms = tunable_of(config, pool, SL_TUNABLE_BREAKER_OPEN_MS);
+	uint64_t max_ms = tunable_of(config, pool, SL_TUNABLE_BREAKER_OPEN_MAX_MS);
+
+	if (said == NULL || open_ms <= max_ms)
+		return;
+	sl_report_add(report, said->mark.line, said->mark.column,
+		      "%s%s%stunables: breaker.open_ms %llu is over breaker.open_max_ms %llu",
+		      pool != NULL ? "pools." : "", pool != NULL ? pool->name : "",
+		      pool != NULL ? "." : "", (unsigned long long)open_ms,
+		      (unsigned long long)max_ms);
+}
+
+void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
+		     struct sl_report *report)
+{
+	const struct sl_yaml_pair *pools = sl_yaml_find(root, "pools");
+
+	check_endpoints(config, report);
+	check_services(config, root, report);
+	check_routes(config, report);
+	check_tunables(config, NULL, root, report);
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
+	/* A file that was to have some and got them wrong has been told so. */
+	if (config->route_count == 0 && config->service_count == 0 && report->count == 0)
+		sl_report_add(report, 0, 0,
+			      "nothing to do: at least one entry under \"routes\" or \"services\" "
+			      "is needed");
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_check.h - what no single key can say: contradictions between parts of a configuration.
+ * Internal to config*.c. One thread.
+ */
+#ifndef SL_BASE_CONFIG_CHECK_H
+#define SL_BASE_CONFIG_CHECK_H
+
+#include "user/base/config.h"
+#include "user/base/report.h"
+#include "user/base/yaml.h"
+
+/* Every contradiction becomes a complaint. Parts already complained about are skipped. */
+void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
+		     struct sl_report *report);
+
+#endif
