@@ -22,7 +22,7 @@
  * header_count is never written.
  *
  * `scanned` makes a slow sender cost linear time: on a later call only the new bytes are
- * looked at until the head is complete. Faults other than line ends may therefore be
+ * looked at until the head is complete. Faults other than a lone LF may therefore be
  * reported only when the head is complete; the verdict is the same for every split.
  *
  * Pure: no I/O, no allocation, no state between calls. Any thread.
