@@ -41,6 +41,8 @@ struct sl_socket_ops {
 };
 
 #define SL_SOCKET_LOW_BYTES 16384u
+#define SL_SOCKET_LINGER_MS 1000u	 /* longest wait for the peer's FIN after a flushed close */
+#define SL_SOCKET_OUT_MAX   (1u << 30) /* queued output of one socket; more is -ENOMEM */
 
 struct sl_socket_block; /* one block of output, internal */
 
@@ -49,17 +51,24 @@ struct sl_socket {
 	const struct sl_socket_ops *ops;
 	int fd;
 	uint8_t state;
-	uint8_t flags; /* internal */
-	uint16_t ops_pending;
-	uint32_t out_bytes; /* queued, not yet taken by the kernel */
+	uint8_t watched;     /* internal: events asked of epoll */
+	uint16_t ops_pending; /* internal: requests that the ring holds */
+	uint32_t flags;	     /* internal */
+	uint32_t out_bytes;  /* queued, not yet taken by the kernel */
+	int32_t send_error;  /* internal: told once the received bytes are delivered */
+	uint32_t linger_due_ms; /* internal, low 32 bits */
 	struct sl_socket_block *out_head, *out_tail;
-	struct sl_socket *dirty_next;
+	struct sl_socket *dirty_next;			/* internal */
+	struct sl_socket *linger_next, **linger_pprev;	/* internal */
 	uint64_t bytes_in, bytes_out;
 };
 
 enum sl_socket_how {
-	SL_SOCKET_FLUSH = 0, /* send what is queued, then FIN; discards input; bounded by timeout of
-				the owner, who may call again with NOW */
+	SL_SOCKET_FLUSH = 0, /* send what is queued, then FIN; discards input; closed() comes after
+				the peer's FIN, or SL_SOCKET_LINGER_MS after ours (closing over
+				unread input would turn into a RST that destroys what was sent).
+				Sending is bounded by a timeout of the owner, who may call again
+				with NOW */
 	SL_SOCKET_NOW = 1,   /* FIN now, queued output is dropped */
 	SL_SOCKET_RESET = 2, /* RST: the peer must not take what it got for complete */
 };
@@ -106,8 +115,10 @@ void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how);
 struct sl_listener {
 	struct sl_loop *loop;
 	int fd;
-	uint8_t state;
-	uint8_t ops_pending;
+	uint8_t state;	     /* internal */
+	uint8_t ops_pending; /* internal */
+	bool paused, waiting, canceled; /* internal */
+	struct sl_task settle;		/* internal: brings accepting in line with the above */
 	/* A connection arrived: fd belongs to the callee. peer is valid during the call. */
 	void (*accepted)(struct sl_listener *listener, int fd, const struct sockaddr *peer);
 	/* sl_listener_close() is complete. May be NULL. */

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * socket.c - states, output queue and settling of sockets; the system calls are the back end's.
+ *
+ * Every call of the owner only notes a wish and puts the socket on the loop's dirty list. The
+ * settle pass then does the least that brings the kernel in line: so a thousand sends to one socket
+ * in one turn become one, and a pause undone in the same turn costs nothing.
+ *
+ * Closing:  FLUSH: send the queue -> shutdown -> discard input until the peer's FIN or
+ *           SL_SOCKET_LINGER_MS -> as NOW.
+ *           NOW:   drop the queue, cancel requests -> wait until none refers to us -> close ->
+ * closed() RESET: as NOW with SO_LINGER 0, for which the kernel sends RST. A stronger call
+ * overtakes a weaker one.
+ *
+ * Errors: a send that fails is told only after everything that the peer had sent before is
+ * delivered, because a server may answer, close and reset while we still send (receiving then ends
+ * by itself: the same reset ends it). While the owner has paused input it is told at once.
+ */
+#include "user/io/socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include "user/io/backend.h"
+
+void sl_socket_init(struct sl_socket *socket, struct sl_loop *loop, const struct sl_socket_ops *ops)
+{
+	*socket = (struct sl_socket){.loop = loop, .ops = ops, .fd = -1};
+}
+
+void sl_socket_mark_dirty(struct sl_socket *socket)
+{
+	struct sl_loop *loop = socket->loop;
+
+	if (socket->flags & SL_SOCKET_F_DIRTY)
+		return;
+	socket->flags |= SL_SOCKET_F_DIRTY;
+	socket->dirty_next = NULL;
+	if (loop->dirty_head)
+		loop->dirty_tail->dirty_next = socket;
+	else
+		loop->dirty_head = socket;
+	loop->dirty_tail = socket;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+static int set_blocking(int fd, bool blocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (!!(flags & O_NONBLOCK) == !blocking)
+		return 0;
+	return fcntl(fd, F_SETFL, flags ^ O_NONBLOCK) ? -errno : 0;
+}
+
+int sl_socket_adopt(struct sl_socket *socket, int fd)
+{
+	int one = 1;
+	int error;
+
+	assert(socket->state == SL_SOCKET_IDLE);
+	error = set_blocking(fd, socket->loop->backend->blocking_fds);
+	if (error)
+		return error;
+	/* Fails on AF_UNIX, which has nothing to delay. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	socket->fd = fd;
+	socket->state = SL_SOCKET_OPEN;
+	error = socket->loop->backend->attach(socket);
+	if (error) {
+		socket->fd = -1;
+		socket->state = SL_SOCKET_IDLE;
+		return error;
+	}
+	sl_socket_mark_dirty(socket);
+	return 0;
+}
+
+int sl_socket_connect(struct sl_socket *socket_, const struct sockaddr *addr, socklen_t addr_len)
+{
+	const struct sl_backend *backend = socket_->loop->backend;
+	int type = SOCK_STREAM | SOCK_CLOEXEC | (backend->blocking_fds ? 0 : SOCK_NONBLOCK);
+	int one = 1;
+	int error;
+
+	assert(socket_->state == SL_SOCKET_IDLE);
+	socket_->fd = socket(addr->sa_family, type, 0);
+	if (socket_->fd < 0)
+		return -errno;
+	setsockopt(socket_->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	socket_->state = SL_SOCKET_CONNECT;
+	error = backend->connect(socket_, addr, addr_len);
+	if (error) {
+		backend->close_fd(socket_->loop, socket_->fd);
+		socket_->fd = -1;
+		socket_->state = SL_SOCKET_IDLE;
+	}
+	return error;
+}
+
+/* ---- output queue -----------------------------------------------------------------------------
+ */
+
+static bool can_send(const struct sl_socket *socket)
+{
+	const uint32_t ended =
+		SL_SOCKET_F_ERROR | SL_SOCKET_F_SEND_BROKEN | SL_SOCKET_F_SHUT_WANTED;
+
+	return socket->state == SL_SOCKET_OPEN && !(socket->flags & ended);
+}
+
+static size_t room_in(const struct sl_socket_block *block)
+{
+	return block ? block->size - block->end : 0;
+}
+
+static void append_block(struct sl_socket *socket, struct sl_socket_block *block)
+{
+	if (socket->out_tail)
+		socket->out_tail->next = block;
+	else
+		socket->out_head = block;
+	socket->out_tail = block;
+}
+
+static void added(struct sl_socket *socket, size_t len)
+{
+	socket->out_bytes += (uint32_t)len;
+	if (socket->out_bytes > SL_SOCKET_LOW_BYTES)
+		socket->flags |= SL_SOCKET_F_ABOVE_LOW;
+	sl_socket_mark_dirty(socket);
+}
+
+static void put_chain(struct sl_loop *loop, struct sl_socket_block *block)
+{
+	while (block) {
+		struct sl_socket_block *next = block->next;
+
+		sl_block_put(&loop->blocks, block);
+		block = next;
+	}
+}
+
+/* Blocks for len bytes, all or none: half a message must never be queued. */
+static int get_chain(struct sl_loop *loop, size_t len, struct sl_socket_block **ret_first)
+{
+	struct sl_socket_block *first = NULL, **tail = &first;
+
+	while (len) {
+		struct sl_socket_block *block = sl_block_get(&loop->blocks, len);
+
+		if (!block) {
+			put_chain(loop, first);
+			return -ENOMEM;
+		}
+		*tail = block;
+		tail = &block->next;
+		len -= len < block->size ? len : block->size;
+	}
+	*ret_first = first;
+	return 0;
+}
+
+static size_t fill(struct sl_socket_block *block, const char *buf, size_t len)
+{
+	size_t room = room_in(block);
+	size_t part = len < room ? len : room;
+
+	memcpy(block->data + block->end, buf, part);
+	block->end += (uint32_t)part;
+	return part;
+}
+
+int sl_socket_send(struct sl_socket *socket, const void *buf, size_t len)
+{
+	struct sl_socket_block *chain = NULL;
+	const char *from = buf;
+	size_t left = len;
+	size_t room;
+
+	if (!can_send(socket))
+		return -EPIPE;
+	if (!len)
+		return 0;
+	if (len > SL_SOCKET_OUT_MAX - socket->out_bytes)
+		return -ENOMEM;
+	room = room_in(socket->out_tail);
+	if (len > room) {
+		int error = get_chain(socket->loop, len - room, &chain);
+
+		if (error)
+			return error;
+	}
+	if (room) {
+		size_t part = fill(socket->out_tail, from, left);
+
+		from += part;
+		left -= part;
+	}
+	while (chain) {
+		struct sl_socket_block *next = chain->next;
+		size_t part = fill(chain, from, left);
+
+		chain->next = NULL;
+		append_block(socket, chain);
+		from += part;
+		left -= part;
+		chain = next;
+	}
+	assert(!left);
+	added(socket, len);
+	return 0;
+}
+
+char *sl_socket_reserve(struct sl_socket *socket, size_t len)
+{
+	struct sl_socket_block *block;
+
+	if (!can_send(socket) || len > SL_BLOCK_LARGE_BYTES ||
+	    len > SL_SOCKET_OUT_MAX - socket->out_bytes)
+		return NULL;
+	if (!socket->out_tail || room_in(socket->out_tail) < len) {
+		block = sl_block_get(&socket->loop->blocks, len);
+		if (!block)
+			return NULL;
+		append_block(socket, block);
+	}
+	block = socket->out_tail;
+	return block->data + block->end;
+}
+
+void sl_socket_commit(struct sl_socket *socket, size_t len)
+{
+	if (!len)
+		return;
+	assert(len <= room_in(socket->out_tail));
+	socket->out_tail->end += (uint32_t)len;
+	added(socket, len);
+}
+
+static void drop_output(struct sl_socket *socket)
+{
+	put_chain(socket->loop, socket->out_head);
+	socket->out_head = socket->out_tail = NULL;
+	socket->out_bytes = 0;
+	socket->flags &= ~(uint32_t)SL_SOCKET_F_ABOVE_LOW;
+}
+
+/* ---- the owner's other wishes -----------------------------------------------------------------
+ */
+
+void sl_socket_pause(struct sl_socket *socket)
+{
+	if (socket->flags & SL_SOCKET_F_PAUSED)
+		return;
+	socket->flags |= SL_SOCKET_F_PAUSED;
+	if (socket->state == SL_SOCKET_OPEN)
+		sl_socket_mark_dirty(socket);
+}
+
+void sl_socket_resume(struct sl_socket *socket)
+{
+	if (!(socket->flags & SL_SOCKET_F_PAUSED))
+		return;
+	socket->flags &= ~(uint32_t)SL_SOCKET_F_PAUSED;
+	if (socket->state == SL_SOCKET_OPEN)
+		sl_socket_mark_dirty(socket);
+}
+
+void sl_socket_shutdown(struct sl_socket *socket)
+{
+	if (!can_send(socket))
+		return;
+	socket->flags |= SL_SOCKET_F_SHUT_WANTED;
+	sl_socket_mark_dirty(socket);
+}
+
+void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how)
+{
+	const uint32_t broken = SL_SOCKET_F_ERROR | SL_SOCKET_F_SEND_BROKEN;
+
+	if (how == SL_SOCKET_FLUSH && socket->state == SL_SOCKET_OPEN && !(socket->flags & broken))
+		socket->flags |= SL_SOCKET_F_FLUSH;
+	if (how != SL_SOCKET_FLUSH)
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_FLUSH;
+	if (how == SL_SOCKET_RESET)
+		socket->flags |= SL_SOCKET_F_RESET;
+	socket->state = SL_SOCKET_CLOSING;
+	sl_socket_mark_dirty(socket);
+}
+
+/* ---- what back ends tell ----------------------------------------------------------------------
+ */
+
+static void tell_error(struct sl_socket *socket, int error)
+{
+	if (socket->state != SL_SOCKET_OPEN || (socket->flags & SL_SOCKET_F_ERROR))
+		return;
+	socket->flags |= SL_SOCKET_F_ERROR;
+	sl_socket_mark_dirty(socket);
+	if (socket->ops->error)
+		socket->ops->error(socket, error);
+}
+
+void sl_socket_on_connected(struct sl_socket *socket, int error)
+{
+	if (socket->state != SL_SOCKET_CONNECT)
+		return;
+	if (!error)
+		socket->state = SL_SOCKET_OPEN;
+	else
+		socket->flags |= SL_SOCKET_F_ERROR;
+	sl_socket_mark_dirty(socket);
+	socket->ops->connected(socket, error);
+}
+
+void sl_socket_on_data(struct sl_socket *socket, const char *buf, size_t len)
+{
+	socket->bytes_in += len;
+	if (socket->state == SL_SOCKET_OPEN && !(socket->flags & SL_SOCKET_F_ERROR))
+		socket->ops->data(socket, buf, len);
+}
+
+void sl_socket_on_eof(struct sl_socket *socket)
+{
+	if (socket->flags & SL_SOCKET_F_EOF)
+		return;
+	socket->flags |= SL_SOCKET_F_EOF;
+	sl_socket_mark_dirty(socket);
+	if (socket->flags & SL_SOCKET_F_SEND_BROKEN)
+		tell_error(socket, socket->send_error);
+	else if (socket->state == SL_SOCKET_OPEN && !(socket->flags & SL_SOCKET_F_ERROR) &&
+		 socket->ops->eof)
+		socket->ops->eof(socket);
+}
+
+void sl_socket_on_receive_error(struct sl_socket *socket, int error)
+{
+	/* Closing: nothing more comes in, so lingering has no purpose. */
+	if (socket->state == SL_SOCKET_CLOSING) {
+		socket->flags |= SL_SOCKET_F_EOF | SL_SOCKET_F_SEND_BROKEN;
+		sl_socket_mark_dirty(socket);
+		return;
+	}
+	tell_error(socket, error);
+}
+
+void sl_socket_on_sent(struct sl_socket *socket, size_t len)
+{
+	struct sl_loop *loop = socket->loop;
+	struct sl_socket_block *block;
+
+	assert(len <= socket->out_bytes);
+	socket->bytes_out += len;
+	socket->out_bytes -= (uint32_t)len;
+	while ((block = socket->out_head)) {
+		uint32_t queued = block->end - block->start;
+		uint32_t part = len < queued ? (uint32_t)len : queued;
+
+		block->start += part;
+		len -= part;
+		if (block->start < block->end)
+			break;
+		socket->out_head = block->next;
+		if (!socket->out_head)
+			socket->out_tail = NULL;
+		sl_block_put(&loop->blocks, block);
+	}
+	if ((socket->flags & SL_SOCKET_F_ABOVE_LOW) && socket->out_bytes <= SL_SOCKET_LOW_BYTES) {
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_ABOVE_LOW;
+		if (socket->state == SL_SOCKET_OPEN && socket->ops->drained)
+			socket->ops->drained(socket);
+	}
+}
+
+void sl_socket_on_send_error(struct sl_socket *socket, int error)
+{
+	socket->flags |= SL_SOCKET_F_SEND_BROKEN;
+	socket->send_error = error;
+	drop_output(socket);
+	sl_socket_mark_dirty(socket);
+	if (socket->state == SL_SOCKET_OPEN && !sl_socket_wants_input(socket))
+		tell_error(socket, error);
+}
+
+/* ---- settling ---------------------------------------------------------------------------------
+ */
+
+static void linger_stop(struct sl_socket *socket)
+{
+	struct sl_loop *loop = socket->loop;
+
+	if (!socket->linger_pprev)
+		return;
+	*socket->linger_pprev = socket->linger_next;
+	if (socket->linger_next)
+		socket->linger_next->linger_pprev = socket->linger_pprev;
+	else
+		loop->linger_tail = socket->linger_pprev;
+	socket->linger_pprev = NULL;
+}
+
+/* All linger equally long, so one list in order of arrival and one timer serve every socket. */
+static void linger_start(struct sl_socket *socket)
+{
+	struct sl_loop *loop = socket->loop;
+
+	if (socket->linger_pprev)
+		return;
+	socket->linger_due_ms = (uint32_t)sl_loop_now_ms(loop) + SL_SOCKET_LINGER_MS;
+	socket->linger_next = NULL;
+	socket->linger_pprev = loop->linger_tail;
+	*loop->linger_tail = socket;
+	loop->linger_tail = &socket->linger_next;
+	if (!sl_timer_is_set(&loop->linger_timer))
+		sl_timer_set(loop, &loop->linger_timer, SL_SOCKET_LINGER_MS);
+}
+
+void sl_socket_linger_expired(struct sl_timer *timer)
+{
+	struct sl_loop *loop = SL_OWNER_OF(timer, struct sl_loop, linger_timer);
+	uint32_t now_ms = (uint32_t)sl_loop_now_ms(loop);
+	struct sl_socket *socket;
+
+	while ((socket = loop->linger_head) && (int32_t)(socket->linger_due_ms - now_ms) <= 0) {
+		linger_stop(socket);
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_FLUSH;
+		sl_socket_mark_dirty(socket);
+	}
+	if (socket)
+		sl_timer_set(loop, &loop->linger_timer, socket->linger_due_ms - now_ms);
+}
+
+static void send_fin(struct sl_socket *socket)
+{
+	if (socket->flags & SL_SOCKET_F_SHUT_DONE)
+		return;
+	socket->flags |= SL_SOCKET_F_SHUT_DONE;
+	shutdown(socket->fd, SHUT_WR); /* ENOTCONN: the peer was faster */
+}
+
+/* Sends what is queued. Returns true when nothing is left, in the kernel's hands or ours. */
+static bool settle_output(struct sl_socket *socket)
+{
+	if (socket->flags & (SL_SOCKET_F_SEND_BROKEN | SL_SOCKET_F_ERROR))
+		return true;
+	if (socket->out_bytes && !(socket->flags & SL_SOCKET_F_SENDING))
+		socket->loop->backend->send(socket);
+	return !socket->out_bytes && !(socket->flags & SL_SOCKET_F_SENDING);
+}
+
+static void settle_closing(struct sl_socket *socket)
+{
+	const struct sl_backend *backend = socket->loop->backend;
+
+	if (socket->flags & SL_SOCKET_F_FLUSH) {
+		backend->receive(socket);
+		if (!settle_output(socket))
+			return;
+		if (!(socket->flags & SL_SOCKET_F_SEND_BROKEN)) {
+			send_fin(socket);
+			if (!(socket->flags & SL_SOCKET_F_EOF)) {
+				linger_start(socket);
+				return;
+			}
+		}
+	}
+	linger_stop(socket);
+	if (socket->ops_pending) {
+		if (!(socket->flags & SL_SOCKET_F_CANCELED)) {
+			socket->flags |= SL_SOCKET_F_CANCELED;
+			backend->cancel(socket);
+		}
+		return;
+	}
+	drop_output(socket);
+	if (socket->fd >= 0) {
+		struct linger hard = {.l_onoff = 1};
+
+		if (socket->flags & SL_SOCKET_F_RESET)
+			setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		backend->close_fd(socket->loop, socket->fd);
+		socket->fd = -1;
+	}
+	socket->state = SL_SOCKET_IDLE;
+	socket->flags = 0;
+	socket->watched = 0;
+	if (socket->ops->closed)
+		socket->ops->closed(socket);
+}
+
+static void settle_open(struct sl_socket *socket)
+{
+	socket->loop->backend->receive(socket);
+	if (socket->flags & SL_SOCKET_F_SEND_BROKEN) {
+		/* Paused after the send had failed: no end of input will come to tell it. */
+		if (!sl_socket_wants_input(socket))
+			tell_error(socket, socket->send_error);
+		return;
+	}
+	if (settle_output(socket) && (socket->flags & SL_SOCKET_F_SHUT_WANTED))
+		send_fin(socket);
+}
+
+static void settle(struct sl_socket *socket)
+{
+	switch (socket->state) {
+	case SL_SOCKET_CLOSING:
+		settle_closing(socket);
+		break;
+	case SL_SOCKET_OPEN:
+		settle_open(socket);
+		break;
+	case SL_SOCKET_CONNECT:
+		if (socket->flags & SL_SOCKET_F_CONNECTED) {
+			socket->flags &= ~(uint32_t)SL_SOCKET_F_CONNECTED;
+			sl_socket_on_connected(socket, 0);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+bool sl_socket_settle_all(struct sl_loop *loop)
+{
+	struct sl_socket *socket = loop->dirty_head;
+
+	if (!socket)
+		return false;
+	/* Sockets that callbacks make dirty meanwhile wait for the next round. */
+	loop->dirty_head = loop->dirty_tail = NULL;
+	while (socket) {
+		struct sl_socket *next = socket->dirty_next;
+
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_DIRTY;
+		socket->dirty_next = NULL;
+		settle(socket);
+		socket = next;
+	}
+	return true;
+}
