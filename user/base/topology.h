@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * topology.h - brings the shared maps to what a configuration says, while packets flow.
+ *
+ * Used by `sluice up`, at the daemon's start and at its reload; the caller says through callbacks
+ * how maps are reached, so the same code serves pinned maps and plain memory. One caller at a time
+ * (the pin directory's lock); both planes go on working meanwhile.
+ *
+ * What stays: a node keeps its slot, its breaker, its drain and its counts as long as its endpoint
+ * is configured, also when it changes pools; a pool keeps its slot as long as its name is. What
+ * goes: a removed node loses SL_NODE_PRESENT and its endpoint, and gives back its ejection place.
+ * Its slot is used again only when no untouched slot is left, never within the same call, and then
+ * with another incarnation and generation, so nothing of the old node sticks to the new one.
+ *
+ * Order of writes, so that no packet meets half a pool: new nodes, then lookup tables, then
+ * services, then removals. Doing it twice changes nothing. A process killed in the middle leaves
+ * maps that work; the next call finishes.
+ *
+ * Tunables: a number that the file names is set to it; every other keeps what an operator gave it.
+ */
+#ifndef SL_BASE_TOPOLOGY_H
+#define SL_BASE_TOPOLOGY_H
+
+#include "user/base/config.h"
+#include "user/base/error.h"
+
+/*
+ * How to reach the maps. Pointers are borrowed for the call. Callbacks return 0 or -errno; a delete
+ * of what is not there returns 0 or -ENOENT. The next_* walk the keys that exist: previous NULL
+ * starts, -ENOENT ends; nothing is changed during a walk.
+ */
+struct sl_topology_view {
+	struct sl_settings *settings;
+	struct sl_node_state *nodes; /* nodes_max of them, slot 0 unused */
+	uint32_t nodes_max;	     /* at most SL_NODES_MAX */
+	struct sl_pool_state *pools; /* SL_POOLS_MAX of them, slot 0 unused */
+	uint64_t *tunables;	     /* SL_TUNABLES_SIZE of them */
+	void *ctx;
+	int (*put_endpoint)(void *ctx, const struct sl_endpoint *endpoint, uint32_t slot);
+	int (*del_endpoint)(void *ctx, const struct sl_endpoint *endpoint);
+	int (*next_endpoint)(void *ctx, const struct sl_endpoint *previous,
+			     struct sl_endpoint *ret_endpoint);
+	int (*put_service)(void *ctx, const struct sl_endpoint *endpoint,
+			   const struct sl_service *service);
+	int (*del_service)(void *ctx, const struct sl_endpoint *endpoint);
+	int (*next_service)(void *ctx, const struct sl_endpoint *previous,
+			    struct sl_endpoint *ret_endpoint);
+	int (*put_maglev)(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size);
+	int (*del_maglev)(void *ctx, uint32_t pool_slot);
+	/* This host's address towards a node; NULL: sl_topology_source(). */
+	int (*source)(void *ctx, const struct sl_endpoint *endpoint, struct sl_addr *ret_addr);
+};
+
+/* Where things of the configuration ended up; by their index in it. */
+struct sl_topology {
+	uint32_t *pool_slots;  /* [pool] */
+	uint32_t **node_slots; /* [pool][node] */
+	uint32_t pool_count;
+	uint32_t nodes_added;
+	uint32_t nodes_removed;
+	uint32_t nodes_unroutable; /* no route to them now: no source address */
+	uint32_t repaired;	   /* see sl_topology_repair() */
+};
+
+/*
+ * Applies the configuration. On failure *ret_topology is untouched and error says what is wrong:
+ * -EEXIST (an endpoint is in two pools, or twice in one), -ENOSPC (no slot left), -ENOMEM, or what
+ * a callback returned. The first two are found before anything is written.
+ */
+int sl_topology_apply(const struct sl_topology_view *view, const struct sl_config *config,
+		      struct sl_topology *ret_topology, struct sl_error *error);
+
+/* Frees what apply allocated. */
+void sl_topology_fini(struct sl_topology *topology);
+
+/*
+ * Makes `ejected` of every node and pool agree with the breakers again, after a process died
+ * between two steps of breaker.h. What disagrees is looked at again after a millisecond, so a step
+ * under way is left alone. Part of apply. Returns how many numbers it put right.
+ */
+uint32_t sl_topology_repair(const struct sl_topology_view *view);
+
+/*
+ * The address this host would use towards the endpoint: connects a UDP socket, which sends no
+ * packet, and asks for its name. 0 or -errno (-ENETUNREACH: no route).
+ */
+int sl_topology_source(const struct sl_endpoint *endpoint, struct sl_addr *ret_addr);
+
+/* A node's key in lookup tables: the same on every host. */
+uint64_t sl_topology_node_key(const struct sl_endpoint *endpoint);
+
+#endif
