@@ -26,6 +26,7 @@ static const struct map_shape shapes[SL_VIEW_MAPS] = {
 	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1},
 	[SL_VIEW_SERVICES] = {"services", sizeof(struct sl_service), 1},
 	[SL_VIEW_MAGLEV] = {"maglev", sizeof(uint32_t), 1},
+	[SL_VIEW_DEVICES] = {"devices", sizeof(struct sl_device), 1},
 };
 
 static int refuse_abi(const char *dir, const char *what, uint32_t found, uint32_t expected)

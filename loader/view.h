@@ -22,6 +22,7 @@ enum sl_view_map {
 	SL_VIEW_ENDPOINTS,
 	SL_VIEW_SERVICES,
 	SL_VIEW_MAGLEV,
+	SL_VIEW_DEVICES,
 	SL_VIEW_MAPS,
 	SL_VIEW_MAPPED = SL_VIEW_ENDPOINTS, /* those before it are memory-mapped */
 };

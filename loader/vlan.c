@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <linux/if_link.h>
 #include "bpf/abi.h"
 #include "loader/netlink.h"
