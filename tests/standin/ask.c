@@ -20,7 +20,7 @@ struct reading {
 	struct sl_str role;    /* of the last message */
 	struct sl_str content; /* of the last message, when it is one string */
 	bool has_tools;
-	bool user_calls;
+	struct sl_str last_user; /* content of the last user message, as it came, whatever it is */
 	bool continue_final;
 	bool include_usage;
 	const char *why, *param;
@@ -44,7 +44,7 @@ static uint64_t hash_text(struct reading *reading, uint64_t key, struct sl_str t
 }
 
 /* Content is a string, null, or an array of parts of which the texts count. */
-static int read_content(struct reading *reading, uint64_t *key, bool *says_tool)
+static int read_content(struct reading *reading, uint64_t *key)
 {
 	struct sl_json *json = &reading->json;
 	struct sl_str text, name;
@@ -57,7 +57,6 @@ static int read_content(struct reading *reading, uint64_t *key, bool *says_tool)
 		reading->content = text;
 		reading->ask->prompt_tokens += sl_ask_tokens(text.len);
 		*key = hash_text(reading, *key, text);
-		*says_tool = memmem(text.data, text.len, tool_phrase, sizeof(tool_phrase) - 1);
 		return 0;
 	}
 	if (sl_json_peek(json) != '[')
@@ -75,8 +74,6 @@ static int read_content(struct reading *reading, uint64_t *key, bool *says_tool)
 				return -EBADMSG;
 			reading->ask->prompt_tokens += sl_ask_tokens(text.len);
 			*key = hash_text(reading, *key, text);
-			*says_tool |= memmem(text.data, text.len, tool_phrase,
-					     sizeof(tool_phrase) - 1) != NULL;
 		}
 		if (more)
 			return more;
@@ -89,7 +86,8 @@ static int read_message(struct reading *reading)
 	struct sl_json *json = &reading->json;
 	struct sl_str name;
 	uint64_t content_key = 0;
-	bool first = true, says_tool = false, has_role = false;
+	bool first = true, has_role = false;
+	struct sl_str span = {0};
 	int more;
 
 	reading->role = reading->content = (struct sl_str){0};
@@ -101,9 +99,11 @@ static int read_message(struct reading *reading)
 		if (sl_str_is(name, "role")) {
 			err = sl_json_string(json, &reading->role);
 			has_role = true;
-		} else if (sl_str_is(name, "content"))
-			err = read_content(reading, &content_key, &says_tool);
-		else
+		} else if (sl_str_is(name, "content")) {
+			span.data = json->at;
+			err = read_content(reading, &content_key);
+			span.len = (size_t)(json->at - span.data);
+		} else
 			err = sl_json_skip(json);
 		if (err)
 			return -EBADMSG;
@@ -113,7 +113,7 @@ static int read_message(struct reading *reading)
 	if (!has_role)
 		return bad(reading, "messages", "each message must have a role");
 	if (sl_str_is(reading->role, "user"))
-		reading->user_calls = says_tool;
+		reading->last_user = span;
 	reading->ask->prompt_tokens += MESSAGE_OVERHEAD_TOKENS;
 	reading->key_before = reading->key;
 	reading->key = sl_text_mix(
@@ -360,7 +360,9 @@ static int conclude(struct reading *reading)
 		return bad(reading, params[ask->kind], "is required and must not be empty");
 	}
 	ask->include_usage = ask->stream && reading->include_usage;
-	ask->calls_tool = reading->has_tools && reading->user_calls;
+	ask->calls_tool = reading->has_tools && reading->last_user.len &&
+			  memmem(reading->last_user.data, reading->last_user.len, tool_phrase,
+				 sizeof(tool_phrase) - 1);
 	if (ask->kind == SL_ASK_CHAT) {
 		bool last_is_answer = sl_str_is(reading->role, "assistant");
 

@@ -249,7 +249,8 @@ static int copy_name(struct sl_str name, char *copy, size_t cap)
 {
 	if (name.len >= cap)
 		return -E2BIG;
-	memcpy(copy, name.data, name.len);
+	if (name.len)
+		memcpy(copy, name.data, name.len);
 	copy[name.len] = 0;
 	return 0;
 }

@@ -29,7 +29,7 @@ static const char *const words[WORD_COUNT] = {
 struct word {
 	unsigned char plain_len;
 	unsigned char json_len;
-	char json[WORD_LEN_MAX];
+	char json[WORD_LEN_MAX + 1]; /* one more, so that a fixed-size copy may start at 1 */
 };
 
 static struct word table[WORD_COUNT];
@@ -104,7 +104,8 @@ void sl_text_put(struct sl_buf *out, uint64_t key, uint64_t index, size_t skip)
 		return;
 	}
 	/* A space is one byte in both forms. */
-	sl_buf_put(out, table[word].json + lead, table[word].json_len - lead);
+	memcpy(sl_buf_room(out, WORD_LEN_MAX), table[word].json + lead, WORD_LEN_MAX);
+	out->len += table[word].json_len - lead;
 }
 
 void sl_text_resume(uint64_t key, const char *prefix, size_t len, uint64_t *ret_index,
