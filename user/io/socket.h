@@ -114,6 +114,7 @@ void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how);
 
 struct sl_listener {
 	struct sl_loop *loop;
+	void *owner; /* the caller's */
 	int fd;
 	uint8_t state;	     /* internal */
 	uint8_t ops_pending; /* internal */

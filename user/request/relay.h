@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * relay.h - an open stream: tokens from a node to a client, without a fiber.
+ *
+ *   event                          what the client gets              breaker of the node
+ *   data, comment                  the event, whole, as it came      -
+ *   [DONE] or a finish_reason,
+ *     then the end of the body     the end of the body               -  (success was reported)
+ *   error event                    that event, end of the body       failure
+ *   end without either             an error event, end of the body   failure (stream_cut)
+ *   reset, FIN, bad chunk          an error event, end of the body   failure
+ *   event that is not JSON         an error event, end of the body   failure (bad_body)
+ *   silent for inter_token         an error event, end of the body   failure (stream_stall)
+ *   over the request's deadline    an error event, end of the body   failure (total_timeout)
+ *   client leaves                  -                                 neutral; upstream RST at once
+ *
+ * Only whole events are forwarded, so an error event always begins on a line of its own; `[DONE]`
+ * is forwarded only when the node sent it. Comments pass but are no progress.
+ *
+ * Cost a token: one receive completion, one scan (about 100 ns), one copy into the client's output,
+ * and a share of the turn's system call. State: sizeof(struct sl_relay), no buffer unless an event
+ * arrives in pieces. Thread: the loop's.
+ */
+#ifndef SL_REQUEST_RELAY_H
+#define SL_REQUEST_RELAY_H
+
+#include "user/http/sse.h"
+#include "user/request/worker.h"
+
+#define SL_REQUEST_ID_MAX 63u
+
+struct sl_relay {
+	struct sl_client_owner owner; /* first */
+	struct sl_worker *worker;
+	struct sl_server_conn *client;
+	struct sl_client_conn *upstream; /* NULL once the exchange is over */
+	struct sl_upstream_node *node;
+	struct sl_relay *next, **pprev;
+	const struct sl_route *route;
+	struct sl_routes *routes;
+	uint32_t ticket;
+	uint32_t pool_slot;
+	uint32_t inter_token_ms;
+	bool done_seen;
+	bool finish_seen;
+	bool over;   /* the client's answer has ended */
+	bool paused; /* the node is not read, because the client is slow */
+	uint64_t start_ns;
+	uint64_t deadline_ns;
+	uint64_t progress_ns; /* last data event */
+	uint64_t tokens;
+	struct sl_timer timer;
+	struct sl_text partial; /* beginning of an event that is not whole yet */
+	char id[SL_REQUEST_ID_MAX + 1];
+};
+
+/* What the request hands over; the caller fills it in. */
+struct sl_relay_start {
+	struct sl_server_conn *client;
+	struct sl_client_conn *upstream; /* NULL when the stream is over already */
+	struct sl_upstream_node *node;
+	uint32_t ticket;
+	uint32_t pool_slot;
+	const struct sl_route *route;
+	struct sl_routes *routes; /* a reference of the relay's own */
+	uint64_t start_ns;
+	uint64_t deadline_ns;
+	uint32_t inter_token_ms;
+	const char *id;
+	const char *held; /* what came before the relay took over */
+	size_t held_len;
+	bool complete; /* and the body has ended */
+};
+
+/* Begins the relay: the answer's head has been written. Returns 0 or -ENOMEM (nothing taken). */
+int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * request.h - one request from its last byte to the first byte of its answer, on a fiber.
+ *
+ *   read the body -> find the route -> for each pool of the chain, for each node worth a try:
+ *   back off, acquire, attempt -> answer, open a relay, or report the cause
+ *
+ * One deadline (the route's total time-out) and one number of attempts span retries and fallbacks.
+ * Until the answer's head is written any failure stays unseen by the client.
+ *
+ *   chain position moves on when   every admitting node of the pool was tried, or
+ *                                  no more attempts are left than pools behind it
+ *   second round (panic allowed)   when no pool of the chain had a node to try at all
+ *
+ * Requests are pooled a thread, with their arena's first block. Thread: the loop's.
+ */
+#ifndef SL_REQUEST_REQUEST_H
+#define SL_REQUEST_REQUEST_H
+
+#include "user/base/arena.h"
+#include "user/request/relay.h"
+#include "user/request/worker.h"
+#include "user/upstream/attempt.h"
+#include "user/wire/openai.h"
+
+#define SL_REQUEST_ARENA_BYTES_MAX (16u << 20)
+#define SL_REQUESTS_KEPT	   1024u
+#define SL_REQUEST_BODY_KEPT_BYTES (64u << 10) /* a larger answer buffer is not kept for reuse */
+
+struct sl_request {
+	struct sl_client_owner owner; /* first */
+	struct sl_request *next_free;
+	struct sl_worker *worker;
+	struct sl_server_conn *client; /* NULL once gone */
+	bool gone;
+	struct sl_routes *routes;
+	const struct sl_route *route;
+	struct sl_openai_request facts;
+	struct sl_openai_error error;
+	struct sl_arena arena;
+	struct sl_attempt attempt;
+	struct sl_fiber *fiber;
+	uint64_t start_ns;
+	uint64_t deadline_ns;
+	uint32_t tried[SL_CHOOSE_TRIED_MAX]; /* in the present pool, oldest first */
+	uint32_t tried_count;
+	uint32_t attempts; /* made so far, all pools */
+	uint32_t chain_at;
+	bool any_attempt;
+	const struct sl_upstream_pool *last_pool;
+	enum sl_ending last_ending;
+	char last_node[SL_ADDRESS_TEXT_SIZE];
+	char id[SL_REQUEST_ID_MAX + 1];
+};
+
+/* Takes a complete POST to an inference endpoint over. Answers by itself in every case. */
+void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
+		      enum sl_openai_endpoint endpoint);
+
+/* Frees a pooled request's memory (sl_worker_fini). */
+void sl_request_free(struct sl_request *request);
+
+/* x-request-id of the client when it is a valid one, else a new one. */
+void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
+		      char out[SL_REQUEST_ID_MAX + 1]);
+
+/* An error of ours as the whole answer, with x-request-id and, when spent, x-should-retry. */
+void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
+			      const char *id, bool spent);
+
+#endif

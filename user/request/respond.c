@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/respond.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "user/base/log.h"
+#include "user/http/h1_write.h"
+
+#define OUR_LINES_BYTES 768u /* the fields written here, names and longest values together */
+
+/* ---- request ids ----------------------------------------------------------------------------- */
+
+static bool is_id_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '_' || c == '.' || c == ':';
+}
+
+void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
+		      char out[SL_REQUEST_ID_MAX + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct sl_h1_header *given = sl_h1_head_find(client->head, SL_H1_ID_X_REQUEST_ID);
+	uint64_t halves[2];
+	size_t i;
+
+	if (given && given->value_len && given->value_len <= SL_REQUEST_ID_MAX) {
+		for (i = 0; i < given->value_len && is_id_char(given->value[i]); i++)
+			out[i] = given->value[i];
+		if (i == given->value_len) {
+			out[i] = '\0';
+			return;
+		}
+	}
+	halves[0] = sl_random_u64(&worker->upstream.random);
+	halves[1] = sl_random_u64(&worker->upstream.random);
+	memcpy(out, "req_", 4);
+	for (i = 0; i < 32; i++)
+		out[4 + i] = digits[(halves[i / 16] >> (4 * (i % 16))) & 15];
+	out[36] = '\0';
+}
+
+/* ---- errors of ours -------------------------------------------------------------------------- */
+
+static void write_id(struct sl_h1_out *out, const char *id)
+{
+	if (id[0])
+		SL_H1_WRITE_HEADER(out, "x-request-id", id, strlen(id));
+}
+
+void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
+			      const char *id, bool spent)
+{
+	int status = sl_openai_error_status(error->id);
+	char body[SL_OPENAI_ERROR_BYTES_MAX];
+	char lines[256];
+	struct sl_h1_out out;
+	int len = sl_openai_error_write(error, body, sizeof(body));
+
+	sl_h1_out_init(&out, lines, sizeof(lines));
+	write_id(&out, id);
+	if (spent)
+		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
+	if (status == 503 || status == 429)
+		SL_H1_WRITE_HEADER(&out, "retry-after", "1", 1);
+	sl_server_respond(client, status, "application/json", lines, (size_t)(out.at - lines), body,
+			  len > 0 ? (size_t)len : 0);
+}
+
+/* The cause in the client's words, when no node's own answer is worth passing on. */
+static void describe_failure(struct sl_request *request, char *detail, size_t detail_size)
+{
+	struct sl_openai_error *error = &request->error;
+
+	*error = (struct sl_openai_error){.object = request->route->model, .detail = detail};
+	if (!request->any_attempt) {
+		error->id = SL_OPENAI_ERROR_NO_NODE;
+		return;
+	}
+	snprintf(detail, detail_size, "%s after %u attempt%s, the last on %s",
+		 request->attempt.detail[0] ? request->attempt.detail
+					    : sl_outcome_of(request->last_ending)->name,
+		 request->attempts, request->attempts == 1 ? "" : "s", request->last_node);
+	switch (request->last_ending) {
+	case SL_ENDING_CONNECT_TIMEOUT:
+	case SL_ENDING_TTFT_TIMEOUT:
+	case SL_ENDING_TOTAL_TIMEOUT:
+		error->id = SL_OPENAI_ERROR_DEADLINE;
+		break;
+	case SL_ENDING_BUSY:
+		error->id = SL_OPENAI_ERROR_OVERLOADED;
+		break;
+	default:
+		error->id = SL_OPENAI_ERROR_UPSTREAM;
+		break;
+	}
+}
+
+static int respond_failure(struct sl_request *request)
+{
+	struct sl_server_conn *client = request->client;
+	char detail[SL_ATTEMPT_DETAIL_BYTES + SL_ADDRESS_TEXT_SIZE + 48];
+
+	describe_failure(request, detail, sizeof(detail));
+	sl_log_limited(SL_LOG_WARN, "route \"%s\": request failed: %s request=%s",
+		       request->route->model, request->any_attempt ? detail : "no node can take it",
+		       request->id);
+	client->user = NULL;
+	request->client = NULL;
+	sl_request_respond_error(client, &request->error, request->id, true);
+	return sl_openai_error_status(request->error.id);
+}
+
+/* ---- the node's answer ----------------------------------------------------------------------- */
+
+/* The node's end-to-end lines and ours, in the arena. NULL without memory. */
+static const char *all_lines(struct sl_request *request, bool spent, size_t *ret_len)
+{
+	const struct sl_attempt *attempt = &request->attempt;
+	size_t room_len = attempt->lines_len + OUR_LINES_BYTES;
+	char *room = sl_arena_alloc(&request->arena, room_len);
+	struct sl_h1_out out;
+
+	if (!room)
+		return NULL;
+	sl_h1_out_init(&out, room, room_len);
+	sl_h1_write_lines(&out, attempt->lines ? attempt->lines : "", attempt->lines_len);
+	write_id(&out, request->id);
+	SL_H1_WRITE_HEADER(&out, "x-sluice-node", request->last_node, strlen(request->last_node));
+	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
+			   strlen(request->last_pool->name));
+	SL_H1_WRITE_HEADER_U64(&out, "x-sluice-attempts", request->attempts);
+	if (request->chain_at > 0)
+		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-fallback", request->chain_at);
+	if (spent)
+		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
+	if (out.error)
+		return NULL;
+	*ret_len = (size_t)(out.at - room);
+	return room;
+}
+
+int sl_respond_whole(struct sl_request *request)
+{
+	struct sl_attempt *attempt = &request->attempt;
+	struct sl_server_conn *client = request->client;
+	const struct sl_outcome_rule *rule = sl_outcome_of(request->last_ending);
+	size_t lines_len;
+	const char *lines;
+	int rc;
+
+	if (!rule->final_answer || !attempt->status)
+		return respond_failure(request);
+	lines = all_lines(request, rule->retry, &lines_len);
+	if (!lines)
+		return respond_failure(request);
+	client->user = NULL;
+	request->client = NULL;
+	rc = sl_server_begin(client, attempt->status, lines, lines_len, (int64_t)attempt->body.len);
+	if (!rc)
+		rc = sl_socket_send(&client->socket, sl_text_string(&attempt->body),
+				    attempt->body.len);
+	if (rc)
+		sl_server_abort(client);
+	else
+		sl_server_finish(client);
+	return attempt->status;
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static void drop_stream(struct sl_request *request, struct sl_client_conn *upstream)
+{
+	if (upstream)
+		sl_client_close(upstream);
+	sl_upstream_release(&request->worker->upstream, request->attempt.node);
+}
+
+bool sl_respond_stream(struct sl_request *request)
+{
+	struct sl_attempt *attempt = &request->attempt;
+	struct sl_server_conn *client = request->client;
+	struct sl_client_conn *upstream = sl_attempt_take_stream(attempt);
+	struct sl_relay_start start = {
+		.client = client,
+		.upstream = attempt->complete ? NULL : upstream,
+		.node = attempt->node,
+		.ticket = attempt->ticket,
+		.pool_slot = request->last_pool->slot,
+		.route = request->route,
+		.start_ns = request->start_ns,
+		.deadline_ns = request->deadline_ns,
+		.inter_token_ms = request->route->config->inter_token_timeout_ms,
+		.id = request->id,
+		.held = sl_text_string(&attempt->body),
+		.held_len = attempt->body.len,
+		.complete = attempt->complete,
+	};
+	size_t lines_len;
+	const char *lines = all_lines(request, false, &lines_len);
+
+	client->user = NULL;
+	request->client = NULL;
+	if (attempt->complete && upstream) {
+		sl_upstream_put(&request->worker->upstream, attempt->node, upstream);
+		upstream = NULL;
+	}
+	if (!lines || sl_server_begin(client, 200, lines, lines_len, -1)) {
+		drop_stream(request, upstream);
+		sl_server_abort(client);
+		return false;
+	}
+	sl_server_release_request(client);
+	start.routes = sl_routes_get(request->routes);
+	if (!sl_relay_start(request->worker, &start))
+		return true;
+	sl_routes_put(&start.routes);
+	drop_stream(request, upstream);
+	sl_server_abort(client);
+	return false;
+}

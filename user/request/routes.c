@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/routes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "user/base/clock.h"
+#include "user/base/text.h"
+#include "user/wire/openai.h"
+
+#define MODELS_BYTES_EACH (6u * SL_OPENAI_MODEL_BYTES_MAX + 128u)
+
+static uint32_t hash_of(const char *name, size_t len)
+{
+	return (uint32_t)XXH3_64bits(name, len);
+}
+
+static int build_pools(struct sl_routes *routes)
+{
+	const struct sl_config *config = routes->config;
+	uint32_t i;
+
+	routes->pools = calloc(config->pool_count + 1, sizeof(*routes->pools));
+	if (!routes->pools)
+		return -ENOMEM;
+	for (i = 0; i < config->pool_count; i++) {
+		const struct sl_config_pool *from = &config->pools[i];
+		struct sl_upstream_pool *pool = &routes->pools[i];
+		struct sl_text json;
+
+		pool->name = from->name;
+		pool->slot = routes->topology.pool_slots[i];
+		pool->node_count = from->node_count;
+		pool->node_slots = routes->topology.node_slots[i];
+		if (!from->model)
+			continue;
+		sl_text_init(&json, 0);
+		sl_text_append_char(&json, '"');
+		sl_text_append_json(&json, from->model, strlen(from->model));
+		sl_text_append_char(&json, '"');
+		pool->model_json_len = json.len;
+		pool->model_json = sl_text_take(&json);
+		if (!pool->model_json)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The position of the route's counters: the one it had before, a new one, or the shared first. */
+static uint32_t stats_index_of(struct sl_route_names *names, const char *model)
+{
+	uint32_t i;
+
+	if (!names->count)
+		names->names[names->count++] = NULL; /* SL_STATS_NO_ROUTE */
+	for (i = 1; i < names->count; i++) {
+		if (!strcmp(names->names[i], model))
+			return i;
+	}
+	if (names->count == sizeof(names->names) / sizeof(names->names[0]))
+		return 0;
+	names->names[i] = strdup(model);
+	if (!names->names[i])
+		return 0;
+	__atomic_store_n(&names->count, i + 1, __ATOMIC_RELEASE);
+	return i;
+}
+
+static void insert(struct sl_routes *routes, uint32_t index)
+{
+	const char *model = routes->routes[index].model;
+	uint32_t at = hash_of(model, strlen(model)) & routes->bucket_mask;
+
+	while (routes->buckets[at])
+		at = (at + 1) & routes->bucket_mask;
+	routes->buckets[at] = index + 1;
+}
+
+static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
+{
+	const struct sl_config *config = routes->config;
+	uint32_t i, k, size = 8;
+
+	while (size < 2 * config->route_count)
+		size *= 2;
+	routes->bucket_mask = size - 1;
+	routes->buckets = calloc(size, sizeof(*routes->buckets));
+	routes->routes = calloc(config->route_count + 1, sizeof(*routes->routes));
+	if (!routes->buckets || !routes->routes)
+		return -ENOMEM;
+	routes->route_count = config->route_count;
+	for (i = 0; i < config->route_count; i++) {
+		struct sl_route *route = &routes->routes[i];
+
+		route->config = &config->routes[i];
+		route->model = route->config->model;
+		route->chain_len = route->config->chain_len;
+		for (k = 0; k < route->chain_len; k++)
+			route->chain[k] = &routes->pools[route->config->chain[k]];
+		route->stats_index = stats_index_of(names, route->model);
+		insert(routes, i);
+	}
+	return 0;
+}
+
+static int build_models(struct sl_routes *routes)
+{
+	size_t size = routes->route_count * MODELS_BYTES_EACH + 64;
+	struct sl_openai_model *models = calloc(routes->route_count + 1, sizeof(*models));
+	int64_t now_s = (int64_t)(sl_clock_wall_ms() / 1000);
+	uint32_t i;
+	int len;
+
+	routes->models_json = malloc(size);
+	if (!models || !routes->models_json) {
+		free(models);
+		return -ENOMEM;
+	}
+	for (i = 0; i < routes->route_count; i++)
+		models[i] = (struct sl_openai_model){routes->routes[i].model, "sluice", now_s};
+	len = sl_openai_models_write(models, routes->route_count, routes->models_json, size);
+	free(models);
+	if (len < 0)
+		return len;
+	routes->models_json_len = (size_t)len;
+	return 0;
+}
+
+static void destroy(struct sl_routes *routes)
+{
+	uint32_t i;
+
+	for (i = 0; routes->pools && i < routes->config->pool_count; i++)
+		free((char *)routes->pools[i].model_json);
+	free(routes->pools);
+	free(routes->routes);
+	free(routes->buckets);
+	free(routes->models_json);
+	sl_topology_fini(&routes->topology);
+	sl_config_close(&routes->config);
+	free(routes);
+}
+
+int sl_routes_build(struct sl_config *config, struct sl_topology *topology,
+		    struct sl_route_names *names, struct sl_routes **ret_routes)
+{
+	struct sl_routes *routes = calloc(1, sizeof(*routes));
+	int rc;
+
+	if (!routes) {
+		sl_topology_fini(topology);
+		sl_config_close(&config);
+		return -ENOMEM;
+	}
+	routes->refs = 1;
+	routes->config = config;
+	routes->topology = *topology;
+	rc = build_pools(routes);
+	if (!rc)
+		rc = build_routes(routes, names);
+	if (!rc)
+		rc = build_models(routes);
+	if (rc) {
+		destroy(routes);
+		return rc;
+	}
+	*ret_routes = routes;
+	return 0;
+}
+
+struct sl_routes *sl_routes_get(struct sl_routes *routes)
+{
+	__atomic_fetch_add(&routes->refs, 1, __ATOMIC_RELAXED);
+	return routes;
+}
+
+void sl_routes_put(struct sl_routes **routes)
+{
+	struct sl_routes *old = *routes;
+
+	*routes = NULL;
+	if (old && __atomic_sub_fetch(&old->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		destroy(old);
+}
+
+const struct sl_route *sl_routes_find(const struct sl_routes *routes, const char *model,
+				      size_t model_len)
+{
+	uint32_t at = hash_of(model, model_len) & routes->bucket_mask;
+
+	for (; routes->buckets[at]; at = (at + 1) & routes->bucket_mask) {
+		const struct sl_route *route = &routes->routes[routes->buckets[at] - 1];
+
+		if (strlen(route->model) == model_len && !memcmp(route->model, model, model_len))
+			return route;
+	}
+	return NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * routes.h - the configuration as requests see it: an immutable snapshot, swapped whole at reload.
+ *
+ * Every request in flight holds a reference to the snapshot it began with; the last put frees it
+ * together with its configuration. The reference count is atomic; the rest is read-only. Any
+ * thread.
+ */
+#ifndef SL_REQUEST_ROUTES_H
+#define SL_REQUEST_ROUTES_H
+
+#include "user/base/config.h"
+#include "user/base/topology.h"
+#include "user/upstream/upstream.h"
+
+struct sl_route {
+	const char *model;
+	const struct sl_config_route *config;
+	const struct sl_upstream_pool *chain[SL_CONFIG_CHAIN_MAX];
+	uint32_t chain_len;
+	uint32_t stats_index;
+};
+
+/* Names of routes in the order of their counters; grows over reloads, never shrinks. */
+struct sl_route_names {
+	char *names[1024];
+	uint32_t count;
+};
+
+struct sl_routes {
+	uint32_t refs;
+	struct sl_config *config;
+	struct sl_topology topology;
+	struct sl_upstream_pool *pools;
+	struct sl_route *routes;
+	uint32_t route_count;
+	uint32_t *buckets; /* open addressing by name; value index + 1 */
+	uint32_t bucket_mask;
+	char *models_json; /* body of GET /v1/models */
+	size_t models_json_len;
+};
+
+/*
+ * Takes config and topology over (also on failure). Returns 0 or -ENOMEM. names gets the routes
+ * that it does not hold yet; the caller keeps it for the life of the process.
+ */
+int sl_routes_build(struct sl_config *config, struct sl_topology *topology,
+		    struct sl_route_names *names, struct sl_routes **ret_routes);
+
+struct sl_routes *sl_routes_get(struct sl_routes *routes);
+void sl_routes_put(struct sl_routes **routes);
+
+/* The route of a public model name, or NULL. */
+const struct sl_route *sl_routes_find(const struct sl_routes *routes, const char *model,
+				      size_t model_len);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stats.h - what one thread counts about requests; ops/metrics.c adds the threads up.
+ *
+ * Written by the owning thread only, with relaxed stores; read by any thread at any time.
+ */
+#ifndef SL_REQUEST_STATS_H
+#define SL_REQUEST_STATS_H
+
+#include <stdlib.h>
+#include "bpf/limits.h"
+#include "user/base/histogram.h"
+#include "user/policy/outcome.h"
+
+#define SL_STATS_ROUTES_MAX 1024u
+#define SL_STATS_STATUS_MIN 100
+#define SL_STATS_STATUS_MAX 599
+
+/* Position 0 of the route table stands for requests that reached no route. */
+#define SL_STATS_NO_ROUTE 0u
+
+struct sl_route_stats {
+	uint64_t by_status[SL_STATS_STATUS_MAX - SL_STATS_STATUS_MIN + 1];
+	uint64_t client_gone;
+	uint64_t streams;	 /* opened towards the client */
+	uint64_t streams_broken; /* ended by an error event */
+	uint64_t retries;
+	uint64_t fallbacks; /* answered by a pool other than the first */
+	uint64_t tokens;    /* data events with content that were relayed */
+	struct sl_histogram duration_us;
+	struct sl_histogram ttft_us; /* streams: request complete to first event sent */
+};
+
+struct sl_stats {
+	struct sl_route_stats *routes[SL_STATS_ROUTES_MAX];
+	uint64_t attempts[SL_POOLS_MAX][SL_ENDING_COUNT];
+	uint64_t stream_endings[SL_POOLS_MAX][SL_ENDING_COUNT];
+	uint64_t in_flight; /* requests and streams now */
+	uint64_t refused_overload;
+};
+
+static inline void sl_stats_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline void sl_stats_sub(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter - n, __ATOMIC_RELAXED);
+}
+
+/* The route's block, made on first use; NULL without memory (then nothing is counted). */
+static inline struct sl_route_stats *sl_stats_route(struct sl_stats *stats, uint32_t index)
+{
+	struct sl_route_stats *route = stats->routes[index];
+
+	if (!route) {
+		route = calloc(1, sizeof(*route));
+		__atomic_store_n(&stats->routes[index], route, __ATOMIC_RELEASE);
+	}
+	return route;
+}
+
+#endif

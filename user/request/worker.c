@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/base/log.h"
+#include "user/request/request.h"
+
+#define RELAYS_KEPT	  2048u
+#define METRICS_BYTES_MAX (64u << 20)
+#define READY_BODY_BYTES  256u
+
+/* ---- endpoints ------------------------------------------------------------------------------- */
+
+static void answer_health(struct sl_worker *worker, struct sl_server_conn *conn)
+{
+	static const char body[] = "{\"status\":\"ok\"}";
+
+	(void)worker;
+	sl_server_respond(conn, 200, "application/json", NULL, 0, body, sizeof(body) - 1);
+}
+
+static void answer_ready(struct sl_worker *worker, struct sl_server_conn *conn)
+{
+	const char *reason = "";
+	bool ready = worker->hooks->ready(worker->hooks->owner, &reason);
+	char body[READY_BODY_BYTES];
+	int len = snprintf(body, sizeof(body), "{\"status\":\"%s\",\"reason\":\"%s\"}",
+			   ready ? "ready" : "not_ready", reason);
+
+	sl_server_respond(conn, ready ? 200 : 503, "application/json", NULL, 0, body, (size_t)len);
+}
+
+static void answer_metrics(struct sl_worker *worker, struct sl_server_conn *conn)
+{
+	struct sl_text text;
+
+	sl_text_init(&text, METRICS_BYTES_MAX);
+	worker->hooks->metrics(worker->hooks->owner, &text);
+	if (text.error)
+		sl_server_respond(conn, 500, "text/plain", NULL, 0, "out of memory\n", 14);
+	else
+		sl_server_respond(conn, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, 0,
+				  sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
+static void answer_models(struct sl_worker *worker, struct sl_server_conn *conn)
+{
+	sl_server_respond(conn, 200, "application/json", NULL, 0, worker->routes->models_json,
+			  worker->routes->models_json_len);
+}
+
+struct endpoint {
+	const char *path;
+	enum sl_openai_endpoint inference;				       /* POST */
+	void (*answer)(struct sl_worker *worker, struct sl_server_conn *conn); /* GET, HEAD */
+};
+
+static const struct endpoint endpoints[] = {
+	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL},
+	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL},
+	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL},
+	{"/v1/models", SL_OPENAI_NONE, answer_models},
+	{"/health", SL_OPENAI_NONE, answer_health},
+	{"/ready", SL_OPENAI_NONE, answer_ready},
+	{"/metrics", SL_OPENAI_NONE, answer_metrics},
+};
+
+static void refuse(struct sl_worker *worker, struct sl_server_conn *conn,
+		   enum sl_openai_error_id id)
+{
+	const struct sl_h1_head *head = conn->head;
+	char method[SL_H1_METHOD_BYTES_MAX + 1], path[128], request_id[SL_REQUEST_ID_MAX + 1];
+	struct sl_openai_error error = {.id = id, .object = method, .detail = path};
+
+	snprintf(method, sizeof(method), "%.*s", (int)head->method_len, head->method_text);
+	snprintf(path, sizeof(path), "%.*s", (int)head->path_len, head->path);
+	sl_request_id_of(worker, conn, request_id);
+	sl_request_respond_error(conn, &error, request_id, false);
+}
+
+static const struct endpoint *find_endpoint(const struct sl_h1_head *head)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+		if (strlen(endpoints[i].path) == head->path_len &&
+		    !memcmp(endpoints[i].path, head->path, head->path_len))
+			return &endpoints[i];
+	}
+	return NULL;
+}
+
+static void on_request(struct sl_server_conn *conn)
+{
+	struct sl_worker *worker = conn->server->owner;
+	const struct endpoint *endpoint = find_endpoint(conn->head);
+	uint8_t method = conn->head->method;
+
+	if (!endpoint)
+		refuse(worker, conn, SL_OPENAI_ERROR_PATH);
+	else if (endpoint->inference && method == SL_H1_METHOD_POST)
+		sl_request_start(worker, conn, endpoint->inference);
+	else if (endpoint->answer && (method == SL_H1_METHOD_GET || method == SL_H1_METHOD_HEAD))
+		endpoint->answer(worker, conn);
+	else
+		refuse(worker, conn, SL_OPENAI_ERROR_METHOD);
+}
+
+static void on_gone(struct sl_server_conn *conn)
+{
+	struct sl_client_owner *owner = conn->user;
+
+	conn->user = NULL;
+	if (owner)
+		owner->gone(owner);
+}
+
+static void on_drained(struct sl_server_conn *conn)
+{
+	struct sl_client_owner *owner = conn->user;
+
+	if (owner && owner->drained)
+		owner->drained(owner);
+}
+
+static int write_error(struct sl_server *server, enum sl_server_refusal refusal, int status,
+		       const char *reason, char *out, size_t out_size)
+{
+	struct sl_openai_error error = {.id = SL_OPENAI_ERROR_HTTP, .object = reason};
+
+	if (refusal == SL_SERVER_REFUSED_TOO_LARGE) {
+		snprintf(error.text, sizeof(error.text), "%u", server->options.body_bytes_max);
+		error.id = SL_OPENAI_ERROR_TOO_LARGE;
+		error.object = error.text;
+	} else if (refusal == SL_SERVER_REFUSED_SLOW) {
+		error.id = SL_OPENAI_ERROR_TIMEOUT_READ;
+	} else if (status == 431) {
+		error.id = SL_OPENAI_ERROR_HEAD_LARGE;
+	}
+	return sl_openai_error_write(&error, out, out_size);
+}
+
+static const struct sl_server_ops server_ops = {
+	.request = on_request,
+	.gone = on_gone,
+	.drained = on_drained,
+	.error_body = write_error,
+};
+
+/* ---- breaker changes that this thread's reports caused --------------------------------------- */
+
+static void on_changed(void *owner, const struct sl_upstream_node *node, enum sl_signal signal,
+		       const struct sl_breaker_change *change)
+{
+	struct sl_worker *worker = owner;
+
+	sl_worker_log_change(worker->upstream.state.pools[node->state->pool].name, node->text,
+			     signal, "daemon", change);
+}
+
+void sl_worker_log_change(const char *pool, const char *node, enum sl_signal signal,
+			  const char *plane, const struct sl_breaker_change *change)
+{
+	static const char *const states[SL_BREAKER_STATES] = {"closed", "half-open", "open",
+							      "forced open", "metrics only"};
+	static const char *const signals[] = {
+#define X(id, name, help) [SL_SIGNAL_##id] = name,
+		SL_SIGNALS(X)
+#undef X
+	};
+
+	if (change->cap_denied)
+		sl_log_limited(SL_LOG_WARN,
+			       "pool \"%s\": node %s: breaker would open, but the ejection cap of "
+			       "the pool is reached signal=%s plane=%s",
+			       pool, node, signals[signal], plane);
+	if (change->changed)
+		sl_log(SL_LOG_WARN,
+		       "pool \"%s\": node %s: breaker %s -> %s signal=%s plane=%s generation=%u",
+		       pool, node, states[change->from % SL_BREAKER_STATES],
+		       states[change->to % SL_BREAKER_STATES], signals[signal], plane,
+		       change->generation);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void apply_config(struct sl_worker *worker)
+{
+	const struct sl_config *config = worker->routes->config;
+
+	worker->requests_max = config->requests_max;
+	worker->stream_buffer_bytes_max = config->stream_buffer_bytes_max;
+	worker->upstream.idle_ms = config->upstream_idle_ms;
+	worker->upstream.idle_max = config->upstream_idle_max;
+	worker->server.options = (struct sl_server_options){
+		.body_bytes_max = config->body_bytes_max,
+		.header_timeout_ms = config->header_timeout_ms,
+		.body_timeout_ms = config->body_timeout_ms,
+		.idle_timeout_ms = config->idle_timeout_ms,
+		.send_timeout_ms = config->send_timeout_ms,
+		.connections_max = config->connections_max,
+	};
+}
+
+int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
+		   const struct sl_upstream_state *state, struct sl_routes *routes,
+		   const struct sl_worker_hooks *hooks)
+{
+	static const struct sl_server_options none;
+	int rc;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->loop = loop;
+	worker->hooks = hooks;
+	worker->routes = routes;
+	rc = sl_upstream_init(&worker->upstream, loop, state);
+	if (rc)
+		return rc;
+	worker->upstream.changed = on_changed;
+	worker->upstream.owner = worker;
+	sl_server_init(&worker->server, loop, &server_ops, &none, worker);
+	sl_slab_init(&worker->relays, sizeof(struct sl_relay), RELAYS_KEPT);
+	apply_config(worker);
+	return 0;
+}
+
+static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+{
+	struct sl_worker *worker = listener->owner;
+
+	(void)peer;
+	sl_server_accept(&worker->server, fd);
+}
+
+int sl_worker_listen(struct sl_worker *worker, int fd)
+{
+	struct sl_listener *listener;
+
+	if (worker->listener_count == SL_CONFIG_LISTEN_MAX)
+		return -E2BIG;
+	listener = &worker->listeners[worker->listener_count];
+	listener->accepted = on_accepted;
+	listener->owner = worker;
+	worker->listener_count++;
+	return sl_listener_adopt(listener, worker->loop, fd);
+}
+
+void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes)
+{
+	struct sl_routes *old = worker->routes;
+
+	worker->routes = routes;
+	apply_config(worker);
+	sl_routes_put(&old);
+}
+
+void sl_worker_drain(struct sl_worker *worker)
+{
+	uint32_t i;
+
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	for (i = 0; i < worker->listener_count; i++)
+		sl_listener_close(&worker->listeners[i]);
+	sl_server_drain(&worker->server);
+}
+
+void sl_worker_abort(struct sl_worker *worker)
+{
+	sl_server_abort_all(&worker->server);
+}
+
+bool sl_worker_is_idle(const struct sl_worker *worker)
+{
+	return !worker->server.conn_count && !worker->stats.in_flight;
+}
+
+void sl_worker_fini(struct sl_worker *worker)
+{
+	uint32_t i;
+
+	while (worker->free_requests) {
+		struct sl_request *request = worker->free_requests;
+
+		worker->free_requests = request->next_free;
+		sl_request_free(request);
+	}
+	sl_slab_fini(&worker->relays);
+	sl_server_fini(&worker->server);
+	sl_upstream_fini(&worker->upstream);
+	for (i = 0; i < SL_STATS_ROUTES_MAX; i++)
+		free(worker->stats.routes[i]);
+	sl_routes_put(&worker->routes);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.h - one worker thread's share of the daemon: listeners, clients, requests, upstream.
+ *
+ * Threads share nothing but node states and the configuration snapshot. Everything here belongs to
+ * the loop's thread; other threads reach it through sl_loop_post(), and read `stats`.
+ */
+#ifndef SL_REQUEST_WORKER_H
+#define SL_REQUEST_WORKER_H
+
+#include "user/base/text.h"
+#include "user/http/server.h"
+#include "user/request/routes.h"
+#include "user/request/stats.h"
+#include "user/upstream/upstream.h"
+
+struct sl_request;
+struct sl_relay;
+
+/* Calls to what lies above. */
+struct sl_worker_hooks {
+	void *owner;
+	/* Appends the body of GET /metrics. */
+	void (*metrics)(void *owner, struct sl_text *text);
+	/* Answers GET /ready: true when the daemon should get traffic; reason for people. */
+	bool (*ready)(void *owner, const char **ret_reason);
+};
+
+struct sl_worker {
+	struct sl_loop *loop;
+	const struct sl_worker_hooks *hooks;
+	struct sl_server server;
+	struct sl_upstream upstream;
+	struct sl_listener listeners[SL_CONFIG_LISTEN_MAX];
+	uint32_t listener_count;
+	struct sl_routes *routes;
+	struct sl_stats stats;
+	struct sl_slab relays;
+	struct sl_request *free_requests;
+	uint32_t free_request_count;
+	uint32_t requests_max;
+	uint32_t stream_buffer_bytes_max;
+	struct sl_relay *relay_list;
+	bool draining;
+};
+
+int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
+		   const struct sl_upstream_state *state, struct sl_routes *routes,
+		   const struct sl_worker_hooks *hooks);
+
+/* Takes listening descriptors over (one SO_REUSEPORT socket an address and thread). */
+int sl_worker_listen(struct sl_worker *worker, int fd);
+
+/* A new snapshot counts for requests from now on. Takes the reference. */
+void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes);
+
+/* Stops accepting; idle connections close, the others after their answer. */
+void sl_worker_drain(struct sl_worker *worker);
+
+/* Cuts whatever is left. */
+void sl_worker_abort(struct sl_worker *worker);
+
+/* True when no client connection, request or upstream connection is left. */
+bool sl_worker_is_idle(const struct sl_worker *worker);
+void sl_worker_fini(struct sl_worker *worker);
+
+/* One log line for a breaker's change, in the same words for both planes. */
+void sl_worker_log_change(const char *pool, const char *node, enum sl_signal signal,
+			  const char *plane, const struct sl_breaker_change *change);
+
+/* ---- for request.c and relay.c --------------------------------------------------------------- */
+
+/* What a client connection's `user` points to while its request is under way. */
+struct sl_client_owner {
+	void (*gone)(struct sl_client_owner *self);
+	void (*drained)(struct sl_client_owner *self);
+};
+
+#endif
