@@ -152,37 +152,39 @@ static const struct sl_server_ops server_ops = {
 
 /* ---- breaker changes that this thread's reports caused --------------------------------------- */
 
-static void on_changed(void *owner, const struct sl_upstream_node *node, enum sl_signal signal,
+static void on_changed(void *owner, const struct sl_upstream_node *node,
 		       const struct sl_breaker_change *change)
 {
 	struct sl_worker *worker = owner;
 
 	sl_worker_log_change(worker->upstream.state.pools[node->state->pool].name, node->text,
-			     signal, "daemon", change);
+			     change);
 }
 
-void sl_worker_log_change(const char *pool, const char *node, enum sl_signal signal,
-			  const char *plane, const struct sl_breaker_change *change)
+void sl_worker_log_change(const char *pool, const char *node,
+			  const struct sl_breaker_change *change)
 {
 	static const char *const states[SL_BREAKER_STATES] = {"closed", "half-open", "open",
 							      "forced open", "metrics only"};
+	static const char *const planes[] = {"-", "kernel", "daemon", "operator"};
 	static const char *const signals[] = {
 #define X(id, name, help) [SL_SIGNAL_##id] = name,
 		SL_SIGNALS(X)
 #undef X
 	};
+	const char *signal = signals[change->signal < SL_SIGNAL_COUNT ? change->signal : 0];
+	const char *plane = planes[change->plane & 3];
 
 	if (change->cap_denied)
 		sl_log_limited(SL_LOG_WARN,
 			       "pool \"%s\": node %s: breaker would open, but the ejection cap of "
 			       "the pool is reached signal=%s plane=%s",
-			       pool, node, signals[signal], plane);
+			       pool, node, signal, plane);
 	if (change->changed)
 		sl_log(SL_LOG_WARN,
 		       "pool \"%s\": node %s: breaker %s -> %s signal=%s plane=%s generation=%u",
 		       pool, node, states[change->from % SL_BREAKER_STATES],
-		       states[change->to % SL_BREAKER_STATES], signals[signal], plane,
-		       change->generation);
+		       states[change->to % SL_BREAKER_STATES], signal, plane, change->generation);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

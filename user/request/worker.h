@@ -65,8 +65,8 @@ bool sl_worker_is_idle(const struct sl_worker *worker);
 void sl_worker_fini(struct sl_worker *worker);
 
 /* One log line for a breaker's change, in the same words for both planes. */
-void sl_worker_log_change(const char *pool, const char *node, enum sl_signal signal,
-			  const char *plane, const struct sl_breaker_change *change);
+void sl_worker_log_change(const char *pool, const char *node,
+			  const struct sl_breaker_change *change);
 
 /* ---- for request.c and relay.c --------------------------------------------------------------- */
 

@@ -97,13 +97,14 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 static void scan_stream(struct sl_attempt *attempt)
 {
 	struct sl_sse_event event;
+	struct sl_sse sse;
 	size_t at = 0;
 	int rc;
 
 	/* Rare to be called twice: scanning anew keeps whole events in one piece. */
-	sl_sse_init(&attempt->sse, NULL, 0);
-	while (!attempt->done && (rc = sl_sse_next(&attempt->sse, attempt->body.data,
-						   attempt->body.len, &at, &event)) != 0) {
+	sl_sse_init(&sse, NULL, 0);
+	while (!attempt->done &&
+	       (rc = sl_sse_next(&sse, attempt->body.data, attempt->body.len, &at, &event)) != 0) {
 		if (rc < 0) {
 			finish(attempt, SL_ENDING_BAD, "an event of the stream is too large");
 			return;

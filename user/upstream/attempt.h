@@ -34,13 +34,12 @@ struct sl_attempt_plan {
 	size_t head_len;
 	const char *body;
 	size_t body_len;
-	bool stream;		 /* the client asked for a stream */
-	bool json_answer;	 /* a whole answer must be a JSON object */
-	uint32_t connect_ms;	 /* bound of the connect */
-	uint64_t answer_ns;	 /* the answer, or a stream's first data event, by this time */
-	bool answer_is_deadline; /* answer_ns is the request's own deadline */
-	uint64_t deadline_ns;	 /* the request's deadline */
-	const bool *gone;	 /* set when the client has left (with a wake-up) */
+	bool stream;	      /* the client asked for a stream */
+	bool json_answer;     /* a whole answer must be a JSON object */
+	uint32_t connect_ms;  /* bound of the connect */
+	uint64_t answer_ns;   /* the answer, or a stream's first data event, by this time */
+	uint64_t deadline_ns; /* the request's deadline */
+	const bool *gone;     /* set when the client has left (with a wake-up) */
 };
 
 struct sl_attempt {

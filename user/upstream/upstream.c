@@ -63,11 +63,11 @@ static uint32_t tunable(const struct sl_upstream *up, uint32_t pool, enum sl_tun
 	return (uint32_t)sl_tunable_get(up->state.tunables, pool, id);
 }
 
-static void tell(struct sl_upstream *up, const struct sl_upstream_node *node, enum sl_signal signal,
+static void tell(struct sl_upstream *up, const struct sl_upstream_node *node,
 		 const struct sl_breaker_change *change)
 {
 	if ((change->changed || change->cap_denied) && up->changed)
-		up->changed(up->owner, node, signal, change);
+		up->changed(up->owner, node, change);
 }
 
 static bool pass_gate(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t *ret_ticket)
@@ -80,7 +80,7 @@ static bool pass_gate(struct sl_upstream *up, struct sl_upstream_node *node, uin
 	verdict = sl_breaker_admit(node->state, &up->state.pools[node->state->pool], &config,
 				   sl_loop_now_ms(up->loop), sl_random_u32(&up->random), ret_ticket,
 				   &change);
-	tell(up, node, SL_SIGNAL_NONE, &change);
+	tell(up, node, &change);
 	return verdict != SL_BREAKER_REFUSE;
 }
 
@@ -145,7 +145,7 @@ void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, u
 	sl_breaker_report(node->state, &up->state.pools[node->state->pool], &config,
 			  sl_loop_now_ms(up->loop), sl_random_u32(&up->random), ticket, outcome,
 			  signal, SL_PLANE_DAEMON, &change);
-	tell(up, node, signal, &change);
+	tell(up, node, &change);
 }
 
 void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)

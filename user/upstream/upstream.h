@@ -61,7 +61,7 @@ struct sl_upstream {
 	uint32_t conn_count;
 	struct sl_timer sweep;
 	/* A breaker changed by what this thread reported. */
-	void (*changed)(void *owner, const struct sl_upstream_node *node, enum sl_signal signal,
+	void (*changed)(void *owner, const struct sl_upstream_node *node,
 			const struct sl_breaker_change *change);
 	void *owner;
 	uint64_t connects, reuses;

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/kernel/plane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "user/base/tunables.h"
+
+struct sl_plane_events {
+	struct ring_buffer *ring;
+	void (*fn)(void *owner, const struct sl_event *event);
+	void *owner;
+};
+
+enum mapping { MAP_SETTINGS, MAP_NODES, MAP_POOLS, MAP_TUNABLES, MAP_COUNTERS, MAP_COUNT };
+
+static const char *const map_names[MAP_COUNT] = {"settings", "nodes", "pools", "tunables",
+						 "counters"};
+static const size_t value_bytes[MAP_COUNT] = {
+	sizeof(struct sl_settings), sizeof(struct sl_node_state), sizeof(struct sl_pool_state),
+	sizeof(uint64_t), sizeof(struct sl_counters)};
+
+static size_t page_up(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static void **slot_of(struct sl_kernel_plane *plane, enum mapping which)
+{
+	void **const slots[MAP_COUNT] = {(void **)&plane->settings, (void **)&plane->nodes,
+					 (void **)&plane->pools, (void **)&plane->tunables,
+					 (void **)&plane->counters};
+
+	return slots[which];
+}
+
+/* ---- pinned maps ----------------------------------------------------------------------------- */
+
+static int open_pin(const struct sl_kernel_plane *plane, const char *name)
+{
+	char path[sizeof(plane->pin_dir) + 32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", plane->pin_dir, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int map_pin(struct sl_kernel_plane *plane, enum mapping which, struct sl_error *why)
+{
+	struct bpf_map_info info = {0};
+	__u32 info_len = sizeof(info);
+	int fd = open_pin(plane, map_names[which]);
+	void *memory;
+
+	if (fd < 0)
+		return sl_error_set_errno(why, fd, "%s/%s", plane->pin_dir, map_names[which]);
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) || info.value_size != value_bytes[which]) {
+		close(fd);
+		return sl_error_set(why, -EPROTO,
+				    "%s/%s: values of %u bytes, this daemon expects %zu (run: "
+				    "sluice down; sluice up CONFIG)",
+				    plane->pin_dir, map_names[which], info.value_size,
+				    value_bytes[which]);
+	}
+	plane->sizes[which] = page_up((size_t)info.max_entries * info.value_size);
+	memory = mmap(NULL, plane->sizes[which], PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (memory == MAP_FAILED)
+		return sl_error_set_errno(why, -errno, "%s/%s: mmap", plane->pin_dir,
+					  map_names[which]);
+	*slot_of(plane, which) = memory;
+	return 0;
+}
+
+static int on_event(void *ctx, void *data, size_t size)
+{
+	struct sl_plane_events *events = ctx;
+
+	if (size >= sizeof(struct sl_event))
+		events->fn(events->owner, data);
+	return 0;
+}
+
+static int open_events(struct sl_kernel_plane *plane, struct sl_error *why)
+{
+	int fd = open_pin(plane, "events");
+
+	if (fd < 0)
+		return sl_error_set_errno(why, fd, "%s/events", plane->pin_dir);
+	plane->events = calloc(1, sizeof(*plane->events));
+	if (plane->events)
+		plane->events->ring = ring_buffer__new(fd, on_event, plane->events, NULL);
+	close(fd);
+	if (!plane->events || !plane->events->ring)
+		return sl_error_set(why, -ENOMEM, "%s/events: ring buffer", plane->pin_dir);
+	return 0;
+}
+
+static int open_hashes(struct sl_kernel_plane *plane, struct sl_error *why)
+{
+	plane->endpoints_fd = open_pin(plane, "endpoints");
+	plane->services_fd = open_pin(plane, "services");
+	plane->maglev_fd = open_pin(plane, "maglev");
+	if (plane->endpoints_fd < 0 || plane->services_fd < 0 || plane->maglev_fd < 0)
+		return sl_error_set(why, -ENOENT, "%s: endpoints, services or maglev is missing",
+				    plane->pin_dir);
+	return 0;
+}
+
+static int open_pins(struct sl_kernel_plane *plane, struct sl_error *why)
+{
+	int which, rc;
+
+	for (which = 0; which < MAP_COUNT; which++) {
+		rc = map_pin(plane, (enum mapping)which, why);
+		if (rc)
+			return rc;
+		if (which == MAP_SETTINGS && plane->settings->abi_version != SL_ABI_VERSION)
+			return sl_error_set(why, -EPROTO,
+					    "%s: kernel plane speaks ABI %u, this daemon %u (run: "
+					    "sluice down; sluice up CONFIG)",
+					    plane->pin_dir, plane->settings->abi_version,
+					    SL_ABI_VERSION);
+	}
+	rc = open_hashes(plane, why);
+	return rc ? rc : open_events(plane, why);
+}
+
+/* ---- anonymous memory ------------------------------------------------------------------------ */
+
+static void unmap(struct sl_kernel_plane *plane)
+{
+	int which;
+
+	for (which = 0; which < MAP_COUNT; which++) {
+		void **slot = slot_of(plane, (enum mapping)which);
+
+		if (*slot)
+			munmap(*slot, plane->sizes[which]);
+		*slot = NULL;
+	}
+	if (plane->events) {
+		ring_buffer__free(plane->events->ring);
+		free(plane->events);
+		plane->events = NULL;
+	}
+	if (plane->endpoints_fd >= 0)
+		close(plane->endpoints_fd);
+	if (plane->services_fd >= 0)
+		close(plane->services_fd);
+	if (plane->maglev_fd >= 0)
+		close(plane->maglev_fd);
+	if (plane->memory_fd >= 0)
+		close(plane->memory_fd);
+	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = plane->memory_fd = -1;
+}
+
+static int make_memory(struct sl_kernel_plane *plane)
+{
+	static const size_t counts[MAP_COUNT] = {1, SL_NODES_MAX, SL_POOLS_MAX, SL_TUNABLES_SIZE,
+						 0};
+	off_t at = 0;
+	int which;
+
+	for (which = 0; which < MAP_COUNT; which++)
+		at += (off_t)page_up(counts[which] * value_bytes[which]);
+	plane->memory_fd = memfd_create("sluice-state", MFD_CLOEXEC);
+	if (plane->memory_fd < 0 || ftruncate(plane->memory_fd, at))
+		return -errno;
+	at = 0;
+	for (which = 0; which < MAP_COUNT; which++) {
+		size_t bytes = page_up(counts[which] * value_bytes[which]);
+		void *memory;
+
+		if (!bytes)
+			continue;
+		memory =
+			mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, plane->memory_fd, at);
+		if (memory == MAP_FAILED)
+			return -ENOMEM;
+		*slot_of(plane, (enum mapping)which) = memory;
+		plane->sizes[which] = bytes;
+		at += (off_t)bytes;
+	}
+	plane->settings->abi_version = SL_ABI_VERSION;
+	for (which = 0; which < (int)SL_TUNABLES_SIZE; which++) {
+		uint32_t id = (uint32_t)which % SL_TUNABLE_KEYS;
+
+		plane->tunables[which] = which >= (int)SL_TUNABLE_KEYS ? SL_TUNABLE_INHERIT
+					 : id < SL_TUNABLE_COUNT       ? sl_tunable_info[id].initial
+								       : 0;
+	}
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane,
+			 struct sl_error *why)
+{
+	struct sl_kernel_plane *plane = calloc(1, sizeof(*plane));
+	uint32_t slot;
+	int rc;
+
+	why->text[0] = '\0';
+	if (!plane)
+		return -ENOMEM;
+	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = plane->memory_fd = -1;
+	snprintf(plane->pin_dir, sizeof(plane->pin_dir), "%s", pin_dir);
+	libbpf_set_print(NULL);
+	rc = open_pins(plane, why);
+	plane->bpf = rc == 0;
+	if (rc) {
+		unmap(plane);
+		if (rc != -EPROTO)
+			rc = make_memory(plane);
+	}
+	if (rc) {
+		unmap(plane);
+		free(plane);
+		return rc;
+	}
+	for (slot = 0; slot < SL_NODES_MAX; slot++)
+		__atomic_store_n(&plane->nodes[slot].requests, 0, __ATOMIC_RELAXED);
+	*ret_plane = plane;
+	return 0;
+}
+
+void sl_kernel_plane_close(struct sl_kernel_plane **plane)
+{
+	if (!*plane)
+		return;
+	unmap(*plane);
+	free(*plane);
+	*plane = NULL;
+}
+
+/* ---- topology -------------------------------------------------------------------------------- */
+
+static int put_endpoint(void *ctx, const struct sl_endpoint *endpoint, uint32_t slot)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_update_elem(plane->endpoints_fd, endpoint, &slot, BPF_ANY) ? -errno : 0;
+}
+
+static int del_endpoint(void *ctx, const struct sl_endpoint *endpoint)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_delete_elem(plane->endpoints_fd, endpoint) ? -errno : 0;
+}
+
+static int next_key(int fd, const struct sl_endpoint *previous, struct sl_endpoint *ret_endpoint)
+{
+	return bpf_map_get_next_key(fd, previous, ret_endpoint) ? -errno : 0;
+}
+
+static int next_endpoint(void *ctx, const struct sl_endpoint *previous,
+			 struct sl_endpoint *ret_endpoint)
+{
+	return next_key(((struct sl_kernel_plane *)ctx)->endpoints_fd, previous, ret_endpoint);
+}
+
+static int put_service(void *ctx, const struct sl_endpoint *endpoint,
+		       const struct sl_service *service)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_update_elem(plane->services_fd, endpoint, service, BPF_ANY) ? -errno : 0;
+}
+
+static int del_service(void *ctx, const struct sl_endpoint *endpoint)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_delete_elem(plane->services_fd, endpoint) ? -errno : 0;
+}
+
+static int next_service(void *ctx, const struct sl_endpoint *previous,
+			struct sl_endpoint *ret_endpoint)
+{
+	return next_key(((struct sl_kernel_plane *)ctx)->services_fd, previous, ret_endpoint);
+}
+
+/* Published whole: a new inner map replaces the old one, which the kernel frees after a grace
+ * period. */
+static int put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size)
+{
+	struct sl_kernel_plane *plane = ctx;
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sl_maglev", sizeof(uint32_t), sizeof(uint32_t),
+				size, &options);
+	uint32_t i;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < size && !rc; i++)
+		rc = bpf_map_update_elem(fd, &i, &table[i], BPF_ANY) ? -errno : 0;
+	if (!rc && bpf_map_update_elem(plane->maglev_fd, &pool_slot, &fd, BPF_ANY))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int del_maglev(void *ctx, uint32_t pool_slot)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_delete_elem(plane->maglev_fd, &pool_slot) ? -errno : 0;
+}
+
+/* Without BPF nobody looks endpoints or services up: there is nothing to write. */
+static int no_put_endpoint(void *ctx, const struct sl_endpoint *endpoint, uint32_t slot)
+{
+	(void)ctx, (void)endpoint, (void)slot;
+	return 0;
+}
+
+static int no_endpoint(void *ctx, const struct sl_endpoint *endpoint)
+{
+	(void)ctx, (void)endpoint;
+	return 0;
+}
+
+static int no_next(void *ctx, const struct sl_endpoint *previous, struct sl_endpoint *ret_endpoint)
+{
+	(void)ctx, (void)previous, (void)ret_endpoint;
+	return -ENOENT;
+}
+
+static int no_put_service(void *ctx, const struct sl_endpoint *endpoint,
+			  const struct sl_service *service)
+{
+	(void)ctx, (void)endpoint, (void)service;
+	return 0;
+}
+
+static int no_put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size)
+{
+	(void)ctx, (void)pool_slot, (void)table, (void)size;
+	return 0;
+}
+
+static int no_del_maglev(void *ctx, uint32_t pool_slot)
+{
+	(void)ctx, (void)pool_slot;
+	return 0;
+}
+
+int sl_kernel_plane_apply(struct sl_kernel_plane *plane, const struct sl_config *config,
+			  struct sl_topology *ret_topology, struct sl_error *error)
+{
+	struct sl_topology_view view = {
+		.settings = plane->settings,
+		.nodes = plane->nodes,
+		.nodes_max = SL_NODES_MAX,
+		.pools = plane->pools,
+		.tunables = plane->tunables,
+		.ctx = plane,
+		.put_endpoint = plane->bpf ? put_endpoint : no_put_endpoint,
+		.del_endpoint = plane->bpf ? del_endpoint : no_endpoint,
+		.next_endpoint = plane->bpf ? next_endpoint : no_next,
+		.put_service = plane->bpf ? put_service : no_put_service,
+		.del_service = plane->bpf ? del_service : no_endpoint,
+		.next_service = plane->bpf ? next_service : no_next,
+		.put_maglev = plane->bpf ? put_maglev : no_put_maglev,
+		.del_maglev = plane->bpf ? del_maglev : no_del_maglev,
+	};
+
+	return sl_topology_apply(&view, config, ret_topology, error);
+}
+
+int sl_kernel_plane_poll(struct sl_kernel_plane *plane,
+			 void (*fn)(void *owner, const struct sl_event *event), void *owner)
+{
+	int rc;
+
+	if (!plane->events)
+		return 0;
+	plane->events->fn = fn;
+	plane->events->owner = owner;
+	rc = ring_buffer__consume(plane->events->ring);
+	return rc < 0 ? 0 : rc;
+}
