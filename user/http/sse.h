@@ -99,8 +99,8 @@ int sl_sse_next(struct sl_sse *s, const char *buf, size_t len, size_t *pos,
 int sl_sse_finish(struct sl_sse *s, struct sl_sse_event *ret_event);
 
 /*
- * Joins the data lines of an event with LF, as a browser would. Returns the length written
- * to out, or -ENOSPC; raw_len bytes always suffice. out may be raw itself.
+ * Joins the data lines of an event (data_lines > 0) with LF, as a browser would. Returns the length
+ * written to out, or -ENOSPC; raw_len bytes always suffice. out may be raw itself.
  */
 int sl_sse_data_join(const char *raw, size_t raw_len, char *out, size_t out_size);
 
