@@ -61,10 +61,14 @@
  *
  * Time. until_ms is CLOCK_MONOTONIC in ms modulo 2^36 (795 days). "Not yet" means: ahead by at most
  * SL_BREAKER_SPAN_MAX_MS, the longest time any tunable allows. Whatever is in the word, nothing is
- * refused for longer than that but by an operator.
+ * refused for longer than that but by an operator. (The other end of it: once in 795 days the
+ * until_ms of a breaker that stayed closed all the time reads as "not yet", and puts off a trip for
+ * a second.)
+ *
  * A bucket of the window carries 16 bits of its second, so a stamp comes again after 65,536 s (and
- * in the same bucket after 327,680 s). Therefore sl_node_state.window_s keeps the whole second of
- * the last outcome: the first outcome of a later second empties all the buckets that were skipped.
+ * in the same bucket after 327,680 s). Therefore sl_node_state.window_s keeps the
+ * whole second of the last outcome: the first outcome of a later second empties all the buckets
+ * that were skipped.
  *
  * Costs: admit and peek of a closed breaker are one load and a compare. A success is two loads, one
  * swap of a bucket and an atomic add; the window is added up only at failures and slow calls.
