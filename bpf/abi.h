@@ -17,6 +17,7 @@
  *   counters   ARRAY           CPU                  struct sl_counters       yes   kernel
  *   endpoints  HASH            struct sl_endpoint   u32 node slot            no    loader, daemon
  *   services   HASH            struct sl_endpoint   struct sl_service        no    loader, daemon
+ *   devices    HASH            u32 ifindex          struct sl_device         no    loader
  *   maglev     ARRAY_OF_MAPS   pool slot            ARRAY of u32 node slots  no    loader, daemon
  *   flows      LRU_HASH        struct sl_flow_key   struct sl_flow           no    kernel
  *   conns      LRU_HASH        struct sl_flow_key   struct sl_conn           no    kernel
@@ -55,6 +56,16 @@ struct sl_service {
 	__u32 pool; /* pool slot; 0 for the smart lane */
 	__u8 lane;  /* enum sl_lane */
 	__u8 pad[3];
+};
+
+/*
+ * A VLAN device: XDP cannot transmit through it, so the frame leaves through the real device below
+ * with this tag. Devices that are not listed are sent to as they are.
+ */
+struct sl_device {
+	__u32 ifindex; /* of the real device */
+	__u16 vlan_id;
+	__be16 vlan_proto; /* ETH_P_8021Q or ETH_P_8021AD */
 };
 
 struct sl_settings {

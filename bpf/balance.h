@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * balance.h - one node for one new flow.
+ *
+ *   1. two candidates from the Maglev table; the less loaded is asked first (power of two choices,
+ *      Mitzenmacher 2001): waiting + flows in flight, by weight; equal: the faster one. A node in
+ *      slow start is asked first only with the probability of its capacity.
+ *   2. the breaker of each is asked; a refusal is counted.
+ *   3. both refuse: up to SL_CHOICES_MAX further entries of the table.
+ *   4. all refuse: when the pool's share of nodes that are not ejected is below pool.panic_percent,
+ *      the least bad of the same entries takes it (never draining, absent or forced open):
+ *      fewest failures in a row, then least load.
+ *   5. no node.
+ *
+ * The walk starts at the flow's hash but steps by a random stride, so that a repeated SYN does not
+ * meet the same refusals again.
+ */
+#ifndef SL_BPF_BALANCE_H
+#define SL_BPF_BALANCE_H
+
+#include "bpf/node.h"
+#include "bpf/select.h"
+
+static __always_inline struct sl_node_state *candidate(const struct sl_choice *choice, __u32 slot)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+
+	return slot && node && sl_select_eligible(node, choice->pool, choice->ip_v6) ? node : NULL;
+}
+
+static __always_inline __u64 node_load(const struct sl_node_state *node)
+{
+	return SL_LOAD(node->waiting) + sl_node_flows(node);
+}
+
+/* Is `a` less loaded than `b` for its weight? */
+static __always_inline bool lighter(const struct sl_node_state *a, const struct sl_node_state *b)
+{
+	__u64 load_a = node_load(a) * b->weight;
+	__u64 load_b = node_load(b) * a->weight;
+
+	if (load_a != load_b)
+		return load_a < load_b;
+	return (__u64)SL_LOAD(a->first_byte_us) + SL_LOAD(a->connect_us) <
+	       (__u64)SL_LOAD(b->first_byte_us) + SL_LOAD(b->connect_us);
+}
+
+/* Does a node in slow start step back this time? */
+static __always_inline bool steps_back(const struct sl_node_state *node, __u64 now_ms)
+{
+	__u64 recovered_ms = sl_breaker_load(&node->recovered_ms);
+	__u32 percent;
+
+	if (!recovered_ms || now_ms - recovered_ms >= SL_TUNABLE_MAX_SLOW_START_MS)
+		return false;
+	percent = sl_breaker_capacity_percent(node, SL_TUNABLE(node->pool, SLOW_START_MS), now_ms);
+	return percent < 100 && sl_hash_scale(bpf_get_prandom_u32(), 100) >= percent;
+}
+
+/*
+ * Of two slots the one to ask first; 0 when neither may be asked. *ret_other is the second one, 0
+ * for none.
+ */
+__attribute__((noinline)) int sl_balance_prefer(struct sl_choice *choice, __u32 slot_a,
+						__u32 slot_b)
+{
+	struct sl_node_state *a;
+	struct sl_node_state *b;
+	bool prefer_b;
+
+	if (!choice)
+		return 0;
+	a = candidate(choice, slot_a);
+	b = slot_b == slot_a ? NULL : candidate(choice, slot_b);
+	if (!a || !b)
+		return a ? slot_a : b ? slot_b : 0;
+	prefer_b = lighter(b, a);
+	if (steps_back(prefer_b ? b : a, choice->now_ns / SL_NS_PER_MS))
+		prefer_b = !prefer_b;
+	return prefer_b ? slot_b : slot_a;
+}
+
+/* Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. */
+__attribute__((noinline)) int sl_balance_ask(struct sl_choice *choice, __u32 slot)
+{
+	__u32 ticket = 0;
+	int verdict;
+
+	if (!choice || !candidate(choice, slot))
+		return 0;
+	verdict = sl_node_admit(slot, &ticket);
+	if (verdict == SL_BREAKER_REFUSE) {
+		sl_count(SL_COUNTER_GATE_REFUSED);
+		return 0;
+	}
+	if (verdict == SL_BREAKER_ADMIT_PROBE)
+		sl_count(SL_COUNTER_GATE_PROBE);
+	choice->ret_slot = slot;
+	choice->ret_ticket = ticket;
+	return 1;
+}
+
+static __always_inline __u32 walk_position(const struct sl_choice *choice, __u32 step)
+{
+	__u32 hash = (__u32)choice->hash + step * choice->stride;
+
+	return sl_hash_scale(hash, choice->size);
+}
+
+/* Step 4: the least bad. Returns 1 when there is one and the pool is in panic. */
+__attribute__((noinline)) int sl_balance_panic(struct sl_choice *choice)
+{
+	struct sl_pool_state *pool;
+	__u64 best_rank = ~0ull;
+	__u32 node_count, ejected;
+	__u32 best = 0;
+	int i;
+
+	if (!choice)
+		return 0;
+	pool = sl_pool_at(choice->pool);
+	if (!pool)
+		return 0;
+	node_count = SL_LOAD(pool->node_count);
+	ejected = SL_LOAD(pool->ejected);
+	if (!sl_pool_in_panic(ejected < node_count ? node_count - ejected : 0, node_count,
+			      SL_TUNABLE(choice->pool, PANIC_PERCENT)))
+		return 0;
+	for (i = 0; i < SL_CHOICES_MAX; i++) {
+		__u32 slot = sl_select_slot(choice->pool, walk_position(choice, i));
+		struct sl_node_state *node = candidate(choice, slot);
+		__u64 rank, load;
+
+		if (!node ||
+		    sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_FORCED_OPEN)
+			continue;
+		load = node_load(node);
+		rank = (__u64)SL_LOAD(node->consecutive) << 32 |
+		       (load < 0xffffffff ? load : 0xffffffff);
+		if (rank < best_rank) {
+			best_rank = rank;
+			best = slot;
+		}
+	}
+	if (!best)
+		return 0;
+	/* Asked for its ticket; its refusal is what panic overrules. */
+	(void)sl_node_admit(best, &choice->ret_ticket);
+	choice->ret_slot = best;
+	__sync_fetch_and_add(&pool->panics, 1);
+	sl_count(SL_COUNTER_GATE_PANIC);
+	return 1;
+}
+
+/*
+ * Chooses a node for the flow with choice->hash. In: hash, now_ns, pool, ip_v6. Returns 1 with
+ * ret_slot and ret_ticket, or 0: no node, which is counted on the pool and made an event.
+ */
+__attribute__((noinline)) int sl_balance_choose(struct sl_choice *choice)
+{
+	struct sl_pool_state *pool;
+	__u32 slot_a, slot_b, first;
+	int i;
+
+	if (!choice)
+		return 0;
+	pool = sl_pool_at(choice->pool);
+	if (!pool)
+		return 0;
+	choice->size = SL_LOAD(pool->maglev_size);
+	choice->stride = bpf_get_prandom_u32() | 1;
+	slot_a = sl_select_slot(choice->pool, walk_position(choice, 0));
+	slot_b = sl_select_slot(choice->pool,
+				sl_hash_scale((__u32)(choice->hash >> 32), choice->size));
+	first = sl_balance_prefer(choice, slot_a, slot_b);
+	if (first && sl_balance_ask(choice, first))
+		return 1;
+	if (first && slot_a != slot_b && sl_balance_ask(choice, first == slot_a ? slot_b : slot_a))
+		return 1;
+	for (i = 1; i <= SL_CHOICES_MAX; i++) {
+		__u32 slot = sl_select_slot(choice->pool, walk_position(choice, i));
+
+		if (slot != slot_a && slot != slot_b && sl_balance_ask(choice, slot))
+			return 1;
+	}
+	if (sl_balance_panic(choice))
+		return 1;
+	__sync_fetch_and_add(&pool->no_node, 1);
+	sl_node_none_emit(choice->pool, choice->now_ns);
+	return 0;
+}
+
+#endif

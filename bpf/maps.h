@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * maps.h - the maps of the kernel plane and the smallest accessors to them.
+ *
+ * Layouts and writers are in abi.h; this file only declares the maps under the names it gives.
+ * What the loader sets before it loads the object:
+ *   flows, conns   max_entries, when the operator asks for another size
+ *   counters       max_entries, when the host has more than SL_CPUS_MAX possible CPUs
+ * Inner maps of `maglev` are ARRAYs of u32 with flag BPF_F_INNER_MAP, so that their sizes may
+ * differ; user space makes them.
+ *
+ * A row of `tunables` that nobody wrote reads as zero and is clamped to each tunable's minimum: the
+ * loader fills row 0 with the defaults and all others with SL_TUNABLE_INHERIT.
+ */
+#ifndef SL_BPF_MAPS_H
+#define SL_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/abi.h"
+#include "bpf/breaker.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_settings);
+} settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_POOLS_MAX *SL_TUNABLE_KEYS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} tunables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_NODES_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_node_state);
+} nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_POOLS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_pool_state);
+} pools SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_CPUS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SL_NODES_MAX);
+	__type(key, struct sl_endpoint);
+	__type(value, __u32);
+} endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SL_SERVICES_MAX);
+	__type(key, struct sl_endpoint);
+	__type(value, struct sl_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SL_DEVICES_MAX);
+	__type(key, __u32);
+	__type(value, struct sl_device);
+} devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SL_POOLS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP);
+			__type(key, __u32);
+			__type(value, __u32);
+		});
+} maglev SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SL_FLOWS_MAX_DEFAULT);
+	__type(key, struct sl_flow_key);
+	__type(value, struct sl_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SL_FLOWS_MAX_DEFAULT);
+	__type(key, struct sl_flow_key);
+	__type(value, struct sl_conn);
+} conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SL_EVENT_RING_BYTES);
+} events SEC(".maps");
+
+/* What is asked for a new flow, and the answer; see balance.h. */
+struct sl_choice {
+	__u64 hash; /* of the flow */
+	__u64 now_ns;
+	__u32 pool;
+	__u32 size; /* of the pool's table */
+	__u32 stride;
+	__u32 ip_v6;
+	__u32 ret_slot;
+	__u32 ret_ticket;
+};
+
+/*
+ * Room for what does not fit on the 512 bytes of stack that all frames of a packet share. One row a
+ * CPU is enough: the programs run in soft interrupts or with those switched off, never inside each
+ * other. Not pinned.
+ */
+struct sl_scratch {
+	struct sl_flow flow;
+	struct sl_flow_key key;
+	struct sl_flow_key back;
+	struct sl_choice choice;
+	struct sl_breaker_config config;
+	struct sl_breaker_change change;
+	struct sl_event event;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sl_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct sl_scratch *sl_scratch_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+#define SL_NS_PER_MS 1000000ull
+#define SL_NS_PER_US 1000ull
+
+/* This CPU's row of counters, or NULL when the host has more CPUs than rows. */
+static __always_inline struct sl_counters *sl_counters_row(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
+/* For paths that do not already hold the row. */
+static __always_inline void sl_count(enum sl_counter id)
+{
+	struct sl_counters *row = sl_counters_row();
+
+	if (row)
+		row->v[id]++;
+}
+
+static __always_inline struct sl_node_state *sl_node_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&nodes, &slot);
+}
+
+static __always_inline struct sl_pool_state *sl_pool_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&pools, &slot);
+}
+
+/*
+ * One tunable of a pool: its own row, else the global one, kept within [min, max] whatever an
+ * operator wrote. A function of its own, so that the verifier walks it once.
+ */
+__attribute__((noinline)) __u64 sl_tunable_read(__u32 pool, __u32 id, __u64 min, __u64 max)
+{
+	__u32 key = pool * SL_TUNABLE_KEYS + id;
+	__u64 *value = bpf_map_lookup_elem(&tunables, &key);
+
+	if (!value || *value == SL_TUNABLE_INHERIT)
+		value = bpf_map_lookup_elem(&tunables, &id);
+	if (!value || *value < min)
+		return min;
+	return *value > max ? max : *value;
+}
+
+#define SL_TUNABLE(pool, id) \
+	sl_tunable_read(pool, SL_TUNABLE_##id, SL_TUNABLE_MIN_##id, SL_TUNABLE_MAX_##id)
+
+#endif

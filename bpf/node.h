@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * node.h - what the packet path tells a node's row, and what it asks its breaker.
+ *
+ * Load (waiting, flows, bytes) is added atomically: CPUs share the row. Moving averages are stored
+ * without a lock: a sample lost to a race is a sample. The breaker is asked and told here only; a
+ * change of its state becomes an event. Functions that the verifier should walk once, and that
+ * need stack of their own, are not inlined; they take slots instead of pointers.
+ *
+ * `waiting` counts what sent bytes and got none back. Whoever turns sl_conn.request_ns from 0
+ * raises it, whoever turns it back lowers it, both by atomic exchange, so it cannot drift. A
+ * connection that the LRU map evicts while it waits is the exception; a node that was sent nothing
+ * for SL_NODE_QUIET_MS starts from 0 again, and lowering stops at 0.
+ */
+#ifndef SL_BPF_NODE_H
+#define SL_BPF_NODE_H
+
+#include "bpf/maps.h"
+
+#define SL_NODE_QUIET_MS 60000ull
+
+#define SL_LOAD(lvalue)		(*(volatile __typeof__(lvalue) *)&(lvalue))
+#define SL_STORE(lvalue, value) (*(volatile __typeof__(lvalue) *)&(lvalue) = (value))
+
+static __always_inline void sl_breaker_config_read(struct sl_breaker_config *config, __u32 pool)
+{
+	config->consecutive = SL_TUNABLE(pool, BREAKER_CONSECUTIVE);
+	config->failure_percent = SL_TUNABLE(pool, BREAKER_RATIO);
+	config->volume = SL_TUNABLE(pool, BREAKER_VOLUME);
+	config->slow_percent = SL_TUNABLE(pool, BREAKER_SLOW_PERCENT);
+	config->open_ms = SL_TUNABLE(pool, BREAKER_OPEN_MS);
+	config->open_max_ms = SL_TUNABLE(pool, BREAKER_OPEN_MAX_MS);
+	config->probe_ms = SL_TUNABLE(pool, BREAKER_PROBE_MS);
+	config->successes = SL_TUNABLE(pool, BREAKER_SUCCESSES);
+	config->eject_percent = SL_TUNABLE(pool, BREAKER_EJECT_PERCENT);
+	config->metrics_only = SL_TUNABLE(pool, BREAKER_MODE);
+}
+
+static __always_inline void event_emit(struct sl_event *event, __u64 now_ns)
+{
+	event->time_ns = now_ns;
+	event->plane = SL_PLANE_KERNEL;
+	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0))
+		sl_count(SL_COUNTER_EVENT_LOST);
+}
+
+/* Turns what a breaker call changed into an event. */
+static __always_inline void change_emit(struct sl_scratch *room, const struct sl_node_state *node,
+					__u32 slot, __u64 now_ns)
+{
+	const struct sl_breaker_change *change = &room->change;
+	struct sl_event *event = &room->event;
+
+	if (change->lost)
+		sl_count(SL_COUNTER_CAS_LOST);
+	if (!change->changed && !change->cap_denied)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->node = slot;
+	event->pool = node->pool;
+	event->incarnation = node->incarnation;
+	event->consecutive = change->consecutive;
+	event->generation = change->generation;
+	event->kind = change->changed ? SL_EVENT_TRANSITION : SL_EVENT_CAP_DENIED;
+	event->from = change->from;
+	event->to = change->to;
+	event->signal = change->signal;
+	event_emit(event, now_ns);
+}
+
+/* A new flow of `pool` found no node. */
+static __always_inline void sl_node_none_emit(__u32 pool, __u64 now_ns)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	if (!room)
+		return;
+	__builtin_memset(&room->event, 0, sizeof(room->event));
+	room->event.pool = pool;
+	room->event.kind = SL_EVENT_NO_NODE;
+	event_emit(&room->event, now_ns);
+}
+
+/*
+ * The gate for a new flow to the node in `slot`. A closed breaker is one load; only the others need
+ * the tunables. Returns enum sl_breaker_verdict; *ret_ticket is valid with every verdict.
+ */
+__attribute__((noinline)) int sl_node_admit(__u32 slot, __u32 *ret_ticket)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+	enum sl_breaker_verdict verdict;
+	struct sl_pool_state *pool;
+	struct sl_scratch *room;
+	__u32 ticket = 0;
+	__u64 now_ns;
+	__u64 word;
+
+	if (!node || !ret_ticket)
+		return SL_BREAKER_REFUSE;
+	word = sl_breaker_load(&node->breaker);
+	if (sl_breaker_state(word) == SL_BREAKER_CLOSED) {
+		*ret_ticket = sl_breaker_ticket(word, 0);
+		return SL_BREAKER_ADMIT;
+	}
+	pool = sl_pool_at(node->pool);
+	room = sl_scratch_row();
+	if (!pool || !room)
+		return SL_BREAKER_REFUSE;
+	now_ns = bpf_ktime_get_ns();
+	sl_breaker_config_read(&room->config, node->pool);
+	verdict = sl_breaker_admit(node, pool, &room->config, now_ns / SL_NS_PER_MS,
+				   bpf_get_prandom_u32(), &ticket, &room->change);
+	*ret_ticket = ticket;
+	change_emit(room, node, slot, now_ns);
+	return verdict;
+}
+
+/*
+ * Tells the breaker one outcome of a connection that began with `ticket` when the slot had this
+ * `incarnation`. `what` is outcome << 8 | signal: a BPF function takes five arguments at most.
+ * Always returns 0.
+ */
+__attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnation, __u32 ticket,
+						    __u32 what)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_pool_state *pool;
+	__u64 now_ns;
+
+	if (!node || !room)
+		return 0;
+	pool = sl_pool_at(node->pool);
+	if (!pool || node->incarnation != incarnation) {
+		sl_count(SL_COUNTER_SIGNAL_IGNORED);
+		return 0;
+	}
+	if (sl_breaker_generation(sl_breaker_load(&node->breaker)) != ticket >> 1)
+		sl_count(SL_COUNTER_SIGNAL_IGNORED);
+	now_ns = bpf_ktime_get_ns();
+	sl_breaker_config_read(&room->config, node->pool);
+	sl_breaker_report(node, pool, &room->config, now_ns / SL_NS_PER_MS, bpf_get_prandom_u32(),
+			  ticket, what >> 8, what & 0xff, SL_PLANE_KERNEL, &room->change);
+	change_emit(room, node, slot, now_ns);
+	return 0;
+}
+
+static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_outcome outcome,
+					   enum sl_signal signal)
+{
+	sl_node_report_packed(conn->node, conn->incarnation, conn->ticket,
+			      (__u32)outcome << 8 | signal);
+}
+
+/* ---- load ---------------------------------------------------------------------------------- */
+
+/* Flows of the fast lane in flight. */
+static __always_inline __u64 sl_node_flows(const struct sl_node_state *node)
+{
+	__s64 flows_now = (__s64)(SL_LOAD(node->flows_opened) - SL_LOAD(node->flows_closed));
+
+	return flows_now > 0 ? flows_now : 0;
+}
+
+static __always_inline void average_add(__u32 *average_us, __u64 sample_ns)
+{
+	__s64 sample_us = sample_ns / SL_NS_PER_US;
+	__s64 old_us = SL_LOAD(*average_us);
+
+	if (sample_us > 0xffffffffll)
+		sample_us = 0xffffffffll;
+	if (sample_us == 0)
+		sample_us = 1;
+	/* An arithmetic shift: BPF before v4 has no signed division. */
+	SL_STORE(*average_us, (__u32)(old_us ? old_us + ((sample_us - old_us) >> 3) : sample_us));
+}
+
+static __always_inline void sl_node_connected(struct sl_node_state *node, __u64 sample_ns)
+{
+	average_add(&node->connect_us, sample_ns);
+}
+
+static __always_inline void sl_node_answered(struct sl_node_state *node, __u64 sample_ns)
+{
+	average_add(&node->first_byte_us, sample_ns);
+}
+
+static __always_inline void sl_node_sent(struct sl_node_state *node, __u32 payload_len,
+					 __u64 now_ns)
+{
+	SL_STORE(node->last_sent_ns, now_ns);
+	__sync_fetch_and_add(&node->bytes_out, payload_len);
+}
+
+static __always_inline void sl_node_received(struct sl_node_state *node, __u32 payload_len,
+					     __u64 now_ns)
+{
+	SL_STORE(node->last_byte_ns, now_ns);
+	__sync_fetch_and_add(&node->bytes_in, payload_len);
+}
+
+/* Call before sl_node_sent() of the same packet. */
+static __always_inline void sl_node_wait_begin(struct sl_node_state *node, __u64 now_ns)
+{
+	if (now_ns - SL_LOAD(node->last_sent_ns) > SL_NODE_QUIET_MS * SL_NS_PER_MS)
+		SL_STORE(node->waiting, 0);
+	__sync_fetch_and_add(&node->waiting, 1);
+}
+
+static __always_inline void sl_node_wait_end(struct sl_node_state *node)
+{
+	int tries;
+
+	for (tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
+		__u32 old = SL_LOAD(node->waiting);
+
+		if (!old || __sync_val_compare_and_swap(&node->waiting, old, old - 1) == old)
+			return;
+	}
+	sl_count(SL_COUNTER_CAS_LOST);
+}
+
+#endif
