@@ -39,10 +39,13 @@ static void answer_error(struct sl_conn *conn, const struct sl_head *head, int s
 
 static void answer_health(struct sl_conn *conn, const struct sl_head *head)
 {
-	struct sl_fault fault = sl_fault_draw(&conn->worker->server->faults, true);
-	bool down =
-		fault.kind == SL_FAULT_HEALTH_DOWN || conn->job.fault.kind == SL_FAULT_HEALTH_DOWN;
+	struct sl_fault_set *faults = &conn->worker->server->faults;
+	bool down = conn->job.fault.kind == SL_FAULT_HEALTH_DOWN;
 
+	if (!down && sl_fault_draw(faults, true).kind == SL_FAULT_HEALTH_DOWN) {
+		sl_fault_count(faults, SL_FAULT_HEALTH_DOWN);
+		down = true;
+	}
 	sl_conn_answer(conn, SL_PATH_HEALTH, down ? 503 : 200, -1, SL_REPLY_JSON, head->keep_alive);
 }
 

@@ -113,7 +113,6 @@ struct sl_fault sl_fault_draw(struct sl_fault_set *set, bool health)
 		if (live->left > 0)
 			live->left--;
 		drawn = live->fault;
-		sl_fault_count(set, drawn.kind);
 		break;
 	}
 	pthread_mutex_unlock(&set->lock);

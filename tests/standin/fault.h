@@ -99,10 +99,10 @@ int sl_fault_add(struct sl_fault_set *set, struct sl_fault fault, int64_t count,
 void sl_fault_clear(struct sl_fault_set *set);
 
 /* Draws the live fault for one request; health asks only for the faults of health checks, and an
- * inference request for all others. Counts the hit. */
+ * inference request for all others. Takes one off its count. */
 struct sl_fault sl_fault_draw(struct sl_fault_set *set, bool health);
 
-/* Counts a hit of a fault that a request brought itself. */
+/* Counts a fault that strikes. */
 void sl_fault_count(struct sl_fault_set *set, enum sl_fault_kind kind);
 
 #endif

@@ -362,6 +362,10 @@ check live-fault-hits "$(for _ in 1 2 3; do ask /v1/chat/completions "$(chat_bod
 check live-fault-state "$(curl -s "$admin/state" | jq -c '.faults[0] | [.fault, .left, .hits]')" '["500",0,2]'
 curl -s -o /dev/null -X DELETE "$admin/fault"
 check live-fault-cleared "$(curl -s "$admin/state" | jq -c .faults)" '[]'
+live '{"fault":"503"}' >/dev/null
+check other-nodes-fault-leaves-live "$(ask /v1/chat/completions "$(chat_body hi)" -H 'x-standin-fault: 500' -H 'x-standin-fault-node: beta')" 503
+check none-wards-off-live "$(ask /v1/chat/completions "$(chat_body hi)" -H 'x-standin-fault: none')" 200
+curl -s -o /dev/null -X DELETE "$admin/fault"
 live '{"fault":"503","share":0.5}' >/dev/null
 for _ in $(seq 40); do ask /v1/chat/completions "$(chat_body hi)"; echo; done >"$work/shares"
 hits=$(grep -c 503 "$work/shares")

@@ -31,35 +31,29 @@ static void comment(struct sl_conn *conn)
 	sl_wheel_arm(&conn->worker->wheel, &conn->timer, conn->worker->now_ns + comment_every_ns);
 }
 
-/* A fault given for a certain server leaves the others alone. */
-static int parse_for(struct sl_conn *conn, struct sl_str text, struct sl_str node,
-		     struct sl_fault *ret_fault)
+static bool is_mine(struct sl_conn *conn, struct sl_str fault, struct sl_str node)
 {
-	struct sl_server *server = conn->worker->server;
-	struct sl_fault fault = {0};
-	int err;
-
-	if (node.len && !sl_str_is(node, server->options.name))
-		return 0;
-	err = sl_fault_parse(text, &fault);
-	if (err)
-		return err;
-	if (fault.kind != SL_FAULT_NONE)
-		sl_fault_count(&server->faults, fault.kind);
-	*ret_fault = fault;
-	return 0;
+	return fault.len && (!node.len || sl_str_is(node, conn->worker->server->options.name));
 }
 
 int sl_strike_choose(struct sl_conn *conn, const struct sl_head *head, const struct sl_ask *ask,
 		     struct sl_fault *ret_fault)
 {
-	ret_fault->kind = SL_FAULT_NONE;
-	if (head->fault.len)
-		return parse_for(conn, head->fault, head->fault_node, ret_fault);
-	if (ask && ask->fault.len)
-		return parse_for(conn, ask->fault, ask->fault_node, ret_fault);
-	if (ask)
-		*ret_fault = sl_fault_draw(&conn->worker->server->faults, false);
+	struct sl_fault_set *faults = &conn->worker->server->faults;
+	struct sl_fault fault = {0};
+	int err = 0;
+
+	if (is_mine(conn, head->fault, head->fault_node))
+		err = sl_fault_parse(head->fault, &fault);
+	else if (ask && is_mine(conn, ask->fault, ask->fault_node))
+		err = sl_fault_parse(ask->fault, &fault);
+	else if (ask)
+		fault = sl_fault_draw(faults, false);
+	if (err)
+		return err;
+	if (fault.kind != SL_FAULT_NONE)
+		sl_fault_count(faults, fault.kind);
+	*ret_fault = fault;
 	return 0;
 }
 
