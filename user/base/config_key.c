@@ -68,8 +68,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "raise it for images in prompts."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "connections", ROOT(connections_max), "20000", 1, 1000000,
 	 NULL, false, NULL,
-	 "Client connections of one thread; over it new ones are closed. Agents keep many idle "
-	 "connections, and an idle one costs about a kilobyte."},
+	 "Client connections of one thread; over it new ones are closed. High, because agents keep "
+	 "many idle connections."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "requests", ROOT(requests_max), "8192", 1, 1000000, NULL,
 	 false, NULL,
 	 "Requests in flight of one thread; over it the answer is 503 with Retry-After. Far above "
@@ -77,7 +77,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "stream_buffer", ROOT(stream_buffer_bytes_max),
 	 "256KiB", 4096, 64u << 20, NULL, false, NULL,
 	 "Bytes kept for a client that reads slower than its node writes; then the node is paused. "
-	 "256KiB is a whole long answer, so that a slow phone does not hold a GPU slot."},
+	 "256KiB is about 1,000 streamed tokens, so that a short stall of a phone does not hold up "
+	 "a GPU slot."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "upstream_idle", ROOT(upstream_idle_max), "64", 0, 65536,
 	 NULL, false, NULL,
 	 "Idle connections kept for one node and thread. 64 covers the slots of a common server."},
