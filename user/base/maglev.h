@@ -6,12 +6,13 @@
  * 3.4: every node walks a permutation of the table of its own and in its turns takes the next slot
  * that is still free. Turns are dealt by weight: the k-th turn of a node comes at time k / weight,
  * earliest first. That is the paper's round robin where all weights are equal; with any weights a
- * node gets its exact share of slots within one, and never none while there are slots for all.
+ * node gets its share of slots rounded up, at the cost of the heaviest, and never none while there
+ * are slots for all.
  * Rejected: a credit counter per node and round; it costs 50 ms where one node outweighs 4,095.
  *
  * The table depends on keys, weights and size alone, not on the order of the nodes, so balancers
  * that share an address compute equal tables. Pure but for one allocation; any thread.
- * Cost: 4,096 nodes and 65,537 slots take about 9 ms; see tests/unit/base/maglev.c.
+ * Cost: 4,096 nodes and 65,537 slots take about 5 ms; see tests/unit/base/maglev.c.
  */
 #ifndef SL_BASE_MAGLEV_H
 #define SL_BASE_MAGLEV_H

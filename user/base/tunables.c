@@ -59,7 +59,8 @@ void sl_breaker_config_fill(const uint64_t *tunables, uint32_t pool,
 static const char head[] =
 	"# Tunables\n"
 	"\n"
-	"<!-- Generated from SL_TUNABLES in bpf/limits.h by `make docs/tunables.md`. -->\n"
+	"<!-- Generated from SL_TUNABLES in bpf/limits.h: SL_WRITE_PAGES=1 "
+	"build/unit/base/tunables. -->\n"
 	"\n"
 	"Every number below may be changed while packets and requests flow. Both planes read it "
 	"at\n"
