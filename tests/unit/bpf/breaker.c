@@ -398,6 +398,26 @@ static void test_ratio_and_window(void **unused)
 	assert_int_equal(state(&b, 0), SL_BREAKER_OPEN); /* 11 of 22 */
 }
 
+/* A breaker that closed within the window's ten seconds starts with an empty one. */
+static void test_window_is_forgotten(void **unused)
+{
+	struct bench b;
+
+	(void)unused;
+	bench_init(&b);
+	b.config.consecutive = 1000;
+	b.config.open_ms = 10;
+	b.config.successes = 1;
+	fail_times(&b, 0, 20);
+	assert_int_equal(state(&b, 0), SL_BREAKER_OPEN);
+	b.now_ms += 10;
+	assert_int_equal(admit(&b, 0, &(uint32_t){0}), SL_BREAKER_ADMIT_PROBE);
+	report(&b, 0, own_ticket(&b, 0), SL_OUTCOME_SUCCESS);
+	assert_int_equal(state(&b, 0), SL_BREAKER_CLOSED);
+	fail_times(&b, 0, 1);
+	assert_int_equal(state(&b, 0), SL_BREAKER_CLOSED);
+}
+
 static void test_slow_share(void **unused)
 {
 	struct bench b;
@@ -656,9 +676,11 @@ static void test_asking(void **unused)
 	assert_false(sl_pool_in_panic(0, 0, 30));
 	/* A word that is none refuses, and an operator can end it. */
 	b.nodes[0].breaker = ~0ull;
+	b.pool.ejected = 1; /* of another node; this one has no place to give back */
 	assert_int_equal(sl_breaker_peek(&b.nodes[0], b.now_ms), SL_BREAKER_REFUSE);
 	force(&b, 0, SL_BREAKER_ORDER_CLOSE);
 	assert_int_equal(state(&b, 0), SL_BREAKER_CLOSED);
+	assert_int_equal(b.pool.ejected, 1);
 }
 
 static void test_word(void **unused)
@@ -690,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_generation_wraps),
 		cmocka_unit_test(test_late_probe),
 		cmocka_unit_test(test_ratio_and_window),
+		cmocka_unit_test(test_window_is_forgotten),
 		cmocka_unit_test(test_slow_share),
 		cmocka_unit_test(test_stamp_aliases),
 		cmocka_unit_test(test_bucket_saturates),

@@ -233,10 +233,68 @@ static void test_cap_race(void **unused)
 	assert_true(s.denied > 0);
 }
 
+/* ---- probes: every one is somebody's alone ------------------------------------------------- */
+
+#define GRANTS 60000u /* fewer than there are generations */
+
+struct hunt {
+	struct sl_node_state node;
+	struct sl_pool_state pool;
+	struct sl_breaker_config config;
+	uint32_t grants;
+	uint32_t holders[1u << 16]; /* by generation */
+};
+
+static void *hunt_probes(void *opaque)
+{
+	struct hunt *h = opaque;
+
+	while (__sync_fetch_and_add(&h->grants, 0) < GRANTS) {
+		struct sl_breaker_change change;
+		uint32_t ticket;
+
+		if (sl_breaker_admit(&h->node, &h->pool, &h->config, 5000, 0, &ticket, &change) !=
+		    SL_BREAKER_ADMIT_PROBE)
+			continue;
+		__sync_fetch_and_add(&h->grants, 1);
+		__sync_fetch_and_add(&h->holders[ticket >> 1], 1);
+		sl_breaker_report(&h->node, &h->pool, &h->config, 5000, 0, ticket,
+				  SL_OUTCOME_NEUTRAL, SL_SIGNAL_BUSY, SL_PLANE_DAEMON, &change);
+	}
+	return NULL;
+}
+
+static void test_probe_race(void **unused)
+{
+	static struct hunt h;
+
+	(void)unused;
+	for (int round = 0; round < 10; round++) {
+		pthread_t ids[THREADS];
+
+		memset(&h, 0, sizeof(h));
+		h.pool.node_count = 2;
+		h.pool.ejected = h.node.ejected = 1;
+		h.node.breaker = sl_breaker_pack(SL_BREAKER_OPEN, 0, 0, 5000);
+		h.config = (struct sl_breaker_config){.open_ms = 5000,
+						      .open_max_ms = 5000,
+						      .probe_ms = 1000,
+						      .successes = 1,
+						      .eject_percent = 50};
+		for (unsigned t = 0; t < THREADS; t++)
+			assert_int_equal(pthread_create(&ids[t], NULL, hunt_probes, &h), 0);
+		for (unsigned t = 0; t < THREADS; t++)
+			pthread_join(ids[t], NULL);
+		for (uint32_t g = 0; g < 1u << 16; g++)
+			assert_in_range(h.holders[g], 0, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cap_race),
+		cmocka_unit_test(test_probe_race),
 		cmocka_unit_test(test_two_planes),
 		cmocka_unit_test(test_with_orders),
 	};
