@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/daemon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "user/base/address.h"
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/base/text.h"
+#include "user/io/fiber.h"
+#include "user/ops/metrics.h"
+
+#define THREADS_MAX	 256u
+#define BACKLOG		 4096
+#define EVENT_POLL_MS	 100u
+#define DRAIN_POLL_MS	 10u
+#define ABORT_GRACE_MS	 2000u
+#define DESCRIPTORS_WANT 1048576u
+
+enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2, EXIT_CUT = 3 };
+
+struct daemon_thread {
+	struct daemon *daemon;
+	pthread_t thread;
+	struct sl_loop *loop;
+	struct sl_worker *worker;
+	int listen_fds[SL_CONFIG_LISTEN_MAX];
+	struct sl_timer drain_timer;
+	bool running;
+	int error; /* of its start */
+};
+
+struct daemon {
+	const char *config_path;
+	struct sl_routes *routes; /* the control thread's reference */
+	struct sl_kernel_plane *plane;
+	struct sl_route_names names;
+	struct daemon_thread *threads;
+	uint32_t thread_count;
+	struct sl_worker *workers[THREADS_MAX];
+	struct sl_metrics_source metrics;
+	struct sl_worker_hooks hooks;
+	struct sl_loop *loop; /* control */
+	struct sl_timer event_timer;
+	struct sl_timer drain_timer;
+	struct sl_listener admin;
+	bool admin_open;
+	bool draining;
+	bool cut;
+	uint64_t drain_until_ms;
+	pthread_mutex_t start_lock;
+	pthread_cond_t started;
+	uint32_t started_count;
+};
+
+/* Signal handlers know nothing but these. */
+static volatile sig_atomic_t want_reload, want_stop;
+static struct sl_loop *signal_loop;
+
+static void on_signal(int number)
+{
+	if (number == SIGHUP)
+		want_reload = 1;
+	else
+		want_stop = want_stop + 1;
+	if (signal_loop)
+		sl_loop_stop(signal_loop);
+}
+
+/* ---- hooks of the workers -------------------------------------------------------------------- */
+
+static void hook_metrics(void *owner, struct sl_text *text)
+{
+	struct daemon *daemon = owner;
+
+	sl_metrics_write(&daemon->metrics, text);
+}
+
+static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_pool *pool)
+{
+	uint64_t now_ms = sl_clock_ms();
+	uint32_t i;
+
+	for (i = 0; i < pool->node_count; i++) {
+		if (sl_breaker_available(&daemon->plane->nodes[pool->node_slots[i]], now_ms))
+			return true;
+	}
+	return false;
+}
+
+static bool hook_ready(void *owner, const char **ret_reason)
+{
+	struct daemon *daemon = owner;
+	struct sl_routes *routes = sl_routes_get(daemon->routes);
+	bool ready = false;
+	uint32_t i, k;
+
+	*ret_reason = daemon->draining ? "draining" : "no route has an available node";
+	for (i = 0; i < routes->route_count && !ready && !daemon->draining; i++) {
+		for (k = 0; k < routes->routes[i].chain_len && !ready; k++)
+			ready = pool_has_node(daemon, routes->routes[i].chain[k]);
+	}
+	if (ready)
+		*ret_reason = "";
+	sl_routes_put(&routes);
+	return ready;
+}
+
+/* ---- worker threads -------------------------------------------------------------------------- */
+
+static void note_started(struct daemon_thread *thread, int error)
+{
+	pthread_mutex_lock(&thread->daemon->start_lock);
+	thread->error = error;
+	thread->daemon->started_count++;
+	pthread_cond_signal(&thread->daemon->started);
+	pthread_mutex_unlock(&thread->daemon->start_lock);
+}
+
+static int start_worker(struct daemon_thread *thread)
+{
+	struct daemon *daemon = thread->daemon;
+	const struct sl_config *config = daemon->routes->config;
+	struct sl_loop_options options = {.backend = config->io_backend};
+	struct sl_upstream_state state = {
+		.nodes = daemon->plane->nodes,
+		.pools = daemon->plane->pools,
+		.tunables = daemon->plane->tunables,
+		.kernel_measures = daemon->plane->bpf,
+	};
+	uint32_t i;
+	int rc = sl_loop_open(&options, &thread->loop);
+
+	if (rc)
+		return rc;
+	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(daemon->routes),
+			    &daemon->hooks);
+	for (i = 0; i < config->listen_count && !rc; i++)
+		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
+	return rc;
+}
+
+static void *thread_main(void *arg)
+{
+	struct daemon_thread *thread = arg;
+	int rc = start_worker(thread);
+
+	note_started(thread, rc);
+	if (rc)
+		return NULL;
+	rc = sl_loop_run(thread->loop);
+	if (rc)
+		sl_log(SL_LOG_ERROR, "worker: event loop broke: %s", strerror(-rc));
+	return NULL;
+}
+
+static int open_listener(const struct sl_endpoint *endpoint)
+{
+	struct sockaddr_storage address;
+	socklen_t address_len = sl_address_to_sockaddr(endpoint, &address);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, error;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&address, address_len) || listen(fd, BACKLOG)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int open_listeners(struct daemon *daemon)
+{
+	const struct sl_config *config = daemon->routes->config;
+	char text[SL_ADDRESS_TEXT_SIZE];
+	uint32_t t, i;
+
+	for (t = 0; t < daemon->thread_count; t++) {
+		for (i = 0; i < config->listen_count; i++) {
+			int fd = open_listener(&config->listen[i]);
+
+			if (fd < 0) {
+				sl_log(SL_LOG_ERROR,
+				       "listen %s: %s (is another program on this port? see: ss "
+				       "-ltnp)",
+				       sl_address_format(&config->listen[i], text), strerror(-fd));
+				return fd;
+			}
+			daemon->threads[t].listen_fds[i] = fd;
+		}
+	}
+	return 0;
+}
+
+static uint32_t cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+static int start_threads(struct daemon *daemon)
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < daemon->thread_count; i++) {
+		struct daemon_thread *thread = &daemon->threads[i];
+
+		rc = pthread_create(&thread->thread, NULL, thread_main, thread);
+		if (rc)
+			return -rc;
+		thread->running = true;
+	}
+	pthread_mutex_lock(&daemon->start_lock);
+	while (daemon->started_count < daemon->thread_count)
+		pthread_cond_wait(&daemon->started, &daemon->start_lock);
+	pthread_mutex_unlock(&daemon->start_lock);
+	for (i = 0; i < daemon->thread_count && !rc; i++)
+		rc = daemon->threads[i].error;
+	return rc;
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static int load(struct daemon *daemon, struct sl_routes **ret_routes)
+{
+	struct sl_config *config = NULL;
+	struct sl_topology topology;
+	struct sl_error error = {{0}};
+	char *errors = NULL;
+	int rc = sl_config_read(daemon->config_path, &config, &errors);
+
+	if (rc) {
+		fprintf(stderr, "%s", errors ? errors : "");
+		sl_log(SL_LOG_ERROR, "%s: configuration refused: %s", daemon->config_path,
+		       errors ? "see the lines above" : strerror(-rc));
+		free(errors);
+		return rc;
+	}
+	rc = daemon->plane ? sl_kernel_plane_apply(daemon->plane, config, &topology, &error) : 0;
+	if (rc) {
+		sl_log(SL_LOG_ERROR, "%s: %s", daemon->config_path, error.text);
+		sl_config_close(&config);
+		return rc;
+	}
+	return sl_routes_build(config, &topology, &daemon->names, ret_routes);
+}
+
+struct new_routes {
+	struct sl_worker *worker;
+	struct sl_routes *routes;
+};
+
+static void set_routes(void *arg)
+{
+	struct new_routes *message = arg;
+
+	sl_worker_set_routes(message->worker, message->routes);
+	free(message);
+}
+
+static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
+{
+	bool same = old->listen_count == new->listen_count && old->threads == new->threads &&
+		    old->io_backend == new->io_backend &&
+		    !memcmp(old->listen, new->listen, old->listen_count * sizeof(old->listen[0]));
+
+	if (!same)
+		sl_log(SL_LOG_WARN, "%s: listen, threads and io take effect at the next start",
+		       new->path);
+}
+
+static void reload(struct daemon *daemon)
+{
+	struct sl_routes *routes;
+	uint32_t i;
+
+	if (load(daemon, &routes)) {
+		daemon->metrics.reloads_failed++;
+		daemon->metrics.last_reload_ok = false;
+		sl_log(SL_LOG_ERROR,
+		       "%s: reload failed, the configuration before it stays in force",
+		       daemon->config_path);
+		return;
+	}
+	warn_fixed(daemon->routes->config, routes->config);
+	for (i = 0; i < daemon->thread_count; i++) {
+		struct new_routes *message = malloc(sizeof(*message));
+
+		if (!message)
+			continue;
+		*message = (struct new_routes){daemon->workers[i], sl_routes_get(routes)};
+		if (sl_loop_post(daemon->threads[i].loop, set_routes, message)) {
+			sl_routes_put(&message->routes);
+			free(message);
+		}
+	}
+	sl_routes_put(&daemon->routes);
+	daemon->routes = routes;
+	daemon->metrics.reloads_ok++;
+	daemon->metrics.last_reload_ok = true;
+	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
+	       routes->route_count, routes->config->pool_count);
+}
+
+/* ---- kernel events --------------------------------------------------------------------------- */
+
+static void on_event(void *owner, const struct sl_event *event)
+{
+	struct daemon *daemon = owner;
+	struct sl_breaker_change change = {
+		.changed = event->kind == SL_EVENT_TRANSITION,
+		.cap_denied = event->kind == SL_EVENT_CAP_DENIED,
+		.from = event->from,
+		.to = event->to,
+		.generation = event->generation,
+		.signal = event->signal,
+		.plane = event->plane,
+	};
+	char text[SL_ADDRESS_TEXT_SIZE];
+
+	if (event->pool >= SL_POOLS_MAX || event->node >= SL_NODES_MAX)
+		return;
+	if (event->kind == SL_EVENT_NO_NODE) {
+		sl_log_limited(SL_LOG_WARN, "pool \"%s\": fast lane: no node takes new flows",
+			       daemon->plane->pools[event->pool].name);
+		return;
+	}
+	sl_address_format(&daemon->plane->nodes[event->node].endpoint, text);
+	sl_worker_log_change(daemon->plane->pools[event->pool].name, text, &change);
+}
+
+static void on_event_timer(struct sl_timer *timer)
+{
+	struct daemon *daemon =
+		(struct daemon *)((char *)timer - offsetof(struct daemon, event_timer));
+
+	sl_kernel_plane_poll(daemon->plane, on_event, daemon);
+	sl_timer_set(daemon->loop, timer, EVENT_POLL_MS);
+}
+
+/* ---- admin socket ---------------------------------------------------------------------------- */
+
+/*
+ * One JSON line and, without a kernel plane, the descriptor of the shared memory, so that
+ * `sluice status` reads the same structs in both modes. The socket's mode (0600) is the access
+ * control.
+ */
+static void on_admin(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+{
+	struct daemon *daemon = listener->owner;
+	char line[160], control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {line, 0};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *cmsg;
+
+	(void)peer;
+	iov.iov_len = (size_t)snprintf(
+		line, sizeof(line),
+		"{\"pid\":%d,\"abi\":%u,\"kernel_plane\":\"%s\","
+		"\"io\":\"%s\",\"draining\":%s}\n",
+		(int)getpid(), SL_ABI_VERSION, daemon->plane->bpf ? "bpf" : "memory",
+		daemon->metrics.io_backend, daemon->draining ? "true" : "false");
+	if (daemon->plane->memory_fd >= 0) {
+		memset(control, 0, sizeof(control));
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&message);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &daemon->plane->memory_fd, sizeof(int));
+	}
+	(void)!sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void make_parent(const char *path)
+{
+	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (!slash || slash == parent)
+		return;
+	*slash = '\0';
+	(void)!mkdir(parent, 0755);
+}
+
+static void open_admin(struct daemon *daemon)
+{
+	const char *path = daemon->routes->config->admin_socket;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int rc;
+
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return;
+	make_parent(path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	daemon->admin.accepted = on_admin;
+	daemon->admin.owner = daemon;
+	mask = umask(0177);
+	rc = sl_listener_open(&daemon->admin, daemon->loop, (struct sockaddr *)&address,
+			      sizeof(address), 16, false);
+	umask(mask);
+	if (rc)
+		sl_log(SL_LOG_WARN, "admin socket %s: %s (sluice status will not see the daemon)",
+		       path, strerror(-rc));
+	daemon->admin_open = rc == 0;
+}
+
+/* ---- drain ----------------------------------------------------------------------------------- */
+
+static void on_worker_drain_timer(struct sl_timer *timer)
+{
+	struct daemon_thread *thread =
+		(struct daemon_thread *)((char *)timer -
+					 offsetof(struct daemon_thread, drain_timer));
+
+	if (!sl_worker_is_idle(thread->worker)) {
+		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
+		return;
+	}
+	sl_upstream_drain(&thread->worker->upstream);
+	if (thread->worker->upstream.conn_count) {
+		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
+		return;
+	}
+	__atomic_store_n(&thread->running, false, __ATOMIC_RELEASE);
+	sl_loop_stop(thread->loop);
+}
+
+static void drain_worker(void *arg)
+{
+	struct daemon_thread *thread = arg;
+
+	sl_worker_drain(thread->worker);
+	sl_timer_init(&thread->drain_timer, on_worker_drain_timer);
+	sl_timer_set(thread->loop, &thread->drain_timer, 0);
+}
+
+static void abort_worker(void *arg)
+{
+	struct daemon_thread *thread = arg;
+
+	sl_worker_abort(thread->worker);
+}
+
+static void begin_drain(struct daemon *daemon)
+{
+	uint32_t drain_ms = daemon->routes->config->drain_ms, i;
+
+	if (daemon->draining)
+		return;
+	daemon->draining = true;
+	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
+	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
+	for (i = 0; i < daemon->thread_count; i++)
+		sl_loop_post(daemon->threads[i].loop, drain_worker, &daemon->threads[i]);
+	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
+}
+
+static void on_drain_timer(struct sl_timer *timer)
+{
+	struct daemon *daemon =
+		(struct daemon *)((char *)timer - offsetof(struct daemon, drain_timer));
+	uint64_t now_ms = sl_clock_ms();
+	bool running = false;
+	uint32_t i;
+
+	for (i = 0; i < daemon->thread_count; i++)
+		running |= __atomic_load_n(&daemon->threads[i].running, __ATOMIC_ACQUIRE);
+	if (!running || (daemon->cut && now_ms > daemon->drain_until_ms + ABORT_GRACE_MS)) {
+		sl_loop_stop(daemon->loop);
+		return;
+	}
+	if (!daemon->cut && (now_ms >= daemon->drain_until_ms || want_stop > 1)) {
+		daemon->cut = true;
+		daemon->drain_until_ms = now_ms;
+		sl_log(SL_LOG_WARN, "drain: time is up, cutting what is left");
+		for (i = 0; i < daemon->thread_count; i++)
+			sl_loop_post(daemon->threads[i].loop, abort_worker, &daemon->threads[i]);
+	}
+	sl_timer_set(daemon->loop, timer, DRAIN_POLL_MS);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	if (limit.rlim_max < DESCRIPTORS_WANT) {
+		struct rlimit more = {DESCRIPTORS_WANT, DESCRIPTORS_WANT};
+
+		if (!setrlimit(RLIMIT_NOFILE, &more))
+			return;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+static int open_plane(struct daemon *daemon, const struct sl_config *config)
+{
+	const char *pin_dir = getenv("SLUICE_PIN_DIR");
+	struct sl_error why;
+	int rc;
+
+	if (!pin_dir || !pin_dir[0])
+		pin_dir = config->pin_dir;
+	rc = sl_kernel_plane_open(pin_dir, &daemon->plane, &why);
+	if (rc) {
+		sl_log(SL_LOG_ERROR, "kernel plane: %s", why.text[0] ? why.text : strerror(-rc));
+		return rc;
+	}
+	if (!daemon->plane->bpf)
+		sl_log(SL_LOG_WARN,
+		       "NO KERNEL PLANE: %s; serving from user space alone: no fast lane, no "
+		       "kernel "
+		       "signals (run: sluice up %s)",
+		       why.text, daemon->config_path);
+	return 0;
+}
+
+/* The first read happens before the plane is open: its pin directory is in the file. */
+static int first_load(struct daemon *daemon)
+{
+	struct sl_config *config = NULL;
+	char *errors = NULL;
+	int rc = sl_config_read(daemon->config_path, &config, &errors);
+
+	if (!rc && !config->listen_count) {
+		fprintf(stderr,
+			"%s: error: listen: missing (expected an address, such as "
+			"0.0.0.0:8080)\n",
+			daemon->config_path);
+		rc = -EINVAL;
+	}
+	if (!rc && !config->route_count) {
+		fprintf(stderr, "%s: error: routes: missing (expected at least one)\n",
+			daemon->config_path);
+		rc = -EINVAL;
+	}
+	if (rc) {
+		fprintf(stderr, "%s", errors ? errors : "");
+		free(errors);
+		sl_config_close(&config);
+		return EXIT_CONFIG;
+	}
+	rc = open_plane(daemon, config);
+	sl_config_close(&config);
+	if (rc)
+		return EXIT_START;
+	return load(daemon, &daemon->routes) ? EXIT_CONFIG : EXIT_OK;
+}
+
+static int prepare_threads(struct daemon *daemon)
+{
+	uint32_t i;
+
+	daemon->thread_count = daemon->routes->config->threads;
+	if (!daemon->thread_count)
+		daemon->thread_count = cpu_count();
+	if (daemon->thread_count > THREADS_MAX)
+		daemon->thread_count = THREADS_MAX;
+	daemon->threads = calloc(daemon->thread_count, sizeof(*daemon->threads));
+	if (!daemon->threads)
+		return -ENOMEM;
+	for (i = 0; i < daemon->thread_count; i++) {
+		daemon->threads[i].daemon = daemon;
+		daemon->workers[i] = calloc(1, sizeof(*daemon->workers[i]));
+		daemon->threads[i].worker = daemon->workers[i];
+		if (!daemon->workers[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int start(struct daemon *daemon)
+{
+	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
+	int rc = prepare_threads(daemon);
+
+	daemon->metrics.workers = daemon->workers;
+	daemon->metrics.worker_count = daemon->thread_count;
+	daemon->metrics.plane = daemon->plane;
+	daemon->metrics.names = &daemon->names;
+	daemon->metrics.start_wall_ms = sl_clock_wall_ms();
+	daemon->metrics.last_reload_ok = true;
+	daemon->metrics.io_backend = "";
+	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
+	if (!rc)
+		rc = sl_loop_open(&options, &daemon->loop);
+	if (!rc)
+		rc = open_listeners(daemon);
+	if (!rc)
+		rc = start_threads(daemon);
+	if (rc) {
+		sl_log(SL_LOG_ERROR, "start: %s", strerror(-rc));
+		return rc;
+	}
+	daemon->metrics.io_backend = sl_loop_backend(daemon->threads[0].loop);
+	open_admin(daemon);
+	sl_timer_init(&daemon->event_timer, on_event_timer);
+	sl_timer_init(&daemon->drain_timer, on_drain_timer);
+	if (daemon->plane->bpf)
+		sl_timer_set(daemon->loop, &daemon->event_timer, EVENT_POLL_MS);
+	return 0;
+}
+
+static void stop(struct daemon *daemon)
+{
+	uint32_t i;
+
+	for (i = 0; i < daemon->thread_count; i++) {
+		struct daemon_thread *thread = &daemon->threads[i];
+
+		if (!thread->thread)
+			continue;
+		if (thread->loop)
+			sl_loop_stop(thread->loop);
+		pthread_join(thread->thread, NULL);
+	}
+}
+
+/* Only after an orderly drain: whatever is still open is left to the end of the process. */
+static void destroy(struct daemon *daemon)
+{
+	uint32_t i;
+
+	for (i = 0; i < daemon->thread_count; i++) {
+		if (daemon->threads[i].loop) {
+			sl_worker_fini(daemon->workers[i]);
+			sl_loop_close(&daemon->threads[i].loop);
+		}
+		free(daemon->workers[i]);
+	}
+	free(daemon->threads);
+	for (i = 0; i < daemon->names.count; i++)
+		free(daemon->names.names[i]);
+	sl_routes_put(&daemon->routes);
+	sl_kernel_plane_close(&daemon->plane);
+}
+
+static void serve(struct daemon *daemon)
+{
+	signal_loop = daemon->loop;
+	for (;;) {
+		if (want_stop)
+			begin_drain(daemon);
+		if (want_reload && !daemon->draining) {
+			want_reload = 0;
+			reload(daemon);
+		}
+		sl_loop_run(daemon->loop);
+		if (daemon->draining && !want_reload && !sl_timer_is_set(&daemon->drain_timer))
+			break;
+		want_reload = daemon->draining ? 0 : want_reload;
+	}
+	signal_loop = NULL;
+}
+
+int sl_daemon_run(const char *config_path)
+{
+	struct daemon daemon = {.config_path = config_path};
+	int status;
+
+	pthread_mutex_init(&daemon.start_lock, NULL);
+	pthread_cond_init(&daemon.started, NULL);
+	raise_descriptors();
+	status = first_load(&daemon);
+	if (status)
+		return status;
+	catch_signals();
+	if (start(&daemon))
+		return EXIT_START;
+	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u",
+	       daemon.thread_count, daemon.metrics.io_backend, daemon.plane->bpf ? "bpf" : "memory",
+	       daemon.routes->route_count);
+	serve(&daemon);
+	stop(&daemon);
+	if (daemon.admin_open)
+		unlink(daemon.routes->config->admin_socket);
+	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");
+	if (daemon.cut)
+		return EXIT_CUT;
+	destroy(&daemon);
+	sl_loop_close(&daemon.loop);
+	return EXIT_OK;
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/base/address.h"
+#include "user/base/clock.h"
+
+#define VERSION "0.1.0"
+
+#define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+static void family(struct sl_text *text, const char *name, const char *type, const char *help)
+{
+	sl_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void sample(struct sl_text *text, const char *name, uint64_t value)
+{
+	sl_text_printf(text, "%s %" PRIu64 "\n", name, value);
+}
+
+static void single(struct sl_text *text, const char *name, const char *type, const char *help,
+		   uint64_t value)
+{
+	family(text, name, type, help);
+	sample(text, name, value);
+}
+
+/* ---- process --------------------------------------------------------------------------------- */
+
+static void write_process(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	family(text, "sluice_build_info", "gauge",
+	       "Version and event-loop back end of the daemon.");
+	sl_text_printf(text, "sluice_build_info{version=\"%s\",io=\"%s\"} 1\n", VERSION,
+		       source->io_backend);
+	family(text, "sluice_kernel_plane", "gauge",
+	       "1 for the mode in force: bpf, or memory (no kernel plane: no fast lane).");
+	sl_text_printf(text, "sluice_kernel_plane{mode=\"bpf\"} %d\n", source->plane->bpf);
+	sl_text_printf(text, "sluice_kernel_plane{mode=\"memory\"} %d\n", !source->plane->bpf);
+	family(text, "sluice_start_time_seconds", "gauge", "Start of the daemon, Unix time.");
+	sl_text_append_string(text, "sluice_start_time_seconds ");
+	sl_text_append_scaled(text, source->start_wall_ms, 3);
+	sl_text_append_char(text, '\n');
+	family(text, "sluice_config_reloads_total", "counter", "Reloads of the configuration.");
+	sl_text_printf(text, "sluice_config_reloads_total{result=\"success\"} %" PRIu64 "\n",
+		       source->reloads_ok);
+	sl_text_printf(text, "sluice_config_reloads_total{result=\"failure\"} %" PRIu64 "\n",
+		       source->reloads_failed);
+	single(text, "sluice_config_last_reload_successful", "gauge",
+	       "1 when the configuration file in force is the newest one read.",
+	       source->last_reload_ok);
+}
+
+/* ---- threads added up ------------------------------------------------------------------------ */
+
+#define SUM(expression)                                                  \
+	({                                                               \
+		uint64_t sum_ = 0;                                       \
+		for (uint32_t i_ = 0; i_ < source->worker_count; i_++) { \
+			const struct sl_worker *w = source->workers[i_]; \
+			sum_ += LOAD(w->expression);                     \
+		}                                                        \
+		sum_;                                                    \
+	})
+
+static void write_http(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	static const char *const reasons[SL_SERVER_REFUSED_COUNT] = {
+		"bad_head", "bad_body", "too_large", "too_slow", "too_many_connections"};
+	int i;
+
+	single(text, "sluice_http_connections", "gauge", "Open client connections.",
+	       SUM(server.conn_count));
+	single(text, "sluice_http_connections_accepted_total", "counter",
+	       "Client connections accepted.", SUM(server.accepted));
+	single(text, "sluice_http_requests_total", "counter",
+	       "Complete HTTP requests received, on any path.", SUM(server.requests));
+	single(text, "sluice_requests_in_flight", "gauge",
+	       "Inference requests and streams under way.", SUM(stats.in_flight));
+	family(text, "sluice_http_refused_total", "counter",
+	       "Requests or connections refused before a request was complete.");
+	for (i = 0; i < SL_SERVER_REFUSED_COUNT; i++)
+		sl_text_printf(text, "sluice_http_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			       reasons[i], SUM(server.refused[i]));
+	sl_text_printf(text, "sluice_http_refused_total{reason=\"overload\"} %" PRIu64 "\n",
+		       SUM(stats.refused_overload));
+	single(text, "sluice_upstream_connections", "gauge", "Open connections to nodes.",
+	       SUM(upstream.conn_count));
+	single(text, "sluice_upstream_connects_total", "counter", "Connections opened to nodes.",
+	       SUM(upstream.connects));
+	single(text, "sluice_upstream_reuses_total", "counter",
+	       "Attempts that found an idle connection.", SUM(upstream.reuses));
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+static const struct sl_route_stats *route_of(const struct sl_worker *worker, uint32_t route)
+{
+	return __atomic_load_n(&worker->stats.routes[route], __ATOMIC_ACQUIRE);
+}
+
+static void route_label(const struct sl_metrics_source *source, uint32_t route, struct sl_text *out)
+{
+	sl_text_reset(out);
+	sl_text_append_string(out, "route=\"");
+	if (route && route < source->names->count)
+		sl_text_append_json(out, source->names->names[route],
+				    strlen(source->names->names[route]));
+	sl_text_append_char(out, '"');
+}
+
+static uint32_t route_count(const struct sl_metrics_source *source)
+{
+	uint32_t count = __atomic_load_n(&source->names->count, __ATOMIC_ACQUIRE);
+
+	return count ? count : 1;
+}
+
+static void write_statuses(const struct sl_metrics_source *source, uint32_t route,
+			   const char *label, struct sl_text *text)
+{
+	int status;
+	uint32_t i;
+
+	for (status = SL_STATS_STATUS_MIN; status <= SL_STATS_STATUS_MAX; status++) {
+		uint64_t sum = 0;
+
+		for (i = 0; i < source->worker_count; i++) {
+			const struct sl_route_stats *stats = route_of(source->workers[i], route);
+
+			if (stats)
+				sum += LOAD(stats->by_status[status - SL_STATS_STATUS_MIN]);
+		}
+		if (sum)
+			sl_text_printf(text, "sluice_requests_total{%s,code=\"%d\"} %" PRIu64 "\n",
+				       label, status, sum);
+	}
+}
+
+struct route_counter {
+	const char *name;
+	const char *help;
+	size_t offset;
+};
+
+#define ROUTE_COUNTER(field, help)                                                      \
+	{                                                                               \
+		"sluice_" #field "_total", help, offsetof(struct sl_route_stats, field) \
+	}
+
+static const struct route_counter route_counters[] = {
+	ROUTE_COUNTER(client_gone, "Requests whose client left before the end."),
+	ROUTE_COUNTER(streams, "Streams opened towards clients."),
+	ROUTE_COUNTER(streams_broken, "Streams that ended with an error event."),
+	ROUTE_COUNTER(retries, "Attempts beyond the first of a request."),
+	ROUTE_COUNTER(fallbacks, "Answers from a pool other than the route's first."),
+	ROUTE_COUNTER(tokens, "Stream events with content that were relayed."),
+};
+
+static void write_route_counters(const struct sl_metrics_source *source, struct sl_text *label,
+				 struct sl_text *text)
+{
+	uint32_t route, i;
+	size_t c;
+
+	for (c = 0; c < sizeof(route_counters) / sizeof(route_counters[0]); c++) {
+		family(text, route_counters[c].name, "counter", route_counters[c].help);
+		for (route = 1; route < route_count(source); route++) {
+			uint64_t sum = 0;
+
+			for (i = 0; i < source->worker_count; i++) {
+				const struct sl_route_stats *stats =
+					route_of(source->workers[i], route);
+
+				if (stats)
+					sum += LOAD(*(const uint64_t *)((const char *)stats +
+									route_counters[c].offset));
+			}
+			route_label(source, route, label);
+			sl_text_printf(text, "%s{%s} %" PRIu64 "\n", route_counters[c].name,
+				       sl_text_string(label), sum);
+		}
+	}
+}
+
+static void write_route_histogram(const struct sl_metrics_source *source, struct sl_text *label,
+				  const char *name, const char *help, size_t offset,
+				  struct sl_text *text)
+{
+	uint32_t route, i;
+
+	family(text, name, "histogram", help);
+	for (route = 1; route < route_count(source); route++) {
+		struct sl_histogram sum = {0};
+
+		for (i = 0; i < source->worker_count; i++) {
+			const struct sl_route_stats *stats = route_of(source->workers[i], route);
+
+			if (stats)
+				sl_histogram_merge(
+					&sum, (const struct sl_histogram *)((const char *)stats +
+									    offset));
+		}
+		route_label(source, route, label);
+		sl_histogram_append_prometheus(&sum, text, name, sl_text_string(label),
+					       sl_histogram_latency_edges_us,
+					       SL_HISTOGRAM_LATENCY_EDGES, 6);
+	}
+}
+
+static void write_routes(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	struct sl_text label;
+	uint32_t route;
+
+	sl_text_init(&label, 0);
+	family(text, "sluice_requests_total", "counter",
+	       "Inference requests answered, by route and status; route \"\" is none.");
+	for (route = 0; route < route_count(source); route++) {
+		route_label(source, route, &label);
+		write_statuses(source, route, sl_text_string(&label), text);
+	}
+	write_route_counters(source, &label, text);
+	write_route_histogram(source, &label, "sluice_request_duration_seconds",
+			      "Inference requests from complete request to the end of the answer.",
+			      offsetof(struct sl_route_stats, duration_us), text);
+	write_route_histogram(source, &label, "sluice_time_to_first_token_seconds",
+			      "Streams from complete request to the first event.",
+			      offsetof(struct sl_route_stats, ttft_us), text);
+	sl_text_fini(&label);
+}
+
+/* ---- pools and nodes ------------------------------------------------------------------------- */
+
+static void write_endings(const struct sl_metrics_source *source, const char *name,
+			  const char *help, size_t offset, struct sl_text *text)
+{
+	uint32_t pool, i;
+	int ending;
+
+	family(text, name, "counter", help);
+	for (pool = 1; pool < source->plane->settings->pool_count && pool < SL_POOLS_MAX; pool++) {
+		if (!source->plane->pools[pool].present)
+			continue;
+		for (ending = 1; ending < SL_ENDING_COUNT; ending++) {
+			uint64_t sum = 0;
+
+			for (i = 0; i < source->worker_count; i++) {
+				const uint64_t *counts =
+					(const uint64_t *)((const char *)&source->workers[i]
+								   ->stats +
+							   offset);
+
+				sum += LOAD(counts[pool * SL_ENDING_COUNT + (uint32_t)ending]);
+			}
+			if (sum)
+				sl_text_printf(text, "%s{pool=\"%s\",ending=\"%s\"} %" PRIu64 "\n",
+					       name, source->plane->pools[pool].name,
+					       sl_outcome_of((enum sl_ending)ending)->name, sum);
+		}
+	}
+}
+
+struct pool_field {
+	const char *name;
+	const char *type;
+	const char *help;
+	size_t offset;
+	size_t bytes;
+};
+
+#define FIELD(kind, name, type, help, field)                                                      \
+	{                                                                                         \
+		name, type, help, offsetof(struct kind, field), sizeof(((struct kind *)0)->field) \
+	}
+
+static const struct pool_field pool_fields[] = {
+	FIELD(sl_pool_state, "sluice_pool_nodes", "gauge", "Nodes of the pool.", node_count),
+	FIELD(sl_pool_state, "sluice_pool_ejected", "gauge", "Nodes ejected by their breaker.",
+	      ejected),
+	FIELD(sl_pool_state, "sluice_pool_no_node_total", "counter",
+	      "Choices that found no node at all.", no_node),
+	FIELD(sl_pool_state, "sluice_pool_panics_total", "counter", "Choices made in panic.",
+	      panics),
+};
+
+static const struct pool_field node_fields[] = {
+	FIELD(sl_node_state, "sluice_node_requests", "gauge", "Requests in flight from the daemon.",
+	      requests),
+	FIELD(sl_node_state, "sluice_node_weight", "gauge", "Configured weight.", weight),
+	FIELD(sl_node_state, "sluice_node_trips_total", "counter", "Times the breaker opened.",
+	      trips),
+	FIELD(sl_node_state, "sluice_node_trips_denied_total", "counter",
+	      "Trips that the ejection cap refused.", cap_denied),
+	FIELD(sl_node_state, "sluice_node_flows_opened_total", "counter",
+	      "Fast-lane flows opened to the node.", flows_opened),
+	FIELD(sl_node_state, "sluice_node_flows_closed_total", "counter",
+	      "Fast-lane flows to the node that ended.", flows_closed),
+	FIELD(sl_node_state, "sluice_node_received_bytes_total", "counter",
+	      "Payload bytes from the node, as the kernel plane saw them.", bytes_in),
+	FIELD(sl_node_state, "sluice_node_sent_bytes_total", "counter",
+	      "Payload bytes to the node, as the kernel plane saw them.", bytes_out),
+};
+
+static uint64_t field_of(const void *base, const struct pool_field *field)
+{
+	const char *at = (const char *)base + field->offset;
+
+	return field->bytes == 8 ? LOAD(*(const uint64_t *)at) : LOAD(*(const uint32_t *)at);
+}
+
+static void write_pools(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	const struct sl_kernel_plane *plane = source->plane;
+	uint32_t pool;
+	size_t f;
+
+	for (f = 0; f < sizeof(pool_fields) / sizeof(pool_fields[0]); f++) {
+		family(text, pool_fields[f].name, pool_fields[f].type, pool_fields[f].help);
+		for (pool = 1; pool < plane->settings->pool_count && pool < SL_POOLS_MAX; pool++) {
+			if (plane->pools[pool].present)
+				sl_text_printf(text, "%s{pool=\"%s\"} %" PRIu64 "\n",
+					       pool_fields[f].name, plane->pools[pool].name,
+					       field_of(&plane->pools[pool], &pool_fields[f]));
+		}
+	}
+}
+
+/* Calls fn for every node that is configured, with its labels. */
+static void each_node(const struct sl_metrics_source *source, struct sl_text *text,
+		      void (*fn)(const struct sl_node_state *node, const char *labels,
+				 const void *arg, struct sl_text *text),
+		      const void *arg)
+{
+	const struct sl_kernel_plane *plane = source->plane;
+	char address[SL_ADDRESS_TEXT_SIZE], labels[256];
+	uint32_t slot;
+
+	for (slot = 1; slot < plane->settings->node_count && slot < SL_NODES_MAX; slot++) {
+		const struct sl_node_state *node = &plane->nodes[slot];
+
+		if (!(LOAD(node->admin) & SL_NODE_PRESENT) || node->pool >= SL_POOLS_MAX)
+			continue;
+		sl_address_format(&node->endpoint, address);
+		snprintf(labels, sizeof(labels), "pool=\"%s\",node=\"%s\"",
+			 plane->pools[node->pool].name, address);
+		fn(node, labels, arg, text);
+	}
+}
+
+static void write_field(const struct sl_node_state *node, const char *labels, const void *arg,
+			struct sl_text *text)
+{
+	const struct pool_field *field = arg;
+
+	sl_text_printf(text, "%s{%s} %" PRIu64 "\n", field->name, labels, field_of(node, field));
+}
+
+static void write_breaker(const struct sl_node_state *node, const char *labels, const void *arg,
+			  struct sl_text *text)
+{
+	static const char *const states[SL_BREAKER_STATES] = {"closed", "half_open", "open",
+							      "forced_open", "metrics_only"};
+	int state, now = (int)sl_breaker_state(LOAD(node->breaker));
+
+	(void)arg;
+	for (state = 0; state < SL_BREAKER_STATES; state++)
+		sl_text_printf(text, "sluice_node_breaker_state{%s,state=\"%s\"} %d\n", labels,
+			       states[state], state == now);
+}
+
+static void write_draining(const struct sl_node_state *node, const char *labels, const void *arg,
+			   struct sl_text *text)
+{
+	(void)arg;
+	sl_text_printf(text, "sluice_node_draining{%s} %d\n", labels,
+		       (LOAD(node->admin) & SL_NODE_DRAINING) != 0);
+}
+
+static void write_flows(const struct sl_node_state *node, const char *labels, const void *arg,
+			struct sl_text *text)
+{
+	uint64_t closed = LOAD(node->flows_closed), opened = LOAD(node->flows_opened);
+
+	(void)arg;
+	sl_text_printf(text, "sluice_node_flows{%s} %" PRIu64 "\n", labels,
+		       opened > closed ? opened - closed : 0);
+}
+
+/* arg: offset of a u32 in us. */
+static void write_average(const struct sl_node_state *node, const char *labels, const void *arg,
+			  struct sl_text *text)
+{
+	const struct pool_field *field = arg;
+
+	sl_text_printf(text, "%s{%s} ", field->name, labels);
+	sl_text_append_scaled(text, field_of(node, field), 6);
+	sl_text_append_char(text, '\n');
+}
+
+static void write_signals(const struct sl_node_state *node, const char *labels, const void *arg,
+			  struct sl_text *text)
+{
+	static const char *const names[SL_SIGNAL_COUNT] = {
+#define X(id, name, help) [SL_SIGNAL_##id] = name,
+		SL_SIGNALS(X)
+#undef X
+	};
+	int signal;
+
+	(void)arg;
+	for (signal = 1; signal < SL_SIGNAL_COUNT; signal++) {
+		uint64_t count = LOAD(node->signals[signal]);
+
+		if (count)
+			sl_text_printf(text,
+				       "sluice_node_signals_total{%s,signal=\"%s\"} %" PRIu64 "\n",
+				       labels, names[signal], count);
+	}
+}
+
+static const struct pool_field averages[] = {
+	FIELD(sl_node_state, "sluice_node_connect_seconds", "gauge",
+	      "Moving average of the connect time.", connect_us),
+	FIELD(sl_node_state, "sluice_node_first_byte_seconds", "gauge",
+	      "Moving average of the time to the first byte.", first_byte_us),
+};
+
+static void write_nodes(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	size_t f;
+
+	family(text, "sluice_node_breaker_state", "gauge",
+	       "1 for the state of the node's breaker.");
+	each_node(source, text, write_breaker, NULL);
+	family(text, "sluice_node_draining", "gauge", "1 while the node is drained.");
+	each_node(source, text, write_draining, NULL);
+	family(text, "sluice_node_flows", "gauge", "Fast-lane flows in flight.");
+	each_node(source, text, write_flows, NULL);
+	for (f = 0; f < sizeof(node_fields) / sizeof(node_fields[0]); f++) {
+		family(text, node_fields[f].name, node_fields[f].type, node_fields[f].help);
+		each_node(source, text, write_field, &node_fields[f]);
+	}
+	for (f = 0; f < sizeof(averages) / sizeof(averages[0]); f++) {
+		family(text, averages[f].name, averages[f].type, averages[f].help);
+		each_node(source, text, write_average, &averages[f]);
+	}
+	family(text, "sluice_node_signals_total", "counter",
+	       "Signals that the breaker got, by kind.");
+	each_node(source, text, write_signals, NULL);
+}
+
+/* ---- kernel plane ---------------------------------------------------------------------------- */
+
+static void write_kernel(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	static const struct {
+		const char *name;
+		const char *help;
+	} counters[SL_COUNTER_COUNT] = {
+#define X(id, name, help) [SL_COUNTER_##id] = {"sluice_kernel_" name "_total", help},
+#include "bpf/counters.def"
+#undef X
+	};
+	uint32_t cpu, cpu_count = source->plane->settings->cpu_count;
+	int c;
+
+	if (!source->plane->counters)
+		return;
+	for (c = 0; c < SL_COUNTER_COUNT; c++) {
+		uint64_t sum = 0;
+
+		for (cpu = 0; cpu < cpu_count && cpu < SL_CPUS_MAX; cpu++)
+			sum += LOAD(source->plane->counters[cpu].v[c]);
+		single(text, counters[c].name, "counter", counters[c].help, sum);
+	}
+}
+
+void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	write_process(source, text);
+	write_http(source, text);
+	write_routes(source, text);
+	write_endings(source, "sluice_attempts_total", "Attempts on nodes, by how they ended.",
+		      offsetof(struct sl_stats, attempts), text);
+	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",
+		      offsetof(struct sl_stats, stream_endings), text);
+	write_pools(source, text);
+	write_nodes(source, text);
+	write_kernel(source, text);
+}

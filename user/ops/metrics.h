@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * metrics.h - GET /metrics: the threads' counters added up, node states, kernel counters.
+ *
+ * Prometheus text format 0.0.4. Names and help texts are the tables in metrics.c; label values are
+ * names of the configuration file, never a client's text. Reads while others write (relaxed): a
+ * scrape may miss the last few events, never sees a torn number.
+ */
+#ifndef SL_OPS_METRICS_H
+#define SL_OPS_METRICS_H
+
+#include "user/kernel/plane.h"
+#include "user/request/worker.h"
+
+struct sl_metrics_source {
+	struct sl_worker **workers;
+	uint32_t worker_count;
+	const struct sl_kernel_plane *plane;
+	const struct sl_route_names *names;
+	const char *io_backend;
+	uint64_t start_wall_ms;
+	uint64_t reloads_ok, reloads_failed;
+	bool last_reload_ok;
+};
+
+void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text);
+
+#endif
