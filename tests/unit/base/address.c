@@ -73,7 +73,7 @@ static void bad_ones_say_why(void **state)
 		{"10.0.0.7:", "no valid port"},
 		{"10.0.0.7:0", "no valid port"},
 		{"10.0.0.7:65536", "no valid port"},
-		{"10.0.0.7:080000", "no valid port"},
+		{"10.0.0.7:000080", "no valid port"},
 		{"10.0.0.7:80x", "no valid port"},
 		{"10.0.0:80", "no valid IPv4"},
 		{"10.0.0.256:80", "no valid IPv4"},

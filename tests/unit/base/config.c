@@ -307,6 +307,8 @@ static const struct complaint complaints[] = {
 	 "5:10: ", "pool \"p\": node [::ffff:10.0.0.7]:80 is already in pool \"p\", line 4"},
 	{"pools: {p: {nodes: [10.0.0.7:80]}, q: {nodes: [10.0.0.7:80]}}\n" ROUTES,
 	 "1:48: ", "pool \"q\": node 10.0.0.7:80 is already in pool \"p\", line 1"},
+	{"pools: {p: {nodes: [10.0.0.7:80, 10.0.0.8:80, 10.0.0.8:80]}}\n" ROUTES,
+	 "1:47: ", "node 10.0.0.8:80 is already in pool \"p\", line 1"},
 	/* services */
 	{POOLS "services: [{address: 10.0.0.1:80, lane: fast, pool: q}]\n",
 	 "2:53: ", "services[0].pool: no pool \"q\""},
@@ -406,8 +408,7 @@ static void every_complaint_has_its_place(void **state)
 
 static void output_is_golden(void **state)
 {
-	static const char text[] = "limits:\n"
-				   "\tbody: 4x\n";
+	static const char text[] = "x:\ttrue # \xc3\xa9\nlimits: {\tbody:\t4x}\n";
 	static const char several[] = "listen: [0.0.0.0:8080]\n"
 				      "pools:\n"
 				      "  chat: {nodes: [10.0.0.7:8000]}\n"
@@ -436,7 +437,9 @@ static void output_is_golden(void **state)
 	assert_string_equal(errors, expected);
 	free(errors);
 	assert_int_equal(sl_config_parse("t.yaml", text, strlen(text), &config, &errors), -EINVAL);
-	assert_non_null(strstr(errors, "\n    2 | \tbody: 4x\n"));
+	/* A tab is as wide below as above. */
+	assert_non_null(strstr(errors, "\n    2 | limits: {\tbody:\t4x}\n"
+				       "      |          \t     \t^\n"));
 	free(errors);
 }
 
@@ -475,16 +478,25 @@ static void secrets_of_the_environment_are_not_shown(void **state)
 		"kernel: {devices: ['${SLUICE_TEST_SECRET}']}\n",
 		"tunables: {breaker.open_ms: '${SLUICE_TEST_SECRET}'}\n",
 		"services: [{address: 10.0.0.1:80, lane: fast, pool: '${SLUICE_TEST_SECRET}'}]\n",
+		"services: [{address: '${SLUICE_TEST_SECRET}', lane: smart}]\n",
+		"kernel: {nat_ports: '${SLUICE_TEST_SECRET}', seed: '${SLUICE_TEST_SECRET}'}\n",
+	};
+	/* Instead of the routes. */
+	static const char *const routes[] = {
+		"routes: [{model: '${SLUICE_TEST_SECRET}', pools: p}]\n",
+		"routes: [{model: m, pools: '${SLUICE_TEST_SECRET}'}]\n",
 	};
 
 	(void)state;
 	setenv("SLUICE_TEST_SECRET", "sk hunter2/", 1);
-	for (size_t i = 0; i < COUNT(lines); i++) {
+	for (size_t i = 0; i < COUNT(lines) + COUNT(routes); i++) {
+		bool line = i < COUNT(lines);
 		struct sl_config *config = NULL;
 		char *errors = NULL;
 		char text[256];
 
-		snprintf(text, sizeof(text), POOLS ROUTES "%s", lines[i]);
+		snprintf(text, sizeof(text), POOLS "%s%s", line ? ROUTES : "",
+			 line ? lines[i] : routes[i - COUNT(lines)]);
 		assert_int_equal(sl_config_parse("t.yaml", text, strlen(text), &config, &errors),
 				 -EINVAL);
 		if (strstr(errors, "hunter2") != NULL)
