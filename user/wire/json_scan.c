@@ -75,8 +75,18 @@ static inline void skip_space(struct scan *s)
 		s->at++;
 }
 
-/* First byte that a string cannot simply contain (quote, backslash, control, not ASCII). */
-static inline const char *skip_plain(const char *at, const char *end)
+/* What may stand behind a backslash, \u apart. */
+static const bool simple_escape[256] = {
+	['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+	['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
+};
+
+/*
+ * First byte that needs a closer look: the quote, a control, a byte that is not ASCII, or an
+ * escape that is not simple or not within one load. Simple escapes are stepped over by
+ * clearing their two bits, since in source code there is one every few bytes.
+ */
+static inline const char *skip_plain(const char *at, const char *end, bool *ret_escaped)
 {
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"');
@@ -91,9 +101,17 @@ static inline const char *skip_plain(const char *at, const char *end)
 			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
 		unsigned int mask = (unsigned int)_mm_movemask_epi8(hit);
 
-		if (mask)
-			return at + __builtin_ctz(mask);
+		while (mask) {
+			unsigned int i = (unsigned int)__builtin_ctz(mask);
+
+			if (at[i] != '\\' || i == 15 || !simple_escape[(unsigned char)at[i + 1]])
+				return at + i;
+			*ret_escaped = true;
+			mask &= ~(3u << i);
+		}
 	}
+#else
+	(void)ret_escaped;
 #endif
 	while (at < end && (signed char)*at >= 0x20 && *at != '"' && *at != '\\')
 		at++;
@@ -152,30 +170,15 @@ static int hex4(const char *at, const char *end)
 	return value;
 }
 
-/* The cursor is at a backslash. Lone surrogates have no UTF-8 form: refused. */
-static bool eat_escape(struct scan *s)
+/* The cursor is at a backslash before no simple escape. Lone surrogates have no UTF-8 form. */
+static bool eat_unicode_escape(struct scan *s)
 {
 	int unit;
 
-	s->escaped = true;
 	if (s->end - s->at < 2)
 		return refuse(s, SL_JSON_BAD_CUT);
-	switch (s->at[1]) {
-	case '"':
-	case '\\':
-	case '/':
-	case 'b':
-	case 'f':
-	case 'n':
-	case 'r':
-	case 't':
-		s->at += 2;
-		return true;
-	case 'u':
-		break;
-	default:
+	if (s->at[1] != 'u')
 		return refuse(s, SL_JSON_BAD_ESCAPE);
-	}
 	unit = hex4(s->at + 2, s->end);
 	if (unit >= 0xd800 && unit <= 0xdbff) {
 		static const char next[] = "\\u";
@@ -202,7 +205,7 @@ static bool eat_string(struct scan *s)
 {
 	s->escaped = false;
 	for (;;) {
-		s->at = skip_plain(s->at, s->end);
+		s->at = skip_plain(s->at, s->end, &s->escaped);
 		if (s->at == s->end)
 			return refuse(s, SL_JSON_BAD_CUT);
 		if (*s->at == '"') {
@@ -210,7 +213,10 @@ static bool eat_string(struct scan *s)
 			return true;
 		}
 		if (*s->at == '\\') {
-			if (!eat_escape(s))
+			s->escaped = true;
+			if (s->end - s->at >= 2 && simple_escape[(unsigned char)s->at[1]])
+				s->at += 2;
+			else if (!eat_unicode_escape(s))
 				return false;
 		} else if ((unsigned char)*s->at < 0x20) {
 			return refuse(s, SL_JSON_BAD_CONTROL);

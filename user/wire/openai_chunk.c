@@ -21,31 +21,43 @@ enum speaks {
 	SPEAKS_FILLED, /* neither null nor an empty string or array */
 };
 
-/* The keys of a chunk that matter. Each begins with a letter that is_initial knows. */
-static const struct {
+struct key {
 	const char *name; /* behind the opening quote, closing quote included */
 	uint8_t len;
 	uint8_t speaks;
 	uint8_t flag; /* of SL_OPENAI_CHUNK_*; all but TOKEN are then confirmed */
-} keys[] = {
+};
+
 #define KEY(name, speaks, flag)                       \
 	{                                             \
 		name "\"", sizeof(name), speaks, flag \
 	}
+
+/* The keys of a chunk that matter, by initial; quote_mask knows the initials. */
+static const struct key keys_c[] = {
 	KEY("content", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
-	KEY("finish_reason", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_FINISH),
-	KEY("usage", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_USAGE),
+};
+static const struct key keys_e[] = {
 	KEY("error", SPEAKS_ALWAYS, SL_OPENAI_CHUNK_ERROR),
-	KEY("text", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
-	KEY("tool_calls", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
+};
+static const struct key keys_f[] = {
+	KEY("finish_reason", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_FINISH),
+	KEY("function_call", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_TOKEN),
+};
+static const struct key keys_r[] = {
 	KEY("reasoning_content", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
 	KEY("reasoning", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
 	KEY("refusal", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
-	KEY("function_call", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_TOKEN),
-#undef KEY
+};
+static const struct key keys_t[] = {
+	KEY("text", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
+	KEY("tool_calls", SPEAKS_FILLED, SL_OPENAI_CHUNK_TOKEN),
+};
+static const struct key keys_u[] = {
+	KEY("usage", SPEAKS_NOT_NULL, SL_OPENAI_CHUNK_USAGE),
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+#undef KEY
 
 static const char *skip_space(const char *at, const char *end)
 {
@@ -72,18 +84,43 @@ static bool says(enum speaks speaks, const char *at, const char *end)
 	return !(end - at >= 2 && at[0] == '"' && at[1] == '"');
 }
 
-/* A quote was found at `at`: the flag of the key behind it, or 0. */
-static uint32_t flag_at(const char *at, const char *end)
+static inline uint32_t flag_of(const struct key *keys, size_t count, const char *at,
+			       const char *end)
 {
-	size_t have = (size_t)(end - ++at);
+	size_t have = (size_t)(end - at);
 
-	for (size_t i = 0; i < KEY_COUNT; i++) {
+	for (size_t i = 0; i < count; i++) {
 		size_t len = keys[i].len;
 
-		if (have >= len && keys[i].name[0] == *at && memcmp(at, keys[i].name, len) == 0)
+		if (have >= len && keys[i].name[1] == at[1] && memcmp(at, keys[i].name, len) == 0)
 			return says(keys[i].speaks, at + len, end) ? keys[i].flag : 0;
 	}
 	return 0;
+}
+
+#define FLAG_OF(keys) flag_of(keys, sizeof(keys) / sizeof((keys)[0]), at, end)
+
+/* A quote was found at `at`: the flag of the key behind it, or 0. */
+static inline uint32_t flag_at(const char *at, const char *end)
+{
+	if (++at == end)
+		return 0;
+	switch (*at) {
+	case 'c':
+		return FLAG_OF(keys_c);
+	case 'e':
+		return FLAG_OF(keys_e);
+	case 'f':
+		return FLAG_OF(keys_f);
+	case 'r':
+		return FLAG_OF(keys_r);
+	case 't':
+		return FLAG_OF(keys_t);
+	case 'u':
+		return FLAG_OF(keys_u);
+	default:
+		return 0;
+	}
 }
 
 #ifdef __SSE2__
@@ -92,7 +129,7 @@ static inline __m128i same(__m128i v, char b)
 	return _mm_cmpeq_epi8(v, _mm_set1_epi8(b));
 }
 
-/* 1 bits where a quote is followed by the second letter-pair of some key: e, u, f, c, t, r. */
+/* 1 bits where a quote is followed by the initial of some key. */
 static inline unsigned int quote_mask(const char *at)
 {
 	__m128i v = _mm_loadu_si128((const __m128i *)at);
