@@ -233,6 +233,68 @@ static void test_cap_race(void **unused)
 	assert_true(s.denied > 0);
 }
 
+/* The same without barriers, so that the trips overlap: who holds a place counts itself. */
+struct crowd {
+	struct sl_node_state nodes[THREADS];
+	struct sl_pool_state pool;
+	struct sl_breaker_config config;
+	uint32_t turn;
+	uint32_t holders;
+	uint32_t over_cap;
+	uint32_t opened;
+};
+
+static void *hold_places(void *opaque)
+{
+	struct crowd *c = opaque;
+	uint32_t mine = __sync_fetch_and_add(&c->turn, 1);
+	struct sl_node_state *node = &c->nodes[mine];
+
+	for (uint64_t n = 1; n <= ROUNDS; n++) {
+		struct sl_breaker_change change;
+		uint64_t now_ms = n * 2 * SL_BREAKER_DENIED_MS;
+
+		sl_breaker_report(node, &c->pool, &c->config, now_ms, 0,
+				  sl_breaker_ticket(sl_breaker_load(&node->breaker), 0),
+				  SL_OUTCOME_FAILURE, SL_SIGNAL_RESET, SL_PLANE_KERNEL, &change);
+		if (!change.changed)
+			continue;
+		if (__sync_fetch_and_add(&c->holders, 1) >= 1)
+			c->over_cap = 1;
+		__sync_fetch_and_add(&c->opened, 1);
+		__sync_fetch_and_sub(&c->holders, 1);
+		sl_breaker_force(node, &c->pool, SL_BREAKER_ORDER_CLOSE, now_ms, SL_PLANE_OPERATOR,
+				 &change);
+	}
+	return NULL;
+}
+
+static void test_cap_overlapping(void **unused)
+{
+	struct crowd c;
+	pthread_t ids[THREADS];
+
+	(void)unused;
+	memset(&c, 0, sizeof(c));
+	c.pool.node_count = THREADS;
+	c.config = (struct sl_breaker_config){.consecutive = 1,
+					      .failure_percent = 100,
+					      .volume = 100000,
+					      .open_ms = 5000,
+					      .open_max_ms = 5000,
+					      .probe_ms = 1000,
+					      .successes = 1,
+					      .eject_percent = 25};
+	assert_int_equal(sl_breaker_cap(THREADS, 25), 1);
+	for (unsigned t = 0; t < THREADS; t++)
+		assert_int_equal(pthread_create(&ids[t], NULL, hold_places, &c), 0);
+	for (unsigned t = 0; t < THREADS; t++)
+		pthread_join(ids[t], NULL);
+	assert_int_equal(c.over_cap, 0);
+	assert_int_equal(c.pool.ejected, 0);
+	assert_true(c.opened > 100);
+}
+
 /* ---- probes: every one is somebody's alone ------------------------------------------------- */
 
 #define GRANTS 60000u /* fewer than there are generations */
@@ -293,9 +355,8 @@ static void test_probe_race(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cap_race),
-		cmocka_unit_test(test_probe_race),
-		cmocka_unit_test(test_two_planes),
+		cmocka_unit_test(test_cap_race),    cmocka_unit_test(test_cap_overlapping),
+		cmocka_unit_test(test_probe_race),  cmocka_unit_test(test_two_planes),
 		cmocka_unit_test(test_with_orders),
 	};
 
