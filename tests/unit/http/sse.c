@@ -79,6 +79,7 @@ static const struct stream_case cases[] = {
 	 {DATA("[DONE]x"), DATA("[done]"), DATA("x[DONE]")},
 	 3},
 	{STREAM("done and more", "data: [DONE]\ndata: x\n\n", 0), {DATA("[DONE]\nx")}, 1},
+	{STREAM("more and done", "data: x\ndata: [DONE]\n\n", 0), {DATA("x\n[DONE]")}, 1},
 	{STREAM("done with a name", "event: end\ndata: [DONE]\n\n", 0),
 	 {{SL_SSE_DONE, "[DONE]", "end"}},
 	 1},
