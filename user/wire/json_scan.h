@@ -22,7 +22,8 @@
  * byte order mark, trailing bytes, depth above SL_JSON_DEPTH_MAX, and a wanted key (or the
  * parent of one) that occurs twice, however it is spelt: keys are compared unescaped.
  *
- * Fields borrow: values point into buf. Pure; any thread. About 1 ns for 4 bytes of text.
+ * Fields borrow: values point into buf. Pure; any thread. Measured: 1 ns for 8 bytes of prose, for
+ * 2 bytes of source code (an escape every few bytes).
  */
 #ifndef SL_USER_WIRE_JSON_SCAN_H
 #define SL_USER_WIRE_JSON_SCAN_H
