@@ -133,8 +133,19 @@ static int map_stack(size_t page, struct sl_fiber **ret_fiber)
 	return 0;
 }
 
+/* Frames that never returned leave the sanitizer's poison behind, for the next user of the pages. */
+static void forget_frames(struct sl_fiber *fiber)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__asan_unpoison_memory_region(stack_bottom(fiber), stack_bytes());
+#else
+	(void)fiber;
+#endif
+}
+
 static void unmap_stack(struct sl_fibers *fibers, struct sl_fiber *fiber)
 {
+	forget_frames(fiber);
 	munmap(stack_bottom(fiber) - fibers->page_bytes, SL_FIBER_STACK_BYTES + fibers->page_bytes);
 }
 
@@ -152,10 +163,7 @@ static int get_stack(struct sl_fibers *fibers, struct sl_fiber **ret_fiber)
 
 static void put_stack(struct sl_fibers *fibers, struct sl_fiber *fiber)
 {
-#ifdef __SANITIZE_ADDRESS__
-	/* Frames that never returned leave poison behind. */
-	__asan_unpoison_memory_region(stack_bottom(fiber), stack_bytes());
-#endif
+	forget_frames(fiber);
 	if (fibers->idle_count >= IDLE_STACKS_MAX) {
 		unmap_stack(fibers, fiber);
 		return;

@@ -62,9 +62,15 @@ static void hand_on(struct sl_listener *listener, int fd)
 {
 	struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
 	socklen_t peer_len = sizeof(peer);
+	int family = AF_UNSPEC;
+	socklen_t family_len = sizeof(family);
 
-	if (listener->state != SL_SOCKET_OPEN ||
-	    getpeername(fd, (struct sockaddr *)&peer, &peer_len)) {
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len)) {
+		/* A Unix socket has no peer after that has closed; what it sent is still there. */
+		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &family_len);
+		peer.ss_family = family == AF_UNIX ? AF_UNIX : AF_UNSPEC;
+	}
+	if (listener->state != SL_SOCKET_OPEN || peer.ss_family == AF_UNSPEC) {
 		listener->loop->backend->close_fd(listener->loop, fd);
 		return;
 	}
