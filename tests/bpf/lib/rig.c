@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/bpf/lib/rig.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const network[] = {
+	"ip link set lo up",
+	"ip link add rig0 type veth peer name rig1",
+	"ip link add rig2 type veth peer name rig3",
+	"ip link set rig0 address 02:00:00:00:00:a0",
+	"ip link set rig2 address 02:00:00:00:00:a2",
+	"ip link add rigv type veth peer name rigw",
+	"ip link set rigv address 02:00:00:00:00:a0",
+	"ip addr add 10.0.0.2/24 dev rig0",
+	"ip addr add 10.0.2.2/24 dev rig2",
+	"ip addr add 10.0.100.2/24 dev rigv",
+	"ip -6 addr add fd00::2/64 dev rig0 nodad",
+	"ip link set rig0 up",
+	"ip link set rig1 up",
+	"ip link set rig2 up",
+	"ip link set rig3 up",
+	"ip link set rigw up",
+	"ip link set rigv up",
+	"ip route add default via 10.0.0.1",
+	"ip route add unreachable 10.0.9.0/24",
+	"ip -6 route add default via fd00::1",
+	"ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
+	"ip neigh add 10.0.0.11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
+	"ip neigh add 10.0.0.12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent",
+	"ip neigh add 10.0.2.11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent",
+	"ip neigh add 10.0.100.11 lladdr 02:00:00:00:00:0e dev rigv nud permanent",
+	"ip neigh add fd00::1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
+	"ip neigh add fd00::11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
+	"ip neigh add fd00::12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent",
+};
+
+static const char *const forwarding[] = {
+	"/proc/sys/net/ipv4/ip_forward",
+	"/proc/sys/net/ipv4/conf/rig0/forwarding",
+	"/proc/sys/net/ipv6/conf/all/forwarding",
+	"/proc/sys/net/ipv6/conf/rig0/forwarding",
+};
+
+static const char *const counter_names[] = {
+#define X(id, name, help) name,
+#include "bpf/counters.def"
+#undef X
+};
+
+static const uint64_t tunable_defaults[] = {
+#define X(id, name, def, min, max, unit, help) def,
+	SL_TUNABLES(X)
+#undef X
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "rig: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+uint64_t sl_rig_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void network_build(void)
+{
+	if (unshare(CLONE_NEWNET))
+		die("unshare (run as root)");
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++) {
+		if (system(network[i]))
+			die(network[i]);
+	}
+	for (size_t i = 0; i < sizeof(forwarding) / sizeof(*forwarding); i++) {
+		FILE *file = fopen(forwarding[i], "w");
+
+		if (!file || fputs("1", file) < 0 || fclose(file))
+			die(forwarding[i]);
+	}
+}
+
+static int map_fd(struct sl_rig *rig, const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(rig->object, name);
+
+	if (fd < 0)
+		die(name);
+	return fd;
+}
+
+static void *map_memory(struct sl_rig *rig, const char *name, size_t size)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	size_t len = (size + (size_t)page - 1) / (size_t)page * (size_t)page;
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(rig, name), 0);
+
+	if (at == MAP_FAILED)
+		die(name);
+	return at;
+}
+
+static int program_fd(struct sl_rig *rig, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(rig->object, name);
+
+	if (!program)
+		die(name);
+	return bpf_program__fd(program);
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static void object_load(struct sl_rig *rig)
+{
+	const char *path = getenv("SLUICE_BPF_OBJECT");
+
+	libbpf_set_print(quiet);
+	rig->object = bpf_object__open(path ? path : "build/sluice.bpf.o");
+	if (!rig->object || bpf_object__load(rig->object))
+		die("sluice.bpf.o (set SLUICE_BPF_OBJECT)");
+	rig->xdp_fd = program_fd(rig, "sluice_xdp");
+	rig->egress_fd = program_fd(rig, "sluice_tc_egress");
+	rig->ingress_fd = program_fd(rig, "sluice_tc_ingress");
+	rig->flows_fd = map_fd(rig, "flows");
+	rig->conns_fd = map_fd(rig, "conns");
+	rig->services_fd = map_fd(rig, "services");
+	rig->endpoints_fd = map_fd(rig, "endpoints");
+	rig->devices_fd = map_fd(rig, "devices");
+	rig->maglev_fd = map_fd(rig, "maglev");
+	rig->events_fd = map_fd(rig, "events");
+	rig->settings = map_memory(rig, "settings", sizeof(struct sl_settings));
+	rig->tunables = map_memory(rig, "tunables", SL_POOLS_MAX * SL_TUNABLE_KEYS * 8);
+	rig->nodes = map_memory(rig, "nodes", SL_NODES_MAX * sizeof(struct sl_node_state));
+	rig->pools = map_memory(rig, "pools", SL_POOLS_MAX * sizeof(struct sl_pool_state));
+	rig->counters = map_memory(rig, "counters", SL_CPUS_MAX * sizeof(struct sl_counters));
+}
+
+static void service_add(struct sl_rig *rig, const char *addr, uint16_t port, uint8_t lane,
+			uint32_t pool)
+{
+	struct sl_endpoint endpoint = {
+		.addr = sl_frame_addr(addr), .port = htons(port), .proto = 6};
+	struct sl_service service = {.pool = pool, .lane = lane};
+
+	if (bpf_map_update_elem(rig->services_fd, &endpoint, &service, BPF_ANY))
+		die("services");
+}
+
+static void device_add(struct sl_rig *rig)
+{
+	struct sl_device device = {rig->one_arm.ifindex, 100, htons(ETH_P_8021Q)};
+
+	if (bpf_map_update_elem(rig->devices_fd, &rig->vlan.ifindex, &device, BPF_ANY))
+		die("devices");
+}
+
+static void settings_fill(struct sl_settings *settings)
+{
+	settings->abi_version = SL_ABI_VERSION;
+	settings->tunable_count = SL_TUNABLE_COUNT;
+	settings->counter_count = SL_COUNTER_COUNT;
+	settings->cpu_count = SL_CPUS_MAX;
+	settings->seed = 0x5eed5eed5eed5eedull;
+	settings->nat_port_min = SL_RIG_PORT_MIN;
+	settings->nat_port_max = SL_RIG_PORT_MAX;
+	settings->node_count = 8;
+	settings->pool_count = 3;
+}
+
+void sl_rig_open(struct sl_rig *rig)
+{
+	uint8_t mac_a0[6] = SL_RIG_MAC_NODE(0xa0), mac_a2[6] = SL_RIG_MAC_NODE(0xa2);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	memset(rig, 0, sizeof(*rig));
+	network_build();
+	object_load(rig);
+	rig->one_arm.ifindex = if_nametoindex("rig0");
+	rig->other.ifindex = if_nametoindex("rig2");
+	rig->vlan.ifindex = if_nametoindex("rigv");
+	memcpy(rig->vlan.smac, mac_a0, 6);
+	memcpy(rig->one_arm.smac, mac_a0, 6);
+	memcpy(rig->other.smac, mac_a2, 6);
+	/* A veth device has receive queues that a test run may name only with XDP attached. */
+	if (bpf_xdp_attach((int)rig->one_arm.ifindex, rig->xdp_fd, XDP_FLAGS_DRV_MODE, NULL))
+		die("attach to rig0");
+	device_add(rig);
+	service_add(rig, "192.0.2.100", 80, SL_LANE_FAST, SL_RIG_POOL4);
+	service_add(rig, "2001:db8::100", 80, SL_LANE_FAST, SL_RIG_POOL6);
+	service_add(rig, "192.0.2.100", 8080, SL_LANE_SMART, 0);
+	sl_rig_reset(rig);
+}
+
+int sl_rig_close(struct sl_rig *rig)
+{
+	printf("# %u passed, %u failed\n", rig->passed, rig->failed);
+	bpf_object__close(rig->object);
+	return rig->failed || !rig->passed;
+}
+
+static void map_clear(int fd)
+{
+	uint8_t key[sizeof(struct sl_flow_key)];
+
+	while (!bpf_map_get_next_key(fd, NULL, key)) {
+		if (bpf_map_delete_elem(fd, key))
+			return;
+	}
+}
+
+uint32_t sl_rig_entries(int fd)
+{
+	uint8_t key[sizeof(struct sl_flow_key)], next[sizeof(struct sl_flow_key)];
+	uint32_t count = 0;
+	bool first = true;
+
+	while (!bpf_map_get_next_key(fd, first ? NULL : key, next)) {
+		memcpy(key, next, sizeof(key));
+		first = false;
+		count++;
+	}
+	return count;
+}
+
+void sl_rig_tune(struct sl_rig *rig, enum sl_tunable id, uint64_t value)
+{
+	rig->tunables[id] = value;
+}
+
+void sl_rig_node(struct sl_rig *rig, uint32_t slot, uint32_t pool, const char *addr, uint16_t port,
+		 const char *snat)
+{
+	struct sl_node_state *node = &rig->nodes[slot];
+
+	memset(node, 0, sizeof(*node));
+	node->endpoint.addr = sl_frame_addr(addr);
+	node->endpoint.port = htons(port);
+	node->endpoint.proto = 6;
+	node->snat_addr = sl_frame_addr(snat);
+	node->pool = pool;
+	node->weight = 1;
+	node->incarnation = slot + 100;
+	node->admin = SL_NODE_PRESENT;
+	if (bpf_map_update_elem(rig->endpoints_fd, &node->endpoint, &slot, BPF_ANY))
+		die("endpoints");
+}
+
+void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", 4, 4, SL_RIG_MAGLEV_SIZE, &options);
+
+	if (fd < 0)
+		die("inner map");
+	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++) {
+		if (bpf_map_update_elem(fd, &i, &slots[i % count], BPF_ANY))
+			die("inner map");
+	}
+	if (bpf_map_update_elem(rig->maglev_fd, &pool, &fd, BPF_ANY))
+		die("maglev");
+	close(fd);
+	rig->pools[pool].present = 1;
+	rig->pools[pool].node_count = count;
+	rig->pools[pool].maglev_size = SL_RIG_MAGLEV_SIZE;
+}
+
+void sl_rig_reset(struct sl_rig *rig)
+{
+	uint32_t pool4[] = {SL_RIG_NODE_A, SL_RIG_NODE_B};
+	uint32_t pool6[] = {SL_RIG_NODE6_A, SL_RIG_NODE6_B};
+
+	map_clear(rig->flows_fd);
+	map_clear(rig->conns_fd);
+	map_clear(rig->endpoints_fd);
+	memset(rig->nodes, 0, SL_NODES_MAX * sizeof(*rig->nodes));
+	memset(rig->pools, 0, SL_POOLS_MAX * sizeof(*rig->pools));
+	memset(rig->tunables, 0xff, SL_POOLS_MAX * SL_TUNABLE_KEYS * sizeof(*rig->tunables));
+	memcpy(rig->tunables, tunable_defaults, sizeof(tunable_defaults));
+	settings_fill(rig->settings);
+	sl_rig_node(rig, SL_RIG_NODE_A, SL_RIG_POOL4, "10.0.0.11", 8000, "10.0.0.2");
+	sl_rig_node(rig, SL_RIG_NODE_B, SL_RIG_POOL4, "10.0.0.12", 8000, "10.0.0.2");
+	sl_rig_node(rig, SL_RIG_NODE6_A, SL_RIG_POOL6, "fd00::11", 8000, "fd00::2");
+	sl_rig_node(rig, SL_RIG_NODE6_B, SL_RIG_POOL6, "fd00::12", 8000, "fd00::2");
+	sl_rig_table(rig, SL_RIG_POOL4, pool4, 2);
+	sl_rig_table(rig, SL_RIG_POOL6, pool6, 2);
+	sl_rig_events(rig, NULL);
+	sl_rig_count_mark(rig);
+}
+
+int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out)
+{
+	struct xdp_md context = {
+		.data_end = (uint32_t)in->len,
+		.ingress_ifindex = rig->one_arm.ifindex,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in->bytes, .data_size_in = (uint32_t)in->len,
+		    .data_out = ret_out->bytes, .data_size_out = SL_FRAME_MAX, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(rig->xdp_fd, &run))
+		die("test run of sluice_xdp");
+	ret_out->len = run.data_size_out;
+	return (int)run.retval;
+}
+
+static int tc_run(int fd, const struct sl_frame_spec *spec)
+{
+	struct sl_frame in, out;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in.bytes, .data_out = out.bytes,
+		    .data_size_out = SL_FRAME_MAX, .repeat = 1);
+
+	sl_frame_build(&in, spec);
+	run.data_size_in = (uint32_t)in.len;
+	if (bpf_prog_test_run_opts(fd, &run))
+		die("test run of a TC program");
+	return (int)run.retval;
+}
+
+int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec)
+{
+	return tc_run(rig->egress_fd, spec);
+}
+
+int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec)
+{
+	return tc_run(rig->ingress_fd, spec);
+}
+
+static uint64_t counter_sum(const struct sl_rig *rig, enum sl_counter id)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < SL_CPUS_MAX; cpu++)
+		sum += rig->counters[cpu].v[id];
+	return sum;
+}
+
+uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id)
+{
+	return counter_sum(rig, id) - rig->counters_before[id];
+}
+
+void sl_rig_count_mark(struct sl_rig *rig)
+{
+	for (uint32_t id = 0; id < SL_COUNTER_COUNT; id++)
+		rig->counters_before[id] = counter_sum(rig, id);
+}
+
+const char *sl_rig_counter_name(enum sl_counter id)
+{
+	return counter_names[id];
+}
+
+static int event_take(void *context, void *data, size_t size)
+{
+	if (context && size == sizeof(struct sl_event))
+		memcpy(context, data, size);
+	return 0;
+}
+
+uint32_t sl_rig_events(struct sl_rig *rig, struct sl_event *ret_last)
+{
+	struct ring_buffer *ring = ring_buffer__new(rig->events_fd, event_take, ret_last, NULL);
+	int count;
+
+	if (!ring)
+		die("events");
+	count = ring_buffer__consume(ring);
+	ring_buffer__free(ring);
+	return count < 0 ? 0 : (uint32_t)count;
+}
+
+void sl_rig_check(struct sl_rig *rig, bool ok, const char *name, const char *why, ...)
+{
+	va_list args;
+
+	if (ok) {
+		rig->passed++;
+		printf("ok %s\n", name);
+		return;
+	}
+	rig->failed++;
+	printf("not ok %s: ", name);
+	va_start(args, why);
+	vprintf(why, args);
+	va_end(args);
+	printf("\n");
+}
