@@ -53,7 +53,7 @@ PACKAGES := \
 	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev libjemalloc-dev \
 	libcap-ng-dev pkg-config \
 	clang-format clang-tidy cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
-	curl jq prometheus socat python3 python3-scapy nodejs npm ca-certificates \
+	curl jq prometheus socat ca-certificates nodejs npm \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk
 
@@ -79,6 +79,7 @@ NETTOOLS := $(patsubst tests/net/%.c,$(B)/net/%,$(wildcard tests/net/*.c))
 PROGRAMS := $(B)/sluice $(B)/sluiced
 
 .PHONY: all
+.DEFAULT_GOAL := all
 all: $(PROGRAMS) $(B)/sluice.bpf.o $(B)/standin
 
 $(B)/%.c.o: %.c
@@ -148,15 +149,80 @@ $(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
 
+$(B)/e2e/%: $(B)/tests/e2e/%.c.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
+
+E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
+
 .SECONDARY:
-.PHONY: unit bpftests bench-programs nettools
+.PHONY: unit bpftests bench-programs nettools e2etools
 unit: $(UNIT)
 bpftests: $(BPFTESTS)
 nettools: $(NETTOOLS)
+e2etools: $(E2ETOOLS)
 bench-programs: $(BENCH)
+
+# ---- the commands of the README ---------------------------------------------------------------
+.PHONY: deps check test bench vmtest run docs install uninstall
+
+# Installs what is missing, and only that. Node from Debian only where there is none at all.
+deps:
+	$(Q)tests/deps.sh $(PACKAGES)
+
+# The fast part: formatting, static analysis, layers, unit tests; under a minute once built.
+check: deps
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)tests/run.sh lint unit
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory all unit bpftests nettools e2etools
+	$(Q)$(MAKE) --no-print-directory SAN=1 all unit e2etools
+	$(Q)tests/e2e/deps.sh
+	$(Q)tests/run.sh lint unit unit-san standin bpf net e2e e2e-san vm
+
+vmtest: deps
+	$(Q)$(MAKE) --no-print-directory all bpftests nettools
+	$(Q)tests/run.sh vm
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all bench-programs e2etools
+	$(Q)tests/bench/run.sh
+
+# A small cluster on this machine; Ctrl-C takes it away. MODEL=path.gguf serves a model of yours.
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/e2e/deps.sh
+	$(Q)tests/e2e/cluster.sh $(MODEL)
+
+# Generated documents.
+docs: $(PROGRAMS)
+	$(Q)$(B)/sluice tune --markdown >docs/tunables.md
+
+install: all
+	install -D -m 0755 $(B)/sluice $(DESTDIR)$(PREFIX)/sbin/sluice
+	install -D -m 0755 $(B)/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
+	install -D -m 0644 docs/sluice.8 $(DESTDIR)$(PREFIX)/share/man/man8/sluice.8
+	install -D -m 0644 docs/sluiced.8 $(DESTDIR)$(PREFIX)/share/man/man8/sluiced.8
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/sluice $(DESTDIR)$(PREFIX)/sbin/sluiced
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/sluice.8 $(DESTDIR)$(PREFIX)/share/man/man8/sluiced.8
 
 .PHONY: clean
 clean:
 	$(Q)rm -rf build build-san
+
+.PHONY: help
+help:
+	@echo 'make run      a small cluster on this machine (Ctrl-C ends it; MODEL=path.gguf)'
+	@echo 'make test     install what is missing, build, run every test'
+	@echo 'make check    format, static analysis, layers, unit tests'
+	@echo 'make bench    the comparison tables'
+	@echo 'make vmtest   BPF and network tests inside other kernels'
+	@echo 'make install  sluice, sluiced and their man pages below PREFIX (/usr/local)'
+	@echo 'make clean    remove build/ and build-san/'
+	@echo 'V=1 shows commands; SAN=1 builds with the sanitizers into build-san/'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

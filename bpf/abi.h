@@ -29,7 +29,7 @@
 #include <linux/types.h>
 #include "bpf/limits.h"
 
-#define SL_ABI_VERSION 1
+#define SL_ABI_VERSION 1u
 #define SL_PIN_ROOT    "/sys/fs/bpf"
 #define SL_PIN_DIR     "/sys/fs/bpf/sluice/v1" /* SLUICE_PIN_DIR in the environment overrides */
 
@@ -101,28 +101,28 @@ enum sl_outcome {
 };
 
 /* Why an outcome was reported; index of sl_node_state.signals. Append only. */
-#define SL_SIGNALS(X)                                                                              \
-	X(NONE, "none", "no signal")                                                               \
-	X(SUCCESS, "success", "first byte or token arrived")                                       \
-	X(SYN_RETRANS, "syn_retransmitted", "SYN repeated without SYN-ACK")                        \
-	X(RST_EARLY, "reset_early", "RST in window before the first response byte")                \
-	X(ICMP_UNREACH, "icmp_unreachable", "ICMP unreachable for a live flow")                    \
-	X(CONNECT_SLOW, "connect_slow", "connect over its slow bound")                             \
-	X(FIRST_BYTE_SLOW, "first_byte_slow", "first byte over its slow bound")                    \
-	X(STALL, "stall", "no byte from a node with requests waiting")                             \
-	X(CONNECT_ERROR, "connect_error", "the daemon's connect failed")                           \
-	X(CONNECT_TIMEOUT, "connect_timeout", "the daemon's connect timed out")                    \
-	X(RESET, "reset", "connection reset under a request")                                      \
-	X(TTFT_TIMEOUT, "ttft_timeout", "no first token within its bound")                         \
-	X(STREAM_STALL, "stream_stall", "no token within the inter-token bound")                   \
-	X(TOTAL_TIMEOUT, "total_timeout", "request over its total bound")                          \
-	X(STREAM_CUT, "stream_cut", "stream ended before its terminator")                          \
-	X(HTTP_5XX, "http_5xx", "5xx answer")                                                      \
-	X(BAD_BODY, "bad_body", "answer or framing is not valid")                                  \
-	X(BUSY, "busy", "429, or 503 with Retry-After: neutral")                                   \
-	X(CLIENT_ERROR, "client_error", "4xx answer: neutral")                                     \
-	X(CLIENT_GONE, "client_gone", "the client left: neutral")                                  \
-	X(PROBE_LOST, "probe_lost", "half-open probe without an outcome in time")                  \
+#define SL_SIGNALS(X)                                                               \
+	X(NONE, "none", "no signal")                                                \
+	X(SUCCESS, "success", "first byte or token arrived")                        \
+	X(SYN_RETRANS, "syn_retransmitted", "SYN repeated without SYN-ACK")         \
+	X(RST_EARLY, "reset_early", "RST in window before the first response byte") \
+	X(ICMP_UNREACH, "icmp_unreachable", "ICMP unreachable for a live flow")     \
+	X(CONNECT_SLOW, "connect_slow", "connect over its slow bound")              \
+	X(FIRST_BYTE_SLOW, "first_byte_slow", "first byte over its slow bound")     \
+	X(STALL, "stall", "no byte from a node with requests waiting")              \
+	X(CONNECT_ERROR, "connect_error", "the daemon's connect failed")            \
+	X(CONNECT_TIMEOUT, "connect_timeout", "the daemon's connect timed out")     \
+	X(RESET, "reset", "connection reset under a request")                       \
+	X(TTFT_TIMEOUT, "ttft_timeout", "no first token within its bound")          \
+	X(STREAM_STALL, "stream_stall", "no token within the inter-token bound")    \
+	X(TOTAL_TIMEOUT, "total_timeout", "request over its total bound")           \
+	X(STREAM_CUT, "stream_cut", "stream ended before its terminator")           \
+	X(HTTP_5XX, "http_5xx", "5xx answer")                                       \
+	X(BAD_BODY, "bad_body", "answer or framing is not valid")                   \
+	X(BUSY, "busy", "429, or 503 with Retry-After: neutral")                    \
+	X(CLIENT_ERROR, "client_error", "4xx answer: neutral")                      \
+	X(CLIENT_GONE, "client_gone", "the client left: neutral")                   \
+	X(PROBE_LOST, "probe_lost", "half-open probe without an outcome in time")   \
 	X(OPERATOR, "operator", "an operator's command")
 
 enum sl_signal {
@@ -163,31 +163,31 @@ struct sl_node_state {
 	__u32 incarnation;	  /* changes when the slot gets another endpoint */
 	__u32 pad0;
 
-	__u64 breaker;		   /* packed word */
-	__u32 consecutive;	   /* failures in a row */
-	__u32 ejected;		   /* 1 while counted in sl_pool_state.ejected */
-	__u64 recovered_ms;	   /* last time it closed again; 0 never: start of the slow start */
-	__u64 changed_ns;	   /* last transition */
-	__u32 last_signal;	   /* enum sl_signal of the last transition */
-	__u32 last_plane;	   /* enum sl_plane */
-	__u32 trips;		   /* closed or half-open -> open, cumulative */
-	__u32 cap_denied;	   /* trips that the ejection cap refused, cumulative */
+	__u64 breaker;	    /* packed word */
+	__u32 consecutive;  /* failures in a row */
+	__u32 ejected;	    /* 1 while counted in sl_pool_state.ejected */
+	__u64 recovered_ms; /* last time it closed again; 0 never: start of the slow start */
+	__u64 changed_ns;   /* last transition */
+	__u32 last_signal;  /* enum sl_signal of the last transition */
+	__u32 last_plane;   /* enum sl_plane */
+	__u32 trips;	    /* closed or half-open -> open, cumulative */
+	__u32 cap_denied;   /* trips that the ejection cap refused, cumulative */
 	__u64 pad1[2];
 
 	__u64 window[SL_WINDOW_BUCKETS];
 	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */
 	__u64 pad2[5];
 
-	__u64 flows_opened;   /* fast lane, cumulative; in flight = opened - closed */
+	__u64 flows_opened; /* fast lane, cumulative; in flight = opened - closed */
 	__u64 flows_closed;
-	__u32 requests;	      /* in flight in the daemon */
-	__u32 connect_us;     /* moving average, 1/8 */
-	__u32 first_byte_us;  /* moving average, 1/8 */
-	__u32 waiting;	      /* flows or requests that have sent and got no byte back yet */
-	__u64 last_byte_ns;   /* last payload byte from the node */
-	__u64 last_sent_ns;   /* last payload byte to the node */
-	__u64 bytes_in;	      /* payload from the node */
-	__u64 bytes_out;      /* payload to the node */
+	__u32 requests;	     /* in flight in the daemon */
+	__u32 connect_us;    /* moving average, 1/8 */
+	__u32 first_byte_us; /* moving average, 1/8 */
+	__u32 waiting;	     /* flows or requests that have sent and got no byte back yet */
+	__u64 last_byte_ns;  /* last payload byte from the node */
+	__u64 last_sent_ns;  /* last payload byte to the node */
+	__u64 bytes_in;	     /* payload from the node */
+	__u64 bytes_out;     /* payload to the node */
 
 	__u64 signals[24];
 };
@@ -213,8 +213,8 @@ struct sl_pool_state {
 	__u32 ejected;	   /* nodes ejected now: atomic add, checked after the increment */
 	__u32 generation;  /* raised whenever the lookup table is swapped */
 	__u32 pad0[3];
-	__u64 no_node;	   /* choices that found no node at all */
-	__u64 panics;	   /* choices made in panic */
+	__u64 no_node; /* choices that found no node at all */
+	__u64 panics;  /* choices made in panic */
 	__u64 pad1[2];
 	char name[64]; /* of the configuration file, NUL-terminated */
 };
@@ -273,17 +273,17 @@ enum sl_tcp_state {
 
 /* What is measured of one connection to a node, on either lane. */
 struct sl_conn {
-	__u64 syn_ns;	      /* first SYN sent to the node */
-	__u64 request_ns;     /* first payload byte to the node since its last byte back; 0 none */
-	__u64 last_ns;	      /* last packet either way */
-	__u32 node;	      /* node slot */
-	__u32 incarnation;    /* of the slot when the connection began */
-	__u32 ticket;	      /* breaker ticket: generation and probe flag, see breaker.h */
-	__u32 next_seq;	      /* end of what the node acknowledged last: lower edge of its window */
-	__u32 node_seq;	      /* next sequence number expected from the node */
-	__u8 state;	      /* enum sl_tcp_state */
-	__u8 syn_retrans;     /* repeats of the SYN */
-	__u8 reported;	      /* bit per kind of signal already counted for this flow */
+	__u64 syn_ns;	   /* first SYN sent to the node */
+	__u64 request_ns;  /* first payload byte to the node since its last byte back; 0 none */
+	__u64 last_ns;	   /* last packet either way */
+	__u32 node;	   /* node slot */
+	__u32 incarnation; /* of the slot when the connection began */
+	__u32 ticket;	   /* breaker ticket: generation and probe flag, see breaker.h */
+	__u32 next_seq;	   /* end of what the node acknowledged last: lower edge of its window */
+	__u32 node_seq;	   /* next sequence number expected from the node */
+	__u8 state;	   /* enum sl_tcp_state */
+	__u8 syn_retrans;  /* repeats of the SYN */
+	__u8 reported;	   /* bit per kind of signal already counted for this flow */
 	__u8 pad;
 };
 SL_STATIC_ASSERT(sizeof(struct sl_conn) == 48, "sl_conn");

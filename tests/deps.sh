@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs the Debian packages of the list that are missing: tests/deps.sh PACKAGE...
+#
+# nodejs and npm count as present when `node` and `npm` are on the PATH, wherever they came from.
+# Services that a package would start are not wanted here: a policy refuses them meanwhile.
+set -eu
+missing=()
+for package in "$@"; do
+	case $package in
+	nodejs | npm)
+		tool=${package/nodejs/node}
+		command -v "$tool" >/dev/null && continue
+		;;
+	esac
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "missing packages: ${missing[*]}" >&2
+	echo "install them as root: apt-get install ${missing[*]}" >&2
+	exit 1
+fi
+echo "  DEPS    installing: ${missing[*]}"
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod +x "$policy"
+	trap 'rm -f "$policy"' EXIT
+fi
+log=$(mktemp)
+if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+	tail -20 "$log" >&2
+	rm -f "$log"
+	exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Checks the layer rules: who may include what. Prints every breach as FILE:LINE: reason; exit 1.
+#
+#   base <- io <- http <- wire <- upstream <- stage <- request <- ops <- main
+#   kernel sees base; policy sees base and the pure headers of bpf/; loader and user meet in base
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+
+declare -A sees=(
+	[base]="base"
+	[io]="base io"
+	[http]="base io http"
+	[wire]="base io http wire"
+	[kernel]="base kernel"
+	[policy]="base policy"
+	[upstream]="base io http wire kernel policy upstream"
+	[store]="base io http wire kernel policy upstream store"
+	[stage]="base io http wire kernel policy upstream store"
+	[request]="base io http wire kernel policy upstream store stage request"
+	[quality]="base io http wire kernel policy upstream store quality"
+	[ops]="base io http wire kernel policy upstream store stage request quality ops"
+	[main]="base ops"
+	[loader]="base loader"
+)
+shared_bpf=" abi.h limits.h counters.def breaker.h hash.h "
+
+# Libraries: header pattern -> the files or folders that may include it.
+libraries=(
+	'liburing\.h|user/io/'
+	'openssl/|user/io/'
+	'bpf/(bpf|libbpf|btf)\.h|loader/ user/kernel/'
+	'libfyaml\.h|user/base/yaml.c'
+	'jansson\.h|user/ops/json.c tests/'
+	'xxhash\.h|user/request/routes.c'
+	'sqlite3\.h|user/store/'
+)
+
+breaches=0
+breach() {
+	printf '%s: %s\n' "$1" "$2"
+	breaches=$((breaches + 1))
+}
+
+layer_of() {
+	case $1 in
+	user/main.c) echo main ;;
+	user/*/*) local rest=${1#user/}; echo "${rest%%/*}" ;;
+	loader/*) echo loader ;;
+	bpf/*) echo bpf ;;
+	esac
+}
+
+# FILE:LINE:INCLUDED for each quoted include of the project's own headers.
+quoted=$(grep -rnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' bpf user loader --include='*.[ch]' --include='*.cc' |
+	sed -E 's/#[[:space:]]*include[[:space:]]+"([^"]+)"/\1/; s/[[:space:]]//g')
+while IFS=: read -r file line header; do
+	[ -n "$file" ] || continue
+	from=$(layer_of "$file")
+	at="$file:$line"
+	if [ "$from" = bpf ]; then
+		[[ $header == bpf/* ]] || breach "$at" "bpf/ includes $header: it may see nothing but bpf/"
+		continue
+	fi
+	case $header in
+	bpf/*)
+		[[ $shared_bpf == *" ${header#bpf/} "* ]] ||
+			breach "$at" "$header belongs to the BPF object alone (shared:$shared_bpf)"
+		;;
+	user/* | loader/*)
+		to=$(layer_of "$header")
+		[ -n "${sees[$from]:-}" ] || { breach "$at" "layer \"$from\" is not in the list of layers"; continue; }
+		[[ " ${sees[$from]} " == *" $to "* ]] ||
+			breach "$at" "$from includes $header: it may see ${sees[$from]}"
+		if [ "$from" = stage ] && [ "$to" = stage ] && [ "$(basename "${file%.*}")" != "$(basename "${header%.*}")" ]; then
+			breach "$at" "stages never include each other"
+		fi
+		;;
+	*) breach "$at" "include \"$header\" is not relative to the repository's root" ;;
+	esac
+done <<<"$quoted"
+
+for rule in "${libraries[@]}"; do
+	pattern=${rule%|*}
+	allowed=${rule##*|}
+	while IFS=: read -r file line _; do
+		[ -n "$file" ] || continue
+		ok=0
+		for place in $allowed; do
+			[[ $file == "$place"* ]] && ok=1
+		done
+		[ "$ok" = 1 ] || breach "$file:$line" "library header $pattern belongs to $allowed"
+	done < <(grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]+<($pattern)" user loader --include='*.[ch]' --include='*.cc')
+done
+
+# Cycles cannot come from the table above, except within one layer: one noun a file pair keeps
+# headers free of them, and the compiler finds the rest.
+top=$(git ls-files | grep -v '^\.' | cut -d/ -f1 | sort -u | tr '\n' ' ')
+for name in $top; do
+	case " Makefile README.md LICENSE bpf user loader tests vmtest docs " in
+	*" $name "*) ;;
+	*) breach "$name" "not one of the top-level names" ;;
+	esac
+done
+
+if [ "$breaches" -gt 0 ]; then
+	echo "layers: $breaches breaches"
+	exit 1
+fi
+echo "ok layers"

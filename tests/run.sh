@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs test programs and counts their cases: tests/run.sh GROUP...
+#
+#   lint   layer rules, formatting, static analysis
+#   unit   build/unit/*/*           unit-san   the same under the sanitizers
+#   bpf    build/bpf/*              packets through test runs of the BPF object
+#   net    tests/net/*.sh           real packets in network namespaces
+#   e2e    tests/e2e/run.sh         real clients, real servers      e2e-san   under the sanitizers
+#   standin  the stand-in server's own test
+#   vm     vmtest/run all           bpf and net again inside other kernels
+#
+# A case is a line "ok NAME" or "not ok NAME: why", or one of cmocka's own. A program that fails
+# without naming a case counts as one failed case; one that names none and succeeds, as passed.
+# Logs: build/test-logs. The last line is "N passed, N failed"; exit status 1 when any failed.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+logs=build/test-logs
+mkdir -p "$logs"
+passed=0
+failed=0
+skipped=0
+failures=()
+limit_s=${TEST_LIMIT_S:-900}
+
+# run NAME COMMAND...: one program, its output in a log, its cases counted.
+run() {
+	local name=$1 log rc ok bad skip start=$SECONDS
+	shift
+	log=$logs/${name//\//-}.log
+	timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
+	rc=$?
+	ok=$(grep -cE '^(ok |\[       OK \] )' "$log")
+	bad=$(grep -cE '^(not ok |\[  FAILED  \] [^0-9])' "$log")
+	skip=$(grep -cE '^skip |^ok .* # SKIP' "$log")
+	# cmocka names a failed test twice: once when it fails, once in its summary
+	if grep -qE '^\[  FAILED  \] [0-9]+ test' "$log"; then bad=$(grep -E '^\[  FAILED  \] [0-9]+ test' "$log" | grep -oE '[0-9]+' | head -1); fi
+	if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+	if [ "$rc" -eq 0 ] && [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ]; then ok=1; fi
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	skipped=$((skipped + skip))
+	if [ "$bad" -gt 0 ]; then
+		failures+=("$name")
+		printf 'FAIL  %-34s %3d passed %3d failed  %4ds  (status %d)\n' "$name" "$ok" "$bad" $((SECONDS - start)) "$rc"
+		{ grep -E '^not ok |FAILED|ERROR|error:|runtime error|Sanitizer' "$log" | head -40; echo "--- end of $log:"; tail -25 "$log"; } | sed 's/^/      /'
+	else
+		printf 'ok    %-34s %3d passed             %4ds\n' "$name" "$ok" $((SECONDS - start))
+	fi
+}
+
+group_lint() {
+	run lint/layers tests/lint/layers.sh
+	run lint/format tests/lint/format.sh
+	run lint/analysis tests/lint/analysis.sh
+}
+
+units() { # BUILD NAME
+	local program
+	for program in "$1"/unit/*/*; do
+		[ -x "$program" ] && run "$2/${program#"$1"/unit/}" "$program"
+	done
+}
+
+group_unit() { units build unit; }
+group_unit-san() { units build-san unit-san; }
+
+group_bpf() {
+	local program
+	for program in build/bpf/*; do
+		[ -f "$program" ] && [ -x "$program" ] && run "bpf/$(basename "$program")" "$program"
+	done
+}
+
+group_net() {
+	local script
+	for script in tests/net/*.sh; do
+		[ -x "$script" ] && [ "$(basename "$script")" != lib.sh ] && run "net/$(basename "$script" .sh)" "$script"
+	done
+}
+
+group_standin() { run standin/selftest tests/standin/selftest.sh; }
+group_e2e() { run e2e tests/e2e/run.sh build; }
+group_e2e-san() { run e2e-san tests/e2e/run.sh build-san; }
+group_vm() { TEST_LIMIT_S=1500; limit_s=1500; run vm vmtest/run all; }
+
+for group in "$@"; do
+	declare -F "group_$group" >/dev/null || { echo "tests/run.sh: unknown group \"$group\""; exit 2; }
+	"group_$group"
+done
+
+if [ "$failed" -gt 0 ]; then
+	printf 'failed: %s\n' "${failures[*]}"
+fi
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
