@@ -472,25 +472,53 @@ static int on_event(struct builder *b, struct fy_event *event)
 
 /* ---- parse --------------------------------------------------------------------------------- */
 
-/* The library skips such bytes without a word. */
+/* Where the check of the bytes is. */
+struct scan {
+	struct sl_yaml_mark mark;
+	long open;	/* brackets */
+	unsigned blank; /* blank lines in a row */
+	bool seen;	/* something in this line */
+};
+
+/* What is wrong with the text up to this byte; NULL: nothing. */
+static const char *scan_byte(struct scan *scan, unsigned char byte)
+{
+	if (byte == '\n') {
+		scan->blank = scan->seen ? 0 : scan->blank + 1;
+		scan->seen = false;
+		return scan->blank > SL_YAML_BLANK_MAX ? "too many blank lines in a row" : NULL;
+	}
+	scan->seen |= byte != ' ' && byte != '\t' && byte != '\r';
+	if (byte == '[' || byte == '{')
+		scan->open++;
+	else if (byte == ']' || byte == '}')
+		scan->open--;
+	return scan->open > (long)SL_YAML_OPEN_MAX ? "too many open brackets" : NULL;
+}
+
+/* Refuses what the library skips without a word, and what it takes too long over. */
 static int check_bytes(struct sl_report *report)
 {
 	struct sl_span rest = report->source;
-	unsigned column = 1;
-	unsigned line = 1;
+	struct scan scan = {.mark = {1, 1}};
 
 	while (rest.len > 0) {
 		unsigned char byte = (unsigned char)rest.data[0];
 		size_t len = sl_text_utf8_len(rest.data, rest.len);
+		const char *wrong = scan_byte(&scan, byte);
 
+		if (wrong != NULL) {
+			sl_report_add(report, scan.mark.line, scan.mark.column, "%s", wrong);
+			return -EINVAL;
+		}
 		if (len == 0 || byte == 0x7f ||
 		    (byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r')) {
-			sl_report_add(report, line, column,
+			sl_report_add(report, scan.mark.line, scan.mark.column,
 				      "byte 0x%02x is not text (expected UTF-8)", byte);
 			return -EINVAL;
 		}
-		column = byte == '\n' ? 1 : column + 1;
-		line += byte == '\n';
+		scan.mark.column = byte == '\n' ? 1 : scan.mark.column + 1;
+		scan.mark.line += byte == '\n';
 		rest.data += len;
 		rest.len -= len;
 	}

@@ -21,6 +21,9 @@
 #define SL_YAML_DEPTH_MAX    16u
 #define SL_YAML_MAP_KEYS_MAX 1024u
 #define SL_YAML_ANCHORS_MAX  256u
+/* Two shapes that cost libfyaml 0.7 seconds and gigabytes; counted before it sees them. */
+#define SL_YAML_OPEN_MAX  1000u /* opening brackets less closing ones, wherever they stand */
+#define SL_YAML_BLANK_MAX 2000u /* blank lines in a row */
 
 enum sl_yaml_kind {
 	SL_YAML_NULL = 0, /* nothing, ~ or null */

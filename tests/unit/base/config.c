@@ -592,6 +592,16 @@ static void limits_hold(void **state)
 	assert_int_equal(sl_config_parse("t.yaml", text, len, &config, &errors), -EINVAL);
 	assert_non_null(strstr(errors, "listen: 17 entries are too many (at most 16)"));
 	free(errors);
+	/* Shapes that are dear to parse: refused before. */
+	memset(text, '[', 1u << 20);
+	assert_int_equal(sl_config_parse("t.yaml", text, 1u << 20, &config, &errors), -EINVAL);
+	assert_non_null(strstr(errors, "t.yaml:1:1001: error: too many open brackets\n"));
+	free(errors);
+	memset(text, '\n', 1u << 20);
+	text[0] = '|';
+	assert_int_equal(sl_config_parse("t.yaml", text, 1u << 20, &config, &errors), -EINVAL);
+	assert_non_null(strstr(errors, "t.yaml:2002:1: error: too many blank lines in a row\n"));
+	free(errors);
 	len = 0;
 	for (unsigned i = 0; i < 80; i++)
 		len += (size_t)sprintf(text + len, "key%u: 1\n", i);
