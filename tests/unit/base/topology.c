@@ -59,8 +59,12 @@ static void check_maps(const struct fake *f)
 	for (uint32_t i = 0; i < f->services.count; i++) {
 		uint32_t pool = f->services.entries[i].service.pool;
 
-		if (f->services.entries[i].service.lane == SL_LANE_FAST)
-			assert_true(f->tables[pool] != NULL && f->pools[pool].present);
+		if (f->services.entries[i].service.lane != SL_LANE_FAST)
+			continue;
+		assert_true(f->tables[pool] != NULL && f->pools[pool].present);
+		for (uint32_t n = 0; n < f->table_sizes[pool]; n++)
+			if (f->tables[pool][n] != 0)
+				assert_true(f->nodes[f->tables[pool][n]].admin & SL_NODE_PRESENT);
 	}
 }
 
