@@ -402,6 +402,7 @@ static void test_reload(void **unused)
 	apply_spec(f, "third:9 embed:6,5 chat:8,4,3,1", &t);
 	assert_int_equal(t.nodes_added, 2);
 	assert_int_equal(t.nodes_removed, 1);
+	assert_int_equal(t.repaired, 0); /* the removal itself gave the place back */
 	assert_int_equal(t.pool_slots[2], 1);
 	assert_int_equal(t.node_slots[2][2], 3);
 	assert_int_equal(sl_breaker_state(f->nodes[3].breaker), SL_BREAKER_OPEN);
