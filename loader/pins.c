@@ -54,14 +54,37 @@ static bool on_bpffs(const char *path)
 	}
 }
 
+static bool same_mounts(const struct stat *own, pid_t pid)
+{
+	char path[SL_PINS_PATH_MAX];
+	struct stat other;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return stat(path, &other) || own->st_ino == other.st_ino; /* unreadable tells nothing */
+}
+
 /* Whether this mount namespace is one that `ip netns exec` or the like made for one command. */
 static bool mounts_are_private(void)
 {
+	struct stat own;
+
+	return !stat("/proc/self/ns/mnt", &own) &&
+	       (!same_mounts(&own, 1) || !same_mounts(&own, getppid()));
+}
+
+/* Pins outlive this command only if bpffs outlives it. */
+static void warn_private(const char *dir)
+{
 	struct stat own, init;
 
-	if (stat("/proc/self/ns/mnt", &own) || stat("/proc/1/ns/mnt", &init))
-		return false;
-	return own.st_ino != init.st_ino;
+	if (!mounts_are_private() || stat(dir, &own) || stat("/proc/1/root" SL_PIN_ROOT, &init) ||
+	    own.st_dev == init.st_dev)
+		return;
+	sl_say_warning("enter the network namespace with `nsenter --net=/run/netns/NAME`, which "
+		       "keeps the mounts",
+		       "\"%s\" lies in a private mount namespace (`ip netns exec` makes one): "
+		       "everything ends with its last process",
+		       dir);
 }
 
 static int mount_bpffs(const char *dir)
@@ -149,7 +172,10 @@ int sl_pins_prepare(const char *dir, int *ret_lock_fd)
 			return error;
 	}
 	error = make_dirs(sl_pins_path(dir, SL_PINS_RECORDS, records));
-	return error ? error : sl_pins_lock(dir, ret_lock_fd);
+	if (error)
+		return error;
+	warn_private(dir);
+	return sl_pins_lock(dir, ret_lock_fd);
 }
 
 bool sl_pins_complete(const char *dir)

@@ -133,6 +133,11 @@ static void say_sick(const struct sl_status_look *look, uint32_t pool,
 		sl_text_append_string(text, ", none takes new flows");
 }
 
+static bool is_xdp(const struct sl_attachment *record)
+{
+	return record->kind == SL_ATTACH_XDP_NATIVE || record->kind == SL_ATTACH_XDP_GENERIC;
+}
+
 static uint32_t xdp_device_count(const struct sl_view *view)
 {
 	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
@@ -140,9 +145,7 @@ static uint32_t xdp_device_count(const struct sl_view *view)
 
 	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
 	for (uint32_t i = 0; i < count; i++)
-		devices += (records[i].kind == SL_ATTACH_XDP_NATIVE ||
-			    records[i].kind == SL_ATTACH_XDP_GENERIC) &&
-			   sl_attach_alive(view->dir, &records[i]);
+		devices += is_xdp(&records[i]) && sl_attach_alive(view->dir, &records[i]);
 	return devices;
 }
 
@@ -272,20 +275,28 @@ static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 		say_node(look, slot, text);
 }
 
+/* One line a device: its XDP mode, then its TC hooks. */
 static void say_devices(const struct sl_view *view, struct sl_text *text)
 {
 	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
 	uint32_t count;
 
 	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
-	if (count)
-		sl_text_append_string(text, "\ndevices\n");
+	sl_text_append_string(text, "\ndevices\n");
 	for (uint32_t i = 0; i < count; i++) {
-		if (records[i].kind == SL_ATTACH_CLSACT)
+		if (!is_xdp(&records[i]))
 			continue;
-		sl_text_printf(text, "  %-16s %-12s%s\n", records[i].device,
-			       sl_attach_kind_name(records[i].kind),
-			       sl_attach_alive(view->dir, &records[i]) ? "" : " (device is gone)");
+		sl_text_printf(text, "  %-16s %s", records[i].device,
+			       sl_attach_kind_name(records[i].kind));
+		for (uint32_t other = 0; other < count; other++) {
+			if (records[other].ifindex == records[i].ifindex &&
+			    records[other].netns == records[i].netns && !is_xdp(&records[other]))
+				sl_text_printf(text, ", %s",
+					       sl_attach_kind_name(records[other].kind));
+		}
+		sl_text_append_string(text, sl_attach_alive(view->dir, &records[i])
+						    ? "\n"
+						    : " (the device is gone)\n");
 	}
 }
 
@@ -302,7 +313,7 @@ static const struct counter_name counter_names[SL_COUNTER_COUNT] = {
 
 static void say_counters(const struct sl_view *view, struct sl_text *text)
 {
-	sl_text_append_string(text, "\npackets and flows (what is not zero)\n");
+	sl_text_append_string(text, "\npackets and flows, counters above zero\n");
 	for (unsigned i = 0; i < SL_COUNTER_COUNT; i++) {
 		uint64_t value = sl_view_counter(view, i);
 
