@@ -74,6 +74,16 @@ port=$(sed -n 's/.*listening on .*://p' "$work/out")
 url=http://127.0.0.1:$port
 admin=http://127.0.0.1:$(sed -n 's/.*admin on .*://p' "$work/out")
 
+# section NAME: says what comes; ends the test when the server is gone
+section() {
+	if ! kill -0 "$server" 2>/dev/null; then
+		wait "$server" 2>/dev/null
+		echo "not ok server: ended with status $? before: $1"
+		exit 1
+	fi
+	echo "# $1"
+}
+
 # ask PATH BODY [curl option]...: the body to $work/body, the head to $work/head; prints the status
 ask() {
 	local path=$1 body=$2
@@ -103,7 +113,7 @@ content_chunks() {
 	grep -c '"delta":{"content":' "$work/body"
 }
 
-echo "# endpoints"
+section "endpoints"
 check chat-status "$(ask /v1/chat/completions "$(chat_body hi ',"max_tokens":8')")" 200
 check chat-shape "$(jq -c '[.object, .model, .choices[0].message.role, .choices[0].finish_reason,
 	.usage.completion_tokens, .usage.total_tokens - .usage.prompt_tokens, .system_fingerprint,
@@ -195,7 +205,7 @@ check no-model "$(ask /v1/chat/completions '{"messages":[{"role":"user","content
 check bad-max-tokens "$(ask /v1/chat/completions "$(chat_body hi ',"max_tokens":0')")" 400
 check context-length "$(ask /v1/chat/completions "$(chat_body hi ',"max_tokens":1000000')") $(jq -r .error.code "$work/body")" '400 context_length_exceeded'
 
-echo "# http"
+section "http"
 check keep-alive "$(curl -s -o /dev/null -o /dev/null -w '%{num_connects}' "$url/health" "$url/health")" 10
 check expect-continue "$(ask /v1/chat/completions "$(chat_body hi)" -H 'Expect: 100-continue')" 200
 has expect-continue-head "$work/head" 'HTTP/1.1 100 Continue'
@@ -224,7 +234,7 @@ check http10 "$(curl -sN0 -d "$(chat_body hi ',"stream":true,"max_tokens":8')" "
 big=$(ask /v1/chat/completions "$(chat_body hi ',"stream":true,"max_tokens":100000,"ignore_eos":true')" --limit-rate 50M)
 check long-stream "$big $(content_chunks) $(tail -2 "$work/body" | head -1)" '200 100000 data: [DONE]'
 
-echo "# service model"
+section "service model"
 config() { curl -s -o /dev/null -d "$1" "$admin/config"; }
 config '{"slots":1,"token_us":20000,"kv_tokens":1000}'
 curl -sN -d "$(chat_body long ',"stream":true,"max_tokens":100000,"ignore_eos":true')" "$url/v1/chat/completions" >"$work/long" &
@@ -267,7 +277,7 @@ check speed-prefill "$(took "$(time_total time_starttransfer "$(chat_body hi ',"
 config '{"token_us":0,"prefill_us_per_token":0}'
 check config-refused "$(curl -s -o /dev/null -w '%{http_code}' -d '{"slot":1}' "$admin/config")" 400
 
-echo "# faults that answer"
+section "faults that answer"
 for pair in 429:429 500:500 502:502 503:503 529:529 401:401 400-context:400 400-policy:400 \
 	429-retry:429 503-retry:503 health-lies:500; do
 	fault "${pair%:*}" ""
@@ -298,7 +308,7 @@ check fault-close-idle-closes "$(timeout 10 cat <&3 | grep -c 'HTTP/1.1 200')" 1
 exec 3>&-
 check unknown-fault "$(ask /v1/chat/completions "$(chat_body hi)" -H 'x-standin-fault: nonsense')" 400
 
-echo "# faults before and in the head"
+section "faults before and in the head"
 fault reset-before ""
 check fault-reset-before "$code $status" '56 000'
 fault reset-headers ""
@@ -312,7 +322,7 @@ check fault-hang-headers "$code $status" '28 200'
 check fault-slow-first "$(took "$(curl -s -o /dev/null -w '%{time_starttransfer}' -H 'x-standin-fault: slow-first:200' -d "$(chat_body hi)" "$url/v1/chat/completions")" 0.2)" yes
 check fault-slow-token "$(took "$(curl -s -o /dev/null -w '%{time_total}' -H 'x-standin-fault: slow-token:20' -d "$(chat_body hi ',"max_tokens":11,"stream":true')" "$url/v1/chat/completions")" 0.2)" yes
 
-echo "# faults in a stream"
+section "faults in a stream"
 stream=',"stream":true'
 fault stall:2 "$stream" 1
 check fault-stall "$code $(content_chunks)" '28 2'
@@ -341,7 +351,7 @@ check fault-cut-0 "$code $(content_chunks) $(grep -c '"role":"assistant"' "$work
 fault cut:999 "$stream"
 check fault-past-the-end "$code $(content_chunks) $(grep -c 'finish_reason":"' "$work/body")" '18 8 0'
 
-echo "# faults in a whole answer"
+section "faults in a whole answer"
 for pair in stall:28 keepalive-stall:28 cut:18 rst:56 clean-cut:0 bad-chunk:56 bad-event:0 bad-length:18 short-length:0; do
 	fault "${pair%:*}" "" "$([ "${pair#*:}" = 28 ] && echo 1 || echo 20)"
 	check "fault-${pair%:*}-whole" "$code $status $(jq -es '.[0].usage' "$work/body" >/dev/null 2>&1 && echo complete)" \
@@ -350,7 +360,7 @@ done
 fault error-event ""
 check fault-error-event-whole "$code $status $(jq -r .error.type "$work/body")" '0 200 server_error'
 
-echo "# choosing a fault"
+section "choosing a fault"
 check other-node "$(ask /v1/chat/completions "$(chat_body hi)" -H 'x-standin-fault: 500' -H 'x-standin-fault-node: beta')" 200
 check this-node "$(ask /v1/chat/completions "$(chat_body hi)" -H 'x-standin-fault: 500' -H 'x-standin-fault-node: alpha')" 500
 check body-fault "$(ask /v1/chat/completions "$(chat_body hi ',"standin_fault":"503"')")" 503
@@ -401,8 +411,11 @@ config '{"record":false,"headers_first":true,"prefill_us_per_token":1000000}'
 fault none "$stream" 1
 check headers-first "$code $status $(wc -c <"$work/body")" '28 200 0'
 config '{"headers_first":false,"prefill_us_per_token":0}'
+timeout 10 "$program" --listen "127.0.0.1:$port" 2>"$work/taken"
+check port-taken "$? $(grep -c 'Address already in use' "$work/taken")" '1 1'
 await '.running == 0 and .waiting == 0 and .connections_open == 0'
 check nothing-left $? 0
 
+section "done"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -140,8 +140,12 @@ static int resolve(const char *address, struct sockaddr_storage *ret_addr, sockl
 	return 0;
 }
 
+/* A port that another process serves could be shared with it unnoticed, half of the connections going
+ * there: USE_CHECK binds without SO_REUSEPORT, which that process, whoever it is, makes fail. */
+enum use { USE_CHECK, USE_BIND, USE_LISTEN };
+
 /* Binds a socket, and listens on it. TCP_NODELAY is inherited by the sockets that are accepted. */
-static int open_socket(const struct sockaddr_storage *addr, socklen_t len, bool listens,
+static int open_socket(const struct sockaddr_storage *addr, socklen_t len, enum use use,
 		       int *ret_fd)
 {
 	int on = 1;
@@ -150,9 +154,11 @@ static int open_socket(const struct sockaddr_storage *addr, socklen_t len, bool 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (use != USE_CHECK)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)addr, len) || (listens && listen(fd, BACKLOG))) {
+	if (bind(fd, (const struct sockaddr *)addr, len) ||
+	    (use == USE_LISTEN && listen(fd, BACKLOG))) {
 		int err = -errno;
 
 		close(fd);
@@ -167,7 +173,7 @@ static int add_listener(struct sl_worker *worker, const struct sockaddr_storage 
 {
 	struct sl_server *server = worker->server;
 	struct sl_listener *listener = &server->listeners[server->listener_count];
-	int err = open_socket(addr, len, true, &listener->fd);
+	int err = open_socket(addr, len, USE_LISTEN, &listener->fd);
 
 	if (err)
 		return err;
@@ -198,13 +204,23 @@ static void announce(const struct sl_server *server, const struct sockaddr_stora
 static int choose_port(struct sockaddr_storage *addr, socklen_t len, int *ret_probe_fd)
 {
 	int fd;
-	int err = open_socket(addr, len, false, &fd);
+	int err = open_socket(addr, len, USE_BIND, &fd);
 
 	if (err)
 		return err;
 	getsockname(fd, (struct sockaddr *)addr, &len);
 	*ret_probe_fd = fd;
 	return 0;
+}
+
+static int check_free(const struct sockaddr_storage *addr, socklen_t len)
+{
+	int fd;
+	int err = open_socket(addr, len, USE_CHECK, &fd);
+
+	if (!err)
+		close(fd);
+	return err;
 }
 
 static bool has_port(const struct sockaddr_storage *addr)
@@ -221,8 +237,8 @@ static int open_address(struct sl_server *server, const char *address, bool admi
 	int probe_fd = -1;
 	int err = resolve(address, &addr, &len);
 
-	if (!err && !has_port(&addr))
-		err = choose_port(&addr, len, &probe_fd);
+	if (!err)
+		err = has_port(&addr) ? check_free(&addr, len) : choose_port(&addr, len, &probe_fd);
 	for (unsigned int i = 0; !err && i < (admin ? 1 : server->options.threads); i++)
 		err = add_listener(&server->workers[i], &addr, len, admin);
 	if (probe_fd >= 0)
