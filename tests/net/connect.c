@@ -4,7 +4,8 @@
  * who answered.
  *
  *   connect serve ADDRESS:PORT NAME
- *       answers each line with NAME, until it is killed
+ *       answers each line with NAME, until it is killed; SIGUSR1 closes the listener alone, so
+ *       that new connections are refused while those that stand go on
  *   connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]
  *       COUNT connections, each: connect, send a line, read the name, close. Prints `NAME N` for
  *       each name and `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero.
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +59,8 @@ struct tally {
 	unsigned name_count;
 	unsigned outcomes[OUTCOMES];
 };
+
+static volatile sig_atomic_t refuses;
 
 static struct link links[CONNECTIONS_MAX];
 static struct pollfd polls[CONNECTIONS_MAX];
@@ -109,6 +113,12 @@ static socklen_t parse_address(const char *text, struct sockaddr_storage *addres
 
 /* ---- server -------------------------------------------------------------------------------- */
 
+static void refuse(int signal_number)
+{
+	(void)signal_number;
+	refuses = 1;
+}
+
 /* Answers as many lines as arrived. Returns false when the connection is over. */
 static bool serve_one(int fd, const char *answer, size_t answer_len)
 {
@@ -131,6 +141,7 @@ __attribute__((noreturn)) static void serve(const char *where, const char *name)
 	int listener = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char answer[NAME_MAX_LEN + 2];
 	int answer_len = snprintf(answer, sizeof(answer), "%.30s\n", name);
+	struct sigaction action = {.sa_handler = refuse};
 	nfds_t count = 1;
 	int one = 1;
 
@@ -138,17 +149,26 @@ __attribute__((noreturn)) static void serve(const char *where, const char *name)
 	if (listener < 0 || bind(listener, (struct sockaddr *)&address, address_len) ||
 	    listen(listener, 4096))
 		die(where);
+	sigaction(SIGUSR1, &action, NULL);
 	polls[0] = (struct pollfd){.fd = listener, .events = POLLIN};
 	for (;;) {
-		if (poll(polls, count, -1) < 0 && errno != EINTR)
+		int ready = poll(polls, count, -1);
+
+		if (ready < 0 && errno != EINTR)
 			die("poll");
+		if (refuses && polls[0].fd >= 0) {
+			close(polls[0].fd);
+			polls[0].fd = -1; /* poll leaves it out */
+		}
+		if (ready < 0)
+			continue;
 		for (nfds_t i = count - 1; i > 0; i--) {
 			if (!polls[i].revents || serve_one(polls[i].fd, answer, (size_t)answer_len))
 				continue;
 			close(polls[i].fd);
 			polls[i] = polls[--count];
 		}
-		while ((polls[0].revents & POLLIN) && count < CONNECTIONS_MAX) {
+		while (polls[0].fd >= 0 && (polls[0].revents & POLLIN) && count < CONNECTIONS_MAX) {
 			int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 			if (fd < 0)

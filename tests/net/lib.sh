@@ -123,6 +123,18 @@ stop_node() { # NUMBER: its ports answer RST from now on
 	wait ${server_pids[$1]} 2>/dev/null
 	server_pids[$1]=
 }
+refuse_node() { # NUMBER: new connections get RST, those that stand go on
+	# shellcheck disable=SC2086
+	kill -USR1 ${server_pids[$1]}
+	wait_for 5 node_refuses "$1"
+}
+node_refuses() { ns "node$1" "$connect" ask "$(node_address "$1")" 1 1 | grep -q '^refused 1'; }
+# The node answers nothing that comes from the sluice host; its SYN-ACKs go nowhere.
+blackhole_node() {
+	ns "node$1" ip route add blackhole "10.2.$1.1/32"
+	ns "node$1" ip route flush cache
+}
+unblackhole_node() { ns "node$1" ip route del blackhole "10.2.$1.1/32"; }
 setup() { # NODES
 	local number
 	mount_bpffs
@@ -200,6 +212,14 @@ node_field() { # NUMBER FIELD
 }
 node_is() { # NUMBER FIELD VALUE
 	[[ $(node_field "$1" "$2") == "$3" ]]
+}
+# State number of the node's breaker as bpftool reads it: bits 61-63 of the word (bpf/breaker.h).
+bpftool_state() { # NUMBER
+	local word
+	word=$(bpftool map dump pinned "$SLUICE_PIN_DIR/nodes" | awk -v slot="$(node_field "$1" slot)" '
+		$1 == "\"key\":" { at = ($2 + 0 == slot) }
+		at && $1 == "\"breaker\":" { sub(",", "", $2); print $2; exit }')
+	echo $((word >> 61 & 7))
 }
 counter() { # NAME
 	"$sluice" status --json | sed -n "s/.*\"counters\": .*\"$1\": \([0-9]*\).*/\1/p" | grep . ||
