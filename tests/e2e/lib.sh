@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# lib.sh - what the end-to-end tests share. Sourced first, never run.
+#
+#   own network and process namespace
+#  +-----------------------------------------------------------------------+
+#  |  test program --> sluiced 127.0.0.1:8080 --> standin NAME 127.0.0.1:P |
+#  |                                              admin at port P + 1000   |
+#  +-----------------------------------------------------------------------+
+#
+# A script that sources this starts itself again inside fresh namespaces: ports are its own, tests may
+# run side by side, and when it ends, however it ends, the kernel ends all that it started. Waits are
+# for conditions, each with a bound; nothing measures speed.
+#
+# SLUICE_BUILD  directory of the programs (build)
+# SLUICE_IO     event back end of the daemon (auto)
+
+e2e=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$e2e/../.." && pwd)
+build=${SLUICE_BUILD:-build}
+[[ $build == /* ]] || build=$root/$build
+test_name=$(basename "$0" .sh)
+
+if [[ ${SLUICE_E2E_INSIDE:-} != "$test_name" ]]; then
+	for tool in unshare ip curl jq node; do
+		command -v $tool >/dev/null && continue
+		echo "not ok $test_name: $tool is missing: apt-get install util-linux iproute2 curl jq nodejs"
+		exit 1
+	done
+	for program in sluiced standin e2e/load; do
+		[[ -x $build/$program ]] && continue
+		echo "not ok $test_name: $build/$program is missing: make all $(basename "$build")/e2e/load"
+		exit 1
+	done
+	spaces=(-n -p -f --kill-child --mount-proc)
+	[[ $(id -u) == 0 ]] || spaces+=(-r)
+	work=$(mktemp -d "/tmp/sluice-e2e-$test_name.XXXXXX")
+	SLUICE_E2E_INSIDE=$test_name SLUICE_E2E_WORK=$work unshare "${spaces[@]}" -- \
+		bash "$0" "$@" &
+	inside=$!
+	trap 'kill -KILL $inside 2>/dev/null; rm -rf "$work"; exit 130' INT TERM
+	wait $inside
+	status=$?
+	rm -rf "$work"
+	exit $status
+fi
+unset SLUICE_E2E_INSIDE
+ip link set lo up
+trap 'exit 130' INT TERM
+work=$SLUICE_E2E_WORK
+config=$work/sluice.yaml
+log=$work/sluiced.log
+url=http://127.0.0.1:8080
+daemon=
+failures=0
+declare -A standins=()
+export SLUICE_PIN_DIR=$work/no-kernel-plane
+export UBSAN_OPTIONS=print_stacktrace=1
+# The address sanitizer's leak search needs ptrace, which a container may forbid.
+export ASAN_OPTIONS=detect_leaks=${SLUICE_LEAKS:-1}
+
+# ---- judging ----------------------------------------------------------------------------------
+ok() { echo "ok $test_name: $1"; }
+not_ok() { # NAME WHY
+	echo "not ok $test_name: $1: $2"
+	failures=$((failures + 1))
+}
+# expect NAME GOT OPERATOR WANTED: == and != compare text, the rest numbers
+expect() {
+	local good=0
+	case $3 in
+	==) [[ $2 == "$4" ]] && good=1 ;;
+	!=) [[ $2 != "$4" ]] && good=1 ;;
+	contains) [[ $2 == *"$4"* ]] && good=1 ;;
+	*) [[ $2 =~ ^-?[0-9]+$ ]] && (($2 $3 $4)) && good=1 ;;
+	esac
+	if ((good)); then ok "$1"; else not_ok "$1" "got '${2:0:400}', wanted $3 '$4'"; fi
+}
+wait_for() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.05
+	done
+}
+expect_soon() { # NAME SECONDS COMMAND...
+	local name=$1 seconds=$2
+	shift 2
+	if wait_for "$seconds" "$@"; then ok "$name"; else not_ok "$name" "not within $seconds s: $*"; fi
+}
+finish() {
+	((failures == 0)) && exit 0
+	[[ -s $log ]] && tail -n 15 "$log" | sed 's/^/# /'
+	exit 1
+}
+
+# ---- the stand-in servers ---------------------------------------------------------------------
+standin() { # NAME PORT [OPTIONS...]
+	local name=$1 port=$2
+	shift 2
+	"$build/standin" --listen 127.0.0.1:$port --admin 127.0.0.1:$((port + 1000)) --name "$name" \
+		--seed 7 "$@" >"$work/standin-$name.log" 2>&1 &
+	standins[$name]=$!
+	wait_for 10 grep -q admin "$work/standin-$name.log" ||
+		{ not_ok "standin $name" "$(cat "$work/standin-$name.log")"; finish; }
+}
+standin_kill() { # NAME: as a crash does
+	kill -KILL "${standins[$1]}" 2>/dev/null
+	wait "${standins[$1]}" 2>/dev/null
+	unset "standins[$1]"
+}
+state_of() { curl -s --max-time 5 "http://127.0.0.1:$(($1 + 1000))/state" | jq -r "$2"; } # PORT JQ
+state_is() { [[ $(state_of "$1" "$2") == true ]]; }                                    # PORT JQ
+
+# ---- the daemon -------------------------------------------------------------------------------
+healthy() { curl -sf --max-time 5 -o "$work/health" "$url/health"; }
+# daemon_start: with the file $config
+daemon_start() {
+	"$build/sluiced" "$config" >>"$log" 2>&1 &
+	daemon=$!
+	if ! wait_for 20 healthy; then
+		not_ok "start" "no /health: $(tail -n 5 "$log")"
+		finish
+	fi
+	fds_before=$(daemon_fds)
+}
+daemon_fds() { ls "/proc/$daemon/fd" | wc -l; }
+fds_are_back() { (($(daemon_fds) <= fds_before + ${1:-0})); }
+idle() { [[ $(metric sluice_requests_in_flight) == 0 ]]; }
+# daemon_stop: nothing is left open, SIGTERM drains, the exit status is 0
+daemon_stop() {
+	local status
+	expect_soon "nothing in flight at the end" 15 idle
+	if wait_for 20 fds_are_back; then
+		ok "descriptors are back to $fds_before"
+	else
+		not_ok "descriptors" "$(daemon_fds), $fds_before after the start"
+		ls -l "/proc/$daemon/fd" | tail -n 5 | sed 's/^/# /'
+	fi
+	kill -TERM "$daemon"
+	wait "$daemon"
+	status=$?
+	expect "SIGTERM ends with status 0" $status == 0
+	daemon=
+}
+# metric NAME [TEXT]: sum of the samples of that name whose labels contain TEXT
+metric() {
+	curl -s --max-time 5 "$url/metrics" | awk -v name="$1" -v text="${2:-}" '
+		{ sample = $1; sub(/\{.*/, "", sample) }
+		sample == name && (text == "" || index($0, text)) { sum += $NF }
+		END { printf "%.0f\n", sum }'
+}
+metric_is() { (($(metric "$1" "$2") $3 $4)); } # NAME LABELS OPERATOR VALUE
+
+# config_write NODES... on stdin nothing; sets the common head. The rest comes from stdin.
+config_write() {
+	{
+		cat <<-END
+			listen: 127.0.0.1:8080
+			admin_socket: $work/admin.sock
+			threads: ${THREADS:-2}
+			io: ${SLUICE_IO:-auto}
+		END
+		cat
+	} >"$config.new"
+	mv "$config.new" "$config"
+}
+
+# ---- load -------------------------------------------------------------------------------------
+# load_start OPTIONS...: the load client in the background; load_end waits for it.
+load_start() {
+	"$build/e2e/load" --url 127.0.0.1:8080 "$@" >"$work/load.out" 2>"$work/load.err" &
+	load=$!
+}
+load_stop() { kill -TERM "$load" 2>/dev/null; load_end; }
+load_end() {
+	wait "$load"
+	expect "load client ran to its end" $? == 0
+	sed 's/^/# /' "$work/load.out" | tr '\n' ' '
+	echo
+	[[ -s $work/load.err ]] && sed 's/^/# /' "$work/load.err"
+}
+loaded() { sed -n "s/^$1=//p" "$work/load.out"; } # COUNTER
+# load_clean WHAT: everything was answered to its end
+load_clean() {
+	expect "$1: 0 failed whole answers" "$(loaded whole_failed)" == 0
+	expect "$1: 0 streams failed before a token" "$(loaded stream_failed)" == 0
+	expect "$1: 0 streams ended without a word" "$(loaded stream_incomplete)" == 0
+}
