@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# daemon_killed.sh - the kernel plane outlives the daemon.
+#
+#   client --- sluice (sluiced on 10.1.0.1:8080, killed) --- node1..node3
+#
+# With the daemon running the fast lane works; after SIGKILL held connections go on, new ones are
+# balanced, and a node that refuses is still found and left.
+. "$(dirname "$0")/lib.sh"
+daemon=$build/sluiced
+[[ -x $daemon ]] || { not_ok needs "$daemon (make)"; exit 1; }
+setup 3
+write_config 3 4 "breaker.open_ms: 10m, breaker.open_max_ms: 10m"
+sed -i "s|^kernel:|listen: 10.1.0.1:8080\nadmin_socket: $SLUICE_ADMIN_SOCKET\nthreads: 1\nkernel:\n  pin_dir: $SLUICE_PIN_DIR|" "$config"
+echo "routes: [{model: m, pools: chat}]" >>"$config"
+up || finish
+
+nsenter --net="/run/netns/sl$$-sluice" "$daemon" "$config" >"$work/daemon.log" 2>&1 &
+daemon_pid=$!
+jobs_to_end+=("$daemon_pid")
+daemon_listens() { ns client "$connect" ask 10.1.0.1:8080 1 1 100 | grep -q '^refused' && return 1 || return 0; }
+if ! wait_for 20 daemon_listens; then
+	not_ok "the daemon serves" "$(tail -n 5 "$work/daemon.log")"
+	finish
+fi
+ok "the daemon serves"
+hold 30
+ask 300 8
+expect "with the daemon no connection fails" "$(tally failed)" == 0
+
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null
+expect "the daemon is gone" "$(daemon_listens || echo gone)" == gone
+hold_round
+expect "held connections go on" "$held_alive $held_changed" == "30 0"
+ask 600 8
+expect "no new connection fails" "$(tally failed)" == 0
+for number in 1 2 3; do
+	expect "node $number still gets its share" "$(tally "n$number")" -ge 120
+done
+expect "the status says that no daemon answers" \
+	"$("$sluice" status | grep -c '^daemon: does not answer')" == 1
+refuse_node 2
+expect_soon "a node that refuses is found without it" 30 eval 'ask 5 1; node_is 2 state open'
+ask 100 4
+expect "and left" "$(tally n2) $(tally failed)" == "0 0"
+hold_round
+expect "held connections still go on" "$held_alive $held_changed" == "30 0"
+finish
