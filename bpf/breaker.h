@@ -289,13 +289,16 @@ SL_BREAKER_INLINE int sl_breaker_place_take(struct sl_node_state *node, struct s
 	return 1;
 }
 
-/* Gives the place back. A state that was emptied by configuration has none to give. */
+/*
+ * Gives the place back. A state that was emptied by configuration has none to give. The count is
+ * read as signed: while one thread has surrendered a count that it may take back, the gifts of
+ * others can bring it below zero for a moment, and nothing may be "corrected" then.
+ */
 SL_BREAKER_INLINE void sl_breaker_place_give(struct sl_node_state *node, struct sl_pool_state *pool)
 {
 	if (sl_breaker_load32(&node->ejected) == 0)
 		return;
-	if (__sync_fetch_and_add(&pool->ejected, ~0u) == 0)
-		__sync_fetch_and_add(&pool->ejected, 1u);
+	__sync_fetch_and_add(&pool->ejected, ~0u);
 	(void)__sync_lock_test_and_set(&node->ejected, 0u);
 }
 
@@ -308,7 +311,7 @@ SL_BREAKER_INLINE int sl_breaker_place_surrender(struct sl_pool_state *pool, __u
 	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
 		__u32 taken = sl_breaker_load32(&pool->ejected);
 
-		if (taken <= cap)
+		if ((__s32)taken <= (__s32)cap)
 			return 0;
 		if (__sync_val_compare_and_swap(&pool->ejected, taken, taken - 1u) == taken)
 			return 1;
@@ -522,8 +525,8 @@ SL_BREAKER_INLINE void sl_breaker_trip(const struct sl_breaker_call *call, __u64
 	if (sl_breaker_ahead_ms(word, call->now_ms, SL_BREAKER_DENIED_MS) != 0 ||
 	    !sl_breaker_place_take(call->node, call->pool, &taken))
 		return;
-	if (taken <= sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
-				    call->config->eject_percent)) {
+	if ((__s32)taken <= (__s32)sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
+						  call->config->eject_percent)) {
 		if (!sl_breaker_swap(call, word,
 				     sl_breaker_pack(SL_BREAKER_OPEN, 0, generation + 1, until_ms)))
 			sl_breaker_place_give(call->node, call->pool);

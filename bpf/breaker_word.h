@@ -16,10 +16,12 @@
 #define SL_BREAKER_UNTIL_MASK	 ((1ull << 36) - 1)
 #define SL_BREAKER_EXPONENT_MAX	 15u
 #define SL_BREAKER_SUCCESSES_MAX 15u
-#define SL_BREAKER_SPAN_MAX_MS	 3600000u /* the largest maximum of the tunables in ms below */
-#define SL_BREAKER_DENIED_MS	 1000u	  /* a trip that the cap denied is tried again after this */
-#define SL_BREAKER_BUCKET_MAX	 0xffffull /* counts of a bucket stop here */
-#define SL_BREAKER_RAMP_MIN	 10u /* percent of its capacity a recovered node starts with */
+/* The largest maximum of the tunables in ms below, and room for callers whose clocks are apart
+ * (a cached time, a thread that was not run for a while). */
+#define SL_BREAKER_SPAN_MAX_MS (3600000u + 600000u)
+#define SL_BREAKER_DENIED_MS   1000u	 /* a trip that the cap denied is tried again after this */
+#define SL_BREAKER_BUCKET_MAX  0xffffull /* counts of a bucket stop here */
+#define SL_BREAKER_RAMP_MIN    10u	 /* percent of its capacity a recovered node starts with */
 
 /* The numbers that one decision needs; the caller fills them from its row of the tunables. */
 struct sl_breaker_config {

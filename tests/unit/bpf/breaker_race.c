@@ -144,7 +144,7 @@ static void test_two_planes(void **unused)
 	struct arena a;
 
 	(void)unused;
-	hammer(&a, 0, 3600000); /* more than passes: no probe is lost, a second one is an error */
+	hammer(&a, 0, 2400000); /* more than passes: no probe is lost, a second one is an error */
 }
 
 static void test_with_orders(void **unused)
