@@ -57,136 +57,163 @@ static __always_inline bool steps_back(const struct sl_node_state *node, __u64 n
 	return percent < 100 && sl_hash_scale(bpf_get_prandom_u32(), 100) >= percent;
 }
 
-/*
- * Of two slots the one to ask first; 0 when neither may be asked. *ret_other is the second one, 0
- * for none.
- */
-__attribute__((noinline)) int sl_balance_prefer(struct sl_choice *choice, __u32 slot_a,
-						__u32 slot_b)
+/* Of two slots the one to ask first; 0 when neither may be asked. */
+__attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 {
-	struct sl_node_state *a;
-	struct sl_node_state *b;
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_node_state *a, *b;
 	bool prefer_b;
 
-	if (!choice)
+	if (!room)
 		return 0;
-	a = candidate(choice, slot_a);
-	b = slot_b == slot_a ? NULL : candidate(choice, slot_b);
+	a = candidate(&room->choice, slot_a);
+	b = slot_b == slot_a ? NULL : candidate(&room->choice, slot_b);
 	if (!a || !b)
 		return a ? slot_a : b ? slot_b : 0;
 	prefer_b = lighter(b, a);
-	if (steps_back(prefer_b ? b : a, choice->now_ns / SL_NS_PER_MS))
+	if (steps_back(prefer_b ? b : a, room->choice.now_ns / SL_NS_PER_MS))
 		prefer_b = !prefer_b;
 	return prefer_b ? slot_b : slot_a;
 }
 
-/* Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. */
-__attribute__((noinline)) int sl_balance_ask(struct sl_choice *choice, __u32 slot)
+/*
+ * Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. `walking` first
+ * looks whether it is worth asking, and does not count a refusal again for each entry.
+ */
+__attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 walking)
 {
-	__u32 ticket = 0;
-	int verdict;
+	struct sl_scratch *room = sl_scratch_row();
+	enum sl_breaker_verdict verdict;
+	struct sl_node_state *node;
 
-	if (!choice || !candidate(choice, slot))
+	if (!room)
 		return 0;
-	verdict = sl_node_admit(slot, &ticket);
+	node = candidate(&room->choice, slot);
+	if (!node)
+		return 0;
+	if (walking &&
+	    sl_breaker_peek(node, room->choice.now_ns / SL_NS_PER_MS) == SL_BREAKER_REFUSE)
+		return 0;
+	verdict = sl_node_admit(node, slot, room, &room->choice.ret_ticket);
 	if (verdict == SL_BREAKER_REFUSE) {
 		sl_count(SL_COUNTER_GATE_REFUSED);
 		return 0;
 	}
 	if (verdict == SL_BREAKER_ADMIT_PROBE)
 		sl_count(SL_COUNTER_GATE_PROBE);
-	choice->ret_slot = slot;
-	choice->ret_ticket = ticket;
+	room->choice.ret_slot = slot;
 	return 1;
 }
 
-static __always_inline __u32 walk_position(const struct sl_choice *choice, __u32 step)
+/* The slot at one step of the walk. */
+static __always_inline __u32 walk_slot(const struct sl_choice *choice, __u32 step)
 {
 	__u32 hash = (__u32)choice->hash + step * choice->stride;
 
-	return sl_hash_scale(hash, choice->size);
+	return sl_select_slot(choice->pool, sl_hash_scale(hash, choice->size));
+}
+
+/* Lower is less bad; ~0 may not be taken at all. */
+static __always_inline __u64 badness(const struct sl_choice *choice, __u32 slot)
+{
+	struct sl_node_state *node = candidate(choice, slot);
+	__u64 load;
+
+	if (!node || sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_FORCED_OPEN)
+		return ~0ull;
+	load = node_load(node);
+	return (__u64)SL_LOAD(node->consecutive) << 32 | (load < 0xfffffffe ? load : 0xfffffffe);
+}
+
+static __always_inline bool pool_in_panic(const struct sl_pool_state *pool, __u32 slot)
+{
+	__u32 node_count = SL_LOAD(pool->node_count);
+	__u32 ejected = SL_LOAD(pool->ejected);
+
+	return sl_pool_in_panic(ejected < node_count ? node_count - ejected : 0, node_count,
+				SL_TUNABLE(slot, PANIC_PERCENT));
 }
 
 /* Step 4: the least bad. Returns 1 when there is one and the pool is in panic. */
-__attribute__((noinline)) int sl_balance_panic(struct sl_choice *choice)
+__attribute__((noinline)) int sl_balance_panic(void)
 {
+	struct sl_scratch *room = sl_scratch_row();
+	__u64 best_badness = ~0ull;
 	struct sl_pool_state *pool;
-	__u64 best_rank = ~0ull;
-	__u32 node_count, ejected;
+	struct sl_node_state *node;
 	__u32 best = 0;
 	int i;
 
-	if (!choice)
+	if (!room)
 		return 0;
-	pool = sl_pool_at(choice->pool);
-	if (!pool)
-		return 0;
-	node_count = SL_LOAD(pool->node_count);
-	ejected = SL_LOAD(pool->ejected);
-	if (!sl_pool_in_panic(ejected < node_count ? node_count - ejected : 0, node_count,
-			      SL_TUNABLE(choice->pool, PANIC_PERCENT)))
+	pool = sl_pool_at(room->choice.pool);
+	if (!pool || !pool_in_panic(pool, room->choice.pool))
 		return 0;
 	for (i = 0; i < SL_CHOICES_MAX; i++) {
-		__u32 slot = sl_select_slot(choice->pool, walk_position(choice, i));
-		struct sl_node_state *node = candidate(choice, slot);
-		__u64 rank, load;
+		__u32 slot = walk_slot(&room->choice, i);
+		__u64 bad = badness(&room->choice, slot);
 
-		if (!node ||
-		    sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_FORCED_OPEN)
-			continue;
-		load = node_load(node);
-		rank = (__u64)SL_LOAD(node->consecutive) << 32 |
-		       (load < 0xffffffff ? load : 0xffffffff);
-		if (rank < best_rank) {
-			best_rank = rank;
+		if (bad < best_badness) {
+			best_badness = bad;
 			best = slot;
 		}
 	}
-	if (!best)
+	node = best ? sl_node_at(best) : NULL;
+	if (!node)
 		return 0;
-	/* Asked for its ticket; its refusal is what panic overrules. */
-	(void)sl_node_admit(best, &choice->ret_ticket);
-	choice->ret_slot = best;
+	/* Its refusal is what panic overrules; the flow's outcomes carry no probe. */
+	room->choice.ret_ticket = sl_breaker_ticket(sl_breaker_load(&node->breaker), 0);
+	room->choice.ret_slot = best;
 	__sync_fetch_and_add(&pool->panics, 1);
 	sl_count(SL_COUNTER_GATE_PANIC);
 	return 1;
 }
 
-/*
- * Chooses a node for the flow with choice->hash. In: hash, now_ns, pool, ip_v6. Returns 1 with
- * ret_slot and ret_ticket, or 0: no node, which is counted on the pool and made an event.
- */
-__attribute__((noinline)) int sl_balance_choose(struct sl_choice *choice)
+static __always_inline void choice_fill(struct sl_choice *choice, const struct sl_flow_key *key,
+					__u32 pool, __u32 table_size, __u64 seed)
 {
-	struct sl_pool_state *pool;
-	__u32 slot_a, slot_b, first;
+	choice->hash = sl_flow_hash(key, seed);
+	choice->now_ns = bpf_ktime_get_ns();
+	choice->pool = pool;
+	choice->size = table_size;
+	choice->stride = bpf_get_prandom_u32() | 1;
+	choice->ip_v6 = !sl_addr_is_ip4(&key->src);
+}
+
+/*
+ * Chooses a node of the pool in slot `pool` for a new flow. Returns 1 with room->choice.ret_slot
+ * and ret_ticket, or 0: no node, which is counted on the pool and made an event.
+ */
+__attribute__((noinline)) int sl_balance_choose(struct sl_flow_key *key, __u32 pool_slot)
+{
+	struct sl_pool_state *pool = sl_pool_at(pool_slot);
+	struct sl_scratch *room = sl_scratch_row();
+	__u32 slot_a, slot_b, first, zero = 0;
+	struct sl_settings *config;
 	int i;
 
-	if (!choice)
+	config = bpf_map_lookup_elem(&settings, &zero);
+	if (!key || !pool || !room || !config)
 		return 0;
-	pool = sl_pool_at(choice->pool);
-	if (!pool)
-		return 0;
-	choice->size = SL_LOAD(pool->maglev_size);
-	choice->stride = bpf_get_prandom_u32() | 1;
-	slot_a = sl_select_slot(choice->pool, walk_position(choice, 0));
-	slot_b = sl_select_slot(choice->pool,
-				sl_hash_scale((__u32)(choice->hash >> 32), choice->size));
-	first = sl_balance_prefer(choice, slot_a, slot_b);
-	if (first && sl_balance_ask(choice, first))
+	choice_fill(&room->choice, key, pool_slot, SL_LOAD(pool->maglev_size), config->seed);
+	slot_a = walk_slot(&room->choice, 0);
+	slot_b = sl_select_slot(pool_slot,
+				sl_hash_scale((__u32)(room->choice.hash >> 32), room->choice.size));
+	first = sl_balance_prefer(slot_a, slot_b);
+	if (first && sl_balance_ask(first, 0))
 		return 1;
-	if (first && slot_a != slot_b && sl_balance_ask(choice, first == slot_a ? slot_b : slot_a))
+	if (first && slot_a != slot_b && sl_balance_ask(first == slot_a ? slot_b : slot_a, 0))
 		return 1;
 	for (i = 1; i <= SL_CHOICES_MAX; i++) {
-		__u32 slot = sl_select_slot(choice->pool, walk_position(choice, i));
+		__u32 slot = walk_slot(&room->choice, i);
 
-		if (slot != slot_a && slot != slot_b && sl_balance_ask(choice, slot))
+		if (slot != slot_a && slot != slot_b && sl_balance_ask(slot, 1))
 			return 1;
 	}
-	if (sl_balance_panic(choice))
+	if (sl_balance_panic())
 		return 1;
 	__sync_fetch_and_add(&pool->no_node, 1);
-	sl_node_none_emit(choice->pool, choice->now_ns);
+	sl_node_none_emit(pool_slot, room->choice.now_ns);
 	return 0;
 }
 

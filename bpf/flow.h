@@ -141,10 +141,10 @@ static __always_inline int flow_insert(struct sl_scratch *room, const struct sl_
 }
 
 /*
- * A SYN for a fast service: chooses a node of `pool`, then opens. Returns SL_FLOW_OPENED, or the
- * counter of the reason why not; a probe that was given out for nothing is given back.
+ * Opens the flow with this TO_NODE key to the node that room->choice names. Returns SL_FLOW_OPENED,
+ * or the counter of the reason why not; a probe that was given out for nothing is given back.
  */
-__attribute__((noinline)) int sl_flow_open(struct sl_flow_key *to_node, __u32 pool, __u32 seq)
+__attribute__((noinline)) int sl_flow_open(struct sl_flow_key *to_node, __u32 seq)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_settings *config;
@@ -155,16 +155,10 @@ __attribute__((noinline)) int sl_flow_open(struct sl_flow_key *to_node, __u32 po
 	config = bpf_map_lookup_elem(&settings, &zero);
 	if (!to_node || !room || !config)
 		return SL_COUNTER_DROP_INTERNAL;
-	room->key = *to_node;
-	room->choice.hash = sl_flow_hash(&room->key, config->seed);
-	room->choice.now_ns = bpf_ktime_get_ns();
-	room->choice.pool = pool;
-	room->choice.ip_v6 = !sl_addr_is_ip4(&room->key.src);
-	if (!sl_balance_choose(&room->choice))
-		return SL_COUNTER_DROP_NO_NODE;
 	node = sl_node_at(room->choice.ret_slot);
 	if (!node)
 		return SL_COUNTER_DROP_INTERNAL;
+	room->key = *to_node;
 	result = flow_insert(room, config, node, seq);
 	if (result != SL_FLOW_OPENED && (room->choice.ret_ticket & 1))
 		sl_node_report_packed(room->choice.ret_slot, node->incarnation,

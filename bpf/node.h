@@ -82,37 +82,49 @@ static __always_inline void sl_node_none_emit(__u32 pool, __u64 now_ns)
 }
 
 /*
- * The gate for a new flow to the node in `slot`. A closed breaker is one load; only the others need
- * the tunables. Returns enum sl_breaker_verdict; *ret_ticket is valid with every verdict.
+ * The gate of a breaker that is not closed; room->config is filled. Returns enum sl_breaker_verdict
+ * and the ticket << 2, which is valid with every verdict.
  */
-__attribute__((noinline)) int sl_node_admit(__u32 slot, __u32 *ret_ticket)
+__attribute__((noinline)) __u32 sl_node_admit_slow(__u32 slot)
 {
 	struct sl_node_state *node = sl_node_at(slot);
+	struct sl_scratch *room = sl_scratch_row();
 	enum sl_breaker_verdict verdict;
 	struct sl_pool_state *pool;
-	struct sl_scratch *room;
 	__u32 ticket = 0;
 	__u64 now_ns;
-	__u64 word;
 
-	if (!node || !ret_ticket)
+	if (!node || !room)
 		return SL_BREAKER_REFUSE;
-	word = sl_breaker_load(&node->breaker);
+	pool = sl_pool_at(node->pool);
+	if (!pool)
+		return SL_BREAKER_REFUSE;
+	now_ns = bpf_ktime_get_ns();
+	verdict = sl_breaker_admit(node, pool, &room->config, now_ns / SL_NS_PER_MS,
+				   bpf_get_prandom_u32(), &ticket, &room->change);
+	change_emit(room, node, slot, now_ns);
+	return verdict | ticket << 2;
+}
+
+/*
+ * The gate for a new flow to the node in `slot`. A closed breaker is one load; only the others need
+ * the tunables, which are read here so that no frame for it lies under the breaker's.
+ */
+static __always_inline enum sl_breaker_verdict sl_node_admit(const struct sl_node_state *node,
+							     __u32 slot, struct sl_scratch *room,
+							     __u32 *ret_ticket)
+{
+	__u64 word = sl_breaker_load(&node->breaker);
+	__u32 answer;
+
 	if (sl_breaker_state(word) == SL_BREAKER_CLOSED) {
 		*ret_ticket = sl_breaker_ticket(word, 0);
 		return SL_BREAKER_ADMIT;
 	}
-	pool = sl_pool_at(node->pool);
-	room = sl_scratch_row();
-	if (!pool || !room)
-		return SL_BREAKER_REFUSE;
-	now_ns = bpf_ktime_get_ns();
 	sl_breaker_config_read(&room->config, node->pool);
-	verdict = sl_breaker_admit(node, pool, &room->config, now_ns / SL_NS_PER_MS,
-				   bpf_get_prandom_u32(), &ticket, &room->change);
-	*ret_ticket = ticket;
-	change_emit(room, node, slot, now_ns);
-	return verdict;
+	answer = sl_node_admit_slow(slot);
+	*ret_ticket = answer >> 2;
+	return answer & 3;
 }
 
 /*

@@ -96,7 +96,9 @@ static __always_inline int admit(struct sl_packet *packet, bool is_syn)
 
 	if (pool <= 0)
 		return -pool;
-	return sl_flow_open(&packet->key, pool, bpf_ntohl(packet->tcp->seq));
+	if (!sl_balance_choose(&packet->key, pool))
+		return SL_COUNTER_DROP_NO_NODE;
+	return sl_flow_open(&packet->key, bpf_ntohl(packet->tcp->seq));
 }
 
 static __always_inline int tcp_packet(struct xdp_md *ctx, struct sl_packet *packet,

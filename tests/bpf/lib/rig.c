@@ -9,10 +9,12 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,14 +82,30 @@ uint64_t sl_rig_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Runs one line of words; no shell, whose built-in `ip` may be another. */
+static void command_run(const char *line)
+{
+	char words[256];
+	char *argv[32], *save = NULL;
+	int argc = 0, status;
+	pid_t pid;
+
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *word = strtok_r(words, " ", &save); word && argc < 31;
+	     word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) ||
+	    waitpid(pid, &status, 0) != pid || status)
+		die(line);
+}
+
 static void network_build(void)
 {
 	if (unshare(CLONE_NEWNET))
 		die("unshare (run as root)");
-	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++) {
-		if (system(network[i]))
-			die(network[i]);
-	}
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
+		command_run(network[i]);
 	for (size_t i = 0; i < sizeof(forwarding) / sizeof(*forwarding); i++) {
 		FILE *file = fopen(forwarding[i], "w");
 
