@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which node takes the next attempt: preference classes, load, weight, slow start, panic. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "bpf/breaker.h"
+#include "user/policy/choose.h"
+#include "user/policy/outcome.h"
+
+#define NODES 64u
+#define NOW   1000000u
+
+struct world {
+	struct sl_node_state nodes[NODES + 1];
+	uint32_t slots[NODES];
+	struct sl_choose in;
+};
+
+static void world_init(struct world *w, uint32_t count)
+{
+	memset(w, 0, sizeof(*w));
+	for (uint32_t i = 0; i < count; i++) {
+		w->slots[i] = i + 1;
+		w->nodes[i + 1].admin = SL_NODE_PRESENT;
+		w->nodes[i + 1].weight = 1;
+	}
+	w->in = (struct sl_choose){
+		.nodes = w->nodes,
+		.slots = w->slots,
+		.slot_count = count,
+		.now_ms = NOW,
+		.slow_start_ms = 10000,
+		.panic_percent = 30,
+	};
+}
+
+static void set_open(struct world *w, uint32_t slot, uint64_t until_ms)
+{
+	w->nodes[slot].breaker = sl_breaker_pack(SL_BREAKER_OPEN, 0, 1, until_ms);
+}
+
+/* One line a case: what is special about nodes 1..4, and who must be chosen. */
+struct row {
+	const char *what;
+	uint32_t count;
+	uint32_t load[5], weight[5];
+	uint32_t open[5]; /* 1: open, not due; 2: due for its probe */
+	uint32_t draining[5];
+	uint32_t recovered[5]; /* ms ago */
+	uint32_t tried[4], tried_count;
+	int allow_panic;
+	uint32_t expect; /* slot; 0: none */
+	int expect_panic;
+};
+
+static const struct row rows[] = {
+	{.what = "the least loaded", .count = 3, .load = {0, 5, 2, 9}, .expect = 2},
+	{.what = "load by weight", .count = 2, .load = {0, 4, 3}, .weight = {0, 4, 1}, .expect = 1},
+	{.what = "open is passed over", .count = 2, .load = {0, 0, 9}, .open = {0, 1}, .expect = 2},
+	{.what = "draining is passed over",
+	 .count = 2,
+	 .load = {0, 0, 9},
+	 .draining = {0, 1},
+	 .expect = 2},
+	{.what = "a due probe goes first",
+	 .count = 3,
+	 .load = {0, 0, 0, 50},
+	 .open = {0, 0, 0, 2},
+	 .expect = 3},
+	{.what = "but not with a request that failed once",
+	 .count = 3,
+	 .load = {0, 3, 7, 0},
+	 .open = {0, 0, 0, 2},
+	 .tried = {1},
+	 .tried_count = 1,
+	 .expect = 2},
+	{.what = "untried before tried",
+	 .count = 3,
+	 .load = {0, 0, 0, 9},
+	 .tried = {1, 2},
+	 .tried_count = 2,
+	 .expect = 3},
+	{.what = "tried, but not the last one",
+	 .count = 2,
+	 .load = {0, 9, 0},
+	 .tried = {1, 2},
+	 .tried_count = 2,
+	 .expect = 1},
+	{.what = "the last one when there is no other",
+	 .count = 1,
+	 .tried = {1},
+	 .tried_count = 1,
+	 .expect = 1},
+	{.what = "slow start halves the appeal",
+	 .count = 2,
+	 .load = {0, 2, 3},
+	 .recovered = {0, 5000},
+	 .expect = 2},
+	{.what = "slow start is over",
+	 .count = 2,
+	 .load = {0, 2, 3},
+	 .recovered = {0, 20000},
+	 .expect = 1},
+	{.what = "all open: nobody", .count = 2, .open = {0, 1, 1}, .expect = 0},
+	{.what = "all open: the least bad in panic",
+	 .count = 2,
+	 .load = {0, 5, 1},
+	 .open = {0, 1, 1},
+	 .allow_panic = 1,
+	 .expect = 2,
+	 .expect_panic = 1},
+	{.what = "panic never takes a drained one",
+	 .count = 2,
+	 .open = {0, 1, 1},
+	 .draining = {0, 0, 1},
+	 .allow_panic = 1,
+	 .expect = 1,
+	 .expect_panic = 1},
+	{.what = "no panic while nodes are there",
+	 .count = 2,
+	 .open = {0, 1},
+	 .allow_panic = 1,
+	 .expect = 2},
+	{.what = "empty pool", .count = 0, .allow_panic = 1, .expect = 0},
+};
+
+static void test_rows(void **unused)
+{
+	(void)unused;
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		const struct row *row = &rows[r];
+
+		/* The random start must not matter. */
+		for (uint32_t random = 0; random < 7; random++) {
+			struct world w;
+			struct sl_choice choice;
+
+			world_init(&w, row->count);
+			for (uint32_t i = 1; i <= row->count; i++) {
+				w.nodes[i].requests = row->load[i];
+				if (row->weight[i])
+					w.nodes[i].weight = row->weight[i];
+				if (row->open[i])
+					set_open(&w, i, row->open[i] == 1 ? NOW + 1000 : NOW - 1);
+				if (row->draining[i])
+					w.nodes[i].admin |= SL_NODE_DRAINING;
+				if (row->recovered[i])
+					w.nodes[i].recovered_ms = NOW - row->recovered[i];
+			}
+			w.in.tried = row->tried;
+			w.in.tried_count = row->tried_count;
+			w.in.allow_panic = row->allow_panic != 0;
+			w.in.random = random * 0x2545f491u;
+			choice = sl_choose_node(&w.in);
+			if (choice.slot != (row->expect ? row->expect : SL_CHOOSE_NONE) ||
+			    choice.panic != (row->expect_panic != 0))
+				fail_msg("%s: slot %d panic %d, expected %u panic %d", row->what,
+					 (int)choice.slot, choice.panic, row->expect,
+					 row->expect_panic);
+		}
+	}
+}
+
+/* A large pool is sampled: the choice is good on average, and a lone available node is found. */
+static void test_large(void **unused)
+{
+	struct world w;
+	uint64_t load = 0;
+
+	(void)unused;
+	world_init(&w, NODES);
+	for (uint32_t i = 1; i <= NODES; i++)
+		w.nodes[i].requests = i;
+	for (uint32_t n = 0; n < 10000; n++) {
+		w.in.random = n * 2654435761u;
+		load += w.nodes[sl_choose_node(&w.in).slot].requests;
+	}
+	/* Minimum of four draws from 1..64: expectation (65 / 5) = 13. */
+	assert_in_range(load / 10000, 11, 15);
+	for (uint32_t i = 1; i < NODES; i++)
+		set_open(&w, i, NOW + 1000);
+	for (uint32_t n = 0; n < 100; n++) {
+		w.in.random = n * 2654435761u;
+		assert_int_equal(sl_choose_node(&w.in).slot, NODES);
+	}
+	assert_int_equal(sl_choose_available(&w.in), 1);
+}
+
+static void test_statuses(void **unused)
+{
+	static const struct {
+		int status;
+		bool retry_after, model_missing;
+		enum sl_ending ending;
+		enum sl_outcome outcome;
+		bool retry;
+	} cases[] = {
+		{200, false, false, SL_ENDING_OK, SL_OUTCOME_SUCCESS, false},
+		{301, false, false, SL_ENDING_BAD, SL_OUTCOME_FAILURE, true},
+		{400, false, false, SL_ENDING_STATUS_4XX, SL_OUTCOME_NEUTRAL, false},
+		{401, false, false, SL_ENDING_STATUS_4XX, SL_OUTCOME_NEUTRAL, false},
+		{404, false, false, SL_ENDING_STATUS_4XX, SL_OUTCOME_NEUTRAL, false},
+		{404, false, true, SL_ENDING_STATUS_RETRY, SL_OUTCOME_NEUTRAL, true},
+		{408, false, false, SL_ENDING_STATUS_RETRY, SL_OUTCOME_NEUTRAL, true},
+		{429, false, false, SL_ENDING_BUSY, SL_OUTCOME_NEUTRAL, true},
+		{429, true, false, SL_ENDING_BUSY, SL_OUTCOME_NEUTRAL, true},
+		{500, false, false, SL_ENDING_STATUS_5XX, SL_OUTCOME_FAILURE, true},
+		{501, false, false, SL_ENDING_STATUS_4XX, SL_OUTCOME_NEUTRAL, false},
+		{502, false, false, SL_ENDING_STATUS_5XX, SL_OUTCOME_FAILURE, true},
+		{503, false, false, SL_ENDING_STATUS_5XX, SL_OUTCOME_FAILURE, true},
+		{503, true, false, SL_ENDING_BUSY, SL_OUTCOME_NEUTRAL, true},
+		{529, false, false, SL_ENDING_BUSY, SL_OUTCOME_NEUTRAL, true},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum sl_ending ending = sl_outcome_of_status(cases[i].status, cases[i].retry_after,
+							     cases[i].model_missing);
+		const struct sl_outcome_rule *rule = sl_outcome_of(ending);
+
+		if (ending != cases[i].ending || rule->outcome != cases[i].outcome ||
+		    rule->retry != cases[i].retry)
+			fail_msg("status %d: %s", cases[i].status, rule->name);
+	}
+	for (int e = 0; e < SL_ENDING_COUNT; e++)
+		assert_non_null(sl_outcome_of((enum sl_ending)e)->name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_statuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
