@@ -22,10 +22,10 @@ struct sl_loop;
 
 struct sl_loop_options {
 	enum sl_io_backend backend;
-	uint32_t ring_entries;	/* submission queue; 0: 4096 */
-	uint32_t recv_buffers;	/* shared receive buffers, power of two; 0: 1024 */
-	uint32_t recv_bytes;	/* size of one; 0: 8192 */
-	uint64_t coalesce_ns;	/* longest wait for more completions after the first; 0: none */
+	uint32_t ring_entries; /* submission queue; 0: 4096 */
+	uint32_t recv_buffers; /* shared receive buffers, power of two; 0: 1024 */
+	uint32_t recv_bytes;   /* size of one; 0: 8192 */
+	uint64_t coalesce_ns;  /* longest wait for more completions after the first; 0: none */
 };
 
 /* Returns 0, -ENOSYS/-EPERM (back end forbidden and not AUTO), -ENOMEM, -EMFILE. */

@@ -41,7 +41,7 @@ struct sl_socket_ops {
 };
 
 #define SL_SOCKET_LOW_BYTES 16384u
-#define SL_SOCKET_LINGER_MS 1000u	 /* longest wait for the peer's FIN after a flushed close */
+#define SL_SOCKET_LINGER_MS 1000u      /* longest wait for the peer's FIN after a flushed close */
 #define SL_SOCKET_OUT_MAX   (1u << 30) /* queued output of one socket; more is -ENOMEM */
 
 struct sl_socket_block; /* one block of output, internal */
@@ -51,15 +51,15 @@ struct sl_socket {
 	const struct sl_socket_ops *ops;
 	int fd;
 	uint8_t state;
-	uint8_t watched;     /* internal: events asked of epoll */
-	uint16_t ops_pending; /* internal: requests that the ring holds */
-	uint32_t flags;	     /* internal */
-	uint32_t out_bytes;  /* queued, not yet taken by the kernel */
-	int32_t send_error;  /* internal: told once the received bytes are delivered */
+	uint8_t watched;	/* internal: events asked of epoll */
+	uint16_t ops_pending;	/* internal: requests that the ring holds */
+	uint32_t flags;		/* internal */
+	uint32_t out_bytes;	/* queued, not yet taken by the kernel */
+	int32_t send_error;	/* internal: told once the received bytes are delivered */
 	uint32_t linger_due_ms; /* internal, low 32 bits */
 	struct sl_socket_block *out_head, *out_tail;
-	struct sl_socket *dirty_next;			/* internal */
-	struct sl_socket *linger_next, **linger_pprev;	/* internal */
+	struct sl_socket *dirty_next;		       /* internal */
+	struct sl_socket *linger_next, **linger_pprev; /* internal */
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -116,8 +116,8 @@ struct sl_listener {
 	struct sl_loop *loop;
 	void *owner; /* the caller's */
 	int fd;
-	uint8_t state;	     /* internal */
-	uint8_t ops_pending; /* internal */
+	uint8_t state;			/* internal */
+	uint8_t ops_pending;		/* internal */
 	bool paused, waiting, canceled; /* internal */
 	struct sl_task settle;		/* internal: brings accepting in line with the above */
 	/* A connection arrived: fd belongs to the callee. peer is valid during the call. */
@@ -137,7 +137,7 @@ int sl_listener_open(struct sl_listener *listener, struct sl_loop *loop,
 		     const struct sockaddr *addr, socklen_t addr_len, int backlog, bool reuseport);
 /* Takes over a listening descriptor. */
 int sl_listener_adopt(struct sl_listener *listener, struct sl_loop *loop, int fd);
-void sl_listener_pause(struct sl_listener *listener);  /* stops accepting, keeps the backlog */
+void sl_listener_pause(struct sl_listener *listener); /* stops accepting, keeps the backlog */
 void sl_listener_resume(struct sl_listener *listener);
 void sl_listener_close(struct sl_listener *listener);
 
