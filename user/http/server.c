@@ -440,6 +440,12 @@ static void on_drained(struct sl_socket *socket)
 {
 	struct sl_server_conn *conn = (struct sl_server_conn *)socket;
 
+	if (conn->behind) {
+		conn->behind = false;
+		if (next_request(conn))
+			process(conn);
+		return;
+	}
 	if (conn->state == STATE_HANDLE && !conn->finished && conn->server->ops->drained)
 		conn->server->ops->drained(conn);
 }
@@ -574,6 +580,10 @@ static bool next_request(struct sl_server_conn *conn)
 	bool more = conn->next_len || conn->in_len > conn->request_len;
 
 	conn->progress_ns = sl_loop_now_ns(conn->server->loop);
+	if (conn->server->draining) {
+		close_conn(conn, SL_SOCKET_FLUSH);
+		return false;
+	}
 	if (!more) {
 		release_buffers(conn);
 		conn->state = STATE_IDLE;
@@ -600,7 +610,10 @@ void sl_server_finish(struct sl_server_conn *conn)
 		close_conn(conn, SL_SOCKET_FLUSH);
 		return;
 	}
-	if (conn->in_request)
+	/* A client that pipelines without reading its answers gets no further ones made. */
+	if (sl_socket_pending(&conn->socket) > SL_SERVER_UNREAD_BYTES)
+		conn->behind = true;
+	else if (conn->in_request)
 		conn->again = true;
 	else if (next_request(conn))
 		process(conn);

@@ -29,6 +29,7 @@
 
 #define SL_SERVER_BUFFER_BYTES	 4096u	     /* first size of a request buffer */
 #define SL_SERVER_PIPELINE_BYTES (64u << 10) /* held of following requests before a pause */
+#define SL_SERVER_UNREAD_BYTES	 (64u << 10) /* answers unread before the next request must wait */
 #define SL_SERVER_LINGER_MS	 2000u	     /* flush and wait for FIN after the last answer */
 
 struct sl_server;
@@ -91,6 +92,7 @@ struct sl_server_conn {
 	bool to_head;	 /* HEAD request: no body in the answer */
 	bool in_request; /* inside ops->request: finish must not recurse */
 	bool again;	 /* finished inside ops->request */
+	bool behind;	 /* finished, but the client has to take its answers first */
 	bool finished;
 	bool paused_pipeline;
 	struct sl_h1_head *head; /* valid in HANDLE, until finish or release */
