@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# lib.sh - configurations of the proxies that are compared, starting and stopping them.
+#
+# Everything lives in a network namespace of its own, on the loopback device:
+#
+#   wrk, streams ──> 127.0.0.1:81xx  sluiced | sluiced on epoll | haproxy | nginx
+#                                        │ keep-alive
+#                                        └──> 127.0.0.1:8001 8002 8003   stand-in servers
+#
+# Each proxy: two threads (nginx: two workers), keep-alive to both sides, the same three nodes, no
+# access log, no health checks by request. What differs from a default helps the one that has it.
+
+threads=2
+nodes=(127.0.0.1:8001 127.0.0.1:8002 127.0.0.1:8003)
+declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [direct]=8001)
+declare -A pid=()
+standins=()
+
+die() {
+	echo "bench: $*" >&2
+	exit 1
+}
+
+# wait_port PORT NAME: until something listens there.
+wait_port() {
+	local i
+	for i in $(seq 200); do
+		if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
+		sleep 0.05
+	done
+	tail -5 "$tmp/$2.log" >&2
+	die "$2 does not listen on port $1 within 10 s"
+}
+
+write_sluiced() { # NAME
+	cat >"$tmp/$1.yaml" <<-END
+		listen: 127.0.0.1:${port[$1]}
+		admin_socket: none
+		threads: $threads
+		io: $([ "$1" = epoll ] && echo epoll || echo io_uring)
+		limits: {connections: 20000, requests: 20000, upstream_idle: 1024}
+		# No kernel plane here: the daemon alone is compared with other daemons.
+		kernel: {pin_dir: $tmp/no-bpf}
+		pools:
+		  bench: {nodes: [$(IFS=,; echo "${nodes[*]}")]}
+		routes:
+		  - {model: bench, pools: bench}
+	END
+}
+
+write_haproxy() {
+	cat >"$tmp/haproxy.cfg" <<-END
+		global
+		    nbthread $threads
+		    maxconn 9000
+		    quiet
+		defaults
+		    mode http
+		    timeout connect 5s
+		    timeout client 60s
+		    timeout server 60s
+		    timeout http-keep-alive 60s
+		frontend in
+		    bind 127.0.0.1:${port[haproxy]}
+		    default_backend nodes
+		backend nodes
+		    balance roundrobin
+		    http-reuse always
+		$(local i=0 n; for n in "${nodes[@]}"; do echo "    server n$((++i)) $n"; done)
+	END
+}
+
+write_nginx() {
+	mkdir -p "$tmp/nginx"
+	cat >"$tmp/nginx.conf" <<-END
+		user root;
+		worker_processes $threads;
+		worker_rlimit_nofile $(ulimit -n);
+		daemon off;
+		pid $tmp/nginx/pid;
+		error_log $tmp/nginx.log error;
+		events { worker_connections 9000; }
+		http {
+		    access_log off;
+		    client_body_temp_path $tmp/nginx/body;
+		    proxy_temp_path $tmp/nginx/proxy;
+		    fastcgi_temp_path $tmp/nginx/fastcgi;
+		    uwsgi_temp_path $tmp/nginx/uwsgi;
+		    scgi_temp_path $tmp/nginx/scgi;
+		    client_max_body_size 4m;
+		    client_body_buffer_size 512k;
+		    keepalive_requests 1000000000;
+		    upstream nodes {
+		$(local n; for n in "${nodes[@]}"; do echo "        server $n;"; done)
+		        keepalive 1024;
+		        keepalive_requests 1000000000;
+		    }
+		    server {
+		        listen 127.0.0.1:${port[nginx]} reuseport;
+		        location / {
+		            proxy_pass http://nodes;
+		            proxy_http_version 1.1;
+		            proxy_set_header Connection "";
+		            proxy_buffering off;
+		        }
+		    }
+		}
+	END
+}
+
+start_standins() {
+	local n i=0
+	for n in "${nodes[@]}"; do
+		i=$((i + 1))
+		build/standin --listen "$n" --admin "127.0.0.1:$((9000 + i))" --name "n$i" \
+			--token-us 0 >"$tmp/standin$i.log" 2>&1 &
+		standins+=($!)
+		wait_port "${n##*:}" "standin$i"
+	done
+}
+
+# token_us N: the stand-ins' time between tokens from the next request on.
+token_us() {
+	local i
+	for i in 1 2 3; do
+		curl -sf -o /dev/null -d "{\"token_us\":$1}" "http://127.0.0.1:$((9000 + i))/config" ||
+			die "stand-in $i does not take its configuration"
+	done
+}
+
+# start NAME: sets pid[NAME] to the process ids that do the work, with commas.
+start() {
+	case $1 in
+	sluiced | epoll)
+		write_sluiced "$1"
+		"${SLUICED:-build/sluiced}" "$tmp/$1.yaml" >"$tmp/$1.log" 2>&1 &
+		;;
+	haproxy)
+		write_haproxy
+		haproxy -db -f "$tmp/haproxy.cfg" >"$tmp/haproxy.log" 2>&1 &
+		;;
+	nginx)
+		write_nginx
+		nginx -p "$tmp/nginx" -c "$tmp/nginx.conf" >"$tmp/nginx.log" 2>&1 &
+		;;
+	esac
+	pid[$1]=$!
+	wait_port "${port[$1]}" "$1"
+	if [ "$1" = nginx ]; then
+		pid[nginx]=${pid[nginx]},$(pgrep -P "${pid[nginx]}" | paste -sd,)
+	fi
+}
+
+# stop NAME: the first process ends the others.
+stop() {
+	local first=${pid[$1]%%,*}
+	kill "$first" 2>/dev/null
+	for _ in $(seq 40); do
+		kill -0 "$first" 2>/dev/null || break
+		sleep 0.05
+	done
+	kill -9 "$first" 2>/dev/null
+	wait "$first" 2>/dev/null
+	unset "pid[$1]"
+}
+
+stop_all() {
+	local name p
+	for name in "${!pid[@]}"; do stop "$name"; done
+	for p in "${standins[@]}"; do kill "$p" 2>/dev/null; done
+	standins=()
+}
