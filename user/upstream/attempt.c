@@ -69,6 +69,14 @@ static void on_head(struct sl_client_conn *conn, const struct sl_h1_head *head)
 		finish(attempt, SL_ENDING_BAD, "a stream that nobody asked for");
 }
 
+/* A chat's first chunk often names the role alone: no token yet, so nothing is lost by waiting. */
+static bool is_preamble(const struct sl_sse_event *event, const struct sl_openai_chunk *chunk)
+{
+	static const char role[] = "\"role\"";
+
+	return !chunk->flags && memmem(event->data, event->data_len, role, sizeof(role) - 1);
+}
+
 static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
 {
 	struct sl_openai_chunk chunk;
@@ -84,6 +92,8 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 		return;
 	}
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);
+	if (is_preamble(event, &chunk))
+		return;
 	if (!(chunk.flags & SL_OPENAI_CHUNK_ERROR)) {
 		finish(attempt, SL_ENDING_OK, NULL);
 		return;
@@ -93,7 +103,7 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 	finish(attempt, SL_ENDING_ERROR_EVENT, NULL);
 }
 
-/* Looks for the first data event among what is held. */
+/* Looks for the first event with a token, or an error, among what is held. */
 static void scan_stream(struct sl_attempt *attempt)
 {
 	struct sl_sse_event event;
@@ -101,7 +111,7 @@ static void scan_stream(struct sl_attempt *attempt)
 	size_t at = 0;
 	int rc;
 
-	/* Rare to be called twice: scanning anew keeps whole events in one piece. */
+	/* Called once or twice: scanning anew keeps whole events in one piece. */
 	sl_sse_init(&sse, NULL, 0);
 	while (!attempt->done &&
 	       (rc = sl_sse_next(&sse, attempt->body.data, attempt->body.len, &at, &event)) != 0) {

@@ -4,13 +4,13 @@
  *
  *   take an idle connection, or connect -> send -> wait for what decides the attempt:
  *     a whole answer (not streaming, or any status but 200)     -> body holds it
- *     the first data event of a stream                          -> held holds what came so far
+ *     the first token or error of a stream                     -> held holds what came so far
  *     a failure, a time-out, the client's leaving
  *
  * Nothing has gone to the client when sl_attempt_run() returns, so the caller may forget the
  * attempt and try elsewhere. A stream's connection then either moves into a relay
  * (sl_attempt_take_stream) or is closed. Every ending is reported to the node's breaker exactly
- * once here. Comments in a stream do not count as its first event.
+ * once here. Comments, and a chunk that only names the role, do not count as its first event.
  *
  * Thread: the loop's; run only on a fiber.
  */
@@ -24,7 +24,7 @@
 #include "user/upstream/upstream.h"
 
 #define SL_ATTEMPT_BODY_BYTES_MAX  (64u << 20) /* a whole answer */
-#define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first data event */
+#define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first token */
 #define SL_ATTEMPT_LINES_BYTES_MAX 16384u      /* end-to-end header lines of an answer */
 #define SL_ATTEMPT_DETAIL_BYTES	   160u
 
@@ -37,7 +37,7 @@ struct sl_attempt_plan {
 	bool stream;	      /* the client asked for a stream */
 	bool json_answer;     /* a whole answer must be a JSON object */
 	uint32_t connect_ms;  /* bound of the connect */
-	uint64_t answer_ns;   /* the answer, or a stream's first data event, by this time */
+	uint64_t answer_ns;   /* the answer, or a stream's first token, by this time */
 	uint64_t deadline_ns; /* the request's deadline */
 	const bool *gone;     /* set when the client has left (with a wake-up) */
 };
