@@ -64,6 +64,8 @@ struct sl_config_route {
 	uint32_t chain_len;
 	uint32_t connect_timeout_ms;
 	uint32_t ttft_timeout_ms;	 /* first token (streaming) */
+	uint32_t ttft_per_1k_tokens_ms;	 /* added to it by the prompt's length */
+	uint32_t attempt_timeout_ms;	 /* one attempt at a whole answer; 0: half of the rest */
 	uint32_t inter_token_timeout_ms; /* between tokens; comments do not count */
 	uint32_t total_timeout_ms;	 /* the request's deadline, all attempts together */
 	uint32_t attempts_max;		 /* over the whole chain, the first included */

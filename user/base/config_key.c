@@ -169,8 +169,15 @@ const struct sl_config_key sl_config_keys[] = {
 	 "A TCP connection must stand by then. Nodes are near; one repeat of a lost SYN fits."},
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "ttft", ROUTE(ttft_timeout_ms), "30s", 1, DAY_MS,
 	 NULL, false, NULL,
-	 "First token of a stream. Covers the server's queue and the prefill of a long prompt; "
-	 "raise it for prompts over about 100,000 tokens."},
+	 "First token of a stream: the server's queue and the prefill of a short prompt."},
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "ttft_per_1k_tokens", ROUTE(ttft_per_1k_tokens_ms),
+	 "500ms", 0, DAY_MS, NULL, false, NULL,
+	 "Added to ttft for every 1,000 tokens of the prompt (estimated from its length): prefill "
+	 "takes time in proportion, and a long prompt must not look like a sick node."},
+	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "attempt", ROUTE(attempt_timeout_ms), "0", 0,
+	 DAY_MS, NULL, false, NULL,
+	 "One attempt at a whole answer (not a stream) while another could follow; 0: half of what "
+	 "is left of total, so that one silent node does not spend it all."},
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "inter_token", ROUTE(inter_token_timeout_ms),
 	 "10s", 1, DAY_MS, NULL, false, NULL,
 	 "Longest gap between two tokens of a stream; keep-alive comments do not count. A healthy "

@@ -158,20 +158,27 @@ static int write_body(struct sl_request *request, const struct sl_upstream_pool 
 }
 
 /*
- * When this attempt must have answered. A stream's first token has a bound of its own. A whole
- * answer may take half of what is left while another node could still be asked, so that one silent
- * node does not spend the whole deadline.
+ * When this attempt must have answered. A stream's first token has a bound of its own, longer for
+ * a longer prompt. A whole answer may take a part of what is left while another node could still be
+ * asked, so that one silent node does not spend the whole deadline.
  */
 static uint64_t answer_bound(const struct sl_request *request, bool last)
 {
+	const struct sl_config_route *config = request->route->config;
 	uint64_t now_ns = now_of(request);
-	uint64_t bound = request->deadline_ns;
+	uint64_t left_ns = request->deadline_ns > now_ns ? request->deadline_ns - now_ns : 0;
+	uint64_t bound_ns = left_ns;
 
 	if (request->facts.stream)
-		bound = now_ns + request->route->config->ttft_timeout_ms * SL_NS_PER_MS;
-	else if (!last && request->deadline_ns > now_ns)
-		bound = now_ns + (request->deadline_ns - now_ns) / 2;
-	return bound < request->deadline_ns ? bound : request->deadline_ns;
+		bound_ns = (config->ttft_timeout_ms +
+			    (uint64_t)config->ttft_per_1k_tokens_ms *
+				    request->facts.prompt_tokens_estimate / 1000u) *
+			   SL_NS_PER_MS;
+	else if (!last && config->attempt_timeout_ms)
+		bound_ns = config->attempt_timeout_ms * SL_NS_PER_MS;
+	else if (!last)
+		bound_ns = left_ns / 2;
+	return now_ns + (bound_ns < left_ns ? bound_ns : left_ns);
 }
 
 static enum sl_ending try_node(struct sl_request *request, const struct sl_upstream_pool *pool,
@@ -285,8 +292,12 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 					    request->tried_count, allow_panic);
 		if (!grant.node)
 			return STEP_NEXT_POOL;
-		if (was_tried(request, grant.node->slot) && more_pools) {
-			/* Everyone here had a try; the next pool is the better bet. */
+		if (was_tried(request, grant.node->slot) &&
+		    (more_pools || request->last_ending == SL_ENDING_BUSY)) {
+			/*
+			 * Everyone here had a try. The next pool is the better bet; and who said
+			 * that it is busy is not asked again by the same request.
+			 */
 			sl_upstream_report(&request->worker->upstream, grant.node, grant.ticket,
 					   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
 			sl_upstream_release(&request->worker->upstream, grant.node);
