@@ -25,7 +25,7 @@ enum sl_ending {
 	SL_ENDING_TTFT_TIMEOUT,
 	SL_ENDING_TOTAL_TIMEOUT,
 	SL_ENDING_STALL,       /* stream silent for too long */
-	SL_ENDING_ERROR_EVENT, /* the stream's first event was an error */
+	SL_ENDING_ERROR_EVENT, /* an error as a stream's first event, or with status 200 */
 	SL_ENDING_BUSY,	       /* 429, 529, or 503 with Retry-After */
 	SL_ENDING_STATUS_5XX,
 	SL_ENDING_STATUS_RETRY, /* 408, 409, 425; 404 for a model the node does not have */

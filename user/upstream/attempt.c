@@ -142,7 +142,7 @@ static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 static void check_whole(struct sl_attempt *attempt)
 {
 	const struct sl_text *body = &attempt->body;
-	struct sl_json_field message;
+	struct sl_json_field message, error = SL_JSON_FIELD("error");
 	enum sl_openai_fault fault = SL_OPENAI_FAULT_NONE;
 	enum sl_ending ending;
 
@@ -155,8 +155,10 @@ static void check_whole(struct sl_attempt *attempt)
 		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
 		finish(attempt, ending, NULL);
 	} else if (attempt->plan->json_answer &&
-		   (!body->len || sl_json_scan(body->data, body->len, NULL, 0))) {
+		   (!body->len || sl_json_scan(body->data, body->len, &error, 1))) {
 		finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
+	} else if (error.type != SL_JSON_ABSENT && error.type != SL_JSON_NULL) {
+		finish(attempt, SL_ENDING_ERROR_EVENT, "an error object with status 200");
 	} else {
 		finish(attempt, SL_ENDING_OK, NULL);
 	}
