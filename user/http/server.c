@@ -299,6 +299,7 @@ static bool collect_body(struct sl_server_conn *conn)
 static bool begin_body(struct sl_server_conn *conn)
 {
 	const struct sl_h1_head *head = conn->head;
+	const char *before;
 
 	conn->keep_alive = head->keep_alive && !conn->server->draining;
 	conn->http10 = head->minor == 0;
@@ -315,11 +316,14 @@ static bool begin_body(struct sl_server_conn *conn)
 		conn->request_len = conn->head_len;
 		return true;
 	}
+	before = conn->in;
 	if (head->body == SL_H1_BODY_LENGTH && head->content_length <= (int64_t)GROW_AT_ONCE &&
 	    grow_in(conn, conn->head_len + (size_t)head->content_length)) {
 		close_conn(conn, SL_SOCKET_NOW);
 		return false;
 	}
+	if (conn->in != before) /* the head's pointers moved with the buffer */
+		sl_h1_parse_request(conn->in, conn->head_len, 0, conn->head);
 	if (head->expect_continue && conn->in_len == conn->head_len)
 		send_continue(conn);
 	return true;
@@ -353,8 +357,6 @@ static bool collect_head(struct sl_server_conn *conn)
 /* Collects one request from what lies in the buffer. Returns true when it is complete. */
 static bool collect(struct sl_server_conn *conn)
 {
-	const char *before = conn->in;
-
 	if (conn->state == STATE_HEAD && !collect_head(conn))
 		return false;
 	if (conn->state != STATE_BODY)
@@ -364,8 +366,6 @@ static bool collect(struct sl_server_conn *conn)
 			watch(conn);
 		return false;
 	}
-	if (conn->in != before) /* the buffer moved after the head was parsed */
-		sl_h1_parse_request(conn->in, conn->head_len, 0, conn->head);
 	conn->body = conn->in + conn->head_len;
 	return true;
 }
