@@ -118,9 +118,7 @@ start_node() { # NUMBER: its server, for both families
 }
 stop_node() { # NUMBER: its ports answer RST from now on
 	# shellcheck disable=SC2086  # a list of ids
-	kill -KILL ${server_pids[$1]}
-	# shellcheck disable=SC2086
-	wait ${server_pids[$1]} 2>/dev/null
+	{ kill -KILL ${server_pids[$1]} && wait ${server_pids[$1]}; } 2>/dev/null
 	server_pids[$1]=
 }
 refuse_node() { # NUMBER: new connections get RST, those that stand go on
