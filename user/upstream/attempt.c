@@ -177,6 +177,19 @@ static void on_end(struct sl_client_conn *conn)
 		check_whole(attempt);
 }
 
+/* Is the last line held the stream's terminator? Then only the framing's end is missing. */
+static bool held_is_whole(const struct sl_attempt *attempt)
+{
+	static const char done[] = "\ndata: [DONE]";
+	const char *held = attempt->body.data;
+	size_t len = attempt->body.len;
+
+	while (len && (held[len - 1] == '\n' || held[len - 1] == '\r'))
+		len--;
+	return len >= sizeof(done) - 1 &&
+	       !memcmp(held + len - (sizeof(done) - 1), done, sizeof(done) - 1);
+}
+
 static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failure, int error,
 		      const char *text)
 {
@@ -192,8 +205,12 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 
 	(void)error;
 	attempt->conn = NULL;
-	if (attempt->done && attempt->is_stream && attempt->ending == SL_ENDING_OK)
+	if (attempt->done && attempt->is_stream && attempt->ending == SL_ENDING_OK) {
+		attempt->complete = held_is_whole(attempt);
+		if (attempt->complete)
+			return;
 		attempt->done = false; /* broke before the relay could take over: try elsewhere */
+	}
 	finish(attempt, endings[failure], text);
 }
 
