@@ -32,6 +32,11 @@ uint64_t sl_loop_now_ns(const struct sl_loop *loop)
 	return loop->now_ns;
 }
 
+void sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns)
+{
+	loop->coalesce_ns = coalesce_ns;
+}
+
 const char *sl_loop_backend(const struct sl_loop *loop)
 {
 	return loop->backend->name;

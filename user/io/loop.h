@@ -32,6 +32,9 @@ struct sl_loop_options {
 int sl_loop_open(const struct sl_loop_options *options, struct sl_loop **ret_loop);
 void sl_loop_close(struct sl_loop **loop);
 
+/* Changes coalesce_ns; in force from the next wait on. */
+void sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns);
+
 /* "io_uring" or "epoll". */
 const char *sl_loop_backend(const struct sl_loop *loop);
 

@@ -23,6 +23,16 @@ static struct sl_route_stats *stats_of(struct sl_relay *relay)
 	return sl_stats_route(&relay->worker->stats, relay->route->stats_index);
 }
 
+/*
+ * With many streams on a thread their tokens come one by one, and most of the cost of a token is
+ * being woken for it. So the loop then gathers for a moment, which a reader of text cannot see.
+ */
+static void pace(struct sl_worker *worker)
+{
+	sl_loop_set_coalesce(worker->loop,
+			     worker->relays.used >= SL_RELAY_GATHER_MIN ? SL_RELAY_GATHER_NS : 0);
+}
+
 /* ---- endings --------------------------------------------------------------------------------- */
 
 static const struct sl_client_ops abandoned_ops = {.closed = sl_upstream_conn_closed};
@@ -75,6 +85,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 		relay->next->pprev = relay->pprev;
 	sl_routes_put(&relay->routes);
 	sl_slab_put(&worker->relays, relay);
+	pace(worker);
 }
 
 static void end_well(struct sl_relay *relay)
@@ -346,6 +357,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 
 	if (!relay)
 		return -ENOMEM;
+	pace(worker);
 	*relay = (struct sl_relay){
 		.owner = {.gone = on_client_gone, .drained = on_client_drained},
 		.worker = worker,
