@@ -21,6 +21,9 @@
 #include "bpf/node.h"
 #include "bpf/select.h"
 
+#define SL_SECOND_TRIES_MAX 4 /* entries looked at for a second candidate unlike the first */
+#define SL_SECOND_STRIDE    0x9e3779b9u
+
 static __always_inline struct sl_node_state *candidate(const struct sl_choice *choice, __u32 slot)
 {
 	struct sl_node_state *node = sl_node_at(slot);
@@ -169,6 +172,22 @@ __attribute__((noinline)) int sl_balance_panic(void)
 	return 1;
 }
 
+/* A second candidate by the other half of the hash; in a small pool it often is the first again. */
+static __always_inline __u32 second_slot(const struct sl_choice *choice, __u32 first_slot)
+{
+	__u32 hash = choice->hash >> 32;
+	__u32 slot = 0;
+	int tries;
+
+	for (tries = 0; tries < SL_SECOND_TRIES_MAX; tries++) {
+		slot = sl_select_slot(choice->pool, sl_hash_scale(hash, choice->size));
+		if (slot != first_slot)
+			break;
+		hash += SL_SECOND_STRIDE;
+	}
+	return slot;
+}
+
 static __always_inline void choice_fill(struct sl_choice *choice, const struct sl_flow_key *key,
 					__u32 pool, __u32 table_size, __u64 seed)
 {
@@ -197,8 +216,7 @@ __attribute__((noinline)) int sl_balance_choose(struct sl_flow_key *key, __u32 p
 		return 0;
 	choice_fill(&room->choice, key, pool_slot, SL_LOAD(pool->maglev_size), config->seed);
 	slot_a = walk_slot(&room->choice, 0);
-	slot_b = sl_select_slot(pool_slot,
-				sl_hash_scale((__u32)(room->choice.hash >> 32), room->choice.size));
+	slot_b = second_slot(&room->choice, slot_a);
 	first = sl_balance_prefer(slot_a, slot_b);
 	if (first && sl_balance_ask(first, 0))
 		return 1;

@@ -3,7 +3,6 @@
  * fast.c - the fast lane: translation both ways, the way out, the life of flows. Each output frame
  * is compared with one that is built anew, checksums and all.
  */
-#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -444,19 +443,14 @@ static void lives_run(struct sl_rig *rig, size_t index)
 /* Moves the last packet of the only flow into the past. */
 static void make_idle(struct sl_rig *rig, uint64_t idle_ms, uint8_t state)
 {
-	struct sl_flow_key key, next;
+	struct sl_flow_key key;
 	struct sl_flow flow;
-	void *from = NULL;
 
-	while (!bpf_map_get_next_key(rig->flows_fd, from, &next)) {
-		key = next;
-		from = &key;
-		if (bpf_map_lookup_elem(rig->flows_fd, &key, &flow) || flow.dir != SL_FLOW_TO_NODE)
-			continue;
-		flow.conn.last_ns = sl_rig_now_ns() - idle_ms * 1000000;
-		flow.conn.state = state;
-		bpf_map_update_elem(rig->flows_fd, &key, &flow, BPF_EXIST);
-	}
+	if (!sl_rig_flow_find(rig, 5000, &key, &flow))
+		return;
+	flow.conn.last_ns = sl_rig_now_ns() - idle_ms * 1000000;
+	flow.conn.state = state;
+	sl_rig_flow_put(rig, &key, &flow);
 }
 
 /* A SYN meets a flow that was silent for so long. */
@@ -467,6 +461,9 @@ static void idle(struct sl_rig *rig, const char *name, uint64_t idle_ms, uint8_t
 	struct sl_frame in, out;
 
 	rig_for(rig, &routes[0]);
+	/* Short bounds: a test machine may be up for a few seconds only. */
+	sl_rig_tune(rig, SL_TUNABLE_FLOW_IDLE_MS, 2000);
+	sl_rig_tune(rig, SL_TUNABLE_FLOW_CLOSING_MS, 1000);
 	open_flow(rig, &routes[0]);
 	make_idle(rig, idle_ms, state);
 	sl_frame_build(&in, &syn);
@@ -613,10 +610,10 @@ int main(void)
 		translates(&rig, &routes[i]);
 	for (size_t i = 0; i < sizeof(lives) / sizeof(*lives); i++)
 		lives_run(&rig, i);
-	idle(&rig, "established, idle too long", 300001, SL_TCP_ESTABLISHED, 1);
-	idle(&rig, "established, idle not long enough", 290000, SL_TCP_ESTABLISHED, 0);
-	idle(&rig, "half closed, idle too long", 10001, SL_TCP_FIN_CLIENT, 1);
-	idle(&rig, "half closed, idle not long enough", 5000, SL_TCP_FIN_NODE, 0);
+	idle(&rig, "established, idle too long", 2001, SL_TCP_ESTABLISHED, 1);
+	idle(&rig, "established, idle not long enough", 1500, SL_TCP_ESTABLISHED, 0);
+	idle(&rig, "half closed, idle too long", 1001, SL_TCP_FIN_CLIENT, 1);
+	idle(&rig, "half closed, idle not long enough", 500, SL_TCP_FIN_NODE, 0);
 	ports(&rig);
 	no_way(&rig);
 	no_neighbour(&rig, "no neighbour", 0);

@@ -26,6 +26,10 @@ static const char *const network[] = {
 	"ip link set rig2 address 02:00:00:00:00:a2",
 	"ip link add rigv type veth peer name rigw",
 	"ip link set rigv address 02:00:00:00:00:a0",
+	/* Peers are silent: what they sent of their own would be counted. */
+	"sysctl -q -w net.ipv6.conf.rig1.disable_ipv6=1",
+	"sysctl -q -w net.ipv6.conf.rig3.disable_ipv6=1",
+	"sysctl -q -w net.ipv6.conf.rigw.disable_ipv6=1",
 	"ip addr add 10.0.0.2/24 dev rig0",
 	"ip addr add 10.0.2.2/24 dev rig2",
 	"ip addr add 10.0.100.2/24 dev rigv",
@@ -341,14 +345,12 @@ int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *r
 	return (int)run.retval;
 }
 
-static int tc_run(int fd, const struct sl_frame_spec *spec)
+static int tc_run(int fd, const struct sl_frame *in)
 {
-	struct sl_frame in, out;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in.bytes, .data_out = out.bytes,
-		    .data_size_out = SL_FRAME_MAX, .repeat = 1);
+	struct sl_frame out;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in->bytes, .data_size_in = (uint32_t)in->len,
+		    .data_out = out.bytes, .data_size_out = SL_FRAME_MAX, .repeat = 1);
 
-	sl_frame_build(&in, spec);
-	run.data_size_in = (uint32_t)in.len;
 	if (bpf_prog_test_run_opts(fd, &run))
 		die("test run of a TC program");
 	return (int)run.retval;
@@ -356,12 +358,47 @@ static int tc_run(int fd, const struct sl_frame_spec *spec)
 
 int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec)
 {
-	return tc_run(rig->egress_fd, spec);
+	struct sl_frame frame;
+
+	sl_frame_build(&frame, spec);
+	return tc_run(rig->egress_fd, &frame);
 }
 
 int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec)
 {
-	return tc_run(rig->ingress_fd, spec);
+	struct sl_frame frame;
+
+	sl_frame_build(&frame, spec);
+	return tc_run(rig->ingress_fd, &frame);
+}
+
+int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame)
+{
+	return tc_run(rig->ingress_fd, frame);
+}
+
+bool sl_rig_flow_find(const struct sl_rig *rig, uint16_t sport, struct sl_flow_key *ret_key,
+		      struct sl_flow *ret_flow)
+{
+	void *from = NULL;
+	struct sl_flow_key next;
+
+	while (!bpf_map_get_next_key(rig->flows_fd, from, &next)) {
+		*ret_key = next;
+		from = ret_key;
+		if (next.sport == htons(sport) &&
+		    !bpf_map_lookup_elem(rig->flows_fd, &next, ret_flow) &&
+		    ret_flow->dir == SL_FLOW_TO_NODE)
+			return true;
+	}
+	return false;
+}
+
+void sl_rig_flow_put(const struct sl_rig *rig, const struct sl_flow_key *key,
+		     const struct sl_flow *flow)
+{
+	if (bpf_map_update_elem(rig->flows_fd, key, flow, BPF_EXIST))
+		die("flows");
 }
 
 static uint64_t counter_sum(const struct sl_rig *rig, enum sl_counter id)

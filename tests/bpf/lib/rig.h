@@ -101,11 +101,18 @@ int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *r
 /* Runs the TC program; the frame does not change. Returns the verdict. */
 int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec);
 int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec);
+int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame);
 
 /* Sum over all CPUs since the last sl_rig_reset() or sl_rig_count_mark(). */
 uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id);
 void sl_rig_count_mark(struct sl_rig *rig);
 const char *sl_rig_counter_name(enum sl_counter id);
+
+/* The TO_NODE entry of the client's port. Returns false when there is none. */
+bool sl_rig_flow_find(const struct sl_rig *rig, uint16_t sport, struct sl_flow_key *ret_key,
+		      struct sl_flow *ret_flow);
+void sl_rig_flow_put(const struct sl_rig *rig, const struct sl_flow_key *key,
+		     const struct sl_flow *flow);
 
 /* Entries in a hash map. */
 uint32_t sl_rig_entries(int map_fd);
