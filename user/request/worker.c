@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/log.h"
+#include "user/http/h1_write.h"
 #include "user/request/request.h"
 
 #define RELAYS_KEPT	  2048u
@@ -68,17 +69,27 @@ static const struct endpoint endpoints[] = {
 	{"/metrics", SL_OPENAI_NONE, answer_metrics},
 };
 
+/* allow: the methods that a 405 must name (RFC 9110, 15.5.6), else NULL. */
 static void refuse(struct sl_worker *worker, struct sl_server_conn *conn,
-		   enum sl_openai_error_id id)
+		   enum sl_openai_error_id id, const char *allow)
 {
 	const struct sl_h1_head *head = conn->head;
 	char method[SL_H1_METHOD_BYTES_MAX + 1], path[128], request_id[SL_REQUEST_ID_MAX + 1];
+	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_REQUEST_ID_MAX + 64];
 	struct sl_openai_error error = {.id = id, .object = method, .detail = path};
+	struct sl_h1_out out;
+	int len;
 
 	snprintf(method, sizeof(method), "%.*s", (int)head->method_len, head->method_text);
 	snprintf(path, sizeof(path), "%.*s", (int)head->path_len, head->path);
 	sl_request_id_of(worker, conn, request_id);
-	sl_request_respond_error(conn, &error, request_id, false);
+	sl_h1_out_init(&out, lines, sizeof(lines));
+	SL_H1_WRITE_HEADER(&out, "x-request-id", request_id, strlen(request_id));
+	if (allow)
+		SL_H1_WRITE_HEADER(&out, "allow", allow, strlen(allow));
+	len = sl_openai_error_write(&error, body, sizeof(body));
+	sl_server_respond(conn, sl_openai_error_status(id), "application/json", lines,
+			  (size_t)(out.at - lines), body, len > 0 ? (size_t)len : 0);
 }
 
 static const struct endpoint *find_endpoint(const struct sl_h1_head *head)
@@ -100,13 +111,14 @@ static void on_request(struct sl_server_conn *conn)
 	uint8_t method = conn->head->method;
 
 	if (!endpoint)
-		refuse(worker, conn, SL_OPENAI_ERROR_PATH);
+		refuse(worker, conn, SL_OPENAI_ERROR_PATH, NULL);
 	else if (endpoint->inference && method == SL_H1_METHOD_POST)
 		sl_request_start(worker, conn, endpoint->inference);
 	else if (endpoint->answer && (method == SL_H1_METHOD_GET || method == SL_H1_METHOD_HEAD))
 		endpoint->answer(worker, conn);
 	else
-		refuse(worker, conn, SL_OPENAI_ERROR_METHOD);
+		refuse(worker, conn, SL_OPENAI_ERROR_METHOD,
+		       endpoint->inference ? "POST" : "GET, HEAD");
 }
 
 static void on_gone(struct sl_server_conn *conn)
