@@ -21,7 +21,8 @@
 # configuration, logs, process ids and the programs that start each part again (start-node1, ..).
 # A second process, the guard, reads a pipe that only this script holds open: however the script
 # ends, SIGKILL included, the guard takes everything away. What a killed guard left is removed at
-# the next start. The directory is locked while one of the two lives.
+# the next start. The directory is locked while one of the two lives. Descriptors: 8 is the pipe, 9
+# the lock; whatever is started must not inherit them (the guard alone inherits the lock).
 #
 # CLUSTER  name of this cluster (demo): clusters of other names may run beside it
 # PORT     port on the host (8080)
@@ -53,7 +54,7 @@ step() {
 	local text=$1 begin=$EPOCHREALTIME log=$state/step.log status
 	shift
 	[[ -t 1 ]] && printf '  . %s' "$text"
-	"$@" >"$log" 2>&1 {alive}>&- {lock}>&-
+	"$@" >"$log" 2>&1
 	status=$?
 	[[ -t 1 ]] && printf '\r'
 	if ((status)); then
@@ -66,13 +67,6 @@ step() {
 seconds_since() { # EPOCHREALTIME: "0.4 s"
 	local tenths=$(((${EPOCHREALTIME/[.,]/} - ${1/[.,]/}) / 100000))
 	printf '%d.%d s' $((tenths / 10)) $((tenths % 10))
-}
-wait_for() { # COMMAND...: until it succeeds
-	local end=$((SECONDS + WAIT_S))
-	until "$@" >/dev/null 2>&1; do
-		((SECONDS < end)) || { echo "not within $WAIT_S s: $*"; return 1; }
-		sleep 0.1
-	done
 }
 
 # ---- taking it away ---------------------------------------------------------------------------
@@ -101,7 +95,7 @@ sweep() {
 # The guard lives in a session of its own, where neither Ctrl-C nor the terminal's end reaches it.
 guard() {
 	trap '' INT TERM HUP
-	read -r _ # nobody ever writes: this returns when the script is gone
+	read -r _ # a line at the orderly end, else the end of the file
 	sweep
 }
 tear_down() {
@@ -109,7 +103,7 @@ tear_down() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	local begin=$EPOCHREALTIME
-	exec {alive}>&-
+	echo end >&8
 	wait "$guard_pid" 2>/dev/null
 	printf '  \xe2\x9c\x93 %-62s %s\n' "the cluster is gone" "$(seconds_since "$begin")"
 	exit "$status"
@@ -119,24 +113,24 @@ begin() {
 	local tries
 	for ((tries = 0; tries < 10; tries++)); do
 		mkdir -p "$state"
-		exec {lock}<"$state"
-		flock -w "$WAIT_S" "$lock" ||
+		exec 9<"$state"
+		flock -w "$WAIT_S" 9 ||
 			die "a cluster of the name \"$name\" is running" \
 				"end it by Ctrl-C where it runs, or: make run CLUSTER=other PORT=8081"
-		[[ $state -ef /proc/self/fd/$lock ]] && break
-		exec {lock}<&- # its owner has just removed it
+		[[ $state -ef /proc/self/fd/9 ]] && break
+		exec 9<&- # its owner has just removed it
 	done
 	if [[ -n $(ls -A "$state") ]]; then
 		echo "  removing what an earlier run left"
 		sweep
 		mkdir -p "$state"
-		exec {lock}<&-
-		exec {lock}<"$state"
-		flock -n "$lock" || die "another start was faster" "try again"
+		exec 9<&-
+		exec 9<"$state"
+		flock -n 9 || die "another start was faster" "try again"
 	fi
 	mkfifo "$state/alive"
-	exec {alive}<>"$state/alive"
-	setsid "$BASH" "${BASH_SOURCE[0]}" --guard <"$state/alive" >/dev/null 2>&1 {alive}>&- &
+	exec 8<>"$state/alive"
+	setsid "$BASH" "${BASH_SOURCE[0]}" --guard <"$state/alive" >/dev/null 2>&1 8>&- &
 	guard_pid=$!
 	trap tear_down EXIT
 	trap 'exit 130' INT
@@ -196,10 +190,25 @@ write_start() { # NAME NETNS COMMAND...: NETNS `host` is the one of this script
 	} >"$state/start-$part"
 	chmod +x "$state/start-$part"
 }
+start() { "$state/start-$1" 8>&- 9>&-; } # NAME
+# While its process lives, until it answers. Else its log. await NAME COMMAND...
+await() {
+	local part=$1 end=$((SECONDS + WAIT_S))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ! kill -0 "$(cat "$state/$part.pid")" || ((SECONDS >= end)); then
+			echo "$part does not answer: $*"
+			cat "$state/$part.log"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
 # What runs on the three hosts: decides `server` and `model`.
 choose_server() { # [MODEL.gguf]
 	local given=${1:-} modules=$build/e2e/node_modules/node-llama-cpp
 	server=llama
+	program=$here/llama-server.mjs
 	model=${given:-$model_default}
 	[[ -z $given || -r $given ]] || die "model \"$given\" cannot be read" "make run MODEL=path.gguf"
 	if [[ ! -r $model ]]; then
@@ -214,7 +223,7 @@ choose_server() { # [MODEL.gguf]
 }
 write_node() { # NUMBER
 	if [[ $server == llama ]]; then
-		write_start "node$1" "node$1" node "$here/llama-server.mjs" "$model" 8000 1
+		write_start "node$1" "node$1" node "$program" "$model" 8000 1
 	else
 		write_start "node$1" "node$1" "$build/standin" --listen "10.2.$1.2:8000" \
 			--name "node$1" --slots 4 --token-us 20000
@@ -224,12 +233,11 @@ start_nodes() {
 	local node
 	for ((node = 1; node <= NODES; node++)); do
 		write_node "$node"
-		"$state/start-node$node"
+		start "node$node"
 	done
 	for ((node = 1; node <= NODES; node++)); do
-		wait_for ns sluice curl -sf --max-time 2 "http://10.2.$node.2:8000/health" && continue
-		cat "$state/node$node.log"
-		return 1
+		await "node$node" ns sluice curl -sf --max-time 2 "http://10.2.$node.2:8000/health" ||
+			return
 	done
 }
 write_config() {
@@ -253,14 +261,10 @@ write_config() {
 	END
 }
 attach() { ns sluice "$build/sluice" up "$state/sluice.yaml"; }
-# One device a line, as `sluice up` said it.
-say_attached() { sed -n 's/^  [a-z0-9]*: .*XDP/    &/p' "$state/up.log" | sed 's/^      /      /'; }
 start_daemon() {
 	write_start sluiced sluice "$build/sluiced" "$state/sluice.yaml"
-	"$state/start-sluiced"
-	wait_for ns sluice curl -sf --max-time 2 http://127.0.0.1:8080/health && return
-	cat "$state/sluiced.log"
-	return 1
+	start sluiced
+	await sluiced ns sluice curl -sf --max-time 2 http://127.0.0.1:8080/health
 }
 # A Unix socket is the way from the host into the namespace: its path needs no route, so the host
 # gets no address, no rule and no device.
@@ -269,15 +273,10 @@ start_host_port() {
 	write_start inner sluice socat "UNIX-LISTEN:$state/http,$limits" TCP:127.0.0.1:8080
 	write_start host host socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,$limits" \
 		"UNIX-CONNECT:$state/http"
-	"$state/start-inner"
-	wait_for test -S "$state/http" || return
-	"$state/start-host"
-	wait_for host_port_answers && return
-	cat "$state/host.log"
-	return 1
-}
-host_port_answers() {
-	kill -0 "$(cat "$state/host.pid")" && curl -sf --max-time 2 "http://127.0.0.1:$port/health"
+	start inner
+	await inner test -S "$state/http" || return
+	start host
+	await host curl -sf --max-time 2 "http://127.0.0.1:$port/health"
 }
 
 # ---- what to try ------------------------------------------------------------------------------
@@ -350,12 +349,12 @@ show() {
 	if [[ -t 0 && -t 1 ]]; then
 		printf 'Live status in %d s (Enter: now). Ctrl-C there takes the cluster away. ' "$PROMPT_S"
 		read -r -t "$PROMPT_S" _ || echo
-		"$build/sluice" status --watch {alive}>&- {lock}>&-
+		"$build/sluice" status --watch 8>&- 9>&-
 		return
 	fi
-	"$build/sluice" status {alive}>&- {lock}>&-
+	"$build/sluice" status 8>&- 9>&-
 	echo "Ctrl-C (SIGINT) or SIGTERM takes the cluster away."
-	sleep infinity {alive}>&- {lock}>&- &
+	sleep infinity 8>&- 9>&- &
 	wait $!
 }
 
@@ -384,7 +383,7 @@ main() {
 	step "bpffs" mount_bpffs
 	write_config
 	step "kernel plane: sluice up" attach
-	grep 'XDP' "$state/step.log" | sed 's/^/    /'
+	sed -n 's/^  \(.*XDP.*\)/      \1/p' "$state/step.log"
 	step "daemon: sluiced" start_daemon
 	step "http://127.0.0.1:$port on the host" start_host_port
 	write_lines
