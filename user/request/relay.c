@@ -25,7 +25,7 @@ static struct sl_route_stats *stats_of(struct sl_relay *relay)
 
 /*
  * With many streams on a thread their tokens come one by one, and most of the cost of a token is
- * being woken for it. So the loop then gathers for a moment, which a reader of text cannot see.
+ * being woken for it. So the loop then gathers for a millisecond, which a reader of text cannot see.
  */
 static void pace(struct sl_worker *worker)
 {
