@@ -208,7 +208,6 @@ await() {
 choose_server() { # [MODEL.gguf]
 	local given=${1:-} modules=$build/e2e/node_modules/node-llama-cpp
 	server=llama
-	program=$here/llama-server.mjs
 	model=${given:-$model_default}
 	[[ -z $given || -r $given ]] || die "model \"$given\" cannot be read" "make run MODEL=path.gguf"
 	if [[ ! -r $model ]]; then
@@ -223,7 +222,8 @@ choose_server() { # [MODEL.gguf]
 }
 write_node() { # NUMBER
 	if [[ $server == llama ]]; then
-		write_start "node$1" "node$1" node "$program" "$model" 8000 1
+		write_start "node$1" "node$1" node "$here/llama-server.mjs" "$model" \
+			--listen "10.2.$1.2:8000" --sequences 2
 	else
 		write_start "node$1" "node$1" "$build/standin" --listen "10.2.$1.2:8000" \
 			--name "node$1" --slots 4 --token-us 20000
@@ -260,7 +260,7 @@ write_config() {
 		  - {model: small, pools: small}
 	END
 }
-attach() { ns sluice "$build/sluice" up "$state/sluice.yaml"; }
+attach() { mount_bpffs && ns sluice "$build/sluice" up "$state/sluice.yaml"; }
 start_daemon() {
 	write_start sluiced sluice "$build/sluiced" "$state/sluice.yaml"
 	start sluiced
@@ -280,54 +280,57 @@ start_host_port() {
 }
 
 # ---- what to try ------------------------------------------------------------------------------
-# A line `# TITLE`, then one command a line: for people to copy and for the self-test to run.
+# `# TITLE`, then its commands, one a line: for people to copy and for the self-test to run.
 write_lines() {
-	local url=http://127.0.0.1:$port ask
-	ask() { # MODEL STREAM TOKENS
-		printf '%s' "{\"model\":\"$1\",\"stream\":$2,\"max_tokens\":$3,\"messages\":"
-		printf '%s' "[{\"role\":\"user\",\"content\":\"Once upon a time\"}]}"
-	}
+	local url=http://127.0.0.1:$port/v1/chat/completions
+	local from_client="ip netns exec $prefix-client"
+	local messages='"messages":[{"role":"user","content":"Once upon a time"}]'
 	cat >"$state/try" <<-END
 		# in another terminal, first
-		cd $root; export SLUICE_PIN_DIR=$pins SLUICE_ADMIN_SOCKET=$state/admin.sock
+		cd $root
+		export SLUICE_PIN_DIR=$pins SLUICE_ADMIN_SOCKET=$state/admin.sock
+		story='{"model":"chat","stream":true,"max_tokens":48,$messages}'
+		short='{"model":"chat","max_tokens":8,$messages}'
+		ask() { for i in \$(seq \$1); do curl -so /dev/null -w '%{http_code} ' --json "\$short" $url; done; echo; }
 		# a chat, streamed, through the daemon
-		curl -sN --json '$(ask chat true 48)' $url/v1/chat/completions
-		# the same through the fast lane: the client's namespace, the virtual address, no daemon
-		ip netns exec $prefix-client curl -sN --json '$(ask chat true 48)' http://$vip/v1/chat/completions
-		# what both planes know
+		curl -sN --json "\$story" $url
+		# the same on the fast lane: from the client's namespace to the virtual address, past the daemon
+		$from_client curl -sN --json "\$story" http://$vip/v1/chat/completions
+		# what both planes know of each node
 		build/sluice status
-		# kill a node's server, ask forty times, and look: no request fails, the breaker is open
+		# kill a node's server and ask 40 times: no request fails, and its breaker opens
 		kill -KILL \$(ip netns pids $prefix-node1)
-		for i in \$(seq 40); do curl -s -o /dev/null -w '%{http_code} ' --json '$(ask chat false 4)' $url/v1/chat/completions; done; echo
+		ask 40
 		build/sluice status chat
-		# the same state, as bpftool and Prometheus see it
+		# the same state, as bpftool and Prometheus see it (2 is open)
 		bpftool map lookup pinned $pins/nodes key 1 0 0 0
-		bpftool -j map dump pinned $pins/nodes | jq -c '.[].formatted.value | select(.weight > 0) | {pool, index, state: (.breaker / 2305843009213693952 | floor), consecutive, trips}'
-		curl -s $url/metrics | grep -E '^sluice_node_breaker_state.* 1$'
-		# start it again; the first requests after the open time are its probes
+		bpftool -j map dump pinned $pins/nodes | jq -c '.[].formatted | select(.value.weight > 0) | {slot: .key, state: (.value.breaker / 2305843009213693952 | floor), trips: .value.trips}'
+		curl -s http://127.0.0.1:$port/metrics | grep -E '^sluice_node_breaker_state.* 1\$'
+		# start it again; after the open time the next requests are its probes, three good ones close it
 		$state/start-node1
-		for i in \$(seq 60); do curl -s -o /dev/null -w '%{http_code} ' --json '$(ask chat false 4)' $url/v1/chat/completions; sleep 0.2; done; echo
+		sleep 5; ask 20
 		build/sluice status chat
-		# tune a threshold in the kernel's map; both planes obey at once
+		# tune a threshold in the kernel's map: both planes obey at once
 		bpftool map update pinned $pins/tunables key hex 00 00 00 00 value hex 02 00 00 00 00 00 00 00
 		build/sluice tune breaker.consecutive_failures
 		build/sluice tune breaker.consecutive_failures=default
 		# drain a node, and take it back
 		build/sluice drain 10.2.2.2:8000
 		build/sluice undrain 10.2.2.2:8000
-		# take the primary pool down; its fallback answers (see x-sluice-pool)
+		# take the whole primary pool down: its fallback answers (see x-sluice-pool)
 		kill -KILL \$(ip netns pids $prefix-node1) \$(ip netns pids $prefix-node2)
-		curl -si --json '$(ask chat false 8)' $url/v1/chat/completions
+		curl -si --json "\$short" $url
 		$state/start-node1; $state/start-node2
 		# kill the daemon: the fast lane goes on without it; then start it again
 		kill -KILL \$(cat $state/sluiced.pid)
-		ip netns exec $prefix-client curl -s --json '$(ask chat false 8)' http://$vip/v1/chat/completions
+		$from_client curl -s --retry 5 --retry-all-errors --json "\$short" http://$vip/v1/chat/completions
 		$state/start-sluiced
-		# change the configuration, then
+		# edit $state/sluice.yaml, and have it read again
+		build/sluice check $state/sluice.yaml
 		kill -HUP \$(cat $state/sluiced.pid)
 		tail -n 1 $state/sluiced.log
 		# all numbers
-		curl -s $url/metrics
+		curl -s http://127.0.0.1:$port/metrics
 	END
 }
 print_lines() {
@@ -380,7 +383,6 @@ main() {
 	fi
 	step "network: client, sluice host, $NODES inference hosts" make_network
 	step "inference servers on 10.2.1.2, 10.2.2.2, 10.2.3.2, port 8000" start_nodes
-	step "bpffs" mount_bpffs
 	write_config
 	step "kernel plane: sluice up" attach
 	sed -n 's/^  \(.*XDP.*\)/      \1/p' "$state/step.log"
