@@ -279,6 +279,17 @@ static int create_xdp(const struct sl_netdev *device, int program_fd, enum sl_at
 	return fd;
 }
 
+/* Whether the device runs our XDP program, in either mode. */
+static bool has_xdp(const char *dir, const struct sl_netdev *device)
+{
+	struct sl_attachment record;
+
+	return (find_record(dir, device, SL_ATTACH_XDP_NATIVE, &record) &&
+		sl_attach_alive(dir, &record)) ||
+	       (find_record(dir, device, SL_ATTACH_XDP_GENERIC, &record) &&
+		sl_attach_alive(dir, &record));
+}
+
 /* 1: the device kept its link, 0: it has none, -errno. */
 static int keep_xdp(const char *dir, const struct sl_netdev *device, int program_fd,
 		    enum sl_attach_hook hook, enum sl_attach_kind *ret_kind,
@@ -322,9 +333,6 @@ static int attach_xdp(const char *dir, const struct sl_netdev *device, int progr
 
 	if (kept)
 		return kept < 0 ? kept : 0;
-	error = refuse_foreign(device);
-	if (error)
-		return error;
 	fd = create_xdp(device, program_fd, hook, ret_kind, reason);
 	if (fd < 0)
 		return fd;
@@ -457,12 +465,13 @@ int sl_attach_device(const char *dir, const struct sl_netdev *device,
 		     const struct sl_object *object, enum sl_attach_hook hook, enum sl_attach_tc tc,
 		     enum sl_attach_kind *ret_kind, char reason[SL_ATTACH_REASON_MAX])
 {
-	/* TC first: a fast-lane flow must not start before its return path is observed */
-	int error = attach_tc(dir, device, object, tc);
+	int program_fd = object->programs[SL_PROGRAM_XDP];
+	int error = has_xdp(dir, device) ? 0 : refuse_foreign(device);
 
-	return error ? error
-		     : attach_xdp(dir, device, object->programs[SL_PROGRAM_XDP], hook, ret_kind,
-				  reason);
+	/* TC first: a fast-lane flow must not start before its return path is observed */
+	if (!error)
+		error = attach_tc(dir, device, object, tc);
+	return error ? error : attach_xdp(dir, device, program_fd, hook, ret_kind, reason);
 }
 
 /* ---- removal ------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 # answers again, the open time passes, half-open probes succeed and the breaker closes.
 . "$(dirname "$0")/lib.sh"
 setup 3
-write_config 3 4 "breaker.open_ms: 10m, breaker.open_max_ms: 10m"
+write_config 3 4 "breaker.open_ms: 10m, breaker.open_max_ms: 10m, pool.slow_start_ms: 0"
 up || finish
 
 ask 60 4
