@@ -286,6 +286,8 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 		const struct sl_outcome_rule *rule;
 		bool last;
 
+		if (request->gone) /* and with it the body that an attempt would send */
+			return STEP_STOP;
 		if (request->attempts && !back_off(request, request->attempts))
 			return STEP_STOP;
 		grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
@@ -365,6 +367,9 @@ static void leave(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
 
+	/* The first token and the client's leaving may come in the same turn. */
+	if (request->last_ending == SL_ENDING_OK && request->attempt.is_stream)
+		sl_respond_drop(request);
 	if (stats)
 		sl_stats_add(&stats->client_gone, 1);
 	count_end(request);

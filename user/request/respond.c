@@ -176,6 +176,11 @@ static void drop_stream(struct sl_request *request, struct sl_client_conn *upstr
 	sl_upstream_release(&request->worker->upstream, request->attempt.node);
 }
 
+void sl_respond_drop(struct sl_request *request)
+{
+	drop_stream(request, sl_attempt_take_stream(&request->attempt));
+}
+
 bool sl_respond_stream(struct sl_request *request)
 {
 	struct sl_attempt *attempt = &request->attempt;

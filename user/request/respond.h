@@ -19,4 +19,7 @@ int sl_respond_whole(struct sl_request *request);
  */
 bool sl_respond_stream(struct sl_request *request);
 
+/* Gives back the connection and the grant of a stream that was opened for a client now gone. */
+void sl_respond_drop(struct sl_request *request);
+
 #endif
