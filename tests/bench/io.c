@@ -30,8 +30,8 @@
 #define MESSAGE_BYTES 200
 #define STREAMS_MAX   1000
 #define ROUNDS_MAX    9
-#define PACE_PER_S    20000
-#define PACE_STEP_US  250
+#define PACE_PER_S    50000
+#define PACE_STEP_US  200
 
 struct setup {
 	const char *name;
@@ -251,36 +251,44 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+#define SETUPS (sizeof(setups) / sizeof(setups[0]))
+
+/* The setups take turns, so that what else the machine does falls on all alike. */
+static void measure_load(size_t load, long messages, int rounds)
+{
+	double ns[SETUPS][ROUNDS_MAX];
+
+	for (int round = 0; round < rounds; round++)
+		for (size_t i = 0; i < SETUPS; i++)
+			ns[i][round] = measure(&setups[i], loads[load].streams, loads[load].paced,
+					       messages);
+	printf("%-12s", loads[load].name);
+	for (size_t i = 0; i < SETUPS; i++) {
+		qsort(ns[i], (size_t)rounds, sizeof(ns[i][0]), compare);
+		printf("%18.0f", ns[i][rounds / 2]);
+	}
+	printf("\n");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
-	long messages = argc > 1 ? atol(argv[1]) : 100000;
-	int rounds = argc > 2 ? atoi(argv[2]) : 3;
-	const size_t load_count = sizeof(loads) / sizeof(loads[0]);
+	long messages = argc > 1 ? atol(argv[1]) : 50000;
+	int rounds = argc > 2 ? atoi(argv[2]) : 5;
 	struct rlimit files = {.rlim_cur = 8192, .rlim_max = 8192};
 
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (rounds < 1 || rounds > ROUNDS_MAX)
-		rounds = 3;
+	if (messages < 1 || rounds < 1 || rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: io [MESSAGES [ROUNDS]], at most %d rounds\n", ROUNDS_MAX);
+		return 2;
+	}
 	printf("CPU ns of the relaying thread for each %d-byte message, median of %d\n",
 	       MESSAGE_BYTES, rounds);
-	printf("%-18s", "");
-	for (size_t load = 0; load < load_count; load++)
-		printf("%14s", loads[load].name);
+	printf("%-12s", "");
+	for (size_t i = 0; i < SETUPS; i++)
+		printf("%18s", setups[i].name);
 	printf("\n");
-	for (size_t i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
-		printf("%-18s", setups[i].name);
-		for (size_t load = 0; load < load_count; load++) {
-			double ns[ROUNDS_MAX];
-
-			for (int round = 0; round < rounds; round++)
-				ns[round] = measure(
-					&setups[i], loads[load].streams, loads[load].paced,
-					loads[load].streams == 1 ? messages / 10 : messages);
-			qsort(ns, (size_t)rounds, sizeof(ns[0]), compare);
-			printf("%14.0f", ns[rounds / 2]);
-			fflush(stdout);
-		}
-		printf("\n");
-	}
+	for (size_t load = 0; load < sizeof(loads) / sizeof(loads[0]); load++)
+		measure_load(load, loads[load].streams == 1 ? messages / 10 : messages, rounds);
 	return 0;
 }

@@ -52,9 +52,11 @@ enum sl_socket_flag {
 	/* Back ends' own. */
 	SL_SOCKET_F_RECV_ARMED = 1 << 10,    /* uring: a receive is in the ring */
 	SL_SOCKET_F_RECV_CANCELED = 1 << 11, /* uring: its end was asked for */
-	SL_SOCKET_F_SENDING = 1 << 12,	 /* uring: a send is in the ring; epoll: socket is full */
-	SL_SOCKET_F_CANCELED = 1 << 13,	 /* closing: everything was canceled */
-	SL_SOCKET_F_CONNECTED = 1 << 14, /* epoll: connected at once, callback is owed */
+	SL_SOCKET_F_SENDING = 1 << 12,	   /* uring: a send is in the ring; epoll: socket is full */
+	SL_SOCKET_F_CANCELED = 1 << 13,	   /* closing: everything was canceled */
+	SL_SOCKET_F_CONNECTED = 1 << 14,   /* epoll: connected at once, callback is owed */
+	SL_SOCKET_F_SEND_SILENT = 1 << 15, /* uring: no completion means that all was sent */
+	SL_SOCKET_F_SEND_FULL = 1 << 16,   /* uring: the last one was short: wait for room */
 };
 
 struct sl_backend {

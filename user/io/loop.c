@@ -270,9 +270,12 @@ int sl_loop_turn(struct sl_loop *loop, int timeout_ms)
 {
 	int error;
 
-	/* Only what was asked for between turns: each turn leaves nothing behind. */
-	if (loop->task_head || loop->dirty_head)
+	/* Only what was asked for between turns: each turn leaves nothing behind. Its callbacks may be
+	 * what the caller waits for, so this turn does not sleep. */
+	if (loop->task_head || loop->dirty_head) {
 		run_ready(loop);
+		timeout_ms = 0;
+	}
 	error = loop->backend->wait(loop, wait_ns(loop, timeout_ms));
 	if (error)
 		return error;

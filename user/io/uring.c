@@ -14,6 +14,25 @@
  * Completions are handled in the ring's order, up to the tail seen after the wait, so one turn is
  * bounded. Buffers go back as soon as the callback returns and are published before the next
  * submission: a receive that ended by -ENOBUFS is thus simply queued again.
+ *
+ * Most sends are silent: tried at once, reporting only when short or failed. What the kernel took and
+ * did not report is done (finish_silent()).
+ *
+ * Costs, by tests/bench/io.c: CPU ns of the relaying thread for each 200-byte message over loopback
+ * TCP, best and (median) of 7 interleaved runs on a busy 2-core virtual machine, Linux 6.18. Nearly
+ * all of it is TCP itself; differences below 10 % are noise.
+ *
+ *                               1 stream     100 streams   1000 streams   1000 paced, 50k/s
+ *   epoll                       3076 (3142)  2519 (2919)   3999 (4175)    4953 (5340)
+ *   completion for each send    3187 (3396)  2399 (2556)   3534 (4053)    4871 (5870)
+ *   silent sends (used)         3128 (3440)  2397 (2997)   2957 (3803)    5051 (5469)
+ *   silent, receive poll-first  3198 (3432)  2438 (3072)   2732 (3888)    5189 (5432)
+ *   silent, coalescing 500 us   22759 (24322) 3013 (3274)  3018 (3872)    6158 (6399)
+ *   epoll, coalescing 500 us    23455 (26541) 3254 (4032)  3353 (4595)    5664 (6387)
+ *
+ * Poll-first changes nothing that can be seen and costs the first bytes of a new connection a
+ * detour: not used. Coalescing did not pay at this rate: a wake-up out of a longer sleep costs more
+ * than the wake-ups saved, so 0 stays the default.
  */
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +49,8 @@
 #define CQ_FACTOR	 4u   /* completions for each submission entry */
 #define SEND_VECTORS	 128u /* gathered sends between two submissions */
 #define SUBMIT_TRIES	 16u
+#define COALESCE_COUNT	 1024u /* completions that end the coalescing early */
+#define OVERFLOW_ROUNDS	 64u
 #define LINE_BYTES	 64u
 #define ENTER_REGISTERED (1u << 4)  /* IORING_ENTER_REGISTERED_RING */
 #define FEAT_MIN_TIMEOUT (1u << 15) /* IORING_FEAT_MIN_TIMEOUT, Linux 6.12 */
@@ -58,6 +79,13 @@ struct wait_arg {
 };
 _Static_assert(sizeof(struct wait_arg) == sizeof(struct io_uring_getevents_arg), "kernel's layout");
 
+/* A silent send that is not known to be done yet. */
+struct sent {
+	struct sl_socket *socket;
+	uint32_t bytes;
+	uint32_t position; /* of its entry in the submission queue */
+};
+
 struct uring {
 	struct io_uring ring;
 	bool enabled;
@@ -71,7 +99,8 @@ struct uring {
 	int buffer_mask;
 	int buffers_returned; /* not yet published */
 	uint32_t vectors_used;
-	uint32_t sends_queued; /* since the last submission */
+	uint32_t sent_count, sent_max;
+	struct sent *sent;
 	struct vector vectors[SEND_VECTORS];
 };
 
@@ -131,7 +160,6 @@ static int enter(struct uring *uring, unsigned wait_count, unsigned flags, struc
 	publish_buffers(uring);
 	count = publish_entries(&ring->sq);
 	uring->vectors_used = 0;
-	uring->sends_queued = 0;
 	if (ring->enter_ring_fd != ring->ring_fd)
 		flags |= ENTER_REGISTERED;
 	return io_uring_enter2((unsigned)ring->enter_ring_fd, count, wait_count, flags,
@@ -239,10 +267,11 @@ static void on_receive(struct uring *uring, struct sl_socket *socket, int result
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
-/* Fills a vector from the queue's first blocks. */
-static void gather(struct vector *vector, const struct sl_socket *socket)
+/* Fills a vector from the queue's first blocks. Returns the bytes in it. */
+static uint32_t gather(struct vector *vector, const struct sl_socket *socket)
 {
 	size_t count = 0;
+	uint32_t bytes = 0;
 
 	for (struct sl_socket_block *block = socket->out_head;
 	     block && count < SL_LOOP_SEND_IOV_MAX; block = block->next) {
@@ -250,38 +279,68 @@ static void gather(struct vector *vector, const struct sl_socket *socket)
 			continue;
 		vector->iov[count++] = (struct iovec){.iov_base = block->data + block->start,
 						      .iov_len = block->end - block->start};
+		bytes += block->end - block->start;
 	}
 	vector->msg = (struct msghdr){.msg_iov = vector->iov, .msg_iovlen = count};
+	return bytes;
+}
+
+/*
+ * A send that needs no completion: it is tried at once, never waits for room, and only a short or
+ * failed one reports (MSG_WAITALL makes a short one a failure). So a relayed token costs half the
+ * completions, and the loop is not woken just to learn that a send went well. Not for a send whose
+ * end the owner waits for.
+ */
+static bool may_be_silent(const struct uring *uring, const struct sl_socket *socket)
+{
+	const uint32_t awaited =
+		SL_SOCKET_F_SEND_FULL | SL_SOCKET_F_SHUT_WANTED | SL_SOCKET_F_ABOVE_LOW;
+
+	return socket->state == SL_SOCKET_OPEN && !(socket->flags & awaited) &&
+	       uring->sent_count < uring->sent_max;
 }
 
 static void send_queue(struct sl_socket *socket)
 {
 	struct uring *uring = of_loop(socket->loop);
 	struct sl_socket_block *block = socket->out_head;
+	uint32_t bytes = block->end - block->start;
+	int flags = MSG_NOSIGNAL;
 	struct io_uring_sqe *sqe;
 
 	/* The kernel copies vectors when it takes the entry; submitting frees them all. */
 	if (block->next && uring->vectors_used == SEND_VECTORS)
 		enter(uring, 0, 0, NULL);
 	sqe = get_entry(uring);
+	if (may_be_silent(uring, socket))
+		flags |= MSG_DONTWAIT | MSG_WAITALL;
 	if (block->next) {
 		struct vector *vector = &uring->vectors[uring->vectors_used++];
 
-		gather(vector, socket);
-		io_uring_prep_sendmsg(sqe, socket->fd, &vector->msg, MSG_NOSIGNAL);
+		bytes = gather(vector, socket);
+		io_uring_prep_sendmsg(sqe, socket->fd, &vector->msg, (unsigned)flags);
 	} else {
-		io_uring_prep_send(sqe, socket->fd, block->data + block->start,
-				   block->end - block->start, MSG_NOSIGNAL);
+		io_uring_prep_send(sqe, socket->fd, block->data + block->start, bytes, flags);
 	}
 	tag(sqe, socket, REQUEST_SEND);
-	uring->sends_queued++;
+	if (flags & MSG_DONTWAIT) {
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		socket->flags |= SL_SOCKET_F_SEND_SILENT;
+		uring->sent[uring->sent_count++] =
+			(struct sent){socket, bytes, uring->ring.sq.sqe_tail - 1};
+	}
 	socket->flags |= SL_SOCKET_F_SENDING;
 	socket->ops_pending++;
 }
 
 static void on_send(struct sl_socket *socket, int result)
 {
-	socket->flags &= ~(uint32_t)SL_SOCKET_F_SENDING;
+	/* A silent one that reports has found no room for all of it. */
+	if (socket->flags & SL_SOCKET_F_SEND_SILENT)
+		socket->flags |= SL_SOCKET_F_SEND_FULL;
+	else
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_SEND_FULL;
+	socket->flags &= ~(uint32_t)(SL_SOCKET_F_SENDING | SL_SOCKET_F_SEND_SILENT);
 	socket->ops_pending--;
 	if (result >= 0)
 		sl_socket_on_sent(socket, (size_t)result);
@@ -291,6 +350,38 @@ static void on_send(struct sl_socket *socket, int result)
 	if (socket->out_bytes || socket->state == SL_SOCKET_CLOSING ||
 	    (socket->flags & SL_SOCKET_F_SHUT_WANTED))
 		sl_socket_mark_dirty(socket);
+}
+
+/* After all completions are handled: silent sends that the kernel took and did not report are done. */
+static void finish_silent(struct uring *uring)
+{
+	uint32_t taken = io_uring_smp_load_acquire(uring->ring.sq.khead);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < uring->sent_count; i++) {
+		struct sent sent = uring->sent[i];
+
+		if ((int32_t)(taken - sent.position) <= 0) {
+			uring->sent[kept++] = sent;
+		} else if (sent.socket->flags & SL_SOCKET_F_SEND_SILENT) {
+			sent.socket->flags &= ~(uint32_t)SL_SOCKET_F_SEND_SILENT;
+			on_send(sent.socket, (int)sent.bytes);
+		}
+	}
+	uring->sent_count = kept;
+}
+
+/* Does somebody wait for the end of a silent send since it was queued? Then do not sleep on it. */
+static bool silent_is_awaited(const struct uring *uring)
+{
+	for (uint32_t i = 0; i < uring->sent_count; i++) {
+		const struct sl_socket *socket = uring->sent[i].socket;
+
+		if (socket->state != SL_SOCKET_OPEN || socket->out_bytes > uring->sent[i].bytes ||
+		    (socket->flags & SL_SOCKET_F_SHUT_WANTED))
+			return true;
+	}
+	return false;
 }
 
 /* ---- connecting, accepting, closing ------------------------------------------------------------
@@ -432,27 +523,70 @@ static void run_completions(struct sl_loop *loop, struct uring *uring)
 	}
 }
 
+/* Completions for which there was no room come in with the next calls. */
+static void run_all_completions(struct sl_loop *loop, struct uring *uring)
+{
+	run_completions(loop, uring);
+	for (unsigned i = 0; i < OVERFLOW_ROUNDS; i++) {
+		if (!(IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW))
+			break;
+		enter(uring, 0, IORING_ENTER_GETEVENTS, NULL);
+		run_completions(loop, uring);
+	}
+	finish_silent(uring);
+}
+
+/*
+ * Coalescing: the kernel waits for COALESCE_COUNT completions or coalesce_ns, whichever is first,
+ * and when there is none by then goes on until the first one or the time-out. Kernels before 6.12 do
+ * not know that: there it is a wait of its own before the real one.
+ */
+static int wait_coalescing(struct sl_loop *loop, struct uring *uring, uint64_t timeout_ns,
+			   struct wait_arg *arg)
+{
+	const unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+	uint64_t first_ns = loop->coalesce_ns < timeout_ns ? loop->coalesce_ns : timeout_ns;
+	struct __kernel_timespec first = {.tv_sec = (int64_t)(first_ns / 1000000000u),
+					  .tv_nsec = (int64_t)(first_ns % 1000000000u)};
+	struct wait_arg first_arg = {.sigmask_size = _NSIG / 8,
+				     .timeout = (uint64_t)(uintptr_t)&first};
+	int result;
+
+	if (uring->ring.features & FEAT_MIN_TIMEOUT) {
+		arg->min_wait_us = (uint32_t)(first_ns / 1000u);
+		return enter(uring, COALESCE_COUNT, flags, arg);
+	}
+	result = enter(uring, COALESCE_COUNT, flags, &first_arg);
+	if ((result < 0 && result != -ETIME) || io_uring_cq_ready(&uring->ring))
+		return result;
+	return enter(uring, 1, flags, arg);
+}
+
 static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
 {
 	struct uring *uring = of_loop(loop);
 	struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / 1000000000u),
 					    .tv_nsec = (int64_t)(timeout_ns % 1000000000u)};
 	struct wait_arg arg = {.sigmask_size = _NSIG / 8};
-	unsigned count = timeout_ns ? 1 : 0;
 	int result;
 
 	if (!uring->wake_armed)
 		arm_wake(loop, uring);
+	if (timeout_ns && silent_is_awaited(uring))
+		timeout_ns = 0;
 	if (timeout_ns && timeout_ns != SL_LOOP_WAIT_FOREVER)
 		arg.timeout = (uint64_t)(uintptr_t)&timeout;
-	result = enter(uring, count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
+	if (loop->coalesce_ns && timeout_ns)
+		result = wait_coalescing(loop, uring, timeout_ns, &arg);
+	else
+		result = enter(uring, timeout_ns ? 1 : 0,
+			       IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
 	sl_loop_read_clock(loop);
-	/* -ETIME and -EINTR: nothing came. -EBUSY, -EAGAIN, -ENOMEM: handling what is there helps.
-	 */
+	/* -ETIME and -EINTR: nothing came. -EBUSY, -EAGAIN, -ENOMEM: handling what is there helps. */
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY &&
 	    result != -EAGAIN && result != -ENOMEM)
 		return result;
-	run_completions(loop, uring);
+	run_all_completions(loop, uring);
 	return 0;
 }
 
@@ -510,6 +644,7 @@ static void close_uring(struct sl_loop *loop)
 		munmap(uring->buffers, uring->buffers_size);
 	if (uring->buffer_ring)
 		munmap(uring->buffer_ring, uring->buffer_ring_size);
+	free(uring->sent);
 	free(uring);
 	loop->impl = NULL;
 }
@@ -533,7 +668,10 @@ static int open_uring(struct sl_loop *loop, const struct sl_loop_options *option
 		return error == -EINVAL ? -ENOSYS : error;
 	}
 	loop->impl = uring;
-	error = open_buffers(uring, options->recv_buffers, options->recv_bytes);
+	uring->sent_max = params.sq_entries;
+	uring->sent = malloc(sizeof(*uring->sent) * uring->sent_max);
+	error = uring->sent ? open_buffers(uring, options->recv_buffers, options->recv_bytes)
+			    : -ENOMEM;
 	if (error)
 		close_uring(loop);
 	return error;

@@ -2,7 +2,9 @@
 /* socket.c - sockets over loopback TCP on both back ends. */
 #include "tests/unit/io/pair.h"
 
-#include <signal.h>
+#include <pthread.h>
+
+#define HANG_S 20 /* a loop that sleeps for ever ends the program */
 
 static char pattern[1 << 20];
 
@@ -394,6 +396,121 @@ static void test_small_queue(void **state)
 	free(server);
 }
 
+/* Two ends over a Unix socket, whose sends come out short much sooner than TCP's. */
+static void world_unix_pair(struct world *world, struct end *client, struct end *server)
+{
+	int fds[2], size = 1; /* the kernel's least: a send takes several buffers */
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	end_init(world, client);
+	end_init(world, server);
+	assert_int_equal(sl_socket_adopt(&client->socket, fds[0]), 0);
+	assert_int_equal(sl_socket_adopt(&server->socket, fds[1]), 0);
+}
+
+/* Small sends until there is no more room: a short or refused one loses nothing. */
+static void test_small_sends_until_full(void **state)
+{
+	struct world world;
+	struct end client, server;
+
+	world_open(&world, options_of(state));
+	for (int round = 0; round < 20; round++) {
+		uint64_t sum = 0, sent = 0, last = 0;
+		int quiet = 0;
+
+		world_unix_pair(&world, &client, &server);
+		server.discard = true;
+		sl_socket_pause(&server.socket);
+		while (quiet < 5) {
+			size_t len = 1 + random_below(6000);
+
+			if (sl_socket_pending(&client.socket) + len <= SL_SOCKET_LOW_BYTES) {
+				assert_int_equal(sl_socket_send(&client.socket, pattern, len), 0);
+				sum = sum_of(sum, pattern, len);
+				sent += len;
+			}
+			assert_int_equal(sl_loop_turn(world.loop, 0), 0);
+			quiet = client.socket.bytes_out == last ? quiet + 1 : 0;
+			last = client.socket.bytes_out;
+		}
+		assert_true(sl_socket_pending(&client.socket) > 0);
+		sl_socket_resume(&server.socket);
+		TURN_UNTIL(&world, server.got == sent && !sl_socket_pending(&client.socket));
+		assert_int_equal(server.sum, sum);
+		assert_int_equal(client.socket.bytes_out, sent);
+		assert_int_equal(client.error + server.error, 0);
+		end_finish(&world, &client, SL_SOCKET_NOW);
+		end_finish(&world, &server, SL_SOCKET_NOW);
+	}
+	world_close(&world);
+}
+
+struct finisher {
+	struct sl_task task;
+	struct end *end;
+	int step;
+};
+
+static void finisher_run(struct sl_task *task)
+{
+	struct finisher *finisher = SL_OWNER_OF(task, struct finisher, task);
+
+	/* In rounds of their own: the first send is with the back end when the second step comes. */
+	if (finisher->step++ == 0) {
+		sl_socket_send(&finisher->end->socket, pattern, 100);
+		sl_loop_defer(finisher->end->world->loop, task);
+	} else if (finisher->step == 2) {
+		sl_loop_defer(finisher->end->world->loop, task);
+	} else {
+		sl_socket_send(&finisher->end->socket, pattern, 50);
+		sl_socket_close(&finisher->end->socket, SL_SOCKET_FLUSH);
+	}
+}
+
+/* A peer outside of the loop, so that nothing wakes it: reads to the end, then closes. */
+static void *run_reader(void *arg)
+{
+	int fd = *(int *)arg;
+	char buf[256];
+	intptr_t got = 0;
+	ssize_t len;
+
+	while ((len = recv(fd, buf, sizeof(buf), 0)) > 0)
+		got += len;
+	close(fd);
+	return (void *)got;
+}
+
+/* More output and a close behind a send that nothing reports: nobody sleeps on them. */
+static void test_close_behind_send(void **state)
+{
+	struct world world;
+	struct end client;
+	struct finisher finisher = {.task.run = finisher_run, .end = &client};
+	pthread_t thread;
+	void *got;
+	int fds[2];
+
+	world_open(&world, options_of(state));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	end_init(&world, &client);
+	assert_int_equal(sl_socket_adopt(&client.socket, fds[0]), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sl_loop_turn(world.loop, 0), 0);
+	pthread_create(&thread, NULL, run_reader, &fds[1]);
+	sl_loop_defer(world.loop, &finisher.task);
+	/* Not by a timer of the loop: that would wake it. */
+	alarm(HANG_S);
+	while (!client.closed)
+		assert_int_equal(sl_loop_turn(world.loop, -1), 0);
+	alarm(0);
+	pthread_join(thread, &got);
+	assert_int_equal((intptr_t)got, 150);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +528,8 @@ int main(void)
 		ON_BACKENDS(test_close_from_callback),
 		ON_BACKENDS(test_few_buffers),
 		ON_BACKENDS(test_small_queue),
+		ON_BACKENDS(test_small_sends_until_full),
+		ON_BACKENDS(test_close_behind_send),
 	};
 
 	for (size_t i = 0; i < sizeof(pattern); i++)
