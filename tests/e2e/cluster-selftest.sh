@@ -18,6 +18,7 @@ work=$(mktemp -d /tmp/sluice-cluster.XXXXXX)
 out=$work/out
 failures=0
 cluster=
+pids=
 PORT_FIRST=18080 PORT_COUNT=200 # below the kernel's range for clients
 UP_S=90 RECOVER_S=90 SAMPLES_MAX=50
 
@@ -31,7 +32,7 @@ expect() { # NAME GOT OPERATOR WANTED
 	case $3 in
 	==) [[ $2 == "$4" ]] && good=1 ;;
 	contains) [[ $2 == *"$4"* ]] && good=1 ;;
-	*) [[ $2 =~ ^[0-9]+$ ]] && [ "$2" "$3" "$4" ] && good=1 ;;
+	*) [[ $2 =~ ^[0-9]+$ ]] && (($2 $3 $4)) && good=1 ;;
 	esac
 	if ((good)); then ok "$1"; else not_ok "$1" "got '$2', wanted $3 '$4'"; fi
 }
@@ -69,7 +70,7 @@ free_port() {
 	finish
 }
 bring_up() { # NAME
-	"$here/cluster.sh" >"$work/up.$1" 2>&1 </dev/null &
+	env --default-signal=INT "$here/cluster.sh" >"$work/up.$1" 2>&1 </dev/null &
 	cluster=$!
 	if ! wait_for "$UP_S" test -e "$state/ready" -o ! -e "/proc/$cluster" ||
 		[[ ! -e $state/ready ]]; then
@@ -78,13 +79,14 @@ bring_up() { # NAME
 	fi
 	ok "$1: up"
 }
-# Nothing of this name: no namespace, pin, directory or process (they all carry it), no device of
-# ours in the host's namespace.
+# Nothing of this name: no namespace, pin, directory or process, no new device beside the host's.
 is_gone() { [[ -z $(leftovers) ]]; }
 leftovers() {
+	local pid
 	ip netns list | grep "sluice-$CLUSTER-"
 	ls -d "$state" "$pins" 2>/dev/null
 	grep -lzF "sluice-$CLUSTER" /proc/[0-9]*/cmdline 2>/dev/null
+	for pid in $pids; do [[ -e /proc/$pid ]] && echo "process $pid"; done
 	ip -o link | cut -d : -f 2 | grep -vxF "$links_before"
 	return 0
 }
@@ -154,16 +156,15 @@ test_lanes() {
 	local chunks
 	try "a chat, streamed"
 	chunks=$(grep -c '^data: {' "$out")
-	expect "a chat through the daemon is streamed" "$chunks" -ge 3
+	expect "a chat through the daemon is streamed" "$chunks" ">=" 3
 	expect "and comes to its end" "$(grep -v '^$' "$out" | tail -n 1)" == "data: [DONE]"
 	try "the same on the fast lane"
-	expect "a chat on the fast lane is streamed" "$(grep -c '^data: {' "$out")" -ge 3
+	expect "a chat on the fast lane is streamed" "$(grep -c '^data: {' "$out")" ">=" 3
 	expect "and comes to its end too" "$(grep -v '^$' "$out" | tail -n 1)" == "data: [DONE]"
-	expect "the kernel forwarded it" "$(counter forward_to_node) " contains " "
-	expect "as a flow of its own" "$(counter flow_opened)" -ge 1
-	expect "to a node" "$(counter forward_to_node)" -ge 3
+	expect "as a flow of its own" "$(counter flow_opened)" ">=" 1
+	expect "to a node" "$(counter forward_to_node)" ">=" 3
 	try "what both planes know"
-	expect "the status is well" "$(head -n 1 "$out")" contains "well: 3 of 3 nodes"
+	expect "the status says well" "$(head -n 1 "$out")" contains "well: 3 of 3 nodes"
 	agree "at rest"
 }
 # A server dies under requests; both planes know; it comes back.
@@ -176,11 +177,11 @@ test_kill() {
 	expect "killed under load: 0 failed answers" "$(loaded whole_failed)" == 0
 	expect "killed under load: 0 streams failed before a token" "$(loaded stream_failed)" == 0
 	expect "killed under load: 0 streams ended without a word" "$(loaded stream_incomplete)" == 0
-	expect "killed under load: requests" "$(loaded requests)" -ge 600
+	expect "killed under load: requests" "$(loaded requests)" ">=" 600
 	try "kill a node's server" 2
 	expect "40 more: each is answered" "$(grep -o 200 "$out" | wc -l)" == 40
 	wait_for 20 breaker_is_not_closed
-	expect "its breaker has tripped" "$(node_field 10.2.1.2 trips)" -ge 1
+	expect "its breaker has tripped" "$(node_field 10.2.1.2 trips)" ">=" 1
 	try "kill a node's server" 3
 	expect "the status names it" "$(head -n 1 "$out")" contains 'nodes of pool "chat" is'
 	agree "during the kill"
@@ -198,7 +199,7 @@ breaker_is_not_closed() { ! node1_is closed; }
 # Its probes are requests, so somebody has to ask.
 recover() {
 	load --count 8 --stream-percent 0 >"$work/load" 2>&1
-	node1_is closed
+	"$build/sluice" status chat --json | grep -q '"well": true'
 }
 test_orders() {
 	try "tune a threshold" 1
@@ -222,7 +223,7 @@ test_fallback() {
 	try "take the whole primary pool down" 3
 	wait_for "$RECOVER_S" primary_answers ||
 		not_ok "the primary pool answers again" "$("$build/sluice" status chat | head -n 5)"
-	wait_for "$RECOVER_S" recover || not_ok "node 1 closes again" "$(node_field 10.2.1.2 state)"
+	wait_for "$RECOVER_S" recover || not_ok "the pool closes again" "$("$build/sluice" status chat)"
 }
 primary_answers() {
 	try "take the whole primary pool down" 2
@@ -234,7 +235,7 @@ test_daemon() {
 	try "kill the daemon" 1
 	try "kill the daemon" 2
 	expect "without the daemon the fast lane answers" "$(cat "$out")" contains '"finish_reason"'
-	expect "by a new flow" "$(counter flow_opened)" -gt "$flows"
+	expect "by a new flow" "$(counter flow_opened)" ">" "$flows"
 	try "kill the daemon" 3
 	wait_for 30 curl -sf --max-time 2 "http://127.0.0.1:$PORT/health" ||
 		not_ok "the daemon is back" "$(tail -n 3 "$state/sluiced.log")"
@@ -265,14 +266,25 @@ test_reload() {
 	expect "/metrics" "$(promtool check metrics <"$out" 2>&1 | grep -vi 'should\|help text')" == ""
 }
 # Ends it by SIGNAL and looks for what is left.
-test_end() { # NAME SIGNAL
-	kill "-$2" "$cluster"
+test_end() { # SIGNAL
+	pids=$(cat "$state"/*.pid)
+	kill "-$1" "$cluster"
 	wait "$cluster" 2>/dev/null
 	cluster=
 	wait_for 30 is_gone
-	expect "$1: nothing is left" "$(leftovers | tr '\n' ' ')" == ""
+	expect "SIG$1: nothing is left" "$(leftovers | tr '\n' ' ')" == ""
 	(exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null
-	expect "$1: the port is free" $? == 1
+	expect "SIG$1: the port is free" $? == 1
+}
+# The guard dies with the script: the next start has to clean up.
+test_crash() {
+	pids=$(cat "$state"/*.pid)
+	# shellcheck disable=SC2046  # a list of ids
+	kill -KILL "$cluster" $(pgrep -P "$cluster" -f -- --guard)
+	wait "$cluster" 2>/dev/null
+	cluster=
+	bring_up "after a crash of script and guard"
+	expect "it removed what was left" "$(for pid in $pids; do ls -d "/proc/$pid" 2>/dev/null; done)" == ""
 }
 
 trap cleanup EXIT
@@ -291,7 +303,10 @@ test_orders
 test_fallback
 test_daemon
 test_reload
-test_end "SIGTERM" TERM
-bring_up "second"
-test_end "SIGKILL" KILL
+test_end INT
+bring_up "again"
+test_end KILL
+bring_up "once more"
+test_crash
+test_end TERM
 finish

@@ -135,7 +135,8 @@ daemon_stop() {
 		ok "descriptors are back to $fds_before"
 	else
 		not_ok "descriptors" "$(daemon_fds), $fds_before after the start"
-		ls -l "/proc/$daemon/fd" | tail -n 5 | sed 's/^/# /'
+		ls -l "/proc/$daemon/fd" | awk '{print "#", $9, $11}'
+		ss -tanp 2>/dev/null | grep -e sluiced -e State | sed 's/^/# /'
 	fi
 	kill -TERM "$daemon"
 	wait "$daemon"
