@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -56,6 +57,16 @@ static bool daemon_answers(const char *path)
 	return answers;
 }
 
+/* Of the terminal; zeros where standard output is none. */
+static struct winsize screen_size(void)
+{
+	struct winsize size = {0};
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return (struct winsize){0};
+	return size;
+}
+
 static int explain_absence(const char *dir, const char *daemon_socket)
 {
 	if (daemon_answers(daemon_socket))
@@ -88,6 +99,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	look.view = &view;
 	look.daemon = daemon_answers(daemon_socket);
 	look.now_ns = sl_clock_ns();
+	look.columns = screen_size().ws_col;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
 		exit_code = sl_say_error("sluice status", "there is no pool \"%s\"", look.pool);
 	else if (arguments->json)
@@ -101,12 +113,46 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	return exit_code;
 }
 
-/* Prints with each line cleared to its end, so that a shorter line leaves nothing of a longer. */
+/* How many bytes of the line fit into `columns`; an escape sequence takes no place. */
+static int fitting_bytes(const char *line, int len, unsigned columns)
+{
+	unsigned used = 0;
+	int i = 0;
+
+	while (i < len && used < columns) {
+		if (line[i] == '\033') {
+			while (i < len && line[i] != 'm')
+				i++;
+		} else if (((unsigned char)line[i] & 0xc0) != 0x80) {
+			used++;
+		}
+		i++;
+	}
+	while (i < len && ((unsigned char)line[i] & 0xc0) == 0x80)
+		i++; /* the rest of a character */
+	return i;
+}
+
+/*
+ * Prints with each line cleared to its end, so that a shorter line leaves nothing of a longer, and
+ * cut at the screen's edges: one line too many would scroll the first ones away. The first line is
+ * the answer to "is it well" and may wrap.
+ */
 static void paint(const char *text)
 {
+	struct winsize size = screen_size();
+	unsigned columns = size.ws_col ? size.ws_col : UINT16_MAX;
+	unsigned rows = size.ws_row > 2 ? size.ws_row - 1u : UINT16_MAX;
+	unsigned row = 0;
+
 	fputs(SCREEN_HOME, stdout);
-	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
-		printf("%.*s\033[K\r\n", (int)(end - text), text);
+	for (const char *end; (end = strchr(text, '\n')) && row < rows; text = end + 1) {
+		int len = (int)(end - text);
+
+		printf("%.*s%s\033[K\r\n", row ? fitting_bytes(text, len, columns) : len, text,
+		       sl_say_ink(stdout, SL_INK_PLAIN));
+		row += row ? 1 : 1 + (unsigned)len / columns;
+	}
 	fputs(SCREEN_CLEAR, stdout);
 }
 

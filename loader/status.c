@@ -195,81 +195,168 @@ static enum sl_ink state_ink(enum sl_breaker_state state, uint32_t admin)
 	return SL_INK_WARN;
 }
 
+/*
+ * Columns of a node's line. A narrow terminal gets those that answer "may it be used, is it used";
+ * a drain then stands in the breaker's cell, and the last change is named without its plane.
+ */
+enum node_column {
+	COLUMN_INDEX,
+	COLUMN_NODE,
+	COLUMN_BREAKER,
+	COLUMN_ADMIN,
+	COLUMN_FLOWS,
+	COLUMN_REQUESTS,
+	COLUMN_CONNECT,
+	COLUMN_FIRST_BYTE,
+	COLUMN_IN,
+	COLUMN_OUT,
+	COLUMN_LAST,
+	COLUMN_OUTCOMES,
+	COLUMN_TRIPS,
+	COLUMN_CHANGE,
+	COLUMN_COUNT
+};
+
+#define CELL_BYTES 64u
+
+struct column {
+	const char *title;
+	int width;	    /* negative: to the left */
+	uint32_t wide_from; /* shown on terminals of at least this width */
+};
+
+static const struct column node_columns[COLUMN_COUNT] = {
+	[COLUMN_INDEX] = {"#", 3, 0},		[COLUMN_NODE] = {"node", -22, 0},
+	[COLUMN_BREAKER] = {"breaker", -24, 0}, [COLUMN_ADMIN] = {"admin", -8, 130},
+	[COLUMN_FLOWS] = {"flows", 5, 0},	[COLUMN_REQUESTS] = {"reqs", 4, 0},
+	[COLUMN_CONNECT] = {"connect", 8, 140}, [COLUMN_FIRST_BYTE] = {"1st byte", 8, 140},
+	[COLUMN_IN] = {"in", 8, 185},		[COLUMN_OUT] = {"out", 8, 185},
+	[COLUMN_LAST] = {"last", 8, 185},	[COLUMN_OUTCOMES] = {"ok/slow/fail", 12, 0},
+	[COLUMN_TRIPS] = {"trips", 5, 88},	[COLUMN_CHANGE] = {"last change", -27, 118},
+};
+#define PLANE_WIDE_FROM 185u
+
+static bool shows(const struct sl_status_look *look, enum node_column column)
+{
+	return !look->columns || look->columns >= node_columns[column].wide_from;
+}
+
+static void say_cells(const struct sl_status_look *look, char cells[COLUMN_COUNT][CELL_BYTES],
+		      enum sl_ink ink, struct sl_text *text)
+{
+	enum sl_ink after = ink == SL_INK_DIM ? SL_INK_DIM : SL_INK_PLAIN;
+
+	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+		const struct column *column = &node_columns[i];
+
+		if (!shows(look, i))
+			continue;
+		sl_text_printf(text, "%s%s%*s%s", i ? " " : "  ",
+			       i == COLUMN_BREAKER ? sl_say_ink(stdout, ink) : "",
+			       i == COLUMN_CHANGE ? 0 : column->width, cells[i],
+			       i == COLUMN_BREAKER ? sl_say_ink(stdout, after) : "");
+	}
+	sl_text_append_string(text, "\n");
+}
+
 /* "open 3.2 s" with the generation and exponent behind it. */
-static void say_state(const struct sl_node_state *node, uint64_t now_ms, struct sl_text *text)
+static void put_state_cell(const struct sl_status_look *look, const struct sl_node_state *node,
+			   char cell[CELL_BYTES])
 {
 	uint64_t word = sl_breaker_load(&node->breaker);
-	uint32_t wait_ms = sl_breaker_wait_ms(word, now_ms);
-	char cell[64], duration[SL_DURATION_TEXT_MAX];
+	uint32_t wait_ms = sl_breaker_wait_ms(word, look->now_ns / SL_NS_PER_MS);
+	char duration[SL_DURATION_TEXT_MAX];
 	enum sl_breaker_state state = sl_breaker_state(word);
+	bool drains = (node->admin & SL_NODE_DRAINING) && !shows(look, COLUMN_ADMIN);
+	const char *prefix = drains ? "drains, " : "";
 
 	if (state == SL_BREAKER_OPEN)
-		snprintf(cell, sizeof(cell), "open %s g%u x%u",
+		snprintf(cell, CELL_BYTES, "%sopen %s g%u x%u", prefix,
 			 wait_ms ? sl_say_duration(wait_ms * SL_NS_PER_MS, duration) : "due",
 			 sl_breaker_generation(word), sl_breaker_exponent(word));
 	else if (state == SL_BREAKER_HALF_OPEN)
-		snprintf(cell, sizeof(cell), "half_open %u ok%s g%u", sl_breaker_successes(word),
-			 sl_breaker_probe(word) ? " probing" : "", sl_breaker_generation(word));
-	else
-		snprintf(cell, sizeof(cell), "%s g%u", sl_status_state_name(state),
+		snprintf(cell, CELL_BYTES, "%shalf_open %u ok%s g%u", prefix,
+			 sl_breaker_successes(word), sl_breaker_probe(word) ? " probe" : "",
 			 sl_breaker_generation(word));
-	sl_text_printf(text, "%s%-24s%s", sl_say_ink(stdout, state_ink(state, node->admin)), cell,
-		       sl_say_ink(stdout, SL_INK_PLAIN));
+	else
+		snprintf(cell, CELL_BYTES, "%s%s g%u", prefix, sl_status_state_name(state),
+			 sl_breaker_generation(word));
+}
+
+static void put_change_cell(const struct sl_status_look *look, const struct sl_node_state *node,
+			    char cell[CELL_BYTES])
+{
+	bool plane = !look->columns || look->columns >= PLANE_WIDE_FROM;
+	char ago[SL_DURATION_TEXT_MAX];
+
+	if (!node->changed_ns) {
+		snprintf(cell, CELL_BYTES, "-");
+		return;
+	}
+	snprintf(cell, CELL_BYTES, "%s%s%s, %s ago", sl_status_signal_name(node->last_signal),
+		 plane ? " by " : "", plane ? sl_status_plane_name(node->last_plane) : "",
+		 sl_say_duration(age_ms(look->now_ns, node->changed_ns) * SL_NS_PER_MS, ago));
+}
+
+/* A measured time, or "-" where nothing was measured yet. */
+static void put_time_cell(uint32_t time_us, char cell[CELL_BYTES])
+{
+	char duration[SL_DURATION_TEXT_MAX];
+
+	snprintf(cell, CELL_BYTES, "%s",
+		 time_us ? sl_say_duration(time_us * SL_NS_PER_US, duration) : "-");
 }
 
 static void say_node(const struct sl_status_look *look, uint32_t slot, struct sl_text *text)
 {
 	const struct sl_node_state *node = &look->view->nodes[slot];
-	uint64_t now_ms = look->now_ns / SL_NS_PER_MS;
-	char address[SL_ADDRESS_TEXT_SIZE], last[SL_DURATION_TEXT_MAX] = "never";
-	char connect[SL_DURATION_TEXT_MAX] = "-", first[SL_DURATION_TEXT_MAX] = "-";
-	char in[SL_DURATION_TEXT_MAX], out[SL_DURATION_TEXT_MAX], outcomes[48];
 	uint64_t last_byte_ns = sl_breaker_load(&node->last_byte_ns);
+	char cells[COLUMN_COUNT][CELL_BYTES], buffer[SL_ADDRESS_TEXT_SIZE];
 	struct sl_breaker_window window;
 
-	sl_breaker_window_sum(node, now_ms, &window);
-	snprintf(outcomes, sizeof(outcomes), "%u/%u/%u", window.success, window.slow,
-		 window.failure);
+	sl_breaker_window_sum(node, look->now_ns / SL_NS_PER_MS, &window);
+	snprintf(cells[COLUMN_INDEX], CELL_BYTES, "%u", node->index);
+	snprintf(cells[COLUMN_NODE], CELL_BYTES, "%s", sl_address_format(&node->endpoint, buffer));
+	put_state_cell(look, node, cells[COLUMN_BREAKER]);
+	snprintf(cells[COLUMN_ADMIN], CELL_BYTES, "%s",
+		 node->admin & SL_NODE_DRAINING ? "draining" : "-");
+	snprintf(cells[COLUMN_FLOWS], CELL_BYTES, "%llu",
+		 (unsigned long long)flows_in_flight(node));
+	snprintf(cells[COLUMN_REQUESTS], CELL_BYTES, "%u", node->requests);
+	put_time_cell(node->connect_us, cells[COLUMN_CONNECT]);
+	put_time_cell(node->first_byte_us, cells[COLUMN_FIRST_BYTE]);
+	sl_say_bytes(node->bytes_in, cells[COLUMN_IN]);
+	sl_say_bytes(node->bytes_out, cells[COLUMN_OUT]);
 	if (last_byte_ns)
-		sl_say_duration(age_ms(look->now_ns, last_byte_ns) * SL_NS_PER_MS, last);
-	if (node->connect_us)
-		sl_say_duration(node->connect_us * SL_NS_PER_US, connect);
-	if (node->first_byte_us)
-		sl_say_duration(node->first_byte_us * SL_NS_PER_US, first);
-	sl_text_printf(text, "  %3u %-22s ", node->index,
-		       sl_address_format(&node->endpoint, address));
-	say_state(node, now_ms, text);
-	sl_text_printf(text, " %-8s %6llu %5u %8s %8s %8s %8s %8s %12s %5u  ",
-		       node->admin & SL_NODE_DRAINING ? "draining" : "-",
-		       (unsigned long long)flows_in_flight(node), node->requests, connect, first,
-		       sl_say_bytes(node->bytes_in, in), sl_say_bytes(node->bytes_out, out), last,
-		       outcomes, node->trips);
-	if (node->changed_ns)
-		sl_text_printf(
-			text, "%s by %s, %s ago", sl_status_signal_name(node->last_signal),
-			sl_status_plane_name(node->last_plane),
-			sl_say_duration(age_ms(look->now_ns, node->changed_ns) * SL_NS_PER_MS,
-					last));
+		sl_say_duration(age_ms(look->now_ns, last_byte_ns) * SL_NS_PER_MS,
+				cells[COLUMN_LAST]);
 	else
-		sl_text_append_string(text, "-");
-	sl_text_append_string(text, "\n");
+		snprintf(cells[COLUMN_LAST], CELL_BYTES, "never");
+	snprintf(cells[COLUMN_OUTCOMES], CELL_BYTES, "%u/%u/%u", window.success, window.slow,
+		 window.failure);
+	snprintf(cells[COLUMN_TRIPS], CELL_BYTES, "%u", node->trips);
+	put_change_cell(look, node, cells[COLUMN_CHANGE]);
+	say_cells(look, cells,
+		  state_ink(sl_breaker_state(sl_breaker_load(&node->breaker)), node->admin), text);
 }
 
 static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl_text *text)
 {
 	const struct sl_pool_state *state = &look->view->pools[pool];
+	char titles[COLUMN_COUNT][CELL_BYTES];
 
 	sl_text_printf(text,
-		       "\npool %s\"%.63s\"%s: %u nodes, %u ejected, %llu flows found no node, "
-		       "%llu choices in panic\n",
+		       "\npool %s\"%.63s\"%s: %u node%s, %u ejected, %llu flows found no node, "
+		       "%llu in panic\n",
 		       sl_say_ink(stdout, SL_INK_BOLD), state->name,
-		       sl_say_ink(stdout, SL_INK_PLAIN), state->node_count, state->ejected,
+		       sl_say_ink(stdout, SL_INK_PLAIN), state->node_count,
+		       state->node_count == 1 ? "" : "s", state->ejected,
 		       (unsigned long long)state->no_node, (unsigned long long)state->panics);
-	sl_text_printf(text,
-		       "%s  %3s %-22s %-24s %-8s %6s %5s %8s %8s %8s %8s %8s %12s %5s  %s%s\n",
-		       sl_say_ink(stdout, SL_INK_DIM), "#", "node", "breaker", "admin", "flows",
-		       "reqs", "connect", "1st byte", "in", "out", "last", "ok/slow/fail", "trips",
-		       "last change", sl_say_ink(stdout, SL_INK_PLAIN));
+	for (unsigned i = 0; i < COLUMN_COUNT; i++)
+		snprintf(titles[i], CELL_BYTES, "%s", node_columns[i].title);
+	sl_text_append_string(text, sl_say_ink(stdout, SL_INK_DIM));
+	say_cells(look, titles, SL_INK_DIM, text);
+	sl_text_append_string(text, sl_say_ink(stdout, SL_INK_PLAIN));
 	for (uint32_t slot = next_node(look->view, pool, 0); slot;
 	     slot = next_node(look->view, pool, slot))
 		say_node(look, slot, text);

@@ -20,6 +20,7 @@ struct sl_status_look {
 	const char *daemon_socket; /* where the daemon was looked for */
 	bool daemon;		   /* it answered */
 	uint64_t now_ns;	   /* CLOCK_MONOTONIC */
+	uint32_t columns;	   /* width of the terminal; 0: no terminal, show all columns */
 };
 
 const char *sl_status_state_name(uint32_t state);   /* enum sl_breaker_state */
