@@ -4,6 +4,8 @@
 # of its own, runs every line that it prints as a person would, and judges what comes back. Then it
 # ends it by SIGTERM, brings it up again and kills it with SIGKILL: both must leave nothing behind.
 #
+# shellcheck disable=SC2317,SC1105,SC2086  # functions reached through wait_for; an operator as word
+#
 # What it holds the two planes to: while a node is dead and after it came back, `sluice status`,
 # `bpftool map dump` and /metrics say the same state for every node.
 set -u
@@ -69,11 +71,12 @@ free_port() {
 	not_ok "a free port" "none of $PORT_FIRST to $((PORT_FIRST + PORT_COUNT - 1))"
 	finish
 }
+is_up() { grep -q 'takes the cluster away' "$work/up.$1"; }
+is_up_or_over() { is_up "$1" || [[ ! -e /proc/$cluster ]]; }
 bring_up() { # NAME
 	env --default-signal=INT "$here/cluster.sh" >"$work/up.$1" 2>&1 </dev/null &
 	cluster=$!
-	if ! wait_for "$UP_S" test -e "$state/ready" -o ! -e "/proc/$cluster" ||
-		[[ ! -e $state/ready ]]; then
+	if ! wait_for "$UP_S" is_up_or_over "$1" || ! is_up "$1"; then
 		not_ok "$1: up" "$(tail -n 12 "$work/up.$1")"
 		finish
 	fi

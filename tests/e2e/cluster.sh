@@ -348,7 +348,6 @@ print_lines() {
 }
 # Until Ctrl-C. The status runs in the foreground and ends by the same Ctrl-C.
 show() {
-	touch "$state/ready"
 	if [[ -t 0 && -t 1 ]]; then
 		printf 'Live status in %d s (Enter: now). Ctrl-C there takes the cluster away. ' "$PROMPT_S"
 		read -r -t "$PROMPT_S" _ || echo
