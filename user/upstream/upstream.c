@@ -230,6 +230,7 @@ void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		sl_client_close(conn);
 		return;
 	}
+	sl_socket_resume(&conn->socket); /* a slow client may have paused it up to the end */
 	conn->ops = &idle_ops;
 	conn->owner = NULL;
 	conn->idle_since_ns = sl_loop_now_ns(up->loop);
@@ -277,6 +278,18 @@ static void on_sweep(struct sl_timer *timer)
 }
 
 /* ---- measurements --------------------------------------------------------------------------- */
+
+uint64_t sl_upstream_kernel_signals(const struct sl_upstream_node *node)
+{
+	static const enum sl_signal signals[] = {SL_SIGNAL_SYN_RETRANS, SL_SIGNAL_RST_EARLY,
+						 SL_SIGNAL_ICMP_UNREACH};
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sum += __atomic_load_n(&node->state->signals[signals[i]], __ATOMIC_RELAXED);
+	return sum;
+}
 
 /* Moving average with weight 1/8; racing threads may lose a sample, which is harmless. */
 static void average(__u32 *value, uint64_t sample)
