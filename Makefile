@@ -144,6 +144,11 @@ $(B)/net/%: $(B)/tests/net/%.c.o
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
 
+$(B)/bench/packet: $(B)/tests/bench/packet.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz
+
 $(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
 	@mkdir -p $(@D)
 	$(SAY) LD $@

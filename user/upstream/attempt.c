@@ -278,6 +278,7 @@ static enum sl_ending open_connection(struct sl_attempt *attempt)
 	uint64_t until = start + attempt->plan->connect_ms * SL_NS_PER_MS;
 	int rc;
 
+	attempt->kernel_signals = sl_upstream_kernel_signals(attempt->node);
 	if (until > attempt->plan->deadline_ns)
 		until = attempt->plan->deadline_ns;
 	attempt->connect_done = false;
@@ -350,15 +351,26 @@ static void reset(struct sl_attempt *attempt)
 	sl_text_reset(&attempt->body);
 }
 
+/*
+ * A connect that failed was seen by TC too, and reported there: counted once, it is one failure.
+ * A probe is always judged here, because only its own ticket counts.
+ */
+static bool kernel_told(const struct sl_attempt *attempt, enum sl_ending ending)
+{
+	return (ending == SL_ENDING_CONNECT_ERROR || ending == SL_ENDING_CONNECT_TIMEOUT) &&
+	       attempt->up->state.kernel_measures && !(attempt->ticket & 1u) &&
+	       sl_upstream_kernel_signals(attempt->node) != attempt->kernel_signals;
+}
+
 static void settle(struct sl_attempt *attempt, enum sl_ending ending)
 {
 	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
+	enum sl_outcome outcome = kernel_told(attempt, ending) ? SL_OUTCOME_NEUTRAL : rule->outcome;
 
 	if (ending == SL_ENDING_OK)
 		sl_upstream_note_first_byte(attempt->up, attempt->node,
 					    (now_of(attempt) - attempt->sent_ns) / SL_NS_PER_US);
-	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, rule->outcome,
-			   rule->signal);
+	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, outcome, rule->signal);
 	if (ending == SL_ENDING_OK && attempt->is_stream)
 		return; /* the relay keeps connection and grant */
 	if (attempt->conn && attempt->complete)

@@ -64,6 +64,7 @@ struct sl_attempt {
 	size_t lines_len;
 	struct sl_text body; /* the whole answer, or what was held of a stream */
 	uint64_t sent_ns;
+	uint64_t kernel_signals;	      /* of the node, before the connect */
 	char detail[SL_ATTEMPT_DETAIL_BYTES]; /* what happened, for people */
 };
 

@@ -109,6 +109,9 @@ void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 /* The `closed` callback that every ops table for these connections must carry. */
 void sl_upstream_conn_closed(struct sl_client_conn *conn);
 
+/* Failed connects to the node that the kernel plane has reported so far, ours and others'. */
+uint64_t sl_upstream_kernel_signals(const struct sl_upstream_node *node);
+
 /* Measurements where no kernel plane makes them. */
 void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 			      uint64_t duration_us);
