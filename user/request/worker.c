@@ -206,7 +206,10 @@ static void apply_config(struct sl_worker *worker)
 	const struct sl_config *config = worker->routes->config;
 
 	worker->requests_max = config->requests_max;
+	/* A socket tells that it has drained only after it was above its low mark. */
 	worker->stream_buffer_bytes_max = config->stream_buffer_bytes_max;
+	if (worker->stream_buffer_bytes_max < SL_SOCKET_LOW_BYTES)
+		worker->stream_buffer_bytes_max = SL_SOCKET_LOW_BYTES;
 	worker->upstream.idle_ms = config->upstream_idle_ms;
 	worker->upstream.idle_max = config->upstream_idle_max;
 	worker->server.options = (struct sl_server_options){
