@@ -7,6 +7,12 @@ body='{"model":"chat","messages":[{"role":"user","content":"hello"}]}'
 ask() { curl -s --max-time 20 -H 'content-type: application/json' "$@" "$url/v1/chat/completions"; }
 node() { standin "$1" "$2" --token-us 1000; }
 
+pace() { # US: between tokens
+	for port in 9001 9002; do
+		curl -s -o "$work/out" -d "{\"token_us\":$1}" http://127.0.0.1:$((port + 1000))/config
+	done
+}
+
 # core NAME: whole, streamed, faults, a client that leaves, load with a node killed, a slow reader
 core() {
 	expect "$1: the back end that was asked for" "$(metric sluice_build_info "io=\"$1\"")" == 1
@@ -24,11 +30,23 @@ core() {
 	expect_soon "$1: a client that leaves in mid-stream is passed on" 10 all_gone
 	expect_soon "$1: and frees the server" 10 state_is 9001 '.running == 0'
 
-	# about 35 MiB of tokens in 3 s, to a client that reads 128 KiB a second: they may not pile up
+	# 21 MB of tokens as fast as they go, through a buffer of 4 KiB: the node is paused all the time
+	local long="${body/\{/\{\"stream\":true,\"n\":64,\"ignore_eos\":true,\"max_tokens\":1500,}"
+	pace 0
+	expect "$1: a long stream through a small buffer" \
+		"$(ask -N -m 60 -d "$long" | grep -v '^$' | tail -n 1)" == "data: [DONE]"
+	# and to a client that is slow up to the end: its node's connection must read again for the next
+	expect "$1: a long stream to a slow reader" \
+		"$(ask -N -m 60 --limit-rate 8M -d "$long" | grep -v '^$' | tail -n 1)" == "data: [DONE]"
+	for _ in 1 2 3 4; do ask -m 10 -D - -o "$work/out" -d "$body"; done >"$work/heads"
+	expect "$1: the connections it left serve others" \
+		"$(grep -c 'x-sluice-attempts: 1' "$work/heads")" == 4
+
+	# 35 MB of tokens in 3 s, to a client that reads 128 KiB a second: they may not pile up
 	local base peak
+	pace 1000
 	base=$(awk '/VmRSS/ {print $2}' /proc/$daemon/status)
-	ask -N -m 3 --limit-rate 128k -H 'x-standin-fault: none' \
-		-d "${body/\{/\{\"stream\":true,\"n\":64,\"ignore_eos\":true,\"max_tokens\":100000,}" >"$work/out"
+	ask -N -m 3 --limit-rate 128k -d "${long/1500/100000}" >"$work/out"
 	peak=$(awk '/VmHWM/ {print $2}' /proc/$daemon/status)
 	expect_soon "$1: a slow reader's node is stopped when it leaves" 10 idle
 	[[ $build == *san* ]] ||
@@ -48,6 +66,7 @@ for SLUICE_IO in epoll io_uring; do
 	config_write <<-END
 		tunables: {breaker.open_ms: 200ms, breaker.open_max_ms: 500ms}
 		timeouts: {upstream_idle: 1s}
+		limits: {stream_buffer: 4KiB}
 		pools: {chat: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}}
 		routes: [{model: chat, pools: chat}]
 	END

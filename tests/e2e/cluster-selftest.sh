@@ -11,9 +11,9 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-build=${B:-$root/build}
+build=${SLUICE_BUILD:-$root/build}
 [[ $build == /* ]] || build=$root/$build
-export CLUSTER=selftest$$ B=$build
+export CLUSTER=selftest$$ SLUICE_BUILD=$build
 state=/run/sluice-$CLUSTER
 pins=/sys/fs/bpf/sluice-$CLUSTER
 work=$(mktemp -d /tmp/sluice-cluster.XXXXXX)

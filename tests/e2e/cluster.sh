@@ -26,6 +26,7 @@
 #
 # CLUSTER  name of this cluster (demo): clusters of other names may run beside it
 # PORT     port on the host (8080)
+# SLUICE_BUILD  directory of the programs (build)
 set -u
 
 name=${CLUSTER:-demo}
@@ -34,7 +35,7 @@ prefix=sluice-$name
 state=/run/$prefix
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-build=${B:-$root/build}
+build=${SLUICE_BUILD:-$root/build}
 [[ $build == /* ]] || build=$root/$build
 pins=/sys/fs/bpf/$prefix
 vip=10.9.0.1
@@ -324,11 +325,11 @@ write_lines() {
 		# kill the daemon: the fast lane goes on without it; then start it again
 		kill -KILL \$(cat $state/sluiced.pid)
 		$from_client curl -s --retry 5 --retry-all-errors --json "\$short" http://$vip/v1/chat/completions
-		$state/start-sluiced
+		$state/start-sluiced; sleep 1
 		# edit $state/sluice.yaml, and have it read again
 		build/sluice check $state/sluice.yaml
 		kill -HUP \$(cat $state/sluiced.pid)
-		tail -n 1 $state/sluiced.log
+		sleep 1; tail -n 1 $state/sluiced.log
 		# all numbers
 		curl -s http://127.0.0.1:$port/metrics
 	END
