@@ -140,6 +140,7 @@ enum sl_plane {
 };
 
 #define SL_WINDOW_BUCKETS 10u /* one second each */
+#define SL_FLOW_EPOCHS	  4u  /* of 2^34 ns each; a power of two that divides 128 */
 
 /* sl_node_state.admin */
 #define SL_NODE_PRESENT	 (1u << 0) /* the slot is in use */
@@ -176,10 +177,11 @@ struct sl_node_state {
 
 	__u64 window[SL_WINDOW_BUCKETS];
 	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */
-	__u64 pad2[5];
+	__u64 flow_epochs[SL_FLOW_EPOCHS]; /* fast-lane flows alive, see inflight.h */
+	__u64 pad2;
 
-	__u64 flows_opened; /* fast lane, cumulative; in flight = opened - closed */
-	__u64 flows_closed;
+	__u64 flows_opened;  /* fast lane, cumulative */
+	__u64 flows_closed;  /* seen to end; evicted and abandoned flows are not */
 	__u32 requests;	     /* in flight in the daemon */
 	__u32 connect_us;    /* moving average, 1/8 */
 	__u32 first_byte_us; /* moving average, 1/8 */
@@ -284,7 +286,7 @@ struct sl_conn {
 	__u8 state;	   /* enum sl_tcp_state */
 	__u8 syn_retrans;  /* repeats of the SYN */
 	__u8 reported;	   /* bit per kind of signal already counted for this flow */
-	__u8 pad;
+	__u8 mark;	   /* epoch in which the flow is counted, see inflight.h */
 };
 SL_STATIC_ASSERT(sizeof(struct sl_conn) == 48, "sl_conn");
 

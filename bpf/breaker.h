@@ -78,6 +78,7 @@
 
 #include "bpf/abi.h"
 #include "bpf/breaker_word.h"
+#include "bpf/inflight.h"
 
 enum sl_breaker_verdict {
 	SL_BREAKER_REFUSE = 0,

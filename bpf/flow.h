@@ -11,8 +11,9 @@
  * A flow ends by RST, by FIN of both sides and the last ACK, or when a new SYN of the same client
  * finds it over or idle (flow.idle_ms; flow.closing_ms after a FIN). Whoever removes the TO_NODE
  * entry counts the end. When the table is full the kernel evicts the entry used least recently
- * (approximately): such a flow is not counted as closed, its packets are dropped as unknown, and
- * packets of the node pass to the local stack, which resets them.
+ * (approximately): such a flow is not counted as closed and falls out of the flows in flight
+ * (inflight.h); its packets are dropped as unknown, and packets of the node pass to the local
+ * stack, which resets them.
  *
  * Only a SYN begins a flow. A packet in mid-flow that is not known is dropped, not passed: after a
  * change of the balancer for a moment (ECMP) the client's repeat may find its flow again, while the
@@ -32,6 +33,7 @@ __attribute__((noinline)) int sl_flow_close(struct sl_flow_key *to_node)
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_node_state *node;
 	struct sl_flow *flow;
+	__u8 mark;
 
 	if (!to_node || !room)
 		return 0;
@@ -41,11 +43,14 @@ __attribute__((noinline)) int sl_flow_close(struct sl_flow_key *to_node)
 		return 0;
 	room->back = flow->peer;
 	node = sl_conn_node(&flow->conn);
+	mark = flow->conn.mark;
 	sl_conn_over(&flow->conn, true);
 	if (bpf_map_delete_elem(&flows, &room->key))
 		return 0;
-	if (node)
+	if (node) {
 		__sync_fetch_and_add(&node->flows_closed, 1);
+		sl_node_flow_sub(node, mark);
+	}
 	sl_count(SL_COUNTER_FLOW_CLOSED);
 	bpf_map_delete_elem(&flows, &room->back);
 	return 1;

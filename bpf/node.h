@@ -166,14 +166,6 @@ static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_o
 
 /* ---- load ---------------------------------------------------------------------------------- */
 
-/* Flows of the fast lane in flight. */
-static __always_inline __u64 sl_node_flows(const struct sl_node_state *node)
-{
-	__s64 flows_now = (__s64)(SL_LOAD(node->flows_opened) - SL_LOAD(node->flows_closed));
-
-	return flows_now > 0 ? flows_now : 0;
-}
-
 static __always_inline void average_add(__u32 *average_us, __u64 sample_ns)
 {
 	__s64 sample_us = sample_ns / SL_NS_PER_US;

@@ -64,9 +64,8 @@ static int set_draining(const struct sl_arguments *arguments, bool draining)
 	       draining == !!(before & SL_NODE_DRAINING) ? "already " : "",
 	       draining ? "drains: no new flow or request" : "takes new flows and requests");
 	if (draining)
-		printf("; %llu flows and %u requests go on",
-		       (unsigned long long)(node->flows_opened - node->flows_closed),
-		       node->requests);
+		printf("; %llu active flows and %u requests go on",
+		       (unsigned long long)sl_node_flows(node, sl_clock_ns()), node->requests);
 	putchar('\n');
 	if (draining)
 		warn_if_empty(&view, node->pool);

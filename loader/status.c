@@ -69,10 +69,7 @@ static uint64_t age_ms(uint64_t now_ns, uint64_t then_ns)
 
 static uint64_t flows_in_flight(const struct sl_node_state *node)
 {
-	uint64_t closed = sl_breaker_load(&node->flows_closed);
-	uint64_t opened = sl_breaker_load(&node->flows_opened);
-
-	return opened > closed ? opened - closed : 0;
+	return sl_node_flows(node, sl_clock_ns());
 }
 
 /* ---- is it well ---------------------------------------------------------------------------- */

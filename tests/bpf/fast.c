@@ -409,6 +409,7 @@ static void lives_run(struct sl_rig *rig, size_t index)
 	struct sl_frame in, out;
 	struct sl_frame_spec spec;
 	uint16_t port = 0;
+	bool established = false;
 
 	rig_for(rig, &routes[0]);
 	for (const struct step *step = lives[index].steps; step->entries || step->flags; step++) {
@@ -427,7 +428,11 @@ static void lives_run(struct sl_rig *rig, size_t index)
 		}
 		if (!step->node)
 			port = sl_frame_sport(&out);
+		established |= step->node && (step->flags & SYN);
 	}
+	sl_rig_check(rig, sl_rig_flows(rig, SL_RIG_NODE_A) == (established && !lives[index].closed),
+		     lives[index].description, "%llu flows alive",
+		     (unsigned long long)sl_rig_flows(rig, SL_RIG_NODE_A));
 	sl_rig_check(rig,
 		     rig->nodes[SL_RIG_NODE_A].flows_closed == lives[index].closed &&
 			     sl_rig_counted(rig, SL_COUNTER_FLOW_CLOSED) == lives[index].closed &&

@@ -389,11 +389,11 @@ static void balances(struct sl_rig *rig)
 	sl_rig_check(rig, share < FLOWS / 10, "the node that waits less is preferred", "%d of %d",
 		     share, FLOWS);
 	rig->nodes[A].waiting = 0;
-	rig->nodes[A].flows_opened += 10;
+	sl_rig_load(rig, A, 10);
 	share = share_of(rig, A, 3000);
 	sl_rig_check(rig, share < FLOWS / 10, "the node with fewer flows is preferred", "%d of %d",
 		     share, FLOWS);
-	rig->nodes[B].flows_opened += 3;
+	sl_rig_load(rig, B, 3);
 	rig->nodes[A].weight = 10;
 	share = share_of(rig, A, 4000);
 	sl_rig_check(rig, share > FLOWS * 9 / 10, "load counts by weight", "%d of %d", share,
@@ -401,9 +401,14 @@ static void balances(struct sl_rig *rig)
 	sl_rig_reset(rig);
 	rig->nodes[A].first_byte_us = 1000;
 	rig->nodes[B].first_byte_us = 900;
+	rig->nodes[A].last_byte_ns = rig->nodes[B].last_byte_ns = sl_rig_now_ns();
 	share = share_of(rig, A, 5000);
 	sl_rig_check(rig, share < FLOWS / 10, "equal load: the faster node", "%d of %d", share,
 		     FLOWS);
+	rig->nodes[A].last_byte_ns -= 6000000000ull;
+	share = share_of(rig, A, 5500);
+	sl_rig_check(rig, share > FLOWS * 9 / 10, "old averages are not held against a node",
+		     "%d of %d", share, FLOWS);
 	sl_rig_reset(rig);
 	rig->nodes[A].recovered_ms = sl_rig_now_ns() / 1000000;
 	sl_rig_tune(rig, SL_TUNABLE_SLOW_START_MS, 600000);

@@ -257,7 +257,8 @@ static void write_settings(const struct apply *apply)
 	settings->abi_version = SL_ABI_VERSION;
 	settings->tunable_count = SL_TUNABLE_COUNT;
 	settings->counter_count = SL_COUNTER_COUNT;
-	settings->seed = apply->config->seed;
+	if (apply->config->seed) /* 0: keep the one that was drawn, so that choices stay stable */
+		settings->seed = apply->config->seed;
 	settings->nat_port_min = apply->config->nat_port_min;
 	settings->nat_port_max = apply->config->nat_port_max;
 }

@@ -383,11 +383,9 @@ static void write_draining(const struct sl_node_state *node, const char *labels,
 static void write_flows(const struct sl_node_state *node, const char *labels, const void *arg,
 			struct sl_text *text)
 {
-	uint64_t closed = LOAD(node->flows_closed), opened = LOAD(node->flows_opened);
-
 	(void)arg;
-	sl_text_printf(text, "sluice_node_flows{%s} %" PRIu64 "\n", labels,
-		       opened > closed ? opened - closed : 0);
+	sl_text_printf(text, "sluice_node_flows{%s} %llu\n", labels,
+		       (unsigned long long)sl_node_flows(node, sl_clock_ns()));
 }
 
 /* arg: offset of a u32 in us. */
@@ -438,7 +436,8 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 	each_node(source, text, write_breaker, NULL);
 	family(text, "sluice_node_draining", "gauge", "1 while the node is drained.");
 	each_node(source, text, write_draining, NULL);
-	family(text, "sluice_node_flows", "gauge", "Fast-lane flows in flight.");
+	family(text, "sluice_node_flows", "gauge",
+	       "Fast-lane flows with a packet in the last minute.");
 	each_node(source, text, write_flows, NULL);
 	for (f = 0; f < sizeof(node_fields) / sizeof(node_fields[0]); f++) {
 		family(text, node_fields[f].name, node_fields[f].type, node_fields[f].help);

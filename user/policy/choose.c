@@ -27,13 +27,10 @@ static bool is_usable(const struct sl_node_state *node)
 
 static uint64_t score_of(const struct sl_choose *in, const struct sl_node_state *node)
 {
-	uint64_t opened = __atomic_load_n(&node->flows_opened, __ATOMIC_RELAXED);
-	uint64_t closed = __atomic_load_n(&node->flows_closed, __ATOMIC_RELAXED);
 	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);
 	uint64_t share = sl_breaker_capacity_percent(node, in->slow_start_ms, in->now_ms);
 
-	if (opened > closed)
-		load += opened - closed;
+	load += sl_node_flows(node, in->now_ms * 1000000u);
 	share *= node->weight ? node->weight : 1;
 	return ((load + 1) << 20) / (share ? share : 1);
 }

@@ -250,6 +250,17 @@ static void map_clear(int fd)
 	}
 }
 
+uint64_t sl_rig_flows(const struct sl_rig *rig, uint32_t slot)
+{
+	return sl_node_flows(&rig->nodes[slot], sl_rig_now_ns());
+}
+
+void sl_rig_load(struct sl_rig *rig, uint32_t slot, uint32_t flows)
+{
+	while (flows--)
+		sl_node_flow_add(&rig->nodes[slot], sl_rig_now_ns());
+}
+
 uint32_t sl_rig_entries(int fd)
 {
 	uint8_t key[sizeof(struct sl_flow_key)], next[sizeof(struct sl_flow_key)];

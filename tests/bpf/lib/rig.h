@@ -117,6 +117,12 @@ void sl_rig_flow_put(const struct sl_rig *rig, const struct sl_flow_key *key,
 /* Entries in a hash map. */
 uint32_t sl_rig_entries(int map_fd);
 
+/* Flows alive at a node now. */
+uint64_t sl_rig_flows(const struct sl_rig *rig, uint32_t slot);
+
+/* Puts `flows` living flows onto a node, as if they had just been seen. */
+void sl_rig_load(struct sl_rig *rig, uint32_t slot, uint32_t flows);
+
 /* Takes all events out of the ring; the last one into *ret_last. Returns how many. */
 uint32_t sl_rig_events(struct sl_rig *rig, struct sl_event *ret_last);
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * inflight.h - how many flows of the fast lane are alive at a node, without a way to leak.
+ *
+ * Opened minus closed would leak: the kernel evicts flows without a word, clients and hosts vanish
+ * without FIN. So a flow is counted in the epoch of its last packet: struct sl_node_state holds the
+ * counts of the last SL_FLOW_EPOCHS epochs of 17 s (2^34 ns, no division), a flow remembers its
+ * epoch, and its first packet of a later epoch moves it. What sends no packet for about a minute
+ * falls out by itself; a flow that wakes up counts again. A flow counts from its handshake's end,
+ * so connects that nobody answers are no load.
+ *
+ *   bucket    stamp (epoch) << 32 | count, changed by compare-and-swap
+ *   mark      0: not counted; else 0x80 | epoch & 0x7f
+ *
+ * Two CPUs that move one flow at the same instant count it twice until the epoch falls out.
+ * Pure; included through breaker.h.
+ */
+#ifndef SL_BPF_INFLIGHT_H
+#define SL_BPF_INFLIGHT_H
+
+#include "bpf/breaker_word.h"
+
+#define SL_FLOW_EPOCH_SHIFT  34u
+#define SL_FLOW_MARK_COUNTED 0x80u
+#define SL_FLOW_MARK_EPOCH   0x7fu
+
+SL_BREAKER_INLINE __u32 sl_flow_epoch(__u64 now_ns)
+{
+	return (__u32)(now_ns >> SL_FLOW_EPOCH_SHIFT);
+}
+
+SL_BREAKER_INLINE __u8 sl_flow_mark(__u64 now_ns)
+{
+	return (__u8)(SL_FLOW_MARK_COUNTED | (sl_flow_epoch(now_ns) & SL_FLOW_MARK_EPOCH));
+}
+
+/* Flows alive at the node: those with a packet in this epoch or the SL_FLOW_EPOCHS - 1 before. */
+SL_BREAKER_INLINE __u64 sl_node_flows(const struct sl_node_state *node, __u64 now_ns)
+{
+	__u32 epoch = sl_flow_epoch(now_ns);
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < SL_FLOW_EPOCHS; i++) {
+		__u64 bucket = sl_breaker_load(&node->flow_epochs[i]);
+		__u32 age = epoch - (__u32)(bucket >> 32);
+
+		/* A clock that is behind by one epoch sees the newest as the future. */
+		if (age < SL_FLOW_EPOCHS || age == ~0u)
+			sum += (__u32)bucket;
+	}
+	return sum;
+}
+
+SL_BREAKER_INLINE void sl_node_flow_add(struct sl_node_state *node, __u64 now_ns)
+{
+	__u32 epoch = sl_flow_epoch(now_ns);
+	__u64 *bucket = &node->flow_epochs[epoch % SL_FLOW_EPOCHS];
+
+	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
+		__u64 old = sl_breaker_load(bucket);
+		__u64 next = (__u32)(old >> 32) == epoch ? old + 1 : (__u64)epoch << 32 | 1;
+
+		if (__sync_val_compare_and_swap(bucket, old, next) == old)
+			return;
+	}
+}
+
+/* Takes a counted flow out again; one whose epoch has fallen out is out already. */
+SL_BREAKER_INLINE void sl_node_flow_sub(struct sl_node_state *node, __u8 mark)
+{
+	__u64 *bucket = &node->flow_epochs[mark % SL_FLOW_EPOCHS];
+
+	if (!(mark & SL_FLOW_MARK_COUNTED))
+		return;
+	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
+		__u64 old = sl_breaker_load(bucket);
+
+		if (((old >> 32) & SL_FLOW_MARK_EPOCH) != (mark & SL_FLOW_MARK_EPOCH) ||
+		    (__u32)old == 0)
+			return;
+		if (__sync_val_compare_and_swap(bucket, old, old - 1) == old)
+			return;
+	}
+}
+
+#endif
