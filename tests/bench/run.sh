@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh - compares sluiced with haproxy and nginx on this machine, side by side in one run.
 #
-#   tests/bench/run.sh [chat] [relay] [memory] [latency] [body] [parts]      default: all
+#   tests/bench/run.sh [chat] [relay] [calls] [memory] [latency] [body] [parts]      default: all
 #
 # Rounds alternate the order of the proxies; a cell is the median of the rounds, a ratio the median
 # of the rounds' ratios. CPU is the time of the proxy's own processes, not elapsed time, so it holds
@@ -43,11 +43,15 @@ rounds=${ROUNDS:-5}
 proxies=(sluiced epoll haproxy nginx)
 raw=$tmp/raw.tsv # metric proxy round value
 : >"$raw"
-[ $# -eq 0 ] && set -- chat relay memory latency body parts
+[ $# -eq 0 ] && set -- chat relay calls memory latency body parts
 
 note() { printf '\r\033[K%s' "$*" >&2; }
 add() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$raw"; }
-cpu_ns() { build/bench/usage "${pid[$1]}" | cut -d' ' -f1; }
+
+cpu_ns() {
+	build/bench/usage "${pid[$1]}" | cut -d' ' -f1
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+}
 
 # order ROUND: the proxies, begun at another one in each round.
 order() {
@@ -69,10 +73,11 @@ load() {
 
 # per_1000 METRIC NAME ROUND CONNECTIONS SECONDS: CPU ms per 1,000 requests.
 per_1000() {
-	local before
-	before=$(cpu_ns "$2")
+	local before after
+	before=$(cpu_ns "$2") || die "$2 is gone"
 	load "$2" "$4" "$5"
-	add "$1" "$2" "$3" "$(awk "BEGIN {print ($(cpu_ns "$2") - $before) / $requests / 1000}")"
+	after=$(cpu_ns "$2") || die "$2 is gone after $1"
+	add "$1" "$2" "$3" "$(awk "BEGIN {print ($after - $before) / $requests / 1000}")"
 }
 
 # value NAME=... of the last line of `streams`.
@@ -115,15 +120,15 @@ body() {
 }
 
 latency() {
-	local r name p50 p99
+	local r name p50
 	for r in $(seq "$rounds"); do
 		load direct 1 1
-		p50=$p50_us p99=$p99_us
+		p50=$p50_us
 		for name in $(order "$r"); do
 			note "latency: round $r of $rounds: $name"
 			load "$name" 1 1
 			add latency_p50_us "$name" "$r" $((p50_us - p50))
-			add latency_p99_us "$name" "$r" $((p99_us - p99))
+			add latency_p99_us "$name" "$r" "$p99_us"
 		done
 	done
 }
@@ -143,9 +148,26 @@ relay() {
 	token_us 0
 }
 
+# System calls for each token, counted apart because counting costs time. Needs perf; else no row.
+calls() {
+	local name count
+	perf stat -x, -e raw_syscalls:sys_enter true >/dev/null 2>&1 || return 0
+	token_us 25000
+	for name in "${proxies[@]}"; do
+		note "calls: $name"
+		perf stat -x, -o "$tmp/perf" -e raw_syscalls:sys_enter -p "${pid[$name]}" sleep 20 2>/dev/null &
+		count=$!
+		hold "$name" --streams 1000 --tokens 80 --open-ms 700 --window-ms 500
+		kill -INT "$count" 2>/dev/null
+		wait "$count"
+		add calls_per_1000 "$name" 1 "$(awk -F, -v n="$(field total)" '/sys_enter/ {print $1 * 1000 / n}' "$tmp/perf")"
+	done
+	token_us 0
+}
+
 # The slope between 1,000 and 4,000, so that what is paid once does not count. Fresh processes.
 memory() {
-	local name kind small flags
+	local name kind small flags tokens
 	for name in "${proxies[@]}"; do
 		for kind in stream idle; do
 			note "memory: $name: $kind"
@@ -153,10 +175,10 @@ memory() {
 			start "$name"
 			load "$name" 32 1
 			[ "$kind" = stream ] && token_us 500000
-			[ "$kind" = stream ] && flags=--leave || flags=--idle
-			hold "$name" --streams 1000 --tokens 1000 --open-ms 400 --window-ms 600 $flags
+			if [ "$kind" = stream ]; then flags=--leave tokens=1000; else flags=--idle tokens=16; fi
+			hold "$name" --streams 1000 --tokens "$tokens" --open-ms 400 --window-ms 600 $flags
 			small=$(field pss_bytes)
-			hold "$name" --streams 4000 --tokens 1000 --open-ms 1600 --window-ms 600 $flags
+			hold "$name" --streams 4000 --tokens "$tokens" --open-ms 1600 --window-ms 600 $flags
 			add "memory_${kind}_b" "$name" 1 $((($(field pss_bytes) - small) / 3000))
 			[ "$kind" = stream ] && add memory_4000_mib "$name" 1 $(($(field pss_bytes) >> 20))
 			token_us 0
@@ -224,11 +246,12 @@ print_table() {
 	row chat_cpu_ms "CPU ms / 1,000 chat requests (32 conns)" %.2f
 	row body_cpu_ms "CPU ms / 1,000 requests with 220 KB body" %.1f
 	row relay_cpu_s "CPU s / 1 M relayed tokens (1,000 streams)" %.2f
+	row calls_per_1000 "system calls / 1,000 relayed tokens" %.0f
 	row memory_stream_b "memory: bytes per open stream" %.0f
 	row memory_idle_b "memory: bytes per idle connection" %.0f
 	row memory_4000_mib "memory: MiB with 4,000 open streams" %.0f
 	row latency_p50_us "latency added, 1 connection, p50, us" %.0f
-	row latency_p99_us "latency added, 1 connection, p99, us" %.0f
+	row latency_p99_us "latency, 1 connection, p99, us" %.0f
 	row chat_per_s "for information: chat requests / s reached" %.0f
 	row relay_per_s "for information: tokens / s relayed" %.0f
 	echo

@@ -311,7 +311,8 @@ static int run(struct bench *bench)
 	while (!o->leave && !o->idle && bench->ended + bench->broken < o->streams &&
 	       now_ms() < until)
 		poll_streams(bench, 10);
-	printf("ended=%u broken=%u\n", bench->ended, bench->broken);
+	printf("ended=%u broken=%u total=%llu\n", bench->ended, bench->broken,
+	       (unsigned long long)bench->events);
 	if (bench->broken || (!o->leave && !o->idle && bench->ended < o->streams)) {
 		fprintf(stderr, "streams: of %u, %u ended with [DONE] and %u broke\n", o->streams,
 			bench->ended, bench->broken);
