@@ -24,7 +24,7 @@
 #include "user/wire/openai.h"
 
 #define SL_REQUEST_ARENA_BYTES_MAX (16u << 20)
-#define SL_REQUESTS_KEPT	   1024u
+#define SL_REQUESTS_KEPT	   128u	       /* a burst does not stay in memory */
 #define SL_REQUEST_BODY_KEPT_BYTES (64u << 10) /* a larger answer buffer is not kept for reuse */
 
 struct sl_request {
