@@ -192,8 +192,10 @@ static int watch(const struct sl_arguments *arguments, const char *daemon_socket
 		if (exit_code == SL_EXIT_OK && !interrupted)
 			sleep_us(interval_us);
 	}
-	if (screen)
+	if (screen) {
 		fputs(SCREEN_LEAVE, stdout);
+		fflush(stdout);
+	}
 	if (screen && exit_code != SL_EXIT_OK) /* the message went with the screen */
 		(void)look_once(arguments, daemon_socket, &text);
 	sl_text_fini(&text);

@@ -352,7 +352,9 @@ show() {
 	if [[ -t 0 && -t 1 ]]; then
 		printf 'Live status in %d s (Enter: now). Ctrl-C there takes the cluster away. ' "$PROMPT_S"
 		read -r -t "$PROMPT_S" _ || echo
-		"$build/sluice" status --watch 8>&- 9>&-
+		until "$build/sluice" status --watch 8>&- 9>&-; do
+			sleep 2 # somebody tries `sluice down`, and `sluice up` again
+		done
 		return
 	fi
 	"$build/sluice" status 8>&- 9>&-
