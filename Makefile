@@ -15,6 +15,8 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
+# A newer Node than the system's, where tests/deps.sh had to install one.
+export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 ifeq ($(V),1)
 Q :=

@@ -19,9 +19,9 @@ static int run_version(const struct sl_command *command, const struct sl_argumen
 {
 	(void)command;
 	if (arguments->json)
-		printf("{\"version\": \"%s\", \"abi\": %d}\n", SL_VERSION, SL_ABI_VERSION);
+		printf("{\"version\": \"%s\", \"abi\": %u}\n", SL_VERSION, SL_ABI_VERSION);
 	else
-		printf("sluice %s (map ABI %d)\n", SL_VERSION, SL_ABI_VERSION);
+		printf("sluice %s (map ABI %u)\n", SL_VERSION, SL_ABI_VERSION);
 	return SL_EXIT_OK;
 }
 

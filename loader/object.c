@@ -148,8 +148,8 @@ int sl_object_load(const char *dir, bool reuse, uint32_t flows_max, struct sl_ob
 
 	raise_memlock();
 	libbpf_set_print(collect_log);
-	object.object = bpf_object__open_mem(sl_bpf_object,
-					     (size_t)(sl_bpf_object_end - sl_bpf_object), &options);
+	object.object = bpf_object__open_mem(
+		sl_bpf_object, (uintptr_t)sl_bpf_object_end - (uintptr_t)sl_bpf_object, &options);
 	if (!object.object) {
 		error = -errno;
 		show_log();

@@ -16,7 +16,28 @@ for package in "$@"; do
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$status" = installed ] || missing+=("$package")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+# The clients and the inference server from npm want a newer Node than Debian 12 has: then one from
+# npm itself goes into build/node, which the Makefile puts in front of the PATH.
+newer_node() {
+	local major arch
+	major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+	[ "$major" -lt 20 ] || return 0
+	case $(uname -m) in
+	x86_64) arch=x64 ;;
+	aarch64) arch=arm64 ;;
+	*) echo "node $major is too old for the end-to-end tests (20 or newer)" >&2; return 1 ;;
+	esac
+	echo "  DEPS    installing node 22 into build/node (found: $major)"
+	mkdir -p build/node
+	npm install --prefix build/node --no-save --no-audit --no-fund --loglevel=error \
+		"node-linux-$arch@22" >/dev/null
+	mkdir -p build/node/bin
+	ln -sf "../node_modules/node-linux-$arch/bin/node" build/node/bin/node
+}
+if [ ${#missing[@]} -eq 0 ]; then
+	newer_node
+	exit
+fi
 
 if [ "$(id -u)" != 0 ]; then
 	echo "missing packages: ${missing[*]}" >&2
@@ -37,3 +58,4 @@ if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -
 	exit 1
 fi
 rm -f "$log"
+newer_node
