@@ -80,7 +80,10 @@ group_net() {
 }
 
 group_standin() { run standin/selftest tests/standin/selftest.sh; }
-group_e2e() { run e2e tests/e2e/run.sh build; }
+group_e2e() {
+	run e2e tests/e2e/run.sh build
+	run cluster tests/e2e/cluster-selftest.sh
+}
 group_e2e-san() { run e2e-san tests/e2e/run.sh build-san; }
 group_vm() { TEST_LIMIT_S=1500; limit_s=1500; run vm vmtest/run all; }
 
