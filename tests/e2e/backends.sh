@@ -32,6 +32,10 @@ core() {
 
 	# 21 MB of tokens as fast as they go, through a buffer of 4 KiB: the node is paused all the time
 	local long="${body/\{/\{\"stream\":true,\"n\":64,\"ignore_eos\":true,\"max_tokens\":1500,}"
+	local step="${long/\"n\":64/\"n\":40}" # 7 KB each millisecond: between buffer and low mark
+	pace 1000
+	expect "$1: steps larger than the buffer" \
+		"$(ask -N -m 20 -d "${step/1500/200}" | grep -v '^$' | tail -n 1)" == "data: [DONE]"
 	pace 0
 	expect "$1: a long stream through a small buffer" \
 		"$(ask -N -m 60 -d "$long" | grep -v '^$' | tail -n 1)" == "data: [DONE]"
