@@ -2,11 +2,13 @@
 /*
  * cmd_node.c - `sluice drain`, `undrain` and `breaker`: orders about one node.
  *
- * Each is one atomic operation on the mapped node; both planes see it at their next choice.
+ * Each is one atomic operation on the mapped node; both planes see it at their next choice. Without
+ * kernel plane the node is mapped from the daemon's memory, and the daemon alone sees it.
  */
 #include <stdio.h>
 #include <string.h>
 #include "bpf/breaker.h"
+#include "loader/admin.h"
 #include "loader/command.h"
 #include "loader/pins.h"
 #include "loader/say.h"
@@ -24,7 +26,8 @@ static uint32_t open_node(const struct sl_arguments *arguments, const char *text
 {
 	uint32_t slot;
 
-	if (sl_view_open(sl_pins_dir(arguments->pin_dir, NULL), false, ret_view))
+	if (sl_view_open_any(sl_pins_dir(arguments->pin_dir, NULL),
+			     sl_admin_path(arguments->admin_socket), ret_view))
 		return 0;
 	slot = sl_view_find_node(ret_view, text);
 	if (slot && ret_view->nodes[slot].pool < ret_view->entries[SL_VIEW_POOLS])
@@ -133,7 +136,8 @@ static int run_breaker(const struct sl_command *command, const struct sl_argumen
 	return done ? SL_EXIT_OK : SL_EXIT_FAILED;
 }
 
-static const struct sl_option node_options[] = {SL_OPTION_PIN_DIR, SL_OPTION_NONE};
+static const struct sl_option node_options[] = {SL_OPTION_ADMIN_SOCKET, SL_OPTION_PIN_DIR,
+						SL_OPTION_NONE};
 
 const struct sl_command sl_command_drain = {
 	.name = "drain",

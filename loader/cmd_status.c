@@ -2,16 +2,13 @@
 /*
  * cmd_status.c - `sluice status`: one look, or a screen that refreshes.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "loader/admin.h"
 #include "loader/command.h"
 #include "loader/pins.h"
 #include "loader/say.h"
@@ -19,11 +16,10 @@
 #include "user/base/clock.h"
 #include "user/base/unit.h"
 
-#define ADMIN_SOCKET_DEFAULT "/run/sluice/admin.sock"
-#define STATUS_BYTES_MAX     (8u << 20)
-#define WATCH_US_DEFAULT     1000000u
-#define WATCH_US_MIN	     100000u
-#define WATCH_US_MAX	     3600000000u
+#define STATUS_BYTES_MAX (8u << 20)
+#define WATCH_US_DEFAULT 1000000u
+#define WATCH_US_MIN	 100000u
+#define WATCH_US_MAX	 3600000000u
 
 #define SCREEN_ENTER "\033[?1049h\033[?25l"
 #define SCREEN_LEAVE "\033[?25h\033[?1049l"
@@ -38,25 +34,6 @@ static void interrupt(int number)
 	interrupted = 1;
 }
 
-/* Whether something accepts connections there: a Unix connect never waits for the other side. */
-static bool daemon_answers(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool answers;
-
-	if (fd < 0)
-		return false;
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		close(fd);
-		return false;
-	}
-	strcpy(address.sun_path, path);
-	answers = !connect(fd, (struct sockaddr *)&address, sizeof(address)) || errno == EAGAIN;
-	close(fd);
-	return answers;
-}
-
 /* Of the terminal; zeros where standard output is none. */
 static struct winsize screen_size(void)
 {
@@ -65,20 +42,6 @@ static struct winsize screen_size(void)
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		return (struct winsize){0};
 	return size;
-}
-
-static int explain_absence(const char *dir, const char *daemon_socket)
-{
-	if (daemon_answers(daemon_socket))
-		return sl_say_error(
-			"see the daemon's /metrics, or load the plane: sluice up CONFIG",
-			"the kernel plane is not loaded (no maps in \"%s\"); the "
-			"daemon at %s works alone",
-			dir, daemon_socket);
-	return sl_say_error("sluice up CONFIG",
-			    "the kernel plane is not loaded (no maps in \"%s\") and no daemon "
-			    "answers at %s",
-			    dir, daemon_socket);
 }
 
 /* One look into `text`. Returns enum sl_exit. */
@@ -90,14 +53,15 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 		.daemon_socket = daemon_socket,
 		.pool = arguments->word_count ? arguments->words[0] : NULL,
 	};
-	struct sl_view view;
-	int error = sl_view_open(dir, true, &view);
+	struct sl_admin_answer answer = {0};
 	int exit_code = SL_EXIT_OK;
+	struct sl_view view;
 
-	if (error)
-		return error == -ENOENT ? explain_absence(dir, daemon_socket) : SL_EXIT_FAILED;
+	if (sl_view_open_any(dir, daemon_socket, &view))
+		return SL_EXIT_FAILED;
 	look.view = &view;
-	look.daemon = daemon_answers(daemon_socket);
+	look.daemon = view.alone || !sl_admin_ask(daemon_socket, &answer, NULL);
+	look.daemon_alone = view.alone || answer.memory;
 	look.now_ns = sl_clock_ns();
 	look.columns = screen_size().ws_col;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
@@ -204,10 +168,7 @@ static int watch(const struct sl_arguments *arguments, const char *daemon_socket
 
 static int run_status(const struct sl_command *command, const struct sl_arguments *arguments)
 {
-	const char *environment = getenv("SLUICE_ADMIN_SOCKET");
-	const char *daemon_socket = arguments->admin_socket	  ? arguments->admin_socket
-				    : environment && *environment ? environment
-								  : ADMIN_SOCKET_DEFAULT;
+	const char *daemon_socket = sl_admin_path(arguments->admin_socket);
 	uint64_t interval_us = WATCH_US_DEFAULT;
 	struct sl_text text;
 	int exit_code;
@@ -233,8 +194,7 @@ static const struct sl_option status_options[] = {
 	SL_OPTION_JSON,
 	{SL_OPTION_MAYBE, "watch", "SECONDS", NULL, offsetof(struct sl_arguments, watch),
 	 "refresh until Ctrl-C (default: each second)"},
-	{SL_OPTION_TEXT, "admin-socket", "PATH", NULL, offsetof(struct sl_arguments, admin_socket),
-	 "the daemon's socket (default: $SLUICE_ADMIN_SOCKET, else " ADMIN_SOCKET_DEFAULT ")"},
+	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_PIN_DIR,
 	SL_OPTION_NONE,
 };
@@ -248,7 +208,8 @@ const struct sl_command sl_command_status = {
 		"Shows what both planes know of each node. The first line answers \"is it well\".\n"
 		"The breaker's column: state, time to the probe, gN the generation, xN the "
 		"exponent\n"
-		"of the open time. Exit code 0 whenever the maps could be read.",
+		"of the open time. Where no kernel plane is loaded, the daemon's memory is read.\n"
+		"Exit code 0 whenever one of the two could be read.",
 	.options = status_options,
 	.run = run_status,
 };

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "loader/admin.h"
 #include "loader/command.h"
 #include "loader/pins.h"
 #include "loader/say.h"
@@ -189,7 +190,8 @@ static int run_tune(const struct sl_command *command, const struct sl_arguments 
 		sl_tunables_write_markdown(stdout);
 		return SL_EXIT_OK;
 	}
-	if (id < 0 || sl_view_open(sl_pins_dir(arguments->pin_dir, NULL), false, &view))
+	if (id < 0 || sl_view_open_any(sl_pins_dir(arguments->pin_dir, NULL),
+				       sl_admin_path(arguments->admin_socket), &view))
 		return SL_EXIT_FAILED;
 	if (arguments->pool)
 		pool = sl_view_find_pool(&view, arguments->pool);
@@ -212,6 +214,7 @@ static const struct sl_option tune_options[] = {
 	{SL_OPTION_FLAG, "markdown", NULL, NULL, offsetof(struct sl_arguments, markdown),
 	 "print docs/tunables.md and change nothing"},
 	SL_OPTION_JSON,
+	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_PIN_DIR,
 	SL_OPTION_NONE,
 };
@@ -226,8 +229,9 @@ const struct sl_command sl_command_tune = {
 		"planes.\n"
 		"VALUE is a number, a duration (2s, 500ms) where the unit is a time, `default`, "
 		"or,\n"
-		"with --pool, `inherit` for the global number. Lasts until `down` or the next\n"
-		"configuration; what shall stay belongs into the file.",
+		"with --pool, `inherit` for the global number. Lasts until `down` (without\n"
+		"kernel plane: until the daemon ends) or the next configuration; what shall stay\n"
+		"belongs into the file.",
 	.options = tune_options,
 	.run = run_tune,
 };

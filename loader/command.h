@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "bpf/limits.h"
+#include "user/base/admin_answer.h"
 #include "user/base/config.h"
 
 #define SL_COMMAND_WORDS_MAX 4u
@@ -65,6 +66,9 @@ struct sl_command {
 #define SL_OPTION_PIN_DIR {SL_OPTION_TEXT, "pin-dir", "DIR", NULL, \
 	offsetof(struct sl_arguments, pin_dir), \
 	"directory of the pinned maps (default: $SLUICE_PIN_DIR, else " SL_PIN_DIR ")"}
+#define SL_OPTION_ADMIN_SOCKET {SL_OPTION_TEXT, "admin-socket", "PATH", NULL, \
+	offsetof(struct sl_arguments, admin_socket), \
+	"the daemon's socket (default: $SLUICE_ADMIN_SOCKET, else " SL_ADMIN_SOCKET_DEFAULT ")"}
 #define SL_OPTION_JSON {SL_OPTION_FLAG, "json", NULL, NULL, \
 	offsetof(struct sl_arguments, json), "print one JSON object for programs"}
 #define SL_OPTION_NONE {SL_OPTION_END, NULL, NULL, NULL, 0, NULL}

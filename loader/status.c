@@ -72,6 +72,12 @@ static uint64_t flows_in_flight(const struct sl_node_state *node)
 	return sl_node_flows(node, sl_clock_ns());
 }
 
+/* What a node can take: without kernel plane there are no flows. */
+static const char *arrivals(const struct sl_status_look *look)
+{
+	return look->view->alone ? "requests" : "flows";
+}
+
 /* ---- is it well ---------------------------------------------------------------------------- */
 
 struct pool_health {
@@ -124,10 +130,11 @@ static void say_sick(const struct sl_status_look *look, uint32_t pool,
 		sl_text_printf(text, ", %s to probe",
 			       sl_say_duration(wait_ms * SL_NS_PER_MS, duration));
 	else if (state == SL_BREAKER_OPEN)
-		sl_text_append_string(text, ", probe due at the next flow");
+		sl_text_printf(text, ", probe due at the next %s",
+			       look->view->alone ? "request" : "flow");
 	sl_text_append_string(text, ")");
 	if (!health->available)
-		sl_text_append_string(text, ", none takes new flows");
+		sl_text_printf(text, ", none takes new %s", arrivals(look));
 }
 
 static bool is_xdp(const struct sl_attachment *record)
@@ -146,10 +153,23 @@ static uint32_t xdp_device_count(const struct sl_view *view)
 	return devices;
 }
 
+/* What is wrong beside nodes. Returns the number of complaints, those before included. */
+static uint32_t say_planes(const struct sl_status_look *look, uint32_t complaints,
+			   struct sl_text *text)
+{
+	if (look->view->alone)
+		return complaints;
+	if (!xdp_device_count(look->view))
+		sl_text_printf(text, "%sno device is attached", complaints++ ? "; " : "sluice: ");
+	if (look->daemon_alone)
+		sl_text_printf(text, "%sthe daemon does not use the kernel plane (restart it)",
+			       complaints++ ? "; " : "sluice: ");
+	return complaints;
+}
+
 bool sl_status_summary(const struct sl_status_look *look, struct sl_text *text)
 {
 	uint32_t nodes = 0, available = 0, draining = 0, pools = 0, complaints = 0;
-	uint32_t devices = xdp_device_count(look->view);
 
 	for (uint32_t pool = 1; pool < sl_view_pool_slots(look->view); pool++) {
 		struct pool_health health;
@@ -170,12 +190,10 @@ bool sl_status_summary(const struct sl_status_look *look, struct sl_text *text)
 			sl_text_printf(text, "pool \"%.63s\": all %u nodes drain",
 				       look->view->pools[pool].name, health.nodes);
 	}
-	if (!devices)
-		sl_text_printf(text, "%sno device is attached", complaints++ ? "; " : "sluice: ");
-	if (complaints)
+	if (say_planes(look, complaints, text))
 		return false;
-	sl_text_printf(text, "sluice: well: %u of %u nodes in %u pool%s take new flows", available,
-		       nodes, pools, pools == 1 ? "" : "s");
+	sl_text_printf(text, "sluice: well: %u of %u nodes in %u pool%s take new %s", available,
+		       nodes, pools, pools == 1 ? "" : "s", arrivals(look));
 	if (draining)
 		sl_text_printf(text, ", %u drain%s", draining, draining == 1 ? "s" : "");
 	return true;
@@ -343,12 +361,13 @@ static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 	char titles[COLUMN_COUNT][CELL_BYTES];
 
 	sl_text_printf(text,
-		       "\npool %s\"%.63s\"%s: %u node%s, %u ejected, %llu flows found no node, "
+		       "\npool %s\"%.63s\"%s: %u node%s, %u ejected, %llu %s found no node, "
 		       "%llu in panic\n",
 		       sl_say_ink(stdout, SL_INK_BOLD), state->name,
 		       sl_say_ink(stdout, SL_INK_PLAIN), state->node_count,
 		       state->node_count == 1 ? "" : "s", state->ejected,
-		       (unsigned long long)state->no_node, (unsigned long long)state->panics);
+		       (unsigned long long)state->no_node, arrivals(look),
+		       (unsigned long long)state->panics);
 	for (unsigned i = 0; i < COLUMN_COUNT; i++)
 		snprintf(titles[i], CELL_BYTES, "%s", node_columns[i].title);
 	sl_text_append_string(text, sl_say_ink(stdout, SL_INK_DIM));
@@ -417,13 +436,16 @@ void sl_status_text(const struct sl_status_look *look, struct sl_text *text)
 	well = sl_status_summary(look, &line);
 	sl_text_printf(text, "%s%s%s\n", sl_say_ink(stdout, well ? SL_INK_GOOD : SL_INK_BAD),
 		       sl_text_string(&line), sl_say_ink(stdout, SL_INK_PLAIN));
+	if (look->view->alone)
+		sl_text_append_string(text, "no kernel plane: the daemon works alone (sluice up "
+					    "CONFIG loads it)\n");
 	sl_text_printf(text, "daemon: %s (%s)\n", look->daemon ? "answers" : "does not answer",
 		       look->daemon_socket);
 	for (uint32_t pool = 1; pool < sl_view_pool_slots(look->view); pool++) {
 		if (wants_pool(look, pool))
 			say_pool(look, pool, text);
 	}
-	if (look->pool)
+	if (look->pool || look->view->alone)
 		return;
 	say_devices(look->view, text);
 	say_counters(look->view, text);
@@ -550,6 +572,7 @@ static void put_devices(const struct sl_view *view, struct sl_text *text)
 	uint32_t count;
 
 	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	count = view->alone ? 0 : count; /* what a half-done `up` left is no device */
 	sl_text_append_string(text, "\"devices\": [");
 	for (uint32_t i = 0; i < count; i++) {
 		if (records[i].kind == SL_ATTACH_CLSACT)
@@ -594,10 +617,12 @@ void sl_status_json(const struct sl_status_look *look, struct sl_text *text)
 	sl_text_append_string(text, "{");
 	put_number(text, "abi", look->view->settings->abi_version);
 	put_string(text, "pin_dir", look->view->dir);
+	put_string(text, "kernel_plane", look->view->alone ? "memory" : "bpf");
 	put_bool(text, "well", well);
 	put_string(text, "summary", sl_text_string(&line));
 	sl_text_append_string(text, "\n\"daemon\": {");
 	put_bool(text, "answers", look->daemon);
+	put_bool(text, "alone", look->daemon_alone);
 	sl_text_append_string(text, "\"socket\": ");
 	sl_text_append_json_string(text, look->daemon_socket);
 	sl_text_append_string(text, "},\n\"pools\": [\n");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * status.h - one look at the kernel plane, as text for people and as JSON for programs.
+ * status.h - one look at the shared state, as text for people and as JSON for programs.
  *
- * Both read the live maps through a view; the caller prints the text. Costs a few microseconds and
+ * Both read the live state through a view; the caller prints the text. Costs a few microseconds and
  * a system call a device.
  */
 #ifndef SL_LOADER_STATUS_H
@@ -19,6 +19,7 @@ struct sl_status_look {
 	const char *pool;	   /* only this pool; NULL: all */
 	const char *daemon_socket; /* where the daemon was looked for */
 	bool daemon;		   /* it answered */
+	bool daemon_alone;	   /* it works without kernel plane */
 	uint64_t now_ns;	   /* CLOCK_MONOTONIC */
 	uint32_t columns;	   /* width of the terminal; 0: no terminal, show all columns */
 };

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "loader/admin.h"
 #include "loader/pins.h"
 #include "loader/say.h"
 #include "user/base/address.h"
+#include "user/base/shared_state.h"
 #include "user/base/text.h"
 
 struct map_shape {
@@ -53,6 +55,8 @@ static int open_map(struct sl_view *view, enum sl_view_map map, bool quiet)
 				     view->dir);
 		return fd;
 	}
+	if (fd < 0 && quiet)
+		return fd;
 	if (fd < 0) {
 		sl_say_error("run as root, or with CAP_BPF", "cannot open the map \"%s\": %s", path,
 			     strerror(-fd));
@@ -94,28 +98,134 @@ static int map_memory(struct sl_view *view, enum sl_view_map map)
 	return 0;
 }
 
-int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)
+static struct sl_view empty_view(const char *dir)
 {
 	struct sl_view view = {.dir = dir};
-	int error = 0;
 
 	for (unsigned map = 0; map < SL_VIEW_MAPS; map++)
 		view.fds[map] = -1;
+	return view;
+}
+
+/* The typed pointers of what is mapped. */
+static void point(struct sl_view *view)
+{
+	view->settings = view->memory[SL_VIEW_SETTINGS];
+	view->tunables = view->memory[SL_VIEW_TUNABLES];
+	view->nodes = view->memory[SL_VIEW_NODES];
+	view->pools = view->memory[SL_VIEW_POOLS];
+	view->counters = view->memory[SL_VIEW_COUNTERS];
+}
+
+int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)
+{
+	struct sl_view view = empty_view(dir);
+	int error = 0;
+
 	for (unsigned map = 0; !error && map < SL_VIEW_MAPS; map++)
 		error = open_map(&view, map, quiet);
 	for (unsigned map = 0; !error && map < SL_VIEW_MAPPED; map++)
 		error = map_memory(&view, map);
-	view.settings = view.memory[SL_VIEW_SETTINGS];
-	view.tunables = view.memory[SL_VIEW_TUNABLES];
-	view.nodes = view.memory[SL_VIEW_NODES];
-	view.pools = view.memory[SL_VIEW_POOLS];
-	view.counters = view.memory[SL_VIEW_COUNTERS];
+	point(&view);
 	if (!error && view.settings->abi_version != SL_ABI_VERSION)
 		error = refuse_abi(dir, "abi_version", view.settings->abi_version, SL_ABI_VERSION);
 	if (error)
 		sl_view_close(&view);
 	else
 		*ret_view = view;
+	return error;
+}
+
+/* ---- a daemon without kernel plane ----------------------------------------------------------- */
+
+static int refuse_daemon(const char *daemon_socket, uint32_t abi)
+{
+	sl_say_error("use the `sluice` that belongs to it, or restart the daemon",
+		     "the daemon at %s is of another version: its memory's ABI is %u, this command "
+		     "knows %u",
+		     daemon_socket, abi, SL_ABI_VERSION);
+	return -EPROTO;
+}
+
+static int map_parts(struct sl_view *view, int fd)
+{
+	static const enum sl_view_map maps[SL_SHARED_PARTS] = {
+		[SL_SHARED_SETTINGS] = SL_VIEW_SETTINGS,
+		[SL_SHARED_NODES] = SL_VIEW_NODES,
+		[SL_SHARED_POOLS] = SL_VIEW_POOLS,
+		[SL_SHARED_TUNABLES] = SL_VIEW_TUNABLES,
+	};
+	struct sl_shared_layout layout;
+	int error = sl_shared_state_check(fd);
+
+	sl_shared_state_layout_here(&layout);
+	for (unsigned part = 0; !error && part < SL_SHARED_PARTS; part++) {
+		enum sl_view_map map = maps[part];
+
+		error = sl_shared_state_map(fd, &layout, part, &view->memory[map]);
+		if (error)
+			break;
+		view->memory_len[map] = layout.parts[part].size_bytes;
+		view->entries[map] = layout.parts[part].entries;
+	}
+	return error;
+}
+
+/* Maps the memory behind fd, which stays the caller's. */
+static int open_memory(const char *dir, const char *daemon_socket, int fd, struct sl_view *ret_view)
+{
+	struct sl_view view = empty_view(dir);
+	int error = map_parts(&view, fd);
+
+	point(&view);
+	view.alone = true;
+	if (error)
+		sl_say_error("restart the daemon",
+			     "the memory that the daemon at %s handed over cannot be used: %s",
+			     daemon_socket, strerror(-error));
+	else if (view.settings->abi_version != SL_ABI_VERSION)
+		error = refuse_daemon(daemon_socket, view.settings->abi_version);
+	if (error)
+		sl_view_close(&view);
+	else
+		*ret_view = view;
+	return error;
+}
+
+/* Nothing is pinned, and the daemon gave no memory: `daemon_error` says why. */
+static int explain_absence(const char *dir, const char *daemon_socket, int daemon_error)
+{
+	if (daemon_error)
+		sl_say_error("sluice up CONFIG, or start the daemon: sluiced CONFIG",
+			     "the kernel plane is not loaded (no maps in \"%s\") and no daemon "
+			     "answers at %s: %s",
+			     dir, daemon_socket, strerror(-daemon_error));
+	else
+		sl_say_error("--pin-dir DIR, as kernel.pin_dir of its configuration says",
+			     "no maps in \"%s\", and the daemon at %s uses a kernel plane that is "
+			     "pinned elsewhere",
+			     dir, daemon_socket);
+	return -ENOENT;
+}
+
+int sl_view_open_any(const char *dir, const char *daemon_socket, struct sl_view *ret_view)
+{
+	struct sl_admin_answer answer;
+	int daemon_error, fd = -1;
+	int error = sl_view_open(dir, true, ret_view);
+
+	if (!error || error == -EPROTO)
+		return error;
+	daemon_error = sl_admin_ask(daemon_socket, &answer, &fd);
+	if (!daemon_error && answer.memory && fd < 0)
+		daemon_error = -EMFILE; /* the kernel drops a descriptor that finds no place */
+	if ((daemon_error || fd < 0) && error != -ENOENT)
+		return sl_view_open(dir, false, ret_view); /* again, to say what is wrong */
+	if (daemon_error || fd < 0)
+		return explain_absence(dir, daemon_socket, daemon_error);
+	error = answer.abi == SL_ABI_VERSION ? open_memory(dir, daemon_socket, fd, ret_view)
+					     : refuse_daemon(daemon_socket, answer.abi);
+	close(fd);
 	return error;
 }
 
@@ -129,9 +239,7 @@ void sl_view_close(struct sl_view *view)
 		if (view->fds[map] >= 0)
 			close(view->fds[map]);
 	}
-	*view = (struct sl_view){0};
-	for (unsigned map = 0; map < SL_VIEW_MAPS; map++)
-		view->fds[map] = -1;
+	*view = empty_view(NULL);
 }
 
 uint32_t sl_view_node_slots(const struct sl_view *view)

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * view.h - the pinned maps of the kernel plane as plain memory.
+ * view.h - the state that both planes share, as plain memory.
  *
- * The mapped arrays are live: both planes write them while one reads, so single words are read and
- * written with atomics and no two words belong to one instant. The hash tables stay descriptors.
+ *   from                          has
+ *   the pinned maps               all; the hash tables stay descriptors
+ *   a daemon without kernel       settings, nodes, pools and tunables: its shared memory, handed
+ *   plane                         over by its admin socket; no counters, no descriptors
+ *
+ * The mapped arrays are live: others write them while one reads, so single words are read and
+ * written with atomics and no two words belong to one instant.
  */
 #ifndef SL_LOADER_VIEW_H
 #define SL_LOADER_VIEW_H
@@ -37,14 +42,23 @@ struct sl_view {
 	uint64_t *tunables;	      /* row * SL_TUNABLE_KEYS + id */
 	struct sl_node_state *nodes;  /* entries[SL_VIEW_NODES]; slot 0 unused */
 	struct sl_pool_state *pools;  /* entries[SL_VIEW_POOLS]; slot 0 unused */
-	struct sl_counters *counters; /* entries[SL_VIEW_COUNTERS] */
+	struct sl_counters *counters; /* entries[SL_VIEW_COUNTERS], 0 of them without plane */
+	bool alone;		      /* the memory of a daemon without kernel plane */
 };
 
 /*
- * Opens and maps what is pinned in `dir`. Says on stderr what is wrong and what to do.
- * -ENOENT: nothing pinned there (without a message when `quiet`); -EPERM; -EPROTO: another ABI.
+ * Opens and maps what is pinned in `dir`. Says on stderr what is wrong and what to do; when `quiet`
+ * only that the maps are of another version.
+ * -ENOENT: nothing pinned there; -EPERM; -EPROTO: another ABI.
  */
 int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view);
+
+/*
+ * The same, and where no maps can be opened, the memory of the daemon that answers at
+ * `daemon_socket`. Maps of another ABI are an error all the same: both planes may still obey them.
+ * Says on stderr what is wrong and what to do. Waits for the daemon as sl_admin_ask() does.
+ */
+int sl_view_open_any(const char *dir, const char *daemon_socket, struct sl_view *ret_view);
 
 /* Unmaps and closes; idempotent. */
 void sl_view_close(struct sl_view *view);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "user/base/shared_state.h"
 #include "user/base/tunables.h"
 
 struct sl_plane_events {
@@ -163,32 +164,28 @@ static void unmap(struct sl_kernel_plane *plane)
 	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = plane->memory_fd = -1;
 }
 
+/* The parts of shared_state.h are the mappings before the counters, in the same order. */
+_Static_assert((int)SL_SHARED_SETTINGS == (int)MAP_SETTINGS &&
+		       (int)SL_SHARED_NODES == (int)MAP_NODES &&
+		       (int)SL_SHARED_POOLS == (int)MAP_POOLS &&
+		       (int)SL_SHARED_TUNABLES == (int)MAP_TUNABLES,
+	       "order of the parts");
+
 static int make_memory(struct sl_kernel_plane *plane)
 {
-	static const size_t counts[MAP_COUNT] = {1, SL_NODES_MAX, SL_POOLS_MAX, SL_TUNABLES_SIZE,
-						 0};
-	off_t at = 0;
+	struct sl_shared_layout layout;
+	int rc = sl_shared_state_create(&plane->memory_fd);
 	int which;
 
-	for (which = 0; which < MAP_COUNT; which++)
-		at += (off_t)page_up(counts[which] * value_bytes[which]);
-	plane->memory_fd = memfd_create("sluice-state", MFD_CLOEXEC);
-	if (plane->memory_fd < 0 || ftruncate(plane->memory_fd, at))
-		return -errno;
-	at = 0;
-	for (which = 0; which < MAP_COUNT; which++) {
-		size_t bytes = page_up(counts[which] * value_bytes[which]);
-		void *memory;
-
-		if (!bytes)
-			continue;
-		memory =
-			mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, plane->memory_fd, at);
-		if (memory == MAP_FAILED)
-			return -ENOMEM;
-		*slot_of(plane, (enum mapping)which) = memory;
-		plane->sizes[which] = bytes;
-		at += (off_t)bytes;
+	if (rc)
+		return rc;
+	sl_shared_state_layout_here(&layout);
+	for (which = 0; which < (int)SL_SHARED_PARTS; which++) {
+		rc = sl_shared_state_map(plane->memory_fd, &layout, (enum sl_shared_part)which,
+					 slot_of(plane, (enum mapping)which));
+		if (rc)
+			return rc;
+		plane->sizes[which] = layout.parts[which].size_bytes;
 	}
 	plane->settings->abi_version = SL_ABI_VERSION;
 	for (which = 0; which < (int)SL_TUNABLES_SIZE; which++) {

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "user/base/address.h"
+#include "user/base/admin_answer.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/text.h"
@@ -359,24 +360,26 @@ static void on_event_timer(struct sl_timer *timer)
 
 /*
  * One JSON line and, without a kernel plane, the descriptor of the shared memory, so that
- * `sluice status` reads the same structs in both modes. The socket's mode (0600) is the access
+ * `sluice` reads and steers the same structs in both modes. The socket's mode (0600) is the access
  * control.
  */
 static void on_admin(struct sl_listener *listener, int fd, const struct sockaddr *peer)
 {
 	struct daemon *daemon = listener->owner;
-	char line[160], control[CMSG_SPACE(sizeof(int))];
+	struct sl_admin_answer answer = {
+		.pid = (uint32_t)getpid(),
+		.abi = SL_ABI_VERSION,
+		.memory = !daemon->plane->bpf,
+		.draining = daemon->draining,
+	};
+	char line[SL_ADMIN_ANSWER_BYTES_MAX], control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = {line, 0};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *cmsg;
 
 	(void)peer;
-	iov.iov_len = (size_t)snprintf(
-		line, sizeof(line),
-		"{\"pid\":%d,\"abi\":%u,\"kernel_plane\":\"%s\","
-		"\"io\":\"%s\",\"draining\":%s}\n",
-		(int)getpid(), SL_ABI_VERSION, daemon->plane->bpf ? "bpf" : "memory",
-		daemon->metrics.io_backend, daemon->draining ? "true" : "false");
+	snprintf(answer.io, sizeof(answer.io), "%s", daemon->metrics.io_backend);
+	iov.iov_len = sl_admin_answer_format(&answer, line, sizeof(line));
 	if (daemon->plane->memory_fd >= 0) {
 		memset(control, 0, sizeof(control));
 		message.msg_control = control;
@@ -699,10 +702,10 @@ int sl_daemon_run(const char *config_path)
 	pthread_mutex_init(&daemon.start_lock, NULL);
 	pthread_cond_init(&daemon.started, NULL);
 	raise_descriptors();
+	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
 	status = first_load(&daemon);
 	if (status)
 		return status;
-	catch_signals();
 	if (start(&daemon))
 		return EXIT_START;
 	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u",

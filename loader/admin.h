@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * admin.h - asks the daemon over its admin socket.
+ *
+ * The daemon answers each connection with one line and, where it works without a kernel plane, with
+ * the descriptor of its shared memory. Nothing is sent. A daemon that is stopped or stuck costs
+ * SL_ADMIN_WAIT_MS for the connect and as much for the answer, no more.
+ */
+#ifndef SL_LOADER_ADMIN_H
+#define SL_LOADER_ADMIN_H
+
+#include "user/base/admin_answer.h"
+
+#define SL_ADMIN_WAIT_MS 2000u
+
+/* The socket to ask: --admin-socket, else $SLUICE_ADMIN_SOCKET, else SL_ADMIN_SOCKET_DEFAULT. */
+const char *sl_admin_path(const char *option);
+
+/*
+ * Asks once; says nothing on stderr. *ret_memory_fd is the descriptor that came along, the caller's
+ * to close, or -1; pass NULL to have it closed. On failure both outputs are untouched:
+ * -ENOENT, -ECONNREFUSED: no daemon there; -EACCES: not allowed; -ETIMEDOUT: it does not answer;
+ * -EPROTO: what it said is no answer; -ENAMETOOLONG; else what a system call returned.
+ */
+int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_memory_fd);
+
+#endif
