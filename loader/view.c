@@ -217,15 +217,18 @@ int sl_view_open_any(const char *dir, const char *daemon_socket, struct sl_view 
 	if (!error || error == -EPROTO)
 		return error;
 	daemon_error = sl_admin_ask(daemon_socket, &answer, &fd);
-	if (!daemon_error && answer.memory && fd < 0)
-		daemon_error = -EMFILE; /* the kernel drops a descriptor that finds no place */
-	if ((daemon_error || fd < 0) && error != -ENOENT)
-		return sl_view_open(dir, false, ret_view); /* again, to say what is wrong */
-	if (daemon_error || fd < 0)
-		return explain_absence(dir, daemon_socket, daemon_error);
-	error = answer.abi == SL_ABI_VERSION ? open_memory(dir, daemon_socket, fd, ret_view)
-					     : refuse_daemon(daemon_socket, answer.abi);
-	close(fd);
+	if (!daemon_error && answer.abi != SL_ABI_VERSION)
+		error = refuse_daemon(daemon_socket, answer.abi);
+	else if (fd >= 0)
+		error = open_memory(dir, daemon_socket, fd, ret_view);
+	else if (!daemon_error && answer.memory) /* dropped where the process may open no more */
+		error = explain_absence(dir, daemon_socket, -EMFILE);
+	else if (error == -ENOENT)
+		error = explain_absence(dir, daemon_socket, daemon_error);
+	else
+		error = sl_view_open(dir, false, ret_view); /* again, to say what is wrong */
+	if (fd >= 0)
+		close(fd);
 	return error;
 }
 

@@ -627,14 +627,17 @@ static int start(struct daemon *daemon)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
 		rc = open_listeners(daemon);
-	if (!rc)
+	if (!rc) {
+		open_admin(daemon); /* before requests: who sees /health may ask it */
 		rc = start_threads(daemon);
+	}
 	if (rc) {
 		sl_log(SL_LOG_ERROR, "start: %s", strerror(-rc));
+		if (daemon->admin_open)
+			unlink(daemon->routes->config->admin_socket);
 		return rc;
 	}
 	daemon->metrics.io_backend = sl_loop_backend(daemon->threads[0].loop);
-	open_admin(daemon);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
 	if (daemon->plane->bpf)
