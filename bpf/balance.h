@@ -32,11 +32,6 @@ static __always_inline struct sl_node_state *candidate(const struct sl_choice *c
 	return slot && node && sl_select_eligible(node, choice->pool, choice->ip_v6) ? node : NULL;
 }
 
-static __always_inline __u64 node_load(const struct sl_node_state *node, __u64 now_ns)
-{
-	return SL_LOAD(node->waiting) + sl_node_flows(node, now_ns);
-}
-
 /*
  * How slow the node has been lately; 0 when that is not known any more, so that a node which nobody
  * asks, because it was slow once, is asked again.
@@ -49,11 +44,11 @@ static __always_inline __u64 slowness_us(const struct sl_node_state *node, __u64
 }
 
 /* Is `a` less loaded than `b` for its weight? */
-static __always_inline bool lighter(const struct sl_node_state *a, const struct sl_node_state *b,
-				    __u64 now_ns)
+static __always_inline bool lighter(__u32 slot_a, const struct sl_node_state *a, __u32 slot_b,
+				    const struct sl_node_state *b, __u64 now_ns)
 {
-	__u64 load_a = node_load(a, now_ns) * b->weight;
-	__u64 load_b = node_load(b, now_ns) * a->weight;
+	__u64 load_a = (__u64)sl_node_load(slot_a) * b->weight;
+	__u64 load_b = (__u64)sl_node_load(slot_b) * a->weight;
 
 	if (load_a != load_b)
 		return load_a < load_b;
@@ -85,7 +80,7 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 	b = slot_b == slot_a ? NULL : candidate(&room->choice, slot_b);
 	if (!a || !b)
 		return a ? slot_a : b ? slot_b : 0;
-	prefer_b = lighter(b, a, room->choice.now_ns);
+	prefer_b = lighter(slot_b, b, slot_a, a, room->choice.now_ns);
 	if (steps_back(prefer_b ? b : a, room->choice.now_ns / SL_NS_PER_MS))
 		prefer_b = !prefer_b;
 	return prefer_b ? slot_b : slot_a;
@@ -136,7 +131,7 @@ static __always_inline __u64 badness(const struct sl_choice *choice, __u32 slot)
 
 	if (!node || sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_FORCED_OPEN)
 		return ~0ull;
-	load = node_load(node, choice->now_ns);
+	load = sl_node_load(slot);
 	return (__u64)SL_LOAD(node->consecutive) << 32 | (load < 0xfffffffe ? load : 0xfffffffe);
 }
 

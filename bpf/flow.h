@@ -33,6 +33,7 @@ __attribute__((noinline)) int sl_flow_close(struct sl_flow_key *to_node)
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_node_state *node;
 	struct sl_flow *flow;
+	__u32 slot, incarnation;
 	__u8 mark;
 
 	if (!to_node || !room)
@@ -44,12 +45,14 @@ __attribute__((noinline)) int sl_flow_close(struct sl_flow_key *to_node)
 	room->back = flow->peer;
 	node = sl_conn_node(&flow->conn);
 	mark = flow->conn.mark;
+	slot = flow->conn.node;
+	incarnation = flow->conn.incarnation;
 	sl_conn_over(&flow->conn, true);
 	if (bpf_map_delete_elem(&flows, &room->key))
 		return 0;
 	if (node) {
 		__sync_fetch_and_add(&node->flows_closed, 1);
-		sl_node_flow_sub(node, mark);
+		sl_node_flow_move(slot, incarnation, mark, 0);
 	}
 	sl_count(SL_COUNTER_FLOW_CLOSED);
 	bpf_map_delete_elem(&flows, &room->back);

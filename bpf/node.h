@@ -166,6 +166,40 @@ static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_o
 
 /* ---- load ---------------------------------------------------------------------------------- */
 
+/*
+ * Waiting and living flows of the node in `slot`. A function of its own: inlined, the branch for
+ * each epoch multiplies through the walks of balance.h beyond what 6.1 verifies (1 M instructions).
+ */
+__attribute__((noinline)) __u32 sl_node_load(__u32 slot)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+	__u64 load;
+
+	if (!node)
+		return 0;
+	load = SL_LOAD(node->waiting) + sl_node_flows(node, bpf_ktime_get_ns());
+	return load < 0x7fffffff ? load : 0x7fffffff;
+}
+
+/*
+ * Takes a flow out of the epoch of its old mark, and with `again` into the present one. Returns the
+ * new mark, 0 for none.
+ */
+__attribute__((noinline)) __u32 sl_node_flow_move(__u32 slot, __u32 incarnation, __u32 old_mark,
+						  __u32 again)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (!node || node->incarnation != incarnation)
+		return 0;
+	sl_node_flow_sub(node, old_mark);
+	if (!again)
+		return 0;
+	sl_node_flow_add(node, now_ns);
+	return sl_flow_mark(now_ns);
+}
+
 static __always_inline void average_add(__u32 *average_us, __u64 sample_ns)
 {
 	__s64 sample_us = sample_ns / SL_NS_PER_US;

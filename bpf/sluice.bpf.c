@@ -48,17 +48,8 @@ static __always_inline __u32 route_failure(long result)
 /* Counts an established flow in the present epoch; once in 17 s it costs more than a compare. */
 static __always_inline void count_alive(struct sl_conn *conn, __u64 now_ns)
 {
-	__u8 mark = sl_flow_mark(now_ns);
-	struct sl_node_state *node;
-
-	if (conn->mark == mark || conn->state == SL_TCP_SYN_SENT)
-		return;
-	node = sl_conn_node(conn);
-	if (!node)
-		return;
-	sl_node_flow_sub(node, conn->mark);
-	conn->mark = mark;
-	sl_node_flow_add(node, now_ns);
+	if (conn->mark != sl_flow_mark(now_ns) && conn->state != SL_TCP_SYN_SENT)
+		conn->mark = sl_node_flow_move(conn->node, conn->incarnation, conn->mark, 1);
 }
 
 /* What the packet says about its connection. Returns true when the flow is over. */
