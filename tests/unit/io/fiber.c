@@ -105,7 +105,7 @@ static void test_deadline(void **state)
 	assert_int_equal(sl_loop_turn(loop, 0), 0);
 	assert_int_equal(past.result, -ETIMEDOUT);
 	sl_fiber_wake(woken.self);
-	TURN_LOOP_UNTIL(loop, late.done);
+	TURN_LOOP_UNTIL(loop, late.done && woken.done);
 	assert_int_equal(late.result, -ETIMEDOUT);
 	assert_true(sl_loop_now_ns(loop) >= late.deadline_ns);
 	assert_int_equal(woken.done, 1);
