@@ -25,12 +25,13 @@ static struct sl_route_stats *stats_of(struct sl_relay *relay)
 
 /*
  * With many streams on a thread their tokens come one by one, and most of the cost of a token is
- * being woken for it. So the loop then gathers for a millisecond, which a reader of text cannot see.
+ * being woken for it. Where the operator allows a delay, the loop then gathers for that long.
  */
 static void pace(struct sl_worker *worker)
 {
-	sl_loop_set_coalesce(worker->loop,
-			     worker->relays.used >= SL_RELAY_GATHER_MIN ? SL_RELAY_GATHER_NS : 0);
+	bool many = worker->relays.used >= SL_RELAY_GATHER_MIN;
+
+	sl_loop_set_coalesce(worker->loop, many ? worker->gather_us * SL_NS_PER_US : 0);
 }
 
 /* ---- endings --------------------------------------------------------------------------------- */

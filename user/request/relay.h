@@ -28,8 +28,7 @@
 #include "user/request/worker.h"
 
 #define SL_REQUEST_ID_MAX   63u
-#define SL_RELAY_GATHER_MIN 128u     /* streams on a thread, from which on the loop gathers */
-#define SL_RELAY_GATHER_NS  1000000u /* for this long: the most that it adds to a token */
+#define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
 
 struct sl_relay {
 	struct sl_client_owner owner; /* first */

@@ -206,6 +206,7 @@ static void apply_config(struct sl_worker *worker)
 	const struct sl_config *config = worker->routes->config;
 
 	worker->requests_max = config->requests_max;
+	worker->gather_us = config->gather_us;
 	/* A socket tells that it has drained only after it was above its low mark. */
 	worker->stream_buffer_bytes_max = config->stream_buffer_bytes_max;
 	if (worker->stream_buffer_bytes_max < SL_SOCKET_LOW_BYTES)

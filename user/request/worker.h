@@ -40,6 +40,7 @@ struct sl_worker {
 	uint32_t free_request_count;
 	uint32_t requests_max;
 	uint32_t stream_buffer_bytes_max;
+	uint32_t gather_us; /* see relay.c */
 	struct sl_relay *relay_list;
 	bool draining;
 };
