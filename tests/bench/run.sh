@@ -39,9 +39,9 @@ for program in build/sluiced build/standin build/bench/usage build/bench/streams
 done
 ip link set lo up
 
-rounds=${ROUNDS:-5}
+rounds=${ROUNDS:-9} # of what the bars are about; haproxy alone varies by a third between rounds
 proxies=(sluiced epoll haproxy nginx)
-raw=$tmp/raw.tsv # metric proxy round value
+raw=build/bench/samples.tsv # metric proxy round value; kept
 : >"$raw"
 [ $# -eq 0 ] && set -- chat relay calls memory latency body parts
 
@@ -101,7 +101,7 @@ chat() {
 	for r in $(seq "$rounds"); do
 		for name in $(order "$r"); do
 			note "chat: round $r of $rounds: $name"
-			per_1000 chat_cpu_ms "$name" "$r" 32 2
+			per_1000 chat_cpu_ms "$name" "$r" 32 1
 			add chat_per_s "$name" "$r" "$(awk "BEGIN {print $requests / $duration_us * 1e6}")"
 		done
 	done
@@ -121,11 +121,11 @@ body() {
 
 latency() {
 	local r name p50
-	for r in $(seq "$rounds"); do
+	for r in 1 2 3; do
 		load direct 1 1
 		p50=$p50_us
 		for name in $(order "$r"); do
-			note "latency: round $r of $rounds: $name"
+			note "latency: round $r of 3: $name"
 			load "$name" 1 1
 			add latency_p50_us "$name" "$r" $((p50_us - p50))
 			add latency_p99_us "$name" "$r" "$p99_us"
@@ -137,10 +137,10 @@ latency() {
 relay() {
 	local r name
 	token_us 25000
-	for r in $(seq 3); do
+	for r in $(seq $((rounds * 7 / 9 + 1))); do
 		for name in $(order "$r"); do
-			note "relay: round $r of 3: $name"
-			hold "$name" --streams 1000 --tokens 200 --open-ms 700 --window-ms 3000
+			note "relay: round $r: $name"
+			hold "$name" --streams 1000 --tokens 125 --open-ms 500 --window-ms 1900
 			add relay_cpu_s "$name" "$r" "$(awk "BEGIN {print $(field cpu_ns) / $(field events) / 1000}")"
 			add relay_per_s "$name" "$r" "$(awk "BEGIN {print $(field events) / $(field window_ms) * 1000}")"
 		done
@@ -165,33 +165,43 @@ calls() {
 	token_us 0
 }
 
-# The slope between 1,000 and 4,000, so that what is paid once does not count. Fresh processes.
+# memory_slope KIND NAME ROUND: PSS between 1,000 and 4,000 connections of a fresh process, so that
+# what is paid once does not count.
+memory_slope() {
+	local small flags=(--idle --tokens 16)
+	note "memory: $1: round $3: $2"
+	stop "$2"
+	start "$2"
+	load "$2" 32 1
+	if [ "$1" = stream ]; then
+		flags=(--leave --tokens 1000)
+		token_us 500000
+	fi
+	hold "$2" --streams 1000 --open-ms 400 --window-ms 600 "${flags[@]}"
+	small=$(field pss_bytes)
+	hold "$2" --streams 4000 --open-ms 1600 --window-ms 600 "${flags[@]}"
+	token_us 0
+	add "memory_$1_b" "$2" "$3" $((($(field pss_bytes) - small) / 3000))
+	if [ "$1" = stream ]; then add memory_4000_mib "$2" "$3" $(($(field pss_bytes) >> 20)); fi
+}
+
+# Both back ends of sluiced keep the same structs: io_uring, which has buffers besides, stands here.
 memory() {
-	local name kind small flags tokens
-	for name in "${proxies[@]}"; do
-		for kind in stream idle; do
-			note "memory: $name: $kind"
-			stop "$name"
-			start "$name"
-			load "$name" 32 1
-			[ "$kind" = stream ] && token_us 500000
-			if [ "$kind" = stream ]; then flags=--leave tokens=1000; else flags=--idle tokens=16; fi
-			hold "$name" --streams 1000 --tokens "$tokens" --open-ms 400 --window-ms 600 $flags
-			small=$(field pss_bytes)
-			hold "$name" --streams 4000 --tokens "$tokens" --open-ms 1600 --window-ms 600 $flags
-			add "memory_${kind}_b" "$name" 1 $((($(field pss_bytes) - small) / 3000))
-			[ "$kind" = stream ] && add memory_4000_mib "$name" 1 $(($(field pss_bytes) >> 20))
-			token_us 0
-		done
+	local r name
+	for name in sluiced haproxy nginx; do
+		for r in 1 2; do memory_slope stream "$name" "$r"; done
+		memory_slope idle "$name" 1
 	done
 }
 
 parts() {
-	local program
+	local program arguments
 	for program in packet parse io; do
 		[ -x "build/bench/$program" ] || continue
 		note "parts: $program"
-		timeout 90 "build/bench/$program" >"$tmp/$program.txt" 2>&1 ||
+		arguments=()
+		[ $program = io ] && arguments=(2000 3)
+		timeout 90 "build/bench/$program" "${arguments[@]}" >"$tmp/$program.txt" 2>&1 ||
 			echo "(failed with status $?)" >>"$tmp/$program.txt"
 	done
 	note ""
@@ -209,20 +219,21 @@ summarise() {
 		 | {machine: $machine, versions: {haproxy: $haproxy, nginx: $nginx}, samples: .,
 		    table: (group_by(.metric) | map({key: .[0].metric, value: (
 		       (map(select(.proxy == "haproxy")) | map({key: .round, value: .value}) | from_entries) as $h
-		       | group_by(.proxy) | map({key: .[0].proxy, value: {
+		       | group_by(.proxy) | map({key: .[0].proxy, value: ({
 		           median: (map(.value) | median),
-		           to_haproxy: (map(if ($h[.round] // 0) > 0 then .value / $h[.round] else empty end)
-		                        | if length > 0 then median else null end)}})
+		           ratios: map(if ($h[.round] // 0) > 0 then .value / $h[.round] else empty end)}
+		           | .to_haproxy = (.ratios | if length > 0 then median else null end))})
 		       | from_entries)}) | from_entries)}' <"$raw" >build/bench/results.json
 }
 
 row() { # METRIC TEXT FORMAT
-	local name
+	local name value
 	jq -e --arg m "$1" '.table[$m]' build/bench/results.json >/dev/null || return
 	printf '%-46s' "$2"
 	for name in "${proxies[@]}"; do
+		value=$(jq --arg m "$1" --arg p "$name" '.table[$m][$p].median // empty' build/bench/results.json)
 		# shellcheck disable=SC2059
-		printf " %10s" "$(printf "$3" "$(jq --arg m "$1" --arg p "$name" '.table[$m][$p].median' build/bench/results.json)")"
+		printf ' %10s' "$([ -n "$value" ] && printf "$3" "$value" || echo -)"
 	done
 	for name in sluiced epoll nginx; do
 		printf ' %7s' "$(jq -r --arg m "$1" --arg p "$name" \
@@ -231,10 +242,13 @@ row() { # METRIC TEXT FORMAT
 	echo
 }
 
+# The median decides; the spread tells how much that is worth.
 bar() { # METRIC TEXT
-	jq -r --arg m "$1" --arg t "$2" '.table[$m].sluiced.to_haproxy // empty |
-		"\($t): \(. * 100 | round / 100) x haproxy, bar 1.0: \(if . <= 1 then "reached" else "missed" end)"' \
-		build/bench/results.json
+	jq -r --arg m "$1" --arg t "$2" 'def r: . * 100 | round / 100;
+		.table[$m].sluiced // empty
+		| "\($t): \(.to_haproxy | r) x haproxy, bar 1.0: \(if .to_haproxy <= 1 then "reached" else "missed" end)" +
+		  " (\(.ratios | length) rounds: \(.ratios | min | r) to \(.ratios | max | r), " +
+		  "\(.ratios | map(select(. <= 1)) | length) of them at most 1)"' build/bench/results.json
 }
 
 print_table() {
@@ -270,8 +284,10 @@ note "warming up"
 warm_up
 for part in "$@"; do
 	declare -F "$part" >/dev/null || die "unknown part \"$part\""
+	start_s=$SECONDS
 	"$part"
+	printf '\r\033[K%s: %d s\n' "$part" $((SECONDS - start_s)) >&2
 done
 note ""
-summarise
+summarise || die "the samples in $raw could not be summed up"
 print_table
