@@ -115,7 +115,7 @@ $(B)/loader/object.S.o: loader/object.S $(B)/sluice.bpf.o
 	$(SAY) AS $<
 	$(Q)$(CC) -DSL_BPF_OBJECT_PATH='"$(B)/sluice.bpf.o"' -c -o $@ $<
 
-BPF_INCLUDE := -I/usr/include/$(shell $(CC) -print-multiarch)
+BPF_INCLUDE := -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 $(B)/sluice.bpf.o: bpf/sluice.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(SAY) BPF $@
