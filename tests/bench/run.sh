@@ -93,7 +93,7 @@ hold() { # NAME ARGUMENT...
 warm_up() {
 	local name
 	token_us 0
-	for name in "${proxies[@]}" direct; do load "$name" 32 1; done
+	for name in "${proxies[@]}" gather direct; do load "$name" 32 1; done
 }
 
 chat() {
@@ -133,36 +133,43 @@ latency() {
 	done
 }
 
-# 1,000 streams of 25 ms a token: 40,000 tokens a second.
+# relay_once METRIC NAME ROUND
+relay_once() {
+	hold "$2" --streams 1000 --tokens 125 --open-ms 500 --window-ms 1900
+	add "$1" "$2" "$3" "$(awk "BEGIN {print $(field cpu_ns) / $(field events) / 1000}")"
+}
+
+# 1,000 streams of 25 ms a token: 40,000 tokens a second. haproxy's sample counts for both rows.
 relay() {
 	local r name
 	token_us 25000
 	for r in $(seq $((rounds * 7 / 9 + 1))); do
-		for name in $(order "$r"); do
+		for name in $(printf '%s\n' sluiced haproxy nginx gather sluiced haproxy nginx gather | tail -n +$((r % 4 + 1)) | head -4); do
 			note "relay: round $r: $name"
-			hold "$name" --streams 1000 --tokens 125 --open-ms 500 --window-ms 1900
-			add relay_cpu_s "$name" "$r" "$(awk "BEGIN {print $(field cpu_ns) / $(field events) / 1000}")"
-			add relay_per_s "$name" "$r" "$(awk "BEGIN {print $(field events) / $(field window_ms) * 1000}")"
+			relay_once relay_cpu_s "$name" "$r"
 		done
 	done
 	token_us 0
+	awk -F'\t' -v OFS='\t' '$1 == "relay_cpu_s" && $2 == "gather" {print "gather_cpu_s", "sluiced", $3, $4}
+		$1 == "relay_cpu_s" && $2 == "haproxy" {print "gather_cpu_s", $2, $3, $4}' "$raw" >"$tmp/gather"
+	cat "$tmp/gather" >>"$raw"
 }
 
 # System calls for each token, counted apart because counting costs time. Needs perf; else no row.
 calls() {
-	local name count
+	local name
 	perf stat -x, -e raw_syscalls:sys_enter true >/dev/null 2>&1 || return 0
 	token_us 25000
-	for name in "${proxies[@]}"; do
+	for name in sluiced haproxy nginx gather; do
 		note "calls: $name"
-		perf stat -x, -o "$tmp/perf" -e raw_syscalls:sys_enter -p "${pid[$name]}" sleep 20 2>/dev/null &
-		count=$!
-		hold "$name" --streams 1000 --tokens 80 --open-ms 700 --window-ms 500
-		kill -INT "$count" 2>/dev/null
-		wait "$count"
+		streams_out=$(perf stat -x, -o "$tmp/perf" -e raw_syscalls:sys_enter -p "${pid[$name]}" \
+			build/bench/streams --target "127.0.0.1:${port[$name]}" --pids "${pid[$name]}" \
+			--streams 1000 --tokens 80 --open-ms 700 --window-ms 500) || die "$name: streams failed"
 		add calls_per_1000 "$name" 1 "$(awk -F, -v n="$(field total)" '/sys_enter/ {print $1 * 1000 / n}' "$tmp/perf")"
 	done
 	token_us 0
+	awk -F'\t' -v OFS='\t' '$1 == "calls_per_1000" && $2 == "gather" {print "gather_calls", "sluiced", $3, $4}' "$raw" >"$tmp/gather"
+	cat "$tmp/gather" >>"$raw"
 }
 
 # memory_slope KIND NAME ROUND: PSS between 1,000 and 4,000 connections of a fresh process, so that
@@ -200,7 +207,7 @@ parts() {
 		[ -x "build/bench/$program" ] || continue
 		note "parts: $program"
 		arguments=()
-		[ $program = io ] && arguments=(2000 3)
+		[ $program = io ] && arguments=(20000 2)
 		timeout 90 "build/bench/$program" "${arguments[@]}" >"$tmp/$program.txt" 2>&1 ||
 			echo "(failed with status $?)" >>"$tmp/$program.txt"
 	done
@@ -229,7 +236,7 @@ summarise() {
 row() { # METRIC TEXT FORMAT
 	local name value
 	jq -e --arg m "$1" '.table[$m]' build/bench/results.json >/dev/null || return
-	printf '%-46s' "$2"
+	printf '%-48s' "$2"
 	for name in "${proxies[@]}"; do
 		value=$(jq --arg m "$1" --arg p "$name" '.table[$m][$p].median // empty' build/bench/results.json)
 		# shellcheck disable=SC2059
@@ -255,22 +262,23 @@ print_table() {
 	printf '%s; haproxy %s, nginx %s; %s threads each, 3 nodes, keep-alive\n\n' \
 		"$(jq -r .machine build/bench/results.json)" "$(jq -r .versions.haproxy build/bench/results.json)" \
 		"$(jq -r .versions.nginx build/bench/results.json)" "$threads"
-	printf '%-46s %10s %10s %10s %10s   ratio to haproxy of\n' "" sluiced sl.epoll haproxy nginx
-	printf '%-46s %10s %10s %10s %10s %7s %7s %7s\n' "" "" "" "" "" sluiced epoll nginx
+	printf '%-48s %10s %10s %10s %10s   ratio to haproxy of\n' "" sluiced sl.epoll haproxy nginx
+	printf '%-48s %10s %10s %10s %10s %7s %7s %7s\n' "" "" "" "" "" sluiced epoll nginx
 	row chat_cpu_ms "CPU ms / 1,000 chat requests (32 conns)" %.2f
 	row body_cpu_ms "CPU ms / 1,000 requests with 220 KB body" %.1f
 	row relay_cpu_s "CPU s / 1 M relayed tokens (1,000 streams)" %.2f
 	row calls_per_1000 "system calls / 1,000 relayed tokens" %.0f
+	row gather_cpu_s "  CPU s / 1 M with gather_us: 1000 (adds <= 1 ms)" %.2f
+	row gather_calls "  system calls / 1,000 with gather_us: 1000" %.0f
 	row memory_stream_b "memory: bytes per open stream" %.0f
 	row memory_idle_b "memory: bytes per idle connection" %.0f
 	row memory_4000_mib "memory: MiB with 4,000 open streams" %.0f
 	row latency_p50_us "latency added, 1 connection, p50, us" %.0f
 	row latency_p99_us "latency, 1 connection, p99, us" %.0f
 	row chat_per_s "for information: chat requests / s reached" %.0f
-	row relay_per_s "for information: tokens / s relayed" %.0f
 	echo
 	bar chat_cpu_ms "CPU per chat request"
-	bar relay_cpu_s "CPU per relayed token"
+	bar relay_cpu_s "CPU per relayed token (default: no gathering)"
 	for part in packet parse io; do
 		[ -s "$tmp/$part.txt" ] || continue
 		printf '\n%s\n' "build/bench/$part"
@@ -279,7 +287,7 @@ print_table() {
 }
 
 start_standins
-for name in "${proxies[@]}"; do start "$name"; done
+for name in "${proxies[@]}" gather; do start "$name"; done
 note "warming up"
 warm_up
 for part in "$@"; do
