@@ -95,8 +95,8 @@ image_make() {
 	done <"$work/tools"
 	{ list_lines "$here/files.list" | globs_expand; cat "$plan"; } | sort -u >"$work/files"
 	while read -r path; do
-		mkdir -p "$tree/sluice/${path%/*}"
-		cp -rL "$root/$path" "$tree/sluice/${path%/*}/" || die "$path: could not be copied"
+		mkdir -p "$(dirname "$tree/sluice/$path")"
+		cp -rL "$root/$path" "$(dirname "$tree/sluice/$path")/" || die "$path: could not be copied"
 	done <"$work/files"
 	mapfile -t paths < <(find "$tree" -type f -perm -u+x ! -name busybox)
 	libraries_of "${paths[@]}" >"$work/libraries" || exit 1
