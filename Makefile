@@ -52,9 +52,9 @@ PREFIX ?= /usr/local
 # build, then tests, then benchmarks; Debian 12 names.
 PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
-	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev libjemalloc-dev \
-	libcap-ng-dev pkg-config \
-	clang-format clang-tidy cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
+	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev \
+	pkg-config \
+	clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat ca-certificates nodejs npm \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk

@@ -36,15 +36,9 @@ static void pace(struct sl_worker *worker)
 
 /* ---- endings --------------------------------------------------------------------------------- */
 
-static const struct sl_client_ops abandoned_ops = {.closed = sl_upstream_conn_closed};
-
 static void drop_upstream(struct sl_relay *relay)
 {
-	if (!relay->upstream)
-		return;
-	relay->upstream->ops = &abandoned_ops;
-	relay->upstream->owner = NULL;
-	sl_client_close(relay->upstream);
+	sl_upstream_abandon(relay->upstream);
 	relay->upstream = NULL;
 }
 

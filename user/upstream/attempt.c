@@ -232,18 +232,6 @@ static const struct sl_client_ops attempt_ops = {
 	.closed = sl_upstream_conn_closed,
 };
 
-/* What is left of a connection that the attempt walked away from. */
-static void ignore_connected(struct sl_client_conn *conn, int error)
-{
-	(void)conn;
-	(void)error;
-}
-
-static const struct sl_client_ops abandoned_ops = {
-	.connected = ignore_connected,
-	.closed = sl_upstream_conn_closed,
-};
-
 /* ---- the fiber's side ------------------------------------------------------------------------ */
 
 static uint64_t now_of(const struct sl_attempt *attempt)
@@ -253,11 +241,7 @@ static uint64_t now_of(const struct sl_attempt *attempt)
 
 static void abandon(struct sl_attempt *attempt)
 {
-	if (!attempt->conn)
-		return;
-	attempt->conn->ops = &abandoned_ops;
-	attempt->conn->owner = NULL;
-	sl_client_close(attempt->conn);
+	sl_upstream_abandon(attempt->conn);
 	attempt->conn = NULL;
 }
 

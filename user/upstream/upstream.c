@@ -182,6 +182,27 @@ void sl_upstream_conn_closed(struct sl_client_conn *conn)
 	sl_slab_put(&up->conns, uconn);
 }
 
+/* A connect may still end after its owner left. */
+static void ignore_connected(struct sl_client_conn *conn, int error)
+{
+	(void)conn;
+	(void)error;
+}
+
+void sl_upstream_abandon(struct sl_client_conn *conn)
+{
+	static const struct sl_client_ops abandoned_ops = {
+		.connected = ignore_connected,
+		.closed = sl_upstream_conn_closed,
+	};
+
+	if (!conn)
+		return;
+	conn->ops = &abandoned_ops;
+	conn->owner = NULL;
+	sl_client_close(conn);
+}
+
 static const struct sl_client_ops idle_ops = {
 	.lost = idle_lost,
 	.closed = sl_upstream_conn_closed,

@@ -106,6 +106,10 @@ int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		     struct sl_client_conn *conn);
 
+/* Closes a connection that its owner walks away from, whatever it is doing: no callback of the
+ * owner comes any more. NULL is allowed. */
+void sl_upstream_abandon(struct sl_client_conn *conn);
+
 /* The `closed` callback that every ops table for these connections must carry. */
 void sl_upstream_conn_closed(struct sl_client_conn *conn);
 
