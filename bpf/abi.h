@@ -9,19 +9,30 @@
  *
  * Maps (all pinned under SL_PIN_DIR by these names):
  *
- *   name       type            key                  value                    mmap  writer
- *   settings   ARRAY           u32 0                struct sl_settings       yes   loader
- *   tunables   ARRAY           row * 64 + id        u64                      yes   operator
- *   nodes      ARRAY           node slot            struct sl_node_state     yes   both planes
- *   pools      ARRAY           pool slot            struct sl_pool_state     yes   both planes
- *   counters   ARRAY           CPU                  struct sl_counters       yes   kernel
- *   endpoints  HASH            struct sl_endpoint   u32 node slot            no    loader, daemon
- *   services   HASH            struct sl_endpoint   struct sl_service        no    loader, daemon
- *   devices    HASH            u32 ifindex          struct sl_device         no    loader
- *   maglev     ARRAY_OF_MAPS   pool slot            ARRAY of u32 node slots  no    loader, daemon
- *   flows      LRU_HASH        struct sl_flow_key   struct sl_flow           no    kernel
- *   conns      LRU_HASH        struct sl_flow_key   struct sl_conn           no    kernel
- *   events     RINGBUF         -                    struct sl_event          -     kernel
+ *   name        type           key                  value                      mmap  writer
+ *   settings    ARRAY          u32 0                struct sl_settings         yes   loader
+ *   tunables    ARRAY          row * 64 + id        u64                        yes   operator
+ *   nodes       ARRAY          node slot            struct sl_node_state       yes   both planes
+ *   pools       ARRAY          pool slot            struct sl_pool_state       yes   both planes
+ *   loads       ARRAY          node slot            struct sl_node_load        yes   kernel
+ *   latencies   ARRAY          node slot            struct sl_node_latency     yes   kernel
+ *   counters    ARRAY          CPU                  struct sl_counters         yes   kernel
+ *   endpoints   HASH           struct sl_endpoint   u32 node slot              no    loader, daemon
+ *   services    HASH           struct sl_endpoint   struct sl_service          no    loader, daemon
+ *   devices     HASH           u32 ifindex          struct sl_device           no    loader
+ *   maglev      ARRAY_OF_MAPS  pool slot            ARRAY of u32 node slots    no    loader, daemon
+ *   server_ids  ARRAY          QUIC server id       u32 node slot              yes   loader, daemon
+ *   flows       ARRAY          set                  struct sl_flow_set         yes   kernel
+ *   ports       ARRAY          set                  struct sl_port_set         yes   kernel
+ *   syns        ARRAY          flow index % size    struct sl_syn              yes   kernel
+ *   conns       LRU_HASH       struct sl_flow_key   struct sl_local_conn       no    kernel
+ *   sources     ARRAY          hash of the source   struct sl_source           yes   kernel
+ *   services_guard ARRAY       service index        struct sl_service_guard    yes   kernel
+ *   prefixes    LPM_TRIE       struct sl_prefix     u32 enum sl_prefix_rule    no    operator
+ *   beacon_keys ARRAY          0, 1                 struct sl_beacon_key       no    loader, daemon
+ *   events      RINGBUF        -                    struct sl_event            -     kernel
+ *   trace_filter ARRAY         u32 0                struct sl_trace_filter     yes   operator
+ *   trace       RINGBUF        -                    struct sl_trace            -     kernel
  */
 #ifndef SL_BPF_ABI_H
 #define SL_BPF_ABI_H
@@ -29,9 +40,9 @@
 #include <linux/types.h>
 #include "bpf/limits.h"
 
-#define SL_ABI_VERSION 1u
+#define SL_ABI_VERSION 2u
 #define SL_PIN_ROOT    "/sys/fs/bpf"
-#define SL_PIN_DIR     "/sys/fs/bpf/sluice/v1" /* SLUICE_PIN_DIR in the environment overrides */
+#define SL_PIN_DIR     "/sys/fs/bpf/sluice/v2" /* SLUICE_PIN_DIR in the environment overrides */
 
 /* IPv4 addresses are stored v4-mapped (::ffff:a.b.c.d), so one key serves both families. */
 struct sl_addr {
@@ -42,20 +53,24 @@ struct sl_addr {
 struct sl_endpoint {
 	struct sl_addr addr;
 	__be16 port;
-	__u8 proto; /* IPPROTO_TCP */
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 pad;
 };
 
 enum sl_lane {
 	SL_LANE_UNSET = 0,
 	SL_LANE_SMART = 1, /* pass to the local stack, where the daemon listens */
-	SL_LANE_FAST = 2,  /* NAT straight to a node of the pool */
+	SL_LANE_FAST = 2,  /* straight to a node of the pool */
 };
 
+/* sl_service.flags */
+#define SL_SERVICE_QUIC (1u << 0) /* UDP: follow server ids in connection ids (quic.h) */
+
 struct sl_service {
-	__u32 pool; /* pool slot; 0 for the smart lane */
-	__u8 lane;  /* enum sl_lane */
-	__u8 pad[3];
+	__u32 pool;  /* pool slot; 0 for the smart lane */
+	__u8 lane;   /* enum sl_lane */
+	__u8 flags;  /* SL_SERVICE_* */
+	__u16 index; /* row of `services_guard`, below SL_SERVICES_MAX */
 };
 
 /*
@@ -76,9 +91,25 @@ struct sl_settings {
 	__u64 seed;	    /* of flow hashes; equal on balancers that share an ECMP group */
 	__u16 nat_port_min; /* source ports for NAT, inclusive; outside ip_local_port_range */
 	__u16 nat_port_max;
-	__u32 node_count; /* highest node slot in use + 1 */
-	__u32 pool_count; /* highest pool slot in use + 1 */
-	__u32 pad[7];
+	__u32 node_count;   /* highest node slot in use + 1 */
+	__u32 pool_count;   /* highest pool slot in use + 1 */
+	__u32 flow_sets;    /* entries of `flows` and of `ports` */
+	__u32 syn_count;    /* entries of `syns` */
+	__u32 trace;	    /* 1: decisions are compared with `trace_filter` */
+	__u32 role;	    /* enum sl_role */
+	__be16 beacon_port; /* UDP port on which beacons arrive; 0: none */
+	__be16 gue_port;    /* UDP port of tunnels in mode gue */
+	__u32 quic;	    /* bits 0-2: config rotation bits of our QUIC connection ids */
+	__u32 pad0;
+	__u64 guard_key[2]; /* SipHash key of SYN cookies and source buckets; secret */
+	__u32 pad[12];
+};
+
+/* What this host does; settings.role. */
+enum sl_role {
+	SL_ROLE_BALANCER = 0,
+	SL_ROLE_NODE =
+		1, /* an inference host: takes tunnels apart, passes on what it does not own */
 };
 
 /* ---- breaker ------------------------------------------------------------------------------- */
@@ -123,7 +154,9 @@ enum sl_outcome {
 	X(CLIENT_ERROR, "client_error", "4xx answer: neutral")                      \
 	X(CLIENT_GONE, "client_gone", "the client left: neutral")                   \
 	X(PROBE_LOST, "probe_lost", "half-open probe without an outcome in time")   \
-	X(OPERATOR, "operator", "an operator's command")
+	X(OPERATOR, "operator", "an operator's command")                            \
+	X(BEACON_LOST, "beacon_lost", "the node's beacons stopped")                 \
+	X(BEACON_SICK, "beacon_sick", "the node's beacon says that it is not well")
 
 enum sl_signal {
 #define X(id, name, help) SL_SIGNAL_##id,
@@ -145,6 +178,16 @@ enum sl_plane {
 /* sl_node_state.admin */
 #define SL_NODE_PRESENT	 (1u << 0) /* the slot is in use */
 #define SL_NODE_DRAINING (1u << 1) /* no new flow or request; established ones go on */
+#define SL_NODE_RETIRED	 (1u << 2) /* dead rather than sick: its flows are reset, see conn.h */
+
+/* How packets reach a node; sl_node_state.mode, and the low bits of sl_flow.flags. */
+enum sl_mode {
+	SL_MODE_NAT = 0,  /* source and destination rewritten; answers come back through here */
+	SL_MODE_L2 = 1,	  /* destination MAC only; the node answers the client itself */
+	SL_MODE_IPIP = 2, /* IP in IP (RFC 2003, 2473), direct return */
+	SL_MODE_GUE = 3,  /* IP in UDP (GUE variant 1, direct IP encapsulation), direct return */
+	SL_MODES
+};
 
 /*
  * One node, both planes: 8 cache lines, each with one kind of writer.
@@ -161,19 +204,24 @@ struct sl_node_state {
 	__u32 admin;		  /* SL_NODE_* bits, atomic or/and */
 	struct sl_addr snat_addr; /* this host's address towards the node */
 	__u32 index;		  /* position within its pool */
-	__u32 incarnation;	  /* changes when the slot gets another endpoint */
+	__u32 incarnation; /* changes when the slot gets another endpoint; never 0 mod 2^16 */
+	__u8 mode;	   /* enum sl_mode */
+	__u8 zone;	   /* reserved: 0 */
+	__u16 server_id;   /* in QUIC connection ids; 0: none */
 	__u32 pad0;
 
-	__u64 breaker;	    /* packed word */
-	__u32 consecutive;  /* failures in a row */
-	__u32 ejected;	    /* 1 while counted in sl_pool_state.ejected */
-	__u64 recovered_ms; /* last time it closed again; 0 never: start of the slow start */
-	__u64 changed_ns;   /* last transition */
-	__u32 last_signal;  /* enum sl_signal of the last transition */
-	__u32 last_plane;   /* enum sl_plane */
-	__u32 trips;	    /* closed or half-open -> open, cumulative */
-	__u32 cap_denied;   /* trips that the ejection cap refused, cumulative */
-	__u64 pad1[2];
+	__u64 breaker;	     /* packed word */
+	__u32 consecutive;   /* failures in a row */
+	__u32 ejected;	     /* 1 while counted in sl_pool_state.ejected */
+	__u64 recovered_ms;  /* last time it closed again; 0 never: start of the slow start */
+	__u64 changed_ns;    /* last transition */
+	__u32 last_signal;   /* enum sl_signal of the last transition */
+	__u32 last_plane;    /* enum sl_plane */
+	__u32 trips;	     /* closed or half-open -> open, cumulative */
+	__u32 cap_denied;    /* trips that the ejection cap refused, cumulative */
+	__u32 flows_evicted; /* fast lane: forgotten while alive, for want of room; cumulative */
+	__u32 flows_expired; /* fast lane: forgotten after their idle time; cumulative */
+	__u64 pad1;
 
 	__u64 window[SL_WINDOW_BUCKETS];
 	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */
@@ -181,7 +229,7 @@ struct sl_node_state {
 	__u64 pad2;
 
 	__u64 flows_opened;  /* fast lane, cumulative */
-	__u64 flows_closed;  /* seen to end; evicted and abandoned flows are not */
+	__u64 flows_closed;  /* seen to end; evicted and expired ones are counted apart */
 	__u32 requests;	     /* in flight in the daemon */
 	__u32 connect_us;    /* moving average, 1/8 */
 	__u32 first_byte_us; /* moving average, 1/8 */
@@ -194,19 +242,56 @@ struct sl_node_state {
 	__u64 signals[24];
 };
 
+/* What the node's beacon said last; see beacon.h. One cache line. */
+struct sl_node_load {
+	__u64 seen_ns;	   /* arrival here, CLOCK_MONOTONIC; 0: never */
+	__u64 sequence;	   /* of the last accepted beacon */
+	__u64 incarnation; /* of the sender: its start in ns of wall time; grows */
+	__u32 slots;	   /* requests it works on at once; 0: not known */
+	__u32 running;
+	__u32 waiting;
+	__u32 kv_permille; /* KV-cache use, 0..1000 */
+	__u32 health;	   /* enum sl_health */
+	__u32 lost;	   /* 1 once its silence has been reported */
+	__u64 accepted;	   /* beacons, cumulative */
+	__u64 pad[1];
+};
+
+enum sl_health {
+	SL_HEALTH_UNKNOWN = 0,
+	SL_HEALTH_READY = 1,
+	SL_HEALTH_BUSY = 2,	/* works, but wants nothing new: no failure */
+	SL_HEALTH_DRAINING = 3, /* finishes what it has: no failure */
+	SL_HEALTH_SICK = 4,	/* a failure */
+};
+
+/*
+ * Log-linear histograms of connect and first-byte times: SL_LATENCY_SUB buckets an octave from
+ * 1 us on. Bucket of t us: below SL_LATENCY_SUB it is t; else with e = floor(log2 t), it is
+ * (e - 2) * 4 + ((t >> (e - 2)) & 3). Width at most 1/4 of the value.
+ */
+#define SL_LATENCY_SUB	   4u
+#define SL_LATENCY_BUCKETS 104u /* the last one takes all from 2^27 us (134 s) on */
+struct sl_node_latency {
+	__u32 connect[SL_LATENCY_BUCKETS];
+	__u32 first_byte[SL_LATENCY_BUCKETS];
+};
+
 #ifdef __cplusplus
 #define SL_STATIC_ASSERT static_assert
 #else
 #define SL_STATIC_ASSERT _Static_assert
 #endif
 SL_STATIC_ASSERT(sizeof(struct sl_endpoint) == 20, "sl_endpoint");
-SL_STATIC_ASSERT(sizeof(struct sl_settings) == 64, "sl_settings");
+SL_STATIC_ASSERT(sizeof(struct sl_settings) == 128, "sl_settings");
 SL_STATIC_ASSERT(__builtin_offsetof(struct sl_node_state, breaker) == 64, "line 1");
 SL_STATIC_ASSERT(__builtin_offsetof(struct sl_node_state, window) == 128, "line 2");
 SL_STATIC_ASSERT(__builtin_offsetof(struct sl_node_state, flows_opened) == 256, "line 4");
 SL_STATIC_ASSERT(__builtin_offsetof(struct sl_node_state, signals) == 320, "line 5");
 SL_STATIC_ASSERT(sizeof(struct sl_node_state) == 512, "sl_node_state");
 SL_STATIC_ASSERT(SL_SIGNAL_COUNT <= 24, "signals");
+SL_STATIC_ASSERT(sizeof(struct sl_node_load) == 64, "sl_node_load");
+SL_STATIC_ASSERT(sizeof(struct sl_node_latency) == 832, "sl_node_latency");
 
 struct sl_pool_state {
 	__u32 present;
@@ -214,13 +299,20 @@ struct sl_pool_state {
 	__u32 maglev_size; /* prime; entries of the inner map */
 	__u32 ejected;	   /* nodes ejected now: atomic add, checked after the increment */
 	__u32 generation;  /* raised whenever the lookup table is swapped */
-	__u32 pad0[3];
+	__u32 spill;	   /* pool slot that takes what finds no node here; 0: none */
+	__u32 weight_sum;  /* of its nodes */
+	__u8 ip_v6;	   /* family of its nodes */
+	__u8 mode;	   /* enum sl_mode of its nodes */
+	__u8 pad0[2];
 	__u64 no_node; /* choices that found no node at all */
 	__u64 panics;  /* choices made in panic */
-	__u64 pad1[2];
+	__u64 spills;  /* choices handed on to `spill` */
+	__u64 pad1;
+	__u64 flow_epochs[SL_FLOW_EPOCHS]; /* flows alive at all its nodes, see inflight.h */
+	__u64 pad2[4];
 	char name[64]; /* of the configuration file, NUL-terminated */
 };
-SL_STATIC_ASSERT(sizeof(struct sl_pool_state) == 128, "sl_pool_state");
+SL_STATIC_ASSERT(sizeof(struct sl_pool_state) == 192, "sl_pool_state");
 
 /* ---- counters ------------------------------------------------------------------------------ */
 
@@ -231,7 +323,7 @@ enum sl_counter {
 	SL_COUNTER_COUNT
 };
 
-#define SL_COUNTER_SLOTS 64u
+#define SL_COUNTER_SLOTS 128u
 struct sl_counters {
 	__u64 v[SL_COUNTER_SLOTS];
 };
@@ -247,7 +339,7 @@ SL_STATIC_ASSERT(SL_TUNABLE_COUNT <= SL_TUNABLE_KEYS, "tunables");
 
 /* ---- flows --------------------------------------------------------------------------------- */
 
-/* One direction of a flow as it is on the wire when it arrives here. */
+/* A flow as it is on the wire when it arrives from the client, or from a node (mode nat). */
 struct sl_flow_key {
 	struct sl_addr src;
 	struct sl_addr dst;
@@ -258,53 +350,210 @@ struct sl_flow_key {
 };
 SL_STATIC_ASSERT(sizeof(struct sl_flow_key) == 40, "sl_flow_key");
 
-enum sl_flow_dir {
-	SL_FLOW_UNSET = 0,
-	SL_FLOW_TO_NODE = 1,   /* key is client -> service; rewrite to snat -> node */
-	SL_FLOW_TO_CLIENT = 2, /* key is node -> snat; rewrite to service -> client */
-};
-
 enum sl_tcp_state {
-	SL_TCP_UNSET = 0,
+	SL_TCP_UNSET = 0, /* no flow */
 	SL_TCP_SYN_SENT = 1,
 	SL_TCP_ESTABLISHED = 2,
 	SL_TCP_FIN_CLIENT = 3,
 	SL_TCP_FIN_NODE = 4,
 	SL_TCP_CLOSED = 5,
+	SL_TCP_UDP = 6, /* not TCP: ends by idle time alone */
 };
 
-/* What is measured of one connection to a node, on either lane. */
+/*
+ * What is measured of one connection to a node, on either lane. Ticks are CLOCK_MONOTONIC >> 10
+ * (1.024 us), modulo 2^32 (73 minutes).
+ */
 struct sl_conn {
-	__u64 syn_ns;	   /* first SYN sent to the node */
-	__u64 request_ns;  /* first payload byte to the node since its last byte back; 0 none */
-	__u64 last_ns;	   /* last packet either way */
-	__u32 node;	   /* node slot */
-	__u32 incarnation; /* of the slot when the connection began */
+	__u32 begun;	   /* tick of the SYN until established, then of the request that awaits its
+			      first byte; 0: nothing is awaited */
 	__u32 ticket;	   /* breaker ticket: generation and probe flag, see breaker.h */
 	__u32 next_seq;	   /* end of what the node acknowledged last: lower edge of its window */
 	__u32 node_seq;	   /* next sequence number expected from the node */
+	__u16 node;	   /* node slot */
+	__u16 incarnation; /* low half of the slot's when the connection began */
 	__u8 state;	   /* enum sl_tcp_state */
 	__u8 syn_retrans;  /* repeats of the SYN */
 	__u8 reported;	   /* bit per kind of signal already counted for this flow */
 	__u8 mark;	   /* epoch in which the flow is counted, see inflight.h */
 };
-SL_STATIC_ASSERT(sizeof(struct sl_conn) == 48, "sl_conn");
+SL_STATIC_ASSERT(sizeof(struct sl_conn) == 24, "sl_conn");
 
-/*
- * Both directions of a fast-lane flow have an entry. The TO_NODE entry holds the measurements; the
- * TO_CLIENT entry finds it through `peer`.
- */
+/* sl_flow.flags */
+#define SL_FLOW_MODE	    3u	      /* enum sl_mode */
+#define SL_FLOW_RETRIES	    (7u << 2) /* nodes tried before this one */
+#define SL_FLOW_RETRY_SHIFT 2u
+#define SL_FLOW_RETIRED	    (1u << 5) /* was reset because its node is dead */
+
+/* One flow of the fast lane: one cache line. Read through its way in the set, see table.h. */
 struct sl_flow {
-	struct sl_flow_key peer; /* key of the other direction's entry */
-	struct sl_addr new_src;
-	struct sl_addr new_dst;
-	__be16 new_sport;
-	__be16 new_dport;
-	__u8 dir; /* enum sl_flow_dir */
-	__u8 pad[3];
+	struct sl_addr client;
+	struct sl_addr vip;
+	__be16 client_port;
+	__be16 vip_port;
+	__be16 nat_port; /* our source port towards the node; 0 in the direct-return modes */
+	__u8 proto;
+	__u8 flags; /* SL_FLOW_* */
 	struct sl_conn conn;
 };
-SL_STATIC_ASSERT(sizeof(struct sl_flow) == 128, "sl_flow");
+SL_STATIC_ASSERT(sizeof(struct sl_flow) == 64, "sl_flow");
+
+/*
+ * The flow table is an array of sets. A way's word says whose flow its row holds:
+ *   bits 32-63 stamp    last packet, CLOCK_MONOTONIC >> 20 (1.05 ms), refreshed every 256
+ *   bits 16-31 tag      of the flow's hash, never 0 where a flow is
+ *   bits 14-15 kind     enum sl_way_kind
+ *   bit  13    overflow way 0 only: flows of this set may be in their second set
+ *   bits  0-12 sequence raised whenever the way gets another flow
+ */
+#define SL_FLOW_WAYS 8u
+struct sl_flow_set {
+	__u64 way[SL_FLOW_WAYS];
+	struct sl_flow flow[SL_FLOW_WAYS];
+};
+SL_STATIC_ASSERT(sizeof(struct sl_flow_set) == 576, "sl_flow_set");
+
+enum sl_way_kind {
+	SL_WAY_FREE = 0,
+	SL_WAY_OPENING = 1, /* no answer yet */
+	SL_WAY_OPEN = 2,
+	SL_WAY_CLOSING = 3, /* FIN or RST was seen */
+};
+
+/*
+ * From a node's answer to its flow (mode nat): tag of the hash << 32 | index of the flow + 1, where
+ * the index is set * SL_FLOW_WAYS + way. It also reserves the port. Not cleared at the end of a
+ * flow: a way whose flow is another one by now is free.
+ */
+struct sl_port_set {
+	__u64 way[SL_FLOW_WAYS];
+};
+
+/* The SYN of a flow that is opening, to be sent again to another node; see retry.h. */
+#define SL_SYN_OPTIONS_MAX 40u
+struct sl_syn {
+	__u32 flow; /* index + 1 */
+	__be32 seq;
+	__be16 window;
+	__u8 option_len; /* a multiple of 4 */
+	__u8 hops;
+	__u8 tos;
+	__u8 pad[3];
+	__u8 options[SL_SYN_OPTIONS_MAX];
+	__u8 pad1[8];
+};
+SL_STATIC_ASSERT(sizeof(struct sl_syn) == 64, "sl_syn");
+
+/* A connection of the local stack to a node, observed by TC. */
+struct sl_local_conn {
+	struct sl_conn conn;
+	__u32 last_tick;
+	__u32 pad;
+};
+SL_STATIC_ASSERT(sizeof(struct sl_local_conn) == 32, "sl_local_conn");
+
+/* ---- guard; see guard.h -------------------------------------------------------------------- */
+
+/* Key of `prefixes`; IPv4 prefixes count from bit 96. */
+struct sl_prefix {
+	__u32 bits;
+	struct sl_addr addr;
+};
+
+enum sl_prefix_rule {
+	SL_PREFIX_UNSET = 0,
+	SL_PREFIX_ALLOW = 1, /* never limited */
+	SL_PREFIX_DENY = 2,  /* new flows are dropped */
+};
+
+/* A token bucket; changed by compare-and-swap: tick (>> 20) << 32 | tokens * 256. */
+struct sl_source {
+	__u64 bucket;
+	__u32 tag; /* of the source; who has another one takes the row when it is full again */
+	__u32 proven_tick; /* >> 20, the source answered a cookie; 0: never */
+};
+
+struct sl_service_guard {
+	__u64 bucket;
+	__u64 pending; /* handshakes begun and not finished: second << 32 | count */
+	__u64 limited; /* new flows refused by rate, cumulative */
+	__u64 cookies; /* cookies sent, cumulative */
+	__u64 proven;  /* sources that answered one, cumulative */
+	__u64 pad[3];
+};
+SL_STATIC_ASSERT(sizeof(struct sl_service_guard) == 64, "sl_service_guard");
+
+/* ---- beacons; see beacon.h ----------------------------------------------------------------- */
+
+struct sl_beacon_key {
+	__u64 key[2]; /* of SipHash-2-4; both 0: not in use */
+	__u32 id;     /* names the key in the beacon */
+	__u32 pad;
+};
+
+#define SL_BEACON_MAGIC	  0x736c6263u /* "slbc" */
+#define SL_BEACON_VERSION 1u
+/* The payload of the UDP packet; all in network order. `tag` is SipHash-2-4 of all before it. */
+struct sl_beacon {
+	__be32 magic;
+	__u8 version;
+	__u8 health; /* enum sl_health */
+	__be16 port; /* of the node, at the packet's source address unless `addr` is set */
+	__be32 key_id;
+	__be32 slots;
+	__be32 running;
+	__be32 waiting;
+	__be32 kv_permille;
+	__be32 pad;
+	struct sl_addr addr; /* of the node; zero: the source address */
+	__be64 incarnation;
+	__be64 sequence;
+	__be64 tag;
+};
+SL_STATIC_ASSERT(sizeof(struct sl_beacon) == 72, "sl_beacon");
+
+/* ---- trace; see trace.h -------------------------------------------------------------------- */
+
+struct sl_trace_filter {
+	struct sl_addr client; /* compared under `mask` */
+	struct sl_addr mask;   /* all 0: any client */
+	struct sl_addr vip;    /* all 0: any service */
+	__be16 vip_port;       /* 0: any */
+	__be16 client_port;    /* 0: any */
+	__u32 node;	       /* slot; 0: any */
+	__u32 every_packet;    /* 0: decisions only; 1: established packets too */
+	__u32 pad[2];
+};
+
+struct sl_trace {
+	__u64 time_ns;
+	struct sl_flow_key key; /* as it arrived */
+	__u32 node;		/* slot; 0: none */
+	__u32 pool;
+	__u32 seq;
+	__u16 reason;	   /* enum sl_counter of the exit */
+	__u8 step;	   /* enum sl_trace_step */
+	__u8 flags;	   /* of TCP */
+	__u32 candidate_a; /* node slots that the choice looked at; 0: none was made */
+	__u32 candidate_b;
+	__u32 load_a;
+	__u32 load_b;
+	__u8 verdict_a; /* enum sl_breaker_state of each, 0xff: not asked */
+	__u8 verdict_b;
+	__u8 hook; /* 0: XDP, 1: TC */
+	__u8 pad[5];
+};
+SL_STATIC_ASSERT(sizeof(struct sl_trace) == 88, "sl_trace");
+
+enum sl_trace_step {
+	SL_TRACE_UNSET = 0,
+	SL_TRACE_FORWARD = 1, /* a packet of a known flow */
+	SL_TRACE_OPEN = 2,    /* a new flow */
+	SL_TRACE_RETRY = 3,   /* a SYN that went to another node */
+	SL_TRACE_ICMP = 4,
+	SL_TRACE_GUARD = 5,
+	SL_TRACE_NODE = 6, /* decapsulated, passed on or refused by the node role */
+};
 
 /* ---- events -------------------------------------------------------------------------------- */
 
@@ -314,6 +563,7 @@ enum sl_event_kind {
 	SL_EVENT_CAP_DENIED = 2, /* would have opened, the ejection cap refused */
 	SL_EVENT_NO_NODE = 3,	 /* a new flow of `pool` found no node */
 	SL_EVENT_WOULD_OPEN = 4, /* metrics only: would have opened now */
+	SL_EVENT_RETIRED = 5,	 /* `node` is dead: its flows are reset */
 };
 
 struct sl_event {

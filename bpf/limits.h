@@ -5,7 +5,7 @@
  * A limit is fixed at build time and sizes a map or a loop. A tunable is a number that an operator
  * may change while packets flow: `sluice tune NAME=VALUE`, or
  *
- *   bpftool map update pinned /sys/fs/bpf/sluice/v1/tunables key KEY 0 0 0 value V 0 0 0 0 0 0 0
+ *   bpftool map update pinned /sys/fs/bpf/sluice/v2/tunables key KEY 0 0 0 value V 0 0 0 0 0 0 0
  *
  * docs/tunables.md is generated from SL_TUNABLES.
  */
@@ -16,8 +16,16 @@
 #define SL_POOLS_MAX	     256u  /* slots of the `pools` map; slot 0 is never used */
 #define SL_POOL_NODES_MAX    4096u /* nodes in one pool */
 #define SL_SERVICES_MAX	     512u
-#define SL_FLOWS_MAX_DEFAULT 262144u /* entries of the flow table; `sluice up` may resize */
-#define SL_MAGLEV_SIZE_MAX   65537u  /* largest lookup table (prime) */
+#define SL_FLOWS_MAX_DEFAULT 262144u /* flows in the table; `sluice up` may resize */
+#define SL_FLOWS_MAX	     16777216u
+#define SL_CONNS_MAX_DEFAULT 65536u /* connections of the local stack to nodes */
+#define SL_SYNS_MAX	     16384u /* SYNs kept for a retry at the same time */
+#define SL_SOURCES_MAX	     65536u /* rows of the guard's source buckets */
+#define SL_PREFIXES_MAX	     16384u /* of the allow and deny lists */
+#define SL_SERVER_IDS_MAX    65536u /* QUIC server ids */
+#define SL_RETRIES_MAX	     7	    /* nodes that one SYN may try after the first */
+#define SL_TRACE_RING_BYTES  (1024u * 1024u)
+#define SL_MAGLEV_SIZE_MAX   65537u /* largest lookup table (prime) */
 #define SL_CPUS_MAX	     256u
 #define SL_EVENT_RING_BYTES  (256u * 1024u)
 #define SL_TUNABLE_KEYS	     64u /* keys a row; row 0 is global, row P is pool P */
@@ -72,6 +80,44 @@
 	X(FLOW_CLOSING_MS, "flow.closing_ms", 10000, 1000, 600000, "ms",                    \
 	  "a flow that saw FIN or RST is forgotten after this")                             \
 	X(FAST_LANE, "fast_lane.enabled", 1, 0, 1, "bool",                                  \
-	  "0 passes packets of fast services to the local stack")
+	  "0 passes packets of fast services to the local stack")                           \
+	X(FLOW_SYN_MS, "flow.syn_ms", 20000, 1000, 600000, "ms",                            \
+	  "a flow whose SYN nobody answered is forgotten after this")                       \
+	X(FLOW_UDP_MS, "flow.udp_ms", 60000, 1000, 86400000, "ms",                          \
+	  "a UDP flow without a packet for this long is forgotten")                         \
+	X(POOL_REFUSE, "pool.refuse", 1, 0, 1, "enum",                                      \
+	  "new flow and no node: 0: drop in silence; 1: answer by RST or ICMP unreachable") \
+	X(POOL_SPILL, "pool.spill", 1, 0, 1, "bool",                                        \
+	  "new flow and no node: 1: ask the pool's fallback pool, where it names one")      \
+	X(LOAD_BOUND, "pool.load_bound_percent", 125, 0, 1000, "percent",                   \
+	  "a node above this share of its pool's mean load gets no new flow; 0 is off")     \
+	X(CONNECT_RETRIES, "connect.retries", 2, 0, 7, "nodes",                             \
+	  "further nodes that a refused or unanswered SYN is sent to; 0 is off")            \
+	X(CONNECT_RETRY_MODE, "connect.retry_mode", 0, 0, 1, "enum",                        \
+	  "a refused SYN: 0: is sent again at once; 1: waits for the client's repeat")      \
+	X(RETIRE_MS, "flow.retire_ms", 0, 0, 3600000, "ms",                                 \
+	  "flows of an open node are reset when it sent no byte for this long; 0 is off")   \
+	X(GUARD_SOURCE_RATE, "guard.source_per_s", 2000, 0, 1000000, "flows/s",             \
+	  "new flows a second from one source address (IPv6: its /64); 0 is off")           \
+	X(GUARD_SOURCE_BURST, "guard.source_burst", 4000, 1, 1000000, "flows",              \
+	  "new flows that one source may open at once")                                     \
+	X(GUARD_SERVICE_RATE, "guard.service_per_s", 0, 0, 16000000, "flows/s",             \
+	  "new flows a second of one service; 0 is off")                                    \
+	X(GUARD_SERVICE_BURST, "guard.service_burst", 100000, 1, 16000000, "flows",         \
+	  "new flows that one service takes at once")                                       \
+	X(GUARD_PENDING, "guard.pending_per_s", 20000, 0, 16000000, "handshakes/s",         \
+	  "unfinished handshakes a second from which on sources must answer a cookie")      \
+	X(GUARD_PROVEN_MS, "guard.proven_ms", 60000, 1000, 3600000, "ms",                   \
+	  "how long a source that answered a cookie needs no other")                        \
+	X(BEACON_STALE_MS, "beacon.stale_ms", 3000, 100, 600000, "ms",                      \
+	  "a beacon older than this says nothing about load any more")                      \
+	X(BEACON_SIGNAL, "beacon.signal", 1, 0, 1, "bool",                                  \
+	  "1: a beacon that stops, or says sick, counts as a failure of the node")          \
+	X(MSS_CLAMP, "tunnel.mss_clamp", 1, 0, 1, "bool",                                   \
+	  "1: lower the MSS of SYNs to what fits through the tunnel")                       \
+	X(TOO_BIG, "tunnel.too_big", 1, 0, 1, "bool",                                       \
+	  "1: answer packets that do not fit by ICMP too big; 0: drop them")                \
+	X(SECOND_CHANCE, "node.second_chance", 1, 0, 1, "bool",                             \
+	  "node role: 1: pass packets of unknown connections to their second candidate")
 
 #endif

@@ -38,7 +38,7 @@ static const char good[] =
 	"timeouts: {header: 5s, body: 30s, idle: 1m30s, send: 30s, drain: 0, upstream_idle: 30s}\n"
 	"kernel:\n"
 	"  devices: [eth0, eth1.7]\n"
-	"  pin_dir: /sys/fs/bpf/sluice/v1\n"
+	"  pin_dir: /sys/fs/bpf/sluice/v2\n"
 	"  nat_ports: 62000-65000\n"
 	"  flows: 131072\n"
 	"  seed: 18446744073709551615\n"
