@@ -268,7 +268,7 @@ enum sl_health {
 /*
  * Log-linear histograms of connect and first-byte times: SL_LATENCY_SUB buckets an octave from
  * 1 us on. Bucket of t us: below SL_LATENCY_SUB it is t; else with e = floor(log2 t), it is
- * (e - 2) * 4 + ((t >> (e - 2)) & 3). Width at most 1/4 of the value.
+ * (e - 1) * 4 + ((t >> (e - 2)) & 3). Width at most 1/4 of the value.
  */
 #define SL_LATENCY_SUB	   4u
 #define SL_LATENCY_BUCKETS 104u /* the last one takes all from 2^27 us (134 s) on */
@@ -400,11 +400,11 @@ SL_STATIC_ASSERT(sizeof(struct sl_flow) == 64, "sl_flow");
 
 /*
  * The flow table is an array of sets. A way's word says whose flow its row holds:
- *   bits 32-63 stamp    last packet, CLOCK_MONOTONIC >> 20 (1.05 ms), refreshed every 256
- *   bits 16-31 tag      of the flow's hash, never 0 where a flow is
- *   bits 14-15 kind     enum sl_way_kind
- *   bit  13    overflow way 0 only: flows of this set may be in their second set
- *   bits  0-12 sequence raised whenever the way gets another flow
+ *   bits 32-63  stamp     last packet, CLOCK_MONOTONIC >> 20 (1.05 ms), refreshed every 256
+ *   bits 16-31  tag       of the flow's hash, never 0 where a flow is
+ *   bits 13-15  kind      enum sl_way_kind
+ *   bit  12     overflow  way 0 only: flows of this set may be in their second set
+ *   bits 0-11   sequence  raised whenever the way gets another flow
  */
 #define SL_FLOW_WAYS 8u
 struct sl_flow_set {
@@ -418,12 +418,13 @@ enum sl_way_kind {
 	SL_WAY_OPENING = 1, /* no answer yet */
 	SL_WAY_OPEN = 2,
 	SL_WAY_CLOSING = 3, /* FIN or RST was seen */
+	SL_WAY_UDP = 4,
+	SL_WAY_KINDS
 };
 
 /*
  * From a node's answer to its flow (mode nat): tag of the hash << 32 | index of the flow + 1, where
- * the index is set * SL_FLOW_WAYS + way. It also reserves the port. Not cleared at the end of a
- * flow: a way whose flow is another one by now is free.
+ * the index is set * SL_FLOW_WAYS + way. It also reserves the port. 0: free.
  */
 struct sl_port_set {
 	__u64 way[SL_FLOW_WAYS];

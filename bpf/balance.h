@@ -3,17 +3,21 @@
  * balance.h - one node for one new flow.
  *
  *   1. two candidates from the Maglev table; the less loaded is asked first (power of two choices,
- *      Mitzenmacher 2001): waiting + flows in flight, by weight; equal: the faster one. A node in
- *      slow start is asked first only with the probability of its capacity.
- *   2. the breaker of each is asked; a refusal is counted.
+ *      Mitzenmacher 2001): node.h's load, by weight; equal: the faster one. A node in slow start is
+ *      asked first only with the probability of its capacity.
+ *   2. the load bound and the breaker of each are asked; a refusal is counted. The bound
+ *      (pool.load_bound_percent): no node takes a new flow while its load is above that share of
+ *      the pool's mean, by weight ("consistent hashing with bounded loads", Mirrokni et al. 2018).
  *   3. both refuse: up to SL_CHOICES_MAX further entries of the table.
- *   4. all refuse: when the pool's share of nodes that are not ejected is below pool.panic_percent,
+ *   4. none, and the bound alone refused some: the candidates again without the bound.
+ *   5. all refuse: when the pool's share of nodes that are not ejected is below pool.panic_percent,
  *      the least bad of the same entries takes it (never draining, absent or forced open):
  *      fewest failures in a row, then least load.
- *   5. no node.
+ *   6. no node: the pool that this one spills into, once; else none.
  *
- * The walk starts at the flow's hash but steps by a random stride, so that a repeated SYN does not
- * meet the same refusals again.
+ * The two candidates depend on the flow and the table alone, so every host with the same table
+ * finds the same two. The walk starts at the flow's hash but steps by a random stride, so that a
+ * repeated SYN does not meet the same refusals again. A retry excludes the node that failed.
  */
 #ifndef SL_BPF_BALANCE_H
 #define SL_BPF_BALANCE_H
@@ -24,12 +28,16 @@
 #define SL_SECOND_TRIES_MAX 4 /* entries looked at for a second candidate unlike the first */
 #define SL_AVERAGE_TRUST_NS (5000ull * SL_NS_PER_MS) /* averages of a silent node are old news */
 #define SL_SECOND_STRIDE    0x9e3779b9u
+#define SL_BOUND_MIN	    8u
+#define SL_SPILLS_MAX	    2 /* pools asked for one flow, the first included */
 
 static __always_inline struct sl_node_state *candidate(const struct sl_choice *choice, __u32 slot)
 {
 	struct sl_node_state *node = sl_node_at(slot);
 
-	return slot && node && sl_select_eligible(node, choice->pool, choice->ip_v6) ? node : NULL;
+	if (!slot || slot == choice->exclude || !node)
+		return NULL;
+	return sl_select_eligible(node, choice->pool, choice->ip_v6) ? node : NULL;
 }
 
 /*
@@ -86,11 +94,30 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 	return prefer_b ? slot_b : slot_a;
 }
 
+#define SL_ASK_WALKING 1u /* look first whether it is worth asking; count no refusal */
+#define SL_ASK_BOUND   2u /* the load bound counts */
+
 /*
- * Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. `walking` first
- * looks whether it is worth asking, and does not count a refusal again for each entry.
+ * Is the node's load above its share? A load below SL_BOUND_MIN is never: with few flows the mean
+ * says little.
  */
-__attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 walking)
+static __always_inline bool over_bound(const struct sl_node_state *node, __u32 slot, __u64 now_ns)
+{
+	struct sl_pool_state *pool = sl_pool_at(node->pool);
+	__u64 percent = SL_TUNABLE(node->pool, LOAD_BOUND);
+	__u64 load, flows;
+
+	if (!pool || percent < 100)
+		return false;
+	load = sl_node_load(slot);
+	if (load < SL_BOUND_MIN)
+		return false;
+	flows = sl_epoch_sum(pool->flow_epochs, now_ns) + 1;
+	return load * SL_LOAD(pool->weight_sum) * 100 > flows * node->weight * percent;
+}
+
+/* Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. */
+__attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	enum sl_breaker_verdict verdict;
@@ -101,9 +128,14 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 walking)
 	node = candidate(&room->choice, slot);
 	if (!node)
 		return 0;
-	if (walking &&
+	if ((flags & SL_ASK_WALKING) &&
 	    sl_breaker_peek(node, room->choice.now_ns / SL_NS_PER_MS) == SL_BREAKER_REFUSE)
 		return 0;
+	if ((flags & SL_ASK_BOUND) && over_bound(node, slot, room->choice.now_ns)) {
+		room->choice.bounded = 1;
+		sl_count(SL_COUNTER_GATE_BOUNDED);
+		return 0;
+	}
 	verdict = sl_node_admit(node, slot, room, &room->choice.ret_ticket);
 	if (verdict == SL_BREAKER_REFUSE) {
 		sl_count(SL_COUNTER_GATE_REFUSED);
@@ -195,50 +227,85 @@ static __always_inline __u32 second_slot(const struct sl_choice *choice, __u32 f
 	return slot;
 }
 
-static __always_inline void choice_fill(struct sl_choice *choice, const struct sl_flow_key *key,
-					__u32 pool, __u32 table_size, __u64 seed)
+/* Steps 1 to 5 for room->choice.pool. */
+__attribute__((noinline)) int sl_balance_pool(void)
 {
-	choice->hash = sl_flow_hash(key, seed);
-	choice->now_ns = bpf_ktime_get_ns();
-	choice->pool = pool;
-	choice->size = table_size;
-	choice->stride = bpf_get_prandom_u32() | 1;
-	choice->ip_v6 = !sl_addr_is_ip4(&key->src);
-}
-
-/*
- * Chooses a node of the pool in slot `pool` for a new flow. Returns 1 with room->choice.ret_slot
- * and ret_ticket, or 0: no node, which is counted on the pool and made an event.
- */
-__attribute__((noinline)) int sl_balance_choose(struct sl_flow_key *key, __u32 pool_slot)
-{
-	struct sl_pool_state *pool = sl_pool_at(pool_slot);
 	struct sl_scratch *room = sl_scratch_row();
-	__u32 slot_a, slot_b, first, zero = 0;
-	struct sl_settings *config;
+	__u32 slot_a, slot_b, first, other;
 	int i;
 
-	config = bpf_map_lookup_elem(&settings, &zero);
-	if (!key || !pool || !room || !config)
+	if (!room)
 		return 0;
-	choice_fill(&room->choice, key, pool_slot, SL_LOAD(pool->maglev_size), config->seed);
+	room->choice.bounded = 0;
 	slot_a = walk_slot(&room->choice, 0);
 	slot_b = second_slot(&room->choice, slot_a);
+	room->choice.candidate_a = slot_a;
+	room->choice.candidate_b = slot_b;
 	first = sl_balance_prefer(slot_a, slot_b);
-	if (first && sl_balance_ask(first, 0))
+	other = first == slot_a ? slot_b : slot_a;
+	if (first && sl_balance_ask(first, SL_ASK_BOUND))
 		return 1;
-	if (first && slot_a != slot_b && sl_balance_ask(first == slot_a ? slot_b : slot_a, 0))
+	if (first && slot_a != slot_b && sl_balance_ask(other, SL_ASK_BOUND))
 		return 1;
 	for (i = 1; i <= SL_CHOICES_MAX; i++) {
 		__u32 slot = walk_slot(&room->choice, i);
 
-		if (slot != slot_a && slot != slot_b && sl_balance_ask(slot, 1))
+		if (slot != slot_a && slot != slot_b &&
+		    sl_balance_ask(slot, SL_ASK_WALKING | SL_ASK_BOUND))
 			return 1;
 	}
-	if (sl_balance_panic())
+	if (room->choice.bounded && first &&
+	    (sl_balance_ask(first, 0) || (slot_a != slot_b && sl_balance_ask(other, 0))))
 		return 1;
-	__sync_fetch_and_add(&pool->no_node, 1);
-	sl_node_none_emit(pool_slot, room->choice.now_ns);
+	return sl_balance_panic();
+}
+
+/* No node: counts it on the pool. Returns the pool to ask instead, 0 for none. */
+static __always_inline __u32 spill_to(struct sl_pool_state *pool, __u32 pool_slot)
+{
+	__u32 spill = SL_LOAD(pool->spill);
+
+	if (!spill || spill >= SL_POOLS_MAX || !SL_TUNABLE(pool_slot, POOL_SPILL)) {
+		__sync_fetch_and_add(&pool->no_node, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&pool->spills, 1);
+	sl_count(SL_COUNTER_GATE_SPILLED);
+	return spill;
+}
+
+/*
+ * Chooses a node for a new flow of this hash, in the pool in slot `pool_slot` or one that it spills
+ * into, but not `exclude`. Returns 1 with room->choice.ret_slot and ret_ticket, or 0: no node, which
+ * is counted on the pool and made an event.
+ */
+__attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u32 ip_v6,
+						__u32 exclude)
+{
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_pool_state *pool;
+	int tries;
+
+	if (!room)
+		return 0;
+	room->choice.hash = hash;
+	room->choice.now_ns = bpf_ktime_get_ns();
+	room->choice.stride = bpf_get_prandom_u32() | 1;
+	room->choice.ip_v6 = ip_v6;
+	room->choice.exclude = exclude;
+	for (tries = 0; tries < SL_SPILLS_MAX; tries++) {
+		pool = sl_pool_at(pool_slot);
+		if (!pool)
+			return 0;
+		room->choice.pool = pool_slot;
+		room->choice.size = SL_LOAD(pool->maglev_size);
+		if (sl_balance_pool())
+			return 1;
+		pool_slot = spill_to(pool, pool_slot);
+		if (!pool_slot)
+			break;
+	}
+	sl_node_none_emit(room->choice.pool, room->choice.now_ns);
 	return 0;
 }
 

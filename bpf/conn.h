@@ -2,8 +2,12 @@
 /*
  * conn.h - the life of one TCP connection to a node, and what it says about the node.
  *
- * Shared by the fast lane (struct sl_flow.conn, driven by XDP) and by the connections of the local
- * stack (`conns`, driven by TC). Two entries: a packet went to the node, a packet came from it.
+ * Shared by the fast lane (struct sl_flow.conn) and by the connections of the local stack (`conns`,
+ * driven by TC). Two entries: a packet went to the node, a packet came from it. Who drives it is
+ * its `view`:
+ *   LANE      the fast lane in mode nat: both directions pass here
+ *   ONE_WAY   the fast lane in the direct-return modes: only what goes to the node
+ *   LOCAL     the local stack's: what a request is and how it went, the daemon knows better
  *
  *   state        to the node          from the node
  *   SYN_SENT     FIN: FIN_CLIENT      SYN-ACK of our SYN: ESTABLISHED
@@ -24,17 +28,25 @@
  *                           not closed. Answering a SYN it must acknowledge exactly that SYN.
  *                           The daemon's connections: only that answer to a SYN
  *   ICMP_UNREACH  failure   quotes a segment that was in flight; code 4 (too big) is no failure
- *   STALL         failure   request; seen when a packet goes to the node, fast lane only
- *   SUCCESS       success   request; first byte back, fast lane only: the daemon knows its own
- *   CONNECT_SLOW  slow      fast lane: told at the first byte, so that a probe has one outcome
- *   FIRST_BYTE_SLOW slow    request; fast lane only
+ *   STALL         failure   request; seen when a packet goes to the node; lane only
+ *   SUCCESS       success   request; first byte back; lane only: the daemon knows its own
+ *   CONNECT_SLOW  slow      lane: told at the first byte, so that a probe has one outcome
+ *   FIRST_BYTE_SLOW slow    request; lane only
  *   CLIENT_GONE   neutral   over without any outcome: gives a half-open probe back
  * RST and payload count only within SL_SEQ_WINDOW of the sequence expected: who cannot see the
  * connection cannot make it fail but once in 4,096 tries.
  *
+ * One way. What the node answers is not seen here: the client's first packet after its SYN stands
+ * for the answer to that (established, and a success, so that a probe has an outcome); resets, first
+ * bytes and stalls are the node role's to measure. UDP: the second packet of the client stands for
+ * success.
+ *
+ * UDP. A datagram to the node while nothing is awaited begins a request; the next one back answers
+ * it. There is no sequence to check, but only who knows the flow's port can answer.
+ *
  * A request is what a client sends while nothing is awaited; its answer begins with the next
  * payload byte from the node. To TLS a handshake looks the same.
- * Two CPUs may see both directions at once: request_ns is exchanged atomically; the other fields
+ * Two CPUs may see both directions at once: `begun` is exchanged atomically; the other fields
  * are plain, a lost race repeats one signal or loses one sample.
  */
 #ifndef SL_BPF_CONN_H
@@ -44,18 +56,25 @@
 #include "bpf/parse.h"
 
 #define SL_SEQ_WINDOW	     (1u << 20)
-#define SL_SYN_REPEAT_MIN_MS 10ull
-#define SL_STALL_MIN_NS	     (SL_TUNABLE_MIN_STALL_MS * SL_NS_PER_MS)
+#define SL_SYN_REPEAT_MIN_MS 10u
+#define SL_TICK_SHIFT	     10u /* of CLOCK_MONOTONIC */
+/* The least that the tunable allows, so that most packets read no tunable. */
+#define SL_STALL_MIN_TICKS ((100ull * SL_NS_PER_MS) >> SL_TICK_SHIFT)
 
 /* sl_conn.reported */
 #define SL_CONN_TOLD_SYN     (1u << 0)
-#define SL_CONN_TOLD_ICMP    (1u << 1)
-#define SL_CONN_TOLD_STALL   (1u << 2) /* of the request that is awaited */
-#define SL_CONN_TOLD_ANY     (1u << 3) /* some outcome was reported */
-#define SL_CONN_ANSWERED     (1u << 4) /* the node has sent payload */
+#define SL_CONN_TOLD_STALL   (1u << 1)
+#define SL_CONN_TOLD_ICMP    (1u << 2)
+#define SL_CONN_TOLD_ANY     (1u << 3) /* the breaker has had an outcome of this connection */
+#define SL_CONN_ANSWERED     (1u << 4) /* a payload byte came back */
 #define SL_CONN_CONNECT_SLOW (1u << 5)
 
-/* A segment as host numbers. */
+enum sl_view {
+	SL_VIEW_LANE = 0,
+	SL_VIEW_ONE_WAY,
+	SL_VIEW_LOCAL,
+};
+
 struct sl_segment {
 	__u32 seq;
 	__u32 ack;
@@ -66,10 +85,12 @@ struct sl_segment {
 static __always_inline void sl_segment_from(struct sl_segment *segment,
 					    const struct sl_packet *packet)
 {
-	segment->seq = bpf_ntohl(packet->tcp->seq);
-	segment->ack = bpf_ntohl(packet->tcp->ack_seq);
 	segment->payload_len = packet->payload_len;
 	segment->flags = packet->flags;
+	if (!packet->tcp)
+		return;
+	segment->seq = bpf_ntohl(packet->tcp->seq);
+	segment->ack = bpf_ntohl(packet->tcp->ack_seq);
 }
 
 static __always_inline bool seq_in_window(__u32 seq, __u32 edge)
@@ -77,22 +98,35 @@ static __always_inline bool seq_in_window(__u32 seq, __u32 edge)
 	return seq - edge < SL_SEQ_WINDOW;
 }
 
+/* Never 0, which says that nothing is awaited. */
+static __always_inline __u32 sl_tick(__u64 now_ns)
+{
+	return (__u32)(now_ns >> SL_TICK_SHIFT) | 1;
+}
+
+/* Microseconds between two ticks; 0 when another CPU's clock was ahead. */
+static __always_inline __u64 ticks_us(__u32 from, __u32 to)
+{
+	__s32 ticks = (__s32)(to - from);
+
+	return ticks > 0 ? ((__u64)ticks * 1049) >> 10 : 0;
+}
+
 /* The node as long as it is the one that the connection began with. */
 static __always_inline struct sl_node_state *sl_conn_node(const struct sl_conn *conn)
 {
 	struct sl_node_state *node = sl_node_at(conn->node);
 
-	return node && node->incarnation == conn->incarnation ? node : NULL;
+	return node && (__u16)node->incarnation == conn->incarnation ? node : NULL;
 }
 
 static __always_inline void sl_conn_init(struct sl_conn *conn, __u32 slot, __u32 incarnation,
 					 __u32 ticket, __u32 seq, __u64 now_ns)
 {
 	__builtin_memset(conn, 0, sizeof(*conn));
-	conn->syn_ns = now_ns;
-	conn->last_ns = now_ns;
+	conn->begun = sl_tick(now_ns);
 	conn->node = slot;
-	conn->incarnation = incarnation;
+	conn->incarnation = (__u16)incarnation;
 	conn->ticket = ticket;
 	conn->next_seq = seq + 1;
 	conn->state = SL_TCP_SYN_SENT;
@@ -107,12 +141,8 @@ static __always_inline void conn_report(struct sl_conn *conn, enum sl_outcome ou
 
 /* May a SYN with this sequence number begin a new connection in place of this one? */
 static __always_inline bool sl_conn_replaceable(const struct sl_conn *conn, __u32 pool, __u32 seq,
-						__u64 now_ns)
+						__u64 idle_ms)
 {
-	__u64 idle_ms = (now_ns - conn->last_ns) / SL_NS_PER_MS;
-
-	if (conn->last_ns > now_ns)
-		return false;
 	if (conn->state == SL_TCP_SYN_SENT && seq + 1 != conn->next_seq)
 		return true;
 	if (conn->state == SL_TCP_CLOSED)
@@ -122,78 +152,112 @@ static __always_inline bool sl_conn_replaceable(const struct sl_conn *conn, __u3
 	return idle_ms >= SL_TUNABLE(pool, FLOW_IDLE_MS);
 }
 
-static __always_inline void conn_syn_repeated(struct sl_conn *conn, __u64 gap_ns)
+/* A SYN was repeated gap_ms after the last packet. Returns true when it counts as a failure. */
+static __always_inline bool conn_syn_repeated(struct sl_conn *conn, __u32 gap_ms)
 {
 	struct sl_node_state *node;
 
-	if (conn->state != SL_TCP_SYN_SENT || gap_ns < SL_SYN_REPEAT_MIN_MS * SL_NS_PER_MS)
-		return;
+	if (conn->state != SL_TCP_SYN_SENT || gap_ms < SL_SYN_REPEAT_MIN_MS)
+		return false;
 	if (conn->syn_retrans < 0xff)
 		conn->syn_retrans++;
 	if (conn->reported & SL_CONN_TOLD_SYN)
-		return;
+		return false;
 	node = sl_conn_node(conn);
 	if (!node || conn->syn_retrans < SL_TUNABLE(node->pool, SYN_RETRANS))
-		return;
+		return false;
 	conn->reported |= SL_CONN_TOLD_SYN;
 	conn_report(conn, SL_OUTCOME_FAILURE, SL_SIGNAL_SYN_RETRANS);
+	return true;
 }
 
-/* Payload or silence towards the node: a request begins, or one is found to wait too long. */
-static __always_inline void conn_await(struct sl_conn *conn, struct sl_node_state *node,
-				       __u32 payload_len, __u64 now_ns, bool fast)
+/* Something awaits its first byte: has it waited too long? */
+static __always_inline void conn_stall(struct sl_conn *conn, struct sl_node_state *node,
+				       __u32 waited_ticks)
 {
-	__u64 request_ns = SL_LOAD(conn->request_ns);
-
-	if (!request_ns) {
-		__u64 word = sl_breaker_load(&node->breaker);
-
-		if (!payload_len || __sync_val_compare_and_swap(&conn->request_ns, 0, now_ns) != 0)
-			return;
-		sl_node_wait_begin(node, now_ns);
-		conn->reported &= ~SL_CONN_TOLD_STALL;
-		/* A later request of a long connection counts for the breaker as it is now. */
-		if ((conn->reported & SL_CONN_ANSWERED) &&
-		    sl_breaker_state(word) == SL_BREAKER_CLOSED)
-			conn->ticket = sl_breaker_ticket(word, 0);
-		return;
-	}
-	if (!fast || now_ns < request_ns || now_ns - request_ns < SL_STALL_MIN_NS ||
+	if ((__s32)waited_ticks < 0 || waited_ticks < SL_STALL_MIN_TICKS ||
 	    (conn->reported & SL_CONN_TOLD_STALL))
 		return;
-	if (now_ns - request_ns < SL_TUNABLE(node->pool, STALL_MS) * SL_NS_PER_MS)
+	if (((__u64)waited_ticks << SL_TICK_SHIFT) <
+	    SL_TUNABLE(node->pool, STALL_MS) * SL_NS_PER_MS)
 		return;
 	conn->reported |= SL_CONN_TOLD_STALL;
 	conn_report(conn, SL_OUTCOME_FAILURE, SL_SIGNAL_STALL);
 }
 
-/* A packet goes to the node. Returns true when the connection is over. */
-static __always_inline bool sl_conn_sent(struct sl_conn *conn, const struct sl_segment *segment,
-					 __u64 now_ns, bool fast)
+/* Payload or silence towards the node: a request begins, or one is found to wait too long. */
+static __always_inline void conn_await(struct sl_conn *conn, struct sl_node_state *node,
+				       __u32 payload_len, __u64 now_ns, enum sl_view view)
 {
-	__u64 gap_ns = now_ns - conn->last_ns;
+	__u32 begun = SL_LOAD(conn->begun);
+	__u64 word;
+
+	if (begun) {
+		if (view == SL_VIEW_LANE)
+			conn_stall(conn, node, sl_tick(now_ns) - begun);
+		return;
+	}
+	if (!payload_len || __sync_val_compare_and_swap(&conn->begun, 0, sl_tick(now_ns)) != 0)
+		return;
+	sl_node_wait_begin(node, now_ns);
+	conn->reported &= ~SL_CONN_TOLD_STALL;
+	word = sl_breaker_load(&node->breaker);
+	/* A later request of a long connection counts for the breaker as it is now. */
+	if ((conn->reported & SL_CONN_ANSWERED) && sl_breaker_state(word) == SL_BREAKER_CLOSED)
+		conn->ticket = sl_breaker_ticket(word, 0);
+}
+
+/* The client goes on, so the node has answered it: all that one way can tell. */
+static __always_inline void conn_answered_unseen(struct sl_conn *conn)
+{
+	if (conn->state == SL_TCP_SYN_SENT) {
+		conn->state = SL_TCP_ESTABLISHED;
+		conn->begun = 0;
+	}
+	if (!(conn->reported & SL_CONN_TOLD_ANY))
+		conn_report(conn, SL_OUTCOME_SUCCESS, SL_SIGNAL_SUCCESS);
+}
+
+/* Returns true when the connection is over. */
+static __always_inline bool conn_sent_reset(struct sl_conn *conn, const struct sl_segment *segment,
+					    enum sl_view view)
+{
+	/* One way, next_seq is only that of the SYN. */
+	if (view == SL_VIEW_ONE_WAY || seq_in_window(segment->seq, conn->next_seq))
+		return true;
+	sl_count(SL_COUNTER_SIGNAL_IGNORED);
+	return false;
+}
+
+/* A packet goes to the node, gap_ms after the last one. Returns true when it is over. */
+static __always_inline bool sl_conn_sent(struct sl_conn *conn, const struct sl_segment *segment,
+					 __u32 gap_ms, __u64 now_ns, enum sl_view view)
+{
 	struct sl_node_state *node;
 
-	conn->last_ns = now_ns;
-	if (segment->flags & SL_TCPF_RST) {
-		if (seq_in_window(segment->seq, conn->next_seq))
-			return true;
-		sl_count(SL_COUNTER_SIGNAL_IGNORED);
-		return false;
-	}
+	if (segment->flags & SL_TCPF_RST)
+		return conn_sent_reset(conn, segment, view);
 	if (segment->flags & SL_TCPF_SYN) {
 		if (segment->seq + 1 == conn->next_seq)
-			conn_syn_repeated(conn, gap_ns);
+			conn_syn_repeated(conn, gap_ms);
 		return false;
 	}
-	if (segment->payload_len || SL_LOAD(conn->request_ns)) {
+	if (view == SL_VIEW_ONE_WAY) {
+		if (conn->state != SL_TCP_UDP || gap_ms >= SL_SYN_REPEAT_MIN_MS)
+			conn_answered_unseen(conn);
+		node = segment->payload_len ? sl_conn_node(conn) : NULL;
+	} else if (segment->payload_len ||
+		   (SL_LOAD(conn->begun) && conn->state != SL_TCP_SYN_SENT)) {
 		node = sl_conn_node(conn);
-		if (node)
-			conn_await(conn, node, segment->payload_len, now_ns, fast);
-		if (node && segment->payload_len)
-			sl_node_sent(node, segment->payload_len, now_ns);
+		if (node && conn->state != SL_TCP_SYN_SENT)
+			conn_await(conn, node, segment->payload_len, now_ns, view);
+	} else {
+		node = NULL;
 	}
+	if (node && segment->payload_len)
+		sl_node_sent(node, segment->payload_len, now_ns);
 	if (segment->flags & SL_TCPF_FIN) {
+		/* One way the node's FIN is not seen: after ours there is nothing but the end. */
 		if (conn->state == SL_TCP_FIN_NODE)
 			conn->state = SL_TCP_CLOSED;
 		else if (conn->state != SL_TCP_CLOSED)
@@ -204,59 +268,68 @@ static __always_inline bool sl_conn_sent(struct sl_conn *conn, const struct sl_s
 	       segment->ack == conn->node_seq;
 }
 
-static __always_inline void conn_established(struct sl_conn *conn, __u64 now_ns, bool fast)
+static __always_inline void conn_established(struct sl_conn *conn, __u64 now_ns, enum sl_view view)
 {
 	struct sl_node_state *node = sl_conn_node(conn);
-	__u64 took_ns = now_ns - conn->syn_ns;
+	__u64 took_us = ticks_us(conn->begun, sl_tick(now_ns));
 
 	conn->state = SL_TCP_ESTABLISHED;
+	conn->begun = 0;
 	/* Karn's rule: after a repeat nobody knows which SYN was answered. */
-	if (!node || conn->syn_retrans || now_ns < conn->syn_ns)
+	if (!node || conn->syn_retrans)
 		return;
-	sl_node_connected(node, took_ns);
-	if (took_ns < SL_TUNABLE_MIN_CONNECT_SLOW_US * SL_NS_PER_US ||
-	    took_ns <= SL_TUNABLE(node->pool, CONNECT_SLOW_US) * SL_NS_PER_US)
+	sl_node_connected(node, conn->node, took_us);
+	if (took_us < SL_TUNABLE_MIN_CONNECT_SLOW_US ||
+	    took_us <= SL_TUNABLE(node->pool, CONNECT_SLOW_US))
 		return;
-	if (fast)
+	if (view == SL_VIEW_LANE)
 		conn->reported |= SL_CONN_CONNECT_SLOW;
 	else
 		conn_report(conn, SL_OUTCOME_SLOW, SL_SIGNAL_CONNECT_SLOW);
 }
 
+/* Does a RST from the node answer our SYN? */
+static __always_inline bool sl_conn_refused(const struct sl_conn *conn,
+					    const struct sl_segment *segment)
+{
+	return conn->state == SL_TCP_SYN_SENT && (segment->flags & SL_TCPF_ACK) &&
+	       segment->ack == conn->next_seq;
+}
+
 /* A RST from the node. Returns true when it is believed: then the connection is over. */
 static __always_inline bool conn_reset(struct sl_conn *conn, const struct sl_segment *segment,
-				       bool fast)
+				       enum sl_view view)
 {
 	bool refused = conn->state == SL_TCP_SYN_SENT;
 
-	if (refused ? !(segment->flags & SL_TCPF_ACK) || segment->ack != conn->next_seq
+	if (refused ? !sl_conn_refused(conn, segment)
 		    : !seq_in_window(segment->seq, conn->node_seq)) {
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
 		return false;
 	}
-	if (refused ||
-	    (fast && conn->state == SL_TCP_ESTABLISHED && !(conn->reported & SL_CONN_ANSWERED)))
+	if (refused || (view == SL_VIEW_LANE && conn->state == SL_TCP_ESTABLISHED &&
+			!(conn->reported & SL_CONN_ANSWERED)))
 		conn_report(conn, SL_OUTCOME_FAILURE, SL_SIGNAL_RST_EARLY);
 	return true;
 }
 
 /* The first payload byte after a request. */
 static __always_inline void conn_answer(struct sl_conn *conn, struct sl_node_state *node,
-					__u64 now_ns, bool fast)
+					__u64 now_ns, enum sl_view view)
 {
-	__u64 request_ns = SL_LOAD(conn->request_ns);
 	enum sl_signal signal = SL_SIGNAL_SUCCESS;
-	__u64 took_ns;
+	__u32 begun = SL_LOAD(conn->begun);
+	__u64 took_us;
 
-	if (!request_ns || !__sync_lock_test_and_set(&conn->request_ns, 0))
+	if (!begun || !__sync_lock_test_and_set(&conn->begun, 0))
 		return;
 	sl_node_wait_end(node);
-	took_ns = now_ns > request_ns ? now_ns - request_ns : 0;
-	sl_node_answered(node, took_ns);
-	if (!fast || (conn->reported & SL_CONN_TOLD_STALL))
+	took_us = ticks_us(begun, sl_tick(now_ns));
+	sl_node_answered(node, conn->node, took_us);
+	if (view != SL_VIEW_LANE || (conn->reported & SL_CONN_TOLD_STALL))
 		return;
-	if (took_ns >= SL_TUNABLE_MIN_FIRST_BYTE_SLOW_US * SL_NS_PER_US &&
-	    took_ns > SL_TUNABLE(node->pool, FIRST_BYTE_SLOW_US) * SL_NS_PER_US)
+	if (took_us >= SL_TUNABLE_MIN_FIRST_BYTE_SLOW_US &&
+	    took_us > SL_TUNABLE(node->pool, FIRST_BYTE_SLOW_US))
 		signal = SL_SIGNAL_FIRST_BYTE_SLOW;
 	else if (conn->reported & SL_CONN_CONNECT_SLOW)
 		signal = SL_SIGNAL_CONNECT_SLOW;
@@ -266,31 +339,37 @@ static __always_inline void conn_answer(struct sl_conn *conn, struct sl_node_sta
 }
 
 static __always_inline void conn_payload(struct sl_conn *conn, const struct sl_segment *segment,
-					 __u64 now_ns, bool fast)
+					 __u64 now_ns, enum sl_view view)
 {
 	struct sl_node_state *node = sl_conn_node(conn);
 
-	if (!node || segment->seq - conn->node_seq + SL_SEQ_WINDOW >= 2 * SL_SEQ_WINDOW)
+	if (!node)
+		return;
+	if (conn->state != SL_TCP_UDP &&
+	    segment->seq - conn->node_seq + SL_SEQ_WINDOW >= 2 * SL_SEQ_WINDOW)
 		return;
 	sl_node_received(node, segment->payload_len, now_ns);
-	conn_answer(conn, node, now_ns, fast);
+	conn_answer(conn, node, now_ns, view);
 	conn->reported |= SL_CONN_ANSWERED;
 }
 
 /* A packet came from the node. Returns true when the connection is over. */
 static __always_inline bool sl_conn_received(struct sl_conn *conn, const struct sl_segment *segment,
-					     __u64 now_ns, bool fast)
+					     __u64 now_ns, enum sl_view view)
 {
 	__u32 end = segment->seq + segment->payload_len + !!(segment->flags & SL_TCPF_FIN);
 
-	conn->last_ns = now_ns;
+	if (conn->state == SL_TCP_UDP) {
+		conn_payload(conn, segment, now_ns, view);
+		return false;
+	}
 	if (segment->flags & SL_TCPF_RST)
-		return conn_reset(conn, segment, fast);
+		return conn_reset(conn, segment, view);
 	if (segment->flags & SL_TCPF_SYN) {
 		if (conn->state != SL_TCP_SYN_SENT || segment->ack != conn->next_seq)
 			return false;
 		conn->node_seq = segment->seq + 1;
-		conn_established(conn, now_ns, fast);
+		conn_established(conn, now_ns, view);
 		return false;
 	}
 	if (conn->state == SL_TCP_SYN_SENT)
@@ -298,7 +377,7 @@ static __always_inline bool sl_conn_received(struct sl_conn *conn, const struct 
 	if (seq_in_window(segment->ack, conn->next_seq))
 		conn->next_seq = segment->ack;
 	if (segment->payload_len)
-		conn_payload(conn, segment, now_ns, fast);
+		conn_payload(conn, segment, now_ns, view);
 	if (seq_in_window(end, conn->node_seq))
 		conn->node_seq = end;
 	if (segment->flags & SL_TCPF_FIN) {
@@ -312,24 +391,26 @@ static __always_inline bool sl_conn_received(struct sl_conn *conn, const struct 
 }
 
 /* ICMP says that a segment with this sequence number did not reach the node. */
-static __always_inline void sl_conn_unreachable(struct sl_conn *conn, __u32 seq)
+static __always_inline bool sl_conn_unreachable(struct sl_conn *conn, __u32 seq)
 {
-	if ((conn->reported & SL_CONN_TOLD_ICMP) || !seq_in_window(seq, conn->next_seq - 1)) {
+	if ((conn->reported & SL_CONN_TOLD_ICMP) ||
+	    (conn->state != SL_TCP_UDP && !seq_in_window(seq, conn->next_seq - 1))) {
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
-		return;
+		return false;
 	}
 	conn->reported |= SL_CONN_TOLD_ICMP;
 	conn_report(conn, SL_OUTCOME_FAILURE, SL_SIGNAL_ICMP_UNREACH);
+	return true;
 }
 
-/* Call once, when the connection is forgotten. */
-static __always_inline void sl_conn_over(struct sl_conn *conn, bool fast)
+/* Call once, when the connection is forgotten or leaves its node. */
+static __always_inline void sl_conn_over(struct sl_conn *conn, enum sl_view view)
 {
 	struct sl_node_state *node = sl_conn_node(conn);
 
-	if (node && __sync_lock_test_and_set(&conn->request_ns, 0))
+	if (conn->state != SL_TCP_SYN_SENT && node && __sync_lock_test_and_set(&conn->begun, 0))
 		sl_node_wait_end(node);
-	if (fast && !(conn->reported & SL_CONN_TOLD_ANY))
+	if (view != SL_VIEW_LOCAL && !(conn->reported & SL_CONN_TOLD_ANY))
 		conn_report(conn, SL_OUTCOME_NEUTRAL, SL_SIGNAL_CLIENT_GONE);
 }
 

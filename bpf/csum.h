@@ -26,6 +26,14 @@ static __always_inline __u64 sl_csum_addr(__u64 delta, const struct sl_addr *old
 	return sl_csum_word(delta, old->w[3], new->w[3]);
 }
 
+/* A delta as the kernel's helpers want it. */
+static __always_inline __u32 sl_csum_fold32(__u64 delta)
+{
+	delta = (delta & 0xffffffff) + (delta >> 32);
+	delta = (delta & 0xffffffff) + (delta >> 32);
+	return (__u32)delta;
+}
+
 /* The checksum field after `delta`. */
 static __always_inline __u16 sl_csum_apply(__u16 check, __u64 delta)
 {

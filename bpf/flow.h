@@ -1,188 +1,305 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * flow.h - flows of the fast lane: how one begins and how it ends.
+ * flow.h - flows of the fast lane: how one begins, moves to another node, and ends.
  *
- * A flow has two entries in `flows`: client -> service (TO_NODE, with the measurements) and
- * node -> snat (TO_CLIENT). The second is also the reservation of the source port: it is inserted
- * first and only if absent, so two CPUs never share a port and no further lock is needed. The port
- * search starts at random; after SL_NAT_TRIES_MAX taken ports the SYN is dropped, and its repeat
- * tries others.
+ *   opening   SYN_SENT    from the SYN; moves to another node when that SYN is refused or repeated
+ *   open      ESTABLISHED from the node's SYN-ACK (mode nat), or the client's next packet
+ *   closing   FIN, CLOSED from the first FIN
+ *   udp       UDP         ends by idle time alone
  *
- * A flow ends by RST, by FIN of both sides and the last ACK, or when a new SYN of the same client
- * finds it over or idle (flow.idle_ms; flow.closing_ms after a FIN). Whoever removes the TO_NODE
- * entry counts the end. When the table is full the kernel evicts the entry used least recently
- * (approximately): such a flow is not counted as closed and falls out of the flows in flight
- * (inflight.h); its packets are dropped as unknown, and packets of the node pass to the local
- * stack, which resets them.
+ * A flow ends by RST, by FIN of both sides and the last ACK, when a new SYN of the same client finds
+ * it over or idle (flow.idle_ms; flow.closing_ms after a FIN), or when the table needs its place
+ * (table.h). Every end is counted on its node: closed, expired or evicted; opened minus these is
+ * what the table holds.
  *
- * Only a SYN begins a flow. A packet in mid-flow that is not known is dropped, not passed: after a
- * change of the balancer for a moment (ECMP) the client's repeat may find its flow again, while the
- * local stack would reset it for good.
+ * Mode nat takes a source port towards the node. The search starts at random within this CPU's
+ * share of the ports (number modulo CPUs), so CPUs do not meet; after SL_NAT_TRIES_MAX taken ones
+ * the SYN is dropped and counted, and its repeat tries others.
+ *
+ * Only a SYN begins a flow of TCP. In mode nat a packet in mid-flow that is not known is dropped,
+ * not passed: after a change of the balancer for a moment (ECMP) the client's repeat may find its
+ * flow again, while the local stack would reset it for good. In the direct-return modes it goes to
+ * the first candidate of its flow (the node role there gives it a second chance) and leaves no
+ * entry.
  */
 #ifndef SL_BPF_FLOW_H
 #define SL_BPF_FLOW_H
 
 #include "bpf/balance.h"
 #include "bpf/conn.h"
+#include "bpf/table.h"
 
 #define SL_FLOW_OPENED (-1) /* where else the counter of a reason is returned */
 
-/* Forgets the flow whose TO_NODE entry has this key. Returns 1 when it was there. */
-__attribute__((noinline)) int sl_flow_close(struct sl_flow_key *to_node)
-{
-	struct sl_scratch *room = sl_scratch_row();
-	struct sl_node_state *node;
-	struct sl_flow *flow;
-	__u32 slot, incarnation;
-	__u8 mark;
+/* Why a flow is forgotten. */
+enum sl_flow_end {
+	SL_FLOW_END_CLOSED = 0,
+	SL_FLOW_END_EXPIRED,
+	SL_FLOW_END_EVICTED,
+};
 
-	if (!to_node || !room)
-		return 0;
-	room->key = *to_node;
-	flow = bpf_map_lookup_elem(&flows, &room->key);
-	if (!flow || flow->dir != SL_FLOW_TO_NODE)
-		return 0;
-	room->back = flow->peer;
-	node = sl_conn_node(&flow->conn);
-	mark = flow->conn.mark;
-	slot = flow->conn.node;
-	incarnation = flow->conn.incarnation;
-	sl_conn_over(&flow->conn, true);
-	if (bpf_map_delete_elem(&flows, &room->key))
-		return 0;
-	if (node) {
-		__sync_fetch_and_add(&node->flows_closed, 1);
-		sl_node_flow_move(slot, incarnation, mark, 0);
-	}
-	sl_count(SL_COUNTER_FLOW_CLOSED);
-	bpf_map_delete_elem(&flows, &room->back);
-	return 1;
+static __always_inline enum sl_view sl_flow_view(const struct sl_flow *flow)
+{
+	return (flow->flags & SL_FLOW_MODE) == SL_MODE_NAT ? SL_VIEW_LANE : SL_VIEW_ONE_WAY;
 }
 
-/* A SYN met a flow. Returns 1 when the flow was over or idle and may be forgotten now. */
-__attribute__((noinline)) int sl_flow_replaceable(struct sl_flow_key *to_node, __u32 seq)
+/* What a packet of the node carries, in the words of a key. */
+static __always_inline __u64 sl_answer_hash(const struct sl_node_state *node, __be16 nat_port,
+					    __u8 proto, __u64 seed)
 {
-	struct sl_scratch *room = sl_scratch_row();
-	struct sl_node_state *node;
-	struct sl_flow *flow;
-
-	if (!to_node || !room)
-		return 0;
-	room->key = *to_node;
-	flow = bpf_map_lookup_elem(&flows, &room->key);
-	if (!flow || flow->dir != SL_FLOW_TO_NODE)
-		return 0;
-	node = sl_node_at(flow->conn.node);
-	if (!sl_conn_replaceable(&flow->conn, node ? node->pool : 0, seq, bpf_ktime_get_ns()))
-		return 0;
-	sl_count(SL_COUNTER_FLOW_REPLACED);
-	return 1;
-}
-
-/* Fills the rewriting half of an entry. */
-static __always_inline void flow_rewrite(struct sl_flow *flow, const struct sl_addr *src,
-					 __be16 sport, const struct sl_addr *dst, __be16 dport)
-{
-	flow->new_src = *src;
-	flow->new_dst = *dst;
-	flow->new_sport = sport;
-	flow->new_dport = dport;
+	return sl_hash_tuple(node->endpoint.addr.w, node->snat_addr.w,
+			     (__u32)node->endpoint.port << 16 | nat_port, proto, seed);
 }
 
 /*
- * Reserves a source port towards the node by inserting the TO_CLIENT entry. `flow` is that entry,
- * `back` its key but for the port. Returns the port, 0 when all tries met taken ones.
+ * Takes what a flow holds of its node: its port, its place in the load, its awaited byte. The row
+ * stays as it is.
  */
-static __always_inline __be16 port_reserve(struct sl_flow_key *back, const struct sl_flow *flow,
-					   const struct sl_settings *config)
+static __always_inline void flow_leave(struct sl_flow *flow, __u32 index,
+				       const struct sl_settings *config, enum sl_flow_end end)
 {
-	__u32 span = (__u32)config->nat_port_max - config->nat_port_min + 1;
-	__u32 offset = sl_hash_scale(bpf_get_prandom_u32(), span);
+	struct sl_node_state *node = sl_node_at(flow->conn.node);
+
+	sl_conn_over(&flow->conn, sl_flow_view(flow));
+	if (!node)
+		return;
+	if (flow->nat_port)
+		sl_ports_release(sl_answer_hash(node, flow->nat_port, flow->proto, config->seed),
+				 index, config->flow_sets);
+	sl_node_flow_move(flow->conn.node, flow->conn.incarnation, flow->conn.mark, 0);
+	flow->conn.mark = 0;
+	if ((__u16)node->incarnation != flow->conn.incarnation)
+		return;
+	if (end == SL_FLOW_END_CLOSED)
+		__sync_fetch_and_add(&node->flows_closed, 1);
+	else
+		__sync_fetch_and_add(end == SL_FLOW_END_EXPIRED ? &node->flows_expired
+								: &node->flows_evicted,
+				     1);
+}
+
+/* Forgets the flow at `index`, whose way is this CPU's already or becomes free. Returns 0. */
+__attribute__((noinline)) int sl_flow_forget(__u32 index, __u32 end)
+{
+	struct sl_settings *config = sl_settings_row();
+	struct sl_flow *flow = sl_flow_at(index);
+
+	if (!flow || !config)
+		return 0;
+	flow_leave(flow, index, config, end);
+	sl_count(end == SL_FLOW_END_CLOSED    ? SL_COUNTER_FLOW_CLOSED
+		 : end == SL_FLOW_END_EXPIRED ? SL_COUNTER_FLOW_EXPIRED
+					      : SL_COUNTER_FLOW_EVICTED);
+	return 0;
+}
+
+/* A flow is over: forgets it and frees its way. Two CPUs may see the end; one of them does it. */
+__attribute__((noinline)) int sl_flow_close(__u32 index)
+{
+	__u64 *way = sl_way_at(index);
+	__u64 old;
+
+	if (!way)
+		return 0;
+	old = SL_LOAD(*way);
+	if (sl_way_kind(old) == SL_WAY_FREE)
+		return 0;
+	/* Claimed, so that nobody takes the way before its row is left. */
+	if (__sync_val_compare_and_swap(
+		    way, old, way_pack((__u32)(old >> 32), 0, SL_WAY_OPENING, old, 1)) != old)
+		return 0;
+	sl_flow_forget(index, SL_FLOW_END_CLOSED);
+	sl_way_set(way, SL_WAY_FREE, 0);
+	return 1;
+}
+
+/*
+ * A place for a new flow; what was there is forgotten. Returns its index + 1, or 0 after losing
+ * every race.
+ */
+__attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
+{
+	struct sl_settings *config = sl_settings_row();
+	__u32 stamp = sl_way_stamp(bpf_ktime_get_ns());
 	int tries;
 
-	if (config->nat_port_max < config->nat_port_min || !config->nat_port_min)
+	if (!config)
 		return 0;
+	for (tries = 0; tries < SL_CLAIM_TRIES; tries++) {
+		__u32 found = claim_choose(hash, config->flow_sets, stamp, pool);
+		__u64 old;
+
+		if (!found)
+			return 0;
+		old = claim_at(found - 1, stamp);
+		if (old == ~0ull)
+			continue;
+		if (sl_way_tag(old))
+			sl_flow_forget(found - 1, way_expired(old, stamp, pool)
+							  ? SL_FLOW_END_EXPIRED
+							  : SL_FLOW_END_EVICTED);
+		return found;
+	}
+	sl_count(SL_COUNTER_CAS_LOST);
+	return 0;
+}
+
+/* ---- source ports -------------------------------------------------------------------------- */
+
+/*
+ * Reserves a source port towards the node for the flow at `index`. Returns it in network order, or
+ * 0 when all tries met taken ones.
+ */
+__attribute__((noinline)) __u32 sl_flow_port(__u32 index, __u32 slot, __u32 proto)
+{
+	struct sl_settings *config = sl_settings_row();
+	struct sl_node_state *node = sl_node_at(slot);
+	__u32 span, cpus, offset;
+	int tries;
+
+	if (!config || !node || !config->nat_port_min ||
+	    config->nat_port_max < config->nat_port_min)
+		return 0;
+	span = (__u32)config->nat_port_max - config->nat_port_min + 1;
+	cpus = config->cpu_count && config->cpu_count < span ? config->cpu_count : 1;
+	/* The first port of this CPU's share at or after a random one. */
+	offset = sl_hash_scale(bpf_get_prandom_u32(), span / cpus) * cpus +
+		 bpf_get_smp_processor_id() % cpus;
 	for (tries = 0; tries < SL_NAT_TRIES_MAX; tries++) {
-		back->dport = bpf_htons((__u16)(config->nat_port_min + offset));
-		if (!bpf_map_update_elem(&flows, back, flow, BPF_NOEXIST))
-			return back->dport;
-		offset = offset + 1 < span ? offset + 1 : 0;
+		__be16 port = bpf_htons((__u16)(config->nat_port_min + offset));
+		__u64 hash = sl_answer_hash(node, port, proto, config->seed);
+
+		if (sl_ports_reserve(hash, index, config->flow_sets))
+			return port;
+		/* Half of the tries within the share, then everywhere. */
+		offset += tries < SL_NAT_TRIES_MAX / 2 ? cpus : 1;
+		if (offset >= span)
+			offset %= span;
 	}
 	return 0;
 }
 
-/*
- * Inserts both entries for the flow room->key as room->choice says. Returns SL_FLOW_OPENED, or the
- * counter of the reason why not.
- */
-static __always_inline int flow_insert(struct sl_scratch *room, const struct sl_settings *config,
-				       struct sl_node_state *node, __u32 seq)
-{
-	struct sl_choice *choice = &room->choice;
-	struct sl_flow_key *back = &room->back;
-	struct sl_flow_key *key = &room->key;
-	struct sl_flow *flow = &room->flow;
+/* ---- beginnings ---------------------------------------------------------------------------- */
 
-	__builtin_memset(back, 0, sizeof(*back));
-	back->src = node->endpoint.addr;
-	back->dst = node->snat_addr;
-	back->sport = node->endpoint.port;
-	back->proto = IPPROTO_TCP;
-	__builtin_memset(flow, 0, sizeof(*flow));
-	flow->peer = *key;
-	flow->dir = SL_FLOW_TO_CLIENT;
-	flow_rewrite(flow, &key->dst, key->dport, &key->src, key->sport);
-	if (!port_reserve(back, flow, config))
-		return SL_COUNTER_DROP_NO_PORT;
-	flow->peer = *back;
-	flow->dir = SL_FLOW_TO_NODE;
-	flow_rewrite(flow, &back->dst, back->dport, &back->src, back->sport);
+/* Binds the row to the node that room->choice names. Returns false when no port is left. */
+static __always_inline bool flow_bind(struct sl_flow *flow, __u32 index,
+				      const struct sl_choice *choice, __u32 seq)
+{
+	struct sl_node_state *node = sl_node_at(choice->ret_slot);
+	__u8 state = flow->proto == IPPROTO_UDP ? SL_TCP_UDP : SL_TCP_SYN_SENT;
+	__be16 port = 0;
+
+	if (!node)
+		return false;
+	if (node->mode == SL_MODE_NAT) {
+		port = sl_flow_port(index, choice->ret_slot, flow->proto);
+		if (!port)
+			return false;
+	}
+	flow->nat_port = port;
+	flow->flags = (flow->flags & ~SL_FLOW_MODE) | (node->mode & SL_FLOW_MODE);
 	sl_conn_init(&flow->conn, choice->ret_slot, node->incarnation, choice->ret_ticket, seq,
 		     choice->now_ns);
-	if (bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST)) {
-		bpf_map_delete_elem(&flows, back);
-		return SL_COUNTER_DROP_TABLE;
-	}
+	flow->conn.state = state;
+	if (state == SL_TCP_UDP)
+		flow->conn.begun = 0;
 	__sync_fetch_and_add(&node->flows_opened, 1);
 	sl_count(SL_COUNTER_FLOW_OPENED);
-	return SL_FLOW_OPENED;
+	return true;
+}
+
+/* A probe that was given out for nothing is given back. */
+static __always_inline void probe_return(const struct sl_choice *choice)
+{
+	struct sl_node_state *node = sl_node_at(choice->ret_slot);
+
+	if (node && (choice->ret_ticket & 1))
+		sl_node_report_packed(choice->ret_slot, node->incarnation, choice->ret_ticket,
+				      SL_OUTCOME_NEUTRAL << 8 | SL_SIGNAL_NONE);
 }
 
 /*
- * Opens the flow with this TO_NODE key to the node that room->choice names. Returns SL_FLOW_OPENED,
- * or the counter of the reason why not; a probe that was given out for nothing is given back.
+ * Opens the flow with this key to the node that room->choice names. Returns its index, which is not
+ * negative, or minus the counter of the reason why not.
  */
-__attribute__((noinline)) int sl_flow_open(struct sl_flow_key *to_node, __u32 seq)
+__attribute__((noinline)) int sl_flow_open(struct sl_flow_key *key, __u64 hash, __u32 seq)
 {
 	struct sl_scratch *room = sl_scratch_row();
-	struct sl_settings *config;
-	struct sl_node_state *node;
-	__u32 zero = 0;
-	int result;
+	struct sl_flow *flow;
+	__u32 place;
 
-	config = bpf_map_lookup_elem(&settings, &zero);
-	if (!to_node || !room || !config)
-		return SL_COUNTER_DROP_INTERNAL;
-	node = sl_node_at(room->choice.ret_slot);
-	if (!node)
-		return SL_COUNTER_DROP_INTERNAL;
-	room->key = *to_node;
-	result = flow_insert(room, config, node, seq);
-	if (result != SL_FLOW_OPENED && (room->choice.ret_ticket & 1))
-		sl_node_report_packed(room->choice.ret_slot, node->incarnation,
-				      room->choice.ret_ticket,
-				      SL_OUTCOME_NEUTRAL << 8 | SL_SIGNAL_NONE);
-	return result;
+	if (!key || !room)
+		return -SL_COUNTER_DROP_INTERNAL;
+	place = sl_table_claim(hash, room->choice.pool);
+	flow = place ? sl_flow_at(place - 1) : NULL;
+	if (!flow) {
+		probe_return(&room->choice);
+		return -SL_COUNTER_DROP_TABLE;
+	}
+	flow->client = key->src;
+	flow->vip = key->dst;
+	flow->client_port = key->sport;
+	flow->vip_port = key->dport;
+	flow->proto = key->proto;
+	flow->flags = 0;
+	if (!flow_bind(flow, place - 1, &room->choice, seq)) {
+		__u64 *way = sl_way_at(place - 1);
+
+		if (way)
+			sl_way_set(way, SL_WAY_FREE, 0);
+		probe_return(&room->choice);
+		return -SL_COUNTER_DROP_NO_PORT;
+	}
+	sl_table_publish(place - 1, hash, key->proto == IPPROTO_UDP ? SL_WAY_UDP : SL_WAY_OPENING,
+			 sl_way_stamp(room->choice.now_ns));
+	return (int)(place - 1);
 }
 
 /*
- * A TCP packet without a flow: which pool may begin one for it? `is_syn` is 1 for a SYN that may,
- * `bad` for a header that lies. Returns the pool's slot, or minus the counter of the reason why
- * the packet is passed or dropped.
+ * Moves the opening flow at `index` to the node that room->choice names. Its SYN is to be sent
+ * again. Returns 1, or 0: no port; the flow stays where it is.
  */
-__attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_syn, __u32 bad)
+__attribute__((noinline)) int sl_flow_rebind(__u32 index)
+{
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_settings *config = sl_settings_row();
+	struct sl_flow *flow = sl_flow_at(index);
+	struct sl_flow *old;
+	__u32 retries;
+
+	if (!room || !config || !flow)
+		return 0;
+	old = &room->flow;
+	__builtin_memcpy(old, flow, sizeof(*old));
+	if (!flow_bind(flow, index, &room->choice, old->conn.next_seq - 1)) {
+		probe_return(&room->choice);
+		return 0;
+	}
+	retries = ((old->flags & SL_FLOW_RETRIES) >> SL_FLOW_RETRY_SHIFT) + 1;
+	flow->flags = (flow->flags & ~SL_FLOW_RETRIES) |
+		      ((retries << SL_FLOW_RETRY_SHIFT) & SL_FLOW_RETRIES);
+	flow_leave(old, index, config, SL_FLOW_END_CLOSED);
+	sl_count(SL_COUNTER_FLOW_CLOSED);
+	return 1;
+}
+
+/* May the opening flow try yet another node? */
+static __always_inline bool sl_flow_may_retry(const struct sl_flow *flow, __u32 pool)
+{
+	__u32 retries = (flow->flags & SL_FLOW_RETRIES) >> SL_FLOW_RETRY_SHIFT;
+
+	return flow->conn.state == SL_TCP_SYN_SENT && retries < SL_TUNABLE(pool, CONNECT_RETRIES);
+}
+
+/*
+ * A packet without a flow: which pool may begin one for it? `is_first` is 1 for a SYN or a
+ * datagram, `bad` for a header that lies. Returns the pool's slot, or minus the counter of the
+ * reason why the packet is passed or dropped.
+ */
+__attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_first, __u32 bad)
 {
 	struct sl_service *service;
+	struct sl_pool_state *pool;
 
 	if (!key)
 		return -SL_COUNTER_DROP_INTERNAL;
@@ -195,10 +312,11 @@ __attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_syn
 		return -SL_COUNTER_PASS_SMART;
 	if (!SL_TUNABLE(service->pool, FAST_LANE))
 		return -SL_COUNTER_PASS_DISABLED;
-	if (!is_syn)
-		return -SL_COUNTER_DROP_NO_FLOW;
 	if (service->pool == 0 || service->pool >= SL_POOLS_MAX)
 		return -SL_COUNTER_DROP_NO_NODE;
+	pool = sl_pool_at(service->pool);
+	if (!is_first && (!pool || pool->mode == SL_MODE_NAT))
+		return -SL_COUNTER_DROP_NO_FLOW;
 	return service->pool;
 }
 

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * forward.h - where a rewritten packet goes: the kernel's routes and neighbours decide.
+ * forward.h - where a packet goes: the kernel's routes and neighbours decide.
  *
  * The lookup comes before the rewriting, so a packet that cannot go out is dropped or passed as it
  * came. Forwarding must be switched on for the device that packets come in on (the loader does).
  *
- *   way out                          tags of the frame       verdict
- *   same device                      kept                    XDP_TX
- *   VLAN device listed in `devices`  that VLAN's             XDP_TX or redirect to the real device
- *   other device                     taken off               redirect
- *   neighbour not resolved           taken off               XDP_PASS with a mark for TC
+ *   way out                          tags of the frame     XDP                    TC
+ *   same device                      kept                  XDP_TX                 redirect
+ *   VLAN device listed in `devices`  that VLAN's           XDP_TX or redirect to  redirect to the
+ *                                                          the real device        VLAN device
+ *   other device                     taken off             redirect               redirect
+ *   neighbour not resolved           taken off             XDP_PASS with a mark   redirect_neigh
  *
  * The mark is metadata before the frame: sl_neighbour_mark. sluice_tc_ingress on the same device
  * finds it and hands the packet to bpf_redirect_neigh(), which resolves the neighbour and holds the
  * packet meanwhile. A driver without metadata: drop, counted; the client's repeat tries again.
- *
- * Longer than the MTU of the way out: dropped and counted. The sending side's path MTU discovery is
- * not told yet, so networks of clients and nodes must have equal MTUs or a clamped MSS.
  */
 #ifndef SL_BPF_FORWARD_H
 #define SL_BPF_FORWARD_H
@@ -28,6 +26,8 @@
 #define SL_AF_INET6	   10
 #define SL_IP6_FLOW_MASK   0x0fffffff
 #define SL_NEIGHBOUR_MAGIC 0x736c6e62u
+/* In skb->tc_index of what the lane sends, so that TC egress knows that it was measured. */
+#define SL_TC_MEASURED 0x736cu
 
 struct sl_neighbour_mark {
 	__u32 magic;
@@ -42,28 +42,52 @@ struct sl_way {
 	bool keep_tags;
 };
 
-/* Routes the packet as it will be after the rewriting. Returns BPF_FIB_LKUP_RET_* or -errno. */
-static __always_inline long sl_route(struct xdp_md *ctx, const struct sl_packet *packet,
-				     const struct sl_flow *flow, struct bpf_fib_lookup *fib)
+/* The fields of a lookup that do not depend on the packet's headers. */
+static __always_inline void route_begin(void *ctx, bool tc, struct bpf_fib_lookup *fib, bool ip_v6,
+					const struct sl_addr *src, const struct sl_addr *dst)
 {
 	__builtin_memset(fib, 0, sizeof(*fib));
-	fib->l4_protocol = IPPROTO_TCP;
-	fib->sport = flow->new_sport;
-	fib->dport = flow->new_dport;
-	fib->tot_len = packet->l3_len;
-	fib->ifindex = ctx->ingress_ifindex;
-	if (packet->ip_v6) {
+	fib->ifindex = sl_hook_ingress(ctx, tc);
+	if (ip_v6) {
 		fib->family = SL_AF_INET6;
-		fib->flowinfo = *(__be32 *)packet->ip6 & bpf_htonl(SL_IP6_FLOW_MASK);
-		__builtin_memcpy(fib->ipv6_src, &flow->new_src, sizeof(fib->ipv6_src));
-		__builtin_memcpy(fib->ipv6_dst, &flow->new_dst, sizeof(fib->ipv6_dst));
+		__builtin_memcpy(fib->ipv6_src, src, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_dst, dst, sizeof(fib->ipv6_dst));
 	} else {
 		fib->family = SL_AF_INET;
-		fib->tos = packet->ip4->tos;
-		fib->ipv4_src = flow->new_src.w[3];
-		fib->ipv4_dst = flow->new_dst.w[3];
+		fib->ipv4_src = src->w[3];
+		fib->ipv4_dst = dst->w[3];
 	}
+}
+
+/*
+ * Routes the packet as it will be after the rewriting. `grows` is what a tunnel adds to it. Returns
+ * BPF_FIB_LKUP_RET_* or -errno; FRAG_NEEDED leaves the MTU in fib->mtu_result (alias of tot_len).
+ */
+static __always_inline long sl_route(void *ctx, bool tc, const struct sl_packet *packet,
+				     const struct sl_rewrite *to, struct bpf_fib_lookup *fib)
+{
+	route_begin(ctx, tc, fib, packet->ip_v6, to->src, to->dst);
+	fib->l4_protocol = packet->protocol;
+	fib->sport = to->sport;
+	fib->dport = to->dport;
+	/* At TC 0 lets the kernel judge by the frame, which it may cut into segments. */
+	fib->tot_len = tc ? 0 : packet->l3_len;
+	if (packet->ip_v6)
+		fib->flowinfo = *(__be32 *)packet->ip6 & bpf_htonl(SL_IP6_FLOW_MASK);
+	else
+		fib->tos = packet->ip4->tos;
 	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+}
+
+static __always_inline __u32 sl_route_failure(long result)
+{
+	return result == BPF_FIB_LKUP_RET_FRAG_NEEDED ? SL_COUNTER_DROP_TOO_BIG
+						      : SL_COUNTER_DROP_NO_ROUTE;
+}
+
+static __always_inline bool sl_route_usable(long result)
+{
+	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
 static __always_inline void way_find(struct sl_way *way, __u32 out_ifindex, __u32 in_ifindex)
@@ -89,6 +113,13 @@ static __always_inline void mac_write(struct ethhdr *eth, const struct bpf_fib_l
 	__builtin_memcpy(eth->h_source, fib->smac, ETH_ALEN);
 }
 
+static __always_inline __be16 link_proto(bool ip_v6)
+{
+	return ip_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+}
+
+/* ---- XDP ----------------------------------------------------------------------------------- */
+
 /*
  * Makes the frame begin with an Ethernet header and at most one tag, whatever it began with. The
  * MAC addresses are those of `fib`. Returns 0 or -1 when there is no room.
@@ -97,7 +128,6 @@ static __always_inline int link_rewrite(struct xdp_md *ctx, const struct sl_way 
 					const struct bpf_fib_lookup *fib, __u32 tags_now,
 					bool ip_v6)
 {
-	__be16 proto = ip_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	__u32 tags_new = way->vlan_proto ? 1 : 0;
 	struct sl_vlan_tag *tag;
 	struct ethhdr *eth;
@@ -111,18 +141,17 @@ static __always_inline int link_rewrite(struct xdp_md *ctx, const struct sl_way 
 		return -1;
 	mac_write(eth, fib);
 	if (!way->vlan_proto) {
-		eth->h_proto = proto;
+		eth->h_proto = link_proto(ip_v6);
 		return 0;
 	}
 	eth->h_proto = way->vlan_proto;
 	tag->tci = bpf_htons(way->vlan_id);
-	tag->proto = proto;
+	tag->proto = link_proto(ip_v6);
 	return 0;
 }
 
-/* The rewritten packet leaves. Returns the verdict of XDP. */
-static __always_inline int sl_transmit(struct xdp_md *ctx, struct ethhdr *eth, __u32 tags,
-				       bool ip_v6, const struct bpf_fib_lookup *fib)
+static __always_inline int transmit_xdp(struct xdp_md *ctx, struct ethhdr *eth, __u32 tags,
+					bool ip_v6, const struct bpf_fib_lookup *fib)
 {
 	struct sl_way way = {};
 
@@ -132,7 +161,7 @@ static __always_inline int sl_transmit(struct xdp_md *ctx, struct ethhdr *eth, _
 		return XDP_TX;
 	}
 	if (!tags && !way.vlan_proto) {
-		eth->h_proto = ip_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+		eth->h_proto = link_proto(ip_v6);
 		mac_write(eth, fib);
 	} else if (link_rewrite(ctx, &way, fib, tags, ip_v6)) {
 		return XDP_ABORTED;
@@ -146,9 +175,8 @@ static __always_inline int sl_transmit(struct xdp_md *ctx, struct ethhdr *eth, _
  * The rewritten packet goes to TC, which knows how to wait for a neighbour. The destination MAC
  * stays ours, or the stack would not take the frame. Returns XDP_PASS, or XDP_DROP without room.
  */
-static __always_inline int sl_neighbour_hand_over(struct xdp_md *ctx, struct ethhdr *eth,
-						  __u32 tags, bool ip_v6,
-						  struct bpf_fib_lookup *fib)
+static __always_inline int hand_over_xdp(struct xdp_md *ctx, struct ethhdr *eth, __u32 tags,
+					 bool ip_v6, struct bpf_fib_lookup *fib)
 {
 	struct sl_neighbour_mark *mark;
 	struct sl_way untagged = {};
@@ -167,6 +195,84 @@ static __always_inline int sl_neighbour_hand_over(struct xdp_md *ctx, struct eth
 	mark->magic = SL_NEIGHBOUR_MAGIC;
 	mark->ifindex = fib->ifindex;
 	return XDP_PASS;
+}
+
+/* ---- TC ------------------------------------------------------------------------------------ */
+
+/* Takes off the tags that the frame came with, unless it leaves as it came. Returns false: failed. */
+static __always_inline bool tags_off_tc(struct __sk_buff *skb, __u32 tags)
+{
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return false;
+	return !tags || !bpf_skb_vlan_pop(skb);
+}
+
+/*
+ * Sends what was rewritten; the MAC addresses too, where the neighbour is known (`resolved`).
+ * Packet pointers are not needed.
+ */
+static __always_inline int transmit_tc(struct __sk_buff *skb, __u32 tags, bool ip_v6, bool resolved,
+				       const struct bpf_fib_lookup *fib)
+{
+	struct bpf_redir_neigh next = {};
+	struct ethhdr *eth;
+
+	skb->tc_index = SL_TC_MEASURED;
+	if (fib->ifindex != skb->ifindex && !tags_off_tc(skb, tags))
+		return TC_ACT_SHOT;
+	if (resolved) {
+		eth = (void *)(long)skb->data;
+		if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+			return TC_ACT_SHOT;
+		mac_write(eth, fib);
+		return bpf_redirect(fib->ifindex, 0);
+	}
+	next.nh_family = ip_v6 ? SL_AF_INET6 : SL_AF_INET;
+	if (ip_v6)
+		__builtin_memcpy(next.ipv6_nh, fib->ipv6_dst, sizeof(next.ipv6_nh));
+	else
+		next.ipv4_nh = fib->ipv4_dst;
+	return bpf_redirect_neigh(fib->ifindex, &next, sizeof(next), 0);
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+/*
+ * The rewritten packet leaves by `fib`; `route` is what sl_route() said of it. Counts what keeps it
+ * here. `eth` is only used at XDP. Returns the hook's verdict.
+ */
+static __always_inline int sl_transmit(void *ctx, bool tc, struct ethhdr *eth, __u32 tags,
+				       bool ip_v6, long route, struct bpf_fib_lookup *fib,
+				       struct sl_counters *row)
+{
+	int verdict;
+
+	if (tc)
+		return transmit_tc(ctx, tags, ip_v6, route == BPF_FIB_LKUP_RET_SUCCESS, fib);
+	if (route == BPF_FIB_LKUP_RET_SUCCESS) {
+		verdict = transmit_xdp(ctx, eth, tags, ip_v6, fib);
+		if (verdict == XDP_ABORTED)
+			row->v[SL_COUNTER_DROP_INTERNAL]++;
+		return verdict;
+	}
+	verdict = hand_over_xdp(ctx, eth, tags, ip_v6, fib);
+	row->v[verdict == XDP_PASS ? SL_COUNTER_PASS_NEIGHBOUR : SL_COUNTER_DROP_NO_NEIGHBOUR]++;
+	return verdict;
+}
+
+/* TC ingress: sends what XDP marked. Returns TC_ACT_UNSPEC for all other packets. */
+static __always_inline int sl_neighbour_send(struct __sk_buff *skb)
+{
+	struct sl_neighbour_mark *mark = (void *)(long)skb->data_meta;
+	__u32 ifindex;
+
+	if ((void *)(mark + 1) > (void *)(long)skb->data || mark->magic != SL_NEIGHBOUR_MAGIC)
+		return TC_ACT_UNSPEC;
+	ifindex = mark->ifindex;
+	skb->tc_index = SL_TC_MEASURED;
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return TC_ACT_UNSPEC;
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 }
 
 #endif

@@ -2,12 +2,12 @@
 /*
  * inflight.h - how many flows of the fast lane are alive at a node, without a way to leak.
  *
- * Opened minus closed would leak: the kernel evicts flows without a word, clients and hosts vanish
- * without FIN. So a flow is counted in the epoch of its last packet: struct sl_node_state holds the
- * counts of the last SL_FLOW_EPOCHS epochs of 17 s (2^34 ns, no division), a flow remembers its
- * epoch, and its first packet of a later epoch moves it. What sends no packet for about a minute
- * falls out by itself; a flow that wakes up counts again. A flow counts from its handshake's end,
- * so connects that nobody answers are no load.
+ * Opened minus closed, evicted and expired would count flows whose clients vanished without FIN
+ * until their place is needed. So a flow is counted in the epoch of its last packet: struct
+ * sl_node_state and struct sl_pool_state hold the counts of the last SL_FLOW_EPOCHS epochs of 17 s
+ * (2^34 ns, no division), a flow remembers its epoch, and its first packet of a later epoch moves
+ * it. What sends no packet for about a minute falls out by itself; a flow that wakes up counts
+ * again. A flow counts from its handshake's end, so connects that nobody answers are no load.
  *
  *   bucket    stamp (epoch) << 32 | count, changed by compare-and-swap
  *   mark      0: not counted; else 0x80 | epoch & 0x7f
@@ -34,14 +34,14 @@ SL_BREAKER_INLINE __u8 sl_flow_mark(__u64 now_ns)
 	return (__u8)(SL_FLOW_MARK_COUNTED | (sl_flow_epoch(now_ns) & SL_FLOW_MARK_EPOCH));
 }
 
-/* Flows alive at the node: those with a packet in this epoch or the SL_FLOW_EPOCHS - 1 before. */
-SL_BREAKER_INLINE __u64 sl_node_flows(const struct sl_node_state *node, __u64 now_ns)
+/* Flows alive: those with a packet in this epoch or the SL_FLOW_EPOCHS - 1 before. */
+SL_BREAKER_INLINE __u64 sl_epoch_sum(const __u64 epochs[SL_FLOW_EPOCHS], __u64 now_ns)
 {
 	__u32 epoch = sl_flow_epoch(now_ns);
 	__u64 sum = 0;
 
 	for (__u32 i = 0; i < SL_FLOW_EPOCHS; i++) {
-		__u64 bucket = sl_breaker_load(&node->flow_epochs[i]);
+		__u64 bucket = sl_breaker_load(&epochs[i]);
 		__u32 age = epoch - (__u32)(bucket >> 32);
 
 		/* A clock that is behind by one epoch sees the newest as the future. */
@@ -51,10 +51,15 @@ SL_BREAKER_INLINE __u64 sl_node_flows(const struct sl_node_state *node, __u64 no
 	return sum;
 }
 
-SL_BREAKER_INLINE void sl_node_flow_add(struct sl_node_state *node, __u64 now_ns)
+SL_BREAKER_INLINE __u64 sl_node_flows(const struct sl_node_state *node, __u64 now_ns)
+{
+	return sl_epoch_sum(node->flow_epochs, now_ns);
+}
+
+SL_BREAKER_INLINE void sl_epoch_add(__u64 epochs[SL_FLOW_EPOCHS], __u64 now_ns)
 {
 	__u32 epoch = sl_flow_epoch(now_ns);
-	__u64 *bucket = &node->flow_epochs[epoch % SL_FLOW_EPOCHS];
+	__u64 *bucket = &epochs[epoch % SL_FLOW_EPOCHS];
 
 	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
 		__u64 old = sl_breaker_load(bucket);
@@ -66,9 +71,9 @@ SL_BREAKER_INLINE void sl_node_flow_add(struct sl_node_state *node, __u64 now_ns
 }
 
 /* Takes a counted flow out again; one whose epoch has fallen out is out already. */
-SL_BREAKER_INLINE void sl_node_flow_sub(struct sl_node_state *node, __u8 mark)
+SL_BREAKER_INLINE void sl_epoch_sub(__u64 epochs[SL_FLOW_EPOCHS], __u8 mark)
 {
-	__u64 *bucket = &node->flow_epochs[mark % SL_FLOW_EPOCHS];
+	__u64 *bucket = &epochs[mark % SL_FLOW_EPOCHS];
 
 	if (!(mark & SL_FLOW_MARK_COUNTED))
 		return;

@@ -18,6 +18,8 @@
 #define SL_SERVICES_MAX	     512u
 #define SL_FLOWS_MAX_DEFAULT 262144u /* flows in the table; `sluice up` may resize */
 #define SL_FLOWS_MAX	     16777216u
+/* Sets of eight for this many flows at a load of three quarters. */
+#define SL_FLOW_SETS(flows)  ((flows) / 6u + 1u)
 #define SL_CONNS_MAX_DEFAULT 65536u /* connections of the local stack to nodes */
 #define SL_SYNS_MAX	     16384u /* SYNs kept for a retry at the same time */
 #define SL_SOURCES_MAX	     65536u /* rows of the guard's source buckets */

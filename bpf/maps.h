@@ -4,7 +4,9 @@
  *
  * Layouts and writers are in abi.h; this file only declares the maps under the names it gives.
  * What the loader sets before it loads the object:
- *   flows, conns   max_entries, when the operator asks for another size
+ *   flows, ports   max_entries, and settings.flow_sets to the same
+ *   syns           max_entries, and settings.syn_count
+ *   conns          max_entries, when the operator asks for another size
  *   counters       max_entries, when the host has more than SL_CPUS_MAX possible CPUs
  * Inner maps of `maglev` are ARRAYs of u32 with flag BPF_F_INNER_MAP, so that their sizes may
  * differ; user space makes them.
@@ -97,17 +99,59 @@ struct {
 } maglev SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SL_FLOWS_MAX_DEFAULT);
-	__type(key, struct sl_flow_key);
-	__type(value, struct sl_flow);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_NODES_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_node_load);
+} loads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_NODES_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_node_latency);
+} latencies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_SERVER_IDS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} server_ids SEC(".maps");
+
+/* Mapped into memory, which also makes every set begin at a cache line. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_FLOW_SETS(SL_FLOWS_MAX_DEFAULT));
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_flow_set);
 } flows SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_FLOW_SETS(SL_FLOWS_MAX_DEFAULT));
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_port_set);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_SYNS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_syn);
+} syns SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SL_FLOWS_MAX_DEFAULT);
+	__uint(max_entries, SL_CONNS_MAX_DEFAULT);
 	__type(key, struct sl_flow_key);
-	__type(value, struct sl_conn);
+	__type(value, struct sl_local_conn);
 } conns SEC(".maps");
 
 struct {
@@ -123,8 +167,26 @@ struct sl_choice {
 	__u32 size; /* of the pool's table */
 	__u32 stride;
 	__u32 ip_v6;
+	__u32 exclude; /* slot that may not be chosen again; 0: none */
+	__u32 bounded; /* a candidate was refused by the load bound alone */
 	__u32 ret_slot;
 	__u32 ret_ticket;
+	__u32 candidate_a; /* slots looked at first, for the trace */
+	__u32 candidate_b;
+};
+
+/* What the steps tell each other about the packet at hand; see steps.h. */
+struct sl_handover {
+	__u64 hash;	 /* of the key */
+	__u32 index;	 /* of the flow + 1; 0: none */
+	__u32 mtu;	 /* TOO_BIG: what would fit */
+	__u32 reason;	 /* enum sl_counter: why the step was called */
+	__u32 from_node; /* the packet came from the node's side */
+	__u32 seq;	 /* of TCP */
+	__u8 is_syn;	 /* a SYN that may begin a flow */
+	__u8 is_first;	 /* that, or a datagram */
+	__u8 ip_v6;
+	__u8 fresh; /* SEND: the packet opened its flow, or was observed already */
 };
 
 /*
@@ -133,10 +195,11 @@ struct sl_choice {
  * other. Not pinned.
  */
 struct sl_scratch {
-	struct sl_flow flow;
 	struct sl_flow_key key;
-	struct sl_flow_key back;
+	struct sl_handover handover;
 	struct sl_choice choice;
+	struct bpf_fib_lookup fib;
+	struct sl_flow flow; /* as it was before it moved */
 	struct sl_breaker_config config;
 	struct sl_breaker_change change;
 	struct sl_event event;
@@ -156,6 +219,9 @@ static __always_inline struct sl_scratch *sl_scratch_row(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
+#define SL_LOAD(lvalue)		(*(volatile __typeof__(lvalue) *)&(lvalue))
+#define SL_STORE(lvalue, value) (*(volatile __typeof__(lvalue) *)&(lvalue) = (value))
+
 #define SL_NS_PER_MS 1000000ull
 #define SL_NS_PER_US 1000ull
 
@@ -174,6 +240,13 @@ static __always_inline void sl_count(enum sl_counter id)
 
 	if (row)
 		row->v[id]++;
+}
+
+static __always_inline struct sl_settings *sl_settings_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
 }
 
 static __always_inline struct sl_node_state *sl_node_at(__u32 slot)

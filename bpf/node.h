@@ -17,10 +17,9 @@
 
 #include "bpf/maps.h"
 
-#define SL_NODE_QUIET_MS 60000ull
-
-#define SL_LOAD(lvalue)		(*(volatile __typeof__(lvalue) *)&(lvalue))
-#define SL_STORE(lvalue, value) (*(volatile __typeof__(lvalue) *)&(lvalue) = (value))
+#define SL_NODE_QUIET_MS  60000ull
+#define SL_NODE_LOAD_FULL 1000000u /* above any number of flows in flight that still is useful */
+#define SL_NODE_KV_FULL	  950u	   /* of 1000 */
 
 static __always_inline void sl_breaker_config_read(struct sl_breaker_config *config, __u32 pool)
 {
@@ -143,7 +142,7 @@ __attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnatio
 	if (!node || !room)
 		return 0;
 	pool = sl_pool_at(node->pool);
-	if (!pool || node->incarnation != incarnation) {
+	if (!pool || (__u16)node->incarnation != (__u16)incarnation) {
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
 		return 0;
 	}
@@ -167,60 +166,116 @@ static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_o
 /* ---- load ---------------------------------------------------------------------------------- */
 
 /*
- * Waiting and living flows of the node in `slot`. A function of its own: inlined, the branch for
- * each epoch multiplies through the walks of balance.h beyond what 6.1 verifies (1 M instructions).
+ * How much the node in `slot` has to do: the larger of what is counted here (waiting and living
+ * flows) and what its beacon said, while that is fresh. A node that says it is busy, or whose KV
+ * cache is nearly full, counts as SL_NODE_LOAD_FULL more. A function of its own: inlined, the branch
+ * for each epoch multiplies through the walks of balance.h beyond what 6.1 verifies.
  */
 __attribute__((noinline)) __u32 sl_node_load(__u32 slot)
 {
+	struct sl_node_load *beacon = bpf_map_lookup_elem(&loads, &slot);
 	struct sl_node_state *node = sl_node_at(slot);
-	__u64 load;
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 load, told, seen_ns;
 
 	if (!node)
 		return 0;
-	load = SL_LOAD(node->waiting) + sl_node_flows(node, bpf_ktime_get_ns());
+	load = SL_LOAD(node->waiting) + sl_epoch_sum(node->flow_epochs, now_ns);
+	seen_ns = beacon ? SL_LOAD(beacon->seen_ns) : 0;
+	if (seen_ns && now_ns - seen_ns < SL_TUNABLE(node->pool, BEACON_STALE_MS) * SL_NS_PER_MS) {
+		told = (__u64)SL_LOAD(beacon->running) + SL_LOAD(beacon->waiting);
+		if (told > load)
+			load = told;
+		if (SL_LOAD(beacon->health) > SL_HEALTH_READY ||
+		    SL_LOAD(beacon->kv_permille) >= SL_NODE_KV_FULL)
+			load += SL_NODE_LOAD_FULL;
+	}
 	return load < 0x7fffffff ? load : 0x7fffffff;
 }
 
 /*
- * Takes a flow out of the epoch of its old mark, and with `again` into the present one. Returns the
- * new mark, 0 for none.
+ * Takes a flow out of the epoch of its old mark, and with `again` into the present one, of its node
+ * and of its node's pool. Returns the new mark, 0 for none.
  */
 __attribute__((noinline)) __u32 sl_node_flow_move(__u32 slot, __u32 incarnation, __u32 old_mark,
 						  __u32 again)
 {
 	struct sl_node_state *node = sl_node_at(slot);
 	__u64 now_ns = bpf_ktime_get_ns();
+	struct sl_pool_state *pool;
 
-	if (!node || node->incarnation != incarnation)
+	if (!node || (__u16)node->incarnation != (__u16)incarnation)
 		return 0;
-	sl_node_flow_sub(node, old_mark);
+	pool = sl_pool_at(node->pool);
+	sl_epoch_sub(node->flow_epochs, old_mark);
+	if (pool)
+		sl_epoch_sub(pool->flow_epochs, old_mark);
 	if (!again)
 		return 0;
-	sl_node_flow_add(node, now_ns);
+	sl_epoch_add(node->flow_epochs, now_ns);
+	if (pool)
+		sl_epoch_add(pool->flow_epochs, now_ns);
 	return sl_flow_mark(now_ns);
 }
 
-static __always_inline void average_add(__u32 *average_us, __u64 sample_ns)
+static __always_inline void average_add(__u32 *average_us, __u64 sample_us)
 {
-	__s64 sample_us = sample_ns / SL_NS_PER_US;
 	__s64 old_us = SL_LOAD(*average_us);
+	__s64 sample = sample_us > 0xffffffff ? 0xffffffff : sample_us ? sample_us : 1;
 
-	if (sample_us > 0xffffffffll)
-		sample_us = 0xffffffffll;
-	if (sample_us == 0)
-		sample_us = 1;
 	/* An arithmetic shift: BPF before v4 has no signed division. */
-	SL_STORE(*average_us, (__u32)(old_us ? old_us + ((sample_us - old_us) >> 3) : sample_us));
+	SL_STORE(*average_us, (__u32)(old_us ? old_us + ((sample - old_us) >> 3) : sample));
 }
 
-static __always_inline void sl_node_connected(struct sl_node_state *node, __u64 sample_ns)
+/* The bucket of a time in us; see struct sl_node_latency. */
+static __always_inline __u32 latency_bucket(__u64 us)
 {
-	average_add(&node->connect_us, sample_ns);
+	__u32 value = us > 0xffffffff ? 0xffffffff : (__u32)us;
+	__u32 shift = 0;
+
+	if (value < SL_LATENCY_SUB)
+		return value;
+	/* The octave: the first three bits stay. Five halvings instead of a bit scan. */
+	if (value >> 18)
+		shift += 16;
+	if (value >> (shift + 10))
+		shift += 8;
+	if (value >> (shift + 6))
+		shift += 4;
+	if (value >> (shift + 4))
+		shift += 2;
+	if (value >> (shift + 3))
+		shift += 1;
+	return (shift + 1) * SL_LATENCY_SUB + ((value >> shift) & (SL_LATENCY_SUB - 1));
 }
 
-static __always_inline void sl_node_answered(struct sl_node_state *node, __u64 sample_ns)
+/* Counts one time in a node's histogram; kind 0: connect, 1: first byte. Always returns 0. */
+__attribute__((noinline)) int sl_node_latency_add(__u32 slot, __u32 kind, __u64 us)
 {
-	average_add(&node->first_byte_us, sample_ns);
+	struct sl_node_latency *latency = bpf_map_lookup_elem(&latencies, &slot);
+	__u32 bucket = latency_bucket(us);
+
+	if (bucket >= SL_LATENCY_BUCKETS)
+		bucket = SL_LATENCY_BUCKETS - 1;
+	__asm__ volatile("" : "+r"(bucket));
+	if (!latency || bucket >= SL_LATENCY_BUCKETS)
+		return 0;
+	__sync_fetch_and_add(kind ? &latency->first_byte[bucket] : &latency->connect[bucket], 1);
+	return 0;
+}
+
+static __always_inline void sl_node_connected(struct sl_node_state *node, __u32 slot,
+					      __u64 sample_us)
+{
+	average_add(&node->connect_us, sample_us);
+	sl_node_latency_add(slot, 0, sample_us);
+}
+
+static __always_inline void sl_node_answered(struct sl_node_state *node, __u32 slot,
+					     __u64 sample_us)
+{
+	average_add(&node->first_byte_us, sample_us);
+	sl_node_latency_add(slot, 1, sample_us);
 }
 
 static __always_inline void sl_node_sent(struct sl_node_state *node, __u32 payload_len,

@@ -36,22 +36,6 @@ static __always_inline __u32 *sl_endpoint_of(const struct sl_flow_key *key)
 	return bpf_map_lookup_elem(&endpoints, &endpoint);
 }
 
-static __always_inline __u64 addr_hash(__u64 hash, const struct sl_addr *addr)
-{
-	hash = sl_hash_combine(hash, (__u64)addr->w[0] << 32 | addr->w[1]);
-	return sl_hash_combine(hash, (__u64)addr->w[2] << 32 | addr->w[3]);
-}
-
-/* Both halves are independent: one gives each candidate. */
-static __always_inline __u64 sl_flow_hash(const struct sl_flow_key *key, __u64 seed)
-{
-	__u64 hash = addr_hash(seed, &key->src);
-
-	hash = addr_hash(hash, &key->dst);
-	return sl_hash_combine(hash,
-			       (__u64)key->sport << 32 | (__u64)key->dport << 16 | key->proto);
-}
-
 /* The node at one position of the pool's table; 0 when there is none. */
 __attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
 {
@@ -66,7 +50,8 @@ __attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
 
 /*
  * May `node` get something new of this pool at all, whatever its breaker says? It must be present,
- * not draining, of the pool and the client's family, and have an address to speak to it from.
+ * not draining, of the pool and the client's family, and have an address to speak to it from where
+ * its mode needs one.
  */
 static __always_inline bool sl_select_eligible(const struct sl_node_state *node, __u32 pool,
 					       bool ip_v6)
@@ -75,13 +60,11 @@ static __always_inline bool sl_select_eligible(const struct sl_node_state *node,
 
 	if ((admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) != SL_NODE_PRESENT)
 		return false;
-	if (node->pool != pool || node->endpoint.proto != IPPROTO_TCP)
+	if (node->pool != pool || sl_addr_is_ip4(&node->endpoint.addr) == ip_v6)
 		return false;
-	if (sl_addr_is_ip4(&node->endpoint.addr) == ip_v6)
-		return false;
-	if (ip_v6)
-		return node->snat_addr.w[0] || node->snat_addr.w[1];
-	return node->snat_addr.w[3];
+	if (node->mode == SL_MODE_L2)
+		return true;
+	return ip_v6 ? node->snat_addr.w[0] || node->snat_addr.w[1] : node->snat_addr.w[3];
 }
 
 #endif

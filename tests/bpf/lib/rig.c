@@ -258,7 +258,7 @@ uint64_t sl_rig_flows(const struct sl_rig *rig, uint32_t slot)
 void sl_rig_load(struct sl_rig *rig, uint32_t slot, uint32_t flows)
 {
 	while (flows--)
-		sl_node_flow_add(&rig->nodes[slot], sl_rig_now_ns());
+		sl_epoch_add(rig->nodes[slot].flow_epochs, sl_rig_now_ns());
 }
 
 uint32_t sl_rig_entries(int fd)

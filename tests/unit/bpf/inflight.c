@@ -18,9 +18,9 @@ static void packet(struct sl_node_state *node, uint8_t *mark, uint64_t now_ns)
 
 	if (*mark == now)
 		return;
-	sl_node_flow_sub(node, *mark);
+	sl_epoch_sub(node->flow_epochs, *mark);
 	*mark = now;
-	sl_node_flow_add(node, now_ns);
+	sl_epoch_add(node->flow_epochs, now_ns);
 }
 
 static void test_life(void **unused)
@@ -35,13 +35,13 @@ static void test_life(void **unused)
 	assert_int_equal(sl_node_flows(&node, START_NS), 2);
 	packet(&node, &one, START_NS + 2 * EPOCH_NS);
 	assert_int_equal(sl_node_flows(&node, START_NS + 2 * EPOCH_NS), 2);
-	sl_node_flow_sub(&node, two);
+	sl_epoch_sub(node.flow_epochs, two);
 	assert_int_equal(sl_node_flows(&node, START_NS + 2 * EPOCH_NS), 1);
-	sl_node_flow_sub(&node, one);
+	sl_epoch_sub(node.flow_epochs, one);
 	assert_int_equal(sl_node_flows(&node, START_NS + 2 * EPOCH_NS), 0);
-	sl_node_flow_sub(&node, one); /* taken out twice: stays at zero */
+	sl_epoch_sub(node.flow_epochs, one); /* taken out twice: stays at zero */
 	assert_int_equal(sl_node_flows(&node, START_NS + 2 * EPOCH_NS), 0);
-	sl_node_flow_sub(&node, 0); /* never counted */
+	sl_epoch_sub(node.flow_epochs, 0); /* never counted */
 	assert_int_equal(sl_node_flows(&node, START_NS + 2 * EPOCH_NS), 0);
 }
 
@@ -59,7 +59,7 @@ static void test_forgotten(void **unused)
 	}
 	assert_int_equal(sl_node_flows(&node, START_NS + 4 * EPOCH_NS), 1);
 	packet(&node, &busy, START_NS + 4 * EPOCH_NS);
-	sl_node_flow_sub(&node, lost);
+	sl_epoch_sub(node.flow_epochs, lost);
 	assert_int_equal(sl_node_flows(&node, START_NS + 4 * EPOCH_NS), 1);
 	assert_int_equal(sl_node_flows(&node, START_NS + 9 * EPOCH_NS), 0);
 }

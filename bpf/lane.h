@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lane.h - the fast lane's way of a packet, for both hooks.
+ *
+ *   parse -> flow? -> (opened already) -> route -> rewrite -> observe -> send
+ *              |no
+ *              +-> step OPEN: service? -> guard -> choose -> open -> the same way
+ *
+ * Costs of a packet of a known flow in mode nat, but for the route: towards the node one line of way
+ * words, one of the flow, four of the node (shared by all its flows); from the node one line of its
+ * port set instead of the way words. No lock, no map of the kernel's with a lock. Atomic adds on the
+ * node's load only for packets with payload.
+ *
+ * Packets that are not for a service or a flow of ours are passed as they are, whatever their state.
+ */
+#ifndef SL_BPF_LANE_H
+#define SL_BPF_LANE_H
+
+#include "bpf/flow.h"
+#include "bpf/forward.h"
+#include "bpf/steps.h"
+
+/* The prog arrays are declared with the programs (sluice.bpf.c). */
+static __always_inline int sl_step(void *ctx, bool tc, enum sl_step step, struct sl_counters *row);
+
+/* Counts an established flow in the present epoch; once in 17 s it costs more than a compare. */
+static __always_inline void count_alive(struct sl_conn *conn, __u64 now_ns)
+{
+	if (conn->mark != sl_flow_mark(now_ns) && conn->state != SL_TCP_SYN_SENT)
+		conn->mark = sl_node_flow_move(conn->node, conn->incarnation, conn->mark, 1);
+}
+
+static __always_inline __u32 kind_of(const struct sl_conn *conn)
+{
+	return conn->state == SL_TCP_SYN_SENT	   ? SL_WAY_OPENING
+	       : conn->state == SL_TCP_ESTABLISHED ? SL_WAY_OPEN
+	       : conn->state == SL_TCP_UDP	   ? SL_WAY_UDP
+						   : SL_WAY_CLOSING;
+}
+
+/*
+ * Brings the way's stamp and kind up to date where they are off. Returns the ms since the stamp;
+ * for an opening flow the stamp is that of its last SYN.
+ */
+static __always_inline __u32 way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
+{
+	__u64 word = SL_LOAD(*way);
+	__u32 stamp = sl_way_stamp(now_ns);
+	__u32 age = stamp - (__u32)(word >> 32);
+
+	if ((__s32)age < 0)
+		age = 0;
+	if (age >= SL_WAY_REFRESH || sl_way_kind(word) != kind_of(conn))
+		sl_way_set(way, kind_of(conn), stamp);
+	return age;
+}
+
+/* What the packet says about its flow. Returns true when that is over. */
+static __always_inline bool observe(__u32 index, struct sl_flow *flow,
+				    const struct sl_packet *packet, bool from_node)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 *way = sl_way_at(index);
+	struct sl_segment segment = {};
+	__u32 gap_ms;
+	bool over;
+
+	if (!way)
+		return false;
+	sl_segment_from(&segment, packet);
+	if (from_node) {
+		over = sl_conn_received(&flow->conn, &segment, now_ns, SL_VIEW_LANE);
+		if (flow->conn.mark != sl_flow_mark(now_ns) ||
+		    sl_way_kind(SL_LOAD(*way)) != kind_of(&flow->conn))
+			way_refresh(way, &flow->conn, now_ns);
+	} else {
+		gap_ms = sl_way_stamp(now_ns) - (__u32)(SL_LOAD(*way) >> 32);
+		over = sl_conn_sent(&flow->conn, &segment, gap_ms, now_ns, sl_flow_view(flow));
+		way_refresh(way, &flow->conn, now_ns);
+	}
+	count_alive(&flow->conn, now_ns);
+	return over;
+}
+
+/* Where the packet of a flow goes, and as what. Returns false when its node is gone. */
+static __always_inline bool rewrite_for(const struct sl_flow *flow, bool from_node,
+					struct sl_rewrite *ret_to)
+{
+	struct sl_node_state *node;
+
+	if (from_node) {
+		ret_to->src = &flow->vip;
+		ret_to->dst = &flow->client;
+		ret_to->sport = flow->vip_port;
+		ret_to->dport = flow->client_port;
+		return true;
+	}
+	node = sl_node_at(flow->conn.node);
+	if (!node)
+		return false;
+	ret_to->src = &node->snat_addr;
+	ret_to->dst = &node->endpoint.addr;
+	ret_to->sport = flow->nat_port;
+	ret_to->dport = node->endpoint.port;
+	return true;
+}
+
+/*
+ * Mode nat: from the lookup of the route to the way out. `fresh` is true for the packet that opened
+ * the flow: it is not observed again.
+ */
+static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet, __u32 index,
+				    struct sl_flow *flow, bool from_node, bool fresh,
+				    struct sl_counters *row)
+{
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_nat_rest rest = {};
+	struct sl_rewrite to;
+	long route;
+
+	if (!room || !rewrite_for(flow, from_node, &to))
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	route = sl_route(ctx, tc, packet, &to, &room->fib);
+	if (!sl_route_usable(route)) {
+		if (fresh)
+			sl_flow_close(index);
+		return sl_unforwarded(tc, row, sl_route_failure(route));
+	}
+	sl_nat_apply(tc, packet, &to, &rest);
+	row->v[from_node ? SL_COUNTER_FORWARD_TO_CLIENT : SL_COUNTER_FORWARD_TO_NODE]++;
+	if (!fresh && observe(index, flow, packet, from_node))
+		sl_flow_close(index);
+	sl_nat_finish(ctx, tc, &rest);
+	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
+			   row);
+}
+
+/* Mode l2: the frame goes to the node's link address as it is. */
+static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet, __u32 index,
+				   struct sl_flow *flow, bool fresh, struct sl_counters *row)
+{
+	struct sl_node_state *node = sl_node_at(flow->conn.node);
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_rewrite to;
+	long route;
+
+	if (!node || !room)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	to.src = &packet->key.src;
+	to.dst = &node->endpoint.addr;
+	to.sport = packet->key.sport;
+	to.dport = packet->key.dport;
+	route = sl_route(ctx, tc, packet, &to, &room->fib);
+	if (!sl_route_usable(route)) {
+		if (fresh)
+			sl_flow_close(index);
+		return sl_unforwarded(tc, row, sl_route_failure(route));
+	}
+	row->v[SL_COUNTER_FORWARD_TO_NODE]++;
+	row->v[SL_COUNTER_FORWARD_L2]++;
+	if (!fresh && observe(index, flow, packet, false))
+		sl_flow_close(index);
+	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
+			   row);
+}
+
+/* A packet of a flow that is known or was just opened. */
+static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *packet, __u32 index,
+					bool from_node, bool fresh, struct sl_counters *row)
+{
+	struct sl_flow *flow = sl_flow_at(index);
+	struct sl_scratch *room;
+	__u32 mode;
+
+	if (!flow)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	mode = flow->flags & SL_FLOW_MODE;
+	if (mode == SL_MODE_NAT || mode == SL_MODE_L2) {
+		if (sl_nat_hops_spent(packet)) {
+			if (fresh)
+				sl_flow_close(index);
+			return sl_unforwarded(tc, row, SL_COUNTER_PASS_TTL);
+		}
+		if (mode == SL_MODE_NAT)
+			return lane_nat(ctx, tc, packet, index, flow, from_node, fresh, row);
+		return lane_l2(ctx, tc, packet, index, flow, fresh, row);
+	}
+	room = sl_scratch_row();
+	if (!room)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	room->handover.index = index + 1;
+	if (!fresh && observe(index, flow, packet, false))
+		sl_flow_close(index);
+	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
+}
+
+/* Index + 1 of the packet's flow; *ret_from_node tells from which side it was found. */
+static __always_inline __u32 lane_find(struct sl_packet *packet, const struct sl_settings *config,
+				       __u64 hash, bool *ret_from_node)
+{
+	__u16 port = bpf_ntohs(packet->key.dport);
+	bool answer = port >= config->nat_port_min && port <= config->nat_port_max;
+	__u32 found = 0;
+
+	if (answer)
+		found = sl_ports_find(&packet->key, hash, config->flow_sets);
+	*ret_from_node = found;
+	return found ? found : sl_table_find(&packet->key, hash, config->flow_sets);
+}
+
+/* Hands the packet on to a step, with what is known of it. */
+static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct sl_packet *packet,
+				   __u64 hash, __u32 found, bool from_node, struct sl_counters *row)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	if (!room)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	room->key = packet->key;
+	room->handover.hash = hash;
+	room->handover.index = found;
+	room->handover.from_node = from_node;
+	room->handover.reason = 0;
+	room->handover.seq = packet->tcp ? bpf_ntohl(packet->tcp->seq) : 0;
+	room->handover.is_syn = sl_packet_is_syn(packet);
+	room->handover.is_first = room->handover.is_syn || !packet->tcp;
+	room->handover.ip_v6 = packet->ip_v6;
+	room->handover.fresh = 0;
+	return sl_step(ctx, tc, step, row);
+}
+
+/* A RST of the node, as an answer to the SYN of an opening flow? */
+static __always_inline bool is_refusal(__u32 found, const struct sl_packet *packet)
+{
+	struct sl_flow *flow = sl_flow_at(found - 1);
+	struct sl_segment segment = {};
+
+	sl_segment_from(&segment, packet);
+	return flow && sl_conn_refused(&flow->conn, &segment);
+}
+
+/* TCP or UDP. */
+static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *packet,
+					  struct sl_counters *row)
+{
+	struct sl_settings *config = sl_settings_row();
+	bool from_node = false;
+	__u32 found;
+	__u64 hash;
+
+	if (!config)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	if (packet->protocol == IPPROTO_UDP && config->beacon_port &&
+	    packet->key.dport == config->beacon_port)
+		return hand_on(ctx, tc, SL_STEP_CONTROL, packet, 0, 0, false, row);
+	hash = sl_key_hash(&packet->key, config->seed);
+	found = lane_find(packet, config, hash, &from_node);
+	if (!found) {
+		struct sl_service *service = sl_service_of(&packet->key);
+
+		if (!service)
+			return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
+		if (service->lane != SL_LANE_FAST)
+			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
+	}
+	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))
+		return hand_on(ctx, tc, SL_STEP_OPEN, packet, hash, found, false, row);
+	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(found, packet))
+		return hand_on(ctx, tc, SL_STEP_RETRY, packet, hash, found, true, row);
+	return lane_forward(ctx, tc, packet, found - 1, from_node, false, row);
+}
+
+/* The ports are known, the rest of the header is cut short or lies. */
+static __always_inline int lane_bad(bool tc, struct sl_packet *packet, struct sl_counters *row)
+{
+	struct sl_settings *config = sl_settings_row();
+	bool from_node;
+
+	if (config &&
+	    lane_find(packet, config, sl_key_hash(&packet->key, config->seed), &from_node))
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
+	return sl_unforwarded(tc, row, -sl_flow_pool(&packet->key, 0, 1));
+}
+
+/* The first program. */
+static __always_inline int sl_lane(void *ctx, bool tc)
+{
+	struct sl_counters *row = sl_counters_row();
+	struct sl_packet packet;
+	struct sl_cursor cursor;
+
+	if (!row)
+		return sl_hook_pass(tc);
+	row->v[tc ? SL_COUNTER_PACKETS_TC : SL_COUNTER_PACKETS]++;
+	switch (sl_parse_hook(ctx, tc, &cursor, &packet)) {
+	case SL_PARSE_TCP:
+	case SL_PARSE_UDP:
+		return lane_transport(ctx, tc, &packet, row);
+	case SL_PARSE_BAD:
+		return lane_bad(tc, &packet, row);
+	case SL_PARSE_ICMP:
+		return sl_step(ctx, tc, SL_STEP_ICMP, row);
+	case SL_PARSE_FRAGMENT:
+		return sl_unforwarded(tc, row, SL_COUNTER_PASS_FRAGMENT);
+	case SL_PARSE_OPTIONS:
+		return sl_unforwarded(tc, row, SL_COUNTER_PASS_OPTIONS);
+	case SL_PARSE_PROTOCOL:
+		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
+	case SL_PARSE_NOT_IP:
+		return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_IP);
+	case SL_PARSE_UNREADABLE:
+		break;
+	}
+	return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
+}
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * open.h - the step OPEN: a packet without a flow, or a SYN of a flow that is known.
+ *
+ *   SYN of a known flow   over or idle             forget the flow, begin anew
+ *                         opening, counts as       move to another node (connect.retries), send the
+ *                         failed by repeats        SYN there
+ *                         else                     forward it as it is
+ *   SYN, datagram         of a fast service        guard -> choose -> open -> forward
+ *                         no node                  step REFUSE, or drop (pool.refuse)
+ *   anything else         of a direct-return       to the first candidate, without an entry: the
+ *                         service                  node role there gives it a second chance
+ *                         of mode nat              drop
+ *                         not for a service        pass
+ */
+#ifndef SL_BPF_OPEN_H
+#define SL_BPF_OPEN_H
+
+#include "bpf/lane.h"
+
+/* No node took the flow. */
+static __always_inline int open_refused(void *ctx, bool tc, struct sl_scratch *room, __u32 pool,
+					struct sl_counters *row)
+{
+	if (!SL_TUNABLE(pool, POOL_REFUSE))
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_NO_NODE);
+	room->handover.reason = SL_COUNTER_DROP_NO_NODE;
+	room->handover.index = 0;
+	return sl_step(ctx, tc, SL_STEP_REFUSE, row);
+}
+
+/* The packet goes to the flow at `index`. */
+static __always_inline int open_send(void *ctx, bool tc, struct sl_scratch *room, __u32 index,
+				     struct sl_counters *row)
+{
+	room->handover.index = index + 1;
+	room->handover.fresh = 1;
+	return sl_step(ctx, tc, SL_STEP_SEND, row);
+}
+
+static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
+				    struct sl_counters *row)
+{
+	struct sl_handover *packet = &room->handover;
+	int pool = sl_flow_pool(&room->key, packet->is_first, 0);
+	int opened;
+
+	if (pool <= 0)
+		return sl_unforwarded(tc, row, -pool);
+	if (!sl_balance_choose(packet->hash, pool, packet->ip_v6, 0))
+		return open_refused(ctx, tc, room, pool, row);
+	opened = sl_flow_open(&room->key, packet->hash, packet->seq);
+	if (opened < 0)
+		return sl_unforwarded(tc, row, -opened);
+	return open_send(ctx, tc, room, opened, row);
+}
+
+/* Returns 1 when the known flow at `index` is over or idle, so that a SYN may begin anew. */
+__attribute__((noinline)) int sl_open_replaceable(__u32 index, __u32 seq)
+{
+	struct sl_flow *flow = sl_flow_at(index);
+	__u64 *way = sl_way_at(index);
+	struct sl_node_state *node;
+	__s32 idle;
+
+	if (!flow || !way)
+		return 0;
+	node = sl_node_at(flow->conn.node);
+	idle = sl_way_stamp(bpf_ktime_get_ns()) - (__u32)(SL_LOAD(*way) >> 32);
+	if (!sl_conn_replaceable(&flow->conn, node ? node->pool : 0, seq, idle > 0 ? idle : 0))
+		return 0;
+	sl_count(SL_COUNTER_FLOW_REPLACED);
+	return 1;
+}
+
+/* Counts a repeat of the SYN. Returns the pool to look for another node in, 0: none. */
+__attribute__((noinline)) __u32 sl_open_repeated(__u32 index, __u32 seq)
+{
+	struct sl_flow *flow = sl_flow_at(index);
+	__u64 *way = sl_way_at(index);
+	struct sl_node_state *node;
+	bool failed = false;
+	__u32 stamp;
+
+	if (!flow || !way)
+		return 0;
+	stamp = sl_way_stamp(bpf_ktime_get_ns());
+	if (seq + 1 == flow->conn.next_seq)
+		failed = conn_syn_repeated(&flow->conn, stamp - (__u32)(SL_LOAD(*way) >> 32));
+	if (flow->conn.state == SL_TCP_SYN_SENT)
+		sl_way_set(way, SL_WAY_OPENING, stamp);
+	node = failed ? sl_node_at(flow->conn.node) : NULL;
+	return node && sl_flow_may_retry(flow, node->pool) ? node->pool : 0;
+}
+
+/* A SYN of a known flow that goes on. */
+static __always_inline int open_again(void *ctx, bool tc, struct sl_scratch *room, __u32 index,
+				      struct sl_counters *row)
+{
+	__u32 pool = sl_open_repeated(index, room->handover.seq);
+	struct sl_flow *flow = pool ? sl_flow_at(index) : NULL;
+
+	if (flow &&
+	    sl_balance_choose(room->handover.hash, pool, room->handover.ip_v6, flow->conn.node) &&
+	    sl_flow_rebind(index))
+		row->v[SL_COUNTER_RETRY_MOVED]++;
+	return open_send(ctx, tc, room, index, row);
+}
+
+static __always_inline int sl_open(void *ctx, bool tc)
+{
+	struct sl_counters *row = sl_counters_row();
+	struct sl_scratch *room = sl_scratch_row();
+	__u32 found;
+
+	if (!row || !room)
+		return sl_hook_pass(tc);
+	found = room->handover.index;
+	if (found && room->handover.is_syn) {
+		if (!sl_open_replaceable(found - 1, room->handover.seq))
+			return open_again(ctx, tc, room, found - 1, row);
+		sl_flow_close(found - 1);
+	} else if (found) { /* a SYN with other flags: as any packet of the flow */
+		return sl_step(ctx, tc, SL_STEP_SEND, row);
+	}
+	return open_new(ctx, tc, room, row);
+}
+
+/* The step SEND. */
+static __always_inline int sl_send(void *ctx, bool tc)
+{
+	struct sl_counters *row = sl_counters_row();
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_packet packet;
+	struct sl_cursor cursor;
+	enum sl_parse parse;
+
+	if (!row || !room || !room->handover.index)
+		return sl_hook_pass(tc);
+	parse = sl_parse_packet(ctx, tc, &cursor, &packet);
+	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	if (room->handover.fresh)
+		return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row);
+	return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, false, row);
+}
+
+#endif

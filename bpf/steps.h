@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * steps.h - the programs that a packet may be handed on to, and the way there.
+ *
+ * Packets of known flows are done with in the first program; what is rarer lives in programs of its
+ * own, reached by tail call: each has a stack and a verifier's budget of its own, and none of it is
+ * walked with the first. What they tell each other stands in struct sl_handover; a step that needs the
+ * packet itself parses it again. The stack is short: a step that chooses a node (five frames deep)
+ * leaves the packet to another step.
+ *
+ * The arrays of programs belong to one load of the object and are not pinned: an upgrade brings its
+ * own, so a packet never runs half of two versions.
+ */
+#ifndef SL_BPF_STEPS_H
+#define SL_BPF_STEPS_H
+
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+enum sl_step {
+	SL_STEP_OPEN = 0, /* a packet without a flow, or a SYN of a known one: open.h */
+	SL_STEP_SEND,	  /* a packet of the flow that OPEN opened: open.h */
+	SL_STEP_TUNNEL,	  /* a packet of a flow in mode ipip or gue: tunnel.h */
+	SL_STEP_ICMP,	  /* icmp.h */
+	SL_STEP_RETRY,	  /* a RST from the node that answers a SYN: retry.h */
+	SL_STEP_REFUSE,	  /* a new flow that found no node, or a flow of a dead one: refuse.h */
+	SL_STEP_CONTROL,  /* UDP to the port of beacons: beacon.h */
+	SL_STEP_TOO_BIG,  /* a packet that does not fit the way out: refuse.h */
+	SL_STEP_COOKIE,	  /* a SYN that must prove its source: guard.h */
+	SL_STEPS
+};
+
+/* Counts the reason of a pass or a drop, and gives the hook's verdict for it. */
+static __always_inline int sl_unforwarded(bool tc, struct sl_counters *row, __u32 reason)
+{
+	if (reason >= SL_COUNTER_COUNT)
+		reason = SL_COUNTER_DROP_INTERNAL;
+	row->v[reason & (SL_COUNTER_SLOTS - 1)]++;
+	return reason >= SL_COUNTER_PASS_NOT_IP && reason <= SL_COUNTER_PASS_NEIGHBOUR
+		       ? sl_hook_pass(tc)
+		       : sl_hook_drop(tc);
+}
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * table.h - the flow table: places for flows, found by the client's side and by the node's side.
+ *
+ * `flows` is an array of sets of eight ways (abi.h). A flow lives in one of two sets, by two parts
+ * of its hash: the first while that has room, else the second; way 0 of the first then carries the
+ * overflow bit for good, so that a look for what is not there reads one line in most cases. At
+ * three quarters full about 1 flow in 30 lives in its second set, and none is pushed out.
+ *
+ *   way       -> claimed     sl_table_claim(): compare-and-swap to OPENING without a tag
+ *   claimed   -> a flow      sl_table_publish(): the tag, after the row was written
+ *   a flow    -> free        sl_table_release(): kind FREE, no tag
+ *   a flow    -> claimed     by sl_table_claim(), when both sets are full; see below
+ *
+ * Full. A place is taken, in this order: a free way; a flow that is silent for longer than its kind
+ * may be (flow.syn_ms, flow.closing_ms, flow.idle_ms, flow.udp_ms of the pool that asks): counted
+ * as expired; else the one that is silent longest among those that are opening, else closing, else
+ * UDP, else open: counted as evicted. So a flood of SYNs pushes out SYNs. A new flow always gets a
+ * place, unless other CPUs win every race for one.
+ *
+ * A reader finds a flow by tag and whole key; it may meet a row that another CPU is about to
+ * rewrite only when that flow was silent longest of sixteen.
+ *
+ * `ports` has the same number of sets, one possible set for a (node, our address, port, protocol).
+ * Its entry is also the reservation of the port: two CPUs that took the same port at the same
+ * moment both look again, and the one in the higher way withdraws.
+ *
+ * Lines touched: a packet to the node: way words, row. From the node: port set, row. A new flow:
+ * way words, port set, row.
+ */
+#ifndef SL_BPF_TABLE_H
+#define SL_BPF_TABLE_H
+
+#include "bpf/hash.h"
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+
+#define SL_WAY_STAMP_SHIFT 20u /* of CLOCK_MONOTONIC */
+#define SL_WAY_REFRESH	   256u
+#define SL_WAY_TAG_SHIFT   16u
+#define SL_WAY_KIND_SHIFT  13u
+#define SL_WAY_OVERFLOW	   (1ull << 12)
+#define SL_WAY_SEQUENCE	   0xfffull
+#define SL_CLAIM_TRIES	   4
+
+static __always_inline __u32 sl_way_stamp(__u64 now_ns)
+{
+	return (__u32)(now_ns >> SL_WAY_STAMP_SHIFT);
+}
+
+static __always_inline __u32 sl_way_kind(__u64 word)
+{
+	return (__u32)(word >> SL_WAY_KIND_SHIFT) & 7u;
+}
+
+static __always_inline __u32 sl_way_tag(__u64 word)
+{
+	return (__u32)(word >> SL_WAY_TAG_SHIFT) & 0xffffu;
+}
+
+static __always_inline __u64 way_pack(__u32 stamp, __u32 tag, __u32 kind, __u64 old, __u32 step)
+{
+	return (__u64)stamp << 32 | (__u64)tag << SL_WAY_TAG_SHIFT |
+	       (__u64)kind << SL_WAY_KIND_SHIFT | (old & SL_WAY_OVERFLOW) |
+	       ((old + step) & SL_WAY_SEQUENCE);
+}
+
+static __always_inline __u64 sl_key_hash(const struct sl_flow_key *key, __u64 seed)
+{
+	return sl_hash_tuple(key->src.w, key->dst.w, (__u32)key->sport << 16 | key->dport,
+			     key->proto, seed);
+}
+
+static __always_inline __u32 hash_tag(__u64 hash)
+{
+	__u32 tag = (__u32)hash & 0xffffu;
+
+	return tag ? tag : 1;
+}
+
+static __always_inline __u32 hash_set(__u64 hash, __u32 sets)
+{
+	return sl_hash_scale((__u32)(hash >> 32), sets);
+}
+
+static __always_inline __u32 hash_second_set(__u64 hash, __u32 sets)
+{
+	return sl_hash_scale((__u32)(hash >> 8) * 0x9e3779b1u, sets);
+}
+
+static __always_inline struct sl_flow_set *sl_set_at(__u32 number)
+{
+	return bpf_map_lookup_elem(&flows, &number);
+}
+
+/* The row of an index; the caller knows the flow is there. */
+static __always_inline struct sl_flow *sl_flow_at(__u32 index)
+{
+	struct sl_flow_set *set = sl_set_at(index / SL_FLOW_WAYS);
+
+	return set ? &set->flow[index % SL_FLOW_WAYS] : NULL;
+}
+
+static __always_inline __u64 *sl_way_at(__u32 index)
+{
+	struct sl_flow_set *set = sl_set_at(index / SL_FLOW_WAYS);
+
+	return set ? &set->way[index % SL_FLOW_WAYS] : NULL;
+}
+
+static __always_inline bool addr_equal(const struct sl_addr *a, const struct sl_addr *b)
+{
+	return !((a->w[3] ^ b->w[3]) | (a->w[2] ^ b->w[2]) | (a->w[1] ^ b->w[1]) |
+		 (a->w[0] ^ b->w[0]));
+}
+
+static __always_inline bool flow_is(const struct sl_flow *flow, const struct sl_flow_key *key)
+{
+	return flow->client_port == key->sport && flow->vip_port == key->dport &&
+	       flow->proto == key->proto && addr_equal(&flow->client, &key->src) &&
+	       addr_equal(&flow->vip, &key->dst);
+}
+
+/* Index + 1 of the flow with this key in one set, or 0. */
+static __always_inline __u32 find_in(__u32 number, __u32 tag, const struct sl_flow_key *key,
+				     __u64 *ret_first)
+{
+	struct sl_flow_set *set = sl_set_at(number);
+	__u32 way;
+
+	if (!set)
+		return 0;
+	*ret_first = SL_LOAD(set->way[0]);
+#pragma unroll
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		if (sl_way_tag(SL_LOAD(set->way[way])) == tag && flow_is(&set->flow[way], key))
+			return number * SL_FLOW_WAYS + way + 1;
+	}
+	return 0;
+}
+
+/*
+ * The flow with this key, as the client's packets carry it. Returns its index + 1, or 0. A function
+ * of its own: the verifier walks what follows once, not once for each way.
+ */
+__attribute__((noinline)) __u32 sl_table_find(struct sl_flow_key *key, __u64 hash, __u32 sets)
+{
+	__u32 tag = hash_tag(hash);
+	__u64 first = 0;
+	__u32 found;
+
+	if (!key)
+		return 0;
+	found = find_in(hash_set(hash, sets), tag, key, &first);
+	if (found || !(first & SL_WAY_OVERFLOW))
+		return found;
+	return find_in(hash_second_set(hash, sets), tag, key, &first);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+/* How long a flow of a kind may be silent, in stamps. */
+static __always_inline __u32 limit_of(__u32 pool, __u32 kind)
+{
+	__u64 limit_ms = kind == SL_WAY_OPENING	  ? SL_TUNABLE(pool, FLOW_SYN_MS)
+			 : kind == SL_WAY_CLOSING ? SL_TUNABLE(pool, FLOW_CLOSING_MS)
+			 : kind == SL_WAY_UDP	  ? SL_TUNABLE(pool, FLOW_UDP_MS)
+						  : SL_TUNABLE(pool, FLOW_IDLE_MS);
+
+	return (__u32)(limit_ms - limit_ms / 22); /* 1 ms is 0.954 stamps */
+}
+
+/* Which goes first when all are alive; higher goes first. The age decides among equals. */
+static __always_inline __u64 way_badness(__u64 word, __u32 stamp)
+{
+	__u32 kind = sl_way_kind(word);
+	__u32 age = stamp - (__u32)(word >> 32);
+	__u64 rank = kind == SL_WAY_OPENING ? 3 : kind == SL_WAY_CLOSING ? 2 : kind == SL_WAY_UDP;
+
+	return rank << 32 | ((__s32)age < 0 ? 0 : age);
+}
+
+/* A free way of the set: index + 1, or 0. */
+static __always_inline __u32 free_in(__u32 number)
+{
+	struct sl_flow_set *set = sl_set_at(number);
+	__u32 way;
+
+	if (!set)
+		return 0;
+#pragma unroll
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		if (sl_way_kind(SL_LOAD(set->way[way])) == SL_WAY_FREE)
+			return number * SL_FLOW_WAYS + way + 1;
+	}
+	return 0;
+}
+
+/* The way of a full set that may go first: its badness << 3 | way. */
+__attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp)
+{
+	struct sl_flow_set *set = sl_set_at(number);
+	__u64 worst = 0;
+	__u32 at = 0, way;
+
+	if (!set)
+		return 0;
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		__u64 bad = way_badness(SL_LOAD(set->way[way]), stamp);
+
+		if (bad >= worst) {
+			worst = bad;
+			at = way;
+		}
+	}
+	return worst << 3 | at;
+}
+
+static __always_inline bool way_expired(__u64 word, __u32 stamp, __u32 pool)
+{
+	__u32 age = stamp - (__u32)(word >> 32);
+
+	return (__s32)age > 0 && age > limit_of(pool, sl_way_kind(word));
+}
+
+/* One attempt to take the way at `index`. Returns its old word, or ~0 when another CPU won. */
+static __always_inline __u64 claim_at(__u32 index, __u32 stamp)
+{
+	__u64 *way = sl_way_at(index);
+	__u64 old;
+
+	if (!way)
+		return ~0ull;
+	old = SL_LOAD(*way);
+	if (__sync_val_compare_and_swap(way, old, way_pack(stamp, 0, SL_WAY_OPENING, old, 1)) !=
+	    old)
+		return ~0ull;
+	return old;
+}
+
+static __always_inline void set_overflow(__u32 number)
+{
+	struct sl_flow_set *set = sl_set_at(number);
+
+	if (set && !(SL_LOAD(set->way[0]) & SL_WAY_OVERFLOW))
+		__sync_fetch_and_or(&set->way[0], SL_WAY_OVERFLOW);
+}
+
+/*
+ * Which way to take: index + 1. With both sets full the worse of the two worst; an expired one of
+ * the first set is preferred.
+ */
+static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, __u32 pool)
+{
+	__u32 first = hash_set(hash, sets), second = hash_second_set(hash, sets);
+	__u32 found = free_in(first);
+	__u64 worst_first, worst_second;
+	__u64 *way;
+
+	if (found)
+		return found;
+	worst_first = sl_table_worst(first, stamp);
+	found = first * SL_FLOW_WAYS + (worst_first & 7) + 1;
+	way = sl_way_at(found - 1);
+	if (way && way_expired(SL_LOAD(*way), stamp, pool))
+		return found;
+	set_overflow(first);
+	found = free_in(second);
+	if (found)
+		return found;
+	worst_second = sl_table_worst(second, stamp);
+	if (worst_second >> 3 > worst_first >> 3)
+		return second * SL_FLOW_WAYS + (worst_second & 7) + 1;
+	return first * SL_FLOW_WAYS + (worst_first & 7) + 1;
+}
+
+/* Shows the row of a claimed way, which the caller has filled. */
+static __always_inline void sl_table_publish(__u32 index, __u64 hash, __u32 kind, __u32 stamp)
+{
+	__u64 *way = sl_way_at(index);
+	__u64 old;
+	int tries;
+
+	if (!way)
+		return;
+	/* The overflow bit may come in between. */
+	for (tries = 0; tries < SL_CLAIM_TRIES; tries++) {
+		old = SL_LOAD(*way);
+		if (__sync_val_compare_and_swap(
+			    way, old, way_pack(stamp, hash_tag(hash), kind, old, 0)) == old)
+			return;
+	}
+}
+
+/* Changes kind and stamp of a flow's way; sl_way_kind FREE forgets it. */
+static __always_inline bool sl_way_set(__u64 *way, __u32 kind, __u32 stamp)
+{
+	__u64 old = SL_LOAD(*way);
+	__u32 tag = kind == SL_WAY_FREE ? 0 : sl_way_tag(old);
+
+	return __sync_val_compare_and_swap(way, old, way_pack(stamp, tag, kind, old, 0)) == old;
+}
+
+/* ---- the node's side ----------------------------------------------------------------------- */
+
+static __always_inline struct sl_port_set *port_set_at(__u64 hash, __u32 sets)
+{
+	__u32 number = hash_set(hash, sets);
+
+	return bpf_map_lookup_elem(&ports, &number);
+}
+
+/* Index + 1 of the flow whose node sends packets with this key, or 0. */
+__attribute__((noinline)) __u32 sl_ports_find(struct sl_flow_key *key, __u64 hash, __u32 sets)
+{
+	struct sl_port_set *set = port_set_at(hash, sets);
+	__u32 way;
+
+	if (!key || !set)
+		return 0;
+#pragma unroll
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		__u64 word = SL_LOAD(set->way[way]);
+		struct sl_node_state *node;
+		struct sl_flow *flow;
+
+		if (word >> 32 != (__u32)hash || !(__u32)word)
+			continue;
+		flow = sl_flow_at((__u32)word - 1);
+		if (!flow || flow->nat_port != key->dport || flow->proto != key->proto)
+			continue;
+		node = sl_node_at(flow->conn.node);
+		if (node && node->endpoint.port == key->sport &&
+		    addr_equal(&node->endpoint.addr, &key->src))
+			return (__u32)word;
+	}
+	return 0;
+}
+
+/*
+ * Reserves the port of `hash` for the flow at `index`. Returns 1, or 0: taken, or no room in its
+ * set.
+ */
+__attribute__((noinline)) int sl_ports_reserve(__u64 hash, __u32 index, __u32 sets)
+{
+	struct sl_port_set *set = port_set_at(hash, sets);
+	__u64 word = hash << 32 | (index + 1);
+	__u32 way, at = SL_FLOW_WAYS;
+
+	if (!set)
+		return 0;
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		__u64 old = SL_LOAD(set->way[way]);
+
+		if (!old && at == SL_FLOW_WAYS)
+			at = way;
+		if (old && old >> 32 == (__u32)hash)
+			return 0;
+	}
+	if (at >= SL_FLOW_WAYS || __sync_val_compare_and_swap(&set->way[at], 0, word) != 0)
+		return 0;
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		__u64 other = SL_LOAD(set->way[way]);
+
+		if (way < at && other && other >> 32 == (__u32)hash) {
+			__sync_val_compare_and_swap(&set->way[at], word, 0);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+/* Gives the port of `hash` back, if it is the flow's at `index`. Always returns 0. */
+__attribute__((noinline)) int sl_ports_release(__u64 hash, __u32 index, __u32 sets)
+{
+	struct sl_port_set *set = port_set_at(hash, sets);
+	__u64 word = hash << 32 | (index + 1);
+	__u32 way;
+
+	if (!set)
+		return 0;
+	for (way = 0; way < SL_FLOW_WAYS; way++) {
+		if (SL_LOAD(set->way[way]) == word)
+			__sync_val_compare_and_swap(&set->way[way], word, 0);
+	}
+	return 0;
+}
+
+#endif

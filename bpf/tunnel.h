@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tunnel.h - modes ipip and gue.
+ */
+#ifndef SL_BPF_TUNNEL_H
+#define SL_BPF_TUNNEL_H
+
+#include "bpf/lane.h"
+
+static __always_inline int sl_tunnel(void *ctx, bool tc)
+{
+	struct sl_counters *row = sl_counters_row();
+
+	return row ? sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL) : sl_hook_pass(tc);
+}
+
+#endif
