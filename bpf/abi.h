@@ -28,7 +28,7 @@
  *   conns       LRU_HASH       struct sl_flow_key   struct sl_local_conn       no    kernel
  *   sources     ARRAY          hash of the source   struct sl_source           yes   kernel
  *   services_guard ARRAY       service index        struct sl_service_guard    yes   kernel
- *   prefixes    LPM_TRIE       struct sl_prefix     u32 enum sl_prefix_rule    no    operator
+ *   prefixes    LPM_TRIE       struct sl_prefix     u32 rule, SL_PREFIX_*      no    operator, loader
  *   beacon_keys ARRAY          0, 1                 struct sl_beacon_key       no    loader, daemon
  *   events      RINGBUF        -                    struct sl_event            -     kernel
  *   trace_filter ARRAY         u32 0                struct sl_trace_filter     yes   operator
@@ -466,6 +466,13 @@ enum sl_prefix_rule {
 	SL_PREFIX_ALLOW = 1, /* never limited */
 	SL_PREFIX_DENY = 2,  /* new flows are dropped */
 };
+
+/*
+ * Value of `prefixes`: the rule, and whether the configuration file made the entry. Entries of the
+ * file leave with it; those that an operator made by hand stay.
+ */
+#define SL_PREFIX_RULE	  0xffu	    /* mask: enum sl_prefix_rule */
+#define SL_PREFIX_OF_FILE (1u << 8) /* mind the mask when comparing */
 
 /* A token bucket; changed by compare-and-swap: tick (>> 20) << 32 | tokens * 256. */
 struct sl_source {

@@ -15,6 +15,7 @@
 #define SL_NODES_MAX	     4096u /* slots of the `nodes` map; slot 0 is never used */
 #define SL_POOLS_MAX	     256u  /* slots of the `pools` map; slot 0 is never used */
 #define SL_POOL_NODES_MAX    4096u /* nodes in one pool */
+#define SL_ENDPOINTS_MAX     8192u /* entries of `endpoints`: a node's TCP and its UDP one */
 #define SL_SERVICES_MAX	     512u
 #define SL_FLOWS_MAX_DEFAULT 262144u /* flows in the table; `sluice up` may resize */
 #define SL_FLOWS_MAX	     16777216u

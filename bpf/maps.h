@@ -64,7 +64,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SL_NODES_MAX);
+	__uint(max_entries, SL_ENDPOINTS_MAX);
 	__type(key, struct sl_endpoint);
 	__type(value, __u32);
 } endpoints SEC(".maps");
