@@ -26,6 +26,7 @@
 #define SL_SOURCES_MAX	     65536u /* rows of the guard's source buckets */
 #define SL_PREFIXES_MAX	     16384u /* of the allow and deny lists */
 #define SL_SERVER_IDS_MAX    65536u /* QUIC server ids */
+#define SL_BEACON_KEYS_MAX   2u	    /* active at once, so that one can be rotated */
 #define SL_RETRIES_MAX	     7	    /* nodes that one SYN may try after the first */
 #define SL_TRACE_RING_BYTES  (1024u * 1024u)
 #define SL_MAGLEV_SIZE_MAX   65537u /* largest lookup table (prime) */

@@ -23,6 +23,9 @@
 #define SL_CONFIG_CHAIN_MAX   8u   /* pools in the fallback chain of one route */
 #define SL_CONFIG_NAME_MAX    63u  /* pools */
 #define SL_CONFIG_MODEL_MAX   127u /* models: longer, they carry an organisation's name */
+#define SL_CONFIG_URL_MAX     255u
+#define SL_CONFIG_TARGETS_MAX 64u /* balancers that one host sends beacons to */
+#define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
 
 enum sl_io_backend {
 	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
@@ -30,11 +33,25 @@ enum sl_io_backend {
 	SL_IO_EPOLL = 2,
 };
 
+/* Where the fast lane attaches; `sluice up --hook` overrides it. */
+enum sl_config_hook {
+	SL_CONFIG_HOOK_AUTO = 0, /* by device */
+	SL_CONFIG_HOOK_NATIVE = 1,
+	SL_CONFIG_HOOK_GENERIC = 2,
+	SL_CONFIG_HOOK_TC = 3,
+};
+
+enum sl_config_protocol {
+	SL_CONFIG_PROTOCOL_TCP = 0,
+	SL_CONFIG_PROTOCOL_UDP = 1,
+};
+
 struct sl_config_node {
-	struct sl_endpoint endpoint;
-	const char *text; /* "10.0.0.7:8000" as written */
-	uint32_t weight;  /* 1..1000, default 1 */
-	unsigned line;	  /* in the file */
+	struct sl_endpoint endpoint; /* proto is TCP; see topology.h for its UDP twin */
+	const char *text;	     /* "10.0.0.7:8000" as written */
+	uint32_t weight;	     /* 1..1000, default 1 */
+	uint32_t server_id;	     /* in QUIC connection ids, 1..65535; 0: none */
+	unsigned line;		     /* in the file */
 	unsigned column;
 };
 
@@ -43,16 +60,20 @@ struct sl_config_pool {
 	const char *model; /* name the nodes know the model by; NULL: as the client said */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
+	enum sl_mode mode;		    /* of all its nodes */
+	uint32_t spill;			    /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	unsigned line;
 	unsigned column;
 };
 
 struct sl_config_service {
-	struct sl_endpoint endpoint;
+	struct sl_endpoint endpoint; /* its proto says TCP or UDP */
 	const char *text;
 	enum sl_lane lane;
-	uint32_t pool; /* index into pools; UINT32_MAX for the smart lane */
+	enum sl_config_protocol protocol; /* as in endpoint.proto */
+	uint32_t quic;			  /* 1: flows follow the server ids of connection ids */
+	uint32_t pool;			  /* index into pools; UINT32_MAX for the smart lane */
 	unsigned line;
 	unsigned column;
 };
@@ -71,6 +92,43 @@ struct sl_config_route {
 	uint32_t attempts_max;		 /* over the whole chain, the first included */
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
+	unsigned line;
+	unsigned column;
+};
+
+struct sl_config_beacon_key {
+	uint32_t id;
+	uint64_t key[2]; /* never both 0; secret */
+	unsigned line;
+	unsigned column;
+};
+
+/* A node of this host that its daemon sends beacons for. */
+struct sl_config_report {
+	struct sl_endpoint node;
+	const char *text;	       /* NULL: was complained about */
+	struct sl_endpoint metrics_at; /* where its server answers GET metrics_path over HTTP */
+	const char *metrics_path;      /* NULL: nowhere; its beacons tell that the host lives */
+	unsigned line;
+	unsigned column;
+};
+
+struct sl_config_beacon {
+	uint32_t port; /* balancers: UDP port on which beacons arrive; 0: none */
+	struct sl_config_beacon_key keys[SL_BEACON_KEYS_MAX]; /* the sender uses the first */
+	uint32_t key_count;
+	struct sl_endpoint send_to[SL_CONFIG_TARGETS_MAX]; /* proto UDP */
+	uint32_t send_count;				   /* 0: this host sends none */
+	uint32_t every_ms;
+	struct sl_config_report nodes[SL_CONFIG_REPORTS_MAX];
+	uint32_t node_count;
+};
+
+/* An entry of kernel.allow or kernel.deny. */
+struct sl_config_prefix {
+	struct sl_prefix prefix;
+	enum sl_prefix_rule rule;
+	const char *text; /* as written */
 	unsigned line;
 	unsigned column;
 };
@@ -104,7 +162,15 @@ struct sl_config {
 	uint16_t nat_port_min;
 	uint16_t nat_port_max;
 	uint32_t flows_max;
+	uint32_t conns_max; /* connections of the local stack to nodes that are watched at once */
 	uint64_t seed;
+	enum sl_config_hook hook;
+	enum sl_role role;
+	uint32_t gue_port;
+	uint32_t quic_config; /* config rotation bits of our QUIC connection ids */
+	struct sl_config_beacon beacon;
+	struct sl_config_prefix *prefixes; /* allow, then deny */
+	uint32_t prefix_count;
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* global row: defaults filled in */
 
 	struct sl_config_pool *pools;

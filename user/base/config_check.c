@@ -17,6 +17,19 @@ struct place {
 	unsigned column;
 };
 
+static bool is_same_port(const struct place *a, const struct place *b)
+{
+	return memcmp(&a->endpoint.addr, &b->endpoint.addr, sizeof(a->endpoint.addr)) == 0 &&
+	       a->endpoint.port == b->endpoint.port;
+}
+
+/* A TCP and a UDP service may share a port; a node may not share one with either. */
+static bool is_clash(const struct place *a, const struct place *b)
+{
+	return a->pool != NULL || b->pool != NULL || a->endpoint.proto == b->endpoint.proto;
+}
+
+/* By address, port, protocol and place. */
 static int compare_places(const void *left, const void *right)
 {
 	const struct place *a = left;
@@ -97,62 +110,15 @@ static void check_endpoints(const struct sl_config *config, struct sl_report *re
 	count = collect(config, places);
 	qsort(places, count, sizeof(*places), compare_places);
 	for (size_t i = 1; i < count; i++) {
-		if (!sl_address_equal(&places[first].endpoint, &places[i].endpoint))
-			first = i;
-		else
-			complain_twice(report, &places[first], &places[i]);
+		size_t other = is_same_port(&places[first], &places[i]) ? first : i;
+
+		first = other;
+		while (other < i && !is_clash(&places[other], &places[i]))
+			other++;
+		if (other < i)
+			complain_twice(report, &places[other], &places[i]);
 	}
 	free(places);
-}
-
-/* The fast lane rewrites addresses, it does not translate between families. */
-static void check_families(const struct sl_config_service *service,
-			   const struct sl_config_pool *pool, struct sl_report *report)
-{
-	bool v4 = sl_address_is_v4(&service->endpoint.addr);
-
-	for (uint32_t i = 0; i < pool->node_count; i++) {
-		const struct sl_config_node *node = &pool->nodes[i];
-
-		if (node->text == NULL || sl_address_is_v4(&node->endpoint.addr) == v4)
-			continue;
-		sl_report_add(report, service->line, service->column,
-			      "service %s: the fast lane cannot lead to node %s of pool \"%s\", "
-			      "line %u: IPv4 and IPv6 do not mix (use the smart lane, or a pool of "
-			      "%s nodes)",
-			      service->text, node->text, pool->name, node->line,
-			      v4 ? "IPv4" : "IPv6");
-		return; /* one is enough to see why */
-	}
-}
-
-static void check_services(const struct sl_config *config, const struct sl_yaml *root,
-			   struct sl_report *report)
-{
-	const struct sl_yaml_pair *list = sl_yaml_find(root, "services");
-
-	for (uint32_t i = 0; i < config->service_count; i++) {
-		const struct sl_config_service *service = &config->services[i];
-		const struct sl_yaml_pair *said = sl_yaml_find(list->value->items[i], "pool");
-
-		if (service->text == NULL)
-			continue;
-		if (said != NULL && said->value->kind == SL_YAML_NULL)
-			said = NULL;
-		if (service->lane == SL_LANE_FAST && said == NULL)
-			sl_report_add(report, service->line, service->column,
-				      "services[%u]: service %s is on the fast lane and needs the "
-				      "key \"pool\"",
-				      i, service->text);
-		if (service->lane == SL_LANE_SMART && said != NULL)
-			sl_report_add(
-				report, said->mark.line, said->mark.column,
-				"services[%u].pool: the smart lane leads to the daemon, whose "
-				"routes choose the pool (remove the key, or: lane: fast)",
-				i);
-		if (service->lane == SL_LANE_FAST && service->pool != UINT32_MAX)
-			check_families(service, &config->pools[service->pool], report);
-	}
 }
 
 static void check_routes(const struct sl_config *config, struct sl_report *report)
@@ -212,13 +178,14 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	const struct sl_yaml_pair *pools = sl_yaml_find(root, "pools");
 
 	check_endpoints(config, report);
-	check_services(config, root, report);
+	sl_config_check_kernel(config, root, report);
 	check_routes(config, report);
 	check_tunables(config, NULL, root, report);
 	for (uint32_t i = 0; i < config->pool_count; i++)
 		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
 	/* A file that was to have some and got them wrong has been told so. */
-	if (config->route_count == 0 && config->service_count == 0 && report->count == 0)
+	if (config->route_count == 0 && config->service_count == 0 &&
+	    config->role != SL_ROLE_NODE && config->beacon.send_count == 0 && report->count == 0)
 		sl_report_add(report, 0, 0,
 			      "nothing to do: at least one entry under \"routes\" or \"services\" "
 			      "is needed");

@@ -14,4 +14,8 @@
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report);
 
+/* The part about services, modes, spills, server ids, prefixes and beacons. */
+void sl_config_check_kernel(const struct sl_config *config, const struct sl_yaml *root,
+			    struct sl_report *report);
+
 #endif

@@ -18,9 +18,16 @@
 #define NODE(member)  offsetof(struct sl_config_node, member)
 #define SERVE(member) offsetof(struct sl_config_service, member)
 #define ROUTE(member) offsetof(struct sl_config_route, member)
+#define BKEY(member)  offsetof(struct sl_config_beacon_key, member)
+#define BNODE(member) offsetof(struct sl_config_report, member)
 
 static const char *const io_choices[] = {"auto", "io_uring", "epoll", NULL};
 static const char *const lane_choices[] = {"", "smart", "fast", NULL}; /* enum sl_lane */
+static const char *const hook_choices[] = {"auto", "native", "generic", "tc", NULL};
+static const char *const role_choices[] = {"balancer", "node", NULL};	      /* enum sl_role */
+static const char *const mode_choices[] = {"nat", "l2", "ipip", "gue", NULL}; /* enum sl_mode */
+static const char *const protocol_choices[] = {"tcp", "udp", NULL};
+static const char *const bool_choices[] = {"false", "true", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
 const struct sl_config_key sl_config_keys[] = {
@@ -119,15 +126,79 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Source ports towards the nodes, for each node apart. They must lie outside "
 	 "net.ipv4.ip_local_port_range (32768-60999 by default), else the host's own connections "
 	 "collide with them."},
-	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "flows", ROOT(flows_max), "262144", 1024, 16777216, NULL,
-	 false, NULL,
-	 "Entries of the flow table, two for each connection of the fast lane; the oldest give "
-	 "way. "
-	 "One takes about 200 bytes of kernel memory."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "flows", ROOT(flows_max), "262144", 1024, SL_FLOWS_MAX,
+	 NULL, false, NULL,
+	 "Flows of the fast lane that are known at the same time; each takes about 107 bytes of "
+	 "kernel memory. Where there is no room, the flow that was silent for longest gives way. "
+	 "Counts when the maps are made: `sluice down`, then `sluice up`."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "conns", ROOT(conns_max), "65536", 1024, SL_FLOWS_MAX,
+	 NULL, false, NULL,
+	 "Connections of this host itself (the daemon's) to nodes that are watched at the same "
+	 "time; each takes about 130 bytes of kernel memory. As `flows` otherwise."},
 	{SL_CONFIG_KERNEL, SL_CONFIG_U64, "seed", ROOT(seed), "0", 0, UINT64_MAX, NULL, false,
 	 "a number",
 	 "Seed of the flow hashes. Balancers behind one ECMP group need the same value; 0 lets "
 	 "`sluice up` draw one."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_CHOICE, "hook", ROOT(hook), "auto", 0, 0, hook_choices, false,
+	 NULL,
+	 "Where the fast lane attaches: XDP in the driver (`native`), XDP behind it (`generic`) or "
+	 "TC (`tc`). `auto` chooses for each device and says why; `sluice up --hook` overrides."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_CHOICE, "role", ROOT(role), "balancer", 0, 0, role_choices,
+	 false, NULL,
+	 "`balancer` spreads flows over nodes. `node` is for an inference host behind balancers of "
+	 "the modes ipip and gue: it takes tunnels apart and passes a packet of a connection that "
+	 "it does not hold on to the second candidate, so give it the balancers' pools, services "
+	 "and seed."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "gue_port", ROOT(gue_port), "6080", 1, 65535, NULL, false,
+	 NULL,
+	 "UDP port of the tunnels of mode gue, equal on balancers and nodes. 6080 is registered "
+	 "for it."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "quic_config", ROOT(quic_config), "0", 0, 6, NULL, false,
+	 NULL,
+	 "Config rotation bits of connection ids that carry a server id of ours, for services with "
+	 "`quic: true`. 7 is not possible: it marks ids that carry none."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_PREFIXES, "allow", 0, NULL, SL_PREFIX_ALLOW, SL_PREFIXES_MAX,
+	 NULL, false, "a list of prefixes, like 10.0.0.0/8 or fd00::/8",
+	 "Clients that the guard never limits. The longest prefix that matches counts."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_PREFIXES, "deny", 0, NULL, SL_PREFIX_DENY, SL_PREFIXES_MAX,
+	 NULL, false, "a list of prefixes, like 10.0.0.0/8 or fd00::/8",
+	 "Clients whose new flows are dropped; those that they have go on."},
+	{SL_CONFIG_KERNEL, SL_CONFIG_SECTION_MAP, "beacon", 0, NULL, SL_CONFIG_BEACON, 0, NULL,
+	 false, "a map",
+	 "Load beacons: inference hosts tell balancers how busy their servers are."},
+
+	{SL_CONFIG_BEACON, SL_CONFIG_U32, "listen", ROOT(beacon.port), "0", 0, 65535, NULL, false,
+	 NULL,
+	 "Balancers: UDP port on which beacons arrive; the kernel plane takes them before the "
+	 "stack sees them. 0: none are taken."},
+	{SL_CONFIG_BEACON, SL_CONFIG_BEACON_KEYS, "keys", 0, NULL, 0, SL_BEACON_KEYS_MAX, NULL,
+	 false, "a list of up to 2 {id, key}",
+	 "Keys of the beacons. Both are taken, the first one signs. To change a key, add the new "
+	 "one behind the old one everywhere, then put it first, then take the old one away."},
+	{SL_CONFIG_BEACON, SL_CONFIG_BEACON_TARGETS, "send_to", 0, NULL, 0, SL_CONFIG_TARGETS_MAX,
+	 NULL, false, "ADDRESS:PORT, or a list of them",
+	 "Inference hosts: the balancers that the daemon sends beacons to."},
+	{SL_CONFIG_BEACON, SL_CONFIG_U32, "every_ms", ROOT(beacon.every_ms), "200", 10, 60000, NULL,
+	 false, NULL,
+	 "Time between two beacons of a node, in ms. Well below the tunable beacon.stale_ms of the "
+	 "balancers, so that one lost packet is no signal."},
+	{SL_CONFIG_BEACON, SL_CONFIG_BEACON_NODES, "nodes", 0, NULL, 0, SL_CONFIG_REPORTS_MAX, NULL,
+	 false, "a list of {node, metrics}",
+	 "Inference hosts: the servers of this host, each under the address by which the balancers "
+	 "know it."},
+
+	{SL_CONFIG_BEACON_KEY, SL_CONFIG_U32, "id", BKEY(id), NULL, 0, UINT32_MAX, NULL, true, NULL,
+	 "Names the key in the beacon."},
+	{SL_CONFIG_BEACON_KEY, SL_CONFIG_SECRET, "key", BKEY(key), NULL, 0, 0, NULL, true,
+	 "32 hexadecimal digits, like `openssl rand -hex 16` prints",
+	 "The secret, best as `${NAME}` from the environment."},
+
+	{SL_CONFIG_BEACON_NODE, SL_CONFIG_ENDPOINT, "node", BNODE(node), NULL, 0, 0, NULL, true,
+	 "ADDRESS:PORT, numeric", "The node as the balancers' pools name it."},
+	{SL_CONFIG_BEACON_NODE, SL_CONFIG_URL, "metrics", 0, NULL, 0, SL_CONFIG_URL_MAX, NULL,
+	 false, "http://ADDRESS:PORT/PATH, numeric",
+	 "Where its server shows its Prometheus metrics. Without it the beacons tell only that the "
+	 "host lives."},
 
 	{SL_CONFIG_POOL, SL_CONFIG_MODEL, "model", POOL(model), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
 	 false, "a model's name",
@@ -135,14 +206,28 @@ const struct sl_config_key sl_config_keys[] = {
 	 "get the name that the client said."},
 	{SL_CONFIG_POOL, SL_CONFIG_TUNABLE_MAP, "tunables", POOL(tunables), NULL, 0, 0, NULL, false,
 	 "a map of NAME: VALUE", "As at the top, for this pool alone."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "mode", POOL(mode), "nat", 0, 0, mode_choices, false,
+	 NULL,
+	 "How the fast lane reaches the nodes. `nat`: through this host both ways, on any network. "
+	 "The others leave the packet as it is, and the node answers the client itself: `l2` by "
+	 "the node's MAC (same segment), `ipip` and `gue` in a tunnel; the node then has the "
+	 "service's address on its loopback and listens on the service's port."},
+	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
+	 "the name of another pool",
+	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
+	 "are of the same family, IPv4 or IPv6."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
-	 NULL, true, "a list of ADDRESS:PORT or {address, weight}",
+	 NULL, true, "a list of ADDRESS:PORT or {address, weight, server_id}",
 	 "The inference servers. A node belongs to one pool."},
 
 	{SL_CONFIG_NODE, SL_CONFIG_ENDPOINT, "address", NODE(endpoint), NULL, 0, 0, NULL, true,
 	 "ADDRESS:PORT, numeric", "The server's address and port."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "weight", NODE(weight), "1", 1, 1000, NULL, false, NULL,
 	 "Share of the traffic relative to the other nodes of the pool."},
+	{SL_CONFIG_NODE, SL_CONFIG_U32, "server_id", NODE(server_id), NULL, 1, 65535, NULL, false,
+	 NULL,
+	 "The id that this server puts into its QUIC connection ids (two bytes behind the first); "
+	 "no two nodes of the file have the same."},
 
 	{SL_CONFIG_SERVICE, SL_CONFIG_ENDPOINT, "address", SERVE(endpoint), NULL, 0, 0, NULL, true,
 	 "ADDRESS:PORT, numeric", "The virtual address and port."},
@@ -152,6 +237,14 @@ const struct sl_config_key sl_config_keys[] = {
 	 "daemon on this host."},
 	{SL_CONFIG_SERVICE, SL_CONFIG_POOL_NAME, "pool", SERVE(pool), NULL, 0, 0, NULL, false,
 	 "the name of a pool", "The pool of a fast service; nothing for a smart one."},
+	{SL_CONFIG_SERVICE, SL_CONFIG_CHOICE, "protocol", SERVE(protocol), "tcp", 0, 0,
+	 protocol_choices, false, NULL,
+	 "`udp` is for the fast lane alone. The same address may be a TCP and a UDP service, of "
+	 "one pool or of two."},
+	{SL_CONFIG_SERVICE, SL_CONFIG_CHOICE, "quic", SERVE(quic), "false", 0, 0, bool_choices,
+	 false, NULL,
+	 "UDP: a packet whose connection id carries a `server_id` of the pool goes to that node, "
+	 "wherever the client has moved; all others by address and port."},
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_MODEL, "model", ROUTE(model), NULL, 0, SL_CONFIG_MODEL_MAX,
 	 NULL, true, "a model's name", "The name clients ask for, listed by `GET /v1/models`."},
@@ -248,6 +341,9 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
 	[SL_CONFIG_KERNEL] = "kernel",
+	[SL_CONFIG_BEACON] = "kernel.beacon",
+	[SL_CONFIG_BEACON_KEY] = "kernel.beacon.keys[]",
+	[SL_CONFIG_BEACON_NODE] = "kernel.beacon.nodes[]",
 	[SL_CONFIG_POOL] = "pools.NAME",
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",

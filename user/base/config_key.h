@@ -17,6 +17,9 @@ enum sl_config_section {
 	SL_CONFIG_LIMITS,	  /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	  /* struct sl_config */
 	SL_CONFIG_KERNEL,	  /* struct sl_config */
+	SL_CONFIG_BEACON,	  /* struct sl_config */
+	SL_CONFIG_BEACON_KEY,	  /* struct sl_config_beacon_key */
+	SL_CONFIG_BEACON_NODE,	  /* struct sl_config_report */
 	SL_CONFIG_POOL,		  /* struct sl_config_pool */
 	SL_CONFIG_NODE,		  /* struct sl_config_node */
 	SL_CONFIG_SERVICE,	  /* struct sl_config_service */
@@ -34,10 +37,13 @@ enum sl_config_type {
 	SL_CONFIG_CHOICE,  /* uint32_t or enum: index into choices */
 	SL_CONFIG_PATH,	   /* const char *, absolute; max: longest */
 	SL_CONFIG_MODEL,   /* const char *, a model's name */
-	/* The others have a function of their own in config_read.c. */
 	SL_CONFIG_PORTS,
 	SL_CONFIG_ENDPOINT,
+	SL_CONFIG_URL,	  /* metrics_at and metrics_path of struct sl_config_report */
+	SL_CONFIG_SECRET, /* uint64_t[2], 32 hex digits */
+	/* The others have a function of their own in config_read.c or config_kernel.c. */
 	SL_CONFIG_POOL_NAME,
+	SL_CONFIG_SPILL,
 	SL_CONFIG_CHAIN,
 	SL_CONFIG_LISTEN_LIST,
 	SL_CONFIG_DEVICE_LIST,
@@ -47,6 +53,10 @@ enum sl_config_type {
 	SL_CONFIG_NODE_LIST,
 	SL_CONFIG_SERVICE_LIST,
 	SL_CONFIG_ROUTE_LIST,
+	SL_CONFIG_PREFIXES, /* min: enum sl_prefix_rule */
+	SL_CONFIG_BEACON_KEYS,
+	SL_CONFIG_BEACON_TARGETS,
+	SL_CONFIG_BEACON_NODES,
 };
 
 struct sl_config_key {

@@ -19,10 +19,10 @@ struct layout_case {
 	uint64_t size_bytes;
 };
 
-/* Worked out by hand: 64 | 4096 x 512 | 256 x 128 | 256 x 64 x 8 bytes, each from a page on. */
+/* Worked out by hand: 128 | 4096 x 512 | 256 x 192 | 256 x 64 x 8 bytes, each from a page on. */
 static const struct layout_case layouts[] = {
-	{4096, {0, 4096, 2101248, 2134016}, 2265088},
-	{16384, {0, 16384, 2113536, 2146304}, 2277376},
+	{4096, {0, 4096, 2101248, 2150400}, 2281472},
+	{16384, {0, 16384, 2113536, 2162688}, 2293760},
 	{65536, {0, 65536, 2162688, 2228224}, 2359296},
 };
 
