@@ -98,22 +98,27 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 #define SL_ASK_BOUND   2u /* the load bound counts */
 
 /*
- * Is the node's load above its share? A load below SL_BOUND_MIN is never: with few flows the mean
- * says little.
+ * Has the node more than its share of its pool's flows? Fewer than SL_BOUND_MIN are never too many:
+ * with few flows the mean says little.
  */
-static __always_inline bool over_bound(const struct sl_node_state *node, __u32 slot, __u64 now_ns)
+__attribute__((noinline)) int sl_balance_over(__u32 slot)
 {
-	struct sl_pool_state *pool = sl_pool_at(node->pool);
-	__u64 percent = SL_TUNABLE(node->pool, LOAD_BOUND);
-	__u64 load, flows;
+	struct sl_node_state *node = sl_node_at(slot);
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct sl_pool_state *pool;
+	__u64 percent, own, all;
 
+	if (!node)
+		return 0;
+	pool = sl_pool_at(node->pool);
+	percent = SL_TUNABLE(node->pool, LOAD_BOUND);
 	if (!pool || percent < 100)
-		return false;
-	load = sl_node_load(slot);
-	if (load < SL_BOUND_MIN)
-		return false;
-	flows = sl_epoch_sum(pool->flow_epochs, now_ns) + 1;
-	return load * SL_LOAD(pool->weight_sum) * 100 > flows * node->weight * percent;
+		return 0;
+	own = sl_epoch_sum(node->flow_epochs, now_ns);
+	if (own < SL_BOUND_MIN)
+		return 0;
+	all = sl_epoch_sum(pool->flow_epochs, now_ns) + 1;
+	return own * SL_LOAD(pool->weight_sum) * 100 > all * node->weight * percent;
 }
 
 /* Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. */
@@ -131,7 +136,7 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 	if ((flags & SL_ASK_WALKING) &&
 	    sl_breaker_peek(node, room->choice.now_ns / SL_NS_PER_MS) == SL_BREAKER_REFUSE)
 		return 0;
-	if ((flags & SL_ASK_BOUND) && over_bound(node, slot, room->choice.now_ns)) {
+	if ((flags & SL_ASK_BOUND) && sl_balance_over(slot)) {
 		room->choice.bounded = 1;
 		sl_count(SL_COUNTER_GATE_BOUNDED);
 		return 0;

@@ -38,21 +38,15 @@ static __always_inline __u32 kind_of(const struct sl_conn *conn)
 						   : SL_WAY_CLOSING;
 }
 
-/*
- * Brings the way's stamp and kind up to date where they are off. Returns the ms since the stamp;
- * for an opening flow the stamp is that of its last SYN.
- */
-static __always_inline __u32 way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
+/* Brings the way's stamp and kind up to date where they are off. */
+static __always_inline void way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
 {
 	__u64 word = SL_LOAD(*way);
 	__u32 stamp = sl_way_stamp(now_ns);
-	__u32 age = stamp - (__u32)(word >> 32);
+	__s32 age = (__s32)(stamp - (__u32)(word >> 32));
 
-	if ((__s32)age < 0)
-		age = 0;
-	if (age >= SL_WAY_REFRESH || sl_way_kind(word) != kind_of(conn))
+	if (age >= (__s32)SL_WAY_REFRESH || sl_way_kind(word) != kind_of(conn))
 		sl_way_set(way, kind_of(conn), stamp);
-	return age;
 }
 
 /* What the packet says about its flow. Returns true when that is over. */
@@ -74,7 +68,7 @@ static __always_inline bool observe(__u32 index, struct sl_flow *flow,
 		    sl_way_kind(SL_LOAD(*way)) != kind_of(&flow->conn))
 			way_refresh(way, &flow->conn, now_ns);
 	} else {
-		gap_ms = sl_way_stamp(now_ns) - (__u32)(SL_LOAD(*way) >> 32);
+		gap_ms = sl_way_age_ms(SL_LOAD(*way), now_ns);
 		over = sl_conn_sent(&flow->conn, &segment, gap_ms, now_ns, sl_flow_view(flow));
 		way_refresh(way, &flow->conn, now_ns);
 	}

@@ -61,13 +61,13 @@ __attribute__((noinline)) int sl_open_replaceable(__u32 index, __u32 seq)
 	struct sl_flow *flow = sl_flow_at(index);
 	__u64 *way = sl_way_at(index);
 	struct sl_node_state *node;
-	__s32 idle;
+	__u32 idle_ms;
 
 	if (!flow || !way)
 		return 0;
 	node = sl_node_at(flow->conn.node);
-	idle = sl_way_stamp(bpf_ktime_get_ns()) - (__u32)(SL_LOAD(*way) >> 32);
-	if (!sl_conn_replaceable(&flow->conn, node ? node->pool : 0, seq, idle > 0 ? idle : 0))
+	idle_ms = sl_way_age_ms(SL_LOAD(*way), bpf_ktime_get_ns());
+	if (!sl_conn_replaceable(&flow->conn, node ? node->pool : 0, seq, idle_ms))
 		return 0;
 	sl_count(SL_COUNTER_FLOW_REPLACED);
 	return 1;
@@ -80,15 +80,15 @@ __attribute__((noinline)) __u32 sl_open_repeated(__u32 index, __u32 seq)
 	__u64 *way = sl_way_at(index);
 	struct sl_node_state *node;
 	bool failed = false;
-	__u32 stamp;
+	__u64 now_ns;
 
 	if (!flow || !way)
 		return 0;
-	stamp = sl_way_stamp(bpf_ktime_get_ns());
+	now_ns = bpf_ktime_get_ns();
 	if (seq + 1 == flow->conn.next_seq)
-		failed = conn_syn_repeated(&flow->conn, stamp - (__u32)(SL_LOAD(*way) >> 32));
+		failed = conn_syn_repeated(&flow->conn, sl_way_age_ms(SL_LOAD(*way), now_ns));
 	if (flow->conn.state == SL_TCP_SYN_SENT)
-		sl_way_set(way, SL_WAY_OPENING, stamp);
+		sl_way_set(way, SL_WAY_OPENING, sl_way_stamp(now_ns));
 	node = failed ? sl_node_at(flow->conn.node) : NULL;
 	return node && sl_flow_may_retry(flow, node->pool) ? node->pool : 0;
 }

@@ -48,6 +48,14 @@ static __always_inline __u32 sl_way_stamp(__u64 now_ns)
 	return (__u32)(now_ns >> SL_WAY_STAMP_SHIFT);
 }
 
+/* The ms between a stamp and now; 0 when another CPU's clock was ahead. */
+static __always_inline __u32 sl_way_age_ms(__u64 word, __u64 now_ns)
+{
+	__s32 stamps = (__s32)(sl_way_stamp(now_ns) - (__u32)(word >> 32));
+
+	return stamps > 0 ? (__u32)(((__u64)stamps * 1074) >> 10) : 0;
+}
+
 static __always_inline __u32 sl_way_kind(__u64 word)
 {
 	return (__u32)(word >> SL_WAY_KIND_SHIFT) & 7u;

@@ -24,6 +24,8 @@ int sl_apply_begin(const struct sl_object *object)
 	int error = cpus < 0 ? cpus : 0;
 
 	settings.cpu_count = (uint32_t)cpus;
+	settings.flow_sets = sl_object_entries(object, "flows");
+	settings.syn_count = sl_object_entries(object, "syns");
 	if (!error &&
 	    bpf_map_update_elem(sl_object_map(object, "settings"), &zero, &settings, BPF_ANY))
 		error = -errno;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "bpf/limits.h"
 #include "loader/pins.h"
 #include "loader/say.h"
 
@@ -25,7 +26,7 @@ static const char *const program_names[SL_PROGRAM_COUNT] = {
 };
 
 /* The tables that `flows_max` sizes. */
-static const char *const flow_maps[] = {"flows", "conns"};
+static const char *const flow_maps[] = {"flows", "ports"};
 
 /* libbpf's printer has no context argument, hence a static: the newest part of its complaints. */
 static char log_text[LOG_BYTES_MAX];
@@ -113,10 +114,12 @@ static int prepare_maps(struct bpf_object *object, const char *dir, bool reuse, 
 		for (size_t i = 0; i < sizeof(flow_maps) / sizeof(flow_maps[0]); i++) {
 			if (strcmp(bpf_map__name(map), flow_maps[i]))
 				continue;
-			error = bpf_map__set_max_entries(map, flows_max);
+			error = bpf_map__set_max_entries(map, SL_FLOW_SETS(flows_max));
 			if (error)
 				return error;
 		}
+		if (bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
+			continue;
 		error = reuse ? reuse_map(map, dir) : 0;
 		if (error)
 			return error;
@@ -172,6 +175,13 @@ int sl_object_load(const char *dir, bool reuse, uint32_t flows_max, struct sl_ob
 	else
 		*ret_object = object;
 	return error;
+}
+
+uint32_t sl_object_entries(const struct sl_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object->object, name);
+
+	return map ? bpf_map__max_entries(map) : 0;
 }
 
 int sl_object_map(const struct sl_object *object, const char *name)

@@ -30,6 +30,9 @@ struct sl_object {
  */
 int sl_object_load(const char *dir, bool reuse, uint32_t flows_max, struct sl_object *ret_object);
 
+/* Entries of a map; 0 when there is none of that name. */
+uint32_t sl_object_entries(const struct sl_object *object, const char *name);
+
 /* Descriptor of a map, borrowed; -ENOENT. */
 int sl_object_map(const struct sl_object *object, const char *name);
 

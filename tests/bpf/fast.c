@@ -313,8 +313,8 @@ static void translates(struct sl_rig *rig, const struct route *route)
 	ok = ok && sl_rig_counted(rig, SL_COUNTER_PACKETS) == 5 &&
 	     sl_rig_counted(rig, SL_COUNTER_FORWARD_TO_NODE) == 3 &&
 	     sl_rig_counted(rig, SL_COUNTER_FORWARD_TO_CLIENT) == 2 &&
-	     sl_rig_counted(rig, SL_COUNTER_FLOW_OPENED) == 1 &&
-	     sl_rig_entries(rig->flows_fd) == 2 && rig->nodes[SL_RIG_NODE_A].flows_opened == 1 &&
+	     sl_rig_counted(rig, SL_COUNTER_FLOW_OPENED) == 1 && sl_rig_flow_count(rig) == 1 &&
+	     sl_rig_port_count(rig) == 1 && rig->nodes[SL_RIG_NODE_A].flows_opened == 1 &&
 	     rig->nodes[SL_RIG_NODE_A].bytes_out == 1201 &&
 	     rig->nodes[SL_RIG_NODE_A].bytes_in == 777;
 	sl_rig_check(rig, ok, route->description, "verdict, bytes or counters (see above)");
@@ -332,9 +332,9 @@ struct step {
 };
 
 #define HANDSHAKE                                         \
-	{0, SYN, 0, 0, 0, 2}, {1, SYN | ACK, 0, 1, 0, 2}, \
+	{0, SYN, 0, 0, 0, 1}, {1, SYN | ACK, 0, 1, 0, 1}, \
 	{                                                 \
-		0, ACK, 1, 1, 0, 2                        \
+		0, ACK, 1, 1, 0, 1                        \
 	}
 
 static const struct {
@@ -345,61 +345,61 @@ static const struct {
 } lives[] = {
 	{"client closes first",
 	 {HANDSHAKE,
-	  {0, FIN | ACK, 1, 1, 0, 2},
-	  {1, ACK, 1, 2, 0, 2},
-	  {1, FIN | ACK, 1, 2, 0, 2},
+	  {0, FIN | ACK, 1, 1, 0, 1},
+	  {1, ACK, 1, 2, 0, 1},
+	  {1, FIN | ACK, 1, 2, 0, 1},
 	  {0, ACK, 2, 2, 0, 0}},
 	 1,
 	 0},
 	{"node closes first",
 	 {HANDSHAKE,
-	  {1, FIN | ACK, 1, 1, 0, 2},
-	  {0, ACK, 1, 2, 0, 2},
-	  {0, FIN | ACK, 1, 2, 0, 2},
+	  {1, FIN | ACK, 1, 1, 0, 1},
+	  {0, ACK, 1, 2, 0, 1},
+	  {0, FIN | ACK, 1, 2, 0, 1},
 	  {1, ACK, 2, 2, 0, 0}},
 	 1,
 	 0},
 	{"both close at once",
-	 {HANDSHAKE, {0, FIN | ACK, 1, 1, 0, 2}, {1, FIN | ACK, 1, 1, 0, 2}, {0, ACK, 2, 2, 0, 0}},
+	 {HANDSHAKE, {0, FIN | ACK, 1, 1, 0, 1}, {1, FIN | ACK, 1, 1, 0, 1}, {0, ACK, 2, 2, 0, 0}},
 	 1,
 	 0},
 	{"the node answers after the client has closed its side",
 	 {HANDSHAKE,
-	  {0, FIN | ACK, 1, 1, 9, 2},
-	  {1, ACK, 1, 11, 500, 2},
-	  {0, ACK, 11, 501, 0, 2},
-	  {1, FIN | ACK, 501, 11, 20, 2},
-	  {0, ACK, 11, 501, 0, 2},
+	  {0, FIN | ACK, 1, 1, 9, 1},
+	  {1, ACK, 1, 11, 500, 1},
+	  {0, ACK, 11, 501, 0, 1},
+	  {1, FIN | ACK, 501, 11, 20, 1},
+	  {0, ACK, 11, 501, 0, 1},
 	  {0, ACK, 11, 522, 0, 0}},
 	 1,
 	 0},
 	{"reset by the client", {HANDSHAKE, {0, RST, 1, 0, 0, 0}}, 1, 0},
 	{"reset by the client, out of window",
-	 {HANDSHAKE, {0, RST, 0x40000000, 0, 0, 2}, {0, RST, 0xffff0000, 0, 0, 2}},
+	 {HANDSHAKE, {0, RST, 0x40000000, 0, 0, 1}, {0, RST, 0xffff0000, 0, 0, 1}},
 	 0,
 	 2},
 	{"reset by the node after an answer",
-	 {HANDSHAKE, {0, ACK, 1, 1, 9, 2}, {1, ACK, 1, 10, 500, 2}, {1, RST | ACK, 501, 10, 0, 0}},
+	 {HANDSHAKE, {0, ACK, 1, 1, 9, 1}, {1, ACK, 1, 10, 500, 1}, {1, RST | ACK, 501, 10, 0, 0}},
 	 1,
 	 0},
 	{"reset by the node, out of window",
-	 {HANDSHAKE, {1, RST | ACK, 0x40000000, 1, 0, 2}, {1, RST | ACK, 0, 1, 0, 2}},
+	 {HANDSHAKE, {1, RST | ACK, 0x40000000, 1, 0, 1}, {1, RST | ACK, 0, 1, 0, 1}},
 	 0,
 	 2},
-	{"refused", {{0, SYN, 0, 0, 0, 2}, {1, RST | ACK, 0, 1, 0, 0}}, 1, 0},
+	{"refused", {{0, SYN, 0, 0, 0, 1}, {1, RST | ACK, 0, 1, 0, 0}}, 1, 0},
 	{"refused, for another SYN",
-	 {{0, SYN, 0, 0, 0, 2}, {1, RST | ACK, 0, 2, 0, 2}, {1, RST, 0, 1, 0, 2}},
+	 {{0, SYN, 0, 0, 0, 1}, {1, RST | ACK, 0, 2, 0, 1}, {1, RST, 0, 1, 0, 1}},
 	 0,
 	 2},
-	{"the client gives up its SYN", {{0, SYN, 0, 0, 0, 2}, {0, RST, 1, 0, 0, 0}}, 1, 0},
-	{"port used again before an answer", {{0, SYN, 0, 0, 0, 2}, {0, SYN, 7777, 0, 0, 2}}, 1, 0},
-	{"SYN repeated", {{0, SYN, 0, 0, 0, 2}, {0, SYN, 0, 0, 0, 2}}, 0, 0},
-	{"SYN in an established flow", {HANDSHAKE, {0, SYN, 7777, 0, 0, 2}}, 0, 0},
+	{"the client gives up its SYN", {{0, SYN, 0, 0, 0, 1}, {0, RST, 1, 0, 0, 0}}, 1, 0},
+	{"port used again before an answer", {{0, SYN, 0, 0, 0, 1}, {0, SYN, 7777, 0, 0, 1}}, 1, 0},
+	{"SYN repeated", {{0, SYN, 0, 0, 0, 1}, {0, SYN, 0, 0, 0, 1}}, 0, 0},
+	{"SYN in an established flow", {HANDSHAKE, {0, SYN, 7777, 0, 0, 1}}, 0, 0},
 	{"port used again after the end",
 	 {HANDSHAKE,
-	  {0, FIN | ACK, 1, 1, 0, 2},
-	  {1, FIN | ACK, 1, 2, 0, 2},
-	  {0, SYN, 7777, 0, 0, 2}},
+	  {0, FIN | ACK, 1, 1, 0, 1},
+	  {1, FIN | ACK, 1, 2, 0, 1},
+	  {0, SYN, 7777, 0, 0, 1}},
 	 1,
 	 0},
 };
@@ -419,10 +419,10 @@ static void lives_run(struct sl_rig *rig, size_t index)
 						NODE_SEQ + step->ack, step->payload_len);
 		sl_frame_build(&in, &spec);
 		if (sl_rig_xdp(rig, &in, &out) != XDP_TX ||
-		    sl_rig_entries(rig->flows_fd) != step->entries) {
+		    sl_rig_flow_count(rig) != step->entries) {
 			sl_rig_check(rig, false, lives[index].description,
 				     "step %td: not sent, or %u entries instead of %u",
-				     step - lives[index].steps + 1, sl_rig_entries(rig->flows_fd),
+				     step - lives[index].steps + 1, sl_rig_flow_count(rig),
 				     step->entries);
 			return;
 		}
@@ -448,14 +448,12 @@ static void lives_run(struct sl_rig *rig, size_t index)
 /* Moves the last packet of the only flow into the past. */
 static void make_idle(struct sl_rig *rig, uint64_t idle_ms, uint8_t state)
 {
-	struct sl_flow_key key;
-	struct sl_flow flow;
+	struct sl_flow *flow = sl_rig_flow(rig, 5000);
 
-	if (!sl_rig_flow_find(rig, 5000, &key, &flow))
+	if (!flow)
 		return;
-	flow.conn.last_ns = sl_rig_now_ns() - idle_ms * 1000000;
-	flow.conn.state = state;
-	sl_rig_flow_put(rig, &key, &flow);
+	flow->conn.state = state;
+	sl_rig_flow_age(rig, flow, idle_ms);
 }
 
 /* A SYN meets a flow that was silent for so long. */
@@ -476,7 +474,7 @@ static void idle(struct sl_rig *rig, const char *name, uint64_t idle_ms, uint8_t
 		     sl_rig_xdp(rig, &in, &out) == XDP_TX &&
 			     sl_rig_counted(rig, SL_COUNTER_FLOW_REPLACED) == replaced &&
 			     sl_rig_counted(rig, SL_COUNTER_FLOW_OPENED) == 1 + replaced &&
-			     sl_rig_entries(rig->flows_fd) == 2,
+			     sl_rig_flow_count(rig) == 1 && sl_rig_port_count(rig) == 1,
 		     name, "replaced %llu",
 		     (unsigned long long)sl_rig_counted(rig, SL_COUNTER_FLOW_REPLACED));
 }
@@ -516,7 +514,7 @@ static void ports(struct sl_rig *rig)
 	sl_rig_check(rig,
 		     syn_from(rig, &routes[0], 5008, &port) == XDP_DROP &&
 			     sl_rig_counted(rig, SL_COUNTER_DROP_NO_PORT) == 1 &&
-			     sl_rig_entries(rig->flows_fd) == 16,
+			     sl_rig_flow_count(rig) == 8,
 		     "source ports exhausted", "not dropped, or entries left");
 }
 
@@ -534,7 +532,7 @@ static void no_way(struct sl_rig *rig)
 	sl_rig_check(rig,
 		     syn_from(rig, &unreachable, 5000, &port) == XDP_DROP &&
 			     sl_rig_counted(rig, SL_COUNTER_DROP_NO_ROUTE) == 1 &&
-			     sl_rig_entries(rig->flows_fd) == 0 &&
+			     sl_rig_flow_count(rig) == 0 &&
 			     rig->nodes[SL_RIG_NODE_A].flows_closed == 1,
 		     "no route", "not dropped, or the flow stayed");
 	rig_for(rig, &routes[0]);
@@ -544,7 +542,7 @@ static void no_way(struct sl_rig *rig)
 	sl_rig_check(rig,
 		     sl_rig_xdp(rig, &in, &out) == XDP_DROP &&
 			     sl_rig_counted(rig, SL_COUNTER_DROP_TOO_BIG) == 1 &&
-			     sl_rig_entries(rig->flows_fd) == 2,
+			     sl_rig_flow_count(rig) == 1 && sl_rig_port_count(rig) == 1,
 		     "longer than the MTU", "not dropped, or not counted");
 }
 
@@ -578,7 +576,7 @@ static void no_neighbour(struct sl_rig *rig, const char *name, uint16_t vlan)
 		     frame.len == expected.len && !memcmp(frame.bytes, expected.bytes, frame.len) &&
 			     mark[1] == rig->one_arm.ifindex &&
 			     sl_rig_counted(rig, SL_COUNTER_PASS_NEIGHBOUR) == 1 &&
-			     sl_rig_entries(rig->flows_fd) == 2,
+			     sl_rig_flow_count(rig) == 1 && sl_rig_port_count(rig) == 1,
 		     name, "wrong bytes, mark or counter");
 }
 
@@ -602,7 +600,7 @@ static void bad_in_flow(struct sl_rig *rig)
 	ok = ok && sl_rig_xdp(rig, &in, &out) == XDP_DROP;
 	sl_rig_check(rig,
 		     ok && sl_rig_counted(rig, SL_COUNTER_DROP_MALFORMED) == 2 &&
-			     sl_rig_entries(rig->flows_fd) == 2,
+			     sl_rig_flow_count(rig) == 1 && sl_rig_port_count(rig) == 1,
 		     "malformed packets of a flow", "not dropped, or the flow ended");
 }
 
@@ -615,9 +613,9 @@ int main(void)
 		translates(&rig, &routes[i]);
 	for (size_t i = 0; i < sizeof(lives) / sizeof(*lives); i++)
 		lives_run(&rig, i);
-	idle(&rig, "established, idle too long", 2001, SL_TCP_ESTABLISHED, 1);
+	idle(&rig, "established, idle too long", 2020, SL_TCP_ESTABLISHED, 1);
 	idle(&rig, "established, idle not long enough", 1500, SL_TCP_ESTABLISHED, 0);
-	idle(&rig, "half closed, idle too long", 1001, SL_TCP_FIN_CLIENT, 1);
+	idle(&rig, "half closed, idle too long", 1020, SL_TCP_FIN_CLIENT, 1);
 	idle(&rig, "half closed, idle not long enough", 500, SL_TCP_FIN_NODE, 0);
 	ports(&rig);
 	no_way(&rig);

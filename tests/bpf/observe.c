@@ -242,15 +242,15 @@ static struct sl_frame_spec to_local(const struct packet *packet, bool ip6, uint
 static void age(struct sl_rig *rig, uint64_t age_ms)
 {
 	struct sl_flow_key key;
-	struct sl_conn conn;
+	struct sl_local_conn local;
 
 	if (!age_ms || bpf_map_get_next_key(rig->conns_fd, NULL, &key) ||
-	    bpf_map_lookup_elem(rig->conns_fd, &key, &conn))
+	    bpf_map_lookup_elem(rig->conns_fd, &key, &local))
 		return;
-	conn.syn_ns -= age_ms * 1000000;
-	conn.last_ns -= age_ms * 1000000;
-	conn.request_ns -= conn.request_ns ? age_ms * 1000000 : 0;
-	bpf_map_update_elem(rig->conns_fd, &key, &conn, BPF_EXIST);
+	local.last_tick -= (uint32_t)(age_ms * 1000000 >> 10);
+	if (local.conn.begun)
+		local.conn.begun = (local.conn.begun - (uint32_t)(age_ms * 1000000 >> 10)) | 1;
+	bpf_map_update_elem(rig->conns_fd, &key, &local, BPF_EXIST);
 }
 
 static bool play(struct sl_rig *rig, const struct packet *packet, bool ip6, uint16_t sport)

@@ -31,8 +31,8 @@ struct fixture {
 	}
 
 static const struct fixture fixtures[] = {
-	{"UDP", TCP4(80, .protocol = 17), XDP_PASS, SL_COUNTER_PASS_PROTOCOL},
-	{"UDP over IPv6", TCP6(80, .protocol = 17), XDP_PASS, SL_COUNTER_PASS_PROTOCOL},
+	{"UDP", TCP4(80, .protocol = 17), XDP_PASS, SL_COUNTER_PASS_NOT_SERVICE},
+	{"UDP over IPv6", TCP6(80, .protocol = 17), XDP_PASS, SL_COUNTER_PASS_NOT_SERVICE},
 	{"port without service", TCP4(22, .flags = SYN), XDP_PASS, SL_COUNTER_PASS_NOT_SERVICE},
 	{"another port, established", TCP4(22, .flags = ACK), XDP_PASS,
 	 SL_COUNTER_PASS_NOT_SERVICE},
@@ -81,12 +81,12 @@ static void run_fixture(struct sl_rig *rig, const struct fixture *fixture)
 			     verdict == fixture->verdict &&
 				     sl_rig_counted(rig, SL_COUNTER_PACKETS) == 1 &&
 				     sl_rig_counted(rig, fixture->reason) == 1 &&
-				     sl_rig_entries(rig->flows_fd) == 0,
+				     sl_rig_flow_count(rig) == 0,
 			     fixture->description,
 			     "verdict %d, expected %d; %s counted %llu; %u entries", verdict,
 			     fixture->verdict, sl_rig_counter_name(fixture->reason),
 			     (unsigned long long)sl_rig_counted(rig, fixture->reason),
-			     sl_rig_entries(rig->flows_fd));
+			     sl_rig_flow_count(rig));
 }
 
 static void arp(struct sl_rig *rig)
@@ -159,7 +159,7 @@ static void truncated(struct sl_rig *rig, const char *name, const struct sl_fram
 			return;
 		}
 	}
-	sl_rig_check(rig, sl_rig_entries(rig->flows_fd) == 0, name, "a flow was opened");
+	sl_rig_check(rig, sl_rig_flow_count(rig) == 0, name, "a flow was opened");
 }
 
 /* One byte of an otherwise good SYN lies. */

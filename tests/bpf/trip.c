@@ -83,13 +83,12 @@ static int node_sends(struct sl_rig *rig, struct visit *visit, uint8_t flags, ui
 static struct visit visit_begin(struct sl_rig *rig, uint16_t sport)
 {
 	struct visit visit = {.sport = sport};
-	struct sl_flow_key key;
-	struct sl_flow flow;
+	struct sl_flow *flow;
 
-	if (client_sends(rig, &visit, SYN, 0) == XDP_TX &&
-	    sl_rig_flow_find(rig, sport, &key, &flow)) {
-		visit.slot = flow.conn.node;
-		visit.port = (uint16_t)(flow.new_sport << 8 | flow.new_sport >> 8);
+	if (client_sends(rig, &visit, SYN, 0) == XDP_TX) {
+		flow = sl_rig_flow(rig, sport);
+		visit.slot = flow ? flow->conn.node : 0;
+		visit.port = flow ? (uint16_t)(flow->nat_port << 8 | flow->nat_port >> 8) : 0;
 	}
 	return visit;
 }
@@ -395,6 +394,7 @@ static void balances(struct sl_rig *rig)
 		     share, FLOWS);
 	sl_rig_load(rig, B, 3);
 	rig->nodes[A].weight = 10;
+	rig->pools[SL_RIG_POOL4].weight_sum = 11;
 	share = share_of(rig, A, 4000);
 	sl_rig_check(rig, share > FLOWS * 9 / 10, "load counts by weight", "%d of %d", share,
 		     FLOWS);
@@ -427,15 +427,10 @@ static uint64_t signal_count(const struct sl_rig *rig, enum sl_signal signal)
 /* Moves the flow's times into the past. */
 static void age(struct sl_rig *rig, uint16_t sport, uint64_t age_ns)
 {
-	struct sl_flow_key key;
-	struct sl_flow flow;
+	struct sl_flow *flow = sl_rig_flow(rig, sport);
 
-	if (!sl_rig_flow_find(rig, sport, &key, &flow))
-		return;
-	flow.conn.syn_ns -= age_ns;
-	flow.conn.last_ns -= age_ns;
-	flow.conn.request_ns -= flow.conn.request_ns ? age_ns : 0;
-	sl_rig_flow_put(rig, &key, &flow);
+	if (flow)
+		sl_rig_flow_age(rig, flow, age_ns / 1000000);
 }
 
 static void syn_repeats(struct sl_rig *rig)
@@ -510,11 +505,10 @@ static void resets(struct sl_rig *rig)
 		sl_rig_check(rig,
 			     signal_count(rig, SL_SIGNAL_RST_EARLY) == cases[i].failures &&
 				     rig->nodes[A].consecutive == cases[i].failures &&
-				     rig->nodes[A].waiting == 0 &&
-				     sl_rig_entries(rig->flows_fd) == 0,
+				     rig->nodes[A].waiting == 0 && sl_rig_flow_count(rig) == 0,
 			     cases[i].description, "failures %llu, waiting %u, entries %u",
 			     (unsigned long long)signal_count(rig, SL_SIGNAL_RST_EARLY),
-			     rig->nodes[A].waiting, sl_rig_entries(rig->flows_fd));
+			     rig->nodes[A].waiting, sl_rig_flow_count(rig));
 	}
 }
 
@@ -669,7 +663,7 @@ static void other_incarnation(struct sl_rig *rig)
 	sl_rig_check(rig,
 		     signal_count(rig, SL_SIGNAL_RST_EARLY) == 0 &&
 			     sl_rig_counted(rig, SL_COUNTER_SIGNAL_IGNORED) == 1 &&
-			     sl_rig_entries(rig->flows_fd) == 0,
+			     sl_rig_flow_count(rig) == 0,
 		     "a signal for an earlier incarnation is ignored", "it counts");
 }
 

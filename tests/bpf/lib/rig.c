@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A small table, so that clearing and counting it is cheap. */
+#define FLOW_SETS 1024u
+
 static const char *const network[] = {
 	"ip link set lo up",
 	"ip link add rig0 type veth peer name rig1",
@@ -152,18 +155,30 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
 
+static void sets_limit(struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	if (!map || bpf_map__set_max_entries(map, FLOW_SETS))
+		die(name);
+}
+
 static void object_load(struct sl_rig *rig)
 {
 	const char *path = getenv("SLUICE_BPF_OBJECT");
 
 	libbpf_set_print(quiet);
 	rig->object = bpf_object__open(path ? path : "build/sluice.bpf.o");
+	if (rig->object) {
+		sets_limit(rig->object, "flows");
+		sets_limit(rig->object, "ports");
+	}
 	if (!rig->object || bpf_object__load(rig->object))
 		die("sluice.bpf.o (set SLUICE_BPF_OBJECT)");
 	rig->xdp_fd = program_fd(rig, "sluice_xdp");
 	rig->egress_fd = program_fd(rig, "sluice_tc_egress");
 	rig->ingress_fd = program_fd(rig, "sluice_tc_ingress");
-	rig->flows_fd = map_fd(rig, "flows");
+	rig->lane_fd = program_fd(rig, "sluice_tc_lane");
 	rig->conns_fd = map_fd(rig, "conns");
 	rig->services_fd = map_fd(rig, "services");
 	rig->endpoints_fd = map_fd(rig, "endpoints");
@@ -175,6 +190,11 @@ static void object_load(struct sl_rig *rig)
 	rig->nodes = map_memory(rig, "nodes", SL_NODES_MAX * sizeof(struct sl_node_state));
 	rig->pools = map_memory(rig, "pools", SL_POOLS_MAX * sizeof(struct sl_pool_state));
 	rig->counters = map_memory(rig, "counters", SL_CPUS_MAX * sizeof(struct sl_counters));
+	rig->flows = map_memory(rig, "flows", FLOW_SETS * sizeof(struct sl_flow_set));
+	rig->ports = map_memory(rig, "ports", FLOW_SETS * sizeof(struct sl_port_set));
+	rig->loads = map_memory(rig, "loads", SL_NODES_MAX * sizeof(struct sl_node_load));
+	rig->latencies =
+		map_memory(rig, "latencies", SL_NODES_MAX * sizeof(struct sl_node_latency));
 }
 
 static void service_add(struct sl_rig *rig, const char *addr, uint16_t port, uint8_t lane,
@@ -201,12 +221,14 @@ static void settings_fill(struct sl_settings *settings)
 	settings->abi_version = SL_ABI_VERSION;
 	settings->tunable_count = SL_TUNABLE_COUNT;
 	settings->counter_count = SL_COUNTER_COUNT;
-	settings->cpu_count = SL_CPUS_MAX;
+	settings->cpu_count = 4;
 	settings->seed = 0x5eed5eed5eed5eedull;
 	settings->nat_port_min = SL_RIG_PORT_MIN;
 	settings->nat_port_max = SL_RIG_PORT_MAX;
 	settings->node_count = 8;
 	settings->pool_count = 3;
+	settings->flow_sets = FLOW_SETS;
+	settings->syn_count = SL_SYNS_MAX;
 }
 
 void sl_rig_open(struct sl_rig *rig)
@@ -257,8 +279,10 @@ uint64_t sl_rig_flows(const struct sl_rig *rig, uint32_t slot)
 
 void sl_rig_load(struct sl_rig *rig, uint32_t slot, uint32_t flows)
 {
-	while (flows--)
+	while (flows--) {
 		sl_epoch_add(rig->nodes[slot].flow_epochs, sl_rig_now_ns());
+		sl_epoch_add(rig->pools[rig->nodes[slot].pool].flow_epochs, sl_rig_now_ns());
+	}
 }
 
 uint32_t sl_rig_entries(int fd)
@@ -315,6 +339,7 @@ void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint
 	rig->pools[pool].present = 1;
 	rig->pools[pool].node_count = count;
 	rig->pools[pool].maglev_size = SL_RIG_MAGLEV_SIZE;
+	rig->pools[pool].weight_sum = count;
 }
 
 void sl_rig_reset(struct sl_rig *rig)
@@ -322,7 +347,11 @@ void sl_rig_reset(struct sl_rig *rig)
 	uint32_t pool4[] = {SL_RIG_NODE_A, SL_RIG_NODE_B};
 	uint32_t pool6[] = {SL_RIG_NODE6_A, SL_RIG_NODE6_B};
 
-	map_clear(rig->flows_fd);
+	memset(rig->flows, 0, FLOW_SETS * sizeof(*rig->flows));
+	memset(rig->ports, 0, FLOW_SETS * sizeof(*rig->ports));
+	memset(rig->loads, 0, SL_NODES_MAX * sizeof(*rig->loads));
+	memset(rig->latencies, 0, SL_NODES_MAX * sizeof(*rig->latencies));
+	memset(rig->settings, 0, sizeof(*rig->settings));
 	map_clear(rig->conns_fd);
 	map_clear(rig->endpoints_fd);
 	memset(rig->nodes, 0, SL_NODES_MAX * sizeof(*rig->nodes));
@@ -388,28 +417,49 @@ int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame)
 	return tc_run(rig->ingress_fd, frame);
 }
 
-bool sl_rig_flow_find(const struct sl_rig *rig, uint16_t sport, struct sl_flow_key *ret_key,
-		      struct sl_flow *ret_flow)
+static bool way_used(uint64_t word)
 {
-	void *from = NULL;
-	struct sl_flow_key next;
-
-	while (!bpf_map_get_next_key(rig->flows_fd, from, &next)) {
-		*ret_key = next;
-		from = ret_key;
-		if (next.sport == htons(sport) &&
-		    !bpf_map_lookup_elem(rig->flows_fd, &next, ret_flow) &&
-		    ret_flow->dir == SL_FLOW_TO_NODE)
-			return true;
-	}
-	return false;
+	return (word >> 13 & 7) != SL_WAY_FREE;
 }
 
-void sl_rig_flow_put(const struct sl_rig *rig, const struct sl_flow_key *key,
-		     const struct sl_flow *flow)
+struct sl_flow *sl_rig_flow(const struct sl_rig *rig, uint16_t sport)
 {
-	if (bpf_map_update_elem(rig->flows_fd, key, flow, BPF_EXIST))
-		die("flows");
+	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++) {
+		struct sl_flow_set *set = &rig->flows[i / SL_FLOW_WAYS];
+
+		if (way_used(set->way[i % SL_FLOW_WAYS]) &&
+		    set->flow[i % SL_FLOW_WAYS].client_port == htons(sport))
+			return &set->flow[i % SL_FLOW_WAYS];
+	}
+	return NULL;
+}
+
+void sl_rig_flow_age(const struct sl_rig *rig, struct sl_flow *flow, uint64_t age_ms)
+{
+	size_t number = (size_t)((char *)flow - (char *)rig->flows) / sizeof(struct sl_flow_set);
+	struct sl_flow_set *set = &rig->flows[number];
+
+	set->way[flow - set->flow] -= (age_ms * 1000000 >> 20) << 32;
+	if (flow->conn.begun)
+		flow->conn.begun = (flow->conn.begun - (uint32_t)(age_ms * 1000000 >> 10)) | 1;
+}
+
+uint32_t sl_rig_flow_count(const struct sl_rig *rig)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++)
+		count += way_used(rig->flows[i / SL_FLOW_WAYS].way[i % SL_FLOW_WAYS]);
+	return count;
+}
+
+uint32_t sl_rig_port_count(const struct sl_rig *rig)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++)
+		count += rig->ports[i / SL_FLOW_WAYS].way[i % SL_FLOW_WAYS] != 0;
+	return count;
 }
 
 static uint64_t counter_sum(const struct sl_rig *rig, enum sl_counter id)

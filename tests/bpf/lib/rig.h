@@ -43,7 +43,7 @@ struct sl_rig {
 	int xdp_fd;
 	int egress_fd;
 	int ingress_fd;
-	int flows_fd;
+	int lane_fd; /* sluice_tc_lane */
 	int conns_fd;
 	int services_fd;
 	int endpoints_fd;
@@ -55,6 +55,10 @@ struct sl_rig {
 	struct sl_node_state *nodes;
 	struct sl_pool_state *pools;
 	struct sl_counters *counters;
+	struct sl_flow_set *flows;
+	struct sl_port_set *ports;
+	struct sl_node_load *loads;
+	struct sl_node_latency *latencies;
 	uint64_t counters_before[SL_COUNTER_SLOTS];
 	struct sl_rig_way one_arm;
 	struct sl_rig_way other;
@@ -108,11 +112,15 @@ uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id);
 void sl_rig_count_mark(struct sl_rig *rig);
 const char *sl_rig_counter_name(enum sl_counter id);
 
-/* The TO_NODE entry of the client's port. Returns false when there is none. */
-bool sl_rig_flow_find(const struct sl_rig *rig, uint16_t sport, struct sl_flow_key *ret_key,
-		      struct sl_flow *ret_flow);
-void sl_rig_flow_put(const struct sl_rig *rig, const struct sl_flow_key *key,
-		     const struct sl_flow *flow);
+/* The living flow of the client's port, in the mapped table. NULL when there is none. */
+struct sl_flow *sl_rig_flow(const struct sl_rig *rig, uint16_t sport);
+
+/* Moves what a flow remembers of time into the past. */
+void sl_rig_flow_age(const struct sl_rig *rig, struct sl_flow *flow, uint64_t age_ms);
+
+/* Flows in the table; entries in the table of ports. */
+uint32_t sl_rig_flow_count(const struct sl_rig *rig);
+uint32_t sl_rig_port_count(const struct sl_rig *rig);
 
 /* Entries in a hash map. */
 uint32_t sl_rig_entries(int map_fd);
