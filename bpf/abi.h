@@ -21,7 +21,7 @@
  *   services    HASH           struct sl_endpoint   struct sl_service          no    loader, daemon
  *   devices     HASH           u32 ifindex          struct sl_device           no    loader
  *   maglev      ARRAY_OF_MAPS  pool slot            ARRAY of u32 node slots    no    loader, daemon
- *   server_ids  ARRAY          QUIC server id       u32 node slot              yes   loader, daemon
+ *   server_ids  ARRAY          QUIC server id       struct sl_server_id        yes   loader, daemon
  *   flows       ARRAY          set                  struct sl_flow_set         yes   kernel
  *   ports       ARRAY          set                  struct sl_port_set         yes   kernel
  *   syns        ARRAY          flow index % size    struct sl_syn              yes   kernel
@@ -293,6 +293,13 @@ SL_STATIC_ASSERT(SL_SIGNAL_COUNT <= 24, "signals");
 SL_STATIC_ASSERT(sizeof(struct sl_node_load) == 64, "sl_node_load");
 SL_STATIC_ASSERT(sizeof(struct sl_node_latency) == 832, "sl_node_latency");
 
+/* Where a QUIC server id leads. 8 bytes: in mapped memory an array's values lie so far apart. */
+struct sl_server_id {
+	__u32 node; /* slot; 0: nobody's id */
+	__u32 pad;
+};
+SL_STATIC_ASSERT(sizeof(struct sl_server_id) % 8 == 0, "sl_server_id");
+
 struct sl_pool_state {
 	__u32 present;
 	__u32 node_count;
@@ -406,7 +413,9 @@ SL_STATIC_ASSERT(sizeof(struct sl_flow) == 64, "sl_flow");
  *   bit  12     overflow  way 0 only: flows of this set may be in their second set
  *   bits 0-11   sequence  raised whenever the way gets another flow
  */
-#define SL_FLOW_WAYS 8u
+#define SL_FLOW_WAYS	   8u
+#define SL_WAY_STAMP_SHIFT 20u /* of CLOCK_MONOTONIC */
+#define SL_WAY_KIND_SHIFT  13u
 struct sl_flow_set {
 	__u64 way[SL_FLOW_WAYS];
 	struct sl_flow flow[SL_FLOW_WAYS];

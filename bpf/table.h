@@ -35,13 +35,11 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
-#define SL_WAY_STAMP_SHIFT 20u /* of CLOCK_MONOTONIC */
-#define SL_WAY_REFRESH	   256u
-#define SL_WAY_TAG_SHIFT   16u
-#define SL_WAY_KIND_SHIFT  13u
-#define SL_WAY_OVERFLOW	   (1ull << 12)
-#define SL_WAY_SEQUENCE	   0xfffull
-#define SL_CLAIM_TRIES	   4
+#define SL_WAY_REFRESH	 256u
+#define SL_WAY_TAG_SHIFT 16u
+#define SL_WAY_OVERFLOW	 (1ull << 12)
+#define SL_WAY_SEQUENCE	 0xfffull
+#define SL_CLAIM_TRIES	 4
 
 static __always_inline __u32 sl_way_stamp(__u64 now_ns)
 {
