@@ -17,18 +17,31 @@ struct map_shape {
 	const char *name;
 	uint32_t value_size;
 	uint32_t entries_min;
+	bool optional; /* came with a later version than the first */
 };
 
 static const struct map_shape shapes[SL_VIEW_MAPS] = {
-	[SL_VIEW_SETTINGS] = {"settings", sizeof(struct sl_settings), 1},
-	[SL_VIEW_TUNABLES] = {"tunables", sizeof(uint64_t), SL_TUNABLE_KEYS},
-	[SL_VIEW_NODES] = {"nodes", sizeof(struct sl_node_state), 2},
-	[SL_VIEW_POOLS] = {"pools", sizeof(struct sl_pool_state), 2},
-	[SL_VIEW_COUNTERS] = {"counters", sizeof(struct sl_counters), 1},
-	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1},
-	[SL_VIEW_SERVICES] = {"services", sizeof(struct sl_service), 1},
-	[SL_VIEW_MAGLEV] = {"maglev", sizeof(uint32_t), 1},
-	[SL_VIEW_DEVICES] = {"devices", sizeof(struct sl_device), 1},
+	[SL_VIEW_SETTINGS] = {"settings", sizeof(struct sl_settings), 1, false},
+	[SL_VIEW_TUNABLES] = {"tunables", sizeof(uint64_t), SL_TUNABLE_KEYS, false},
+	[SL_VIEW_NODES] = {"nodes", sizeof(struct sl_node_state), 2, false},
+	[SL_VIEW_POOLS] = {"pools", sizeof(struct sl_pool_state), 2, false},
+	[SL_VIEW_COUNTERS] = {"counters", sizeof(struct sl_counters), 1, false},
+	[SL_VIEW_LOADS] = {"loads", sizeof(struct sl_node_load), 2, true},
+	[SL_VIEW_LATENCIES] = {"latencies", sizeof(struct sl_node_latency), 2, true},
+	[SL_VIEW_SERVER_IDS] = {"server_ids", sizeof(struct sl_server_id), SL_SERVER_IDS_MAX, true},
+	[SL_VIEW_SERVICES_GUARD] = {"services_guard", sizeof(struct sl_service_guard),
+				    SL_SERVICES_MAX, true},
+	[SL_VIEW_TRACE_FILTER] = {"trace_filter", sizeof(struct sl_trace_filter), 1, true},
+	[SL_VIEW_FLOWS] = {"flows", sizeof(struct sl_flow_set), 1, true},
+	[SL_VIEW_SOURCES] = {"sources", sizeof(struct sl_source), 1, true},
+	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1, false},
+	[SL_VIEW_SERVICES] = {"services", sizeof(struct sl_service), 1, false},
+	[SL_VIEW_MAGLEV] = {"maglev", sizeof(uint32_t), 1, false},
+	[SL_VIEW_DEVICES] = {"devices", sizeof(struct sl_device), 1, false},
+	[SL_VIEW_PREFIXES] = {"prefixes", sizeof(uint32_t), 1, true},
+	[SL_VIEW_BEACON_KEYS] = {"beacon_keys", sizeof(struct sl_beacon_key), SL_BEACON_KEYS_MAX,
+				 true},
+	[SL_VIEW_TRACE] = {"trace", 0, 1, true}, /* a ring buffer has no values */
 };
 
 static int refuse_abi(const char *dir, const char *what, uint32_t found, uint32_t expected)
@@ -48,6 +61,8 @@ static int open_map(struct sl_view *view, enum sl_view_map map, bool quiet)
 	char path[SL_PINS_PATH_MAX];
 	int fd = bpf_obj_get(sl_pins_path(view->dir, shape->name, path));
 
+	if (fd == -ENOENT && shape->optional)
+		return 0;
 	if (fd == -ENOENT) {
 		if (!quiet)
 			sl_say_error("sluice up CONFIG",
@@ -78,14 +93,14 @@ static int open_map(struct sl_view *view, enum sl_view_map map, bool quiet)
 	return 0;
 }
 
-static int map_memory(struct sl_view *view, enum sl_view_map map)
+static int map_memory(struct sl_view *view, enum sl_view_map map, int protection)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t len = (uint64_t)view->entries[map] * shapes[map].value_size;
 	void *memory;
 
 	len = (len + page - 1) / page * page;
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, view->fds[map], 0);
+	memory = mmap(NULL, len, protection, MAP_SHARED, view->fds[map], 0);
 	if (memory == MAP_FAILED) {
 		int error = -errno;
 
@@ -115,6 +130,11 @@ static void point(struct sl_view *view)
 	view->nodes = view->memory[SL_VIEW_NODES];
 	view->pools = view->memory[SL_VIEW_POOLS];
 	view->counters = view->memory[SL_VIEW_COUNTERS];
+	view->loads = view->memory[SL_VIEW_LOADS];
+	view->latencies = view->memory[SL_VIEW_LATENCIES];
+	view->server_ids = view->memory[SL_VIEW_SERVER_IDS];
+	view->services_guard = view->memory[SL_VIEW_SERVICES_GUARD];
+	view->trace_filter = view->memory[SL_VIEW_TRACE_FILTER];
 }
 
 int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)
@@ -124,8 +144,8 @@ int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)
 
 	for (unsigned map = 0; !error && map < SL_VIEW_MAPS; map++)
 		error = open_map(&view, map, quiet);
-	for (unsigned map = 0; !error && map < SL_VIEW_MAPPED; map++)
-		error = map_memory(&view, map);
+	for (unsigned map = 0; !error && map < SL_VIEW_MAPPED_AT_ONCE; map++)
+		error = view.fds[map] < 0 ? 0 : map_memory(&view, map, PROT_READ | PROT_WRITE);
 	point(&view);
 	if (!error && view.settings->abi_version != SL_ABI_VERSION)
 		error = refuse_abi(dir, "abi_version", view.settings->abi_version, SL_ABI_VERSION);
@@ -269,6 +289,28 @@ uint64_t sl_view_counter(const struct sl_view *view, enum sl_counter counter)
 	for (uint32_t cpu = 0; cpu < rows; cpu++)
 		sum += __atomic_load_n(&view->counters[cpu].v[counter], __ATOMIC_RELAXED);
 	return sum;
+}
+
+int sl_view_map_large(struct sl_view *view, enum sl_view_map map, const void **ret_memory)
+{
+	int error = 0;
+
+	if (!view->memory[map])
+		error = view->fds[map] < 0 ? -ENOENT : map_memory(view, map, PROT_READ);
+	if (!error)
+		*ret_memory = view->memory[map];
+	return error;
+}
+
+int sl_view_count_flows(struct sl_view *view, uint64_t now_ns, struct sl_flow_counts *ret_counts)
+{
+	const void *sets;
+	int error = sl_view_map_large(view, SL_VIEW_FLOWS, &sets);
+
+	if (!error)
+		sl_flow_table_count(sets, view->entries[SL_VIEW_FLOWS], view->tunables, now_ns,
+				    ret_counts);
+	return error;
 }
 
 uint32_t sl_view_find_pool(const struct sl_view *view, const char *name)
