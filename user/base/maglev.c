@@ -15,7 +15,7 @@ struct turn {
 	uint64_t step; /* between two turns */
 	uint64_t key;
 	uint32_t value;
-	uint32_t rank; /* by key: settles equal times */
+	uint32_t rank; /* by key, then as given: settles equal times */
 	uint32_t at;   /* next slot of the permutation */
 	uint32_t skip;
 };
@@ -49,7 +49,7 @@ static int compare_keys(const void *left, const void *right)
 
 	if (a->key != b->key)
 		return a->key < b->key ? -1 : 1;
-	return a->value < b->value ? -1 : a->value > b->value;
+	return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
 static bool is_earlier(const struct turn *a, const struct turn *b)
@@ -111,13 +111,15 @@ int sl_maglev_build(const struct sl_maglev_node *nodes, uint32_t count, uint32_t
 	for (uint32_t i = 0; i < count; i++) {
 		if (nodes[i].weight == 0)
 			continue;
-		heap[used++] = (struct turn){
+		heap[used] = (struct turn){
 			.step = TIME_UNIT / nodes[i].weight,
 			.key = nodes[i].key,
 			.value = nodes[i].value,
+			.rank = used,
 			.at = sl_hash_combine(1, nodes[i].key) % size,
 			.skip = size == 2 ? 1 : sl_hash_combine(2, nodes[i].key) % (size - 1) + 1,
 		};
+		used++;
 	}
 	qsort(heap, used, sizeof(*heap), compare_keys);
 	for (uint32_t i = 0; i < used; i++)

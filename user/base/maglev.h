@@ -10,9 +10,10 @@
  * are slots for all.
  * Rejected: a credit counter per node and round; it costs 50 ms where one node outweighs 4,095.
  *
- * The table depends on keys, weights and size alone, not on the order of the nodes, so balancers
- * that share an address compute equal tables. Pure but for one allocation; any thread.
- * Cost: 4,096 nodes and 65,537 slots take about 5 ms; see tests/unit/base/maglev.c.
+ * The table depends on keys, weights and size alone, not on the order of the nodes (but for two of
+ * one key, should a hash ever do that: there the order settles it) and never on the values, so
+ * balancers that share an address compute equal tables. Pure but for one allocation; any thread.
+ * Cost: 4,096 nodes and 65,537 slots take about 10 ms; see tests/bench/maglev.c.
  */
 #ifndef SL_BASE_MAGLEV_H
 #define SL_BASE_MAGLEV_H
