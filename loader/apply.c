@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "loader/say.h"
 #include "loader/vlan.h"
@@ -26,6 +27,9 @@ int sl_apply_begin(const struct sl_object *object)
 	settings.cpu_count = (uint32_t)cpus;
 	settings.flow_sets = sl_object_entries(object, "flows");
 	settings.syn_count = sl_object_entries(object, "syns");
+	if (!error && getrandom(settings.guard_key, sizeof(settings.guard_key), 0) !=
+			      (ssize_t)sizeof(settings.guard_key))
+		error = errno ? -errno : -EIO; /* guessed, it would let floods through */
 	if (!error &&
 	    bpf_map_update_elem(sl_object_map(object, "settings"), &zero, &settings, BPF_ANY))
 		error = -errno;
@@ -94,6 +98,46 @@ static int next_service(void *ctx, const struct sl_endpoint *previous,
 											 : 0;
 }
 
+static int get_service(void *ctx, const struct sl_endpoint *endpoint,
+		       struct sl_service *ret_service)
+{
+	const struct sl_view *view = ctx;
+
+	return bpf_map_lookup_elem(view->fds[SL_VIEW_SERVICES], endpoint, ret_service) ? -errno : 0;
+}
+
+static int put_beacon_key(void *ctx, uint32_t index, const struct sl_beacon_key *key)
+{
+	const struct sl_view *view = ctx;
+
+	return put(view->fds[SL_VIEW_BEACON_KEYS], &index, key);
+}
+
+static int put_prefix(void *ctx, const struct sl_prefix *prefix, uint32_t value)
+{
+	const struct sl_view *view = ctx;
+
+	return put(view->fds[SL_VIEW_PREFIXES], prefix, &value);
+}
+
+static int del_prefix(void *ctx, const struct sl_prefix *prefix)
+{
+	const struct sl_view *view = ctx;
+
+	return delete_key(view->fds[SL_VIEW_PREFIXES], prefix);
+}
+
+static int next_prefix(void *ctx, const struct sl_prefix *previous, struct sl_prefix *ret_prefix,
+		       uint32_t *ret_value)
+{
+	const struct sl_view *view = ctx;
+	int fd = view->fds[SL_VIEW_PREFIXES];
+
+	if (bpf_map_get_next_key(fd, previous, ret_prefix))
+		return -errno;
+	return bpf_map_lookup_elem(fd, ret_prefix, ret_value) ? -errno : 0;
+}
+
 /* Fills a new array; one call for all its entries. */
 static int fill_table(int fd, const uint32_t *table, uint32_t size)
 {
@@ -110,7 +154,11 @@ static int fill_table(int fd, const uint32_t *table, uint32_t size)
 	return error;
 }
 
-/* The whole table is made aside and swapped in: a packet sees the old one or the new one. */
+/*
+ * The whole table is made aside and swapped in: a packet sees the old one or the new one. The
+ * kernel frees the old one after a grace period. user/kernel/plane.c does the same for its own
+ * libbpf.
+ */
 static int put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
@@ -151,15 +199,21 @@ static void settle_seed(const struct sl_view *view, struct sl_config *config)
 	config->seed = sl_random_u64(&random) | 1;
 }
 
-int sl_apply_config(const struct sl_view *view, struct sl_config *config,
-		    struct sl_topology *ret_topology)
+static struct sl_topology_view topology_view_of(const struct sl_view *view)
 {
-	struct sl_topology_view topology_view = {
+	bool has_keys = view->fds[SL_VIEW_BEACON_KEYS] >= 0;
+	bool has_prefixes = view->fds[SL_VIEW_PREFIXES] >= 0;
+
+	return (struct sl_topology_view){
 		.settings = view->settings,
 		.nodes = view->nodes,
 		.nodes_max = view->entries[SL_VIEW_NODES],
 		.pools = view->pools,
 		.tunables = view->tunables,
+		.loads = view->loads,
+		.latencies = view->latencies,
+		.server_ids = view->server_ids,
+		.services_guard = view->services_guard,
 		.ctx = (void *)view,
 		.put_endpoint = put_endpoint,
 		.del_endpoint = del_endpoint,
@@ -167,15 +221,36 @@ int sl_apply_config(const struct sl_view *view, struct sl_config *config,
 		.put_service = put_service,
 		.del_service = del_service,
 		.next_service = next_service,
+		.get_service = get_service,
+		.put_beacon_key = has_keys ? put_beacon_key : NULL,
+		.put_prefix = has_prefixes ? put_prefix : NULL,
+		.del_prefix = has_prefixes ? del_prefix : NULL,
+		.next_prefix = has_prefixes ? next_prefix : NULL,
 		.put_maglev = put_maglev,
 		.del_maglev = del_maglev,
 	};
+}
+
+/* Rows are indexed without asking again: every map by node slot has as many as `nodes`. */
+static bool is_large_enough(const struct sl_view *view)
+{
+	uint32_t nodes = view->entries[SL_VIEW_NODES];
+
+	return nodes <= SL_NODES_MAX && view->entries[SL_VIEW_POOLS] >= SL_POOLS_MAX &&
+	       view->entries[SL_VIEW_TUNABLES] >= SL_TUNABLES_SIZE &&
+	       (!view->loads || view->entries[SL_VIEW_LOADS] >= nodes) &&
+	       (!view->latencies || view->entries[SL_VIEW_LATENCIES] >= nodes);
+}
+
+int sl_apply_config(const struct sl_view *view, struct sl_config *config,
+		    struct sl_topology *ret_topology)
+{
+	struct sl_topology_view topology_view = topology_view_of(view);
 	struct sl_error reason = {0};
 	uint32_t vlan_count;
 	int error;
 
-	if (view->entries[SL_VIEW_POOLS] < SL_POOLS_MAX ||
-	    view->entries[SL_VIEW_TUNABLES] < SL_TUNABLES_SIZE) {
+	if (!is_large_enough(view)) {
 		sl_say_error("sluice down, then sluice up CONFIG",
 			     "the maps in \"%s\" are smaller than this version needs", view->dir);
 		return -EPROTO;

@@ -11,7 +11,8 @@
 
 /*
  * Before the maps of a fresh object are pinned: version and CPU count, so that whoever finds the
- * pins can tell them from those of another version. Says on stderr what failed.
+ * pins can tell them from those of another version, what the sizes of its maps are, and a secret of
+ * the guard. Says on stderr what failed.
  */
 int sl_apply_begin(const struct sl_object *object);
 

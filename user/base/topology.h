@@ -12,9 +12,25 @@
  * Its slot is used again only when no untouched slot is left, never within the same call, and then
  * with another incarnation and generation, so nothing of the old node sticks to the new one.
  *
- * Order of writes, so that no packet meets half a pool: new nodes, then lookup tables, then
- * services, then removals. Doing it twice changes nothing. A process killed in the middle leaves
- * maps that work; the next call finishes.
+ * Order of writes, so that no packet meets half a pool:
+ *   settings, tunables, new pools
+ *   nodes: `loads` and `latencies` of a new one cleared, its state, then its endpoints
+ *   each pool's family and mode, its lookup table, then sizes and weights
+ *   spills: now every pool has its table
+ *   server ids, also those that lead nowhere any more
+ *   beacon keys, then the beacon port; allow and deny list
+ *   services: the row in `services_guard` of a new one cleared, then the service
+ *   removals: services, nodes, endpoints, pools
+ * Doing it twice changes nothing. A process killed in the middle leaves maps that work; the next
+ * call finishes.
+ *
+ * Endpoints: sl_node_state.endpoint is TCP always, and so is its key in `endpoints`. Where a UDP
+ * service leads to the node's pool, straight or by spills, a second key with UDP leads to the same
+ * slot. Services: sl_service.index is the lowest row that is free, and stays as long as the service
+ * does. Lookup tables depend on endpoints and weights alone, not on slots, so hosts with the same
+ * configuration have the same tables whatever each has gone through. Prefixes of the file carry
+ * SL_PREFIX_OF_FILE and go with it; others were made by hand and stay. What the loader settles when
+ * it makes the maps (flow_sets, syn_count, cpu_count, guard_key) is not touched.
  *
  * Tunables: a number that the file names is set to it; every other keeps what an operator gave it.
  */
@@ -35,6 +51,11 @@ struct sl_topology_view {
 	uint32_t nodes_max;	     /* at most SL_NODES_MAX */
 	struct sl_pool_state *pools; /* SL_POOLS_MAX of them, slot 0 unused */
 	uint64_t *tunables;	     /* SL_TUNABLES_SIZE of them */
+	/* Without kernel plane nobody uses these: NULL. */
+	struct sl_node_load *loads;		 /* nodes_max of them */
+	struct sl_node_latency *latencies;	 /* nodes_max of them */
+	struct sl_server_id *server_ids;	 /* SL_SERVER_IDS_MAX of them */
+	struct sl_service_guard *services_guard; /* SL_SERVICES_MAX of them */
 	void *ctx;
 	int (*put_endpoint)(void *ctx, const struct sl_endpoint *endpoint, uint32_t slot);
 	int (*del_endpoint)(void *ctx, const struct sl_endpoint *endpoint);
@@ -45,9 +66,19 @@ struct sl_topology_view {
 	int (*del_service)(void *ctx, const struct sl_endpoint *endpoint);
 	int (*next_service)(void *ctx, const struct sl_endpoint *previous,
 			    struct sl_endpoint *ret_endpoint);
+	/* NULL without kernel plane. */
+	int (*get_service)(void *ctx, const struct sl_endpoint *endpoint,
+			   struct sl_service *ret_service);
+	int (*put_beacon_key)(void *ctx, uint32_t index, const struct sl_beacon_key *key);
+	/* All three or none. */
+	int (*put_prefix)(void *ctx, const struct sl_prefix *prefix, uint32_t value);
+	int (*del_prefix)(void *ctx, const struct sl_prefix *prefix);
+	int (*next_prefix)(void *ctx, const struct sl_prefix *previous,
+			   struct sl_prefix *ret_prefix, uint32_t *ret_value);
 	int (*put_maglev)(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size);
 	int (*del_maglev)(void *ctx, uint32_t pool_slot);
-	/* This host's address towards a node; NULL: sl_topology_source(). */
+	/* This host's address towards a node, for NAT and as a tunnel's outer source; NULL:
+	 * sl_topology_source(). */
 	int (*source)(void *ctx, const struct sl_endpoint *endpoint, struct sl_addr *ret_addr);
 };
 
@@ -64,8 +95,9 @@ struct sl_topology {
 
 /*
  * Applies the configuration. On failure *ret_topology is untouched and error says what is wrong:
- * -EEXIST (an endpoint is in two pools, or twice in one), -ENOSPC (no slot left), -ENOMEM, or what
- * a callback returned. The first two are found before anything is written.
+ * -EEXIST (an endpoint is in two pools, or twice in one), -ENOSPC (no slot left, or a full list of
+ * prefixes), -ENOMEM, or what a callback returned. Endpoints, slots and services are checked before
+ * anything is written.
  */
 int sl_topology_apply(const struct sl_topology_view *view, const struct sl_config *config,
 		      struct sl_topology *ret_topology, struct sl_error *error);

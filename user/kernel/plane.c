@@ -18,13 +18,40 @@ struct sl_plane_events {
 	void *owner;
 };
 
-enum mapping { MAP_SETTINGS, MAP_NODES, MAP_POOLS, MAP_TUNABLES, MAP_COUNTERS, MAP_COUNT };
+enum mapping {
+	MAP_SETTINGS,
+	MAP_NODES,
+	MAP_POOLS,
+	MAP_TUNABLES,
+	MAP_COUNTERS,
+	/* A kernel plane without these is older; what they are for is missing then. */
+	MAP_LOADS,
+	MAP_LATENCIES,
+	MAP_SERVER_IDS,
+	MAP_SERVICES_GUARD,
+	MAP_COUNT,
+	MAP_OPTIONAL = MAP_LOADS
+};
 
-static const char *const map_names[MAP_COUNT] = {"settings", "nodes", "pools", "tunables",
-						 "counters"};
-static const size_t value_bytes[MAP_COUNT] = {
-	sizeof(struct sl_settings), sizeof(struct sl_node_state), sizeof(struct sl_pool_state),
-	sizeof(uint64_t), sizeof(struct sl_counters)};
+_Static_assert((int)MAP_COUNT == (int)SL_PLANE_MAPPINGS, "sizes");
+
+struct map_shape {
+	const char *name;
+	size_t value_bytes;
+	uint32_t entries_min; /* what is indexed without asking again */
+};
+
+static const struct map_shape shapes[MAP_COUNT] = {
+	[MAP_SETTINGS] = {"settings", sizeof(struct sl_settings), 1},
+	[MAP_NODES] = {"nodes", sizeof(struct sl_node_state), SL_NODES_MAX},
+	[MAP_POOLS] = {"pools", sizeof(struct sl_pool_state), SL_POOLS_MAX},
+	[MAP_TUNABLES] = {"tunables", sizeof(uint64_t), SL_TUNABLES_SIZE},
+	[MAP_COUNTERS] = {"counters", sizeof(struct sl_counters), 1},
+	[MAP_LOADS] = {"loads", sizeof(struct sl_node_load), SL_NODES_MAX},
+	[MAP_LATENCIES] = {"latencies", sizeof(struct sl_node_latency), SL_NODES_MAX},
+	[MAP_SERVER_IDS] = {"server_ids", sizeof(struct sl_server_id), SL_SERVER_IDS_MAX},
+	[MAP_SERVICES_GUARD] = {"services_guard", sizeof(struct sl_service_guard), SL_SERVICES_MAX},
+};
 
 static size_t page_up(size_t bytes)
 {
@@ -35,9 +62,17 @@ static size_t page_up(size_t bytes)
 
 static void **slot_of(struct sl_kernel_plane *plane, enum mapping which)
 {
-	void **const slots[MAP_COUNT] = {(void **)&plane->settings, (void **)&plane->nodes,
-					 (void **)&plane->pools, (void **)&plane->tunables,
-					 (void **)&plane->counters};
+	void **const slots[MAP_COUNT] = {
+		[MAP_SETTINGS] = (void **)&plane->settings,
+		[MAP_NODES] = (void **)&plane->nodes,
+		[MAP_POOLS] = (void **)&plane->pools,
+		[MAP_TUNABLES] = (void **)&plane->tunables,
+		[MAP_COUNTERS] = (void **)&plane->counters,
+		[MAP_LOADS] = (void **)&plane->loads,
+		[MAP_LATENCIES] = (void **)&plane->latencies,
+		[MAP_SERVER_IDS] = (void **)&plane->server_ids,
+		[MAP_SERVICES_GUARD] = (void **)&plane->services_guard,
+	};
 
 	return slots[which];
 }
@@ -54,29 +89,45 @@ static int open_pin(const struct sl_kernel_plane *plane, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int map_pin(struct sl_kernel_plane *plane, enum mapping which, struct sl_error *why)
+static int check_shape(const struct sl_kernel_plane *plane, const struct map_shape *shape, int fd,
+		       uint32_t *ret_entries, struct sl_error *why)
 {
 	struct bpf_map_info info = {0};
 	__u32 info_len = sizeof(info);
-	int fd = open_pin(plane, map_names[which]);
-	void *memory;
 
-	if (fd < 0)
-		return sl_error_set_errno(why, fd, "%s/%s", plane->pin_dir, map_names[which]);
-	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) || info.value_size != value_bytes[which]) {
-		close(fd);
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) || info.value_size != shape->value_bytes ||
+	    info.max_entries < shape->entries_min)
 		return sl_error_set(why, -EPROTO,
-				    "%s/%s: values of %u bytes, this daemon expects %zu (run: "
-				    "sluice down; sluice up CONFIG)",
-				    plane->pin_dir, map_names[which], info.value_size,
-				    value_bytes[which]);
+				    "%s/%s: %u values of %u bytes, this daemon expects %u of %zu "
+				    "(run: sluice down; sluice up CONFIG)",
+				    plane->pin_dir, shape->name, info.max_entries, info.value_size,
+				    shape->entries_min, shape->value_bytes);
+	*ret_entries = info.max_entries;
+	return 0;
+}
+
+static int map_pin(struct sl_kernel_plane *plane, enum mapping which, struct sl_error *why)
+{
+	const struct map_shape *shape = &shapes[which];
+	int fd = open_pin(plane, shape->name);
+	uint32_t entries = 0;
+	void *memory;
+	int rc;
+
+	if (fd == -ENOENT && which >= MAP_OPTIONAL)
+		return 0;
+	if (fd < 0)
+		return sl_error_set_errno(why, fd, "%s/%s", plane->pin_dir, shape->name);
+	rc = check_shape(plane, shape, fd, &entries, why);
+	if (rc) {
+		close(fd);
+		return rc;
 	}
-	plane->sizes[which] = page_up((size_t)info.max_entries * info.value_size);
+	plane->sizes[which] = page_up(entries * shape->value_bytes);
 	memory = mmap(NULL, plane->sizes[which], PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (memory == MAP_FAILED)
-		return sl_error_set_errno(why, -errno, "%s/%s: mmap", plane->pin_dir,
-					  map_names[which]);
+		return sl_error_set_errno(why, -errno, "%s/%s: mmap", plane->pin_dir, shape->name);
 	*slot_of(plane, which) = memory;
 	return 0;
 }
@@ -113,6 +164,8 @@ static int open_hashes(struct sl_kernel_plane *plane, struct sl_error *why)
 	if (plane->endpoints_fd < 0 || plane->services_fd < 0 || plane->maglev_fd < 0)
 		return sl_error_set(why, -ENOENT, "%s: endpoints, services or maglev is missing",
 				    plane->pin_dir);
+	plane->prefixes_fd = open_pin(plane, "prefixes");
+	plane->beacon_keys_fd = open_pin(plane, "beacon_keys");
 	return 0;
 }
 
@@ -137,6 +190,13 @@ static int open_pins(struct sl_kernel_plane *plane, struct sl_error *why)
 
 /* ---- anonymous memory ------------------------------------------------------------------------ */
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 static void unmap(struct sl_kernel_plane *plane)
 {
 	int which;
@@ -153,15 +213,12 @@ static void unmap(struct sl_kernel_plane *plane)
 		free(plane->events);
 		plane->events = NULL;
 	}
-	if (plane->endpoints_fd >= 0)
-		close(plane->endpoints_fd);
-	if (plane->services_fd >= 0)
-		close(plane->services_fd);
-	if (plane->maglev_fd >= 0)
-		close(plane->maglev_fd);
-	if (plane->memory_fd >= 0)
-		close(plane->memory_fd);
-	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = plane->memory_fd = -1;
+	close_fd(&plane->endpoints_fd);
+	close_fd(&plane->services_fd);
+	close_fd(&plane->maglev_fd);
+	close_fd(&plane->prefixes_fd);
+	close_fd(&plane->beacon_keys_fd);
+	close_fd(&plane->memory_fd);
 }
 
 /* The parts of shared_state.h are the mappings before the counters, in the same order. */
@@ -210,7 +267,8 @@ int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane
 	why->text[0] = '\0';
 	if (!plane)
 		return -ENOMEM;
-	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = plane->memory_fd = -1;
+	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = -1;
+	plane->prefixes_fd = plane->beacon_keys_fd = plane->memory_fd = -1;
 	snprintf(plane->pin_dir, sizeof(plane->pin_dir), "%s", pin_dir);
 	libbpf_set_print(NULL);
 	rc = open_pins(plane, why);
@@ -288,24 +346,79 @@ static int next_service(void *ctx, const struct sl_endpoint *previous,
 	return next_key(((struct sl_kernel_plane *)ctx)->services_fd, previous, ret_endpoint);
 }
 
-/* Published whole: a new inner map replaces the old one, which the kernel frees after a grace
- * period. */
+static int get_service(void *ctx, const struct sl_endpoint *endpoint,
+		       struct sl_service *ret_service)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_lookup_elem(plane->services_fd, endpoint, ret_service) ? -errno : 0;
+}
+
+static int put_beacon_key(void *ctx, uint32_t index, const struct sl_beacon_key *key)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_update_elem(plane->beacon_keys_fd, &index, key, BPF_ANY) ? -errno : 0;
+}
+
+static int put_prefix(void *ctx, const struct sl_prefix *prefix, uint32_t value)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_update_elem(plane->prefixes_fd, prefix, &value, BPF_ANY) ? -errno : 0;
+}
+
+static int del_prefix(void *ctx, const struct sl_prefix *prefix)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	return bpf_map_delete_elem(plane->prefixes_fd, prefix) ? -errno : 0;
+}
+
+static int next_prefix(void *ctx, const struct sl_prefix *previous, struct sl_prefix *ret_prefix,
+		       uint32_t *ret_value)
+{
+	struct sl_kernel_plane *plane = ctx;
+
+	if (bpf_map_get_next_key(plane->prefixes_fd, previous, ret_prefix))
+		return -errno;
+	return bpf_map_lookup_elem(plane->prefixes_fd, ret_prefix, ret_value) ? -errno : 0;
+}
+
+/* Fills a new array; one call for all its entries. */
+static int fill_table(int fd, const uint32_t *table, uint32_t size)
+{
+	uint32_t *keys = malloc(size * sizeof(*keys));
+	uint32_t count = size;
+	int rc;
+
+	if (!keys)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < size; i++)
+		keys[i] = i;
+	rc = bpf_map_update_batch(fd, keys, table, &count, NULL) ? -errno : 0;
+	free(keys);
+	return rc;
+}
+
+/*
+ * The whole table is made aside and swapped in: a packet sees the old one or the new one. The
+ * kernel frees the old one after a grace period. loader/apply.c does the same for its own libbpf.
+ */
 static int put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size)
 {
 	struct sl_kernel_plane *plane = ctx;
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sl_maglev", sizeof(uint32_t), sizeof(uint32_t),
-				size, &options);
-	uint32_t i;
-	int rc = 0;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "maglev_table", sizeof(uint32_t),
+				sizeof(uint32_t), size, &options);
+	int rc;
 
 	if (fd < 0)
 		return -errno;
-	for (i = 0; i < size && !rc; i++)
-		rc = bpf_map_update_elem(fd, &i, &table[i], BPF_ANY) ? -errno : 0;
+	rc = fill_table(fd, table, size);
 	if (!rc && bpf_map_update_elem(plane->maglev_fd, &pool_slot, &fd, BPF_ANY))
 		rc = -errno;
-	close(fd);
+	close(fd); /* the outer map holds it */
 	return rc;
 }
 
@@ -363,6 +476,10 @@ int sl_kernel_plane_apply(struct sl_kernel_plane *plane, const struct sl_config 
 		.nodes_max = SL_NODES_MAX,
 		.pools = plane->pools,
 		.tunables = plane->tunables,
+		.loads = plane->loads,
+		.latencies = plane->latencies,
+		.server_ids = plane->server_ids,
+		.services_guard = plane->services_guard,
 		.ctx = plane,
 		.put_endpoint = plane->bpf ? put_endpoint : no_put_endpoint,
 		.del_endpoint = plane->bpf ? del_endpoint : no_endpoint,
@@ -370,6 +487,11 @@ int sl_kernel_plane_apply(struct sl_kernel_plane *plane, const struct sl_config 
 		.put_service = plane->bpf ? put_service : no_put_service,
 		.del_service = plane->bpf ? del_service : no_endpoint,
 		.next_service = plane->bpf ? next_service : no_next,
+		.get_service = plane->bpf ? get_service : NULL,
+		.put_beacon_key = plane->beacon_keys_fd >= 0 ? put_beacon_key : NULL,
+		.put_prefix = plane->prefixes_fd >= 0 ? put_prefix : NULL,
+		.del_prefix = plane->prefixes_fd >= 0 ? del_prefix : NULL,
+		.next_prefix = plane->prefixes_fd >= 0 ? next_prefix : NULL,
 		.put_maglev = plane->bpf ? put_maglev : no_put_maglev,
 		.del_maglev = plane->bpf ? del_maglev : no_del_maglev,
 	};

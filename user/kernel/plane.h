@@ -2,9 +2,10 @@
 /*
  * plane.h - the daemon's view of the state that both planes share.
  *
- * With the kernel plane up (`sluice up`), the pinned maps: settings, nodes, pools, tunables and
- * counters are mapped into memory, so the request path reads and writes them without a system
- * call; endpoints, services and lookup tables are written by bpf(2) at start and reload only.
+ * With the kernel plane up (`sluice up`), the pinned maps: settings, nodes, pools, tunables,
+ * counters, loads, latencies and what else is an array are mapped into memory, so the request path
+ * reads and writes them without a system call; endpoints, services, lookup tables, prefixes and
+ * beacon keys are written by bpf(2) at start and reload only.
  * Without it, the same structs in anonymous shared memory: everything in user space works as
  * before, only the fast lane and the kernel's own measurements are missing. That is said loudly.
  *
@@ -19,6 +20,8 @@
 
 struct sl_plane_events; /* the ring buffer's reader */
 
+#define SL_PLANE_MAPPINGS 9u
+
 struct sl_kernel_plane {
 	bool bpf; /* false: anonymous memory */
 	char pin_dir[256];
@@ -27,9 +30,14 @@ struct sl_kernel_plane {
 	struct sl_pool_state *pools;
 	uint64_t *tunables;
 	struct sl_counters *counters; /* settings->cpu_count rows; NULL without BPF */
-	size_t sizes[5];	      /* of the five mappings, in that order */
-	int memory_fd;		      /* of the anonymous memory, -1 with BPF */
-	int endpoints_fd, services_fd, maglev_fd;
+	/* NULL without BPF, or with a kernel plane that has no such map. */
+	struct sl_node_load *loads;		 /* SL_NODES_MAX: what beacons say */
+	struct sl_node_latency *latencies;	 /* SL_NODES_MAX */
+	struct sl_server_id *server_ids;	 /* SL_SERVER_IDS_MAX */
+	struct sl_service_guard *services_guard; /* SL_SERVICES_MAX */
+	size_t sizes[SL_PLANE_MAPPINGS];	 /* of the mappings, in that order */
+	int memory_fd;				 /* of the anonymous memory, -1 with BPF */
+	int endpoints_fd, services_fd, maglev_fd, prefixes_fd, beacon_keys_fd;
 	struct sl_plane_events *events;
 };
 
