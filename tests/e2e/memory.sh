@@ -154,15 +154,16 @@ pretend() {
 	wait_for 10 test -S "$work/other.sock"
 }
 export SLUICE_ADMIN_SOCKET=$work/other.sock
+abi=$(sed -n 's/^#define SL_ABI_VERSION \([0-9]*\)u.*/\1/p' bpf/abi.h)
 while IFS='|' read -r name text wanted; do
 	pretend "$text"
 	fails "$name" "$wanted" "$sluice" status
 	kill -KILL $other
 	wait $other 2>/dev/null
 done <<-END
-	a daemon with a plane elsewhere|{"abi":1,"kernel_plane":"bpf","more":[{"x":1}]}|pinned elsewhere
+	a daemon with a plane elsewhere|{"abi":$abi,"kernel_plane":"bpf","more":[{"x":1}]}|pinned elsewhere
 	a daemon of another version|{"abi":99,"kernel_plane":"memory"}|ABI is 99
 	not a daemon|SSH-2.0-x|Protocol error
-	an answer without end|{"abi":1$(printf '%9000s')}|Protocol error
+	an answer without end|{"abi":$abi$(printf '%9000s')}|Protocol error
 END
 finish
