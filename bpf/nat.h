@@ -36,32 +36,22 @@ static __always_inline bool sl_nat_hops_spent(const struct sl_packet *packet)
 	return (packet->ip_v6 ? packet->ip6->hop_limit : packet->ip4->ttl) <= 1;
 }
 
-static __always_inline void sl_nat_hop(const struct sl_packet *packet)
+/* Addresses and hop limit at once: one update of the IPv4 header's checksum. */
+static __always_inline void nat_header(const struct sl_packet *packet, const struct sl_rewrite *to)
 {
 	struct iphdr *ip = packet->ip4;
 	__be16 *hops = (__be16 *)&ip->ttl; /* TTL and protocol are one 16-bit word */
-	__u16 old_hops;
-
-	if (packet->ip_v6) {
-		packet->ip6->hop_limit--;
-		return;
-	}
-	old_hops = *hops;
-	ip->ttl--;
-	ip->check = sl_csum_apply(ip->check, sl_csum_word(0, old_hops, *hops));
-}
-
-static __always_inline void nat_addresses(const struct sl_packet *packet,
-					  const struct sl_rewrite *to)
-{
-	struct iphdr *ip = packet->ip4;
+	__u16 old_hops = *hops;
 	__u64 delta = 0;
 
 	if (packet->ip_v6) {
+		packet->ip6->hop_limit--;
 		__builtin_memcpy(&packet->ip6->saddr, to->src, sizeof(packet->ip6->saddr));
 		__builtin_memcpy(&packet->ip6->daddr, to->dst, sizeof(packet->ip6->daddr));
 		return;
 	}
+	ip->ttl--;
+	delta = sl_csum_word(delta, old_hops, *hops);
 	delta = sl_csum_word(delta, ip->saddr, to->src->w[3]);
 	delta = sl_csum_word(delta, ip->daddr, to->dst->w[3]);
 	ip->saddr = to->src->w[3];
@@ -93,8 +83,7 @@ static __always_inline void sl_nat_apply(bool tc, const struct sl_packet *packet
 	port_delta = sl_csum_word(port_delta, packet->key.dport, to->dport);
 	packet->udp->source = to->sport;
 	packet->udp->dest = to->dport;
-	nat_addresses(packet, to);
-	sl_nat_hop(packet);
+	nat_header(packet, to);
 	if (tc) {
 		ret_rest->address_delta = address_delta;
 		ret_rest->port_delta = port_delta;

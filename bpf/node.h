@@ -137,7 +137,7 @@ __attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnatio
 	struct sl_node_state *node = sl_node_at(slot);
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_pool_state *pool;
-	__u64 now_ns;
+	__u64 now_ns, word;
 
 	if (!node || !room)
 		return 0;
@@ -146,10 +146,20 @@ __attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnatio
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
 		return 0;
 	}
-	if (sl_breaker_generation(sl_breaker_load(&node->breaker)) != ticket >> 1)
+	word = sl_breaker_load(&node->breaker);
+	if (sl_breaker_generation(word) != ticket >> 1)
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
+	if (what >> 8 == SL_OUTCOME_NEUTRAL && !(ticket & 1)) {
+		sl_breaker_count(node, what & 0xff);
+		return 0;
+	}
 	now_ns = bpf_ktime_get_ns();
-	sl_breaker_config_read(&room->config, node->pool);
+	/* A success of a closed breaker asks for nothing but the mode; it is what most answers are. */
+	if (what >> 8 == SL_OUTCOME_SUCCESS && sl_breaker_state(word) == SL_BREAKER_CLOSED &&
+	    !(ticket & 1))
+		room->config.metrics_only = SL_TUNABLE(node->pool, BREAKER_MODE);
+	else
+		sl_breaker_config_read(&room->config, node->pool);
 	sl_breaker_report(node, pool, &room->config, now_ns / SL_NS_PER_MS, bpf_get_prandom_u32(),
 			  ticket, what >> 8, what & 0xff, SL_PLANE_KERNEL, &room->change);
 	change_emit(room, node, slot, now_ns);
