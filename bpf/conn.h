@@ -75,13 +75,6 @@ enum sl_view {
 	SL_VIEW_LOCAL,
 };
 
-struct sl_segment {
-	__u32 seq;
-	__u32 ack;
-	__u32 payload_len;
-	__u8 flags;
-};
-
 static __always_inline void sl_segment_from(struct sl_segment *segment,
 					    const struct sl_packet *packet)
 {

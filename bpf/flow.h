@@ -78,19 +78,18 @@ static __always_inline void flow_leave(struct sl_flow *flow, __u32 index,
 				     1);
 }
 
-/* Forgets the flow at `index`, whose way is this CPU's already or becomes free. Returns 0. */
-__attribute__((noinline)) int sl_flow_forget(__u32 index, __u32 end)
+/* Forgets the flow at `index`, whose way is this CPU's. */
+static __always_inline void flow_forget(__u32 index, enum sl_flow_end end)
 {
 	struct sl_settings *config = sl_settings_row();
 	struct sl_flow *flow = sl_flow_at(index);
 
 	if (!flow || !config)
-		return 0;
+		return;
 	flow_leave(flow, index, config, end);
 	sl_count(end == SL_FLOW_END_CLOSED    ? SL_COUNTER_FLOW_CLOSED
 		 : end == SL_FLOW_END_EXPIRED ? SL_COUNTER_FLOW_EXPIRED
 					      : SL_COUNTER_FLOW_EVICTED);
-	return 0;
 }
 
 /* A flow is over: forgets it and frees its way. Two CPUs may see the end; one of them does it. */
@@ -108,7 +107,7 @@ __attribute__((noinline)) int sl_flow_close(__u32 index)
 	if (__sync_val_compare_and_swap(
 		    way, old, way_pack((__u32)(old >> 32), 0, SL_WAY_OPENING, old, 1)) != old)
 		return 0;
-	sl_flow_forget(index, SL_FLOW_END_CLOSED);
+	flow_forget(index, SL_FLOW_END_CLOSED);
 	sl_way_set(way, SL_WAY_FREE, 0);
 	return 1;
 }
@@ -135,9 +134,8 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 		if (old == ~0ull)
 			continue;
 		if (sl_way_tag(old))
-			sl_flow_forget(found - 1, way_expired(old, stamp, pool)
-							  ? SL_FLOW_END_EXPIRED
-							  : SL_FLOW_END_EVICTED);
+			flow_forget(found - 1, way_expired(old, stamp, pool) ? SL_FLOW_END_EXPIRED
+									     : SL_FLOW_END_EVICTED);
 		return found;
 	}
 	sl_count(SL_COUNTER_CAS_LOST);

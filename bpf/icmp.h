@@ -85,15 +85,16 @@ static __always_inline int sl_icmp(void *ctx, bool tc)
 {
 	struct sl_counters *row = sl_counters_row();
 	struct sl_settings *config = sl_settings_row();
+	struct sl_scratch *room = sl_scratch_row();
 	struct sl_flow_key quoted, back;
 	struct sl_packet packet;
 	struct sl_cursor cursor;
 	struct sl_flow *flow;
 	__u32 seq, found;
 
-	if (!row || !config)
+	if (!row || !config || !room)
 		return sl_hook_pass(tc);
-	if (sl_parse_hook(ctx, tc, &cursor, &packet) != SL_PARSE_ICMP ||
+	if (sl_parse_hook(ctx, tc, &cursor, &packet, &room->key) != SL_PARSE_ICMP ||
 	    !sl_icmp_parse(&cursor, packet.ip_v6, &quoted, &seq))
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
 	sl_flow_key_reverse(&back, &quoted);

@@ -49,31 +49,42 @@ static __always_inline void way_refresh(__u64 *way, const struct sl_conn *conn, 
 		sl_way_set(way, kind_of(conn), stamp);
 }
 
-/* What the packet says about its flow. Returns true when that is over. */
-static __always_inline bool observe(__u32 index, struct sl_flow *flow,
-				    const struct sl_packet *packet, bool from_node)
+/*
+ * What room->segment says about the flow at `index`. A function of its own: the verifier walks the
+ * life of a connection once, and its stack is not the packet's. Returns 1 when the flow is over.
+ */
+__attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_flow *flow = sl_flow_at(index);
 	__u64 *way = sl_way_at(index);
-	struct sl_segment segment = {};
-	__u32 gap_ms;
+	__u64 now_ns = bpf_ktime_get_ns();
 	bool over;
 
-	if (!way)
-		return false;
-	sl_segment_from(&segment, packet);
+	if (!room || !flow || !way)
+		return 0;
 	if (from_node) {
-		over = sl_conn_received(&flow->conn, &segment, now_ns, SL_VIEW_LANE);
+		over = sl_conn_received(&flow->conn, &room->segment, now_ns, SL_VIEW_LANE);
 		if (flow->conn.mark != sl_flow_mark(now_ns) ||
 		    sl_way_kind(SL_LOAD(*way)) != kind_of(&flow->conn))
 			way_refresh(way, &flow->conn, now_ns);
 	} else {
-		gap_ms = sl_way_age_ms(SL_LOAD(*way), now_ns);
-		over = sl_conn_sent(&flow->conn, &segment, gap_ms, now_ns, sl_flow_view(flow));
+		__u32 gap_ms = sl_way_age_ms(SL_LOAD(*way), now_ns);
+
+		over = sl_conn_sent(&flow->conn, &room->segment, gap_ms, now_ns,
+				    sl_flow_view(flow));
 		way_refresh(way, &flow->conn, now_ns);
 	}
 	count_alive(&flow->conn, now_ns);
 	return over;
+}
+
+static __always_inline void observe(struct sl_scratch *room, __u32 index,
+				    const struct sl_packet *packet, bool from_node)
+{
+	sl_segment_from(&room->segment, packet);
+	if (sl_lane_observe(index, from_node))
+		sl_flow_close(index);
 }
 
 /* Where the packet of a flow goes, and as what. Returns false when its node is gone. */
@@ -122,8 +133,8 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 	}
 	sl_nat_apply(tc, packet, &to, &rest);
 	row->v[from_node ? SL_COUNTER_FORWARD_TO_CLIENT : SL_COUNTER_FORWARD_TO_NODE]++;
-	if (!fresh && observe(index, flow, packet, from_node))
-		sl_flow_close(index);
+	if (!fresh)
+		observe(room, index, packet, from_node);
 	sl_nat_finish(ctx, tc, &rest);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
@@ -140,10 +151,10 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 
 	if (!node || !room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	to.src = &packet->key.src;
+	to.src = &packet->key->src;
 	to.dst = &node->endpoint.addr;
-	to.sport = packet->key.sport;
-	to.dport = packet->key.dport;
+	to.sport = packet->key->sport;
+	to.dport = packet->key->dport;
 	route = sl_route(ctx, tc, packet, &to, &room->fib);
 	if (!sl_route_usable(route)) {
 		if (fresh)
@@ -152,8 +163,8 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	}
 	row->v[SL_COUNTER_FORWARD_TO_NODE]++;
 	row->v[SL_COUNTER_FORWARD_L2]++;
-	if (!fresh && observe(index, flow, packet, false))
-		sl_flow_close(index);
+	if (!fresh)
+		observe(room, index, packet, false);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
 }
@@ -183,8 +194,8 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 	if (!room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	room->handover.index = index + 1;
-	if (!fresh && observe(index, flow, packet, false))
-		sl_flow_close(index);
+	if (!fresh)
+		observe(room, index, packet, false);
 	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }
 
@@ -192,14 +203,14 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 static __always_inline __u32 lane_find(struct sl_packet *packet, const struct sl_settings *config,
 				       __u64 hash, bool *ret_from_node)
 {
-	__u16 port = bpf_ntohs(packet->key.dport);
+	__u16 port = bpf_ntohs(packet->key->dport);
 	bool answer = port >= config->nat_port_min && port <= config->nat_port_max;
 	__u32 found = 0;
 
 	if (answer)
-		found = sl_ports_find(&packet->key, hash, config->flow_sets);
+		found = sl_ports_find(packet->key, hash, config->flow_sets);
 	*ret_from_node = found;
-	return found ? found : sl_table_find(&packet->key, hash, config->flow_sets);
+	return found ? found : sl_table_find(packet->key, hash, config->flow_sets);
 }
 
 /* Hands the packet on to a step, with what is known of it. */
@@ -210,7 +221,6 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 
 	if (!room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	room->key = packet->key;
 	room->handover.hash = hash;
 	room->handover.index = found;
 	room->handover.from_node = from_node;
@@ -245,12 +255,12 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 	if (!config)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	if (packet->protocol == IPPROTO_UDP && config->beacon_port &&
-	    packet->key.dport == config->beacon_port)
+	    packet->key->dport == config->beacon_port)
 		return hand_on(ctx, tc, SL_STEP_CONTROL, packet, 0, 0, false, row);
-	hash = sl_key_hash(&packet->key, config->seed);
+	hash = sl_key_hash(packet->key, config->seed);
 	found = lane_find(packet, config, hash, &from_node);
 	if (!found) {
-		struct sl_service *service = sl_service_of(&packet->key);
+		struct sl_service *service = sl_service_of(packet->key);
 
 		if (!service)
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
@@ -270,23 +280,23 @@ static __always_inline int lane_bad(bool tc, struct sl_packet *packet, struct sl
 	struct sl_settings *config = sl_settings_row();
 	bool from_node;
 
-	if (config &&
-	    lane_find(packet, config, sl_key_hash(&packet->key, config->seed), &from_node))
+	if (config && lane_find(packet, config, sl_key_hash(packet->key, config->seed), &from_node))
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
-	return sl_unforwarded(tc, row, -sl_flow_pool(&packet->key, 0, 1));
+	return sl_unforwarded(tc, row, -sl_flow_pool(packet->key, 0, 1));
 }
 
 /* The first program. */
 static __always_inline int sl_lane(void *ctx, bool tc)
 {
 	struct sl_counters *row = sl_counters_row();
+	struct sl_scratch *room = sl_scratch_row();
 	struct sl_packet packet;
 	struct sl_cursor cursor;
 
-	if (!row)
+	if (!row || !room)
 		return sl_hook_pass(tc);
 	row->v[tc ? SL_COUNTER_PACKETS_TC : SL_COUNTER_PACKETS]++;
-	switch (sl_parse_hook(ctx, tc, &cursor, &packet)) {
+	switch (sl_parse_hook(ctx, tc, &cursor, &packet, &room->key)) {
 	case SL_PARSE_TCP:
 	case SL_PARSE_UDP:
 		return lane_transport(ctx, tc, &packet, row);

@@ -54,7 +54,7 @@ static __always_inline void conn_begin(struct sl_flow_key *key, __u32 seq, __u64
 
 static __always_inline void local_sent(struct sl_packet *packet)
 {
-	struct sl_local_conn *local = bpf_map_lookup_elem(&conns, &packet->key);
+	struct sl_local_conn *local = bpf_map_lookup_elem(&conns, packet->key);
 	__u64 now_ns = bpf_ktime_get_ns();
 	struct sl_segment segment = {};
 	__u32 gap_ms;
@@ -63,8 +63,8 @@ static __always_inline void local_sent(struct sl_packet *packet)
 	if (sl_packet_is_syn(packet) && (!local || local->conn.state != SL_TCP_SYN_SENT ||
 					 segment.seq + 1 != local->conn.next_seq)) {
 		if (local)
-			conn_forget(&packet->key, local);
-		conn_begin(&packet->key, segment.seq, now_ns);
+			conn_forget(packet->key, local);
+		conn_begin(packet->key, segment.seq, now_ns);
 		return;
 	}
 	if (!local)
@@ -72,7 +72,7 @@ static __always_inline void local_sent(struct sl_packet *packet)
 	gap_ms = ticks_us(local->last_tick, sl_tick(now_ns)) / 1000;
 	local->last_tick = sl_tick(now_ns);
 	if (sl_conn_sent(&local->conn, &segment, gap_ms, now_ns, SL_VIEW_LOCAL))
-		conn_forget(&packet->key, local);
+		conn_forget(packet->key, local);
 }
 
 static __always_inline void local_received(struct sl_packet *packet)
@@ -82,7 +82,7 @@ static __always_inline void local_received(struct sl_packet *packet)
 	struct sl_flow_key key;
 	__u64 now_ns;
 
-	sl_flow_key_reverse(&key, &packet->key);
+	sl_flow_key_reverse(&key, packet->key);
 	local = bpf_map_lookup_elem(&conns, &key);
 	if (!local)
 		return;
@@ -108,21 +108,25 @@ static __always_inline void local_unreachable(struct sl_cursor *cursor, bool ip_
 
 static __always_inline void sl_local_egress(struct __sk_buff *skb)
 {
+	struct sl_scratch *room = sl_scratch_row();
 	struct sl_packet packet;
 	struct sl_cursor cursor;
 
-	if (skb->tc_index == SL_TC_MEASURED)
+	if (!room || skb->tc_index == SL_TC_MEASURED)
 		return;
-	if (sl_parse_hook(skb, true, &cursor, &packet) == SL_PARSE_TCP)
+	if (sl_parse_hook(skb, true, &cursor, &packet, &room->key) == SL_PARSE_TCP)
 		local_sent(&packet);
 }
 
 static __always_inline void sl_local_ingress(struct __sk_buff *skb)
 {
+	struct sl_scratch *room = sl_scratch_row();
 	struct sl_packet packet;
 	struct sl_cursor cursor;
 
-	switch (sl_parse_hook(skb, true, &cursor, &packet)) {
+	if (!room)
+		return;
+	switch (sl_parse_hook(skb, true, &cursor, &packet, &room->key)) {
 	case SL_PARSE_TCP:
 		local_received(&packet);
 		break;

@@ -198,6 +198,14 @@ struct sl_choice {
 	__u32 candidate_b;
 };
 
+/* What conn.h looks at in a packet. */
+struct sl_segment {
+	__u32 seq;
+	__u32 ack;
+	__u32 payload_len;
+	__u8 flags;
+};
+
 /* What the steps tell each other about the packet at hand; see steps.h. */
 struct sl_handover {
 	__u64 hash;	 /* of the key */
@@ -220,6 +228,7 @@ struct sl_handover {
 struct sl_scratch {
 	struct sl_flow_key key;
 	struct sl_handover handover;
+	struct sl_segment segment;
 	struct sl_choice choice;
 	struct bpf_fib_lookup fib;
 	struct sl_flow flow; /* as it was before it moved */

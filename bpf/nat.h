@@ -77,10 +77,10 @@ static __always_inline void sl_nat_apply(bool tc, const struct sl_packet *packet
 	bool udp = !packet->tcp;
 	__u64 address_delta = 0, port_delta = 0;
 
-	address_delta = sl_csum_addr(address_delta, &packet->key.src, to->src);
-	address_delta = sl_csum_addr(address_delta, &packet->key.dst, to->dst);
-	port_delta = sl_csum_word(port_delta, packet->key.sport, to->sport);
-	port_delta = sl_csum_word(port_delta, packet->key.dport, to->dport);
+	address_delta = sl_csum_addr(address_delta, &packet->key->src, to->src);
+	address_delta = sl_csum_addr(address_delta, &packet->key->dst, to->dst);
+	port_delta = sl_csum_word(port_delta, packet->key->sport, to->sport);
+	port_delta = sl_csum_word(port_delta, packet->key->dport, to->dport);
 	packet->udp->source = to->sport;
 	packet->udp->dest = to->dport;
 	nat_header(packet, to);

@@ -127,22 +127,20 @@ static __always_inline enum sl_breaker_verdict sl_node_admit(const struct sl_nod
 }
 
 /*
- * Tells the breaker one outcome of a connection that began with `ticket` when the slot had this
- * `incarnation`. `what` is outcome << 8 | signal: a BPF function takes five arguments at most.
- * Always returns 0.
+ * What the breaker of a node needs to know to be told `what` (outcome << 8 | signal): fills
+ * room->config. Returns 1, or 0 when there is nothing more to tell. A success of a closed breaker
+ * asks for nothing but the mode, a neutral outcome for nothing at all: that is what most are.
  */
-__attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnation, __u32 ticket,
-						    __u32 what)
+__attribute__((noinline)) int sl_node_report_begin(__u32 slot, __u32 incarnation, __u32 ticket,
+						   __u32 what)
 {
 	struct sl_node_state *node = sl_node_at(slot);
 	struct sl_scratch *room = sl_scratch_row();
-	struct sl_pool_state *pool;
-	__u64 now_ns, word;
+	__u64 word;
 
 	if (!node || !room)
 		return 0;
-	pool = sl_pool_at(node->pool);
-	if (!pool || (__u16)node->incarnation != (__u16)incarnation) {
+	if ((__u16)node->incarnation != (__u16)incarnation) {
 		sl_count(SL_COUNTER_SIGNAL_IGNORED);
 		return 0;
 	}
@@ -153,17 +151,43 @@ __attribute__((noinline)) int sl_node_report_packed(__u32 slot, __u32 incarnatio
 		sl_breaker_count(node, what & 0xff);
 		return 0;
 	}
-	now_ns = bpf_ktime_get_ns();
-	/* A success of a closed breaker asks for nothing but the mode; it is what most answers are. */
 	if (what >> 8 == SL_OUTCOME_SUCCESS && sl_breaker_state(word) == SL_BREAKER_CLOSED &&
 	    !(ticket & 1))
 		room->config.metrics_only = SL_TUNABLE(node->pool, BREAKER_MODE);
 	else
 		sl_breaker_config_read(&room->config, node->pool);
+	return 1;
+}
+
+/* Tells it; after sl_node_report_begin(), whose frame would else lie under this one. Returns 0. */
+__attribute__((noinline)) int sl_node_report_end(__u32 slot, __u32 ticket, __u32 what)
+{
+	struct sl_node_state *node = sl_node_at(slot);
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_pool_state *pool;
+	__u64 now_ns;
+
+	if (!node || !room)
+		return 0;
+	pool = sl_pool_at(node->pool);
+	if (!pool)
+		return 0;
+	now_ns = bpf_ktime_get_ns();
 	sl_breaker_report(node, pool, &room->config, now_ns / SL_NS_PER_MS, bpf_get_prandom_u32(),
 			  ticket, what >> 8, what & 0xff, SL_PLANE_KERNEL, &room->change);
 	change_emit(room, node, slot, now_ns);
 	return 0;
+}
+
+/*
+ * Tells the breaker one outcome of a connection that began with `ticket` when the slot had this
+ * `incarnation`. `what` is outcome << 8 | signal.
+ */
+static __always_inline void sl_node_report_packed(__u32 slot, __u32 incarnation, __u32 ticket,
+						  __u32 what)
+{
+	if (sl_node_report_begin(slot, incarnation, ticket, what))
+		sl_node_report_end(slot, ticket, what);
 }
 
 static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_outcome outcome,

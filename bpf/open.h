@@ -137,7 +137,7 @@ static __always_inline int sl_send(void *ctx, bool tc)
 
 	if (!row || !room || !room->handover.index)
 		return sl_hook_pass(tc);
-	parse = sl_parse_packet(ctx, tc, &cursor, &packet);
+	parse = sl_parse_packet(ctx, tc, &cursor, &packet, &room->key);
 	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	if (room->handover.fresh)

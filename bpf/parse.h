@@ -61,7 +61,7 @@ struct sl_vlan_tag {
 
 /* The pointers live as long as the packet is not moved. */
 struct sl_packet {
-	struct sl_flow_key key; /* as on the wire */
+	struct sl_flow_key *key; /* as on the wire; in struct sl_scratch: the stack is short */
 	struct ethhdr *eth;
 	union {
 		struct iphdr *ip4;
@@ -136,16 +136,15 @@ static __always_inline __be16 sl_parse_link(struct sl_cursor *cursor, struct sl_
 }
 
 /*
- * Does a packet of `total` bytes from `start` on lie within the frame? At XDP the linear part is
- * asked first: it holds all but jumbo frames.
+ * Does a packet of `total` bytes from its IP header on lie within the frame? At XDP the linear part
+ * is asked first: it holds all but jumbo frames.
  */
-static __always_inline bool parse_fits(void *ctx, bool tc, void *start, __u32 total)
+static __always_inline bool parse_fits(void *ctx, bool tc, const struct sl_packet *packet,
+				       __u32 total)
 {
-	void *data = sl_hook_data(ctx, tc);
-
-	if (!tc && start + total <= sl_hook_end(ctx, tc))
+	if (!tc && (void *)packet->ip4 + total <= sl_hook_end(ctx, tc))
 		return true;
-	return (__u32)(start - data) + total <= sl_hook_len(ctx, tc);
+	return packet->l3_at + total <= sl_hook_len(ctx, tc);
 }
 
 /* From the ports on. `total` counts from the IP header, which is head_len long. */
@@ -158,9 +157,9 @@ static __always_inline enum sl_parse parse_ports(void *ctx, bool tc, struct sl_c
 
 	if ((void *)(ports + 2) > cursor->end)
 		return SL_PARSE_UNREADABLE;
-	packet->key.sport = ports[0];
-	packet->key.dport = ports[1];
-	if (!parse_fits(ctx, tc, packet->ip4, total))
+	packet->key->sport = ports[0];
+	packet->key->dport = ports[1];
+	if (!parse_fits(ctx, tc, packet, total))
 		return SL_PARSE_BAD;
 	packet->l3_len = total > 0xffff ? 0 : total;
 	if (packet->protocol == IPPROTO_UDP) {
@@ -222,9 +221,9 @@ static __always_inline enum sl_parse parse_ip4(void *ctx, bool tc, struct sl_cur
 	packet->ip4 = ip;
 	packet->ip_v6 = false;
 	packet->protocol = ip->protocol;
-	packet->key.proto = ip->protocol;
-	sl_addr_from_ip4(&packet->key.src, ip->saddr);
-	sl_addr_from_ip4(&packet->key.dst, ip->daddr);
+	packet->key->proto = ip->protocol;
+	sl_addr_from_ip4(&packet->key->src, ip->saddr);
+	sl_addr_from_ip4(&packet->key->dst, ip->daddr);
 	if (ip->frag_off & bpf_htons(SL_IP4_FRAGMENT))
 		return SL_PARSE_FRAGMENT;
 	if (ip->ihl != 5)
@@ -255,9 +254,9 @@ static __always_inline enum sl_parse parse_ip6(void *ctx, bool tc, struct sl_cur
 	packet->ip6 = ip;
 	packet->ip_v6 = true;
 	packet->protocol = ip->nexthdr;
-	packet->key.proto = ip->nexthdr;
-	sl_addr_from_ip6(&packet->key.src, &ip->saddr);
-	sl_addr_from_ip6(&packet->key.dst, &ip->daddr);
+	packet->key->proto = ip->nexthdr;
+	sl_addr_from_ip6(&packet->key->src, &ip->saddr);
+	sl_addr_from_ip6(&packet->key->dst, &ip->daddr);
 	if (ip->nexthdr == IPPROTO_TCP || ip->nexthdr == IPPROTO_UDP) {
 		total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 		if (tc && !ip->payload_len)
@@ -268,16 +267,21 @@ static __always_inline enum sl_parse parse_ip6(void *ctx, bool tc, struct sl_cur
 	return ip->nexthdr == IPPROTO_ICMP ? SL_PARSE_PROTOCOL : parse;
 }
 
-/* Fills `packet` as far as the verdict says: the addresses wherever there is an IP header. */
+/*
+ * Fills `packet` and `key` as far as the verdict says: the addresses wherever there is an IP header.
+ * The key is borrowed as long as the packet is.
+ */
 static __always_inline enum sl_parse sl_parse_packet(void *ctx, bool tc, struct sl_cursor *cursor,
-						     struct sl_packet *packet)
+						     struct sl_packet *packet,
+						     struct sl_flow_key *key)
 {
 	void *start = sl_hook_data(ctx, tc);
 	__be16 proto;
 
 	cursor->pos = start;
 	cursor->end = sl_hook_end(ctx, tc);
-	*(__u32 *)&packet->key.proto = 0;
+	packet->key = key;
+	*(__u32 *)&packet->key->proto = 0;
 	packet->protocol = 0;
 	proto = sl_parse_link(cursor, packet);
 	packet->l3_at = (__u8)(cursor->pos - start);
@@ -293,9 +297,10 @@ static __always_inline enum sl_parse sl_parse_packet(void *ctx, bool tc, struct 
  * segments of TCP are only a few hundred bytes apart from that.
  */
 static __always_inline enum sl_parse sl_parse_hook(void *ctx, bool tc, struct sl_cursor *cursor,
-						   struct sl_packet *packet)
+						   struct sl_packet *packet,
+						   struct sl_flow_key *key)
 {
-	enum sl_parse parse = sl_parse_packet(ctx, tc, cursor, packet);
+	enum sl_parse parse = sl_parse_packet(ctx, tc, cursor, packet, key);
 	struct __sk_buff *skb = ctx;
 	__u32 want;
 
@@ -307,7 +312,7 @@ static __always_inline enum sl_parse sl_parse_hook(void *ctx, bool tc, struct sl
 		return parse;
 	if (bpf_skb_pull_data(skb, want))
 		return SL_PARSE_UNREADABLE;
-	return sl_parse_packet(ctx, tc, cursor, packet);
+	return sl_parse_packet(ctx, tc, cursor, packet, key);
 }
 
 static __always_inline bool sl_packet_is_syn(const struct sl_packet *packet)

@@ -15,7 +15,7 @@ static __always_inline int sl_retry(void *ctx, bool tc)
 	struct sl_cursor cursor;
 
 	if (!row || !room || !room->handover.index ||
-	    sl_parse_packet(ctx, tc, &cursor, &packet) != SL_PARSE_TCP)
+	    sl_parse_packet(ctx, tc, &cursor, &packet, &room->key) != SL_PARSE_TCP)
 		return sl_hook_pass(tc);
 	return lane_forward(ctx, tc, &packet, room->handover.index - 1, true, false, row);
 }
