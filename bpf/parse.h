@@ -142,7 +142,8 @@ static __always_inline __be16 sl_parse_link(struct sl_cursor *cursor, struct sl_
 static __always_inline bool parse_fits(void *ctx, bool tc, const struct sl_packet *packet,
 				       __u32 total)
 {
-	if (!tc && (void *)packet->ip4 + total <= sl_hook_end(ctx, tc))
+	/* As numbers: 6.1 knows no bound of what a byte swap gives, so no pointer may move by it. */
+	if (!tc && packet->l3_at + total <= (__u32)(sl_hook_end(ctx, tc) - sl_hook_data(ctx, tc)))
 		return true;
 	return packet->l3_at + total <= sl_hook_len(ctx, tc);
 }
