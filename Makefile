@@ -57,7 +57,7 @@ PACKAGES := \
 	clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat ca-certificates nodejs npm \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
-	haproxy nginx-light wrk
+	haproxy nginx-light wrk nftables
 
 # ---- sources ----------------------------------------------------------------------------------
 LAYERS := base io http wire kernel policy upstream stage request ops
@@ -76,7 +76,9 @@ BPF_HEADERS := $(wildcard bpf/*.h) bpf/counters.def
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*.c))
 BPFTESTS := $(patsubst tests/bpf/%.c,$(B)/bpf/%,$(wildcard tests/bpf/*.c))
 BPFTEST_LIB := $(patsubst %,$(B)/%.o,$(wildcard tests/bpf/lib/*.c))
-BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+BENCH_PACKET := $(patsubst %,$(B)/%.o,$(wildcard tests/bench/packet/*.c))
+BENCH_BPF := $(patsubst tests/bench/%.c,$(B)/bench/%.o,$(wildcard tests/bench/*.bpf.c))
 NETTOOLS := $(patsubst tests/net/%.c,$(B)/net/%,$(wildcard tests/net/*.c))
 PROGRAMS := $(B)/sluice $(B)/sluiced
 
@@ -146,10 +148,28 @@ $(B)/net/%: $(B)/tests/net/%.c.o
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
 
-$(B)/bench/packet: $(B)/tests/bench/packet.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
+$(B)/bench/packet: $(B)/tests/bench/packet.c.o $(BENCH_PACKET) $(BPFTEST_LIB) $(B)/sluice.bpf.o \
+	$(BENCH_BPF)
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz
+
+$(B)/bench/effect: $(B)/tests/bench/effect.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz -lpthread
+
+# What the packet benchmark compares with, and what feeds it.
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(BPF_HEADERS) $(wildcard tests/bench/packet/*.h)
+	@mkdir -p $(@D)
+	$(SAY) BPF $@
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
+		-I. $(BPF_INCLUDE) -c -o $@ $<
+
+$(B)/bench/lines: $(B)/tests/bench/lines.c.o
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
 
 $(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
 	@mkdir -p $(@D)
@@ -194,7 +214,7 @@ vmtest: deps
 	$(Q)tests/run.sh vm
 
 bench: deps
-	$(Q)$(MAKE) --no-print-directory all bench-programs e2etools
+	$(Q)$(MAKE) --no-print-directory all bench-programs nettools e2etools
 	$(Q)tests/bench/run.sh
 
 # A small cluster on this machine; Ctrl-C takes it away. MODEL=path.gguf serves a model of yours.

@@ -1,376 +1,516 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * packet.c - nanoseconds per packet of sluice_xdp, by test run, beside a bare XDP_TX.
+ * packet.c - nanoseconds a packet of sluice_xdp, by test run, beside the baselines of
+ * baseline.bpf.c measured in the same turns.
  *
- * A test run with a repeat count gives a program the same frame again as the last run left it, so a
- * program that rewrites would see its own output. Here a small program runs first: it copies the
- * next of many frames over the last output and tail-calls the program under test. Its cost is
- * measured by letting it call the bare XDP_TX, and taken off:
+ *   packet [CASE...]          default: all of `cases` below
  *
- *   net = (rotor -> program) - (rotor -> XDP_TX)
- *
- * Printed per case: net, its ratio to XDP_TX alone, and the verdict that all packets must have had.
- * Medians of RUNS runs. The network of the BPF tests (tests/bpf/lib/rig.h), so root is needed.
+ * Frames of 80 bytes; each figure is what the program costs above an empty one (packet/lab.h). Each
+ * case is a process and a network of its own with a table of the size that the case is about
+ * (packet/crowd.h). Exit status 0 whether bars are reached or missed; 2 when something could not be
+ * measured. Root is needed.
  */
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#include "tests/bpf/lib/rig.h"
+#include "tests/bench/packet/crowd.h"
+#include "tests/bench/packet/report.h"
 
-#define RUNS	    7
-#define REPEAT	    1000000
-#define REPEAT_NEW  200000
-#define FLOWS_MANY  8192 /* a power of two */
-#define NODES	    16
-#define FRAME_BYTES 80 /* copied by the rotor; every frame is exactly as long */
-#define SOURCE_AT   26 /* of an IPv4 source address in a frame */
-#define CLIENT_SEQ  1000u
-#define NODE_SEQ    9000u
+#define NODES	       256u
+#define NODES_FEW      10u
+#define FEW	       1000u
+#define MIDDLE	       10000u
+#define LARGE	       1000000u
+#define MANY	       8000000u
+#define NEW_PIECE      20000u /* new flows of a turn: few beside those in the table */
+#define COUNT_OF(list) (sizeof(list) / sizeof(*(list)))
 
-struct frame_row {
-	uint8_t bytes[FRAME_BYTES];
-};
+#define BAR_LRU_MIDDLE 1.5 /* established flow: of the LRU_HASH baseline */
+#define BAR_LRU_LARGE  1.0
+#define BAR_NEW	       0.45 /* new flow: of the LRU_HASH baseline's new flow */
+#define BAR_IPV6       1.2
+#define BAR_NODES      1.15
+#define BAR_FLOWS      2.5
 
-struct bench {
-	struct sl_rig rig;
-	int state_fd;  /* ARRAY: [0] counts packets */
-	int frames_fd; /* ARRAY of struct frame_row */
-	int next_fd;   /* PROG_ARRAY: [0] the program under test */
-	int tx_fd;
-	int drop_fd;
-	double tx_ns;
-};
+/* ---- subjects ------------------------------------------------------------------------------ */
 
-static void die(const char *what)
+/* ACKs to the node and data to the client, as a stream of tokens has them. */
+static struct sl_lab_subject to_node(const struct sl_lab *lab, bool ip_v6, uint32_t base,
+				     uint32_t flows)
 {
-	fprintf(stderr, "packet: %s: %s\n", what, strerror(errno));
-	exit(2);
+	return (struct sl_lab_subject){
+		.name = "sluice, to the node",
+		.fd = lab->rig.xdp_fd,
+		.spec = sl_crowd_client(ip_v6, SL_FRAME_ACK, 0),
+		.kind = ip_v6 ? SL_ROTOR_CLIENT6 : SL_ROTOR_CLIENT4,
+		.base = base,
+		.flows = flows,
+		.verdict = SL_LAB_ANY_VERDICT,
+	};
 }
 
-/* ---- the rotor ----------------------------------------------------------------------------- */
-
-struct code {
-	struct bpf_insn insns[128];
-	uint32_t count;
-};
-
-static void emit(struct code *code, uint8_t op, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+static struct sl_lab_subject to_client(const struct sl_lab *lab, bool ip_v6, uint32_t base,
+				       uint32_t flows)
 {
-	struct bpf_insn insn = {op, dst & 15, src & 15, off, imm};
-
-	if (code->count == sizeof(code->insns) / sizeof(*code->insns))
-		abort();
-	code->insns[code->count++] = insn;
+	return (struct sl_lab_subject){
+		.name = "sluice, to the client",
+		.fd = lab->rig.xdp_fd,
+		.spec = sl_crowd_node(ip_v6, SL_FRAME_ACK, sl_crowd_room(ip_v6)),
+		.kind = ip_v6 ? SL_ROTOR_NODE6 : SL_ROTOR_NODE4,
+		.base = base,
+		.flows = flows,
+		.verdict = SL_LAB_ANY_VERDICT, /* all packets are counted instead */
+	};
 }
 
-static void emit_map(struct code *code, uint8_t dst, int fd)
+/* SYNs of clients base, base + 1, ... */
+static struct sl_lab_subject new_flows(const struct sl_lab *lab, bool ip_v6, uint32_t base)
 {
-	emit(code, BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, fd);
-	emit(code, 0, 0, 0, 0, 0);
+	struct sl_lab_subject subject = to_node(lab, ip_v6, base, 1);
+
+	subject.name = "sluice, new flow";
+	subject.spec = sl_crowd_client(ip_v6, SL_FRAME_SYN, 0);
+	subject.in_turn = 1;
+	return subject;
 }
 
-/* r0 = element of the map whose key is in the word at fp-4; leaves the program when there is none. */
-static void emit_lookup(struct code *code, int fd)
+static struct sl_lab_subject baseline(const struct sl_lab *lab, const char *program,
+				      const char *name, struct sl_lab_subject like)
 {
-	emit(code, BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0);
-	emit(code, BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -4);
-	emit_map(code, 1, fd);
-	emit(code, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem);
-	emit(code, BPF_JMP | BPF_JNE | BPF_K, 0, 0, 2, 0);
-	emit(code, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_ABORTED);
-	emit(code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	like.name = name;
+	like.fd = sl_lab_baseline(lab, program);
+	return like;
+}
+
+static struct sl_lab_subject named(struct sl_lab_subject subject, const char *name)
+{
+	subject.name = name;
+	return subject;
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static uint64_t forwarded(const struct sl_lab *lab)
+{
+	return sl_rig_counted(&lab->rig, SL_COUNTER_FORWARD_TO_NODE) +
+	       sl_rig_counted(&lab->rig, SL_COUNTER_FORWARD_TO_CLIENT);
 }
 
 /*
- * Copies frame number (count & (frames - 1)) into the packet and calls the program under test.
- * With `sources` the count also becomes the low 22 bits of the IPv4 source: each packet is of a
- * client not seen before.
+ * Measures, and looks whether every packet to sluice was forwarded: a drop is cheap. A baseline
+ * that has forgotten flows measures insertions: that is said.
  */
-static int rotor_load(struct bench *bench, uint32_t frames, bool sources)
+static void measure(struct sl_lab *lab, struct sl_lab_subject *subjects, uint32_t count)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP);
-	struct code code = {.count = 0};
-	int fd;
+	uint64_t misses = sl_lab_baseline_misses(lab), packets;
 
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0);
-	emit(&code, BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 0);
-	emit_lookup(&code, bench->state_fd);
-	emit(&code, BPF_LDX | BPF_MEM | BPF_DW, 7, 0, 0, 0);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_X, 1, 7, 0, 0);
-	emit(&code, BPF_ALU64 | BPF_ADD | BPF_K, 1, 0, 0, 1);
-	emit(&code, BPF_STX | BPF_MEM | BPF_DW, 0, 1, 0, 0);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_X, 1, 7, 0, 0);
-	emit(&code, BPF_ALU64 | BPF_AND | BPF_K, 1, 0, 0, (int32_t)(frames - 1));
-	emit(&code, BPF_STX | BPF_MEM | BPF_W, 10, 1, -4, 0);
-	emit_lookup(&code, bench->frames_fd);
-	emit(&code, BPF_LDX | BPF_MEM | BPF_W, 8, 6, offsetof(struct xdp_md, data), 0);
-	emit(&code, BPF_LDX | BPF_MEM | BPF_W, 2, 6, offsetof(struct xdp_md, data_end), 0);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_X, 3, 8, 0, 0);
-	emit(&code, BPF_ALU64 | BPF_ADD | BPF_K, 3, 0, 0, FRAME_BYTES);
-	emit(&code, BPF_JMP | BPF_JLE | BPF_X, 3, 2, 2, 0);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_ABORTED);
-	emit(&code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	for (int16_t at = 0; at < FRAME_BYTES; at += 8) {
-		emit(&code, BPF_LDX | BPF_MEM | BPF_DW, 1, 0, at, 0);
-		emit(&code, BPF_STX | BPF_MEM | BPF_DW, 8, 1, at, 0);
-	}
-	if (sources) {
-		emit(&code, BPF_ALU64 | BPF_AND | BPF_K, 7, 0, 0, 0x3fffff);
-		emit(&code, BPF_ALU64 | BPF_OR | BPF_K, 7, 0, 0, 0x64400000);
-		emit(&code, BPF_ALU | BPF_END | BPF_TO_BE, 7, 0, 0, 32);
-		emit(&code, BPF_STX | BPF_MEM | BPF_W, 8, 7, SOURCE_AT, 0);
-	}
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_X, 1, 6, 0, 0);
-	emit_map(&code, 2, bench->next_fd);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, 0);
-	emit(&code, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_tail_call);
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_ABORTED);
-	emit(&code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "rotor", "GPL", code.insns, code.count, &options);
-	if (fd < 0)
-		die("load the rotor");
-	return fd;
+	sl_rig_count_mark(&lab->rig);
+	sl_lab_measure(lab, subjects, count, NULL);
+	packets = sl_rig_counted(&lab->rig, SL_COUNTER_PACKETS);
+	errno = 0;
+	if (!packets || forwarded(lab) < packets / 100 * 95)
+		sl_lab_die("of %llu packets %llu were forwarded", (unsigned long long)packets,
+			   (unsigned long long)forwarded(lab));
+	if (forwarded(lab) != packets)
+		printf("  (%.2f %% of the packets were not forwarded)\n",
+		       100 - 100.0 * (double)forwarded(lab) / (double)packets);
+	misses = sl_lab_baseline_misses(lab) - misses;
+	if (misses)
+		printf("  (LRU_HASH had forgotten %llu flows that it had room for)\n",
+		       (unsigned long long)misses);
 }
 
-static int bare_load(int verdict)
+/*
+ * Flows that both tables hold, opened and answered. Returns how many: their nodes' packets are
+ * records [0, that).
+ */
+static uint32_t flows_prepare(struct sl_lab *lab, uint32_t flows)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP);
-	struct code code = {.count = 0};
-	int fd;
+	struct sl_lab_subject fill = to_node(lab, false, 0, flows);
+	uint32_t answered;
 
-	emit(&code, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, verdict);
-	emit(&code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "bare", "GPL", code.insns, code.count, &options);
-	if (fd < 0)
-		die("load a bare program");
-	return fd;
-}
-
-/* ---- measuring ----------------------------------------------------------------------------- */
-
-static int order(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Median ns of a program over RUNS test runs; exits when the last verdict is not the expected. */
-static double measure(struct bench *bench, int fd, uint32_t repeat, int verdict)
-{
-	struct xdp_md context = {
-		.data_end = FRAME_BYTES,
-		.ingress_ifindex = bench->rig.one_arm.ifindex,
-	};
-	uint8_t in[FRAME_BYTES] = {0}, out[SL_FRAME_MAX];
-	double ns[RUNS];
-
-	for (int i = 0; i < RUNS; i++) {
-		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = FRAME_BYTES,
-			    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &context,
-			    .ctx_size_in = sizeof(context), .repeat = (int)repeat);
-
-		if (bpf_prog_test_run_opts(fd, &run))
-			die("test run");
-		if ((int)run.retval != verdict) {
-			fprintf(stderr, "packet: verdict %u, expected %d\n", run.retval, verdict);
-			exit(1);
-		}
-		ns[i] = run.duration;
-	}
-	qsort(ns, RUNS, sizeof(*ns), order);
-	return ns[RUNS / 2];
-}
-
-static void next_set(struct bench *bench, int fd)
-{
-	uint32_t zero = 0;
-
-	if (bpf_map_update_elem(bench->next_fd, &zero, &fd, BPF_ANY))
-		die("program array");
-}
-
-static void frame_put(struct bench *bench, uint32_t index, const struct sl_frame *frame)
-{
-	struct frame_row row;
-
-	if (frame->len != FRAME_BYTES)
-		abort();
-	memcpy(row.bytes, frame->bytes, FRAME_BYTES);
-	if (bpf_map_update_elem(bench->frames_fd, &index, &row, BPF_ANY))
-		die("frames");
-}
-
-/* Measures sluice_xdp over the frames 0..frames-1 and prints the line. */
-static void compare(struct bench *bench, const char *name, uint32_t frames, bool sources,
-		    uint32_t repeat, int verdict)
-{
-	int rotor = rotor_load(bench, frames, sources);
-	uint64_t packets, counted;
-	double base_ns, with_ns;
-
-	next_set(bench, bench->tx_fd);
-	base_ns = measure(bench, rotor, repeat, XDP_TX);
-	next_set(bench, bench->rig.xdp_fd);
-	sl_rig_count_mark(&bench->rig);
-	with_ns = measure(bench, rotor, repeat, verdict);
-	packets = sl_rig_counted(&bench->rig, SL_COUNTER_PACKETS);
-	counted = verdict == XDP_TX
-			  ? sl_rig_counted(&bench->rig, SL_COUNTER_FORWARD_TO_NODE) +
-				    sl_rig_counted(&bench->rig, SL_COUNTER_FORWARD_TO_CLIENT)
-			  : packets;
-	printf("%-44s %7.0f ns  %6.1f x XDP_TX   (%5.1f %% forwarded or passed)\n", name,
-	       with_ns - base_ns, (with_ns - base_ns) / bench->tx_ns,
-	       packets ? 100.0 * (double)counted / (double)packets : 0.0);
-	close(rotor);
+	sl_crowd_nodes(lab, false, 1, NODES);
+	sl_crowd_open(lab, false, 0, flows);
+	answered = sl_crowd_answer(lab, false, 0);
+	fill.fd = sl_lab_baseline(lab, "base_lru");
+	fill.in_turn = 1;
+	sl_lab_run(lab, &fill, flows);
+	return answered;
 }
 
 /* ---- cases --------------------------------------------------------------------------------- */
 
-static struct sl_frame_spec client_packet(uint32_t flow, uint8_t flags)
+static void case_base(void)
 {
-	static char text[8][32];
-	static unsigned int next;
-	char *src = text[next++ % 8];
-	struct sl_frame_spec spec = {
-		.src = src,
-		.dst = "192.0.2.100",
-		.sport = (uint16_t)(1024 + flow % 50000),
-		.dport = 80,
-		.seq = CLIENT_SEQ + !(flags & SL_FRAME_SYN),
-		.ack = flags & SL_FRAME_ACK ? NODE_SEQ + 1 : 0,
-		.flags = flags,
-		.pad_len = FRAME_BYTES - 54,
+	struct sl_lab lab;
+
+	sl_lab_open(&lab, MIDDLE, 0);
+	struct sl_lab_subject like = to_node(&lab, false, 0, MIDDLE);
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_drop", "XDP_DROP", like),
+		baseline(&lab, "base_tx", "XDP_TX, MAC addresses swapped", like),
+		baseline(&lab, "base_maglev", "Maglev, no flow state", like),
+		baseline(&lab, "base_maglev_nat", "Maglev, no flow state, NAT checksums", like),
 	};
 
-	snprintf(src, sizeof(text[0]), "198.51.%u.%u", 100 + flow / 250 % 100, 1 + flow % 250);
-	return spec;
+	subjects[0].verdict = XDP_DROP;
+	sl_report_title("baselines that keep nothing");
+	sl_lab_measure(&lab, subjects, COUNT_OF(subjects), NULL);
+	for (uint32_t i = 0; i < COUNT_OF(subjects); i++)
+		sl_report_ns(&subjects[i]);
+	sl_lab_close(&lab);
 }
 
-/* Opens `count` flows; their client and node packets become frames [0, count), [MANY, ...). */
-static void flows_open(struct bench *bench, uint32_t count)
+static void established(uint32_t flows, double bar)
 {
-	struct sl_rig *rig = &bench->rig;
-	struct sl_frame in, out;
+	uint32_t flows_max = flows > SL_FLOWS_MAX_DEFAULT ? flows : SL_FLOWS_MAX_DEFAULT;
+	struct sl_lab lab;
+	uint32_t records;
 
-	for (uint32_t i = 0; i < count; i++) {
-		struct sl_frame_spec spec = client_packet(i, SL_FRAME_SYN), back = {0};
+	sl_lab_open(&lab, flows_max, flows);
+	sl_report_title("established, %u flow%s in a table for %u", flows, flows > 1 ? "s" : "",
+			flows_max);
+	records = flows_prepare(&lab, flows);
+	struct sl_lab_subject like = to_node(&lab, false, 0, flows);
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_lru", "LRU_HASH", like),
+		baseline(&lab, "base_lru_nat", "LRU_HASH, NAT checksums", like),
+		like,
+		to_client(&lab, false, 0, records),
+	};
 
-		sl_frame_build(&in, &spec);
-		if (sl_rig_xdp(rig, &in, &out) != XDP_TX)
-			die("open a flow");
-		back.src = "10.0.0.11";
-		back.dst = "10.0.0.2";
-		back.sport = (uint16_t)(out.bytes[36] << 8 | out.bytes[37]);
-		back.dport = sl_frame_sport(&out);
-		back.seq = NODE_SEQ;
-		back.ack = CLIENT_SEQ + 1;
-		back.flags = SL_FRAME_SYN | SL_FRAME_ACK;
-		sl_frame_build(&in, &back);
-		if (sl_rig_xdp(rig, &in, &out) != XDP_TX)
-			die("answer a flow");
-		spec = client_packet(i, SL_FRAME_ACK);
-		sl_frame_build(&in, &spec);
-		frame_put(bench, i, &in);
-		back.seq = NODE_SEQ + 1;
-		back.flags = SL_FRAME_ACK;
-		back.payload_len = FRAME_BYTES - 54;
-		sl_frame_build(&in, &back);
-		frame_put(bench, FLOWS_MANY + i, &in);
+	measure(&lab, subjects, COUNT_OF(subjects));
+	sl_report_ns(&subjects[0]);
+	sl_report_ratio(&lab, &subjects[1], &subjects[0], 0);
+	sl_report_ratio(&lab, &subjects[2], &subjects[0], bar);
+	sl_report_ratio(&lab, &subjects[3], &subjects[0], bar);
+	sl_lab_close(&lab);
+}
+
+static void case_1(void)
+{
+	established(1, 0);
+}
+
+static void case_1k(void)
+{
+	established(FEW, 0);
+}
+
+static void case_10k(void)
+{
+	established(MIDDLE, BAR_LRU_MIDDLE);
+}
+
+static void case_1m(void)
+{
+	established(LARGE, BAR_LRU_LARGE);
+}
+
+/* The same table, packets of few of its flows beside packets of all: the cost of distance alone. */
+static void case_8m(void)
+{
+	struct sl_lab lab;
+	uint32_t records;
+
+	sl_lab_open(&lab, MANY, MANY);
+	sl_report_title("established, %u flows in a table for as many", MANY);
+	records = flows_prepare(&lab, MANY);
+	/* The newest: of the oldest the table may have lost some. */
+	struct sl_lab_subject few_node = to_node(&lab, false, MANY - FEW, FEW);
+	struct sl_lab_subject few_client = to_client(&lab, false, 0, FEW);
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_lru", "LRU_HASH", to_node(&lab, false, 0, MANY)),
+		named(few_node, "1,000 of them, to the node"),
+		named(few_client, "1,000 of them, to the client"),
+		named(to_node(&lab, false, 0, MANY), "all, to the node"),
+		named(to_client(&lab, false, 0, records), "all, to the client"),
+	};
+
+	measure(&lab, subjects, COUNT_OF(subjects));
+	sl_report_ns(&subjects[0]);
+	sl_report_ns(&subjects[1]);
+	sl_report_ns(&subjects[2]);
+	sl_report_ratio(&lab, &subjects[3], &subjects[0], 0);
+	sl_report_ratio(&lab, &subjects[3], &subjects[1], BAR_FLOWS);
+	sl_report_ratio(&lab, &subjects[4], &subjects[2], BAR_FLOWS);
+	sl_lab_close(&lab);
+}
+
+static void case_ipv6(void)
+{
+	struct sl_lab lab;
+	uint32_t records;
+
+	sl_lab_open(&lab, SL_FLOWS_MAX_DEFAULT, 2 * MIDDLE);
+	sl_crowd_nodes(&lab, false, 1, NODES);
+	sl_crowd_nodes(&lab, true, 1 + NODES, NODES);
+	sl_crowd_open(&lab, false, 0, MIDDLE);
+	records = sl_crowd_answer(&lab, false, 0);
+	sl_crowd_open(&lab, true, 0, MIDDLE);
+	sl_crowd_answer(&lab, true, records);
+	struct sl_lab_subject subjects[] = {
+		named(to_node(&lab, false, 0, MIDDLE), "IPv4, to the node"),
+		named(to_client(&lab, false, 0, MIDDLE), "IPv4, to the client"),
+		named(to_node(&lab, true, 0, MIDDLE), "IPv6, to the node"),
+		named(to_client(&lab, true, records, MIDDLE), "IPv6, to the client"),
+	};
+
+	sl_report_title("IPv6, %u flows", MIDDLE);
+	measure(&lab, subjects, COUNT_OF(subjects));
+	sl_report_ns(&subjects[0]);
+	sl_report_ns(&subjects[1]);
+	sl_report_ratio(&lab, &subjects[2], &subjects[0], BAR_IPV6);
+	sl_report_ratio(&lab, &subjects[3], &subjects[1], BAR_IPV6);
+	sl_lab_close(&lab);
+}
+
+/* The first MIDDLE flows are at few nodes, the next at as many as there may be. */
+static void case_nodes(void)
+{
+	struct sl_lab lab;
+	uint32_t records;
+
+	sl_lab_open(&lab, SL_FLOWS_MAX_DEFAULT, 2 * MIDDLE);
+	sl_crowd_nodes(&lab, false, 1, SL_CROWD_NODES_MAX);
+	sl_crowd_table(&lab, SL_RIG_POOL4, 1, NODES_FEW);
+	sl_crowd_open(&lab, false, 0, MIDDLE);
+	records = sl_crowd_answer(&lab, false, 0);
+	sl_crowd_table(&lab, SL_RIG_POOL4, 1, SL_CROWD_NODES_MAX);
+	sl_crowd_open(&lab, false, MIDDLE, MIDDLE);
+	sl_crowd_answer(&lab, false, records);
+	struct sl_lab_subject subjects[] = {
+		named(to_node(&lab, false, 0, MIDDLE), "10 nodes, to the node"),
+		named(to_client(&lab, false, 0, MIDDLE), "10 nodes, to the client"),
+		named(to_node(&lab, false, MIDDLE, MIDDLE), "4,095 nodes, to the node"),
+		named(to_client(&lab, false, records, MIDDLE), "4,095 nodes, to the client"),
+	};
+
+	sl_report_title("nodes, %u flows", MIDDLE);
+	measure(&lab, subjects, COUNT_OF(subjects));
+	sl_report_ns(&subjects[0]);
+	sl_report_ns(&subjects[1]);
+	sl_report_ratio(&lab, &subjects[2], &subjects[0], BAR_NODES);
+	sl_report_ratio(&lab, &subjects[3], &subjects[1], BAR_NODES);
+	sl_lab_close(&lab);
+}
+
+/* ---- new flows ----------------------------------------------------------------------------- */
+
+/*
+ * New flows make the table fuller, so each turn begins with the same one: what the last turns opened
+ * is forgotten, and `occupancy` flows are there.
+ */
+static uint32_t occupancy;
+
+static void occupancy_restore(struct sl_lab *lab, struct sl_lab_subject *subject)
+{
+	struct sl_lab_subject fill = to_node(lab, false, 0, occupancy);
+
+	if (subject->fd == lab->rig.xdp_fd) {
+		sl_crowd_forget(lab);
+		sl_crowd_open(lab, false, 0, occupancy);
+		return;
+	}
+	sl_lab_baseline_reload(lab);
+	subject->fd = sl_lab_baseline(lab, "base_lru");
+	fill.fd = subject->fd;
+	fill.in_turn = 1;
+	sl_lab_run(lab, &fill, occupancy);
+}
+
+static void new_turns(struct sl_lab *lab, uint32_t turns)
+{
+	lab->turns = turns;
+	lab->piece = NEW_PIECE;
+	lab->warm = 0;
+	sl_rig_count_mark(&lab->rig);
+}
+
+static void report_new(struct sl_lab *lab, const struct sl_lab_subject *subjects)
+{
+	uint64_t packets = sl_rig_counted(&lab->rig, SL_COUNTER_PACKETS);
+	uint64_t opened = sl_rig_counted(&lab->rig, SL_COUNTER_FLOW_OPENED);
+
+	if (opened != packets)
+		printf("  (%.2f %% of the SYNs opened no flow; for want of a port: %.2f %%)\n",
+		       100 - 100.0 * (double)opened / (double)packets,
+		       100.0 * (double)sl_rig_counted(&lab->rig, SL_COUNTER_DROP_NO_PORT) /
+			       (double)packets);
+	sl_report_ns(&subjects[0]);
+	sl_report_ratio(lab, &subjects[1], &subjects[0], BAR_NEW);
+	sl_lab_close(lab);
+}
+
+static void case_new_10k(void)
+{
+	struct sl_lab lab;
+
+	sl_lab_open(&lab, SL_FLOWS_MAX_DEFAULT, 0);
+	sl_crowd_nodes(&lab, false, 1, NODES);
+	occupancy = MIDDLE;
+	new_turns(&lab, 25);
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_lru", "LRU_HASH, new flow", new_flows(&lab, false, MIDDLE)),
+		new_flows(&lab, false, MIDDLE),
+	};
+
+	sl_report_title("new flow, table for %u, %u to %u in it", SL_FLOWS_MAX_DEFAULT, MIDDLE,
+			MIDDLE + NEW_PIECE);
+	sl_lab_measure(&lab, subjects, COUNT_OF(subjects), occupancy_restore);
+	report_new(&lab, subjects);
+}
+
+/* Here the turns' new flows are few beside those in the table, and stay. */
+static void case_new_1m(void)
+{
+	struct sl_lab lab;
+
+	sl_lab_open(&lab, 2 * LARGE, LARGE);
+	sl_report_title("new flow, table for %u, %u to %u in it", 2 * LARGE, LARGE,
+			LARGE + 15 * NEW_PIECE);
+	flows_prepare(&lab, LARGE);
+	new_turns(&lab, 15);
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_lru", "LRU_HASH, new flow", new_flows(&lab, false, LARGE)),
+		new_flows(&lab, false, LARGE),
+	};
+
+	sl_lab_measure(&lab, subjects, COUNT_OF(subjects), NULL);
+	report_new(&lab, subjects);
+}
+
+/* Both tables are full, as one of type LRU_HASH is in the long run: each new flow ends another. */
+static void case_new_full(void)
+{
+	uint32_t filled = 2 * SL_FLOWS_MAX_DEFAULT;
+	struct sl_lab lab;
+
+	sl_lab_open(&lab, SL_FLOWS_MAX_DEFAULT, 0);
+	sl_report_title("new flow, table for %u, full", SL_FLOWS_MAX_DEFAULT);
+	sl_crowd_nodes(&lab, false, 1, NODES);
+	sl_crowd_open(&lab, false, 0, filled);
+	struct sl_lab_subject fill =
+		baseline(&lab, "base_lru", "fill LRU_HASH", new_flows(&lab, false, 0));
+	struct sl_lab_subject subjects[] = {
+		baseline(&lab, "base_lru", "LRU_HASH, new flow", new_flows(&lab, false, filled)),
+		new_flows(&lab, false, filled),
+	};
+
+	new_turns(&lab, 25);
+	sl_lab_run(&lab, &fill, filled);
+	sl_lab_measure(&lab, subjects, COUNT_OF(subjects), NULL);
+	report_new(&lab, subjects);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+static void case_passed(void)
+{
+	struct sl_lab lab;
+
+	sl_lab_open(&lab, SL_FLOWS_MAX_DEFAULT, 0);
+	sl_crowd_nodes(&lab, false, 1, NODES);
+	struct sl_lab_subject like = to_node(&lab, false, 0, MIDDLE);
+	struct sl_lab_subject subjects[] = {
+		named(like, "passed: smart lane"),
+		named(like, "passed: not a service"),
+		named(like, "passed: not TCP or UDP"),
+	};
+
+	subjects[0].spec.dport = 8080;
+	subjects[1].spec.dport = 22;
+	subjects[2].spec.protocol = 47;
+	sl_report_title("left to the local stack");
+	for (uint32_t i = 0; i < COUNT_OF(subjects); i++)
+		subjects[i].verdict = XDP_PASS;
+	sl_lab_measure(&lab, subjects, COUNT_OF(subjects), NULL);
+	for (uint32_t i = 0; i < COUNT_OF(subjects); i++)
+		sl_report_ns(&subjects[i]);
+	sl_lab_close(&lab);
+}
+
+/* What the table takes by its formula, and what the kernel charges for it. */
+static void case_memory(void)
+{
+	static const uint32_t sizes[] = {SL_FLOWS_MAX_DEFAULT, LARGE, MANY};
+
+	sl_report_title("memory of the flow table (flows and ports)");
+	for (uint32_t i = 0; i < COUNT_OF(sizes); i++) {
+		struct bpf_object *object = bpf_object__open("build/sluice.bpf.o");
+		uint64_t sets = SL_FLOW_SETS(sizes[i]), charged = 0;
+		uint64_t stated = sets * (sizeof(struct sl_flow_set) + sizeof(struct sl_port_set));
+		struct bpf_map *flows = bpf_object__find_map_by_name(object, "flows");
+		struct bpf_map *ports = bpf_object__find_map_by_name(object, "ports");
+
+		if (!flows || !ports || bpf_map__set_max_entries(flows, (uint32_t)sets) ||
+		    bpf_map__set_max_entries(ports, (uint32_t)sets) || bpf_object__load(object))
+			sl_lab_die("sluice.bpf.o for %u flows", sizes[i]);
+		charged =
+			sl_lab_map_bytes(bpf_map__fd(flows)) + sl_lab_map_bytes(bpf_map__fd(ports));
+		printf("  %-10u flows: stated %7.1f MiB, %.0f bytes a flow; kernel %7.1f MiB: %s\n",
+		       sizes[i], (double)stated / (1 << 20), (double)stated / sizes[i],
+		       (double)charged / (1 << 20),
+		       (double)charged <= (double)stated * 1.01 ? "reached" : "missed");
+		bpf_object__close(object);
 	}
 }
 
-/* The node's packets become the frames that the rotor begins with. */
-static void frames_shift(struct bench *bench, uint32_t count)
+/* ---- running ------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{"base", case_base},	   {"1", case_1},	    {"1k", case_1k},
+	{"10k", case_10k},	   {"1m", case_1m},	    {"8m", case_8m},
+	{"new-10k", case_new_10k}, {"new-1m", case_new_1m}, {"new-full", case_new_full},
+	{"ipv6", case_ipv6},	   {"nodes", case_nodes},   {"passed", case_passed},
+	{"memory", case_memory},
+};
+
+/* In a child, because a network namespace and a table belong to a process. */
+static int case_run(uint32_t number)
 {
-	struct frame_row row;
+	int status;
+	pid_t child;
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t from = FLOWS_MANY + i;
-
-		if (bpf_map_lookup_elem(bench->frames_fd, &from, &row) ||
-		    bpf_map_update_elem(bench->frames_fd, &i, &row, BPF_ANY))
-			die("frames");
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		cases[number].run();
+		fflush(stdout);
+		_exit(0);
 	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		sl_lab_die("fork");
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	fprintf(stderr, "packet: case %s was not measured\n", cases[number].name);
+	return 2;
 }
 
-static void pool_fill(struct bench *bench)
+static bool wanted(const char *name, int argc, char **argv)
 {
-	uint32_t slots[NODES];
-
-	sl_rig_reset(&bench->rig);
-	bench->rig.settings->nat_port_min = 1024;
-	bench->rig.settings->nat_port_max = 65535;
-	for (uint32_t i = 0; i < NODES; i++) {
-		slots[i] = i + 1;
-		sl_rig_node(&bench->rig, slots[i], SL_RIG_POOL4, "10.0.0.11", (uint16_t)(8000 + i),
-			    "10.0.0.2");
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], name))
+			return true;
 	}
-	sl_rig_table(&bench->rig, SL_RIG_POOL4, slots, NODES);
+	return argc == 1;
 }
 
-static void established(struct bench *bench, uint32_t count, const char *to_node,
-			const char *to_client)
+int main(int argc, char **argv)
 {
-	pool_fill(bench);
-	flows_open(bench, count);
-	compare(bench, to_node, count, false, REPEAT, XDP_TX);
-	frames_shift(bench, count);
-	compare(bench, to_client, count, false, REPEAT, XDP_TX);
-}
+	int status = 0;
 
-static void one_frame(struct bench *bench, const char *name, uint16_t dport, uint8_t flags,
-		      bool sources, uint32_t repeat, int verdict)
-{
-	struct sl_frame_spec spec = client_packet(0, flags);
-	struct sl_frame frame;
-
-	pool_fill(bench);
-	spec.dport = dport;
-	sl_frame_build(&frame, &spec);
-	frame_put(bench, 0, &frame);
-	compare(bench, name, 1, sources, repeat, verdict);
-}
-
-static int array_create(const char *name, enum bpf_map_type type, uint32_t value_size,
-			uint32_t entries)
-{
-	int fd = bpf_map_create(type, name, 4, value_size, entries, NULL);
-
-	if (fd < 0)
-		die(name);
-	return fd;
-}
-
-int main(void)
-{
-	struct bench bench = {.tx_ns = 0};
-
-	sl_rig_open(&bench.rig);
-	bench.state_fd = array_create("state", BPF_MAP_TYPE_ARRAY, 8, 1);
-	bench.frames_fd = array_create("frames", BPF_MAP_TYPE_ARRAY, FRAME_BYTES, 2 * FLOWS_MANY);
-	bench.next_fd = array_create("next", BPF_MAP_TYPE_PROG_ARRAY, 4, 1);
-	bench.tx_fd = bare_load(XDP_TX);
-	bench.drop_fd = bare_load(XDP_DROP);
-	bench.tx_ns = measure(&bench, bench.tx_fd, REPEAT, XDP_TX);
-	if (bench.tx_ns < 1)
-		bench.tx_ns = 1; /* the kernel reports whole nanoseconds */
-	printf("%-44s %7.0f ns\n", "bare XDP_TX", bench.tx_ns);
-	printf("%-44s %7.0f ns\n", "bare XDP_DROP",
-	       measure(&bench, bench.drop_fd, REPEAT, XDP_DROP));
-	established(&bench, 1, "established, to the node, 1 flow",
-		    "established, to the client, 1 flow");
-	established(&bench, FLOWS_MANY, "established, to the node, 8192 flows",
-		    "established, to the client, 8192 flows");
-	one_frame(&bench, "new flow (table full, evicting)", 80, SL_FRAME_SYN, true, REPEAT_NEW,
-		  XDP_TX);
-	one_frame(&bench, "passed: smart lane", 8080, SL_FRAME_ACK, false, REPEAT, XDP_PASS);
-	one_frame(&bench, "passed: not a service", 22, SL_FRAME_ACK, false, REPEAT, XDP_PASS);
-	bpf_object__close(bench.rig.object);
-	return 0;
+	for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
+		if (wanted(cases[i].name, argc, argv) && case_run(i))
+			status = 2;
+	}
+	return status;
 }

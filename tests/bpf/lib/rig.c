@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 /* A small table, so that clearing and counting it is cheap. */
-#define FLOW_SETS 1024u
+#define FLOW_SETS sl_rig_flow_sets
+
+uint32_t sl_rig_flow_sets = 1024;
 
 static const char *const network[] = {
 	"ip link set lo up",

@@ -77,6 +77,9 @@ struct sl_rig {
 		0x02, 0, 0, 0, 0, (last) \
 	}
 
+/* Sets of the flow table; what needs another size sets it before sl_rig_open(). */
+extern uint32_t sl_rig_flow_sets;
+
 /* Builds the network, loads the object ($SLUICE_BPF_OBJECT), fills the maps. Exits on failure. */
 void sl_rig_open(struct sl_rig *rig);
 
