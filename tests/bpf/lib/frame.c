@@ -11,6 +11,7 @@
 #define IP4_BYTES  20
 #define IP6_BYTES  40
 #define TCP_BYTES  20
+#define UDP_BYTES  8
 #define ICMP_BYTES 8
 
 static void put16(uint8_t *at, uint16_t value)
@@ -128,20 +129,47 @@ static uint32_t sum_pseudo(const struct sl_frame_spec *spec, size_t len, uint8_t
 	return sum_add(sum, (uint8_t *)(ip6 ? dst.w : &dst.w[3]), ip6 ? 16 : 4);
 }
 
+static size_t head_len(const struct sl_frame_spec *spec)
+{
+	return spec->udp ? UDP_BYTES : TCP_BYTES + spec->tcp_option_len;
+}
+
+static void build_payload(uint8_t *out, const struct sl_frame_spec *spec)
+{
+	for (size_t i = 0; i < spec->payload_len; i++)
+		out[i] = (uint8_t)('a' + i % 26);
+}
+
+static size_t build_udp(uint8_t *out, const struct sl_frame_spec *spec)
+{
+	size_t len = UDP_BYTES + spec->payload_len;
+	uint16_t check;
+
+	put16(out, spec->sport);
+	put16(out + 2, spec->dport);
+	put16(out + 4, (uint16_t)len);
+	put16(out + 6, 0);
+	build_payload(out + UDP_BYTES, spec);
+	check = sum_fold(sum_add(sum_pseudo(spec, len, 17), out, len));
+	put16(out + 6, spec->no_check ? 0 : check ? check : 0xffff);
+	return len;
+}
+
 static size_t build_tcp(uint8_t *out, const struct sl_frame_spec *spec)
 {
-	size_t len = TCP_BYTES + spec->payload_len;
+	size_t head = TCP_BYTES + spec->tcp_option_len;
+	size_t len = head + spec->payload_len;
 
 	memset(out, 0, TCP_BYTES);
+	memset(out + TCP_BYTES, 1, spec->tcp_option_len);
 	put16(out, spec->sport);
 	put16(out + 2, spec->dport);
 	put32(out + 4, spec->seq);
 	put32(out + 8, spec->ack);
-	out[12] = TCP_BYTES / 4 << 4;
+	out[12] = (uint8_t)(head / 4 << 4);
 	out[13] = spec->flags;
 	put16(out + 14, 65535);
-	for (size_t i = 0; i < spec->payload_len; i++)
-		out[TCP_BYTES + i] = (uint8_t)('a' + i % 26);
+	build_payload(out + head, spec);
 	put16(out + 16, sum_fold(sum_add(sum_pseudo(spec, len, 6), out, len)));
 	return len;
 }
@@ -149,13 +177,13 @@ static size_t build_tcp(uint8_t *out, const struct sl_frame_spec *spec)
 void sl_frame_build(struct sl_frame *frame, const struct sl_frame_spec *spec)
 {
 	bool ip6 = strchr(spec->src, ':');
-	uint8_t proto = spec->protocol ? spec->protocol : 6;
-	size_t rest = TCP_BYTES + spec->payload_len;
+	uint8_t proto = spec->protocol ? spec->protocol : spec->udp ? 17 : 6;
+	size_t rest = head_len(spec) + spec->payload_len;
 	size_t at = build_link(frame->bytes, spec, ip6 ? 0x86dd : 0x0800);
 
 	at += ip6 ? build_ip6(frame->bytes + at, spec, rest, proto)
 		  : build_ip4(frame->bytes + at, spec, rest, proto);
-	at += build_tcp(frame->bytes + at, spec);
+	at += spec->udp ? build_udp(frame->bytes + at, spec) : build_tcp(frame->bytes + at, spec);
 	memset(frame->bytes + at, 0, spec->pad_len);
 	frame->len = at + spec->pad_len;
 }
@@ -192,24 +220,30 @@ void sl_frame_build_unreachable(struct sl_frame *frame, const char *router, uint
 	frame->len = at + rest;
 }
 
-uint16_t sl_frame_sport(const struct sl_frame *frame)
+size_t sl_frame_l3_at(const struct sl_frame *frame)
 {
 	size_t at = ETH_BYTES - 2;
 	uint16_t type;
 
-	for (;;) {
+	for (int tags = 0; tags <= 2 && at + 2 <= frame->len; tags++, at += TAG_BYTES) {
 		type = (uint16_t)(frame->bytes[at] << 8 | frame->bytes[at + 1]);
-		at += 2;
+		if (type == 0x0800 || type == 0x86dd)
+			return at + 2;
 		if (type != 0x8100 && type != 0x88a8)
-			break;
-		at += 2;
+			return 0;
 	}
-	if (type == 0x0800 && frame->bytes[at + 9] == 6)
-		at += IP4_BYTES;
-	else if (type == 0x86dd && frame->bytes[at + 6] == 6)
-		at += IP6_BYTES;
-	else
+	return 0;
+}
+
+uint16_t sl_frame_sport(const struct sl_frame *frame)
+{
+	size_t at = sl_frame_l3_at(frame);
+	bool ip6 = at && frame->bytes[at] >> 4 == 6;
+	uint8_t proto = at ? frame->bytes[at + (ip6 ? 6 : 9)] : 0;
+
+	if (proto != 6 && proto != 17)
 		return 0;
+	at += ip6 ? IP6_BYTES : IP4_BYTES;
 	return (uint16_t)(frame->bytes[at] << 8 | frame->bytes[at + 1]);
 }
 

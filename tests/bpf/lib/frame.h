@@ -36,6 +36,9 @@ struct sl_frame_spec {
 	uint16_t fragment;  /* IPv4 flags and offset, or 1: an IPv6 fragment header */
 	uint8_t option_len; /* IPv4 options, or an IPv6 hop-by-hop header; a multiple of 4 or 8 */
 	uint8_t protocol;   /* 0: TCP; another one replaces the number only */
+	bool udp;	    /* a UDP header, and its number */
+	bool no_check;	    /* UDP without a checksum */
+	uint8_t tcp_option_len; /* no-operation options of TCP; a multiple of 4 */
 	uint8_t smac[6];
 	uint8_t dmac[6];
 };
@@ -61,8 +64,11 @@ struct sl_addr sl_frame_addr(const char *text);
 /* The text of an address, in one of four static buffers. */
 const char *sl_frame_addr_text(const struct sl_addr *addr);
 
-/* TCP source port of a frame built or rewritten here; 0 when it holds no TCP. Host order. */
+/* Source port of TCP or UDP in a frame built or rewritten here; 0: neither. Host order. */
 uint16_t sl_frame_sport(const struct sl_frame *frame);
+
+/* Offset of the IP header; 0 when the frame holds none. Steps over at most two tags. */
+size_t sl_frame_l3_at(const struct sl_frame *frame);
 
 /* Prints both frames, marked where they differ, as TAP comments. */
 void sl_frame_print_difference(const struct sl_frame *is, const struct sl_frame *expected);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <sched.h>
 #include <spawn.h>
@@ -21,7 +22,7 @@
 /* A small table, so that clearing and counting it is cheap. */
 #define FLOW_SETS sl_rig_flow_sets
 
-uint32_t sl_rig_flow_sets = 1024;
+uint32_t sl_rig_flow_sets = SL_RIG_FLOW_SETS;
 
 static const char *const network[] = {
 	"ip link set lo up",
@@ -39,6 +40,8 @@ static const char *const network[] = {
 	"ip addr add 10.0.2.2/24 dev rig2",
 	"ip addr add 10.0.100.2/24 dev rigv",
 	"ip -6 addr add fd00::2/64 dev rig0 nodad",
+	"ip -6 addr add fd00:2::2/64 dev rig2 nodad",
+	"ip -6 addr add fd00:100::2/64 dev rigv nodad",
 	"ip link set rig0 up",
 	"ip link set rig1 up",
 	"ip link set rig2 up",
@@ -47,6 +50,7 @@ static const char *const network[] = {
 	"ip link set rigv up",
 	"ip route add default via 10.0.0.1",
 	"ip route add unreachable 10.0.9.0/24",
+	"ip -6 route add unreachable fd00:9::/64",
 	"ip -6 route add default via fd00::1",
 	"ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
 	"ip neigh add 10.0.0.11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
@@ -56,6 +60,8 @@ static const char *const network[] = {
 	"ip neigh add fd00::1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
 	"ip neigh add fd00::11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
 	"ip neigh add fd00::12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent",
+	"ip neigh add fd00:2::11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent",
+	"ip neigh add fd00:100::11 lladdr 02:00:00:00:00:0e dev rigv nud permanent",
 };
 
 static const char *const forwarding[] = {
@@ -199,11 +205,11 @@ static void object_load(struct sl_rig *rig)
 		map_memory(rig, "latencies", SL_NODES_MAX * sizeof(struct sl_node_latency));
 }
 
-static void service_add(struct sl_rig *rig, const char *addr, uint16_t port, uint8_t lane,
-			uint32_t pool)
+static void service_add(struct sl_rig *rig, const char *addr, uint16_t port, uint8_t proto,
+			uint8_t lane, uint32_t pool)
 {
 	struct sl_endpoint endpoint = {
-		.addr = sl_frame_addr(addr), .port = htons(port), .proto = 6};
+		.addr = sl_frame_addr(addr), .port = htons(port), .proto = proto};
 	struct sl_service service = {.pool = pool, .lane = lane};
 
 	if (bpf_map_update_elem(rig->services_fd, &endpoint, &service, BPF_ANY))
@@ -227,8 +233,8 @@ static void settings_fill(struct sl_settings *settings)
 	settings->seed = 0x5eed5eed5eed5eedull;
 	settings->nat_port_min = SL_RIG_PORT_MIN;
 	settings->nat_port_max = SL_RIG_PORT_MAX;
-	settings->node_count = 8;
-	settings->pool_count = 3;
+	settings->node_count = SL_RIG_NODES_MAX;
+	settings->pool_count = SL_RIG_POOLS_MAX;
 	settings->flow_sets = FLOW_SETS;
 	settings->syn_count = SL_SYNS_MAX;
 }
@@ -239,6 +245,7 @@ void sl_rig_open(struct sl_rig *rig)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	memset(rig, 0, sizeof(*rig));
+	rig->cpu_count = (uint32_t)libbpf_num_possible_cpus();
 	network_build();
 	object_load(rig);
 	rig->one_arm.ifindex = if_nametoindex("rig0");
@@ -251,9 +258,12 @@ void sl_rig_open(struct sl_rig *rig)
 	if (bpf_xdp_attach((int)rig->one_arm.ifindex, rig->xdp_fd, XDP_FLAGS_DRV_MODE, NULL))
 		die("attach to rig0");
 	device_add(rig);
-	service_add(rig, "192.0.2.100", 80, SL_LANE_FAST, SL_RIG_POOL4);
-	service_add(rig, "2001:db8::100", 80, SL_LANE_FAST, SL_RIG_POOL6);
-	service_add(rig, "192.0.2.100", 8080, SL_LANE_SMART, 0);
+	service_add(rig, "192.0.2.100", 80, IPPROTO_TCP, SL_LANE_FAST, SL_RIG_POOL4);
+	service_add(rig, "2001:db8::100", 80, IPPROTO_TCP, SL_LANE_FAST, SL_RIG_POOL6);
+	service_add(rig, "192.0.2.100", 8080, IPPROTO_TCP, SL_LANE_SMART, 0);
+	service_add(rig, "2001:db8::100", 8080, IPPROTO_TCP, SL_LANE_SMART, 0);
+	service_add(rig, "192.0.2.100", 443, IPPROTO_UDP, SL_LANE_FAST, SL_RIG_POOL4);
+	service_add(rig, "2001:db8::100", 443, IPPROTO_UDP, SL_LANE_FAST, SL_RIG_POOL6);
 	sl_rig_reset(rig);
 }
 
@@ -311,6 +321,8 @@ void sl_rig_node(struct sl_rig *rig, uint32_t slot, uint32_t pool, const char *a
 {
 	struct sl_node_state *node = &rig->nodes[slot];
 
+	if (slot >= SL_RIG_NODES_MAX || pool >= SL_RIG_POOLS_MAX)
+		die("a slot that sl_rig_reset() would not clear");
 	memset(node, 0, sizeof(*node));
 	node->endpoint.addr = sl_frame_addr(addr);
 	node->endpoint.port = htons(port);
@@ -351,13 +363,13 @@ void sl_rig_reset(struct sl_rig *rig)
 
 	memset(rig->flows, 0, FLOW_SETS * sizeof(*rig->flows));
 	memset(rig->ports, 0, FLOW_SETS * sizeof(*rig->ports));
-	memset(rig->loads, 0, SL_NODES_MAX * sizeof(*rig->loads));
-	memset(rig->latencies, 0, SL_NODES_MAX * sizeof(*rig->latencies));
+	memset(rig->loads, 0, SL_RIG_NODES_MAX * sizeof(*rig->loads));
+	memset(rig->latencies, 0, SL_RIG_NODES_MAX * sizeof(*rig->latencies));
 	memset(rig->settings, 0, sizeof(*rig->settings));
 	map_clear(rig->conns_fd);
 	map_clear(rig->endpoints_fd);
-	memset(rig->nodes, 0, SL_NODES_MAX * sizeof(*rig->nodes));
-	memset(rig->pools, 0, SL_POOLS_MAX * sizeof(*rig->pools));
+	memset(rig->nodes, 0, SL_RIG_NODES_MAX * sizeof(*rig->nodes));
+	memset(rig->pools, 0, SL_RIG_POOLS_MAX * sizeof(*rig->pools));
 	memset(rig->tunables, 0xff, SL_POOLS_MAX * SL_TUNABLE_KEYS * sizeof(*rig->tunables));
 	memcpy(rig->tunables, tunable_defaults, sizeof(tunable_defaults));
 	settings_fill(rig->settings);
@@ -369,6 +381,7 @@ void sl_rig_reset(struct sl_rig *rig)
 	sl_rig_table(rig, SL_RIG_POOL6, pool6, 2);
 	sl_rig_events(rig, NULL);
 	sl_rig_count_mark(rig);
+	memcpy(rig->counters_at_reset, rig->counters_before, sizeof(rig->counters_at_reset));
 }
 
 int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out)
@@ -387,23 +400,49 @@ int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *r
 	return (int)run.retval;
 }
 
-static int tc_run(int fd, const struct sl_frame *in)
+/* The context names the device; without one the kernel takes the frame as one of `lo`. */
+static int tc_run(int fd, uint32_t ifindex, const struct sl_frame *in, struct sl_frame *ret_out)
 {
-	struct sl_frame out;
+	struct __sk_buff context = {.ifindex = ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in->bytes, .data_size_in = (uint32_t)in->len,
-		    .data_out = out.bytes, .data_size_out = SL_FRAME_MAX, .repeat = 1);
+		    .data_out = ret_out->bytes, .data_size_out = SL_FRAME_MAX,
+		    .ctx_in = ifindex ? &context : NULL,
+		    .ctx_size_in = ifindex ? sizeof(context) : 0, .repeat = 1);
 
 	if (bpf_prog_test_run_opts(fd, &run))
 		die("test run of a TC program");
+	ret_out->len = run.data_size_out;
 	return (int)run.retval;
+}
+
+int sl_rig_tc(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out)
+{
+	return tc_run(rig->lane_fd, rig->one_arm.ifindex, in, ret_out);
+}
+
+enum sl_rig_verdict sl_rig_run(struct sl_rig *rig, enum sl_rig_hook hook, const struct sl_frame *in,
+			       struct sl_frame *ret_out)
+{
+	int verdict =
+		hook == SL_RIG_TC ? sl_rig_tc(rig, in, ret_out) : sl_rig_xdp(rig, in, ret_out);
+
+	if (hook == SL_RIG_TC)
+		return verdict == TC_ACT_UNSPEC	    ? SL_RIG_PASS
+		       : verdict == TC_ACT_SHOT	    ? SL_RIG_DROP
+		       : verdict == TC_ACT_REDIRECT ? SL_RIG_FORWARD
+						    : SL_RIG_NO_VERDICT;
+	return verdict == XDP_PASS			      ? SL_RIG_PASS
+	       : verdict == XDP_DROP			      ? SL_RIG_DROP
+	       : verdict == XDP_TX || verdict == XDP_REDIRECT ? SL_RIG_FORWARD
+							      : SL_RIG_NO_VERDICT;
 }
 
 int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec)
 {
-	struct sl_frame frame;
+	struct sl_frame frame, out;
 
 	sl_frame_build(&frame, spec);
-	return tc_run(rig->egress_fd, &frame);
+	return tc_run(rig->egress_fd, 0, &frame, &out);
 }
 
 int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec)
@@ -411,12 +450,14 @@ int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec)
 	struct sl_frame frame;
 
 	sl_frame_build(&frame, spec);
-	return tc_run(rig->ingress_fd, &frame);
+	return sl_rig_ingress_frame(rig, &frame);
 }
 
 int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame)
 {
-	return tc_run(rig->ingress_fd, frame);
+	struct sl_frame out;
+
+	return tc_run(rig->ingress_fd, 0, frame, &out);
 }
 
 static bool way_used(uint64_t word)
@@ -426,7 +467,7 @@ static bool way_used(uint64_t word)
 
 struct sl_flow *sl_rig_flow(const struct sl_rig *rig, uint16_t sport)
 {
-	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++) {
+	for (uint32_t i = 0; i < rig->settings->flow_sets * SL_FLOW_WAYS; i++) {
 		struct sl_flow_set *set = &rig->flows[i / SL_FLOW_WAYS];
 
 		if (way_used(set->way[i % SL_FLOW_WAYS]) &&
@@ -450,7 +491,7 @@ uint32_t sl_rig_flow_count(const struct sl_rig *rig)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++)
+	for (uint32_t i = 0; i < rig->settings->flow_sets * SL_FLOW_WAYS; i++)
 		count += way_used(rig->flows[i / SL_FLOW_WAYS].way[i % SL_FLOW_WAYS]);
 	return count;
 }
@@ -459,7 +500,7 @@ uint32_t sl_rig_port_count(const struct sl_rig *rig)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < FLOW_SETS * SL_FLOW_WAYS; i++)
+	for (uint32_t i = 0; i < rig->settings->flow_sets * SL_FLOW_WAYS; i++)
 		count += rig->ports[i / SL_FLOW_WAYS].way[i % SL_FLOW_WAYS] != 0;
 	return count;
 }
@@ -468,7 +509,7 @@ static uint64_t counter_sum(const struct sl_rig *rig, enum sl_counter id)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t cpu = 0; cpu < SL_CPUS_MAX; cpu++)
+	for (uint32_t cpu = 0; cpu < rig->cpu_count && cpu < SL_CPUS_MAX; cpu++)
 		sum += rig->counters[cpu].v[id];
 	return sum;
 }
@@ -476,6 +517,11 @@ static uint64_t counter_sum(const struct sl_rig *rig, enum sl_counter id)
 uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id)
 {
 	return counter_sum(rig, id) - rig->counters_before[id];
+}
+
+uint64_t sl_rig_counted_since_reset(const struct sl_rig *rig, enum sl_counter id)
+{
+	return counter_sum(rig, id) - rig->counters_at_reset[id];
 }
 
 void sl_rig_count_mark(struct sl_rig *rig)

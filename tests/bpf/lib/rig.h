@@ -8,11 +8,12 @@
  *
  *   198.51.100.0/24, 2001:db8:c::/64   clients, by the router 10.0.0.1, fd00::1 on rig0
  *   10.0.0.0/24, fd00::/64             rig0: this host .2, nodes .11 .12 (v6 ::11 ::12)
- *   10.0.2.0/24                        rig2: this host .2, node .11
- *   10.0.100.0/24                      rigv: this host .2, node .11
- *   192.0.2.100:80, [2001:db8::100]:80 fast services; 192.0.2.100:8080 smart
+ *   10.0.2.0/24, fd00:2::/64           rig2: this host .2, node .11
+ *   10.0.100.0/24, fd00:100::/64       rigv: this host .2, node .11
+ *   192.0.2.100, 2001:db8::100         services: TCP 80 and UDP 443 fast, TCP 8080 smart
  *
- * All neighbours are static but 10.0.0.99 and 10.0.9.0/24 (no route). The network lives in a
+ * All neighbours are static; 10.0.0.99 and fd00::99 have none, to 10.0.9.0/24 and fd00:9::/64 there
+ * is no route. The network lives in a
  * namespace of the calling process and goes with it. Maps are not pinned. One rig a process.
  */
 #ifndef SL_TESTS_BPF_RIG_H
@@ -32,6 +33,19 @@
 #define SL_RIG_PORT_MIN	   40000
 #define SL_RIG_PORT_MAX	   49999
 #define SL_RIG_MAGLEV_SIZE 251u
+#define SL_RIG_FLOW_SETS   1024u /* small, so that clearing and counting is cheap */
+#define SL_RIG_NODES_MAX   64u	 /* slots below this are cleared by sl_rig_reset() */
+#define SL_RIG_POOLS_MAX   16u
+
+enum sl_rig_hook { SL_RIG_XDP = 0, SL_RIG_TC, SL_RIG_HOOKS };
+
+/* What became of a packet, whichever the hook. */
+enum sl_rig_verdict {
+	SL_RIG_NO_VERDICT = 0, /* an exception: never right */
+	SL_RIG_PASS,
+	SL_RIG_DROP,
+	SL_RIG_FORWARD,
+};
 
 struct sl_rig_way {
 	uint8_t smac[6]; /* of the device */
@@ -59,10 +73,12 @@ struct sl_rig {
 	struct sl_port_set *ports;
 	struct sl_node_load *loads;
 	struct sl_node_latency *latencies;
-	uint64_t counters_before[SL_COUNTER_SLOTS];
+	uint64_t counters_before[SL_COUNTER_SLOTS]; /* at the last mark */
+	uint64_t counters_at_reset[SL_COUNTER_SLOTS];
 	struct sl_rig_way one_arm;
 	struct sl_rig_way other;
 	struct sl_rig_way vlan;
+	uint32_t cpu_count;
 	unsigned int failed;
 	unsigned int passed;
 };
@@ -86,7 +102,10 @@ void sl_rig_open(struct sl_rig *rig);
 /* Prints the totals; returns the exit status of the program. */
 int sl_rig_close(struct sl_rig *rig);
 
-/* Nodes, pools, flows, connections, tunables, counters as sl_rig_open() left them. */
+/*
+ * Nodes, pools, flows, connections, tunables, counters as sl_rig_open() left them. A test may lower
+ * settings->flow_sets afterwards: the table is then as small as that.
+ */
 void sl_rig_reset(struct sl_rig *rig);
 
 /* Sets a tunable of the global row. */
@@ -105,6 +124,13 @@ void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint
  */
 int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out);
 
+/* The same for sluice_tc_lane (TC_ACT_*). A frame of 14 bytes alone is refused by the kernel. */
+int sl_rig_tc(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out);
+
+/* Either of the two. */
+enum sl_rig_verdict sl_rig_run(struct sl_rig *rig, enum sl_rig_hook hook, const struct sl_frame *in,
+			       struct sl_frame *ret_out);
+
 /* Runs the TC program; the frame does not change. Returns the verdict. */
 int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec);
 int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec);
@@ -112,6 +138,7 @@ int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame);
 
 /* Sum over all CPUs since the last sl_rig_reset() or sl_rig_count_mark(). */
 uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id);
+uint64_t sl_rig_counted_since_reset(const struct sl_rig *rig, enum sl_counter id);
 void sl_rig_count_mark(struct sl_rig *rig);
 const char *sl_rig_counter_name(enum sl_counter id);
 
