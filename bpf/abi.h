@@ -95,7 +95,7 @@ struct sl_settings {
 	__u32 pool_count;   /* highest pool slot in use + 1 */
 	__u32 flow_sets;    /* entries of `flows` and of `ports` */
 	__u32 syn_count;    /* entries of `syns` */
-	__u32 trace;	    /* 1: decisions are compared with `trace_filter` */
+	__u32 trace;	    /* not 0: decisions are compared with `trace_filter`; see trace.h */
 	__u32 role;	    /* enum sl_role */
 	__be16 beacon_port; /* UDP port on which beacons arrive; 0: none */
 	__be16 gue_port;    /* UDP port of tunnels in mode gue */
@@ -538,27 +538,34 @@ struct sl_trace_filter {
 	__be16 vip_port;       /* 0: any */
 	__be16 client_port;    /* 0: any */
 	__u32 node;	       /* slot; 0: any */
-	__u32 every_packet;    /* 0: decisions only; 1: established packets too */
-	__u32 pad[2];
+	__u32 every_packet;    /* 0: decisions only; 1: packets of known flows too */
+	__u32 pad;
+	__u64 until_ns; /* CLOCK_MONOTONIC: then the kernel switches the trace off */
 };
+SL_STATIC_ASSERT(sizeof(struct sl_trace_filter) == 72, "sl_trace_filter");
+
+/* sl_trace.verdict_a and _b: enum sl_breaker_state when it was asked, or */
+#define SL_TRACE_BOUNDED   0xfe /* not asked: over the load bound */
+#define SL_TRACE_NOT_ASKED 0xff
 
 struct sl_trace {
 	__u64 time_ns;
-	struct sl_flow_key key; /* as it arrived */
+	struct sl_flow_key key; /* of the client's side; without a flow: as it arrived */
 	__u32 node;		/* slot; 0: none */
-	__u32 pool;
+	__u32 pool;		/* slot; 0: none was asked */
 	__u32 seq;
 	__u16 reason;	   /* enum sl_counter of the exit */
 	__u8 step;	   /* enum sl_trace_step */
 	__u8 flags;	   /* of TCP */
-	__u32 candidate_a; /* node slots that the choice looked at; 0: none was made */
+	__u32 candidate_a; /* node slots that the choice looked at first; 0: none was made */
 	__u32 candidate_b;
 	__u32 load_a;
 	__u32 load_b;
-	__u8 verdict_a; /* enum sl_breaker_state of each, 0xff: not asked */
+	__u8 verdict_a;
 	__u8 verdict_b;
-	__u8 hook; /* 0: XDP, 1: TC */
-	__u8 pad[5];
+	__u8 hook;	/* 0: XDP, 1: TC */
+	__u8 from_node; /* 1: the packet came from the node */
+	__u8 pad[4];
 };
 SL_STATIC_ASSERT(sizeof(struct sl_trace) == 88, "sl_trace");
 
@@ -569,7 +576,8 @@ enum sl_trace_step {
 	SL_TRACE_RETRY = 3,   /* a SYN that went to another node */
 	SL_TRACE_ICMP = 4,
 	SL_TRACE_GUARD = 5,
-	SL_TRACE_NODE = 6, /* decapsulated, passed on or refused by the node role */
+	SL_TRACE_NODE = 6,   /* decapsulated, passed on or refused by the node role */
+	SL_TRACE_BEACON = 7, /* UDP to the port of beacons */
 };
 
 /* ---- events -------------------------------------------------------------------------------- */

@@ -121,6 +121,15 @@ __attribute__((noinline)) int sl_balance_over(__u32 slot)
 	return own * SL_LOAD(pool->weight_sum) * 100 > all * node->weight * percent;
 }
 
+/* What a candidate said, for the trace. */
+static __always_inline void choice_note(struct sl_choice *choice, __u32 slot, __u8 verdict)
+{
+	if (slot == choice->candidate_a)
+		choice->verdict_a = verdict;
+	else if (slot == choice->candidate_b)
+		choice->verdict_b = verdict;
+}
+
 /* Asks one node. Returns 1 when it takes the flow: ret_slot and ret_ticket are set. */
 __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 {
@@ -138,10 +147,12 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 		return 0;
 	if ((flags & SL_ASK_BOUND) && sl_balance_over(slot)) {
 		room->choice.bounded = 1;
+		choice_note(&room->choice, slot, SL_TRACE_BOUNDED);
 		sl_count(SL_COUNTER_GATE_BOUNDED);
 		return 0;
 	}
 	verdict = sl_node_admit(node, slot, room, &room->choice.ret_ticket);
+	choice_note(&room->choice, slot, sl_breaker_state(sl_breaker_load(&node->breaker)));
 	if (verdict == SL_BREAKER_REFUSE) {
 		sl_count(SL_COUNTER_GATE_REFUSED);
 		return 0;
@@ -211,6 +222,7 @@ __attribute__((noinline)) int sl_balance_panic(void)
 	/* Its refusal is what panic overrules; the flow's outcomes carry no probe. */
 	room->choice.ret_ticket = sl_breaker_ticket(sl_breaker_load(&node->breaker), 0);
 	room->choice.ret_slot = best;
+	room->choice.panic = 1;
 	__sync_fetch_and_add(&pool->panics, 1);
 	sl_count(SL_COUNTER_GATE_PANIC);
 	return 1;
@@ -246,6 +258,9 @@ __attribute__((noinline)) int sl_balance_pool(void)
 	slot_b = second_slot(&room->choice, slot_a);
 	room->choice.candidate_a = slot_a;
 	room->choice.candidate_b = slot_b;
+	room->choice.verdict_a = SL_TRACE_NOT_ASKED;
+	room->choice.verdict_b = SL_TRACE_NOT_ASKED;
+	room->choice.panic = 0;
 	first = sl_balance_prefer(slot_a, slot_b);
 	other = first == slot_a ? slot_b : slot_a;
 	if (first && sl_balance_ask(first, SL_ASK_BOUND))
@@ -303,6 +318,7 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 		if (!pool)
 			return 0;
 		room->choice.pool = pool_slot;
+		room->choice.spilled = tries > 0;
 		room->choice.size = SL_LOAD(pool->maglev_size);
 		if (sl_balance_pool())
 			return 1;

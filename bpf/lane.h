@@ -129,12 +129,14 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
-		return sl_unforwarded(tc, row, sl_route_failure(route));
+		return sl_unforwarded_of(tc, row, sl_route_failure(route), index + 1);
 	}
 	sl_nat_apply(tc, packet, &to, &rest);
 	row->v[from_node ? SL_COUNTER_FORWARD_TO_CLIENT : SL_COUNTER_FORWARD_TO_NODE]++;
-	if (!fresh)
+	if (!fresh) {
+		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE + from_node, index + 1);
 		observe(room, index, packet, from_node);
+	}
 	sl_nat_finish(ctx, tc, &rest);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
@@ -159,12 +161,14 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
-		return sl_unforwarded(tc, row, sl_route_failure(route));
+		return sl_unforwarded_of(tc, row, sl_route_failure(route), index + 1);
 	}
 	row->v[SL_COUNTER_FORWARD_TO_NODE]++;
 	row->v[SL_COUNTER_FORWARD_L2]++;
-	if (!fresh)
+	if (!fresh) {
+		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE, index + 1);
 		observe(room, index, packet, false);
+	}
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
 }
@@ -184,7 +188,7 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 		if (sl_nat_hops_spent(packet)) {
 			if (fresh)
 				sl_flow_close(index);
-			return sl_unforwarded(tc, row, SL_COUNTER_PASS_TTL);
+			return sl_unforwarded_of(tc, row, SL_COUNTER_PASS_TTL, index + 1);
 		}
 		if (mode == SL_MODE_NAT)
 			return lane_nat(ctx, tc, packet, index, flow, from_node, fresh, row);
@@ -254,6 +258,7 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 
 	if (!config)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	sl_trace_begin(config, packet);
 	if (packet->protocol == IPPROTO_UDP && config->beacon_port &&
 	    packet->key->dport == config->beacon_port)
 		return hand_on(ctx, tc, SL_STEP_CONTROL, packet, 0, 0, false, row);
@@ -280,6 +285,7 @@ static __always_inline int lane_bad(bool tc, struct sl_packet *packet, struct sl
 	struct sl_settings *config = sl_settings_row();
 	bool from_node;
 
+	sl_trace_begin_odd(packet->key, true);
 	if (config && lane_find(packet, config, sl_key_hash(packet->key, config->seed), &from_node))
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
 	return sl_unforwarded(tc, row, -sl_flow_pool(packet->key, 0, 1));
@@ -303,12 +309,16 @@ static __always_inline int sl_lane(void *ctx, bool tc)
 	case SL_PARSE_BAD:
 		return lane_bad(tc, &packet, row);
 	case SL_PARSE_ICMP:
+		sl_trace_begin_odd(&room->key, false);
 		return sl_step(ctx, tc, SL_STEP_ICMP, row);
 	case SL_PARSE_FRAGMENT:
+		sl_trace_begin_odd(&room->key, false);
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_FRAGMENT);
 	case SL_PARSE_OPTIONS:
+		sl_trace_begin_odd(&room->key, false);
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_OPTIONS);
 	case SL_PARSE_PROTOCOL:
+		sl_trace_begin_odd(&room->key, false);
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
 	case SL_PARSE_NOT_IP:
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_IP);

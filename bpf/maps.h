@@ -182,6 +182,19 @@ struct {
 	__uint(max_entries, SL_EVENT_RING_BYTES);
 } events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_trace_filter);
+} trace_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SL_TRACE_RING_BYTES);
+} trace SEC(".maps");
+
 /* What is asked for a new flow, and the answer; see balance.h. */
 struct sl_choice {
 	__u64 hash; /* of the flow */
@@ -194,8 +207,15 @@ struct sl_choice {
 	__u32 bounded; /* a candidate was refused by the load bound alone */
 	__u32 ret_slot;
 	__u32 ret_ticket;
-	__u32 candidate_a; /* slots looked at first, for the trace */
+	/* For the trace: the slots looked at first, what each said (as sl_trace.verdict_a), and how
+	 * the answer came about. */
+	__u32 candidate_a;
 	__u32 candidate_b;
+	__u8 verdict_a;
+	__u8 verdict_b;
+	__u8 panic;
+	__u8 spilled;
+	__u32 pad;
 };
 
 /* What conn.h looks at in a packet. */
@@ -230,11 +250,14 @@ struct sl_scratch {
 	struct sl_handover handover;
 	struct sl_segment segment;
 	struct sl_choice choice;
+	__u32 traced; /* settings.trace when `trace` was begun, see trace.h; the route's line is hot */
+	__u32 pad;
 	struct bpf_fib_lookup fib;
 	struct sl_flow flow; /* as it was before it moved */
 	struct sl_breaker_config config;
 	struct sl_breaker_change change;
 	struct sl_event event;
+	struct sl_trace trace;
 };
 
 struct {

@@ -52,6 +52,7 @@ static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 	opened = sl_flow_open(&room->key, packet->hash, packet->seq);
 	if (opened < 0)
 		return sl_unforwarded(tc, row, -opened);
+	sl_trace(tc, SL_COUNTER_FLOW_OPENED, opened + 1);
 	return open_send(ctx, tc, room, opened, row);
 }
 
@@ -102,8 +103,12 @@ static __always_inline int open_again(void *ctx, bool tc, struct sl_scratch *roo
 
 	if (flow &&
 	    sl_balance_choose(room->handover.hash, pool, room->handover.ip_v6, flow->conn.node) &&
-	    sl_flow_rebind(index))
+	    sl_flow_rebind(index)) {
 		row->v[SL_COUNTER_RETRY_MOVED]++;
+		sl_trace(tc, SL_COUNTER_RETRY_MOVED, index + 1);
+	} else {
+		sl_trace(tc, SL_COUNTER_FORWARD_TO_NODE, index + 1);
+	}
 	return open_send(ctx, tc, room, index, row);
 }
 

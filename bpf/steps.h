@@ -16,6 +16,7 @@
 
 #include "bpf/maps.h"
 #include "bpf/parse.h"
+#include "bpf/trace.h"
 
 enum sl_step {
 	SL_STEP_OPEN = 0, /* a packet without a flow, or a SYN of a known one: open.h */
@@ -30,15 +31,25 @@ enum sl_step {
 	SL_STEPS
 };
 
-/* Counts the reason of a pass or a drop, and gives the hook's verdict for it. */
-static __always_inline int sl_unforwarded(bool tc, struct sl_counters *row, __u32 reason)
+/*
+ * Counts the reason of a pass or a drop, shows it to who traces, and gives the hook's verdict for it.
+ * `found` is the index of the packet's flow + 1; 0: none.
+ */
+static __always_inline int sl_unforwarded_of(bool tc, struct sl_counters *row, __u32 reason,
+					     __u32 found)
 {
 	if (reason >= SL_COUNTER_COUNT)
 		reason = SL_COUNTER_DROP_INTERNAL;
 	row->v[reason & (SL_COUNTER_SLOTS - 1)]++;
+	sl_trace(tc, reason, found);
 	return reason >= SL_COUNTER_PASS_NOT_IP && reason <= SL_COUNTER_PASS_NEIGHBOUR
 		       ? sl_hook_pass(tc)
 		       : sl_hook_drop(tc);
+}
+
+static __always_inline int sl_unforwarded(bool tc, struct sl_counters *row, __u32 reason)
+{
+	return sl_unforwarded_of(tc, row, reason, 0);
 }
 
 #endif
