@@ -33,8 +33,109 @@ static void read_driver(int fd, struct sl_netdev *device)
 		snprintf(device->driver, sizeof(device->driver), "%s", info.driver);
 }
 
+/* ---- what rtnetlink tells ------------------------------------------------------------------ */
+
+struct link_search {
+	struct sl_netdev *device; /* the one to describe, or NULL */
+	struct sl_netdev *ports;  /* those whose master is `master`, or NULL */
+	uint32_t master;
+	uint32_t port_count;
+};
+
+static uint32_t number_of(const struct rtattr *attribute)
+{
+	uint32_t number = 0;
+
+	if (attribute && RTA_PAYLOAD(attribute) >= sizeof(number))
+		memcpy(&number, RTA_DATA(attribute), sizeof(number));
+	return number;
+}
+
+static void read_kind(const struct ifinfomsg *link, int bytes_len, struct sl_netdev *device)
+{
+	const struct rtattr *info = sl_netlink_find(IFLA_RTA(link), bytes_len, IFLA_LINKINFO);
+	const struct rtattr *kind =
+		info ? sl_netlink_find(RTA_DATA(info), (int)RTA_PAYLOAD(info), IFLA_INFO_KIND)
+		     : NULL;
+
+	if (!kind)
+		return;
+	snprintf(device->kind, sizeof(device->kind), "%.*s", (int)RTA_PAYLOAD(kind),
+		 (const char *)RTA_DATA(kind));
+	if (!strcmp(device->kind, "vlan") &&
+	    !sl_netlink_find(IFLA_RTA(link), bytes_len, IFLA_LINK_NETNSID))
+		device->parent = number_of(sl_netlink_find(IFLA_RTA(link), bytes_len, IFLA_LINK));
+}
+
+static int visit_link(const struct nlmsghdr *message, void *context)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+	int bytes_len = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*link));
+	struct link_search *search = context;
+	uint32_t ifindex;
+
+	if (message->nlmsg_type != RTM_NEWLINK || bytes_len < 0)
+		return 0;
+	ifindex = (uint32_t)link->ifi_index;
+	if (search->device && search->device->ifindex == ifindex)
+		read_kind(link, bytes_len, search->device);
+	if (search->ports && search->port_count < SL_NETDEV_PORTS_MAX &&
+	    number_of(sl_netlink_find(IFLA_RTA(link), bytes_len, IFLA_MASTER)) == search->master)
+		search->ports[search->port_count++].ifindex = ifindex;
+	return 0;
+}
+
+static int search_links(struct link_search *search)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} request = {
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK},
+		.link = {.ifi_family = AF_UNSPEC},
+	};
+
+	return sl_netlink_dump(&request.header, visit_link, search);
+}
+
+int sl_netdev_ports(const struct sl_netdev *device, struct sl_netdev *ports, uint32_t *ret_count)
+{
+	struct link_search search = {.ports = ports, .master = device->ifindex};
+	uint32_t count = 0;
+	int error;
+
+	memset(ports, 0, SL_NETDEV_PORTS_MAX * sizeof(*ports));
+	error = search_links(&search);
+	for (uint32_t i = 0; !error && i < search.port_count; i++) {
+		char name[IF_NAMESIZE];
+
+		/* one that is gone by now is no port any more */
+		if (if_indextoname(ports[i].ifindex, name) && !sl_netdev_open(name, &ports[count]))
+			count++;
+	}
+	if (!error)
+		*ret_count = count;
+	return error;
+}
+
+bool sl_netdev_strips_tags(const struct sl_netdev *device)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool strips;
+
+	memcpy(request.ifr_name, device->name, sizeof(request.ifr_name));
+	request.ifr_data = (void *)&value;
+	strips = fd >= 0 && !ioctl(fd, SIOCETHTOOL, &request) && (value.data & ETH_FLAG_RXVLAN);
+	if (fd >= 0)
+		close(fd);
+	return strips;
+}
+
 int sl_netdev_open(const char *name, struct sl_netdev *ret_device)
 {
+	struct link_search search = {0};
 	struct sl_netdev device = {0};
 	struct ifreq request = {0};
 	int fd, error = 0;
@@ -57,6 +158,9 @@ int sl_netdev_open(const char *name, struct sl_netdev *ret_device)
 	device.up = request.ifr_flags & IFF_UP;
 	read_driver(fd, &device);
 	close(fd);
+	search.device = &device;
+	if (!error)
+		error = search_links(&search);
 	if (!error)
 		*ret_device = device;
 	return error;

@@ -12,17 +12,27 @@
 #include <stdint.h>
 
 #define SL_NETDEV_DRIVER_MAX 32u
+#define SL_NETDEV_KIND_MAX   16u
+#define SL_NETDEV_PORTS_MAX  32u /* of one bond that are looked at */
 
 struct sl_netdev {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
 	uint32_t mtu;
 	bool up;
-	char driver[SL_NETDEV_DRIVER_MAX]; /* "" where the device tells none (lo, dummy) */
+	char driver[SL_NETDEV_DRIVER_MAX]; /* "" where the device tells none (lo) */
+	char kind[SL_NETDEV_KIND_MAX];	   /* rtnetlink's: "vlan", "bond", ...; "" for cards */
+	uint32_t parent; /* of a VLAN: ifindex of the device below; 0: none in this namespace */
 };
 
-/* -ENODEV: no device of this name here; else the ioctl's error. */
+/* -ENODEV: no device of this name here; else the ioctl's or netlink's error. */
 int sl_netdev_open(const char *name, struct sl_netdev *ret_device);
+
+/* The ports of a bond or bridge: SL_NETDEV_PORTS_MAX at most. Returns 0 or the netlink error. */
+int sl_netdev_ports(const struct sl_netdev *device, struct sl_netdev *ports, uint32_t *ret_count);
+
+/* Whether VLAN tags are taken off before XDP sees the frame. */
+bool sl_netdev_strips_tags(const struct sl_netdev *device);
 
 /* Whether the device forwards packets; family AF_INET or AF_INET6. False when it cannot be read. */
 bool sl_netdev_forwards(const struct sl_netdev *device, int family);
