@@ -1,571 +1,395 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "loader/attach.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <linux/bpf.h>
-#include <linux/if_link.h>
-#include "loader/pins.h"
+#include "loader/link.h"
 #include "loader/say.h"
+#include "loader/xdp.h"
 
-/* Linux 6.6's attach types, which the headers of the 6.1 floor do not name. */
-#define TCX_INGRESS 46u
-#define TCX_EGRESS  47u
+/* What our XDP programs are called: those of another `sluice up`, when they are not ours. */
+#define OUR_XDP_PREFIX "sluice_"
 
-/* Where the filters sit in clsact: early, and apart from the priorities that people type. */
-#define CLS_PRIORITY 49u
-#define CLS_HANDLE   0x51u
+/*
+ * Drivers for which XDP costs more than it gives: with a program attached they pass packets one
+ * by one that they would hand on in segments of up to 64 KB (veth: bulk at a tenth of the rate).
+ */
+static const char *const offload_drivers[] = {"veth", "virtio_net", "tun", "vif"};
 
-/* What bpffs does not allow in a name is written as a character that no device name has. */
-#define NAME_DOT '+'
-
-static const struct {
-	const char *name;
-	enum sl_program program;
-} kinds[SL_ATTACH_KIND_COUNT] = {
-#define X(id, text, hook) [SL_ATTACH_##id] = {text, SL_PROGRAM_##hook},
-	SL_ATTACH_KINDS(X)
-#undef X
-};
-
-/* Of the kernel, cut at BPF_OBJ_NAME_LEN: what a filter must run to be taken for ours. */
-static const char *const cls_program_names[SL_ATTACH_KIND_COUNT] = {
-	[SL_ATTACH_CLS_INGRESS] = "sluice_tc_ingre",
-	[SL_ATTACH_CLS_EGRESS] = "sluice_tc_egres",
-};
-
-const char *sl_attach_kind_name(enum sl_attach_kind kind)
+const char *sl_attach_hook_name(enum sl_config_hook hook)
 {
-	return kinds[kind].name;
+	static const char *const names[] = {
+		[SL_CONFIG_HOOK_AUTO] = "nothing",
+		[SL_CONFIG_HOOK_NATIVE] = "native XDP",
+		[SL_CONFIG_HOOK_GENERIC] = "generic XDP",
+		[SL_CONFIG_HOOK_TC] = "TC",
+	};
+
+	return names[hook];
 }
 
-static bool is_cls(enum sl_attach_kind kind)
+__attribute__((format(printf, 2, 3))) static void give_reason(struct sl_attachment *to,
+							      const char *format, ...)
 {
-	return kind == SL_ATTACH_CLS_INGRESS || kind == SL_ATTACH_CLS_EGRESS;
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(to->reason, sizeof(to->reason), format, values);
+	va_end(values);
 }
 
-/* ---- records ------------------------------------------------------------------------------- */
-
-static const char *record_path(const char *dir, const struct sl_attachment *record,
-			       char path[SL_PINS_PATH_MAX])
+static const char *driver_of(const struct sl_netdev *device)
 {
-	char device[IF_NAMESIZE];
+	return device->driver[0] ? device->driver : "of this device";
+}
 
-	memcpy(device, record->device, sizeof(device));
-	for (char *c = device; *c; c++) {
-		if (*c == '.')
-			*c = NAME_DOT;
+/* ---- the choice ---------------------------------------------------------------------------- */
+
+static bool xdp_costs(const struct sl_netdev *device)
+{
+	for (unsigned i = 0; i < sizeof(offload_drivers) / sizeof(offload_drivers[0]); i++) {
+		if (!strcmp(device->driver, offload_drivers[i]))
+			return true;
 	}
-	snprintf(path, SL_PINS_PATH_MAX, "%s/" SL_PINS_RECORDS "/%s:%u:%" PRIu64 ":%s", dir,
-		 kinds[record->kind].name, record->ifindex, record->netns, device);
-	return path;
+	return false;
 }
 
-static bool parse_record(const char *name, struct sl_attachment *ret_record)
+/* The hook that the device has the lane at; SL_CONFIG_HOOK_AUTO: none. */
+static enum sl_config_hook hook_of(const char *dir, const struct sl_netdev *device)
 {
-	struct sl_attachment record = {0};
-	char kind[16];
+	if (sl_record_holds(dir, device, SL_RECORD_XDP_NATIVE))
+		return SL_CONFIG_HOOK_NATIVE;
+	if (sl_record_holds(dir, device, SL_RECORD_XDP_GENERIC))
+		return SL_CONFIG_HOOK_GENERIC;
+	return sl_tc_has_lane(dir, device) ? SL_CONFIG_HOOK_TC : SL_CONFIG_HOOK_AUTO;
+}
 
-	if (sscanf(name, "%15[^:]:%u:%" SCNu64 ":%15s", kind, &record.ifindex, &record.netns,
-		   record.device) != 4)
+static bool open_parent(const struct sl_netdev *device, struct sl_netdev *ret_parent)
+{
+	char name[IF_NAMESIZE];
+
+	return device->parent && if_indextoname(device->parent, name) &&
+	       !sl_netdev_open(name, ret_parent);
+}
+
+/* A port of the bond for which XDP would cost too much. */
+static bool find_costly_port(const struct sl_netdev *device, struct sl_netdev *ret_port)
+{
+	struct sl_netdev ports[SL_NETDEV_PORTS_MAX];
+	uint32_t count;
+
+	if ((strcmp(device->kind, "bond") && strcmp(device->kind, "team")) ||
+	    sl_netdev_ports(device, ports, &count))
 		return false;
-	for (char *c = record.device; *c; c++) {
-		if (*c == NAME_DOT)
-			*c = '.';
-	}
-	for (unsigned i = 0; i < SL_ATTACH_KIND_COUNT; i++) {
-		if (!strcmp(kinds[i].name, kind)) {
-			record.kind = i;
-			*ret_record = record;
+	for (uint32_t i = 0; i < count; i++) {
+		if (xdp_costs(&ports[i])) {
+			*ret_port = ports[i];
 			return true;
 		}
 	}
 	return false;
 }
 
-void sl_attach_list(const char *dir, struct sl_attachment *records, uint32_t max,
-		    uint32_t *ret_count)
+/* Fills hook and reason for a device that has no lane yet, with SL_CONFIG_HOOK_AUTO asked for. */
+static void choose_by_device(const struct sl_netdev *device, struct sl_attachment *to)
 {
-	char path[SL_PINS_PATH_MAX];
-	const struct dirent *entry;
-	uint32_t count = 0;
-	DIR *entries = opendir(sl_pins_path(dir, SL_PINS_RECORDS, path));
+	struct sl_netdev port;
 
-	while (entries && count < max && (entry = readdir(entries)))
-		count += parse_record(entry->d_name, &records[count]);
-	if (entries)
-		closedir(entries);
-	*ret_count = count;
-}
-
-/* The device's record of one kind. */
-static bool find_record(const char *dir, const struct sl_netdev *device, enum sl_attach_kind kind,
-			struct sl_attachment *ret_record)
-{
-	char path[SL_PINS_PATH_MAX];
-	struct sl_attachment record = {
-		.kind = kind,
-		.ifindex = device->ifindex,
-		.netns = sl_netdev_netns(),
-	};
-
-	memcpy(record.device, device->name, sizeof(record.device));
-	*ret_record = record;
-	return !access(record_path(dir, &record, path), F_OK);
-}
-
-/* Pins link or program as the record; over an older pin by rename, so that one is always there. */
-static int pin_record(const char *dir, const struct sl_attachment *record, int fd)
-{
-	char path[SL_PINS_PATH_MAX], fresh[SL_PINS_PATH_MAX];
-	int error = 0;
-
-	sl_pins_path(dir, SL_PINS_RECORDS "/new", fresh);
-	(void)unlink(fresh);
-	if (bpf_obj_pin(fd, fresh) || rename(fresh, record_path(dir, record, path))) {
-		error = -errno;
-		sl_say_error("sluice down", "device \"%s\": cannot pin its %s record: %s",
-			     record->device, kinds[record->kind].name, strerror(-error));
+	to->hook = SL_CONFIG_HOOK_TC;
+	if (xdp_costs(device)) {
+		give_reason(to, "driver %s: XDP would switch its segmentation offload off",
+			    device->driver);
+	} else if (find_costly_port(device, &port)) {
+		give_reason(to, "port %s, driver %s: XDP would switch its segmentation offload off",
+			    port.name, port.driver);
+	} else {
+		to->hook = SL_CONFIG_HOOK_NATIVE;
+		give_reason(to, "driver %s runs XDP itself", driver_of(device));
 	}
-	return error;
 }
 
-/* Descriptor of a record's link; -errno. */
-static int open_link(const char *dir, const struct sl_attachment *record)
+/* A VLAN device that has no lane yet: XDP at its parent where that can, else TC on the device. */
+static void choose_by_parent(const char *dir, const struct sl_netdev *device,
+			     struct sl_attachment *to)
 {
-	char path[SL_PINS_PATH_MAX];
+	struct sl_netdev parent;
 
-	return bpf_obj_get(record_path(dir, record, path));
-}
-
-bool sl_attach_alive(const char *dir, const struct sl_attachment *record)
-{
-	struct bpf_link_info info = {0};
-	uint32_t info_len = sizeof(info);
-	bool alive = false;
-	int fd;
-
-	if (is_cls(record->kind) || record->kind == SL_ATTACH_CLSACT) {
-		char name[IF_NAMESIZE];
-
-		return record->netns != sl_netdev_netns() || if_indextoname(record->ifindex, name);
+	to->hook = SL_CONFIG_HOOK_TC;
+	if (!open_parent(device, &parent)) {
+		give_reason(to, "a VLAN whose parent is not in this network namespace");
+		return;
 	}
-	fd = open_link(dir, record);
-	if (fd < 0)
-		return false;
-	/* xdp and tcx links both begin with the ifindex, 0 once the device is gone */
-	if (!bpf_obj_get_info_by_fd(fd, &info, &info_len))
-		alive = info.xdp.ifindex != 0;
-	close(fd);
-	return alive;
-}
-
-/* ---- XDP ----------------------------------------------------------------------------------- */
-
-static int create_link(int program_fd, uint32_t ifindex, uint32_t attach_type, uint32_t flags)
-{
-	union bpf_attr attributes;
-	int fd;
-
-	memset(&attributes, 0, sizeof(attributes));
-	attributes.link_create.prog_fd = (uint32_t)program_fd;
-	attributes.link_create.target_ifindex = ifindex;
-	attributes.link_create.attach_type = attach_type;
-	attributes.link_create.flags = flags;
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-	return fd < 0 ? -errno : fd;
-}
-
-/* Moves a recorded link to the new program. -ENOENT: there is none that lives. */
-static int update_link(const char *dir, const struct sl_attachment *record, int program_fd)
-{
-	int fd, error;
-
-	if (!sl_attach_alive(dir, record)) {
-		char path[SL_PINS_PATH_MAX];
-
-		(void)unlink(record_path(dir, record, path));
-		return -ENOENT;
+	to->hook = hook_of(dir, &parent);
+	if (to->hook != SL_CONFIG_HOOK_AUTO) {
+		to->at = parent;
+		give_reason(to, "the parent of %s, as it was; program replaced", device->name);
+		return;
 	}
-	fd = open_link(dir, record);
-	if (fd < 0)
-		return fd;
-	error = bpf_link_update(fd, program_fd, NULL) ? -errno : 0;
-	close(fd);
-	if (error)
-		sl_say_error("sluice down, then sluice up CONFIG",
-			     "device \"%s\": cannot move its %s link to the new program: %s",
-			     record->device, kinds[record->kind].name, strerror(-error));
-	return error;
+	choose_by_device(&parent, to);
+	if (to->hook == SL_CONFIG_HOOK_TC) {
+		give_reason(to,
+			    "a VLAN of %s, driver %s: XDP would switch segmentation offload off",
+			    parent.name, driver_of(&parent));
+	} else if (sl_netdev_strips_tags(&parent)) {
+		to->hook = SL_CONFIG_HOOK_TC;
+		give_reason(to,
+			    "a VLAN of %s, which takes tags off before XDP sees them (ethtool -K "
+			    "%s rxvlan off)",
+			    parent.name, parent.name);
+	} else {
+		to->at = parent;
+		give_reason(to, "the parent of %s; driver %s runs XDP itself", device->name,
+			    driver_of(&parent));
+	}
 }
 
-/* Refuses a device that runs the XDP program of someone else. */
-static int refuse_foreign(const struct sl_netdev *device)
+static void choose(const char *dir, const struct sl_netdev *device, enum sl_config_hook wanted,
+		   struct sl_attachment *to)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	struct bpf_prog_info info = {0};
-	uint32_t info_len = sizeof(info);
-	uint32_t id;
-	int fd;
+	struct sl_netdev parent;
+	bool is_vlan = !strcmp(device->kind, "vlan");
 
-	if (bpf_xdp_query((int)device->ifindex, 0, &query))
-		return 0; /* the attachment itself will tell */
-	id = query.drv_prog_id	 ? query.drv_prog_id
-	     : query.skb_prog_id ? query.skb_prog_id
-	     : query.hw_prog_id	 ? query.hw_prog_id
-				 : query.prog_id;
-	if (!id)
-		return 0;
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0) {
-		(void)bpf_obj_get_info_by_fd(fd, &info, &info_len);
-		close(fd);
+	*to = (struct sl_attachment){.at = *device, .hook = wanted};
+	give_reason(to, "as asked for");
+	if (wanted == SL_CONFIG_HOOK_NATIVE && is_vlan && open_parent(device, &parent)) {
+		to->at = parent;
+		give_reason(to, "the parent of %s, as asked for", device->name);
 	}
-	sl_say_error("see `bpftool net show`; remove it with its own tool or `ip link set dev DEV "
-		     "xdp off`, or leave the device out",
-		     "device \"%s\": already runs the XDP program \"%s\" (id %u) of someone else",
-		     device->name, info.name, id);
+	if (wanted != SL_CONFIG_HOOK_AUTO)
+		return;
+	to->hook = hook_of(dir, device);
+	if (to->hook != SL_CONFIG_HOOK_AUTO)
+		give_reason(to, "as it was; program replaced");
+	else if (is_vlan)
+		choose_by_parent(dir, device, to);
+	else
+		choose_by_device(device, to);
+}
+
+/* ---- programs of others -------------------------------------------------------------------- */
+
+static int refuse_stranger(const struct sl_netdev *device, const char *what)
+{
+	sl_say_error("see `bpftool net show`; sluice down --pin-dir DIR, with the directory that "
+		     "the other was given",
+		     "device \"%s\": already runs the %s of another sluice", device->name, what);
 	return -EBUSY;
 }
 
-static void explain_refusal(const struct sl_netdev *device, int error,
-			    char reason[SL_ATTACH_REASON_MAX])
+/* Someone else's XDP program: auto steps aside to TC, which the packets that it passes reach. */
+static int settle_foreign(const char *dir, const struct sl_netdev *device, bool may_choose,
+			  struct sl_attachment *to)
 {
-	const char *driver = device->driver[0] ? device->driver : "of this device";
+	struct sl_xdp_program program;
+	enum sl_config_hook has = hook_of(dir, &to->at);
 
+	if (sl_tc_has_stranger(dir, &to->at))
+		return refuse_stranger(&to->at, "TC program");
+	if (has == SL_CONFIG_HOOK_NATIVE || has == SL_CONFIG_HOOK_GENERIC ||
+	    !sl_xdp_runs(&to->at, &program))
+		return 0;
+	if (!strncmp(program.name, OUR_XDP_PREFIX, sizeof(OUR_XDP_PREFIX) - 1)) {
+		char what[64];
+
+		snprintf(what, sizeof(what), "XDP program \"%.15s\" (id %u)", program.name,
+			 program.id);
+		return refuse_stranger(&to->at, what);
+	}
+	if (to->hook == SL_CONFIG_HOOK_TC)
+		return 0;
+	if (may_choose) {
+		to->hook = SL_CONFIG_HOOK_TC;
+		give_reason(to, "%s runs the XDP program \"%.15s\" (id %u) of someone else",
+			    to->at.name, program.name, program.id);
+		to->at = *device;
+		return 0;
+	}
+	sl_say_error("sluice up with --hook tc, beside it; or remove it with its own tool (see "
+		     "`bpftool net show`)",
+		     "device \"%s\": already runs the XDP program \"%.15s\" (id %u) of someone "
+		     "else",
+		     to->at.name, program.name, program.id);
+	return -EBUSY;
+}
+
+/* ---- one device ---------------------------------------------------------------------------- */
+
+static int attach_tc(const char *dir, const struct sl_attachment *to, struct sl_object *object,
+		     bool lane, enum sl_tc_means means)
+{
+	struct sl_tc_programs programs = {
+		.ingress = sl_object_program(object,
+					     lane ? SL_PROGRAM_TC_LANE : SL_PROGRAM_TC_INGRESS),
+		.egress = sl_object_program(object, SL_PROGRAM_TC_EGRESS),
+		.lane = lane,
+	};
+
+	if (programs.ingress < 0 || programs.egress < 0)
+		return programs.ingress < 0 ? programs.ingress : programs.egress;
+	return sl_tc_attach(dir, &to->at, &programs, means);
+}
+
+/* Drops the device's XDP record of this kind, where it has one. */
+static int drop_xdp(const char *dir, const struct sl_netdev *device, enum sl_record_kind kind)
+{
+	struct sl_record record;
+
+	return sl_record_find(dir, device, kind, &record) ? sl_attach_remove(dir, &record) : 0;
+}
+
+static int attach_lane(const char *dir, const struct sl_attachment *to, struct sl_object *object,
+		       enum sl_tc_means means)
+{
+	int error = attach_tc(dir, to, object, true, means);
+
+	if (!error)
+		error = drop_xdp(dir, &to->at, SL_RECORD_XDP_NATIVE);
+	return error ? error : drop_xdp(dir, &to->at, SL_RECORD_XDP_GENERIC);
+}
+
+static void explain_refusal(struct sl_attachment *to, int error)
+{
 	if (error == -EOPNOTSUPP)
-		snprintf(reason, SL_ATTACH_REASON_MAX, "driver %s has no native XDP", driver);
+		give_reason(to, "driver %s has no native XDP", driver_of(&to->at));
 	else
-		snprintf(reason, SL_ATTACH_REASON_MAX, "driver %s refused native XDP at MTU %u: %s",
-			 driver, device->mtu, strerror(-error));
+		give_reason(to, "driver %s refused native XDP at MTU %u: %s", driver_of(&to->at),
+			    to->at.mtu, strerror(-error));
 }
 
-/* A new XDP link in the first mode that works. Returns its descriptor or -errno. */
-static int create_xdp(const struct sl_netdev *device, int program_fd, enum sl_attach_hook hook,
-		      enum sl_attach_kind *ret_kind, char reason[SL_ATTACH_REASON_MAX])
+static enum sl_record_kind xdp_kind(enum sl_config_hook hook)
 {
-	int fd;
-
-	if (hook == SL_ATTACH_HOOK_GENERIC) {
-		snprintf(reason, SL_ATTACH_REASON_MAX, "asked for by --hook generic");
-	} else {
-		fd = create_link(program_fd, device->ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE);
-		*ret_kind = SL_ATTACH_XDP_NATIVE;
-		if (fd >= 0) {
-			snprintf(reason, SL_ATTACH_REASON_MAX, "driver %s runs XDP itself",
-				 device->driver[0] ? device->driver : "of this device");
-			return fd;
-		}
-		explain_refusal(device, fd, reason);
-		if (hook == SL_ATTACH_HOOK_NATIVE) {
-			sl_say_error("sluice up with --hook auto, or a smaller MTU",
-				     "device \"%s\": %s", device->name, reason);
-			return fd;
-		}
-	}
-	*ret_kind = SL_ATTACH_XDP_GENERIC;
-	fd = create_link(program_fd, device->ifindex, BPF_XDP, XDP_FLAGS_SKB_MODE);
-	if (fd < 0)
-		sl_say_error("see `bpftool net show` and `dmesg`",
-			     "device \"%s\": XDP cannot be attached: %s (%s)", device->name,
-			     strerror(-fd), reason);
-	return fd;
+	return hook == SL_CONFIG_HOOK_NATIVE ? SL_RECORD_XDP_NATIVE : SL_RECORD_XDP_GENERIC;
 }
 
-/* Whether the device runs our XDP program, in either mode. */
-static bool has_xdp(const char *dir, const struct sl_netdev *device)
+static enum sl_record_kind other_xdp_kind(enum sl_config_hook hook)
 {
-	struct sl_attachment record;
-
-	return (find_record(dir, device, SL_ATTACH_XDP_NATIVE, &record) &&
-		sl_attach_alive(dir, &record)) ||
-	       (find_record(dir, device, SL_ATTACH_XDP_GENERIC, &record) &&
-		sl_attach_alive(dir, &record));
+	return hook == SL_CONFIG_HOOK_NATIVE ? SL_RECORD_XDP_GENERIC : SL_RECORD_XDP_NATIVE;
 }
 
-/* 1: the device kept its link, 0: it has none, -errno. */
-static int keep_xdp(const char *dir, const struct sl_netdev *device, int program_fd,
-		    enum sl_attach_hook hook, enum sl_attach_kind *ret_kind,
-		    char reason[SL_ATTACH_REASON_MAX])
+/* The device's XDP link in the mode of to->hook. The kernel's refusal is returned in silence. */
+static int attach_xdp(const char *dir, const struct sl_attachment *to, int program_fd)
 {
-	static const struct {
-		enum sl_attach_kind kind;
-		enum sl_attach_hook unwanted;
-	} modes[] = {
-		{SL_ATTACH_XDP_NATIVE, SL_ATTACH_HOOK_GENERIC},
-		{SL_ATTACH_XDP_GENERIC, SL_ATTACH_HOOK_NATIVE},
-	};
-
-	for (unsigned i = 0; i < 2; i++) {
-		struct sl_attachment record;
-		int error;
-
-		if (!find_record(dir, device, modes[i].kind, &record))
-			continue;
-		if (hook == modes[i].unwanted) {
-			error = sl_attach_remove(dir, &record); /* another mode: not atomic */
-			return error;
-		}
-		error = update_link(dir, &record, program_fd);
-		if (error == -ENOENT)
-			continue;
-		*ret_kind = modes[i].kind;
-		snprintf(reason, SL_ATTACH_REASON_MAX, "kept its link, program replaced");
-		return error ? error : 1;
-	}
-	return 0;
-}
-
-static int attach_xdp(const char *dir, const struct sl_netdev *device, int program_fd,
-		      enum sl_attach_hook hook, enum sl_attach_kind *ret_kind,
-		      char reason[SL_ATTACH_REASON_MAX])
-{
-	struct sl_attachment record;
-	int kept = keep_xdp(dir, device, program_fd, hook, ret_kind, reason);
-	int fd, error;
-
-	if (kept)
-		return kept < 0 ? kept : 0;
-	fd = create_xdp(device, program_fd, hook, ret_kind, reason);
-	if (fd < 0)
-		return fd;
-	(void)find_record(dir, device, *ret_kind, &record);
-	error = pin_record(dir, &record, fd);
-	close(fd);
-	return error;
-}
-
-/* ---- TC ------------------------------------------------------------------------------------ */
-
-/* -EOPNOTSUPP: this kernel has no tcx. */
-static int attach_tcx(const char *dir, const struct sl_netdev *device, enum sl_attach_kind kind,
-		      int program_fd)
-{
-	struct sl_attachment record;
-	int fd, error;
-
-	if (find_record(dir, device, kind, &record)) {
-		error = update_link(dir, &record, program_fd);
-		if (error != -ENOENT)
-			return error;
-	}
-	fd = create_link(program_fd, device->ifindex,
-			 kind == SL_ATTACH_TCX_INGRESS ? TCX_INGRESS : TCX_EGRESS, 0);
-	if (fd == -EINVAL || fd == -EOPNOTSUPP)
-		return -EOPNOTSUPP;
-	if (fd < 0) {
-		sl_say_error("see `bpftool net show`", "device \"%s\": %s cannot be attached: %s",
-			     device->name, kinds[kind].name, strerror(-fd));
-		return fd;
-	}
-	error = pin_record(dir, &record, fd);
-	close(fd);
-	return error;
-}
-
-static struct bpf_tc_hook cls_hook(uint32_t ifindex, enum sl_attach_kind kind)
-{
-	return (struct bpf_tc_hook){
-		.sz = sizeof(struct bpf_tc_hook),
-		.ifindex = (int)ifindex,
-		.attach_point = kind == SL_ATTACH_CLS_INGRESS  ? BPF_TC_INGRESS
-				: kind == SL_ATTACH_CLS_EGRESS ? BPF_TC_EGRESS
-							       : BPF_TC_INGRESS | BPF_TC_EGRESS,
-	};
-}
-
-/* The qdisc that both hooks need; recorded when it was not there, so that `down` removes it. */
-static int ensure_clsact(const char *dir, const struct sl_netdev *device, int program_fd)
-{
-	struct bpf_tc_hook hook = cls_hook(device->ifindex, SL_ATTACH_CLSACT);
-	struct sl_attachment record;
-	bool has = false;
-	int error = sl_netdev_has_clsact(device->ifindex, &has);
-
-	if (!error && (find_record(dir, device, SL_ATTACH_CLSACT, &record) || !has)) {
-		error = pin_record(dir, &record, program_fd);
-		if (error)
-			return error;
-		error = bpf_tc_hook_create(&hook);
-		if (error == -EEXIST)
-			error = 0;
-	}
-	if (error)
-		sl_say_error("modprobe sch_ingress cls_bpf",
-			     "device \"%s\": cannot add the clsact qdisc: %s", device->name,
-			     strerror(-error));
-	return error;
-}
-
-static int attach_cls(const char *dir, const struct sl_netdev *device, enum sl_attach_kind kind,
-		      int program_fd)
-{
-	struct bpf_tc_hook hook = cls_hook(device->ifindex, kind);
-	struct sl_attachment record;
-	bool known = find_record(dir, device, kind, &record);
-	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = CLS_HANDLE,
-		    .priority = CLS_PRIORITY, .flags = known ? BPF_TC_F_REPLACE : 0);
-	int error = pin_record(dir, &record, program_fd);
+	int error = drop_xdp(dir, &to->at, other_xdp_kind(to->hook));
+	enum sl_record_kind has;
+	int updated;
 
 	if (error)
 		return error;
-	error = bpf_tc_attach(&hook, &options);
-	if (error) {
-		char path[SL_PINS_PATH_MAX];
+	updated = sl_xdp_update(dir, &to->at, program_fd, &has);
+	if (updated)
+		return updated < 0 ? updated : 0;
+	return sl_xdp_attach(dir, &to->at, xdp_kind(to->hook), program_fd);
+}
 
-		if (!known)
-			(void)unlink(record_path(dir, &record, path));
-		sl_say_error(error == -EEXIST ? "tc filter show dev DEV ingress; tc filter del the "
-						"one with priority 49"
-					      : "modprobe cls_bpf",
-			     "device \"%s\": cannot add the %s filter: %s", device->name,
-			     kinds[kind].name, strerror(-error));
+/* Everything that the device has in `dir`. */
+static int remove_device(const char *dir, const struct sl_netdev *device)
+{
+	int error = 0;
+
+	/* clsact, the last kind, after its filters */
+	for (unsigned kind = 0; !error && kind < SL_RECORD_KIND_COUNT; kind++) {
+		struct sl_record record;
+
+		if (sl_record_find(dir, device, kind, &record))
+			error = sl_attach_remove(dir, &record);
 	}
 	return error;
 }
 
-static int attach_tc(const char *dir, const struct sl_netdev *device,
-		     const struct sl_object *object, enum sl_attach_tc tc)
+/* After `auto` found no XDP: TC, and that on the VLAN itself and not on its parent. */
+static int step_aside(const char *dir, const struct sl_netdev *device, struct sl_attachment *to,
+		      struct sl_object *object, enum sl_tc_means means)
 {
-	int ingress = object->programs[SL_PROGRAM_TC_INGRESS];
-	int egress = object->programs[SL_PROGRAM_TC_EGRESS];
-	struct sl_attachment record;
-	int error = -EOPNOTSUPP;
+	int error = 0;
 
-	/* what `up` chose once stays, so that --replace never measures a packet twice */
-	if (tc == SL_ATTACH_TC_AUTO && find_record(dir, device, SL_ATTACH_CLS_INGRESS, &record))
-		tc = SL_ATTACH_TC_CLSACT;
-	if (tc != SL_ATTACH_TC_CLSACT) {
-		error = attach_tcx(dir, device, SL_ATTACH_TCX_INGRESS, ingress);
-		if (!error)
-			error = attach_tcx(dir, device, SL_ATTACH_TCX_EGRESS, egress);
-		if (error == -EOPNOTSUPP && tc == SL_ATTACH_TC_TCX)
-			sl_say_error("sluice up with --tc auto",
-				     "device \"%s\": this kernel has no tcx links (Linux 6.6 has)",
-				     device->name);
-		if (error != -EOPNOTSUPP || tc == SL_ATTACH_TC_TCX)
-			return error;
-	}
-	error = ensure_clsact(dir, device, ingress);
+	if (to->at.ifindex != device->ifindex)
+		error = remove_device(dir, &to->at);
+	to->at = *device;
+	to->hook = SL_CONFIG_HOOK_TC;
+	return error ? error : attach_lane(dir, to, object, means);
+}
+
+/* XDP with its observers; where it is refused and `auto` was asked for, TC. */
+static int attach_fast(const char *dir, const struct sl_netdev *device, struct sl_attachment *to,
+		       struct sl_object *object, const struct sl_attach_want *want)
+{
+	/*
+	 * Observers first: what XDP hands over for want of a neighbour must find them. Where the
+	 * lane is at TC it stays until XDP is there; and it bridges the change between the two
+	 * modes of XDP, of which a device can have one.
+	 */
+	bool lane_first = sl_tc_has_lane(dir, &to->at) ||
+			  sl_record_holds(dir, &to->at, other_xdp_kind(to->hook));
+	int program = sl_object_program(object, SL_PROGRAM_XDP);
+	int error = program < 0 ? program : attach_tc(dir, to, object, lane_first, want->tc);
+
+	if (error)
+		return error;
+	error = attach_xdp(dir, to, program);
 	if (!error)
-		error = attach_cls(dir, device, SL_ATTACH_CLS_INGRESS, ingress);
-	if (!error)
-		error = attach_cls(dir, device, SL_ATTACH_CLS_EGRESS, egress);
+		return lane_first ? attach_tc(dir, to, object, false, want->tc) : 0;
+	if (to->hook == SL_CONFIG_HOOK_NATIVE)
+		explain_refusal(to, error);
+	if (want->hook == SL_CONFIG_HOOK_AUTO)
+		return step_aside(dir, device, to, object, want->tc);
+	sl_say_error(to->hook == SL_CONFIG_HOOK_NATIVE
+			     ? "sluice up with --hook auto or --hook tc, or a smaller MTU"
+			     : "sluice up with --hook tc; see `bpftool net show` and `dmesg`",
+		     "device \"%s\": %s cannot be attached: %s", to->at.name,
+		     sl_attach_hook_name(to->hook),
+		     to->hook == SL_CONFIG_HOOK_NATIVE ? to->reason : strerror(-error));
 	return error;
 }
 
-int sl_attach_device(const char *dir, const struct sl_netdev *device,
-		     const struct sl_object *object, enum sl_attach_hook hook, enum sl_attach_tc tc,
-		     enum sl_attach_kind *ret_kind, char reason[SL_ATTACH_REASON_MAX])
+int sl_attach_device(const char *dir, const struct sl_netdev *device, struct sl_object *object,
+		     const struct sl_attach_want *want, struct sl_attachment *ret_attachment)
 {
-	int program_fd = object->programs[SL_PROGRAM_XDP];
-	int error = has_xdp(dir, device) ? 0 : refuse_foreign(device);
+	struct sl_attachment to;
+	int error;
 
-	/* TC first: a fast-lane flow must not start before its return path is observed */
+	choose(dir, device, want->hook, &to);
+	error = settle_foreign(dir, device, want->hook == SL_CONFIG_HOOK_AUTO, &to);
 	if (!error)
-		error = attach_tc(dir, device, object, tc);
-	return error ? error : attach_xdp(dir, device, program_fd, hook, ret_kind, reason);
+		error = to.hook == SL_CONFIG_HOOK_TC ? attach_lane(dir, &to, object, want->tc)
+						     : attach_fast(dir, device, &to, object, want);
+	if (!error)
+		*ret_attachment = to;
+	return error;
 }
 
 /* ---- removal ------------------------------------------------------------------------------- */
 
-/* Whether the filter in our place runs our program. */
-static bool cls_is_ours(const struct bpf_tc_hook *hook, enum sl_attach_kind kind)
+int sl_attach_remove(const char *dir, const struct sl_record *record)
 {
-	LIBBPF_OPTS(bpf_tc_opts, query, .handle = CLS_HANDLE, .priority = CLS_PRIORITY);
-	struct bpf_prog_info info = {0};
-	uint32_t info_len = sizeof(info);
-	bool ours = false;
-	int fd;
-
-	if (bpf_tc_query(hook, &query))
-		return false;
-	fd = bpf_prog_get_fd_by_id(query.prog_id);
-	if (fd < 0)
-		return false;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &info_len))
-		ours = !strncmp(info.name, cls_program_names[kind], sizeof(info.name) - 1);
-	close(fd);
-	return ours;
-}
-
-static int remove_cls(const struct sl_attachment *record)
-{
-	struct bpf_tc_hook hook = cls_hook(record->ifindex, record->kind);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLS_HANDLE, .priority = CLS_PRIORITY);
-	char name[IF_NAMESIZE];
-
-	if (sl_netdev_enter_netns(record->netns)) {
-		sl_say_warning("where it still lives, there: tc qdisc del dev DEV clsact",
-			       "device \"%s\": its network namespace is gone or out of reach",
-			       record->device);
-		return 0;
-	}
-	if (!if_indextoname(record->ifindex, name))
-		return 0;
-	if (record->kind == SL_ATTACH_CLSACT) {
-		bool in_use = false;
-		int error = sl_netdev_has_filters(record->ifindex, &in_use);
-
-		if (error || in_use) /* others have moved in meanwhile: it is theirs now */
-			return error;
-		error = bpf_tc_hook_destroy(&hook);
-		return error == -ENOENT || error == -EINVAL ? 0 : error;
-	}
-	return cls_is_ours(&hook, record->kind) ? bpf_tc_detach(&hook, &options) : 0;
-}
-
-static int remove_link(const char *dir, const struct sl_attachment *record)
-{
-	int fd = open_link(dir, record);
 	int error;
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	/* detached by name, not by its last reference: that one may end later, in a work queue */
-	error = bpf_link_detach(fd) ? -errno : 0;
-	close(fd);
-	return error == -ENOLINK ? 0 : error;
-}
-
-int sl_attach_remove(const char *dir, const struct sl_attachment *record)
-{
-	char path[SL_PINS_PATH_MAX];
-	int error;
-
-	if (is_cls(record->kind) || record->kind == SL_ATTACH_CLSACT)
-		error = remove_cls(record);
+	if (sl_record_is_cls(record->kind) || record->kind == SL_RECORD_CLSACT)
+		error = sl_tc_remove(record);
 	else
-		error = remove_link(dir, record);
-	if (!error && unlink(record_path(dir, record, path)) && errno != ENOENT)
-		error = -errno;
+		error = sl_link_detach(dir, record);
+	if (!error)
+		error = sl_record_unpin(dir, record);
 	if (error)
 		sl_say_error("see `bpftool net show`", "device \"%s\": cannot detach %s: %s",
-			     record->device, kinds[record->kind].name, strerror(-error));
+			     record->device, sl_record_kind_name(record->kind), strerror(-error));
 	return error;
 }
 
 int sl_attach_remove_all(const char *dir)
 {
-	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
-	char path[SL_PINS_PATH_MAX];
+	struct sl_record records[SL_RECORDS_MAX];
 	uint32_t count;
 	int error = 0;
 
-	(void)unlink(sl_pins_path(dir, SL_PINS_RECORDS "/new", path));
-	sl_attach_list(dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	sl_record_clear_unfinished(dir);
+	sl_record_list(dir, records, SL_RECORDS_MAX, &count);
 	for (unsigned qdiscs = 0; qdiscs < 2; qdiscs++) {
 		for (uint32_t i = 0; i < count; i++) {
 			int removed = 0;
 
-			if ((records[i].kind == SL_ATTACH_CLSACT) == (qdiscs == 1))
+			if ((records[i].kind == SL_RECORD_CLSACT) == (qdiscs == 1))
 				removed = sl_attach_remove(dir, &records[i]);
 			error = error ? error : removed;
 		}

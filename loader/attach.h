@@ -1,89 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * attach.h - programs on devices, and the records that let `down` find them again.
+ * attach.h - the fast lane on devices: at which hook, and how it comes and goes.
  *
- * One record an attachment, DIR/attached/KIND:IFINDEX:NETNS:NAME (dots of NAME written as `+`, for
- * bpffs allows none). What is pinned there:
+ *   --hook    the fast lane of a device is at
+ *   native    native XDP; where the driver cannot, `up` fails
+ *   generic   generic XDP (slow: it works on copies of packets, after their memory was allocated)
+ *   tc        TC ingress
+ *   auto      what it is at already; else TC where XDP would cost segmentation offload (veth,
+ *             virtio, tun and tap, and bonds and VLANs of such); else native XDP; else, where that
+ *             is not to be had or taken by someone else, TC
  *
- *   kind                        pinned object   the attachment goes when
- *   xdp_native, xdp_generic     BPF link        the link is detached
- *   tcx_ingress, tcx_egress     BPF link        the link is detached (Linux 6.6 and newer)
- *   cls_ingress, cls_egress     the program     the filter is deleted by netlink
- *   clsact                      the program     the qdisc, which was not there before, is deleted
+ * A VLAN device has no native XDP of its own: `native` and `auto` then mean its parent, `auto` only
+ * when that leaves the tags in the frames. Beside XDP there is an observer at TC ingress, and at TC
+ * egress there always is one.
  *
- * The cls records are pinned before their netlink call, so a crash between the two leaves a record
- * of nothing and never an attachment without a record. A link without a pin ends with its process.
+ * Each change of a device's program is one atomic step. A change of the hook puts the new hook in
+ * place before the old one goes; a packet that both see is forwarded by the first.
  */
 #ifndef SL_LOADER_ATTACH_H
 #define SL_LOADER_ATTACH_H
 
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "loader/netdev.h"
 #include "loader/object.h"
-#include "user/base/config.h"
+#include "loader/record.h"
+#include "loader/tc.h"
 
-#define SL_ATTACH_KINDS(X)                        \
-	X(XDP_NATIVE, "xdp_native", XDP)          \
-	X(XDP_GENERIC, "xdp_generic", XDP)        \
-	X(TCX_INGRESS, "tcx_ingress", TC_INGRESS) \
-	X(TCX_EGRESS, "tcx_egress", TC_EGRESS)    \
-	X(CLS_INGRESS, "cls_ingress", TC_INGRESS) \
-	X(CLS_EGRESS, "cls_egress", TC_EGRESS)    \
-	X(CLSACT, "clsact", TC_INGRESS)
+#define SL_ATTACH_REASON_MAX 192u
 
-enum sl_attach_kind {
-#define X(id, name, program) SL_ATTACH_##id,
-	SL_ATTACH_KINDS(X)
-#undef X
-		SL_ATTACH_KIND_COUNT
+struct sl_attach_want {
+	enum sl_config_hook hook;
+	enum sl_tc_means tc;
 };
 
-/* XDP, two TC hooks and a qdisc a device. */
-#define SL_ATTACH_RECORDS_MAX (SL_CONFIG_DEVICES_MAX * 4u)
-#define SL_ATTACH_REASON_MAX  128u
-
+/* Where the fast lane of a device ended up. */
 struct sl_attachment {
-	enum sl_attach_kind kind;
-	uint32_t ifindex;
-	uint64_t netns;
-	char device[IF_NAMESIZE];
+	struct sl_netdev at;		   /* the device, or the parent of a VLAN */
+	enum sl_config_hook hook;	   /* never SL_CONFIG_HOOK_AUTO */
+	char reason[SL_ATTACH_REASON_MAX]; /* one line, never empty */
 };
 
-/* How `up` was asked to attach. */
-enum sl_attach_hook {
-	SL_ATTACH_HOOK_AUTO = 0, /* native where the driver can, else generic */
-	SL_ATTACH_HOOK_NATIVE,
-	SL_ATTACH_HOOK_GENERIC,
-};
-enum sl_attach_tc {
-	SL_ATTACH_TC_AUTO = 0, /* tcx where the kernel has it, else clsact */
-	SL_ATTACH_TC_TCX,
-	SL_ATTACH_TC_CLSACT,
-};
-
-const char *sl_attach_kind_name(enum sl_attach_kind kind);
-
-/* Fills at most `max` records and *ret_count. A missing directory holds none. */
-void sl_attach_list(const char *dir, struct sl_attachment *records, uint32_t max,
-		    uint32_t *ret_count);
-
-/* Whether the device of the record is still there. */
-bool sl_attach_alive(const char *dir, const struct sl_attachment *record);
+/* "native XDP" and so on, for a person. */
+const char *sl_attach_hook_name(enum sl_config_hook hook);
 
 /*
- * Attaches XDP and both TC hooks to the device, or moves the attachments it has to the new
- * programs, each atomically. *ret_kind is the XDP mode it got, reason why (never empty).
- * Says on stderr what failed: -EBUSY for an XDP program of someone else, -EOPNOTSUPP where the
- * wanted mode is not to be had, and the kernel's errors. What was attached stays recorded.
+ * Attaches to the device, or moves what it has to the object's programs. Says on stderr what
+ * failed: -EBUSY for a program of someone else where `auto` may not step aside, -EOPNOTSUPP where
+ * the wanted hook is not to be had, and the kernel's errors. What was attached stays recorded.
  */
-int sl_attach_device(const char *dir, const struct sl_netdev *device,
-		     const struct sl_object *object, enum sl_attach_hook hook, enum sl_attach_tc tc,
-		     enum sl_attach_kind *ret_kind, char reason[SL_ATTACH_REASON_MAX]);
+int sl_attach_device(const char *dir, const struct sl_netdev *device, struct sl_object *object,
+		     const struct sl_attach_want *want, struct sl_attachment *ret_attachment);
 
-/* Detaches and removes the record. A device that is gone is no error. */
-int sl_attach_remove(const char *dir, const struct sl_attachment *record);
+/*
+ * Detaches and removes the record. A device that is gone is no error. May leave the process in the
+ * record's network namespace.
+ */
+int sl_attach_remove(const char *dir, const struct sl_record *record);
 
 /* Every record, in an order that lets a qdisc go after its filters. Returns the first error. */
 int sl_attach_remove_all(const char *dir);

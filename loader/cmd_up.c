@@ -29,8 +29,7 @@
 struct up {
 	struct sl_config *config;
 	const char *dir;
-	enum sl_attach_hook hook;
-	enum sl_attach_tc tc;
+	struct sl_attach_want want;
 	struct sl_netdev devices[SL_CONFIG_DEVICES_MAX];
 	uint32_t device_count;
 	bool replaces; /* the maps were there before */
@@ -158,52 +157,56 @@ static int settle_start(struct up *up, bool replace, int *lock_fd)
 	return sl_pins_prepare(up->dir, lock_fd);
 }
 
-static bool is_wanted(const struct up *up, const struct sl_attachment *record)
+/* `ended_up`: where the lanes of the configuration's devices are. */
+static bool is_wanted(const struct up *up, const struct sl_attachment *ended_up,
+		      const struct sl_record *record)
 {
 	for (uint32_t i = 0; i < up->device_count; i++) {
-		if (up->devices[i].ifindex == record->ifindex)
+		if (ended_up[i].at.ifindex == record->ifindex)
 			return record->netns == sl_netdev_netns();
 	}
 	return false;
 }
 
 /* Devices that the configuration no longer names. */
-static int drop_others(const struct up *up)
+static int drop_others(const struct up *up, const struct sl_attachment *ended_up)
 {
-	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
+	struct sl_record records[SL_RECORDS_MAX];
 	uint64_t netns = sl_netdev_netns();
 	uint32_t count;
 	int error = 0;
 
-	sl_attach_list(up->dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	sl_record_list(up->dir, records, SL_RECORDS_MAX, &count);
 	for (unsigned qdiscs = 0; qdiscs < 2; qdiscs++) {
 		for (uint32_t i = 0; i < count && !error; i++) {
-			if (is_wanted(up, &records[i]) ||
-			    (records[i].kind == SL_ATTACH_CLSACT) != (qdiscs == 1))
+			const struct sl_record *record = &records[i];
+
+			if ((record->kind == SL_RECORD_CLSACT) != (qdiscs == 1) ||
+			    is_wanted(up, ended_up, record))
 				continue;
-			error = sl_attach_remove(up->dir, &records[i]);
-			if (!error && records[i].kind <= SL_ATTACH_XDP_GENERIC)
-				printf("  %s: detached\n", records[i].device);
+			error = sl_attach_remove(up->dir, record);
+			(void)sl_netdev_enter_netns(netns);
+			if (!error &&
+			    (sl_record_is_xdp(record->kind) || sl_record_is_lane(record->kind)))
+				printf("  %s: detached\n", record->device);
 		}
 	}
-	(void)sl_netdev_enter_netns(netns);
 	return error;
 }
 
-static int attach_all(const struct up *up, const struct sl_object *object)
+static int attach_all(const struct up *up, struct sl_object *object)
 {
+	struct sl_attachment ended_up[SL_CONFIG_DEVICES_MAX];
+
 	for (uint32_t i = 0; i < up->device_count; i++) {
-		char reason[SL_ATTACH_REASON_MAX];
-		enum sl_attach_kind kind;
-		int error = sl_attach_device(up->dir, &up->devices[i], object, up->hook, up->tc,
-					     &kind, reason);
+		struct sl_attachment *to = &ended_up[i];
+		int error = sl_attach_device(up->dir, &up->devices[i], object, &up->want, to);
 
 		if (error)
 			return error;
-		printf("  %s: %s XDP (%s)\n", up->devices[i].name,
-		       kind == SL_ATTACH_XDP_NATIVE ? "native" : "generic", reason);
+		printf("  %s: %s (%s)\n", to->at.name, sl_attach_hook_name(to->hook), to->reason);
 	}
-	return drop_others(up);
+	return drop_others(up, ended_up);
 }
 
 static int configure(const struct up *up)
@@ -233,19 +236,26 @@ static int configure(const struct up *up)
 
 static int bring_up(const struct up *up)
 {
+	struct sl_object_want want = {
+		.role = up->config->role,
+		.flows_max = up->config->flows_max,
+		.conns_max = up->config->conns_max,
+	};
 	struct sl_object object;
-	int error = sl_object_load(up->dir, up->replaces, up->config->flows_max, &object);
+	int error = sl_object_load(up->dir, up->replaces, &want, &object);
 
 	if (error)
 		return error;
 	if (!up->replaces)
 		error = sl_apply_begin(&object);
 	if (!error)
-		error = sl_object_pin(&object, up->dir);
+		error = sl_object_pin(&object);
 	if (!error)
 		error = configure(up);
 	if (!error)
 		error = attach_all(up, &object);
+	if (!error)
+		sl_object_retire_others(&object);
 	sl_object_close(&object);
 	return error;
 }
@@ -268,6 +278,22 @@ static int run_locked(struct up *up, bool replace, int *lock_fd)
 	return error;
 }
 
+/* NULL: not said, as the configuration says. */
+static enum sl_config_hook hook_named(const char *name, enum sl_config_hook configured)
+{
+	static const char *const names[] = {
+		[SL_CONFIG_HOOK_AUTO] = "auto",
+		[SL_CONFIG_HOOK_NATIVE] = "native",
+		[SL_CONFIG_HOOK_GENERIC] = "generic",
+		[SL_CONFIG_HOOK_TC] = "tc",
+	};
+	enum sl_config_hook hook = configured;
+
+	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		hook = strcmp(name, names[i]) ? hook : i;
+	return hook;
+}
+
 static int run_up(const struct sl_command *command, const struct sl_arguments *arguments)
 {
 	struct up up = {0};
@@ -275,18 +301,15 @@ static int run_up(const struct sl_command *command, const struct sl_arguments *a
 	int error;
 
 	(void)command;
-	if (arguments->hook && !strcmp(arguments->hook, "native"))
-		up.hook = SL_ATTACH_HOOK_NATIVE;
-	if (arguments->hook && !strcmp(arguments->hook, "generic"))
-		up.hook = SL_ATTACH_HOOK_GENERIC;
 	if (arguments->tc && !strcmp(arguments->tc, "tcx"))
-		up.tc = SL_ATTACH_TC_TCX;
+		up.want.tc = SL_TC_TCX;
 	if (arguments->tc && !strcmp(arguments->tc, "clsact"))
-		up.tc = SL_ATTACH_TC_CLSACT;
+		up.want.tc = SL_TC_CLSACT;
 	error = read_config(arguments->words[0], &up.config);
 	if (error)
 		return SL_EXIT_FAILED;
 	up.dir = sl_pins_dir(arguments->pin_dir, up.config);
+	up.want.hook = hook_named(arguments->hook, up.config->hook);
 	error = open_devices(&up, arguments);
 	if (!error) {
 		warn_ports(up.config);
@@ -304,9 +327,9 @@ static int run_up(const struct sl_command *command, const struct sl_arguments *a
 static const struct sl_option up_options[] = {
 	{SL_OPTION_DEVICES, "device", "DEV", NULL, 0,
 	 "attach to this device; repeat it for more (default: kernel.devices)"},
-	{SL_OPTION_TEXT, "hook", "MODE", "|auto|native|generic|",
+	{SL_OPTION_TEXT, "hook", "HOOK", "|auto|native|generic|tc|",
 	 offsetof(struct sl_arguments, hook),
-	 "XDP mode: auto (native where the driver can), native, generic"},
+	 "fast lane at: auto (by device), native XDP, generic XDP, tc (default: kernel.hook)"},
 	{SL_OPTION_TEXT, "tc", "MODE", "|auto|tcx|clsact|", offsetof(struct sl_arguments, tc),
 	 "TC hooks by: auto (tcx where the kernel has it), tcx, clsact"},
 	{SL_OPTION_FLAG, "replace", NULL, NULL, offsetof(struct sl_arguments, replace),
@@ -324,8 +347,8 @@ const struct sl_command sl_command_up = {
 	.description =
 		"Loads the programs, fills the maps from the file, pins both below the pin "
 		"directory\n"
-		"and attaches XDP and both TC hooks to each device; says for each which mode it "
-		"got\n"
+		"and attaches the fast lane to each device, at XDP or at TC; says for each which "
+		"it is\n"
 		"and why. All of it outlives the command and the daemon; `sluice down` removes it.",
 	.options = up_options,
 	.run = run_up,

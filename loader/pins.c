@@ -31,7 +31,10 @@ const char *sl_pins_dir(const char *option, const struct sl_config *config)
 
 const char *sl_pins_path(const char *dir, const char *name, char path[SL_PINS_PATH_MAX])
 {
-	snprintf(path, SL_PINS_PATH_MAX, "%s/%s", dir, name);
+	int len = snprintf(path, SL_PINS_PATH_MAX, "%s/%s", dir, name);
+
+	if (len < 0 || (unsigned)len >= SL_PINS_PATH_MAX)
+		path[0] = '\0';
 	return path;
 }
 
@@ -157,7 +160,7 @@ int sl_pins_lock(const char *dir, int *ret_lock_fd)
 
 int sl_pins_prepare(const char *dir, int *ret_lock_fd)
 {
-	char records[SL_PINS_PATH_MAX];
+	char path[SL_PINS_PATH_MAX];
 	int error;
 
 	if (dir[0] != '/' || strlen(dir) > SL_PINS_PATH_MAX / 2) {
@@ -171,7 +174,9 @@ int sl_pins_prepare(const char *dir, int *ret_lock_fd)
 		if (error)
 			return error;
 	}
-	error = make_dirs(sl_pins_path(dir, SL_PINS_RECORDS, records));
+	error = make_dirs(sl_pins_path(dir, SL_PINS_RECORDS, path));
+	if (!error)
+		error = make_dirs(sl_pins_path(dir, SL_PINS_CALLS, path));
 	if (error)
 		return error;
 	warn_private(dir);
@@ -206,9 +211,14 @@ static bool dir_empty(const char *path)
 	return empty;
 }
 
+static bool is_subdir(const char *name)
+{
+	return !strcmp(name, SL_PINS_RECORDS) || !strcmp(name, SL_PINS_CALLS);
+}
+
 bool sl_pins_empty(const char *dir)
 {
-	char records[SL_PINS_PATH_MAX];
+	char path[SL_PINS_PATH_MAX];
 	const struct dirent *entry;
 	DIR *entries = opendir(dir);
 	bool empty = true;
@@ -216,9 +226,50 @@ bool sl_pins_empty(const char *dir)
 	if (!entries)
 		return true;
 	while (empty && (entry = next_entry(entries)))
-		empty = !strcmp(entry->d_name, SL_PINS_RECORDS);
+		empty = is_subdir(entry->d_name) &&
+			dir_empty(sl_pins_path(dir, entry->d_name, path));
 	closedir(entries);
-	return empty && dir_empty(sl_pins_path(dir, SL_PINS_RECORDS, records));
+	return empty;
+}
+
+/* The number of a directory's name `vN`; 0: it is called otherwise. */
+static uint32_t version_of(const char *name)
+{
+	uint32_t version;
+	char rest;
+
+	return sscanf(name, "v%5u%c", &version, &rest) == 1 ? version : 0;
+}
+
+bool sl_pins_find_version(const char *dir, char ret_path[SL_PINS_PATH_MAX], uint32_t *ret_version)
+{
+	char above[SL_PINS_PATH_MAX];
+	char *slash;
+	const struct dirent *entry;
+	uint32_t own, found = 0;
+	DIR *entries;
+
+	snprintf(above, sizeof(above), "%s", dir);
+	slash = strrchr(above, '/');
+	own = slash ? version_of(slash + 1) : 0;
+	if (!own)
+		return false;
+	*slash = '\0';
+	entries = opendir(above);
+	while (entries && (entry = next_entry(entries))) {
+		uint32_t version = version_of(entry->d_name);
+		char path[SL_PINS_PATH_MAX];
+
+		if (!version || version == own || (found && version > found) ||
+		    !sl_pins_complete(sl_pins_path(above, entry->d_name, path)))
+			continue;
+		found = version;
+		memcpy(ret_path, path, sizeof(path));
+	}
+	if (entries)
+		closedir(entries);
+	*ret_version = found;
+	return found != 0;
 }
 
 /* Removes an own file or empty directory; keeps the first error. */
@@ -232,23 +283,33 @@ static void remove_one(const char *path, bool is_dir, int *error)
 		     strerror(errno));
 }
 
+/* Every file of the directory; subdirectories stay. */
+static void remove_files(const char *dir, int *error)
+{
+	const struct dirent *entry;
+	DIR *entries = opendir(dir);
+
+	while (entries && (entry = next_entry(entries))) {
+		char path[SL_PINS_PATH_MAX];
+
+		if (!is_subdir(entry->d_name))
+			remove_one(sl_pins_path(dir, entry->d_name, path), false, error);
+	}
+	if (entries)
+		closedir(entries);
+}
+
 int sl_pins_remove(const char *dir)
 {
 	char path[SL_PINS_PATH_MAX];
-	const struct dirent *entry;
-	DIR *entries;
 	char *slash;
 	int error = 0;
 
 	/* the mark first: from here on the directory counts as incomplete */
 	remove_one(sl_pins_path(dir, SL_PINS_MARK, path), false, &error);
-	entries = opendir(dir);
-	while (entries && (entry = next_entry(entries))) {
-		if (strcmp(entry->d_name, SL_PINS_RECORDS))
-			remove_one(sl_pins_path(dir, entry->d_name, path), false, &error);
-	}
-	if (entries)
-		closedir(entries);
+	remove_files(dir, &error);
+	remove_files(sl_pins_path(dir, SL_PINS_CALLS, path), &error);
+	remove_one(path, true, &error);
 	remove_one(sl_pins_path(dir, SL_PINS_RECORDS, path), true, &error);
 	remove_one(dir, true, &error);
 	snprintf(path, sizeof(path), "%s", dir);

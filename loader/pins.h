@@ -4,7 +4,9 @@
  *
  *   DIR/settings, DIR/nodes, ...   the maps, by the names of abi.h; `settings` is pinned last, so
  *                                  its presence means that all maps are there
- *   DIR/attached/...               one record for each attachment, see attach.h
+ *   DIR/attached/...               one record for each attachment, see record.h
+ *   DIR/calls/NAME:ID              the arrays that the loaded programs make their tail calls
+ *                                  through, by the map's id, see object.h
  *
  * Nothing is kept anywhere else: what is not below DIR does not exist. bpffs allows no dot in a
  * name. All functions say on stderr what failed before they return an error.
@@ -13,10 +15,12 @@
 #define SL_LOADER_PINS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "user/base/config.h"
 
 #define SL_PINS_PATH_MAX 512u
 #define SL_PINS_RECORDS	 "attached"
+#define SL_PINS_CALLS	 "calls"
 #define SL_PINS_MARK	 "settings" /* the map whose pin says that `up` got through its maps */
 
 /*
@@ -39,7 +43,13 @@ int sl_pins_lock(const char *dir, int *ret_lock_fd);
 bool sl_pins_complete(const char *dir);
 bool sl_pins_empty(const char *dir);
 
-/* DIR/NAME. Returns `path`; a path that does not fit is cut and fails where it is used. */
+/*
+ * Whether the kernel plane of another ABI version is up in a directory beside this one: where DIR
+ * ends in `vN`, another `vM` with complete maps. The lowest of several is told.
+ */
+bool sl_pins_find_version(const char *dir, char ret_path[SL_PINS_PATH_MAX], uint32_t *ret_version);
+
+/* DIR/NAME. Returns `path`; one that does not fit is empty and fails where it is used. */
 const char *sl_pins_path(const char *dir, const char *name, char path[SL_PINS_PATH_MAX]);
 
 /*

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include "bpf/breaker.h"
-#include "loader/attach.h"
+#include "loader/record.h"
 #include "loader/say.h"
 #include "user/base/address.h"
 #include "user/base/clock.h"
@@ -137,19 +137,17 @@ static void say_sick(const struct sl_status_look *look, uint32_t pool,
 		sl_text_printf(text, ", none takes new %s", arrivals(look));
 }
 
-static bool is_xdp(const struct sl_attachment *record)
+/* Devices with a living fast lane, at either hook. */
+static uint32_t lane_device_count(const struct sl_view *view)
 {
-	return record->kind == SL_ATTACH_XDP_NATIVE || record->kind == SL_ATTACH_XDP_GENERIC;
-}
-
-static uint32_t xdp_device_count(const struct sl_view *view)
-{
-	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
+	struct sl_record records[SL_RECORDS_MAX];
 	uint32_t count, devices = 0;
 
-	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	sl_record_list(view->dir, records, SL_RECORDS_MAX, &count);
 	for (uint32_t i = 0; i < count; i++)
-		devices += is_xdp(&records[i]) && sl_attach_alive(view->dir, &records[i]);
+		devices +=
+			(sl_record_is_xdp(records[i].kind) || sl_record_is_lane(records[i].kind)) &&
+			sl_record_alive(view->dir, &records[i]);
 	return devices;
 }
 
@@ -159,7 +157,7 @@ static uint32_t say_planes(const struct sl_status_look *look, uint32_t complaint
 {
 	if (look->view->alone)
 		return complaints;
-	if (!xdp_device_count(look->view))
+	if (!lane_device_count(look->view))
 		sl_text_printf(text, "%sno device is attached", complaints++ ? "; " : "sluice: ");
 	if (look->daemon_alone)
 		sl_text_printf(text, "%sthe daemon does not use the kernel plane (restart it)",
@@ -378,28 +376,45 @@ static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 		say_node(look, slot, text);
 }
 
-/* One line a device: its XDP mode, then its TC hooks. */
+static bool same_device(const struct sl_record *one, const struct sl_record *other)
+{
+	return one->ifindex == other->ifindex && one->netns == other->netns;
+}
+
+/* The device's records from the first on, in the order of their kinds: XDP, TC, qdisc. */
+static void say_device(const struct sl_view *view, const struct sl_record *records, uint32_t count,
+		       struct sl_text *text)
+{
+	bool alive = true;
+	bool first = true;
+
+	sl_text_printf(text, "  %-16s ", records[0].device);
+	for (unsigned kind = 0; kind < SL_RECORD_KIND_COUNT; kind++) {
+		for (uint32_t i = 0; i < count; i++) {
+			if (records[i].kind != kind || !same_device(&records[0], &records[i]))
+				continue;
+			sl_text_printf(text, "%s%s", first ? "" : ", ", sl_record_kind_name(kind));
+			alive &= sl_record_alive(view->dir, &records[i]);
+			first = false;
+		}
+	}
+	sl_text_append_string(text, alive ? "\n" : " (the device is gone)\n");
+}
+
 static void say_devices(const struct sl_view *view, struct sl_text *text)
 {
-	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
+	struct sl_record records[SL_RECORDS_MAX];
 	uint32_t count;
 
-	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	sl_record_list(view->dir, records, SL_RECORDS_MAX, &count);
 	sl_text_append_string(text, "\ndevices\n");
 	for (uint32_t i = 0; i < count; i++) {
-		if (!is_xdp(&records[i]))
-			continue;
-		sl_text_printf(text, "  %-16s %s", records[i].device,
-			       sl_attach_kind_name(records[i].kind));
-		for (uint32_t other = 0; other < count; other++) {
-			if (records[other].ifindex == records[i].ifindex &&
-			    records[other].netns == records[i].netns && !is_xdp(&records[other]))
-				sl_text_printf(text, ", %s",
-					       sl_attach_kind_name(records[other].kind));
-		}
-		sl_text_append_string(text, sl_attach_alive(view->dir, &records[i])
-						    ? "\n"
-						    : " (the device is gone)\n");
+		bool said = false;
+
+		for (uint32_t before = 0; before < i; before++)
+			said |= same_device(&records[before], &records[i]);
+		if (!said)
+			say_device(view, &records[i], count - i, text);
 	}
 }
 
@@ -567,22 +582,22 @@ static void put_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 
 static void put_devices(const struct sl_view *view, struct sl_text *text)
 {
-	struct sl_attachment records[SL_ATTACH_RECORDS_MAX];
+	struct sl_record records[SL_RECORDS_MAX];
 	bool first = true;
 	uint32_t count;
 
-	sl_attach_list(view->dir, records, SL_ATTACH_RECORDS_MAX, &count);
+	sl_record_list(view->dir, records, SL_RECORDS_MAX, &count);
 	count = view->alone ? 0 : count; /* what a half-done `up` left is no device */
 	sl_text_append_string(text, "\"devices\": [");
 	for (uint32_t i = 0; i < count; i++) {
-		if (records[i].kind == SL_ATTACH_CLSACT)
+		if (records[i].kind == SL_RECORD_CLSACT)
 			continue;
 		sl_text_append_string(text, first ? "\n  {" : ",\n  {");
 		put_string(text, "device", records[i].device);
 		put_number(text, "ifindex", records[i].ifindex);
-		put_string(text, "mode", sl_attach_kind_name(records[i].kind));
+		put_string(text, "mode", sl_record_kind_name(records[i].kind));
 		sl_text_printf(text, "\"alive\": %s}",
-			       sl_attach_alive(view->dir, &records[i]) ? "true" : "false");
+			       sl_record_alive(view->dir, &records[i]) ? "true" : "false");
 		first = false;
 	}
 	sl_text_append_string(text, "],\n");
