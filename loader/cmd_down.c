@@ -15,6 +15,8 @@ static int run_down(const struct sl_command *command, const struct sl_arguments 
 {
 	const char *dir = sl_pins_dir(arguments->pin_dir, NULL);
 	bool was_empty = sl_pins_empty(dir);
+	char other[SL_PINS_PATH_MAX];
+	uint32_t version;
 	int lock_fd = -1;
 	int error = sl_pins_lock(dir, &lock_fd);
 
@@ -22,6 +24,9 @@ static int run_down(const struct sl_command *command, const struct sl_arguments 
 	libbpf_set_print(NULL); /* what matters is said here */
 	if (error == -ENOENT) {
 		printf("sluice: nothing is up in %s\n", dir);
+		if (sl_pins_find_version(dir, other, &version))
+			printf("sluice: version %u is up: sluice down --pin-dir %s\n", version,
+			       other);
 		return SL_EXIT_OK;
 	}
 	if (error)

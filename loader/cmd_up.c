@@ -4,6 +4,8 @@
  *
  *   fresh      load -> settings -> pin maps (`settings` last) -> configuration -> attach
  *   --replace  load with the pinned maps -> configuration -> move links -> attach new, drop old
+ *   --migrate  fresh, but before it attaches: carry over what the maps of the older version say,
+ *              take its attachments over, move them; at the end remove its maps
  *
  * What is not pinned dies with this process, what is pinned is found by `sluice down`: a crash at
  * any step leaves nothing that `down` would not remove. A fresh `up` that fails removes all of it.
@@ -17,6 +19,7 @@
 #include "loader/apply.h"
 #include "loader/attach.h"
 #include "loader/command.h"
+#include "loader/migrate.h"
 #include "loader/netdev.h"
 #include "loader/object.h"
 #include "loader/pins.h"
@@ -32,7 +35,10 @@ struct up {
 	struct sl_attach_want want;
 	struct sl_netdev devices[SL_CONFIG_DEVICES_MAX];
 	uint32_t device_count;
-	bool replaces; /* the maps were there before */
+	bool replaces;		     /* the maps were there before */
+	char from[SL_PINS_PATH_MAX]; /* maps of another version that are up; "" where none are */
+	uint32_t from_version;
+	uint64_t from_seed;
 };
 
 static int read_config(const char *path, struct sl_config **ret_config)
@@ -126,6 +132,27 @@ static void warn_forwarding(const struct up *up)
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
+/* Another version's kernel plane beside this one: both would handle the same packets. */
+static int settle_version(struct up *up, bool migrate, int *from_lock_fd)
+{
+	int error;
+
+	if (!sl_pins_find_version(up->dir, up->from, &up->from_version))
+		return 0;
+	if (!migrate) {
+		sl_say_error(
+			sl_migrate_knows(up->from_version)
+				? "sluice up CONFIG --migrate takes it over (established flows "
+				  "of the fast lane end); or its own `sluice down`"
+				: "its own `sluice down`",
+			"the kernel plane of version %u is up in \"%s\"; this is version %u",
+			up->from_version, up->from, SL_ABI_VERSION);
+		return -EEXIST;
+	}
+	error = sl_pins_lock(up->from, from_lock_fd);
+	return error ? error : sl_migrate_begin(up->from, up->from_version, &up->from_seed);
+}
+
 /* Decides between fresh and --replace and clears what a crash left. */
 static int settle_start(struct up *up, bool replace, int *lock_fd)
 {
@@ -209,6 +236,21 @@ static int attach_all(const struct up *up, struct sl_object *object)
 	return drop_others(up, ended_up);
 }
 
+/* What the other version's maps say, and what it is attached to. */
+static int take_over(const struct up *up, const struct sl_view *view)
+{
+	struct sl_migrated migrated;
+	int error = sl_migrate_carry(up->from, view, up->config, &migrated);
+
+	if (!error)
+		error = sl_migrate_take(up->from, up->dir);
+	if (!error)
+		printf("sluice: migrated from version %u: numbers: %u, drains: %u, breakers forced "
+		       "open: %u; its flows end\n",
+		       up->from_version, migrated.tunables, migrated.drains, migrated.forced);
+	return error;
+}
+
 static int configure(const struct up *up)
 {
 	struct sl_topology topology;
@@ -217,6 +259,8 @@ static int configure(const struct up *up)
 
 	if (error)
 		return error;
+	if (!view.settings->seed)
+		view.settings->seed = up->from_seed;
 	error = sl_apply_config(&view, up->config, &topology);
 	if (!error) {
 		printf("sluice: %s: pools: %u, services: %u, nodes added: %u, removed: %u; maps in "
@@ -230,6 +274,8 @@ static int configure(const struct up *up)
 				       topology.nodes_unroutable);
 		sl_topology_fini(&topology);
 	}
+	if (!error && up->from[0])
+		error = take_over(up, &view);
 	sl_view_close(&view);
 	return error;
 }
@@ -256,25 +302,42 @@ static int bring_up(const struct up *up)
 		error = attach_all(up, &object);
 	if (!error)
 		sl_object_retire_others(&object);
+	if (!error && up->from[0])
+		error = sl_pins_remove(up->from);
 	sl_object_close(&object);
 	return error;
 }
 
-static int run_locked(struct up *up, bool replace, int *lock_fd)
+/* A fresh `up` leaves nothing; what others or an older program attached goes on. */
+static void undo(const struct up *up)
 {
-	int error = settle_start(up, replace, lock_fd);
+	struct sl_record records[SL_RECORDS_MAX];
+	uint32_t count;
 
-	if (error)
-		return error;
-	error = bring_up(up);
-	if (!error)
-		return 0;
-	if (up->replaces)
-		sl_say_warning("mend it and: sluice up CONFIG --replace",
+	sl_record_list(up->dir, records, SL_RECORDS_MAX, &count);
+	if (up->replaces || (up->from[0] && count))
+		sl_say_warning(up->from[0] ? "mend it and: sluice up CONFIG --replace --migrate"
+					   : "mend it and: sluice up CONFIG --replace",
 			       "what was up before stays; devices already moved run the new "
 			       "program");
 	else if (!sl_attach_remove_all(up->dir))
 		(void)sl_pins_remove(up->dir);
+}
+
+static int run_locked(struct up *up, const struct sl_arguments *arguments, int *lock_fd)
+{
+	int from_lock_fd = -1;
+	int error = settle_start(up, arguments->replace, lock_fd);
+
+	if (error)
+		return error;
+	error = settle_version(up, arguments->migrate, &from_lock_fd);
+	if (!error)
+		error = bring_up(up);
+	if (error)
+		undo(up);
+	if (from_lock_fd >= 0)
+		close(from_lock_fd);
 	return error;
 }
 
@@ -317,7 +380,7 @@ static int run_up(const struct sl_command *command, const struct sl_arguments *a
 		error = sl_pins_prepare(up.dir, &lock_fd);
 	}
 	if (!error)
-		error = run_locked(&up, arguments->replace, &lock_fd);
+		error = run_locked(&up, arguments, &lock_fd);
 	if (lock_fd >= 0)
 		close(lock_fd);
 	sl_config_close(&up.config);
@@ -334,6 +397,8 @@ static const struct sl_option up_options[] = {
 	 "TC hooks by: auto (tcx where the kernel has it), tcx, clsact"},
 	{SL_OPTION_FLAG, "replace", NULL, NULL, offsetof(struct sl_arguments, replace),
 	 "put this program and configuration in place of what runs; maps and flows stay"},
+	{SL_OPTION_FLAG, "migrate", NULL, NULL, offsetof(struct sl_arguments, migrate),
+	 "take over from the kernel plane of an older version; its flows end"},
 	SL_OPTION_PIN_DIR,
 	SL_OPTION_NONE,
 };

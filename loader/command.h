@@ -31,6 +31,7 @@ struct sl_arguments {
 	uint32_t device_count;
 	bool json;
 	bool replace;
+	bool migrate;
 	bool markdown;
 };
 
