@@ -79,7 +79,9 @@ BPFTEST_LIB := $(patsubst %,$(B)/%.o,$(wildcard tests/bpf/lib/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 BENCH_PACKET := $(patsubst %,$(B)/%.o,$(wildcard tests/bench/packet/*.c))
 BENCH_BPF := $(patsubst tests/bench/%.c,$(B)/bench/%.o,$(wildcard tests/bench/*.bpf.c))
-NETTOOLS := $(patsubst tests/net/%.c,$(B)/net/%,$(wildcard tests/net/*.c))
+NETTOOLS := $(patsubst tests/net/%.c,$(B)/net/%, \
+	$(filter-out %.bpf.c,$(wildcard tests/net/*.c))) \
+	$(patsubst tests/net/%.c,$(B)/net/%.o,$(wildcard tests/net/*.bpf.c))
 PROGRAMS := $(B)/sluice $(B)/sluiced
 
 .PHONY: all
@@ -142,6 +144,11 @@ $(B)/bpf/%: $(B)/tests/bpf/%.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz
+
+$(B)/net/%.bpf.o: tests/net/%.bpf.c
+	@mkdir -p $(@D)
+	$(SAY) BPF $@
+	$(Q)$(CLANG) -O2 -g -target bpf -Wall -Wextra -Werror $(BPF_INCLUDE) -c -o $@ $<
 
 $(B)/net/%: $(B)/tests/net/%.c.o
 	@mkdir -p $(@D)

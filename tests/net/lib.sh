@@ -189,8 +189,9 @@ write_config() { # NODES [FAMILY [TUNABLES]]
 		fi
 	} >"$config"
 }
+# The fast lane's hook is native XDP unless the environment or the test says `hook=tc` and so on.
 up() { # further options of `sluice up`
-	if ns sluice "$sluice" up "$config" "$@" >"$work/up.log" 2>&1; then
+	if ns sluice "$sluice" up "$config" --hook "${hook:-native}" "$@" >"$work/up.log" 2>&1; then
 		return 0
 	fi
 	not_ok up "$(cat "$work/up.log")"
@@ -203,6 +204,20 @@ down() { ns sluice "$sluice" down >"$work/down.log" 2>&1; }
 ask() { ns client "$connect" ask "${service:-$vip}" "$@" >"$work/tally"; }
 # tally NAME: how many of the last `ask` went there (failed, refused, n1, ...)
 tally() { sed -n "s/^$1 //p" "$work/tally" | grep . || echo 0; }
+# New connections without end, from start_load to end_load; load_tally NAME as tally, over all of them
+start_load() {
+	touch "$work/loading"
+	while [[ -e $work/loading ]]; do
+		ns client "$connect" ask "${service:-$vip}" 100 2
+	done >"$work/load" &
+	load_pid=$!
+	jobs_to_end+=("$load_pid")
+}
+end_load() {
+	rm -f "$work/loading"
+	wait "$load_pid"
+}
+load_tally() { awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }' "$work/load"; }
 # The node's line of the status: node_json NUMBER
 node_json() { "$sluice" status --json | grep "\"index\": $(($1 - 1)), "; }
 node_field() { # NUMBER FIELD
@@ -249,12 +264,18 @@ hold_round() {
 	echo >&"${HOLD[1]}"
 	hold_line
 }
+end_hold() { # closes them, so that the test may hold others
+	local pid=$HOLD_PID
+	exec {HOLD[1]}>&-
+	wait "$pid"
+}
 
 # ---- the end ----------------------------------------------------------------------------------
 cleanup() {
 	local status=$? number pid name
 	trap - EXIT
 	trap '' INT TERM HUP
+	rm -f "$work/loading"
 	for number in "${!server_pids[@]}"; do
 		# shellcheck disable=SC2206  # a list of ids
 		jobs_to_end+=(${server_pids[$number]})

@@ -1,18 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# modes.sh - each way to attach forwards packets, and `up` says which it took and why.
+# modes.sh - each way to attach forwards packets, and each change from one to another loses none.
 #
-#   client --- sluice --- node1, node2       also: the sluice ns' `lo`, which has no native XDP
+#   client --- sluice --- node1, node2
 . "$(dirname "$0")/lib.sh"
 setup 2
 write_config 2
 
-for mode in "native auto" "generic auto" "native clsact" "generic clsact"; do
+declare -A said=([native]="native XDP" [generic]="generic XDP" [tc]=TC)
+declare -A shown=([native]=xdp_native [generic]=xdp_generic [tc]='\(tcx\|cls\)_lane')
+lanes() { # HOOK: how many devices the status shows with the fast lane there
+	"$sluice" status --json | grep -c "\"mode\": \"${shown[$1]}\""
+}
+all_lanes() { "$sluice" status --json | grep -c '"mode": "\(xdp_native\|xdp_generic\|tcx_lane\|cls_lane\)"'; }
+
+for mode in "native auto" "generic auto" "tc auto" "native clsact" "generic clsact" "tc clsact"; do
 	read -r hook tc <<<"$mode"
-	up --hook "$hook" --tc "$tc" || finish
-	expect "$mode: up says so" "$(grep -c ": $hook XDP (" "$work/up.log")" == 3
-	expect "$mode: the status too" \
-		"$("$sluice" status --json | grep -c "\"mode\": \"xdp_$hook\"")" == 3
+	up --tc "$tc" || finish
+	expect "$mode: up says so" "$(grep -c ": ${said[$hook]} (as asked for)" "$work/up.log")" == 3
+	expect "$mode: the status too" "$(lanes "$hook") $(all_lanes)" == "3 3"
 	ask 100 4
 	expect "$mode: no connection fails" "$(tally failed)" == 0
 	expect "$mode: both nodes are used" "$(($(tally n1) > 0 && $(tally n2) > 0))" == 1
@@ -20,15 +26,30 @@ for mode in "native auto" "generic auto" "native clsact" "generic clsact"; do
 	down
 done
 
-up --device lo || finish
-expect "a device without native XDP gets generic, with the reason" \
-	"$(grep -c '^  lo: generic XDP (driver .* native XDP' "$work/up.log")" == 1
-down
-ns sluice "$sluice" up "$config" --device lo --hook native >"$work/log" 2>&1
-expect "where native is demanded it is refused" "$? $(grep -c 'next:' "$work/log")" == "1 1"
-expect "and nothing is left" "$([[ -e $SLUICE_PIN_DIR ]] && echo pins)" == ""
+# from each hook to each other, under load and with connections held
+for tc in auto clsact; do
+	hook=native
+	up --tc "$tc" || finish
+	hold 10
+	for hook in tc native generic tc generic native auto; do
+		ns client "$connect" ask "$vip" 600 8 >"$work/tally" &
+		load=$!
+		up --replace --tc "$tc" || finish
+		wait "$load"
+		[[ $hook != auto ]] || hook=native # stays as it was
+		expect "$tc, to $hook: each device has it there and nowhere else" \
+			"$(lanes $hook) $(all_lanes)" == "3 3"
+		expect "$tc, to $hook: no connection fails" "$(tally failed)" == 0
+	done
+	hold_round
+	expect "$tc: held connections go on" "$held_alive $held_changed" == "10 0"
+	end_hold
+	down
+	expect "$tc: down finds all of it" "$(ns sluice bpftool net show | grep -c sluice_)" == 0
+done
+
 ns sluice "$sluice" up "$config" --device nosuch0 >"$work/log" 2>&1
 expect "a device that is not there is named" "$? $(grep -c 'nosuch0' "$work/log")" == "1 1"
 ns sluice "$sluice" up "$config" --hook sideways >"$work/log" 2>&1
-expect "a mode that does not exist is a usage error" "$?" == 2
+expect "a hook that does not exist is a usage error" "$?" == 2
 finish
