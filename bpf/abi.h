@@ -25,6 +25,7 @@
  *   flows       ARRAY          set                  struct sl_flow_set         yes   kernel
  *   ports       ARRAY          set                  struct sl_port_set         yes   kernel
  *   syns        ARRAY          flow index % size    struct sl_syn              yes   kernel
+ *   hops        ARRAY          number               struct sl_hop              yes   kernel
  *   conns       LRU_HASH       struct sl_flow_key   struct sl_local_conn       no    kernel
  *   sources     ARRAY          hash of the source   struct sl_source           yes   kernel
  *   services_guard ARRAY       service index        struct sl_service_guard    yes   kernel
@@ -208,7 +209,7 @@ struct sl_node_state {
 	__u8 mode;	   /* enum sl_mode */
 	__u8 zone;	   /* reserved: 0 */
 	__u16 server_id;   /* in QUIC connection ids; 0: none */
-	__u32 pad0;
+	__u32 hop;	   /* next hop towards the node, see hop.h; written by the kernel */
 
 	__u64 breaker;	     /* packed word */
 	__u32 consecutive;   /* failures in a row */
@@ -344,6 +345,18 @@ enum sl_tunable {
 };
 SL_STATIC_ASSERT(SL_TUNABLE_COUNT <= SL_TUNABLE_KEYS, "tunables");
 
+/* A next hop as the kernel named it; see hop.h. Row 0 of `hops` is not used. */
+struct sl_hop {
+	__u64 key;
+	__u64 seen_ns;
+	__u32 ifindex;
+	__u16 mtu; /* of the way out; 0: not known */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u8 pad[6];
+};
+SL_STATIC_ASSERT(sizeof(struct sl_hop) == 40, "sl_hop");
+
 /* ---- flows --------------------------------------------------------------------------------- */
 
 /* A flow as it is on the wire when it arrives from the client, or from a node (mode nat). */
@@ -372,9 +385,11 @@ enum sl_tcp_state {
  * (1.024 us), modulo 2^32 (73 minutes).
  */
 struct sl_conn {
-	__u32 begun;	   /* tick of the SYN until established, then of the request that awaits its
+	__u32 begun;	  /* tick of the SYN until established, then of the request that awaits its
 			      first byte; 0: nothing is awaited */
-	__u32 ticket;	   /* breaker ticket: generation and probe flag, see breaker.h */
+	__u16 generation; /* of the breaker; with SL_CONN_PROBE the ticket, see breaker.h */
+	__u8 hop;	  /* next hop towards the client, see hop.h */
+	__u8 hop_stamp;
 	__u32 next_seq;	   /* end of what the node acknowledged last: lower edge of its window */
 	__u32 node_seq;	   /* next sequence number expected from the node */
 	__u16 node;	   /* node slot */

@@ -68,6 +68,7 @@
 #define SL_CONN_TOLD_ANY     (1u << 3) /* the breaker has had an outcome of this connection */
 #define SL_CONN_ANSWERED     (1u << 4) /* a payload byte came back */
 #define SL_CONN_CONNECT_SLOW (1u << 5)
+#define SL_CONN_PROBE	     (1u << 6) /* is a half-open breaker's probe */
 
 enum sl_view {
 	SL_VIEW_LANE = 0,
@@ -113,6 +114,20 @@ static __always_inline struct sl_node_state *sl_conn_node(const struct sl_conn *
 	return node && (__u16)node->incarnation == conn->incarnation ? node : NULL;
 }
 
+static __always_inline void sl_conn_ticket_set(struct sl_conn *conn, __u32 ticket)
+{
+	conn->generation = (__u16)(ticket >> 1);
+	if (ticket & 1)
+		conn->reported |= SL_CONN_PROBE;
+	else
+		conn->reported &= ~SL_CONN_PROBE;
+}
+
+static __always_inline __u32 sl_conn_ticket(const struct sl_conn *conn)
+{
+	return (__u32)conn->generation << 1 | !!(conn->reported & SL_CONN_PROBE);
+}
+
 static __always_inline void sl_conn_init(struct sl_conn *conn, __u32 slot, __u32 incarnation,
 					 __u32 ticket, __u32 seq, __u64 now_ns)
 {
@@ -120,7 +135,7 @@ static __always_inline void sl_conn_init(struct sl_conn *conn, __u32 slot, __u32
 	conn->begun = sl_tick(now_ns);
 	conn->node = slot;
 	conn->incarnation = (__u16)incarnation;
-	conn->ticket = ticket;
+	sl_conn_ticket_set(conn, ticket);
 	conn->next_seq = seq + 1;
 	conn->state = SL_TCP_SYN_SENT;
 }
@@ -129,7 +144,8 @@ static __always_inline void conn_report(struct sl_conn *conn, enum sl_outcome ou
 					enum sl_signal signal)
 {
 	conn->reported |= SL_CONN_TOLD_ANY;
-	sl_node_report(conn, outcome, signal);
+	sl_node_report_packed(conn->node, conn->incarnation, sl_conn_ticket(conn),
+			      (__u32)outcome << 8 | signal);
 }
 
 /* May a SYN with this sequence number begin a new connection in place of this one? */
@@ -197,7 +213,7 @@ static __always_inline void conn_await(struct sl_conn *conn, struct sl_node_stat
 	word = sl_breaker_load(&node->breaker);
 	/* A later request of a long connection counts for the breaker as it is now. */
 	if ((conn->reported & SL_CONN_ANSWERED) && sl_breaker_state(word) == SL_BREAKER_CLOSED)
-		conn->ticket = sl_breaker_ticket(word, 0);
+		sl_conn_ticket_set(conn, sl_breaker_ticket(word, 0));
 }
 
 /* The client goes on, so the node has answered it: all that one way can tell. */

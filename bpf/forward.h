@@ -70,8 +70,8 @@ static __always_inline long sl_route(void *ctx, bool tc, const struct sl_packet 
 	fib->l4_protocol = packet->protocol;
 	fib->sport = to->sport;
 	fib->dport = to->dport;
-	/* At TC 0 lets the kernel judge by the frame, which it may cut into segments. */
-	fib->tot_len = tc ? 0 : packet->l3_len;
+	/* Joined segments: 0 lets the kernel judge by the frame, which it will cut again. */
+	fib->tot_len = sl_hook_joined(ctx, tc) ? 0 : packet->l3_len;
 	if (packet->ip_v6)
 		fib->flowinfo = *(__be32 *)packet->ip6 & bpf_htonl(SL_IP6_FLOW_MASK);
 	else

@@ -18,6 +18,7 @@
 
 #include "bpf/flow.h"
 #include "bpf/forward.h"
+#include "bpf/hop.h"
 #include "bpf/steps.h"
 
 /* The prog arrays are declared with the programs (sluice.bpf.c). */
@@ -58,15 +59,18 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_flow *flow = sl_flow_at(index);
 	__u64 *way = sl_way_at(index);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
+	__u8 state;
 	bool over;
 
 	if (!room || !flow || !way)
 		return 0;
+	now_ns = room->now_ns;
 	if (from_node) {
+		/* The way's word is another line: only touched when it has something to learn. */
+		state = flow->conn.state;
 		over = sl_conn_received(&flow->conn, &room->segment, now_ns, SL_VIEW_LANE);
-		if (flow->conn.mark != sl_flow_mark(now_ns) ||
-		    sl_way_kind(SL_LOAD(*way)) != kind_of(&flow->conn))
+		if (flow->conn.mark != sl_flow_mark(now_ns) || flow->conn.state != state)
 			way_refresh(way, &flow->conn, now_ns);
 	} else {
 		__u32 gap_ms = sl_way_age_ms(SL_LOAD(*way), now_ns);
@@ -111,6 +115,40 @@ static __always_inline bool rewrite_for(const struct sl_flow *flow, bool from_no
 }
 
 /*
+ * The way out, by what the kernel said a moment ago or says now; fills room->fib. Returns what
+ * sl_route() does.
+ */
+static __always_inline long lane_route(void *ctx, bool tc, struct sl_packet *packet,
+				       const struct sl_rewrite *to, struct sl_flow *flow,
+				       bool from_node, struct sl_scratch *room)
+{
+	struct sl_node_state *node = from_node ? NULL : sl_node_at(flow->conn.node);
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct sl_hop *hop;
+	__u32 kept;
+	long route;
+
+	room->now_ns = now_ns;
+	kept = node ? SL_LOAD(node->hop) : flow->conn.hop | (__u32)flow->conn.hop_stamp << 8;
+	hop = sl_hop_get((__u8)kept, (__u8)(kept >> 8), now_ns);
+	if (hop && ((packet->l3_len && packet->l3_len <= hop->mtu) || sl_hook_joined(ctx, tc))) {
+		sl_hop_fill(&room->fib, hop);
+		return BPF_FIB_LKUP_RET_SUCCESS;
+	}
+	route = sl_route(ctx, tc, packet, to, &room->fib);
+	if (route != BPF_FIB_LKUP_RET_SUCCESS || sl_hook_joined(ctx, tc))
+		return route;
+	kept = sl_hop_put(now_ns) | (__u32)sl_hop_stamp(now_ns) << 8;
+	if (node) {
+		SL_STORE(node->hop, kept);
+	} else {
+		flow->conn.hop = (__u8)kept;
+		flow->conn.hop_stamp = (__u8)(kept >> 8);
+	}
+	return route;
+}
+
+/*
  * Mode nat: from the lookup of the route to the way out. `fresh` is true for the packet that opened
  * the flow: it is not observed again.
  */
@@ -125,7 +163,7 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 
 	if (!room || !rewrite_for(flow, from_node, &to))
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	route = sl_route(ctx, tc, packet, &to, &room->fib);
+	route = lane_route(ctx, tc, packet, &to, flow, from_node, room);
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
@@ -157,7 +195,7 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	to.dst = &node->endpoint.addr;
 	to.sport = packet->key->sport;
 	to.dport = packet->key->dport;
-	route = sl_route(ctx, tc, packet, &to, &room->fib);
+	route = lane_route(ctx, tc, packet, &to, flow, false, room);
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);

@@ -145,6 +145,14 @@ struct {
 	__type(value, struct sl_beacon_key);
 } beacon_keys SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_HOPS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_hop);
+} hops SEC(".maps");
+
 /* Mapped into memory, which also makes every set begin at a cache line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -249,6 +257,7 @@ struct sl_scratch {
 	struct sl_flow_key key;
 	struct sl_handover handover;
 	struct sl_segment segment;
+	__u64 now_ns; /* of the packet at hand */
 	struct sl_choice choice;
 	__u32 traced; /* settings.trace when `trace` was begun, see trace.h; the route's line is hot */
 	__u32 pad;

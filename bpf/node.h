@@ -190,13 +190,6 @@ static __always_inline void sl_node_report_packed(__u32 slot, __u32 incarnation,
 		sl_node_report_end(slot, ticket, what);
 }
 
-static __always_inline void sl_node_report(const struct sl_conn *conn, enum sl_outcome outcome,
-					   enum sl_signal signal)
-{
-	sl_node_report_packed(conn->node, conn->incarnation, conn->ticket,
-			      (__u32)outcome << 8 | signal);
-}
-
 /* ---- load ---------------------------------------------------------------------------------- */
 
 /*
