@@ -104,7 +104,7 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 __attribute__((noinline)) int sl_balance_over(__u32 slot)
 {
 	struct sl_node_state *node = sl_node_at(slot);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = sl_now();
 	struct sl_pool_state *pool;
 	__u64 percent, own, all;
 
@@ -309,7 +309,7 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 	if (!room)
 		return 0;
 	room->choice.hash = hash;
-	room->choice.now_ns = bpf_ktime_get_ns();
+	room->choice.now_ns = sl_now();
 	room->choice.stride = bpf_get_prandom_u32() | 1;
 	room->choice.ip_v6 = ip_v6;
 	room->choice.exclude = exclude;

@@ -12,9 +12,11 @@
  * (table.h). Every end is counted on its node: closed, expired or evicted; opened minus these is
  * what the table holds.
  *
- * Mode nat takes a source port towards the node. The search starts at random within this CPU's
- * share of the ports (number modulo CPUs), so CPUs do not meet; after SL_NAT_TRIES_MAX taken ones
- * the SYN is dropped and counted, and its repeat tries others.
+ * Mode nat takes a source port towards the node. Each CPU hands out the ports of its own blocks of
+ * eight (block number modulo CPUs) one after the other, for each node, so CPUs do not meet and the
+ * ports of flows that began together lie in one line; where it meets a block that is in use it goes on at
+ * random. After SL_NAT_TRIES_MAX taken ports the SYN is dropped and counted, and its repeat tries
+ * others.
  *
  * Only a SYN begins a flow of TCP. In mode nat a packet in mid-flow that is not known is dropped,
  * not passed: after a change of the balancer for a moment (ECMP) the client's repeat may find its
@@ -43,12 +45,11 @@ static __always_inline enum sl_view sl_flow_view(const struct sl_flow *flow)
 	return (flow->flags & SL_FLOW_MODE) == SL_MODE_NAT ? SL_VIEW_LANE : SL_VIEW_ONE_WAY;
 }
 
-/* What a packet of the node carries, in the words of a key. */
-static __always_inline __u64 sl_answer_hash(const struct sl_node_state *node, __be16 nat_port,
-					    __u8 proto, __u64 seed)
+static __always_inline __u64 node_answer_hash(const struct sl_node_state *node, __be16 nat_port,
+					      __u8 proto, __u64 seed)
 {
-	return sl_hash_tuple(node->endpoint.addr.w, node->snat_addr.w,
-			     (__u32)node->endpoint.port << 16 | nat_port, proto, seed);
+	return answer_hash(&node->endpoint.addr, &node->snat_addr, node->endpoint.port, nat_port,
+			   proto, seed);
 }
 
 /*
@@ -64,8 +65,8 @@ static __always_inline void flow_leave(struct sl_flow *flow, __u32 index,
 	if (!node)
 		return;
 	if (flow->nat_port)
-		sl_ports_release(sl_answer_hash(node, flow->nat_port, flow->proto, config->seed),
-				 index, config->flow_sets);
+		sl_ports_release(node_answer_hash(node, flow->nat_port, flow->proto, config->seed),
+				 flow->nat_port, index, config->flow_sets);
 	sl_node_flow_move(flow->conn.node, flow->conn.incarnation, flow->conn.mark, 0);
 	flow->conn.mark = 0;
 	if ((__u16)node->incarnation != flow->conn.incarnation)
@@ -119,7 +120,7 @@ __attribute__((noinline)) int sl_flow_close(__u32 index)
 __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 {
 	struct sl_settings *config = sl_settings_row();
-	__u32 stamp = sl_way_stamp(bpf_ktime_get_ns());
+	__u32 stamp = sl_way_stamp(sl_now());
 	int tries;
 
 	if (!config)
@@ -144,6 +145,60 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 
 /* ---- source ports -------------------------------------------------------------------------- */
 
+/* CPUs that share the ports; 1 where there are too few. */
+static __always_inline __u32 share_cpus(const struct sl_settings *config, __u32 span)
+{
+	__u32 cpus = config->cpu_count;
+
+	return cpus && cpus * SL_PORT_BLOCK * 2 <= span ? cpus : 1;
+}
+
+/*
+ * The port to try, as an offset from the first one, after one that was `reserve`; `offset` 0 and
+ * those beyond the last begin at random. A function of its own, so that the verifier does not walk
+ * its branches for each try.
+ */
+__attribute__((noinline)) __u32 sl_port_next(__u32 offset, __u32 reserve)
+{
+	struct sl_settings *config = sl_settings_row();
+	__u32 span, cpus, stride, rounds;
+
+	if (!config)
+		return 0;
+	span = (__u32)config->nat_port_max - config->nat_port_min + 1;
+	cpus = share_cpus(config, span);
+	if (reserve != SL_RESERVE_BLOCKED) {
+		if ((config->nat_port_min + offset) % SL_PORT_BLOCK == SL_PORT_BLOCK - 1)
+			offset += (cpus - 1) * SL_PORT_BLOCK;
+		offset++;
+		if (offset < span)
+			return offset;
+	}
+	stride = cpus * SL_PORT_BLOCK;
+	rounds = span / stride;
+	offset = sl_hash_scale(bpf_get_prandom_u32(), rounds ? rounds : 1) * stride +
+		 bpf_get_smp_processor_id() % cpus * SL_PORT_BLOCK;
+	/* To the start of a block, whatever the first port. */
+	offset += (SL_PORT_BLOCK - config->nat_port_min % SL_PORT_BLOCK) % SL_PORT_BLOCK;
+	return offset < span ? offset : 0;
+}
+
+/* Tries one port for the flow at `index`. Returns enum sl_reserve << 16 | port in network order. */
+__attribute__((noinline)) __u32 sl_port_try(__u32 index, __u32 slot, __u32 proto, __u32 offset)
+{
+	struct sl_settings *config = sl_settings_row();
+	struct sl_node_state *node = sl_node_at(slot);
+	__be16 port;
+
+	if (!config || !node)
+		return SL_RESERVE_BLOCKED << 16;
+	port = bpf_htons((__u16)(config->nat_port_min + offset));
+	return (__u32)sl_ports_reserve(node_answer_hash(node, port, proto, config->seed), port,
+				       index, config->flow_sets)
+		       << 16 |
+	       port;
+}
+
 /*
  * Reserves a source port towards the node for the flow at `index`. Returns it in network order, or
  * 0 when all tries met taken ones.
@@ -151,29 +206,25 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 __attribute__((noinline)) __u32 sl_flow_port(__u32 index, __u32 slot, __u32 proto)
 {
 	struct sl_settings *config = sl_settings_row();
-	struct sl_node_state *node = sl_node_at(slot);
-	__u32 span, cpus, offset;
+	__u32 *cursor = bpf_map_lookup_elem(&port_cursors, &slot);
+	__u32 offset, tried;
 	int tries;
 
-	if (!config || !node || !config->nat_port_min ||
+	if (!config || !cursor || !config->nat_port_min ||
 	    config->nat_port_max < config->nat_port_min)
 		return 0;
-	span = (__u32)config->nat_port_max - config->nat_port_min + 1;
-	cpus = config->cpu_count && config->cpu_count < span ? config->cpu_count : 1;
-	/* The first port of this CPU's share at or after a random one. */
-	offset = sl_hash_scale(bpf_get_prandom_u32(), span / cpus) * cpus +
-		 bpf_get_smp_processor_id() % cpus;
+	offset = *cursor;
+	if (!offset || offset > config->nat_port_max - config->nat_port_min)
+		offset = sl_port_next(0, SL_RESERVE_BLOCKED);
 	for (tries = 0; tries < SL_NAT_TRIES_MAX; tries++) {
-		__be16 port = bpf_htons((__u16)(config->nat_port_min + offset));
-		__u64 hash = sl_answer_hash(node, port, proto, config->seed);
-
-		if (sl_ports_reserve(hash, index, config->flow_sets))
-			return port;
-		/* Half of the tries within the share, then everywhere. */
-		offset += tries < SL_NAT_TRIES_MAX / 2 ? cpus : 1;
-		if (offset >= span)
-			offset %= span;
+		tried = sl_port_try(index, slot, proto, offset);
+		offset = sl_port_next(offset, tried >> 16);
+		if (tried >> 16 == SL_RESERVE_DONE) {
+			*cursor = offset;
+			return tried & 0xffff;
+		}
 	}
+	*cursor = 0;
 	return 0;
 }
 

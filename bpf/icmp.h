@@ -98,7 +98,7 @@ static __always_inline int sl_icmp(void *ctx, bool tc)
 	    !sl_icmp_parse(&cursor, packet.ip_v6, &quoted, &seq))
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
 	sl_flow_key_reverse(&back, &quoted);
-	found = sl_ports_find(&back, sl_key_hash(&back, config->seed), config->flow_sets);
+	found = sl_answer_find(&back, config->seed, config->flow_sets);
 	flow = found ? sl_flow_at(found - 1) : NULL;
 	if (flow)
 		sl_conn_unreachable(&flow->conn, seq);

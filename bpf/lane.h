@@ -123,12 +123,11 @@ static __always_inline long lane_route(void *ctx, bool tc, struct sl_packet *pac
 				       bool from_node, struct sl_scratch *room)
 {
 	struct sl_node_state *node = from_node ? NULL : sl_node_at(flow->conn.node);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = room->now_ns;
 	struct sl_hop *hop;
 	__u32 kept;
 	long route;
 
-	room->now_ns = now_ns;
 	kept = node ? SL_LOAD(node->hop) : flow->conn.hop | (__u32)flow->conn.hop_stamp << 8;
 	hop = sl_hop_get((__u8)kept, (__u8)(kept >> 8), now_ns);
 	if (hop && ((packet->l3_len && packet->l3_len <= hop->mtu) || sl_hook_joined(ctx, tc))) {
@@ -241,18 +240,26 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }
 
-/* Index + 1 of the packet's flow; *ret_from_node tells from which side it was found. */
+/*
+ * Index + 1 of the packet's flow; *ret_from_node tells from which side it was found, *ret_hash is
+ * that of the key, as far as it was needed.
+ */
 static __always_inline __u32 lane_find(struct sl_packet *packet, const struct sl_settings *config,
-				       __u64 hash, bool *ret_from_node)
+				       __u64 *ret_hash, bool *ret_from_node)
 {
 	__u16 port = bpf_ntohs(packet->key->dport);
-	bool answer = port >= config->nat_port_min && port <= config->nat_port_max;
-	__u32 found = 0;
+	__u32 found;
 
-	if (answer)
-		found = sl_ports_find(packet->key, hash, config->flow_sets);
-	*ret_from_node = found;
-	return found ? found : sl_table_find(packet->key, hash, config->flow_sets);
+	*ret_hash = 0;
+	*ret_from_node = false;
+	if (port >= config->nat_port_min && port <= config->nat_port_max) {
+		found = sl_answer_find(packet->key, config->seed, config->flow_sets);
+		*ret_from_node = found;
+		if (found)
+			return found;
+	}
+	*ret_hash = sl_key_hash(packet->key, config->seed);
+	return sl_table_find(packet->key, *ret_hash, config->flow_sets);
 }
 
 /* Hands the packet on to a step, with what is known of it. */
@@ -290,18 +297,20 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 					  struct sl_counters *row)
 {
 	struct sl_settings *config = sl_settings_row();
+	struct sl_scratch *room = sl_scratch_row();
 	bool from_node = false;
 	__u32 found;
 	__u64 hash;
 
-	if (!config)
+	if (!config || !room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	sl_trace_begin(config, packet);
 	if (packet->protocol == IPPROTO_UDP && config->beacon_port &&
-	    packet->key->dport == config->beacon_port)
+	    packet->key->dport == config->beacon_port) {
+		sl_now_set(room);
 		return hand_on(ctx, tc, SL_STEP_CONTROL, packet, 0, 0, false, row);
-	hash = sl_key_hash(packet->key, config->seed);
-	found = lane_find(packet, config, hash, &from_node);
+	}
+	found = lane_find(packet, config, &hash, &from_node);
 	if (!found) {
 		struct sl_service *service = sl_service_of(packet->key);
 
@@ -310,6 +319,7 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 		if (service->lane != SL_LANE_FAST)
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
 	}
+	sl_now_set(room);
 	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))
 		return hand_on(ctx, tc, SL_STEP_OPEN, packet, hash, found, false, row);
 	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(found, packet))
@@ -322,9 +332,10 @@ static __always_inline int lane_bad(bool tc, struct sl_packet *packet, struct sl
 {
 	struct sl_settings *config = sl_settings_row();
 	bool from_node;
+	__u64 hash;
 
 	sl_trace_begin_odd(packet->key, true);
-	if (config && lane_find(packet, config, sl_key_hash(packet->key, config->seed), &from_node))
+	if (config && lane_find(packet, config, &hash, &from_node))
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
 	return sl_unforwarded(tc, row, -sl_flow_pool(packet->key, 0, 1));
 }
@@ -347,6 +358,7 @@ static __always_inline int sl_lane(void *ctx, bool tc)
 	case SL_PARSE_BAD:
 		return lane_bad(tc, &packet, row);
 	case SL_PARSE_ICMP:
+		sl_now_set(room);
 		sl_trace_begin_odd(&room->key, false);
 		return sl_step(ctx, tc, SL_STEP_ICMP, row);
 	case SL_PARSE_FRAGMENT:

@@ -55,7 +55,7 @@ static __always_inline void conn_begin(struct sl_flow_key *key, __u32 seq, __u64
 static __always_inline void local_sent(struct sl_packet *packet)
 {
 	struct sl_local_conn *local = bpf_map_lookup_elem(&conns, packet->key);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = sl_now();
 	struct sl_segment segment = {};
 	__u32 gap_ms;
 
@@ -86,7 +86,7 @@ static __always_inline void local_received(struct sl_packet *packet)
 	local = bpf_map_lookup_elem(&conns, &key);
 	if (!local)
 		return;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = sl_now();
 	local->last_tick = sl_tick(now_ns);
 	sl_segment_from(&segment, packet);
 	if (sl_conn_received(&local->conn, &segment, now_ns, SL_VIEW_LOCAL))
@@ -114,6 +114,7 @@ static __always_inline void sl_local_egress(struct __sk_buff *skb)
 
 	if (!room || skb->tc_index == SL_TC_MEASURED)
 		return;
+	sl_now_set(room);
 	if (sl_parse_hook(skb, true, &cursor, &packet, &room->key) == SL_PARSE_TCP)
 		local_sent(&packet);
 }
@@ -126,6 +127,7 @@ static __always_inline void sl_local_ingress(struct __sk_buff *skb)
 
 	if (!room)
 		return;
+	sl_now_set(room);
 	switch (sl_parse_hook(skb, true, &cursor, &packet, &room->key)) {
 	case SL_PARSE_TCP:
 		local_received(&packet);

@@ -269,6 +269,14 @@ struct sl_scratch {
 	struct sl_trace trace;
 };
 
+/* The next source port towards each node, as an offset; each CPU has its own. Not pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SL_NODES_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_cursors SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -285,6 +293,22 @@ static __always_inline struct sl_scratch *sl_scratch_row(void)
 
 #define SL_LOAD(lvalue)		(*(volatile __typeof__(lvalue) *)&(lvalue))
 #define SL_STORE(lvalue, value) (*(volatile __typeof__(lvalue) *)&(lvalue) = (value))
+
+/*
+ * The time of the packet at hand. Reading the clock costs as much as finding a flow, so it is read
+ * once a packet, by whoever gives the packet to the rest (sl_now_set), and never 0 after that.
+ */
+static __always_inline __u64 sl_now(void)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	return room ? room->now_ns : bpf_ktime_get_ns();
+}
+
+static __always_inline void sl_now_set(struct sl_scratch *room)
+{
+	room->now_ns = bpf_ktime_get_ns();
+}
 
 #define SL_NS_PER_MS 1000000ull
 #define SL_NS_PER_US 1000ull

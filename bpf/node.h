@@ -98,7 +98,7 @@ __attribute__((noinline)) __u32 sl_node_admit_slow(__u32 slot)
 	pool = sl_pool_at(node->pool);
 	if (!pool)
 		return SL_BREAKER_REFUSE;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = sl_now();
 	verdict = sl_breaker_admit(node, pool, &room->config, now_ns / SL_NS_PER_MS,
 				   bpf_get_prandom_u32(), &ticket, &room->change);
 	change_emit(room, node, slot, now_ns);
@@ -172,7 +172,7 @@ __attribute__((noinline)) int sl_node_report_end(__u32 slot, __u32 ticket, __u32
 	pool = sl_pool_at(node->pool);
 	if (!pool)
 		return 0;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = sl_now();
 	sl_breaker_report(node, pool, &room->config, now_ns / SL_NS_PER_MS, bpf_get_prandom_u32(),
 			  ticket, what >> 8, what & 0xff, SL_PLANE_KERNEL, &room->change);
 	change_emit(room, node, slot, now_ns);
@@ -202,7 +202,7 @@ __attribute__((noinline)) __u32 sl_node_load(__u32 slot)
 {
 	struct sl_node_load *beacon = bpf_map_lookup_elem(&loads, &slot);
 	struct sl_node_state *node = sl_node_at(slot);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = sl_now();
 	__u64 load, told, seen_ns;
 
 	if (!node)
@@ -228,7 +228,7 @@ __attribute__((noinline)) __u32 sl_node_flow_move(__u32 slot, __u32 incarnation,
 						  __u32 again)
 {
 	struct sl_node_state *node = sl_node_at(slot);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = sl_now();
 	struct sl_pool_state *pool;
 
 	if (!node || (__u16)node->incarnation != (__u16)incarnation)

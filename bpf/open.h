@@ -67,7 +67,7 @@ __attribute__((noinline)) int sl_open_replaceable(__u32 index, __u32 seq)
 	if (!flow || !way)
 		return 0;
 	node = sl_node_at(flow->conn.node);
-	idle_ms = sl_way_age_ms(SL_LOAD(*way), bpf_ktime_get_ns());
+	idle_ms = sl_way_age_ms(SL_LOAD(*way), sl_now());
 	if (!sl_conn_replaceable(&flow->conn, node ? node->pool : 0, seq, idle_ms))
 		return 0;
 	sl_count(SL_COUNTER_FLOW_REPLACED);
@@ -85,7 +85,7 @@ __attribute__((noinline)) __u32 sl_open_repeated(__u32 index, __u32 seq)
 
 	if (!flow || !way)
 		return 0;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = sl_now();
 	if (seq + 1 == flow->conn.next_seq)
 		failed = conn_syn_repeated(&flow->conn, sl_way_age_ms(SL_LOAD(*way), now_ns));
 	if (flow->conn.state == SL_TCP_SYN_SENT)

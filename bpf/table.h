@@ -21,9 +21,10 @@
  * A reader finds a flow by tag and whole key; it may meet a row that another CPU is about to
  * rewrite only when that flow was silent longest of sixteen.
  *
- * `ports` has the same number of sets, one possible set for a (node, our address, port, protocol).
- * Its entry is also the reservation of the port: two CPUs that took the same port at the same
- * moment both look again, and the one in the higher way withdraws.
+ * `ports` has as many sets: the eight source ports of a block (port / 8) towards one node share one,
+ * each with a way of its own (port % 8), so that the ports a CPU hands out one after the other lie in
+ * one line. An entry is also the reservation of its port. Blocks that meet in one set push each
+ * other to another block, never out.
  *
  * Lines touched: a packet to the node: way words, row. From the node: port set, row. A new flow:
  * way words, port set, row.
@@ -309,86 +310,78 @@ static __always_inline bool sl_way_set(__u64 *way, __u32 kind, __u32 stamp)
 
 /* ---- the node's side ----------------------------------------------------------------------- */
 
-static __always_inline struct sl_port_set *port_set_at(__u64 hash, __u32 sets)
+#define SL_PORT_BLOCK 8u /* ports that share a set: as many as it has ways */
+
+/* What a packet of the node carries, but for the place of the port in its block. */
+static __always_inline __u64 answer_hash(const struct sl_addr *node, const struct sl_addr *own,
+					 __be16 node_port, __be16 own_port, __u8 proto, __u64 seed)
+{
+	__be16 block = own_port & ~bpf_htons(SL_PORT_BLOCK - 1);
+
+	return sl_hash_tuple(node->w, own->w, (__u32)node_port << 16 | block, proto, seed);
+}
+
+static __always_inline __u64 *port_way(__u64 hash, __be16 own_port, __u32 sets)
 {
 	__u32 number = hash_set(hash, sets);
+	struct sl_port_set *set = bpf_map_lookup_elem(&ports, &number);
 
-	return bpf_map_lookup_elem(&ports, &number);
+	return set ? &set->way[bpf_ntohs(own_port) % SL_PORT_BLOCK] : NULL;
 }
 
-/* Index + 1 of the flow whose node sends packets with this key, or 0. */
-__attribute__((noinline)) __u32 sl_ports_find(struct sl_flow_key *key, __u64 hash, __u32 sets)
+/* Index + 1 of the flow (mode nat) whose node sends packets with this key, or 0. */
+__attribute__((noinline)) __u32 sl_answer_find(struct sl_flow_key *key, __u64 seed, __u32 sets)
 {
-	struct sl_port_set *set = port_set_at(hash, sets);
-	__u32 way;
+	struct sl_node_state *node;
+	struct sl_flow *flow;
+	__u64 hash, word;
+	__u64 *way;
 
-	if (!key || !set)
+	if (!key)
 		return 0;
-#pragma unroll
-	for (way = 0; way < SL_FLOW_WAYS; way++) {
-		__u64 word = SL_LOAD(set->way[way]);
-		struct sl_node_state *node;
-		struct sl_flow *flow;
-
-		if (word >> 32 != (__u32)hash || !(__u32)word)
-			continue;
-		flow = sl_flow_at((__u32)word - 1);
-		if (!flow || flow->nat_port != key->dport || flow->proto != key->proto)
-			continue;
-		node = sl_node_at(flow->conn.node);
-		if (node && node->endpoint.port == key->sport &&
-		    addr_equal(&node->endpoint.addr, &key->src))
-			return (__u32)word;
-	}
-	return 0;
+	hash = answer_hash(&key->src, &key->dst, key->sport, key->dport, key->proto, seed);
+	way = port_way(hash, key->dport, sets);
+	word = way ? SL_LOAD(*way) : 0;
+	if (!word || word >> 32 != (__u32)hash)
+		return 0;
+	flow = sl_flow_at((__u32)word - 1);
+	if (!flow || flow->nat_port != key->dport || flow->proto != key->proto)
+		return 0;
+	node = sl_node_at(flow->conn.node);
+	if (!node || node->endpoint.port != key->sport ||
+	    !addr_equal(&node->endpoint.addr, &key->src))
+		return 0;
+	return (__u32)word;
 }
 
-/*
- * Reserves the port of `hash` for the flow at `index`. Returns 1, or 0: taken, or no room in its
- * set.
- */
-__attribute__((noinline)) int sl_ports_reserve(__u64 hash, __u32 index, __u32 sets)
+/* Of sl_ports_reserve(). */
+enum sl_reserve {
+	SL_RESERVE_TAKEN = 0, /* by another flow to this node: the next port may be free */
+	SL_RESERVE_DONE = 1,
+	SL_RESERVE_BLOCKED = 2, /* by another block that shares the set */
+};
+
+/* Reserves the port whose answers have this hash for the flow at `index`. */
+__attribute__((noinline)) int sl_ports_reserve(__u64 hash, __u32 port, __u32 index, __u32 sets)
 {
-	struct sl_port_set *set = port_set_at(hash, sets);
-	__u64 word = hash << 32 | (index + 1);
-	__u32 way, at = SL_FLOW_WAYS;
+	__u64 *way = port_way(hash, port, sets);
+	__u64 old;
 
-	if (!set)
-		return 0;
-	for (way = 0; way < SL_FLOW_WAYS; way++) {
-		__u64 old = SL_LOAD(set->way[way]);
-
-		if (!old && at == SL_FLOW_WAYS)
-			at = way;
-		if (old && old >> 32 == (__u32)hash)
-			return 0;
-	}
-	if (at >= SL_FLOW_WAYS || __sync_val_compare_and_swap(&set->way[at], 0, word) != 0)
-		return 0;
-	for (way = 0; way < SL_FLOW_WAYS; way++) {
-		__u64 other = SL_LOAD(set->way[way]);
-
-		if (way < at && other && other >> 32 == (__u32)hash) {
-			__sync_val_compare_and_swap(&set->way[at], word, 0);
-			return 0;
-		}
-	}
-	return 1;
+	if (!way)
+		return SL_RESERVE_BLOCKED;
+	old = __sync_val_compare_and_swap(way, 0, hash << 32 | (index + 1));
+	if (!old)
+		return SL_RESERVE_DONE;
+	return old >> 32 == (__u32)hash ? SL_RESERVE_TAKEN : SL_RESERVE_BLOCKED;
 }
 
-/* Gives the port of `hash` back, if it is the flow's at `index`. Always returns 0. */
-__attribute__((noinline)) int sl_ports_release(__u64 hash, __u32 index, __u32 sets)
+/* Gives a port back, if it is that of the flow at `index`. Always returns 0. */
+__attribute__((noinline)) int sl_ports_release(__u64 hash, __u32 port, __u32 index, __u32 sets)
 {
-	struct sl_port_set *set = port_set_at(hash, sets);
-	__u64 word = hash << 32 | (index + 1);
-	__u32 way;
+	__u64 *way = port_way(hash, port, sets);
 
-	if (!set)
-		return 0;
-	for (way = 0; way < SL_FLOW_WAYS; way++) {
-		if (SL_LOAD(set->way[way]) == word)
-			__sync_val_compare_and_swap(&set->way[way], word, 0);
-	}
+	if (way)
+		__sync_val_compare_and_swap(way, hash << 32 | (index + 1), 0);
 	return 0;
 }
 
