@@ -63,5 +63,5 @@ open_port() { start_node 2; }
 swallow() { blackhole_node 2; }
 answer() { unblackhole_node 2; }
 sick "refuses" close_port open_port 8
-sick "is a black hole" swallow answer 64
+sick "is a black hole" swallow answer 256
 exit 0
