@@ -48,6 +48,25 @@ static void neighbours_add(bool ip_v6, uint32_t count)
 		sl_lab_die("ip -batch: the neighbours were refused");
 }
 
+/* As sl_rig_node(), which knows few slots. The lab never resets the rig. */
+static void node_put(struct sl_rig *rig, uint32_t slot, uint32_t pool, const char *addr,
+		     const char *snat)
+{
+	struct sl_node_state *node = &rig->nodes[slot];
+
+	memset(node, 0, sizeof(*node));
+	node->endpoint.addr = sl_frame_addr(addr);
+	node->endpoint.port = htons(NODE_PORT);
+	node->endpoint.proto = IPPROTO_TCP;
+	node->snat_addr = sl_frame_addr(snat);
+	node->pool = pool;
+	node->weight = 1;
+	node->incarnation = slot + 100;
+	node->admin = SL_NODE_PRESENT;
+	if (bpf_map_update_elem(rig->endpoints_fd, &node->endpoint, &slot, BPF_ANY))
+		sl_lab_die("endpoints");
+}
+
 void sl_crowd_table(struct sl_lab *lab, uint32_t pool, uint32_t first, uint32_t count)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
@@ -79,7 +98,7 @@ void sl_crowd_nodes(struct sl_lab *lab, bool ip_v6, uint32_t first, uint32_t cou
 	neighbours_add(ip_v6, count);
 	for (uint32_t i = 0; i < count; i++) {
 		node_text(ip_v6, i + 1, text);
-		sl_rig_node(rig, first + i, pool, text, NODE_PORT, ip_v6 ? "fd00::2" : "10.0.0.2");
+		node_put(rig, first + i, pool, text, ip_v6 ? "fd00::2" : "10.0.0.2");
 	}
 	if (rig->settings->node_count < first + count)
 		rig->settings->node_count = first + count;
