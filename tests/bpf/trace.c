@@ -351,6 +351,7 @@ static void test_filter_answer(struct bench *bench)
 	/* Forwarding is refused for want of a way to the client: the drop is the client's too. */
 	bench->filter->every_packet = 0;
 	sl_rig_flow(&bench->rig, 5000)->client = sl_frame_addr("10.0.9.1");
+	sl_rig_flow(&bench->rig, 5000)->conn.hop = 0; /* nothing kept: the route is asked for */
 	bench->filter->client = sl_frame_addr("10.0.9.1");
 	sl_talk_node(&bench->rig, &talk, ACK, 10);
 	expect_one(bench, "and so do their drops", SL_TRACE_FORWARD, SL_COUNTER_DROP_NO_ROUTE);
