@@ -113,7 +113,7 @@ static void measure(struct sl_lab *lab, struct sl_lab_subject *subjects, uint32_
 	sl_lab_measure(lab, subjects, count, NULL);
 	packets = sl_rig_counted(&lab->rig, SL_COUNTER_PACKETS);
 	errno = 0;
-	if (!packets || forwarded(lab) < packets / 100 * 95)
+	if (!packets || forwarded(lab) < packets / 100 * 90)
 		sl_lab_die("of %llu packets %llu were forwarded", (unsigned long long)packets,
 			   (unsigned long long)forwarded(lab));
 	if (forwarded(lab) != packets)
