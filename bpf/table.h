@@ -42,6 +42,9 @@
 #define SL_WAY_SEQUENCE	 0xfffull
 #define SL_CLAIM_TRIES	 4
 
+#define SL_WAY_RANK_EXPIRED 4u
+#define SL_WAY_LIMIT_MIN    900u /* stamps; no tunable goes below: most ways need not be asked */
+
 static __always_inline __u32 sl_way_stamp(__u64 now_ns)
 {
 	return (__u32)(now_ns >> SL_WAY_STAMP_SHIFT);
@@ -166,8 +169,8 @@ __attribute__((noinline)) __u32 sl_table_find(struct sl_flow_key *key, __u64 has
 
 /* ---- places -------------------------------------------------------------------------------- */
 
-/* How long a flow of a kind may be silent, in stamps. */
-static __always_inline __u32 limit_of(__u32 pool, __u32 kind)
+/* How long a flow of a kind may be silent, in stamps. Walked once, not once for each way. */
+__attribute__((noinline)) __u32 sl_table_limit(__u32 pool, __u32 kind)
 {
 	__u64 limit_ms = kind == SL_WAY_OPENING	  ? SL_TUNABLE(pool, FLOW_SYN_MS)
 			 : kind == SL_WAY_CLOSING ? SL_TUNABLE(pool, FLOW_CLOSING_MS)
@@ -177,13 +180,23 @@ static __always_inline __u32 limit_of(__u32 pool, __u32 kind)
 	return (__u32)(limit_ms - limit_ms / 22); /* 1 ms is 0.954 stamps */
 }
 
-/* Which goes first when all are alive; higher goes first. The age decides among equals. */
-static __always_inline __u64 way_badness(__u64 word, __u32 stamp)
+static __always_inline bool way_expired(__u64 word, __u32 stamp, __u32 pool)
+{
+	__u32 age = stamp - (__u32)(word >> 32);
+
+	return (__s32)age > (__s32)SL_WAY_LIMIT_MIN &&
+	       age > sl_table_limit(pool, sl_way_kind(word));
+}
+
+/* Which goes first; higher goes first. The age decides among equals. */
+static __always_inline __u64 way_badness(__u64 word, __u32 stamp, __u32 pool)
 {
 	__u32 kind = sl_way_kind(word);
 	__u32 age = stamp - (__u32)(word >> 32);
 	__u64 rank = kind == SL_WAY_OPENING ? 3 : kind == SL_WAY_CLOSING ? 2 : kind == SL_WAY_UDP;
 
+	if (way_expired(word, stamp, pool))
+		rank = SL_WAY_RANK_EXPIRED;
 	return rank << 32 | ((__s32)age < 0 ? 0 : age);
 }
 
@@ -204,7 +217,7 @@ static __always_inline __u32 free_in(__u32 number)
 }
 
 /* The way of a full set that may go first: its badness << 3 | way. */
-__attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp)
+__attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp, __u32 pool)
 {
 	struct sl_flow_set *set = sl_set_at(number);
 	__u64 worst = 0;
@@ -213,7 +226,7 @@ __attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp)
 	if (!set)
 		return 0;
 	for (way = 0; way < SL_FLOW_WAYS; way++) {
-		__u64 bad = way_badness(SL_LOAD(set->way[way]), stamp);
+		__u64 bad = way_badness(SL_LOAD(set->way[way]), stamp, pool);
 
 		if (bad >= worst) {
 			worst = bad;
@@ -221,13 +234,6 @@ __attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp)
 		}
 	}
 	return worst << 3 | at;
-}
-
-static __always_inline bool way_expired(__u64 word, __u32 stamp, __u32 pool)
-{
-	__u32 age = stamp - (__u32)(word >> 32);
-
-	return (__s32)age > 0 && age > limit_of(pool, sl_way_kind(word));
 }
 
 /* One attempt to take the way at `index`. Returns its old word, or ~0 when another CPU won. */
@@ -262,20 +268,17 @@ static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, _
 	__u32 first = hash_set(hash, sets), second = hash_second_set(hash, sets);
 	__u32 found = free_in(first);
 	__u64 worst_first, worst_second;
-	__u64 *way;
 
 	if (found)
 		return found;
-	worst_first = sl_table_worst(first, stamp);
-	found = first * SL_FLOW_WAYS + (worst_first & 7) + 1;
-	way = sl_way_at(found - 1);
-	if (way && way_expired(SL_LOAD(*way), stamp, pool))
-		return found;
+	worst_first = sl_table_worst(first, stamp, pool);
+	if (worst_first >> 35 == SL_WAY_RANK_EXPIRED)
+		return first * SL_FLOW_WAYS + (worst_first & 7) + 1;
 	set_overflow(first);
 	found = free_in(second);
 	if (found)
 		return found;
-	worst_second = sl_table_worst(second, stamp);
+	worst_second = sl_table_worst(second, stamp, pool);
 	if (worst_second >> 3 > worst_first >> 3)
 		return second * SL_FLOW_WAYS + (worst_second & 7) + 1;
 	return first * SL_FLOW_WAYS + (worst_first & 7) + 1;
