@@ -83,9 +83,15 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 	return over;
 }
 
+/*
+ * `fresh` is true for the packet that opened its flow: sl_conn_init() has all that its SYN says. A
+ * datagram is a request from the first one on.
+ */
 static __always_inline void observe(struct sl_scratch *room, __u32 index,
-				    const struct sl_packet *packet, bool from_node)
+				    const struct sl_packet *packet, bool from_node, bool fresh)
 {
+	if (fresh && packet->tcp)
+		return;
 	sl_segment_from(&room->segment, packet);
 	if (sl_lane_observe(index, from_node))
 		sl_flow_close(index);
@@ -149,7 +155,7 @@ static __always_inline long lane_route(void *ctx, bool tc, struct sl_packet *pac
 
 /*
  * Mode nat: from the lookup of the route to the way out. `fresh` is true for the packet that opened
- * the flow: it is not observed again.
+ * the flow.
  */
 static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet, __u32 index,
 				    struct sl_flow *flow, bool from_node, bool fresh,
@@ -170,10 +176,9 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 	}
 	sl_nat_apply(tc, packet, &to, &rest);
 	row->v[from_node ? SL_COUNTER_FORWARD_TO_CLIENT : SL_COUNTER_FORWARD_TO_NODE]++;
-	if (!fresh) {
+	if (!fresh)
 		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE + from_node, index + 1);
-		observe(room, index, packet, from_node);
-	}
+	observe(room, index, packet, from_node, fresh);
 	sl_nat_finish(ctx, tc, &rest);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
@@ -202,10 +207,9 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	}
 	row->v[SL_COUNTER_FORWARD_TO_NODE]++;
 	row->v[SL_COUNTER_FORWARD_L2]++;
-	if (!fresh) {
+	if (!fresh)
 		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE, index + 1);
-		observe(room, index, packet, false);
-	}
+	observe(room, index, packet, false, fresh);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
 }
@@ -235,8 +239,7 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 	if (!room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	room->handover.index = index + 1;
-	if (!fresh)
-		observe(room, index, packet, false);
+	observe(room, index, packet, false, fresh);
 	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }
 

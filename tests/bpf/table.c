@@ -473,7 +473,7 @@ static void ends_run(struct sl_rig *rig, enum end end)
 	hash = sl_audit_answer_hash(rig, A, htons(talk.nat_port),
 				    talk.udp ? IPPROTO_UDP : IPPROTO_TCP);
 	old_entry = hash << 32 | (index + 1);
-	ok = ok && rig->nodes[A].waiting == !talk.udp && end_by(rig, &talk, end);
+	ok = ok && rig->nodes[A].waiting == 1 && end_by(rig, &talk, end);
 	for (uint32_t i = 0; i < SETS * WAYS; i++)
 		gone = gone && rig->ports[i / WAYS].way[i % WAYS] != old_entry;
 	others = sl_rig_flow_count(rig);
