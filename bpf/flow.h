@@ -102,14 +102,11 @@ __attribute__((noinline)) int sl_flow_close(__u32 index)
 	if (!way)
 		return 0;
 	old = SL_LOAD(*way);
-	if (sl_way_kind(old) == SL_WAY_FREE)
-		return 0;
 	/* Claimed, so that nobody takes the way before its row is left. */
-	if (__sync_val_compare_and_swap(
-		    way, old, way_pack((__u32)(old >> 32), 0, SL_WAY_OPENING, old, 1)) != old)
+	if (!sl_way_tag(old) || !sl_way_claim(way, old, (__u32)(old >> 32)))
 		return 0;
 	flow_forget(index, SL_FLOW_END_CLOSED);
-	sl_way_set(way, SL_WAY_FREE, 0);
+	sl_table_release(index);
 	return 1;
 }
 
@@ -127,12 +124,13 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 		return 0;
 	for (tries = 0; tries < SL_CLAIM_TRIES; tries++) {
 		__u32 found = claim_choose(hash, config->flow_sets, stamp, pool);
+		__u64 *way = found ? sl_way_at(found - 1) : NULL;
 		__u64 old;
 
-		if (!found)
+		if (!way)
 			return 0;
-		old = claim_at(found - 1, stamp);
-		if (old == ~0ull)
+		old = SL_LOAD(*way);
+		if (!sl_way_claim(way, old, stamp))
 			continue;
 		if (sl_way_tag(old))
 			flow_forget(found - 1, way_expired(old, stamp, pool) ? SL_FLOW_END_EXPIRED
@@ -292,10 +290,7 @@ __attribute__((noinline)) int sl_flow_open(struct sl_flow_key *key, __u64 hash, 
 	flow->proto = key->proto;
 	flow->flags = 0;
 	if (!flow_bind(flow, place - 1, &room->choice, seq)) {
-		__u64 *way = sl_way_at(place - 1);
-
-		if (way)
-			sl_way_set(way, SL_WAY_FREE, 0);
+		sl_table_release(place - 1);
 		probe_return(&room->choice);
 		return -SL_COUNTER_DROP_NO_PORT;
 	}
@@ -306,21 +301,31 @@ __attribute__((noinline)) int sl_flow_open(struct sl_flow_key *key, __u64 hash, 
 
 /*
  * Moves the opening flow at `index` to the node that room->choice names. Its SYN is to be sent
- * again. Returns 1, or 0: no port; the flow stays where it is.
+ * again. The way is claimed meanwhile: its end, and a second move at the same moment, would release
+ * one port twice and another never. Returns 1, or 0: no port, or another CPU is at the flow, which
+ * stays where it is.
  */
 __attribute__((noinline)) int sl_flow_rebind(__u32 index)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_settings *config = sl_settings_row();
 	struct sl_flow *flow = sl_flow_at(index);
+	__u64 *way = sl_way_at(index);
 	struct sl_flow *old;
 	__u32 retries;
+	__u64 word;
 
-	if (!room || !config || !flow)
+	if (!room || !config || !flow || !way)
 		return 0;
+	word = SL_LOAD(*way);
+	if (sl_way_kind(word) != SL_WAY_OPENING || !sl_way_claim(way, word, (__u32)(word >> 32))) {
+		probe_return(&room->choice);
+		return 0;
+	}
 	old = &room->flow;
 	__builtin_memcpy(old, flow, sizeof(*old));
 	if (!flow_bind(flow, index, &room->choice, old->conn.next_seq - 1)) {
+		claimed_set(way, (__u32)(word >> 32), sl_way_tag(word), SL_WAY_OPENING);
 		probe_return(&room->choice);
 		return 0;
 	}
@@ -329,6 +334,7 @@ __attribute__((noinline)) int sl_flow_rebind(__u32 index)
 		      ((retries << SL_FLOW_RETRY_SHIFT) & SL_FLOW_RETRIES);
 	flow_leave(old, index, config, SL_FLOW_END_CLOSED);
 	sl_count(SL_COUNTER_FLOW_CLOSED);
+	claimed_set(way, (__u32)(word >> 32), sl_way_tag(word), SL_WAY_OPENING);
 	return 1;
 }
 

@@ -7,10 +7,13 @@
  * overflow bit for good, so that a look for what is not there reads one line in most cases. At
  * three quarters full about 1 flow in 30 lives in its second set, and none is pushed out.
  *
- *   way       -> claimed     sl_table_claim(): compare-and-swap to OPENING without a tag
+ *   way       -> claimed     sl_way_claim(): compare-and-swap to OPENING without a tag
  *   claimed   -> a flow      sl_table_publish(): the tag, after the row was written
- *   a flow    -> free        sl_table_release(): kind FREE, no tag
- *   a flow    -> claimed     by sl_table_claim(), when both sets are full; see below
+ *   claimed   -> free        sl_table_release(): kind FREE, no tag
+ *   a flow    -> claimed     as above: by its end (flow.h), by a move to another node, or by a new
+ *                            flow that finds both sets full; see below
+ * A claimed way belongs to the CPU that claimed it: nobody else changes it, but for the overflow
+ * bit, and nobody else reads its row by the client's key. It is claimed for a moment only.
  *
  * Full. A place is taken, in this order: a free way; a flow that is silent for longer than its kind
  * may be (flow.syn_ms, flow.closing_ms, flow.idle_ms, flow.udp_ms of the pool that asks): counted
@@ -42,7 +45,7 @@
 #define SL_WAY_SEQUENCE	 0xfffull
 #define SL_CLAIM_TRIES	 4
 
-#define SL_WAY_RANK_EXPIRED 4u
+#define SL_WAY_RANK_EXPIRED 5u
 #define SL_WAY_LIMIT_MIN    900u /* stamps; no tunable goes below: most ways need not be asked */
 
 static __always_inline __u32 sl_way_stamp(__u64 now_ns)
@@ -188,13 +191,18 @@ static __always_inline bool way_expired(__u64 word, __u32 stamp, __u32 pool)
 	       age > sl_table_limit(pool, sl_way_kind(word));
 }
 
-/* Which goes first; higher goes first. The age decides among equals. */
+/* Which goes first; higher goes first. The age decides among equals. 0: claimed, not to be had. */
 static __always_inline __u64 way_badness(__u64 word, __u32 stamp, __u32 pool)
 {
 	__u32 kind = sl_way_kind(word);
 	__u32 age = stamp - (__u32)(word >> 32);
-	__u64 rank = kind == SL_WAY_OPENING ? 3 : kind == SL_WAY_CLOSING ? 2 : kind == SL_WAY_UDP;
+	__u64 rank = kind == SL_WAY_OPENING   ? 4
+		     : kind == SL_WAY_CLOSING ? 3
+		     : kind == SL_WAY_UDP     ? 2
+					      : 1;
 
+	if (!sl_way_tag(word))
+		return 0;
 	if (way_expired(word, stamp, pool))
 		rank = SL_WAY_RANK_EXPIRED;
 	return rank << 32 | ((__s32)age < 0 ? 0 : age);
@@ -216,7 +224,7 @@ static __always_inline __u32 free_in(__u32 number)
 	return 0;
 }
 
-/* The way of a full set that may go first: its badness << 3 | way. */
+/* The way of a full set that may go first: its badness << 3 | way. Badness 0: none. */
 __attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp, __u32 pool)
 {
 	struct sl_flow_set *set = sl_set_at(number);
@@ -236,19 +244,33 @@ __attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp, __u32 
 	return worst << 3 | at;
 }
 
-/* One attempt to take the way at `index`. Returns its old word, or ~0 when another CPU won. */
-static __always_inline __u64 claim_at(__u32 index, __u32 stamp)
+/*
+ * Takes a way that was seen free or with a flow as `old` says. Returns false when it has changed
+ * since, or somebody else has it.
+ */
+static __always_inline bool sl_way_claim(__u64 *way, __u64 old, __u32 stamp)
 {
-	__u64 *way = sl_way_at(index);
-	__u64 old;
+	if (sl_way_kind(old) != SL_WAY_FREE && !sl_way_tag(old))
+		return false;
+	return __sync_val_compare_and_swap(way, old, way_pack(stamp, 0, SL_WAY_OPENING, old, 1)) ==
+	       old;
+}
 
-	if (!way)
-		return ~0ull;
-	old = SL_LOAD(*way);
-	if (__sync_val_compare_and_swap(way, old, way_pack(stamp, 0, SL_WAY_OPENING, old, 1)) !=
-	    old)
-		return ~0ull;
-	return old;
+/*
+ * What a claimed way becomes. The overflow bit may come in between, once and for good: a second
+ * attempt succeeds.
+ */
+static __always_inline void claimed_set(__u64 *way, __u32 stamp, __u32 tag, __u32 kind)
+{
+	int tries;
+
+	for (tries = 0; tries < SL_CLAIM_TRIES; tries++) {
+		__u64 old = SL_LOAD(*way);
+
+		if (__sync_val_compare_and_swap(way, old, way_pack(stamp, tag, kind, old, 0)) ==
+		    old)
+			return;
+	}
 }
 
 static __always_inline void set_overflow(__u32 number)
@@ -261,7 +283,7 @@ static __always_inline void set_overflow(__u32 number)
 
 /*
  * Which way to take: index + 1. With both sets full the worse of the two worst; an expired one of
- * the first set is preferred.
+ * the first set is preferred. 0: all of both sets are claimed.
  */
 static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, __u32 pool)
 {
@@ -281,34 +303,35 @@ static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, _
 	worst_second = sl_table_worst(second, stamp, pool);
 	if (worst_second >> 3 > worst_first >> 3)
 		return second * SL_FLOW_WAYS + (worst_second & 7) + 1;
-	return first * SL_FLOW_WAYS + (worst_first & 7) + 1;
+	return worst_first >> 3 ? first * SL_FLOW_WAYS + (worst_first & 7) + 1 : 0;
 }
 
 /* Shows the row of a claimed way, which the caller has filled. */
 static __always_inline void sl_table_publish(__u32 index, __u64 hash, __u32 kind, __u32 stamp)
 {
 	__u64 *way = sl_way_at(index);
-	__u64 old;
-	int tries;
 
-	if (!way)
-		return;
-	/* The overflow bit may come in between. */
-	for (tries = 0; tries < SL_CLAIM_TRIES; tries++) {
-		old = SL_LOAD(*way);
-		if (__sync_val_compare_and_swap(
-			    way, old, way_pack(stamp, hash_tag(hash), kind, old, 0)) == old)
-			return;
-	}
+	if (way)
+		claimed_set(way, stamp, hash_tag(hash), kind);
 }
 
-/* Changes kind and stamp of a flow's way; sl_way_kind FREE forgets it. */
-static __always_inline bool sl_way_set(__u64 *way, __u32 kind, __u32 stamp)
+/* Frees a claimed way. */
+static __always_inline void sl_table_release(__u32 index)
+{
+	__u64 *way = sl_way_at(index);
+
+	if (way)
+		claimed_set(way, 0, 0, SL_WAY_FREE);
+}
+
+/* Changes kind and stamp of a flow's way, unless it has changed meanwhile. */
+static __always_inline void sl_way_set(__u64 *way, __u32 kind, __u32 stamp)
 {
 	__u64 old = SL_LOAD(*way);
-	__u32 tag = kind == SL_WAY_FREE ? 0 : sl_way_tag(old);
 
-	return __sync_val_compare_and_swap(way, old, way_pack(stamp, tag, kind, old, 0)) == old;
+	if (sl_way_tag(old))
+		__sync_val_compare_and_swap(way, old,
+					    way_pack(stamp, sl_way_tag(old), kind, old, 0));
 }
 
 /* ---- the node's side ----------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *
  *   table     a way is free or has the tag of its row; the row lies in one of the two sets of its
  *             key, and where it is the second, the first says so by its overflow bit
- *   ports     a flow of mode nat has exactly one entry, there is no other entry, and none twice
+ *   ports     a flow of mode nat has exactly one entry, and there is no other entry
  *   ends      flows opened - closed - expired - evicted are the flows in the table: of each node,
  *             and of the counters since sl_rig_reset()
  *   load      (exact) flows alive and flows that await a byte are what the rows say, of each node
@@ -26,7 +26,10 @@ uint64_t sl_audit_key_hash(const struct sl_rig *rig, const struct sl_addr *clien
 			   const struct sl_addr *vip, __be16 client_port, __be16 vip_port,
 			   uint8_t proto);
 
-/* The hash of what a node sends to a source port of ours, which is what `ports` is looked up by. */
+/*
+ * The hash of what a node sends to a source port of ours, which is what `ports` is looked up by; the
+ * eight ports of a block have one hash and a way each.
+ */
 uint64_t sl_audit_answer_hash(const struct sl_rig *rig, uint32_t slot, __be16 nat_port,
 			      uint8_t proto);
 
