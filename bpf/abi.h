@@ -94,7 +94,7 @@ struct sl_settings {
 	__u16 nat_port_max;
 	__u32 node_count;   /* highest node slot in use + 1 */
 	__u32 pool_count;   /* highest pool slot in use + 1 */
-	__u32 flow_sets;    /* entries of `flows` and of `ports` */
+	__u32 flow_sets;    /* entries of `flows`; `ports` has SL_PORT_SETS() of them */
 	__u32 syn_count;    /* entries of `syns` */
 	__u32 trace;	    /* not 0: decisions are compared with `trace_filter`; see trace.h */
 	__u32 role;	    /* enum sl_role */
@@ -453,6 +453,8 @@ enum sl_way_kind {
 struct sl_port_set {
 	__u64 way[SL_FLOW_WAYS];
 };
+/* Twice as many as there are sets of flows: a flow always finds a port when all places are taken. */
+#define SL_PORT_SETS(flow_sets) ((flow_sets)*2u)
 
 /* The SYN of a flow that is opening, to be sent again to another node; see retry.h. */
 #define SL_SYN_OPTIONS_MAX 40u

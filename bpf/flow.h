@@ -14,9 +14,9 @@
  *
  * Mode nat takes a source port towards the node. Each CPU hands out the ports of its own blocks of
  * eight (block number modulo CPUs) one after the other, for each node, so CPUs do not meet and the
- * ports of flows that began together lie in one line; where it meets a block that is in use it goes on at
- * random. After SL_NAT_TRIES_MAX taken ports the SYN is dropped and counted, and its repeat tries
- * others.
+ * ports of flows that began together lie in one line. A look at that line tells all that is free in
+ * a block; where nothing is, it goes on at another block by chance, at last one of any CPU. After
+ * SL_NAT_TRIES_MAX full blocks the SYN is dropped and counted, and its repeat tries others.
  *
  * Only a SYN begins a flow of TCP. In mode nat a packet in mid-flow that is not known is dropped,
  * not passed: after a change of the balancer for a moment (ECMP) the client's repeat may find its
@@ -143,84 +143,91 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 
 /* ---- source ports -------------------------------------------------------------------------- */
 
-/* CPUs that share the ports; 1 where there are too few. */
-static __always_inline __u32 share_cpus(const struct sl_settings *config, __u32 span)
+/* CPUs that share the blocks; 1 where there are too few. */
+static __always_inline __u32 share_cpus(const struct sl_settings *config)
 {
-	__u32 cpus = config->cpu_count;
+	__u32 blocks = config->nat_port_max / SL_PORT_BLOCK - config->nat_port_min / SL_PORT_BLOCK;
 
-	return cpus && cpus * SL_PORT_BLOCK * 2 <= span ? cpus : 1;
+	return config->cpu_count && config->cpu_count * 2 <= blocks ? config->cpu_count : 1;
 }
 
 /*
- * The port to try, as an offset from the first one, after one that was `reserve`; `offset` 0 and
- * those beyond the last begin at random. A function of its own, so that the verifier does not walk
- * its branches for each try.
+ * The first port of the block to look at next, after `before`: for the first half of the tries one
+ * of this CPU's own by chance, then any by chance and those that follow it.
  */
-__attribute__((noinline)) __u32 sl_port_next(__u32 offset, __u32 reserve)
+__attribute__((noinline)) __u32 sl_port_block(__u32 tries, __u32 before)
 {
 	struct sl_settings *config = sl_settings_row();
-	__u32 span, cpus, stride, rounds;
+	__u32 first, blocks, cpus;
 
 	if (!config)
 		return 0;
-	span = (__u32)config->nat_port_max - config->nat_port_min + 1;
-	cpus = share_cpus(config, span);
-	if (reserve != SL_RESERVE_BLOCKED) {
-		if ((config->nat_port_min + offset) % SL_PORT_BLOCK == SL_PORT_BLOCK - 1)
-			offset += (cpus - 1) * SL_PORT_BLOCK;
-		offset++;
-		if (offset < span)
-			return offset;
-	}
-	stride = cpus * SL_PORT_BLOCK;
-	rounds = span / stride;
-	offset = sl_hash_scale(bpf_get_prandom_u32(), rounds ? rounds : 1) * stride +
-		 bpf_get_smp_processor_id() % cpus * SL_PORT_BLOCK;
-	/* To the start of a block, whatever the first port. */
-	offset += (SL_PORT_BLOCK - config->nat_port_min % SL_PORT_BLOCK) % SL_PORT_BLOCK;
-	return offset < span ? offset : 0;
+	first = config->nat_port_min / SL_PORT_BLOCK;
+	blocks = config->nat_port_max / SL_PORT_BLOCK - first + 1;
+	cpus = share_cpus(config);
+	if (tries < SL_NAT_TRIES_MAX / 2)
+		return (first + sl_hash_scale(bpf_get_prandom_u32(), blocks / cpus) * cpus +
+			bpf_get_smp_processor_id() % cpus) *
+		       SL_PORT_BLOCK;
+	if (tries == SL_NAT_TRIES_MAX / 2)
+		return (first + sl_hash_scale(bpf_get_prandom_u32(), blocks)) * SL_PORT_BLOCK;
+	before = before / SL_PORT_BLOCK + 1;
+	return (before < first + blocks ? before : first) * SL_PORT_BLOCK;
 }
 
-/* Tries one port for the flow at `index`. Returns enum sl_reserve << 16 | port in network order. */
-__attribute__((noinline)) __u32 sl_port_try(__u32 index, __u32 slot, __u32 proto, __u32 offset)
+/* Reserves one of the ports from `from` to the end of its block. Returns it, or 0: none is free. */
+__attribute__((noinline)) __u32 sl_port_take(__u32 index, __u32 slot, __u32 proto, __u32 from)
 {
 	struct sl_settings *config = sl_settings_row();
 	struct sl_node_state *node = sl_node_at(slot);
-	__be16 port;
+	__u32 block = from & ~(SL_PORT_BLOCK - 1);
+	__u32 last = SL_PORT_BLOCK - 1;
+	int way;
 
 	if (!config || !node)
-		return SL_RESERVE_BLOCKED << 16;
-	port = bpf_htons((__u16)(config->nat_port_min + offset));
-	return (__u32)sl_ports_reserve(node_answer_hash(node, port, proto, config->seed), port,
-				       index, config->flow_sets)
-		       << 16 |
-	       port;
+		return 0;
+	if (from < config->nat_port_min)
+		from = config->nat_port_min;
+	if (block + last > config->nat_port_max)
+		last = config->nat_port_max - block;
+	way = sl_ports_reserve(node_answer_hash(node, bpf_htons((__u16)block), proto, config->seed),
+			       from - block, last, index, config->flow_sets);
+	return way ? block + way - 1 : 0;
+}
+
+/* The port to begin at after `port`: the next of its block, or of this CPU's next one; 0: by chance. */
+static __always_inline __u32 port_after(const struct sl_settings *config, __u32 port)
+{
+	port++;
+	if (port % SL_PORT_BLOCK == 0)
+		port += (share_cpus(config) - 1) * SL_PORT_BLOCK;
+	return port <= config->nat_port_max ? port : 0;
 }
 
 /*
  * Reserves a source port towards the node for the flow at `index`. Returns it in network order, or
- * 0 when all tries met taken ones.
+ * 0 when none was free in all the blocks that were looked at.
  */
 __attribute__((noinline)) __u32 sl_flow_port(__u32 index, __u32 slot, __u32 proto)
 {
 	struct sl_settings *config = sl_settings_row();
 	__u32 *cursor = bpf_map_lookup_elem(&port_cursors, &slot);
-	__u32 offset, tried;
+	__u32 from, taken;
 	int tries;
 
 	if (!config || !cursor || !config->nat_port_min ||
 	    config->nat_port_max < config->nat_port_min)
 		return 0;
-	offset = *cursor;
-	if (!offset || offset > config->nat_port_max - config->nat_port_min)
-		offset = sl_port_next(0, SL_RESERVE_BLOCKED);
+	from = *cursor;
+	if (from < config->nat_port_min || from > config->nat_port_max)
+		from = sl_port_block(0, 0);
 	for (tries = 0; tries < SL_NAT_TRIES_MAX; tries++) {
-		tried = sl_port_try(index, slot, proto, offset);
-		offset = sl_port_next(offset, tried >> 16);
-		if (tried >> 16 == SL_RESERVE_DONE) {
-			*cursor = offset;
-			return tried & 0xffff;
+		taken = sl_port_take(index, slot, proto, from);
+		if (taken) {
+			*cursor = port_after(config, taken);
+			return bpf_htons((__u16)taken);
 		}
+		from = sl_port_block(tries + 1, from);
 	}
 	*cursor = 0;
 	return 0;

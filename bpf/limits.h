@@ -36,7 +36,7 @@
 #define SL_TUNABLE_KEYS	     64u /* keys a row; row 0 is global, row P is pool P */
 #define SL_VLAN_DEPTH_MAX    2
 #define SL_CHOICES_MAX	     64	   /* Maglev entries walked past refusing nodes for one new flow */
-#define SL_NAT_TRIES_MAX     32	   /* source ports tried for one new flow */
+#define SL_NAT_TRIES_MAX     32	   /* blocks of source ports looked at for one new flow */
 #define SL_DEVICES_MAX	     1024u /* VLAN devices that the kernel plane can send through */
 #define SL_CAS_TRIES_MAX     8	   /* compare-and-swap attempts before a lost race is counted */
 

@@ -4,7 +4,8 @@
  *
  * Layouts and writers are in abi.h; this file only declares the maps under the names it gives.
  * What the loader sets before it loads the object:
- *   flows, ports   max_entries, and settings.flow_sets to the same
+ *   flows          max_entries, and settings.flow_sets to the same
+ *   ports          max_entries, SL_PORT_SETS() of that
  *   syns           max_entries, and settings.syn_count
  *   conns          max_entries, when the operator asks for another size
  *   counters       max_entries, when the host has more than SL_CPUS_MAX possible CPUs
@@ -164,7 +165,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SL_FLOW_SETS(SL_FLOWS_MAX_DEFAULT));
+	__uint(max_entries, SL_PORT_SETS(SL_FLOW_SETS(SL_FLOWS_MAX_DEFAULT)));
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct sl_port_set);
@@ -269,7 +270,7 @@ struct sl_scratch {
 	struct sl_trace trace;
 };
 
-/* The next source port towards each node, as an offset; each CPU has its own. Not pinned. */
+/* The next source port towards each node; each CPU has its own. Not pinned. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SL_NODES_MAX);

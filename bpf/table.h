@@ -24,7 +24,8 @@
  * A reader finds a flow by tag and whole key; it may meet a row that another CPU is about to
  * rewrite only when that flow was silent longest of sixteen.
  *
- * `ports` has as many sets: the eight source ports of a block (port / 8) towards one node share one,
+ * `ports` has twice as many sets (no port is to be looked for in vain where a place was
+ * found): the eight source ports of a block (port / 8) towards one node share one,
  * each with a way of its own (port % 8), so that the ports a CPU hands out one after the other lie in
  * one line. An entry is also the reservation of its port. Blocks that meet in one set push each
  * other to another block, never out.
@@ -349,7 +350,7 @@ static __always_inline __u64 answer_hash(const struct sl_addr *node, const struc
 
 static __always_inline __u64 *port_way(__u64 hash, __be16 own_port, __u32 sets)
 {
-	__u32 number = hash_set(hash, sets);
+	__u32 number = hash_set(hash, SL_PORT_SETS(sets));
 	struct sl_port_set *set = bpf_map_lookup_elem(&ports, &number);
 
 	return set ? &set->way[bpf_ntohs(own_port) % SL_PORT_BLOCK] : NULL;
@@ -380,25 +381,26 @@ __attribute__((noinline)) __u32 sl_answer_find(struct sl_flow_key *key, __u64 se
 	return (__u32)word;
 }
 
-/* Of sl_ports_reserve(). */
-enum sl_reserve {
-	SL_RESERVE_TAKEN = 0, /* by another flow to this node: the next port may be free */
-	SL_RESERVE_DONE = 1,
-	SL_RESERVE_BLOCKED = 2, /* by another block that shares the set */
-};
-
-/* Reserves the port whose answers have this hash for the flow at `index`. */
-__attribute__((noinline)) int sl_ports_reserve(__u64 hash, __u32 port, __u32 index, __u32 sets)
+/*
+ * Reserves a port for the flow at `index`: the first free one of the ways `first` to `last` of the
+ * block whose answers have this hash. Eight looks for one line. Returns the way + 1, or 0: none.
+ */
+__attribute__((noinline)) int sl_ports_reserve(__u64 hash, __u32 first, __u32 last, __u32 index,
+					       __u32 sets)
 {
-	__u64 *way = port_way(hash, port, sets);
-	__u64 old;
+	__u32 number = hash_set(hash, SL_PORT_SETS(sets)), way;
+	struct sl_port_set *set = bpf_map_lookup_elem(&ports, &number);
+	__u64 word = hash << 32 | (index + 1);
 
-	if (!way)
-		return SL_RESERVE_BLOCKED;
-	old = __sync_val_compare_and_swap(way, 0, hash << 32 | (index + 1));
-	if (!old)
-		return SL_RESERVE_DONE;
-	return old >> 32 == (__u32)hash ? SL_RESERVE_TAKEN : SL_RESERVE_BLOCKED;
+	if (!set)
+		return 0;
+	for (way = 0; way < SL_PORT_BLOCK; way++) {
+		if (way < first || way > last || SL_LOAD(set->way[way]))
+			continue;
+		if (__sync_val_compare_and_swap(&set->way[way], 0, word) == 0)
+			return (int)way + 1;
+	}
+	return 0;
 }
 
 /* Gives a port back, if it is that of the flow at `index`. Always returns 0. */

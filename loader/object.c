@@ -171,8 +171,10 @@ static uint32_t entries_for(const struct bpf_map *map, const struct sl_object_wa
 	const char *name = bpf_map__name(map);
 	uint32_t sets = SL_FLOW_SETS(want->flows_max);
 
-	if (!strcmp(name, "flows") || !strcmp(name, "ports"))
+	if (!strcmp(name, "flows"))
 		return sets;
+	if (!strcmp(name, "ports"))
+		return SL_PORT_SETS(sets);
 	if (!strcmp(name, "syns")) /* by the index of the flow: more than places are never used */
 		return sets * SL_FLOW_WAYS < SL_SYNS_MAX ? sets * SL_FLOW_WAYS : SL_SYNS_MAX;
 	return !strcmp(name, "conns") ? want->conns_max : 0;

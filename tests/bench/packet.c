@@ -444,12 +444,14 @@ static void case_memory(void)
 	for (uint32_t i = 0; i < COUNT_OF(sizes); i++) {
 		struct bpf_object *object = bpf_object__open("build/sluice.bpf.o");
 		uint64_t sets = SL_FLOW_SETS(sizes[i]), charged = 0;
-		uint64_t stated = sets * (sizeof(struct sl_flow_set) + sizeof(struct sl_port_set));
+		uint64_t stated = sets * sizeof(struct sl_flow_set) +
+				  SL_PORT_SETS(sets) * sizeof(struct sl_port_set);
 		struct bpf_map *flows = bpf_object__find_map_by_name(object, "flows");
 		struct bpf_map *ports = bpf_object__find_map_by_name(object, "ports");
 
 		if (!flows || !ports || bpf_map__set_max_entries(flows, (uint32_t)sets) ||
-		    bpf_map__set_max_entries(ports, (uint32_t)sets) || bpf_object__load(object))
+		    bpf_map__set_max_entries(ports, (uint32_t)SL_PORT_SETS(sets)) ||
+		    bpf_object__load(object))
 			sl_lab_die("sluice.bpf.o for %u flows", sizes[i]);
 		charged =
 			sl_lab_map_bytes(bpf_map__fd(flows)) + sl_lab_map_bytes(bpf_map__fd(ports));

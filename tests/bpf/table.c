@@ -21,6 +21,7 @@
 #define A	 SL_RIG_NODE_A
 #define B	 SL_RIG_NODE_B
 #define WAYS	 SL_FLOW_WAYS
+#define BLOCK	 8u /* ports that share a set */
 #define OVERFLOW (1ull << 12)
 #define SETS	 4u
 #define PLACES	 16u /* of two sets */
@@ -329,19 +330,18 @@ static void flood(struct sl_rig *rig, uint32_t count, bool late)
 
 /* ---- ports --------------------------------------------------------------------------------- */
 
-/* The first of `count` ports in a row that fall into one set. */
-static uint16_t ports_of_one_set(const struct sl_rig *rig, uint32_t count)
+/* The first port of a block that shares its set with the next block. */
+static uint16_t blocks_of_one_set(const struct sl_rig *rig)
 {
-	uint32_t run = 0, last = UINT32_MAX;
+	uint32_t last = UINT32_MAX;
 
-	for (uint32_t port = 1024; port < 65536; port++) {
+	for (uint32_t port = 1024; port < 65536; port += BLOCK) {
 		uint64_t hash = sl_audit_answer_hash(rig, A, htons((uint16_t)port), IPPROTO_TCP);
-		uint32_t set = sl_audit_first_set(hash, rig->settings->flow_sets);
+		uint32_t set = sl_audit_first_set(hash, SL_PORT_SETS(rig->settings->flow_sets));
 
-		run = set == last ? run + 1 : 1;
+		if (set == last)
+			return (uint16_t)(port - BLOCK);
 		last = set;
-		if (run == count)
-			return (uint16_t)(port - count + 1);
 	}
 	return 0;
 }
@@ -353,26 +353,75 @@ static void port_set_full(struct sl_rig *rig)
 	bool ok;
 
 	rig_small(rig);
-	rig->settings->flow_sets = 2;
-	first = ports_of_one_set(rig, 9);
+	first = blocks_of_one_set(rig);
 	ok = first;
 	rig->settings->nat_port_min = first;
-	rig->settings->nat_port_max = (uint16_t)(first + 8);
+	rig->settings->nat_port_max = (uint16_t)(first + BLOCK);
 	for (uint16_t i = 0; i < 10; i++)
 		talks[i] = talk_of((uint16_t)(5000 + i), false);
-	for (uint16_t i = 0; i < 8; i++)
+	for (uint16_t i = 0; i < BLOCK; i++)
 		ok = ok && sl_talk_establish(rig, &talks[i]);
-	check(rig, ok && sl_rig_port_count(rig) == 8, "a set of ports takes eight",
+	check(rig, ok && sl_rig_port_count(rig) == BLOCK, "a set of ports takes eight",
 	      "no such ports, or a flow was not opened");
 	check(rig,
 	      sl_talk_client(rig, &talks[8], SYN, 0) == SL_RIG_DROP &&
 		      sl_rig_counted(rig, SL_COUNTER_DROP_NO_PORT) == 1 &&
-		      sl_rig_flow_count(rig) == 8,
-	      "the ninth is refused though a port is left, and leaves nothing",
+		      sl_rig_flow_count(rig) == BLOCK,
+	      "the ninth, whose block has the same set, is refused and leaves nothing",
 	      "not dropped, not counted, or it left a flow");
 	ok = sl_talk_finish(rig, &talks[2]);
-	check(rig, ok && sl_talk_establish(rig, &talks[9]) && sl_rig_port_count(rig) == 8,
+	check(rig, ok && sl_talk_establish(rig, &talks[9]) && sl_rig_port_count(rig) == BLOCK,
 	      "a port that came back is used again", "the SYN was not forwarded");
+}
+
+/*
+ * All ports of a range that begins and ends within a block, and belongs to four CPUs, are found by
+ * one: the last ones too.
+ */
+static void every_port(struct sl_rig *rig)
+{
+	const uint32_t count = 14 * BLOCK + 3;
+	struct sl_talk talk;
+	uint32_t opened = 0;
+
+	rig_small(rig);
+	rig->settings->flow_sets = SL_RIG_FLOW_SETS;
+	rig->settings->nat_port_min = SL_RIG_PORT_MIN + 5;
+	rig->settings->nat_port_max = (uint16_t)(SL_RIG_PORT_MIN + 5 + count - 1);
+	for (uint32_t i = 0; i < count; i++) {
+		talk = talk_of((uint16_t)(5000 + i), false);
+		opened += sl_talk_client(rig, &talk, SYN, 0) == SL_RIG_FORWARD &&
+			  talk.nat_port >= rig->settings->nat_port_min &&
+			  talk.nat_port <= rig->settings->nat_port_max;
+	}
+	sl_rig_check(rig, opened == count, "one CPU finds every port of all", "%u of %u", opened,
+		     count);
+	talk = talk_of(4999, false);
+	check(rig, sl_talk_client(rig, &talk, SYN, 0) == SL_RIG_DROP, "and no other", "one more");
+}
+
+/* All places are taken: whoever comes next still finds a place and a port. */
+static void full_of_syns(struct sl_rig *rig)
+{
+	char client[INET_ADDRSTRLEN];
+	uint32_t sets = 64, late = 0;
+	struct sl_talk talk;
+
+	rig_small(rig);
+	rig->settings->flow_sets = sets;
+	sl_rig_tune(rig, SL_TUNABLE_GUARD_SOURCE_RATE, 0);
+	sl_rig_tune(rig, SL_TUNABLE_GUARD_PENDING, 0);
+	for (uint32_t i = 0; i < 20 * sets * WAYS; i++) {
+		snprintf(client, sizeof(client), "198.51.%u.%u", i / 250 % 250, i % 250);
+		talk = talk_of((uint16_t)(1024 + i), false);
+		talk.client = client;
+		late += sl_talk_client(rig, &talk, SYN, 0) != SL_RIG_FORWARD;
+	}
+	sl_rig_check(rig, !late, "no SYN waits for a port in a full table",
+		     "%u of %u were dropped, %llu for want of a port", late, 20 * sets * WAYS,
+		     (unsigned long long)sl_rig_counted(rig, SL_COUNTER_DROP_NO_PORT));
+	check(rig, sl_rig_flow_count(rig) == sets * WAYS, "and it is full to the last place",
+	      "there are free places");
 }
 
 /* A flow is begun, then it ends by `end`; its port and all else it held must have come back. */
@@ -450,9 +499,9 @@ static bool end_by(struct sl_rig *rig, struct sl_talk *talk, enum end end)
 static void ends_run(struct sl_rig *rig, enum end end)
 {
 	struct sl_talk talk;
-	uint64_t old_entry, hash;
-	uint32_t index, others;
-	bool ok, gone = true;
+	__u64 hash, held, *entry;
+	uint32_t others;
+	bool ok, gone;
 
 	rig_small(rig);
 	talk = talk_of(port_in(rig, 1024, end == END_UDP_EXPIRED, 2, 3), end == END_UDP_EXPIRED);
@@ -469,13 +518,13 @@ static void ends_run(struct sl_rig *rig, enum end end)
 	ok = talk.udp ? sl_talk_client(rig, &talk, 0, 30) == SL_RIG_FORWARD
 		      : sl_talk_establish(rig, &talk) &&
 				sl_talk_client(rig, &talk, ACK, 30) == SL_RIG_FORWARD;
-	index = sl_talk_index(rig, &talk);
 	hash = sl_audit_answer_hash(rig, A, htons(talk.nat_port),
 				    talk.udp ? IPPROTO_UDP : IPPROTO_TCP);
-	old_entry = hash << 32 | (index + 1);
-	ok = ok && rig->nodes[A].waiting == 1 && end_by(rig, &talk, end);
-	for (uint32_t i = 0; i < SETS * WAYS; i++)
-		gone = gone && rig->ports[i / WAYS].way[i % WAYS] != old_entry;
+	entry = &rig->ports[sl_audit_first_set(hash, SL_PORT_SETS(SETS))]
+			 .way[talk.nat_port % BLOCK];
+	held = *entry;
+	ok = ok && held && rig->nodes[A].waiting == 1 && end_by(rig, &talk, end);
+	gone = *entry != held;
 	others = sl_rig_flow_count(rig);
 	check(rig,
 	      ok && gone && sl_rig_counted(rig, ends[end].counter) == 1 &&
@@ -566,6 +615,8 @@ int main(void)
 	flood(&rig, 400, false);
 	flood(&rig, 400, true);
 	port_set_full(&rig);
+	every_port(&rig);
+	full_of_syns(&rig);
 	for (int i = 0; i < ENDS; i++)
 		ends_run(&rig, i);
 	rebind(&rig);

@@ -262,7 +262,7 @@ void sl_crowd_forget(struct sl_lab *lab)
 	struct sl_rig *rig = &lab->rig;
 
 	memset(rig->flows, 0, sl_rig_flow_sets * sizeof(*rig->flows));
-	memset(rig->ports, 0, sl_rig_flow_sets * sizeof(*rig->ports));
+	memset(rig->ports, 0, SL_PORT_SETS(sl_rig_flow_sets) * sizeof(*rig->ports));
 	for (uint32_t slot = 1; slot < SL_NODES_MAX; slot++) {
 		struct sl_node_state *node = &rig->nodes[slot];
 		uint8_t *measured = (uint8_t *)&node->breaker;

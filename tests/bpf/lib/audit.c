@@ -79,9 +79,10 @@ static uint32_t port_entries(const struct sl_rig *rig, const struct sl_flow *flo
 {
 	uint64_t hash = sl_audit_answer_hash(rig, flow->conn.node, flow->nat_port, flow->proto);
 	uint32_t way = ntohs(flow->nat_port) % PORT_BLOCK, count = 0;
-	uint32_t own = sl_audit_first_set(hash, rig->settings->flow_sets);
+	uint32_t sets = SL_PORT_SETS(rig->settings->flow_sets),
+		 own = sl_audit_first_set(hash, sets);
 
-	for (uint32_t set = 0; set < rig->settings->flow_sets; set++) {
+	for (uint32_t set = 0; set < sets; set++) {
 		if ((uint32_t)rig->ports[set].way[way] != index + 1)
 			continue;
 		count += set == own && rig->ports[set].way[way] >> 32 == (uint32_t)hash ? 1 : 2;

@@ -163,11 +163,11 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
 
-static void sets_limit(struct bpf_object *object, const char *name)
+static void sets_limit(struct bpf_object *object, const char *name, uint32_t sets)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
 
-	if (!map || bpf_map__set_max_entries(map, FLOW_SETS))
+	if (!map || bpf_map__set_max_entries(map, sets))
 		die(name);
 }
 
@@ -178,8 +178,8 @@ static void object_load(struct sl_rig *rig)
 	libbpf_set_print(quiet);
 	rig->object = bpf_object__open(path ? path : "build/sluice.bpf.o");
 	if (rig->object) {
-		sets_limit(rig->object, "flows");
-		sets_limit(rig->object, "ports");
+		sets_limit(rig->object, "flows", FLOW_SETS);
+		sets_limit(rig->object, "ports", SL_PORT_SETS(FLOW_SETS));
 	}
 	if (!rig->object || bpf_object__load(rig->object))
 		die("sluice.bpf.o (set SLUICE_BPF_OBJECT)");
@@ -199,7 +199,7 @@ static void object_load(struct sl_rig *rig)
 	rig->pools = map_memory(rig, "pools", SL_POOLS_MAX * sizeof(struct sl_pool_state));
 	rig->counters = map_memory(rig, "counters", SL_CPUS_MAX * sizeof(struct sl_counters));
 	rig->flows = map_memory(rig, "flows", FLOW_SETS * sizeof(struct sl_flow_set));
-	rig->ports = map_memory(rig, "ports", FLOW_SETS * sizeof(struct sl_port_set));
+	rig->ports = map_memory(rig, "ports", SL_PORT_SETS(FLOW_SETS) * sizeof(struct sl_port_set));
 	rig->loads = map_memory(rig, "loads", SL_NODES_MAX * sizeof(struct sl_node_load));
 	rig->latencies =
 		map_memory(rig, "latencies", SL_NODES_MAX * sizeof(struct sl_node_latency));
@@ -362,7 +362,7 @@ void sl_rig_reset(struct sl_rig *rig)
 	uint32_t pool6[] = {SL_RIG_NODE6_A, SL_RIG_NODE6_B};
 
 	memset(rig->flows, 0, FLOW_SETS * sizeof(*rig->flows));
-	memset(rig->ports, 0, FLOW_SETS * sizeof(*rig->ports));
+	memset(rig->ports, 0, SL_PORT_SETS(FLOW_SETS) * sizeof(*rig->ports));
 	memset(rig->loads, 0, SL_RIG_NODES_MAX * sizeof(*rig->loads));
 	memset(rig->latencies, 0, SL_RIG_NODES_MAX * sizeof(*rig->latencies));
 	memset(rig->settings, 0, sizeof(*rig->settings));
@@ -500,7 +500,7 @@ uint32_t sl_rig_port_count(const struct sl_rig *rig)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < rig->settings->flow_sets * SL_FLOW_WAYS; i++)
+	for (uint32_t i = 0; i < SL_PORT_SETS(rig->settings->flow_sets) * SL_FLOW_WAYS; i++)
 		count += rig->ports[i / SL_FLOW_WAYS].way[i % SL_FLOW_WAYS] != 0;
 	return count;
 }
