@@ -330,4 +330,26 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 	return 0;
 }
 
+/*
+ * The node in `slot` takes a new flow of this hash, which belongs to what it does already: no breaker
+ * is asked. Fills room->choice as sl_balance_choose() does. Returns 1, or 0 without such a node.
+ */
+__attribute__((noinline)) int sl_balance_keep(__u64 hash, __u32 pool_slot, __u32 slot)
+{
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_node_state *node = sl_node_at(slot);
+
+	if (!room || !node)
+		return 0;
+	__builtin_memset(&room->choice, 0, sizeof(room->choice));
+	room->choice.hash = hash;
+	room->choice.now_ns = bpf_ktime_get_ns();
+	room->choice.pool = pool_slot;
+	room->choice.verdict_a = SL_TRACE_NOT_ASKED;
+	room->choice.verdict_b = SL_TRACE_NOT_ASKED;
+	room->choice.ret_ticket = sl_breaker_ticket(sl_breaker_load(&node->breaker), 0);
+	room->choice.ret_slot = slot;
+	return 1;
+}
+
 #endif

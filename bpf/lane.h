@@ -282,6 +282,7 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 	room->handover.is_first = room->handover.is_syn || !packet->tcp;
 	room->handover.ip_v6 = packet->ip_v6;
 	room->handover.fresh = 0;
+	room->handover.quic = 0;
 	return sl_step(ctx, tc, step, row);
 }
 
@@ -321,6 +322,8 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
 		if (service->lane != SL_LANE_FAST)
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
+		if (service->flags & SL_SERVICE_QUIC)
+			return hand_on(ctx, tc, SL_STEP_QUIC, packet, hash, 0, false, row);
 	}
 	sl_now_set(room);
 	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))

@@ -243,6 +243,7 @@ struct sl_handover {
 	__u32 reason;	 /* enum sl_counter: why the step was called */
 	__u32 from_node; /* the packet came from the node's side */
 	__u32 seq;	 /* of TCP */
+	__u32 quic;	 /* OPEN: the node that a connection id names; 0: none */
 	__u8 is_syn;	 /* a SYN that may begin a flow */
 	__u8 is_first;	 /* that, or a datagram */
 	__u8 ip_v6;

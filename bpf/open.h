@@ -47,12 +47,15 @@ static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 
 	if (pool <= 0)
 		return sl_unforwarded(tc, row, -pool);
-	if (!sl_balance_choose(packet->hash, pool, packet->ip_v6, 0))
+	if (packet->quic ? !sl_balance_keep(packet->hash, pool, packet->quic)
+			 : !sl_balance_choose(packet->hash, pool, packet->ip_v6, 0))
 		return open_refused(ctx, tc, room, pool, row);
 	opened = sl_flow_open(&room->key, packet->hash, packet->seq);
 	if (opened < 0)
 		return sl_unforwarded(tc, row, -opened);
-	sl_trace(tc, SL_COUNTER_FLOW_OPENED, opened + 1);
+	if (packet->quic)
+		row->v[SL_COUNTER_QUIC_ROUTED]++;
+	sl_trace(tc, packet->quic ? SL_COUNTER_QUIC_ROUTED : SL_COUNTER_FLOW_OPENED, opened + 1);
 	return open_send(ctx, tc, room, opened, row);
 }
 

@@ -48,6 +48,16 @@ __attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
 	return slot && *slot < SL_NODES_MAX ? *slot : 0;
 }
 
+/* Can a client of this family be forwarded to the node, by its mode? */
+static __always_inline bool sl_select_addressed(const struct sl_node_state *node, bool ip_v6)
+{
+	if (sl_addr_is_ip4(&node->endpoint.addr) == ip_v6)
+		return false;
+	if (node->mode == SL_MODE_L2)
+		return true;
+	return ip_v6 ? node->snat_addr.w[0] || node->snat_addr.w[1] : node->snat_addr.w[3];
+}
+
 /*
  * May `node` get something new of this pool at all, whatever its breaker says? It must be present,
  * not draining, of the pool and the client's family, and have an address to speak to it from where
@@ -60,11 +70,7 @@ static __always_inline bool sl_select_eligible(const struct sl_node_state *node,
 
 	if ((admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) != SL_NODE_PRESENT)
 		return false;
-	if (node->pool != pool || sl_addr_is_ip4(&node->endpoint.addr) == ip_v6)
-		return false;
-	if (node->mode == SL_MODE_L2)
-		return true;
-	return ip_v6 ? node->snat_addr.w[0] || node->snat_addr.w[1] : node->snat_addr.w[3];
+	return node->pool == pool && sl_select_addressed(node, ip_v6);
 }
 
 #endif

@@ -23,6 +23,7 @@
 #include "bpf/open.h"
 #include "bpf/beacon.h"
 #include "bpf/guard.h"
+#include "bpf/quic.h"
 #include "bpf/refuse.h"
 #include "bpf/retry.h"
 #include "bpf/tunnel.h"
@@ -41,7 +42,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 	X(REFUSE, refuse)   \
 	X(CONTROL, control) \
 	X(TOO_BIG, too_big) \
-	X(COOKIE, cookie)
+	X(COOKIE, cookie)   \
+	X(QUIC, quic)
 
 #define X(id, name) SEC("xdp") int sluice_xdp_##name(struct xdp_md *ctx);
 SL_STEP_TABLE(X)

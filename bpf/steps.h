@@ -28,6 +28,7 @@ enum sl_step {
 	SL_STEP_CONTROL,  /* UDP to the port of beacons: beacon.h */
 	SL_STEP_TOO_BIG,  /* a packet that does not fit the way out: refuse.h */
 	SL_STEP_COOKIE,	  /* a SYN that must prove its source: guard.h */
+	SL_STEP_QUIC,	  /* a datagram without a flow, for a QUIC service: quic.h */
 	SL_STEPS
 };
 
