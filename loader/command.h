@@ -33,6 +33,13 @@ struct sl_arguments {
 	bool replace;
 	bool migrate;
 	bool markdown;
+	bool once;
+	bool packets;	     /* of `trace`, as the next five */
+	const char *client;  /* ADDRESS[/LENGTH][:PORT] */
+	const char *service; /* ADDRESS[:PORT] */
+	const char *node;
+	const char *count;
+	const char *seconds;
 };
 
 enum sl_option_kind {
@@ -84,6 +91,8 @@ int sl_command_run(const struct sl_command *command, int argc, char **argv);
 extern const struct sl_command sl_command_up;
 extern const struct sl_command sl_command_down;
 extern const struct sl_command sl_command_status;
+extern const struct sl_command sl_command_top;
+extern const struct sl_command sl_command_trace;
 extern const struct sl_command sl_command_check;
 extern const struct sl_command sl_command_tune;
 extern const struct sl_command sl_command_drain;
