@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/address.h"
 #include "user/base/clock.h"
+#include "user/base/latency.h"
 
 #define VERSION "0.1.0"
 
@@ -285,6 +286,8 @@ static const struct pool_field pool_fields[] = {
 	      "Choices that found no node at all.", no_node),
 	FIELD(sl_pool_state, "sluice_pool_panics_total", "counter", "Choices made in panic.",
 	      panics),
+	FIELD(sl_pool_state, "sluice_pool_spills_total", "counter",
+	      "Choices handed on to the pool's fallback.", spills),
 };
 
 static const struct pool_field node_fields[] = {
@@ -299,6 +302,11 @@ static const struct pool_field node_fields[] = {
 	      "Fast-lane flows opened to the node.", flows_opened),
 	FIELD(sl_node_state, "sluice_node_flows_closed_total", "counter",
 	      "Fast-lane flows to the node that ended.", flows_closed),
+	FIELD(sl_node_state, "sluice_node_flows_expired_total", "counter",
+	      "Fast-lane flows to the node forgotten after their idle time.", flows_expired),
+	FIELD(sl_node_state, "sluice_node_flows_evicted_total", "counter",
+	      "Fast-lane flows to the node forgotten while alive, for want of room.",
+	      flows_evicted),
 	FIELD(sl_node_state, "sluice_node_received_bytes_total", "counter",
 	      "Payload bytes from the node, as the kernel plane saw them.", bytes_in),
 	FIELD(sl_node_state, "sluice_node_sent_bytes_total", "counter",
@@ -427,6 +435,132 @@ static const struct pool_field averages[] = {
 	      "Moving average of the time to the first byte.", first_byte_us),
 };
 
+/* ---- what only the kernel plane measures ------------------------------------------------------ */
+
+/*
+ * Exponents of the edges in us, so that every count is exact: 128 us to 4 s, 1 ms to 67 s. Nodes
+ * may be thousands, so each has few.
+ */
+static const uint8_t connect_edges[] = {7, 8, 9, 10, 12, 14, 16, 18, 20, 22};
+static const uint8_t first_byte_edges[] = {10, 12, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 26};
+
+struct latency_family {
+	const char *name;
+	const char *help;
+	size_t offset;
+	const uint8_t *edges;
+	size_t edge_count;
+	const struct sl_kernel_plane *plane; /* in a copy */
+};
+
+static const struct latency_family latency_families[] = {
+	{"sluice_node_connect_duration_seconds",
+	 "Connects to the node that the kernel plane saw; the sum is of the buckets' middles.",
+	 offsetof(struct sl_node_latency, connect), connect_edges, sizeof(connect_edges), NULL},
+	{"sluice_node_first_byte_duration_seconds",
+	 "From a request to the first byte, as the kernel plane saw it; the sum is of the buckets' "
+	 "middles.",
+	 offsetof(struct sl_node_latency, first_byte), first_byte_edges, sizeof(first_byte_edges),
+	 NULL},
+};
+
+/* A node without a sample has no lines. */
+static void write_latency(const struct sl_node_state *node, const char *labels, const void *arg,
+			  struct sl_text *text)
+{
+	const struct latency_family *wanted = arg;
+	const struct sl_node_latency *latency =
+		&wanted->plane->latencies[node - wanted->plane->nodes];
+	const uint32_t *counts = (const uint32_t *)((const char *)latency + wanted->offset);
+
+	if (sl_latency_count(counts))
+		sl_latency_append_prometheus(counts, text, wanted->name, labels, wanted->edges,
+					     wanted->edge_count);
+}
+
+struct load_field {
+	struct pool_field field;
+	unsigned digits; /* decimal places that the number has */
+	const struct sl_kernel_plane *plane;
+};
+
+static const struct load_field load_fields[] = {
+	{FIELD(sl_node_load, "sluice_node_beacon_slots", "gauge",
+	       "Requests that the node works on at once, by its beacon; 0: it does not say.",
+	       slots),
+	 0, NULL},
+	{FIELD(sl_node_load, "sluice_node_beacon_running", "gauge",
+	       "Requests that the node works on, by its beacon.", running),
+	 0, NULL},
+	{FIELD(sl_node_load, "sluice_node_beacon_waiting", "gauge",
+	       "Requests that wait at the node, by its beacon.", waiting),
+	 0, NULL},
+	{FIELD(sl_node_load, "sluice_node_beacon_kv_cache_ratio", "gauge",
+	       "Use of the node's KV cache, by its beacon.", kv_permille),
+	 3, NULL},
+	{FIELD(sl_node_load, "sluice_node_beacon_health", "gauge",
+	       "By its beacon: 0 unknown, 1 ready, 2 busy, 3 draining, 4 sick.", health),
+	 0, NULL},
+	{FIELD(sl_node_load, "sluice_node_beacons_total", "counter",
+	       "Beacons of the node that were taken in.", accepted),
+	 0, NULL},
+};
+
+/* A node that never sent a beacon has no lines. */
+static void write_load(const struct sl_node_state *node, const char *labels, const void *arg,
+		       struct sl_text *text)
+{
+	const struct load_field *wanted = arg;
+	const struct sl_node_load *load = &wanted->plane->loads[node - wanted->plane->nodes];
+
+	if (!LOAD(load->seen_ns))
+		return;
+	sl_text_printf(text, "%s{%s} ", wanted->field.name, labels);
+	sl_text_append_scaled(text, field_of(load, &wanted->field), wanted->digits);
+	sl_text_append_char(text, '\n');
+}
+
+static void write_beacon_age(const struct sl_node_state *node, const char *labels, const void *arg,
+			     struct sl_text *text)
+{
+	const struct sl_kernel_plane *plane = arg;
+	uint64_t seen_ns = LOAD(plane->loads[node - plane->nodes].seen_ns);
+	uint64_t now_ns = sl_clock_ns();
+
+	if (!seen_ns)
+		return;
+	sl_text_printf(text, "sluice_node_beacon_age_seconds{%s} ", labels);
+	sl_text_append_scaled(text, now_ns > seen_ns ? (now_ns - seen_ns) / SL_NS_PER_MS : 0, 3);
+	sl_text_append_char(text, '\n');
+}
+
+static void write_measured(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	const struct sl_kernel_plane *plane = source->plane;
+	size_t i;
+
+	for (i = 0; plane->latencies && i < sizeof(latency_families) / sizeof(*latency_families);
+	     i++) {
+		struct latency_family wanted = latency_families[i];
+
+		wanted.plane = plane;
+		family(text, wanted.name, "histogram", wanted.help);
+		each_node(source, text, write_latency, &wanted);
+	}
+	if (!plane->loads)
+		return;
+	for (i = 0; i < sizeof(load_fields) / sizeof(load_fields[0]); i++) {
+		struct load_field wanted = load_fields[i];
+
+		wanted.plane = plane;
+		family(text, wanted.field.name, wanted.field.type, wanted.field.help);
+		each_node(source, text, write_load, &wanted);
+	}
+	family(text, "sluice_node_beacon_age_seconds", "gauge",
+	       "Since the node's last beacon was taken in.");
+	each_node(source, text, write_beacon_age, plane);
+}
+
 static void write_nodes(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	size_t f;
@@ -489,5 +623,6 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 		      offsetof(struct sl_stats, stream_endings), text);
 	write_pools(source, text);
 	write_nodes(source, text);
+	write_measured(source, text);
 	write_kernel(source, text);
 }
