@@ -3,8 +3,8 @@
  * balance.h - one node for one new flow.
  *
  *   1. two candidates from the Maglev table; the less loaded is asked first (power of two choices,
- *      Mitzenmacher 2001): node.h's load, by weight; equal: the faster one. A node in slow start is
- *      asked first only with the probability of its capacity.
+ *      Mitzenmacher 2001): node.h's load, by weight; equal: the one that is twice as fast, if any.
+ *      A node in slow start is asked first only with the probability of its capacity.
  *   2. the load bound and the breaker of each are asked; a refusal is counted. The bound
  *      (pool.load_bound_percent): no node takes a new flow while its load is above that share of
  *      the pool's mean, by weight ("consistent hashing with bounded loads", Mirrokni et al. 2018).
@@ -28,6 +28,7 @@
 #define SL_SECOND_TRIES_MAX 4 /* entries looked at for a second candidate unlike the first */
 #define SL_AVERAGE_TRUST_NS (5000ull * SL_NS_PER_MS) /* averages of a silent node are old news */
 #define SL_SECOND_STRIDE    0x9e3779b9u
+#define SL_SLOWER_TIMES	    2 /* nodes that differ by less share evenly */
 #define SL_BOUND_MIN	    8u
 #define SL_SPILLS_MAX	    2 /* pools asked for one flow, the first included */
 
@@ -60,7 +61,7 @@ static __always_inline bool lighter(__u32 slot_a, const struct sl_node_state *a,
 
 	if (load_a != load_b)
 		return load_a < load_b;
-	return slowness_us(a, now_ns) < slowness_us(b, now_ns);
+	return slowness_us(a, now_ns) * SL_SLOWER_TIMES < slowness_us(b, now_ns);
 }
 
 /* Does a node in slow start step back this time? */

@@ -400,11 +400,15 @@ static void balances(struct sl_rig *rig)
 		     FLOWS);
 	sl_rig_reset(rig);
 	rig->nodes[A].first_byte_us = 1000;
-	rig->nodes[B].first_byte_us = 900;
+	rig->nodes[B].first_byte_us = 450;
 	rig->nodes[A].last_byte_ns = rig->nodes[B].last_byte_ns = sl_rig_now_ns();
 	share = share_of(rig, A, 5000);
 	sl_rig_check(rig, share < FLOWS / 10, "equal load: the faster node", "%d of %d", share,
 		     FLOWS);
+	rig->nodes[B].first_byte_us = 600;
+	share = share_of(rig, A, 5250);
+	sl_rig_check(rig, share > FLOWS / 5 && share < FLOWS * 4 / 5,
+		     "equal load, less than twice as fast: both", "%d of %d", share, FLOWS);
 	rig->nodes[A].last_byte_ns -= 6000000000ull;
 	share = share_of(rig, A, 5500);
 	sl_rig_check(rig, share > FLOWS * 9 / 10, "old averages are not held against a node",

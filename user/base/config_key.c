@@ -121,7 +121,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Where `sluice up` attaches: the devices towards the clients and towards the nodes."},
 	{SL_CONFIG_KERNEL, SL_CONFIG_PATH, "pin_dir", ROOT(pin_dir), SL_PIN_DIR, 0, PATH_LEN_MAX,
 	 NULL, false, "an absolute path on a bpffs", "Where maps and links are pinned."},
-	{SL_CONFIG_KERNEL, SL_CONFIG_PORTS, "nat_ports", ROOT(nat_port_min), "61000-65535", 1024,
+	{SL_CONFIG_KERNEL, SL_CONFIG_PORTS, "nat_ports", ROOT(nat_port_min), "10240-32767", 1024,
 	 65535, NULL, false, "FIRST-LAST, within 1024 to 65535, at least 256 ports",
 	 "Source ports towards the nodes, for each node apart. They must lie outside "
 	 "net.ipv4.ip_local_port_range (32768-60999 by default), else the host's own connections "

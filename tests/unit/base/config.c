@@ -169,8 +169,8 @@ static void defaults_fill_in(void **state)
 	assert_int_equal(config->send_timeout_ms, 30000);
 	assert_int_equal(config->upstream_idle_ms, 30000);
 	assert_string_equal(config->pin_dir, SL_PIN_DIR);
-	assert_int_equal(config->nat_port_min, 61000);
-	assert_int_equal(config->nat_port_max, 65535);
+	assert_int_equal(config->nat_port_min, 10240);
+	assert_int_equal(config->nat_port_max, 32767);
 	assert_int_equal(config->flows_max, SL_FLOWS_MAX_DEFAULT);
 	assert_true(config->seed == 0);
 	sl_config_close(&config);
