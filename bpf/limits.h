@@ -19,8 +19,8 @@
 #define SL_SERVICES_MAX	     512u
 #define SL_FLOWS_MAX_DEFAULT 262144u /* flows in the table; `sluice up` may resize */
 #define SL_FLOWS_MAX	     16777216u
-/* Sets of eight for this many flows at a load of three quarters. */
-#define SL_FLOW_SETS(flows)  ((flows) / 6u + 1u)
+/* Sets of eight for this many flows: at five of eight hardly any flow finds both its sets full. */
+#define SL_FLOW_SETS(flows)  ((flows) / 5u + 1u)
 #define SL_CONNS_MAX_DEFAULT 65536u /* connections of the local stack to nodes */
 #define SL_HOPS_MAX	     256u   /* next hops kept; a number is one byte */
 #define SL_SYNS_MAX	     16384u /* SYNs kept for a retry at the same time */

@@ -5,7 +5,8 @@
  * `flows` is an array of sets of eight ways (abi.h). A flow lives in one of two sets, by two parts
  * of its hash: the first while that has room, else the second; way 0 of the first then carries the
  * overflow bit for good, so that a look for what is not there reads one line in most cases. At
- * three quarters full about 1 flow in 30 lives in its second set, and none is pushed out.
+ * its stated size (five ways of eight) about 1 flow in 8 lives in its second set, and about 1 in 500
+ * finds both full.
  *
  *   way       -> claimed     sl_way_claim(): compare-and-swap to OPENING without a tag
  *   claimed   -> a flow      sl_table_publish(): the tag, after the row was written

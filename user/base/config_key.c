@@ -128,7 +128,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "collide with them."},
 	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "flows", ROOT(flows_max), "262144", 1024, SL_FLOWS_MAX,
 	 NULL, false, NULL,
-	 "Flows of the fast lane that are known at the same time; each takes about 117 bytes of "
+	 "Flows of the fast lane that are known at the same time; each takes about 141 bytes of "
 	 "kernel memory. Where there is no room, the flow that was silent for longest gives way. "
 	 "Counts when the maps are made: `sluice down`, then `sluice up`."},
 	{SL_CONFIG_KERNEL, SL_CONFIG_U32, "conns", ROOT(conns_max), "65536", 1024, SL_FLOWS_MAX,
