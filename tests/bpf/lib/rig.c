@@ -336,20 +336,33 @@ void sl_rig_node(struct sl_rig *rig, uint32_t slot, uint32_t pool, const char *a
 		die("endpoints");
 }
 
-void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+/* Its memory is written in place once it is there: replacing a map within a map waits for RCU. */
+static int table_fd(struct sl_rig *rig, uint32_t pool)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", 4, 4, SL_RIG_MAGLEV_SIZE, &options);
 
-	if (fd < 0)
-		die("inner map");
-	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++) {
-		if (bpf_map_update_elem(fd, &i, &slots[i % count], BPF_ANY))
-			die("inner map");
-	}
-	if (bpf_map_update_elem(rig->maglev_fd, &pool, &fd, BPF_ANY))
+	if (pool >= SL_RIG_POOLS_MAX)
+		die("a pool that sl_rig_reset() would not clear");
+	if (rig->table_fds[pool])
+		return rig->table_fds[pool];
+	rig->table_fds[pool] =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", 4, 4, SL_RIG_MAGLEV_SIZE, &options);
+	if (rig->table_fds[pool] < 0 ||
+	    bpf_map_update_elem(rig->maglev_fd, &pool, &rig->table_fds[pool], BPF_ANY))
 		die("maglev");
-	close(fd);
+	return rig->table_fds[pool];
+}
+
+void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+{
+	uint32_t keys[SL_RIG_MAGLEV_SIZE], values[SL_RIG_MAGLEV_SIZE], size = SL_RIG_MAGLEV_SIZE;
+
+	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++) {
+		keys[i] = i;
+		values[i] = slots[i % count];
+	}
+	if (bpf_map_update_batch(table_fd(rig, pool), keys, values, &size, NULL))
+		die("inner map");
 	rig->pools[pool].present = 1;
 	rig->pools[pool].node_count = count;
 	rig->pools[pool].maglev_size = SL_RIG_MAGLEV_SIZE;
@@ -366,7 +379,8 @@ void sl_rig_reset(struct sl_rig *rig)
 	memset(rig->loads, 0, SL_RIG_NODES_MAX * sizeof(*rig->loads));
 	memset(rig->latencies, 0, SL_RIG_NODES_MAX * sizeof(*rig->latencies));
 	memset(rig->settings, 0, sizeof(*rig->settings));
-	map_clear(rig->conns_fd);
+	if (sl_rig_counted_since_reset(rig, SL_COUNTER_CONN_OBSERVED))
+		map_clear(rig->conns_fd);
 	map_clear(rig->endpoints_fd);
 	memset(rig->nodes, 0, SL_RIG_NODES_MAX * sizeof(*rig->nodes));
 	memset(rig->pools, 0, SL_RIG_POOLS_MAX * sizeof(*rig->pools));
@@ -426,6 +440,7 @@ enum sl_rig_verdict sl_rig_run(struct sl_rig *rig, enum sl_rig_hook hook, const 
 	int verdict =
 		hook == SL_RIG_TC ? sl_rig_tc(rig, in, ret_out) : sl_rig_xdp(rig, in, ret_out);
 
+	rig->last_verdict = verdict;
 	if (hook == SL_RIG_TC)
 		return verdict == TC_ACT_UNSPEC	    ? SL_RIG_PASS
 		       : verdict == TC_ACT_SHOT	    ? SL_RIG_DROP
@@ -537,20 +552,24 @@ const char *sl_rig_counter_name(enum sl_counter id)
 
 static int event_take(void *context, void *data, size_t size)
 {
-	if (context && size == sizeof(struct sl_event))
-		memcpy(context, data, size);
+	struct sl_rig *rig = context;
+
+	if (size == sizeof(rig->last_event))
+		memcpy(&rig->last_event, data, size);
 	return 0;
 }
 
 uint32_t sl_rig_events(struct sl_rig *rig, struct sl_event *ret_last)
 {
-	struct ring_buffer *ring = ring_buffer__new(rig->events_fd, event_take, ret_last, NULL);
 	int count;
 
-	if (!ring)
+	if (!rig->event_ring)
+		rig->event_ring = ring_buffer__new(rig->events_fd, event_take, rig, NULL);
+	if (!rig->event_ring)
 		die("events");
-	count = ring_buffer__consume(ring);
-	ring_buffer__free(ring);
+	count = ring_buffer__consume(rig->event_ring);
+	if (count > 0 && ret_last)
+		*ret_last = rig->last_event;
 	return count < 0 ? 0 : (uint32_t)count;
 }
 

@@ -78,7 +78,11 @@ struct sl_rig {
 	struct sl_rig_way one_arm;
 	struct sl_rig_way other;
 	struct sl_rig_way vlan;
+	int table_fds[SL_RIG_POOLS_MAX]; /* inner maps of `maglev`; 0: none yet */
+	struct ring_buffer *event_ring;	 /* opened when it is needed first */
+	struct sl_event last_event;
 	uint32_t cpu_count;
+	int last_verdict; /* of the hook, as sl_rig_run() saw it */
 	unsigned int failed;
 	unsigned int passed;
 };

@@ -82,7 +82,8 @@ enum sl_rig_verdict sl_talk_client(struct sl_rig *rig, struct sl_talk *talk, uin
 
 	sl_frame_build(&in, &spec);
 	verdict = sl_rig_run(rig, talk->hook, &in, &out);
-	if (verdict != SL_RIG_FORWARD) {
+	/* Passed with another length: handed to TC with a mark, to be sent there. */
+	if (verdict != SL_RIG_FORWARD && (verdict != SL_RIG_PASS || out.len == in.len)) {
 		talk->slot = 0;
 		return verdict;
 	}
