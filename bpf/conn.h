@@ -266,6 +266,9 @@ static __always_inline bool sl_conn_sent(struct sl_conn *conn, const struct sl_s
 	if (node && segment->payload_len)
 		sl_node_sent(node, segment->payload_len, now_ns);
 	if (segment->flags & SL_TCPF_FIN) {
+		/* What was awaited was the answer to the SYN, which is no byte. */
+		if (conn->state == SL_TCP_SYN_SENT)
+			conn->begun = 0;
 		/* One way the node's FIN is not seen: after ours there is nothing but the end. */
 		if (conn->state == SL_TCP_FIN_NODE)
 			conn->state = SL_TCP_CLOSED;
