@@ -14,7 +14,13 @@ lanes() { # HOOK: how many devices the status shows with the fast lane there
 }
 all_lanes() { "$sluice" status --json | grep -c '"mode": "\(xdp_native\|xdp_generic\|tcx_lane\|cls_lane\)"'; }
 
-for mode in "native auto" "generic auto" "tc auto" "native clsact" "generic clsact" "tc clsact"; do
+modes=("native auto" "generic auto" "tc auto" "native clsact" "generic clsact" "tc clsact")
+changes=(tc native generic tc generic native auto)
+if [[ -n ${VMTEST_GUEST:-} ]]; then # where loading is slow: what differs between kernels
+	modes=("native clsact" "generic auto" "tc auto" "tc clsact")
+	changes=(tc generic native)
+fi
+for mode in "${modes[@]}"; do
 	read -r hook tc <<<"$mode"
 	up --tc "$tc" || finish
 	expect "$mode: up says so" "$(grep -c ": ${said[$hook]} (as asked for)" "$work/up.log")" == 3
@@ -28,10 +34,11 @@ done
 
 # from each hook to each other, under load and with connections held
 for tc in auto clsact; do
+	[[ $tc == auto ]] || changes=(tc native)
 	hook=native
 	up --tc "$tc" || finish
 	hold 10
-	for hook in tc native generic tc generic native auto; do
+	for hook in "${changes[@]}"; do
 		ns client "$connect" ask "$vip" 600 8 >"$work/tally" &
 		load=$!
 		up --replace --tc "$tc" || finish
