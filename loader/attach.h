@@ -14,6 +14,11 @@
  * when that leaves the tags in the frames. Beside XDP there is an observer at TC ingress, and at TC
  * egress there always is one.
  *
+ * Beside someone else's XDP program the lane runs at TC, also beside libxdp's dispatcher: that loads
+ * its programs as extensions, alone. Debian 12's libxdp 1.3.1 leaves the steps of our tail calls out
+ * and fails (EBADF, on 6.1); kernels from 6.12 on refuse extensions that change packets under its
+ * dispatcher (EINVAL); and some kernels take no extensions at all (EPERM, locked down).
+ *
  * Each change of a device's program is one atomic step. A change of the hook puts the new hook in
  * place before the old one goes; a packet that both see is forwarded by the first.
  */

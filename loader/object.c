@@ -2,6 +2,7 @@
 #include "loader/object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -289,15 +290,28 @@ static int share_maps(const struct sl_object *object, struct bpf_object *part)
 /* ---- programs ------------------------------------------------------------------------------ */
 
 /*
+ * Whether XDP programs may take frames of several buffers, which jumbo frames need: only where the
+ * kernel redirects them too (Linux 6.3, which brought this enum along). On an older one a driver
+ * would attach the program at MTU 9000 and the kernel drop what it redirects; without the flag the
+ * driver refuses such an MTU. No kernel from 6.1 on and no driver refuses a program for the flag.
+ */
+static bool redirects_frags(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	bool known = kernel && btf__find_by_name_kind(kernel, "netdev_xdp_act", BTF_KIND_ENUM) > 0;
+
+	btf__free(kernel);
+	return known;
+}
+
+/*
  * Leaves out the programs of other parts, and their arrays of tail calls: made a plain array, for
  * libbpf would fill an array of programs with those that are not loaded.
- *
- * XDP programs take packets of several buffers (jumbo frames), wherever the driver has them. No
- * kernel from 6.1 on and no driver refuses a program for that; they refuse large MTUs without it.
  */
 static int narrow(struct bpf_object *part, enum sl_object_part which, enum sl_role role)
 {
 	const char *calls = part_steps[which].calls;
+	uint32_t frags = which == SL_OBJECT_XDP && redirects_frags() ? BPF_F_XDP_HAS_FRAGS : 0;
 	struct bpf_program *program;
 	struct bpf_map *map;
 	int error = 0;
@@ -309,8 +323,8 @@ static int narrow(struct bpf_object *part, enum sl_object_part which, enum sl_ro
 		if (!error)
 			error = bpf_program__set_autoload(program, wanted);
 		if (!error && wanted && bpf_program__type(program) == BPF_PROG_TYPE_XDP)
-			error = bpf_program__set_flags(program, bpf_program__flags(program) |
-									BPF_F_XDP_HAS_FRAGS);
+			error = bpf_program__set_flags(program,
+						       bpf_program__flags(program) | frags);
 	}
 	bpf_object__for_each_map(map, part)
 	{

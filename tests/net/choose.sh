@@ -44,6 +44,13 @@ plain_devices() {
 	expect "also native XDP" "$(said n1)" == "native XDP (as it was; program replaced)"
 	down
 
+	sed 's/^kernel:/kernel:\n  hook: generic/' "$config" >"$work/hook.yaml"
+	ns sluice "$sluice" up "$work/hook.yaml" >"$work/up.log" 2>&1
+	expect "kernel.hook of the configuration" "$? $(said n1)" == "0 generic XDP (as asked for)"
+	ns sluice "$sluice" up "$work/hook.yaml" --replace --hook auto >"$work/up.log" 2>&1
+	expect "--hook comes before it" "$? $(said n1)" == "0 generic XDP (as it was; program replaced)"
+	down
+
 	choose_alone lo
 	expect "no native XDP: TC rather than generic" \
 		"$(said lo)" == "TC (driver of this device has no native XDP)"

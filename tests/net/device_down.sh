@@ -7,6 +7,7 @@
 setup 2
 write_config 2
 
+both_answer() { ask 50 4; (($(tally n1) > 0 && $(tally n2) > 0)); }
 attachments() { "$sluice" status --json | grep -c '"mode": .*"alive": true'; }
 # Asks every held connection while the device is down for a second: their packets are lost and sent
 # again, as TCP does.
@@ -36,7 +37,7 @@ for hook in native tc; do
 	done
 	ask 200 4
 	expect "$hook: new connections are served" "$(tally failed)" == 0
-	expect "$hook: by both nodes" "$(($(tally n1) > 0 && $(tally n2) > 0))" == 1
+	expect_soon "$hook: by both nodes, once the slow start is over" 40 both_answer
 	ns sluice ip link set dev n1 down
 	up --replace || finish
 	ns sluice ip link set dev n1 up

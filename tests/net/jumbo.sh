@@ -4,7 +4,8 @@
 #
 #   client --- sluice --- node1, node2       every device with MTU 9000; a bulk server on port 8000
 #
-# At such an MTU a driver attaches native XDP only when the program takes frames of several buffers.
+# At such an MTU a driver attaches native XDP only when the program takes frames of several buffers,
+# and the kernel redirects those from Linux 6.3 on: before it, native XDP is refused.
 . "$(dirname "$0")/lib.sh"
 bulk=$build/net/bulk
 [[ -x $bulk ]] || { not_ok needs "$bulk (make nettools)"; exit 1; }
@@ -23,7 +24,14 @@ write_config 2
 
 bytes=$((24 * 1024 * 1024))
 [[ -z ${VMTEST_GUEST:-} ]] || bytes=$((2 * 1024 * 1024))
-for hook in native tc; do
+hooks="native tc"
+if [[ $(printf '%s\n' 6.3 "$(uname -r)" | sort -V | head -n 1) != 6.3 ]]; then
+	hooks=tc
+	ns sluice "$sluice" up "$config" --hook native >"$work/log" 2>&1
+	expect "native XDP would drop such frames on this kernel and is refused" \
+		"$? $(grep -c 'driver veth refused native XDP at MTU 9000' "$work/log")" == "1 1"
+fi
+for hook in $hooks; do
 	up || finish
 	expect "$hook: attached at MTU 9000" "$(grep -c "(as asked for)" "$work/up.log")" == 3
 	for turn in 1 2 3; do

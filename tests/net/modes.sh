@@ -55,6 +55,20 @@ for tc in auto clsact; do
 	expect "$tc: down finds all of it" "$(ns sluice bpftool net show | grep -c sluice_)" == 0
 done
 
+# XDP towards the client, TC towards the nodes, and the other way round
+for first in "c" "n1 n2"; do
+	# shellcheck disable=SC2046  # a list of options
+	hook=native up $(printf -- '--device %s ' $first) || finish
+	hook=auto up --replace || finish
+	expect "native on $first, TC elsewhere" "$(lanes native) $(lanes tc)" == \
+		"$(wc -w <<<"$first") $((3 - $(wc -w <<<"$first")))"
+	ask 200 8
+	expect "native on $first: no connection fails" "$(tally failed)" == 0
+	expect "native on $first: both nodes are used" "$(($(tally n1) > 0 && $(tally n2) > 0))" == 1
+	expect "native on $first: all by the fast lane" "$(counter flow_opened)" == 200
+	down
+done
+
 ns sluice "$sluice" up "$config" --device nosuch0 >"$work/log" 2>&1
 expect "a device that is not there is named" "$? $(grep -c 'nosuch0' "$work/log")" == "1 1"
 ns sluice "$sluice" up "$config" --hook sideways >"$work/log" 2>&1
