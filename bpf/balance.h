@@ -344,7 +344,7 @@ __attribute__((noinline)) int sl_balance_keep(__u64 hash, __u32 pool_slot, __u32
 		return 0;
 	__builtin_memset(&room->choice, 0, sizeof(room->choice));
 	room->choice.hash = hash;
-	room->choice.now_ns = bpf_ktime_get_ns();
+	room->choice.now_ns = sl_now();
 	room->choice.pool = pool_slot;
 	room->choice.verdict_a = SL_TRACE_NOT_ASKED;
 	room->choice.verdict_b = SL_TRACE_NOT_ASKED;

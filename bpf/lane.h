@@ -322,8 +322,10 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
 		if (service->lane != SL_LANE_FAST)
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
-		if (service->flags & SL_SERVICE_QUIC)
+		if (service->flags & SL_SERVICE_QUIC) {
+			sl_now_set(room);
 			return hand_on(ctx, tc, SL_STEP_QUIC, packet, hash, 0, false, row);
+		}
 	}
 	sl_now_set(room);
 	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))

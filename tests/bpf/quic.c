@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "tests/bpf/lib/talk.h"
 
 #define ROTATION 5u
@@ -309,6 +310,25 @@ static void test_migration(struct bench *bench)
 		     (unsigned long long)sl_rig_counted(&bench->rig, SL_COUNTER_QUIC_ROUTED));
 }
 
+/* The flow begins when its datagram came, not when the packet before it did. */
+static void test_clock(struct bench *bench)
+{
+	struct sl_talk talk = talk_of(bench, 5000);
+	uint32_t index, age_ms = UINT32_MAX;
+
+	begin(bench);
+	usleep(1500000);
+	send_header(bench, &talk, &short_header, ROTATION, ID_NONE, PAYLOAD);
+	index = sl_talk_index(&bench->rig, &talk);
+	if (index != UINT32_MAX)
+		age_ms = (uint32_t)(sl_rig_now_ns() >> SL_WAY_STAMP_SHIFT) -
+			 (uint32_t)(bench->rig.flows[index / SL_FLOW_WAYS]
+					    .way[index % SL_FLOW_WAYS] >>
+				    32);
+	sl_rig_check(&bench->rig, age_ms < 1000, named(bench, "the flow is as old as its datagram"),
+		     "%u ms", age_ms);
+}
+
 static void test_all(struct bench *bench)
 {
 	learn_table(bench);
@@ -336,6 +356,7 @@ int main(void)
 	for (bench.hook = SL_RIG_XDP; bench.hook < SL_RIG_HOOKS; bench.hook++) {
 		bench.ip_v6 = false;
 		test_all(&bench);
+		test_clock(&bench);
 		bench.ip_v6 = true;
 		test_all(&bench);
 	}
