@@ -231,8 +231,8 @@ static __always_inline enum sl_parse parse_ip4(void *ctx, bool tc, struct sl_cur
 		return SL_PARSE_OPTIONS;
 	if (ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP) {
 		total = bpf_ntohs(ip->tot_len);
-		/* 0: the kernel joined segments beyond 64 KiB */
-		if (tc && !total)
+		/* 0: the kernel joined segments beyond 64 KiB; of any other packet it is a lie */
+		if (!total && sl_hook_joined(ctx, tc))
 			total = ((struct __sk_buff *)ctx)->len - packet->l3_at;
 		return parse_ports(ctx, tc, cursor, packet, sizeof(*ip), total);
 	}
@@ -260,7 +260,7 @@ static __always_inline enum sl_parse parse_ip6(void *ctx, bool tc, struct sl_cur
 	sl_addr_from_ip6(&packet->key->dst, &ip->daddr);
 	if (ip->nexthdr == IPPROTO_TCP || ip->nexthdr == IPPROTO_UDP) {
 		total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-		if (tc && !ip->payload_len)
+		if (!ip->payload_len && sl_hook_joined(ctx, tc))
 			total = ((struct __sk_buff *)ctx)->len - packet->l3_at;
 		return parse_ports(ctx, tc, cursor, packet, sizeof(*ip), total);
 	}

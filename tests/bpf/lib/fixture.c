@@ -157,6 +157,7 @@ static struct sl_frame_spec input_spec(const struct sl_rig *rig, const struct sl
 		memcpy(spec.dmac, odd->dmac, sizeof(spec.dmac));
 	spec.hops = odd->hops;
 	spec.pad_len = odd->pad_len;
+	spec.payload_word = odd->payload_word;
 	spec.fragment = odd->fragment;
 	spec.option_len = odd->option_len;
 	spec.tcp_option_len = odd->tcp_option_len;

@@ -138,6 +138,8 @@ static void build_payload(uint8_t *out, const struct sl_frame_spec *spec)
 {
 	for (size_t i = 0; i < spec->payload_len; i++)
 		out[i] = (uint8_t)('a' + i % 26);
+	if (spec->payload_word && spec->payload_len >= 2)
+		put16(out, spec->payload_word);
 }
 
 static size_t build_udp(uint8_t *out, const struct sl_frame_spec *spec)

@@ -32,8 +32,9 @@ struct sl_frame_spec {
 	uint8_t hops;	  /* 0: SL_FRAME_HOPS */
 	uint16_t vlan[2]; /* outer first; 0: none. With two the outer is 802.1ad */
 	uint16_t payload_len;
-	uint16_t pad_len;   /* bytes behind the IP packet */
-	uint16_t fragment;  /* IPv4 flags and offset, or 1: an IPv6 fragment header */
+	uint16_t payload_word; /* first two bytes of the payload; 0: as the rest */
+	uint16_t pad_len;      /* bytes behind the IP packet */
+	uint16_t fragment;     /* IPv4 flags and offset, or 1: an IPv6 fragment header */
 	uint8_t option_len; /* IPv4 options, or an IPv6 hop-by-hop header; a multiple of 4 or 8 */
 	uint8_t protocol;   /* 0: TCP; another one replaces the number only */
 	bool udp;	    /* a UDP header, and its number */

@@ -423,8 +423,11 @@ static int tc_run(int fd, uint32_t ifindex, const struct sl_frame *in, struct sl
 		    .ctx_in = ifindex ? &context : NULL,
 		    .ctx_size_in = ifindex ? sizeof(context) : 0, .repeat = 1);
 
-	if (bpf_prog_test_run_opts(fd, &run))
+	if (bpf_prog_test_run_opts(fd, &run)) {
+		if (errno == EINVAL)
+			return SL_RIG_REFUSED;
 		die("test run of a TC program");
+	}
 	ret_out->len = run.data_size_out;
 	return (int)run.retval;
 }
@@ -442,7 +445,8 @@ enum sl_rig_verdict sl_rig_run(struct sl_rig *rig, enum sl_rig_hook hook, const 
 
 	rig->last_verdict = verdict;
 	if (hook == SL_RIG_TC)
-		return verdict == TC_ACT_UNSPEC	    ? SL_RIG_PASS
+		return verdict == SL_RIG_REFUSED    ? SL_RIG_NO_VERDICT
+		       : verdict == TC_ACT_UNSPEC   ? SL_RIG_PASS
 		       : verdict == TC_ACT_SHOT	    ? SL_RIG_DROP
 		       : verdict == TC_ACT_REDIRECT ? SL_RIG_FORWARD
 						    : SL_RIG_NO_VERDICT;

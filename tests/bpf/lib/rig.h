@@ -39,6 +39,8 @@
 
 enum sl_rig_hook { SL_RIG_XDP = 0, SL_RIG_TC, SL_RIG_HOOKS };
 
+#define SL_RIG_REFUSED (-1000) /* sl_rig_tc(), and last_verdict */
+
 /* What became of a packet, whichever the hook. */
 enum sl_rig_verdict {
 	SL_RIG_NO_VERDICT = 0, /* an exception: never right */
@@ -128,7 +130,10 @@ void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint
  */
 int sl_rig_xdp(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out);
 
-/* The same for sluice_tc_lane (TC_ACT_*). A frame of 14 bytes alone is refused by the kernel. */
+/*
+ * The same for sluice_tc_lane (TC_ACT_*), or SL_RIG_REFUSED: the kernel takes no test run of a frame
+ * without network header (6.18: without a whole one).
+ */
 int sl_rig_tc(struct sl_rig *rig, const struct sl_frame *in, struct sl_frame *ret_out);
 
 /* Either of the two. */
