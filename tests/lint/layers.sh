@@ -23,7 +23,7 @@ declare -A sees=(
 	[main]="base ops"
 	[loader]="base loader"
 )
-shared_bpf=" abi.h limits.h counters.def breaker.h hash.h "
+shared_bpf=" abi.h limits.h counters.def breaker.h hash.h siphash.h "
 
 # Libraries: header pattern -> the files or folders that may include it.
 libraries=(
