@@ -509,11 +509,13 @@ struct sl_source {
 
 struct sl_service_guard {
 	__u64 bucket;
-	__u64 pending; /* handshakes begun and not finished: second << 32 | count */
+	__u64 pending; /* handshakes begun and not finished: 2^30 ns << 32 | before << 31 | count;
+			  `before`: over the limit in the second before */
 	__u64 limited; /* new flows refused by rate, cumulative */
 	__u64 cookies; /* cookies sent, cumulative */
 	__u64 proven;  /* sources that answered one, cumulative */
-	__u64 pad[3];
+	__u64 guesses; /* RSTs that fitted no cookie, as `pending` */
+	__u64 pad[2];
 };
 SL_STATIC_ASSERT(sizeof(struct sl_service_guard) == 64, "sl_service_guard");
 
@@ -527,7 +529,11 @@ struct sl_beacon_key {
 
 #define SL_BEACON_MAGIC	  0x736c6263u /* "slbc" */
 #define SL_BEACON_VERSION 1u
-/* The payload of the UDP packet; all in network order. `tag` is SipHash-2-4 of all before it. */
+#define SL_BEACON_KV_MAX  1000u
+/*
+ * The payload of the UDP packet; all in network order. `tag` is SipHash-2-4 of all before it, with
+ * the source address in place of a zero `addr`.
+ */
 struct sl_beacon {
 	__be32 magic;
 	__u8 version;

@@ -69,6 +69,7 @@
 #define SL_CONN_ANSWERED     (1u << 4) /* a payload byte came back */
 #define SL_CONN_CONNECT_SLOW (1u << 5)
 #define SL_CONN_PROBE	     (1u << 6) /* is a half-open breaker's probe */
+#define SL_CONN_FINISHED     (1u << 7) /* the client has ended its handshake, see guard.h */
 
 enum sl_view {
 	SL_VIEW_LANE = 0,

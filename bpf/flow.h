@@ -356,18 +356,20 @@ static __always_inline bool sl_flow_may_retry(const struct sl_flow *flow, __u32 
 /*
  * A packet without a flow: which pool may begin one for it? `is_first` is 1 for a SYN or a
  * datagram, `bad` for a header that lies. Returns the pool's slot, or minus the counter of the
- * reason why the packet is passed or dropped.
+ * reason why the packet is passed or dropped; handover.service is the service, where there is one.
  */
 __attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_first, __u32 bad)
 {
+	struct sl_scratch *room = sl_scratch_row();
 	struct sl_service *service;
 	struct sl_pool_state *pool;
 
-	if (!key)
+	if (!key || !room)
 		return -SL_COUNTER_DROP_INTERNAL;
 	service = sl_service_of(key);
 	if (!service)
 		return -SL_COUNTER_PASS_NOT_SERVICE;
+	room->handover.service = service->index;
 	if (bad)
 		return -SL_COUNTER_DROP_MALFORMED;
 	if (service->lane != SL_LANE_FAST)

@@ -4,7 +4,8 @@
  *
  *   parse -> flow? -> (opened already) -> route -> rewrite -> observe -> send
  *              |no
- *              +-> step OPEN: service? -> guard -> choose -> open -> the same way
+ *              +-> step OPEN: guard -> choose -> open -> the same way
+ *                             smart lane: guard -> pass
  *
  * Costs of a packet of a known flow in mode nat, but for the route: towards the node one line of way
  * words, one of the flow, four of the node (shared by all its flows); from the node one line of its
@@ -18,6 +19,7 @@
 
 #include "bpf/flow.h"
 #include "bpf/forward.h"
+#include "bpf/guard.h"
 #include "bpf/hop.h"
 #include "bpf/steps.h"
 
@@ -78,6 +80,8 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 		over = sl_conn_sent(&flow->conn, &room->segment, gap_ms, now_ns,
 				    sl_flow_view(flow));
 		way_refresh(way, &flow->conn, now_ns);
+		if (sl_guard_ends(&flow->conn, &room->segment, sl_flow_view(flow)))
+			sl_guard_finish(index);
 	}
 	count_alive(&flow->conn, now_ns);
 	return over;
@@ -280,6 +284,9 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 	room->handover.seq = packet->tcp ? bpf_ntohl(packet->tcp->seq) : 0;
 	room->handover.is_syn = sl_packet_is_syn(packet);
 	room->handover.is_first = room->handover.is_syn || !packet->tcp;
+	room->handover.is_reset =
+		packet->tcp &&
+		(packet->flags & (SL_TCPF_RST | SL_TCPF_ACK | SL_TCPF_SYN)) == SL_TCPF_RST;
 	room->handover.ip_v6 = packet->ip_v6;
 	room->handover.fresh = 0;
 	room->handover.quic = 0;
@@ -320,7 +327,8 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 
 		if (!service)
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_NOT_SERVICE);
-		if (service->lane != SL_LANE_FAST)
+		/* OPEN asks the guard for both lanes. */
+		if (service->lane != SL_LANE_FAST && !sl_packet_is_syn(packet))
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
 		if (service->flags & SL_SERVICE_QUIC) {
 			sl_now_set(room);

@@ -125,6 +125,14 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_SOURCES_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_source);
+} sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SL_SERVICES_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
@@ -216,6 +224,7 @@ struct sl_choice {
 	__u32 bounded; /* a candidate was refused by the load bound alone */
 	__u32 ret_slot;
 	__u32 ret_ticket;
+	__u32 lost; /* slot of a node whose beacons have stopped; 0: none was met */
 	/* For the trace: the slots looked at first, what each said (as sl_trace.verdict_a), and how
 	 * the answer came about. */
 	__u32 candidate_a;
@@ -224,7 +233,6 @@ struct sl_choice {
 	__u8 verdict_b;
 	__u8 panic;
 	__u8 spilled;
-	__u32 pad;
 };
 
 /* What conn.h looks at in a packet. */
@@ -247,7 +255,11 @@ struct sl_handover {
 	__u8 is_syn;	 /* a SYN that may begin a flow */
 	__u8 is_first;	 /* that, or a datagram */
 	__u8 ip_v6;
-	__u8 fresh; /* SEND: the packet opened its flow, or was observed already */
+	__u8 fresh;    /* SEND: the packet opened its flow, or was observed already */
+	__u32 cookie;  /* COOKIE: what to acknowledge */
+	__u16 service; /* its sl_service.index */
+	__u8 is_reset; /* TCP with RST, without ACK and SYN */
+	__u8 pad;
 };
 
 /*
@@ -269,6 +281,7 @@ struct sl_scratch {
 	struct sl_breaker_change change;
 	struct sl_event event;
 	struct sl_trace trace;
+	struct sl_beacon beacon;
 };
 
 /* The next source port towards each node; each CPU has its own. Not pinned. */

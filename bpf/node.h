@@ -193,6 +193,35 @@ static __always_inline void sl_node_report_packed(__u32 slot, __u32 incarnation,
 /* ---- load ---------------------------------------------------------------------------------- */
 
 /*
+ * What the node's beacon adds to the load that is counted here; see beacon.h. A beacon that has
+ * become old says nothing; the first one to notice leaves the slot in room->choice.lost.
+ */
+static __always_inline __u64 load_with_beacon(const struct sl_node_state *node, __u32 slot,
+					      struct sl_node_load *beacon, __u64 load, __u64 now_ns)
+{
+	__u64 told, seen_ns = SL_LOAD(beacon->seen_ns);
+	struct sl_scratch *room;
+
+	if (!seen_ns)
+		return load;
+	/* Signed: another CPU may have written it after our clock was read. */
+	if ((__s64)(now_ns - seen_ns) >=
+	    (__s64)(SL_TUNABLE(node->pool, BEACON_STALE_MS) * SL_NS_PER_MS)) {
+		room = SL_LOAD(beacon->lost) ? NULL : sl_scratch_row();
+		if (room)
+			room->choice.lost = slot;
+		return load;
+	}
+	told = (__u64)SL_LOAD(beacon->running) + SL_LOAD(beacon->waiting);
+	if (told > load)
+		load = told;
+	if (SL_LOAD(beacon->health) > SL_HEALTH_READY ||
+	    SL_LOAD(beacon->kv_permille) >= SL_NODE_KV_FULL)
+		load += SL_NODE_LOAD_FULL;
+	return load;
+}
+
+/*
  * How much the node in `slot` has to do: the larger of what is counted here (waiting and living
  * flows) and what its beacon said, while that is fresh. A node that says it is busy, or whose KV
  * cache is nearly full, counts as SL_NODE_LOAD_FULL more. A function of its own: inlined, the branch
@@ -203,21 +232,32 @@ __attribute__((noinline)) __u32 sl_node_load(__u32 slot)
 	struct sl_node_load *beacon = bpf_map_lookup_elem(&loads, &slot);
 	struct sl_node_state *node = sl_node_at(slot);
 	__u64 now_ns = sl_now();
-	__u64 load, told, seen_ns;
+	__u64 load;
 
 	if (!node)
 		return 0;
 	load = SL_LOAD(node->waiting) + sl_epoch_sum(node->flow_epochs, now_ns);
-	seen_ns = beacon ? SL_LOAD(beacon->seen_ns) : 0;
-	if (seen_ns && now_ns - seen_ns < SL_TUNABLE(node->pool, BEACON_STALE_MS) * SL_NS_PER_MS) {
-		told = (__u64)SL_LOAD(beacon->running) + SL_LOAD(beacon->waiting);
-		if (told > load)
-			load = told;
-		if (SL_LOAD(beacon->health) > SL_HEALTH_READY ||
-		    SL_LOAD(beacon->kv_permille) >= SL_NODE_KV_FULL)
-			load += SL_NODE_LOAD_FULL;
-	}
+	if (beacon)
+		load = load_with_beacon(node, slot, beacon, load, now_ns);
 	return load < 0x7fffffff ? load : 0x7fffffff;
+}
+
+/*
+ * The beacons of the node in `slot` have stopped: a failure, once, until one arrives again. Reported
+ * with a ticket of the present generation: it says what is known now. Always returns 0.
+ */
+__attribute__((noinline)) int sl_node_beacon_lost(__u32 slot)
+{
+	struct sl_node_load *beacon = bpf_map_lookup_elem(&loads, &slot);
+	struct sl_node_state *node = sl_node_at(slot);
+
+	if (!beacon || !node || __sync_val_compare_and_swap(&beacon->lost, 0, 1) != 0)
+		return 0;
+	if (SL_TUNABLE(node->pool, BEACON_SIGNAL))
+		sl_node_report_packed(slot, node->incarnation,
+				      sl_breaker_ticket(sl_breaker_load(&node->breaker), 0),
+				      SL_OUTCOME_FAILURE << 8 | SL_SIGNAL_BEACON_LOST);
+	return 0;
 }
 
 /*

@@ -7,11 +7,15 @@
  *                         failed by repeats        SYN there
  *                         else                     forward it as it is
  *   SYN, datagram         of a fast service        guard -> choose -> open -> forward
+ *                         that must prove itself   step COOKIE
+ *                         of a smart service       guard -> pass
  *                         no node                  step REFUSE, or drop (pool.refuse)
  *   anything else         of a direct-return       to the first candidate, without an entry: the
  *                         service                  node role there gives it a second chance
  *                         of mode nat              drop
  *                         not for a service        pass
+ *                         a cookie that comes      drop: its source is proven (guard.h)
+ *                         back
  */
 #ifndef SL_BPF_OPEN_H
 #define SL_BPF_OPEN_H
@@ -38,17 +42,40 @@ static __always_inline int open_send(void *ctx, bool tc, struct sl_scratch *room
 	return sl_step(ctx, tc, SL_STEP_SEND, row);
 }
 
+/* May the packet open a flow? Returns 0, or the counter of the reason why not. */
+static __always_inline __u32 open_guard(const struct sl_handover *packet, int pool)
+{
+	if (!packet->is_first || (pool <= 0 && pool != -SL_COUNTER_PASS_SMART))
+		return 0;
+	return sl_guard_ask(pool > 0 ? pool : 0);
+}
+
+/* A node for a new flow. Returns 0: there is none. */
+static __always_inline int open_choose(struct sl_scratch *room, __u32 pool, __u32 exclude)
+{
+	int chosen;
+
+	room->choice.lost = 0;
+	chosen = sl_balance_choose(room->handover.hash, pool, room->handover.ip_v6, exclude);
+	if (room->choice.lost)
+		sl_node_beacon_lost(room->choice.lost);
+	return chosen;
+}
+
 static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 				    struct sl_counters *row)
 {
 	struct sl_handover *packet = &room->handover;
 	int pool = sl_flow_pool(&room->key, packet->is_first, 0);
+	__u32 refused = open_guard(packet, pool);
 	int opened;
 
-	if (pool <= 0)
-		return sl_unforwarded(tc, row, -pool);
+	if (refused == SL_COUNTER_DROP_COOKIE)
+		return sl_step(ctx, tc, SL_STEP_COOKIE, row);
+	if (refused || pool <= 0)
+		return sl_unforwarded(tc, row, refused ? refused : (__u32)-pool);
 	if (packet->quic ? !sl_balance_keep(packet->hash, pool, packet->quic)
-			 : !sl_balance_choose(packet->hash, pool, packet->ip_v6, 0))
+			 : !open_choose(room, pool, 0))
 		return open_refused(ctx, tc, room, pool, row);
 	opened = sl_flow_open(&room->key, packet->hash, packet->seq);
 	if (opened < 0)
@@ -104,9 +131,7 @@ static __always_inline int open_again(void *ctx, bool tc, struct sl_scratch *roo
 	__u32 pool = sl_open_repeated(index, room->handover.seq);
 	struct sl_flow *flow = pool ? sl_flow_at(index) : NULL;
 
-	if (flow &&
-	    sl_balance_choose(room->handover.hash, pool, room->handover.ip_v6, flow->conn.node) &&
-	    sl_flow_rebind(index)) {
+	if (flow && open_choose(room, pool, flow->conn.node) && sl_flow_rebind(index)) {
 		row->v[SL_COUNTER_RETRY_MOVED]++;
 		sl_trace(tc, SL_COUNTER_RETRY_MOVED, index + 1);
 	} else {
@@ -130,6 +155,8 @@ static __always_inline int sl_open(void *ctx, bool tc)
 		sl_flow_close(found - 1);
 	} else if (found) { /* a SYN with other flags: as any packet of the flow */
 		return sl_step(ctx, tc, SL_STEP_SEND, row);
+	} else if (room->handover.is_reset && sl_guard_prove()) {
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_COOKIE_BACK);
 	}
 	return open_new(ctx, tc, room, row);
 }

@@ -22,7 +22,7 @@
 #include "bpf/local.h"
 #include "bpf/open.h"
 #include "bpf/beacon.h"
-#include "bpf/guard.h"
+#include "bpf/cookie.h"
 #include "bpf/quic.h"
 #include "bpf/refuse.h"
 #include "bpf/retry.h"

@@ -98,5 +98,6 @@ extern const struct sl_command sl_command_tune;
 extern const struct sl_command sl_command_drain;
 extern const struct sl_command sl_command_undrain;
 extern const struct sl_command sl_command_breaker;
+extern const struct sl_command sl_command_guard;
 
 #endif
