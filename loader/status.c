@@ -5,6 +5,7 @@
 #include "bpf/breaker.h"
 #include "loader/record.h"
 #include "loader/say.h"
+#include "loader/status_beacon.h"
 #include "user/base/address.h"
 #include "user/base/clock.h"
 
@@ -372,8 +373,10 @@ static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 	say_cells(look, titles, SL_INK_DIM, text);
 	sl_text_append_string(text, sl_say_ink(stdout, SL_INK_PLAIN));
 	for (uint32_t slot = next_node(look->view, pool, 0); slot;
-	     slot = next_node(look->view, pool, slot))
+	     slot = next_node(look->view, pool, slot)) {
 		say_node(look, slot, text);
+		sl_status_beacon_text(look, slot, text);
+	}
 }
 
 static bool same_device(const struct sl_record *one, const struct sl_record *other)
@@ -528,6 +531,7 @@ static void put_node(const struct sl_status_look *look, uint32_t slot, struct sl
 	put_string(text, "address", sl_address_format(&node->endpoint, address));
 	put_breaker(node, look->now_ns, text);
 	put_bool(text, "draining", node->admin & SL_NODE_DRAINING);
+	sl_status_beacon_json(look, slot, text);
 	put_number(text, "weight", node->weight);
 	put_number(text, "flows", flows_in_flight(node));
 	put_number(text, "flows_opened", sl_breaker_load(&node->flows_opened));
