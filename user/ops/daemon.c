@@ -18,6 +18,7 @@
 #include "user/base/log.h"
 #include "user/base/text.h"
 #include "user/io/fiber.h"
+#include "user/ops/beacon.h"
 #include "user/ops/metrics.h"
 
 #define THREADS_MAX	 256u
@@ -53,6 +54,7 @@ struct daemon {
 	struct sl_loop *loop; /* control */
 	struct sl_timer event_timer;
 	struct sl_timer drain_timer;
+	struct sl_beacon_sender *beacons;
 	struct sl_listener admin;
 	bool admin_open;
 	bool draining;
@@ -287,6 +289,22 @@ static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 		       new->path);
 }
 
+/* Never a reason not to serve. */
+static void apply_beacons(struct daemon *daemon)
+{
+	const struct sl_config *config = daemon->routes->config;
+	int rc = daemon->beacons ? 0 : sl_beacon_sender_open(daemon->loop, &daemon->beacons);
+
+	if (!rc)
+		rc = sl_beacon_sender_apply(daemon->beacons, &config->beacon);
+	if (rc)
+		sl_log(SL_LOG_ERROR, "kernel.beacon: no beacons are sent: %s", strerror(-rc));
+	else if (config->beacon.send_count)
+		sl_log(SL_LOG_INFO, "beacons: nodes=%u balancers=%u every_ms=%u",
+		       config->beacon.node_count, config->beacon.send_count,
+		       config->beacon.every_ms);
+}
+
 static void reload(struct daemon *daemon)
 {
 	struct sl_routes *routes;
@@ -314,6 +332,7 @@ static void reload(struct daemon *daemon)
 	}
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
+	apply_beacons(daemon);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
 	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
@@ -563,14 +582,15 @@ static int first_load(struct daemon *daemon)
 	char *errors = NULL;
 	int rc = sl_config_read(daemon->config_path, &config, &errors);
 
-	if (!rc && !config->listen_count) {
+	/* A host that only sends beacons, or only takes tunnels apart, serves nobody. */
+	if (!rc && !config->listen_count && !config->beacon.send_count) {
 		fprintf(stderr,
 			"%s: error: listen: missing (expected an address, such as "
 			"0.0.0.0:8080)\n",
 			daemon->config_path);
 		rc = -EINVAL;
 	}
-	if (!rc && !config->route_count) {
+	if (!rc && config->listen_count && !config->route_count) {
 		fprintf(stderr, "%s: error: routes: missing (expected at least one)\n",
 			daemon->config_path);
 		rc = -EINVAL;
@@ -594,7 +614,7 @@ static int prepare_threads(struct daemon *daemon)
 
 	daemon->thread_count = daemon->routes->config->threads;
 	if (!daemon->thread_count)
-		daemon->thread_count = cpu_count();
+		daemon->thread_count = daemon->routes->config->listen_count ? cpu_count() : 1;
 	if (daemon->thread_count > THREADS_MAX)
 		daemon->thread_count = THREADS_MAX;
 	daemon->threads = calloc(daemon->thread_count, sizeof(*daemon->threads));
@@ -642,6 +662,7 @@ static int start(struct daemon *daemon)
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
 	if (daemon->plane->bpf)
 		sl_timer_set(daemon->loop, &daemon->event_timer, EVENT_POLL_MS);
+	apply_beacons(daemon);
 	return 0;
 }
 
@@ -716,6 +737,7 @@ int sl_daemon_run(const char *config_path)
 	       daemon.routes->route_count);
 	serve(&daemon);
 	stop(&daemon);
+	sl_beacon_sender_close(&daemon.beacons);
 	if (daemon.admin_open)
 		unlink(daemon.routes->config->admin_socket);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Metrics pages of inference servers: what is read from them, however they are cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/ops/scrape.h"
+
+struct page {
+	const char *description;
+	const char *text;
+	bool known;
+	struct sl_scrape_load load;
+};
+
+static const struct page pages[] = {
+	{"empty", "", false, {0, 0, 0}},
+	{"vLLM",
+	 "# HELP vllm:num_requests_running Number of requests in model execution batches.\n"
+	 "# TYPE vllm:num_requests_running gauge\n"
+	 "vllm:num_requests_running{engine=\"0\",model_name=\"org/model\"} 7.0\n"
+	 "# TYPE vllm:num_requests_waiting gauge\n"
+	 "vllm:num_requests_waiting{engine=\"0\",model_name=\"org/model\"} 12.0\n"
+	 "vllm:kv_cache_usage_perc{engine=\"0\",model_name=\"org/model\"} 0.8275\n",
+	 true,
+	 {7, 12, 828}},
+	{"vLLM with several engines",
+	 "vllm:num_requests_running{engine=\"0\"} 7.0\n"
+	 "vllm:num_requests_running{engine=\"1\"} 5.0\n"
+	 "vllm:num_requests_waiting{engine=\"0\"} 0.0\n"
+	 "vllm:num_requests_waiting{engine=\"1\"} 3.0\n"
+	 "vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\n"
+	 "vllm:kv_cache_usage_perc{engine=\"1\"} 0.125\n",
+	 true,
+	 {12, 3, 250}},
+	{"older vLLM", "vllm:gpu_cache_usage_perc 0.5\n", true, {0, 0, 500}},
+	{"SGLang",
+	 "sglang:num_running_reqs{name=\"m\"} 4\nsglang:num_queue_reqs{name=\"m\"} 1\n"
+	 "sglang:token_usage{name=\"m\"} 0.28\n",
+	 true,
+	 {4, 1, 280}},
+	{"TGI", "tgi_batch_current_size 3\ntgi_queue_size 9\n", true, {3, 9, 0}},
+	{"llama.cpp",
+	 "llamacpp:requests_processing 2\nllamacpp:requests_deferred 6\n"
+	 "llamacpp:kv_cache_usage_ratio 0.1\n",
+	 true,
+	 {2, 6, 100}},
+	{"TensorRT-LLM",
+	 "trtllm_num_requests_running{engine_type=\"trt\"} 3.0\ntrtllm_num_requests_waiting 2\n"
+	 "trtllm_kv_cache_utilization 0.62\n",
+	 true,
+	 {3, 2, 620}},
+	{"names that only begin like one",
+	 "tgi_queue_size_total 9\ntgi_queue 3\n",
+	 false,
+	 {0, 0, 0}},
+	{"no line end at the end", "tgi_queue_size 9", true, {0, 9, 0}},
+	{"CRLF, blanks, a timestamp",
+	 "  tgi_queue_size\t 9 1700000000000\r\ntgi_batch_current_size 1\r\n",
+	 true,
+	 {1, 9, 0}},
+	{"exponents", "tgi_queue_size 1.5e+01\n", true, {0, 15, 0}},
+	{"labels with braces, quotes and blanks",
+	 "vllm:num_requests_running{model_name=\"a } b \\\" } c\\\\\",x=\"{\"} 4\n",
+	 true,
+	 {4, 0, 0}},
+	{"labels that do not end",
+	 "vllm:num_requests_running{model_name=\"a} 4\n",
+	 false,
+	 {0, 0, 0}},
+	{"not a number", "tgi_queue_size NaN\ntgi_batch_current_size x\n", false, {0, 0, 0}},
+	{"negative", "tgi_queue_size -4\n", false, {0, 0, 0}},
+	{"more than there can be",
+	 "tgi_queue_size +Inf\nvllm:kv_cache_usage_perc 97\n",
+	 true,
+	 {0, UINT32_MAX, 1000}},
+	{"no value", "tgi_queue_size\ntgi_queue_size{a=\"b\"}\n", false, {0, 0, 0}},
+	{"comments", "#tgi_queue_size 9\n# tgi_queue_size 9\n\n\n", false, {0, 0, 0}},
+};
+
+/* Fed in pieces of `size` bytes, each at the end of memory that may be read. */
+static void feed(struct sl_scrape *scrape, const char *text, size_t size)
+{
+	size_t len = strlen(text);
+
+	for (size_t at = 0; at < len; at += size) {
+		size_t part = len - at < size ? len - at : size;
+		char *copy = malloc(part);
+
+		assert_non_null(copy);
+		memcpy(copy, text + at, part);
+		sl_scrape_feed(scrape, copy, part);
+		free(copy);
+	}
+}
+
+static void check(const struct page *page, struct sl_scrape *scrape)
+{
+	struct sl_scrape_load load = {99, 99, 99};
+	bool known = sl_scrape_end(scrape, &load);
+
+	if (known != page->known || memcmp(&load, &page->load, sizeof(load)) != 0)
+		fail_msg("%s: known %d running %u waiting %u kv %u", page->description, known,
+			 load.running, load.waiting, load.kv_permille);
+}
+
+static void test_pages(void **unused)
+{
+	struct sl_scrape scrape;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		for (size_t size = 1; size <= strlen(pages[i].text) + 1; size++) {
+			sl_scrape_begin(&scrape);
+			feed(&scrape, pages[i].text, size);
+			check(&pages[i], &scrape);
+		}
+	}
+}
+
+/* A line longer than fits is skipped whole; the next one counts. */
+static void test_long_line(void **unused)
+{
+	static char text[3 * SL_SCRAPE_LINE_MAX];
+	struct page page = {"long line", text, true, {0, 5, 0}};
+	struct sl_scrape scrape;
+	int len;
+
+	(void)unused;
+	len = snprintf(text, sizeof(text), "tgi_queue_size{a=\"%0*d\"} 7\ntgi_queue_size 5\n",
+		       (int)SL_SCRAPE_LINE_MAX, 1);
+	for (size_t size = 1; size <= (size_t)len; size += 7) {
+		sl_scrape_begin(&scrape);
+		feed(&scrape, text, size);
+		check(&page, &scrape);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_long_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
