@@ -285,6 +285,9 @@ static __always_inline enum sl_parse sl_parse_packet(void *ctx, bool tc, struct 
 	*(__u32 *)&packet->key->proto = 0;
 	packet->protocol = 0;
 	proto = sl_parse_link(cursor, packet);
+	/* The outer tag lies beside the frame. */
+	if (tc && packet->tags == SL_VLAN_DEPTH_MAX && ((struct __sk_buff *)ctx)->vlan_present)
+		return SL_PARSE_NOT_IP;
 	packet->l3_at = (__u8)(cursor->pos - start);
 	if (proto == bpf_htons(ETH_P_IP))
 		return parse_ip4(ctx, tc, cursor, packet);
