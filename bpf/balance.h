@@ -16,7 +16,7 @@
  *   6. no node: the pool that this one spills into, once; else none.
  *
  * The two candidates depend on the flow and the table alone, so every host with the same table
- * finds the same two. The walk starts at the flow's hash but steps by a random stride, so that a
+ * finds the same two. The walk starts at the flow's entry but steps by a random stride, so that a
  * repeated SYN does not meet the same refusals again. A retry excludes the node that failed.
  */
 #ifndef SL_BPF_BALANCE_H
@@ -164,12 +164,19 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 	return 1;
 }
 
-/* The slot at one step of the walk. */
+/*
+ * The slot at one step of the walk: from the entry of the flow's hash on by a random stride. The
+ * table's size is prime, so no entry comes twice. (Steps of the hash itself do: with a stride near a
+ * simple fraction of 2^32 all of them meet a handful of entries.)
+ */
 static __always_inline __u32 walk_slot(const struct sl_choice *choice, __u32 step)
 {
-	__u32 hash = (__u32)choice->hash + step * choice->stride;
+	__u32 size = choice->size;
+	__u32 position = sl_hash_scale((__u32)choice->hash, size);
 
-	return sl_select_slot(choice->pool, sl_hash_scale(hash, choice->size));
+	if (step && size > 1)
+		position = (position + step * (1 + choice->stride % (size - 1))) % size;
+	return sl_select_slot(choice->pool, position);
 }
 
 /* Lower is less bad; ~0 may not be taken at all. */
@@ -311,7 +318,7 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 		return 0;
 	room->choice.hash = hash;
 	room->choice.now_ns = sl_now();
-	room->choice.stride = bpf_get_prandom_u32() | 1;
+	room->choice.stride = bpf_get_prandom_u32();
 	room->choice.ip_v6 = ip_v6;
 	room->choice.exclude = exclude;
 	for (tries = 0; tries < SL_SPILLS_MAX; tries++) {

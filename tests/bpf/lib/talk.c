@@ -61,8 +61,10 @@ static uint32_t slot_of(const struct sl_rig *rig, const struct sl_frame *frame)
 		return 0;
 	memcpy(ip6 ? addr.w : &addr.w[3], frame->bytes + at + (ip6 ? 24 : 16), ip6 ? 16 : 4);
 	for (uint32_t slot = 1; slot < SL_RIG_NODES_MAX; slot++) {
-		if (rig->nodes[slot].admin &&
-		    !memcmp(&rig->nodes[slot].endpoint.addr, &addr, sizeof(addr)))
+		const struct sl_endpoint *endpoint = &rig->nodes[slot].endpoint;
+
+		if (endpoint->port && !memcmp(&endpoint->addr, &addr, sizeof(addr)) &&
+		    !memcmp(&endpoint->port, frame->bytes + at + (ip6 ? 42 : 22), 2))
 			return slot;
 	}
 	return 0;
