@@ -21,6 +21,7 @@
  *   services    HASH           struct sl_endpoint   struct sl_service          no    loader, daemon
  *   devices     HASH           u32 ifindex          struct sl_device           no    loader
  *   maglev      ARRAY_OF_MAPS  pool slot            ARRAY of u32 node slots    no    loader, daemon
+ *   maglev_old  ARRAY_OF_MAPS  sl_old_table()       former ones of the same     no    loader, daemon
  *   server_ids  ARRAY          QUIC server id       struct sl_server_id        yes   loader, daemon
  *   flows       ARRAY          set                  struct sl_flow_set         yes   kernel
  *   ports       ARRAY          set                  struct sl_port_set         yes   kernel
@@ -103,7 +104,8 @@ struct sl_settings {
 	__u32 quic;	    /* bits 0-2: config rotation bits of our QUIC connection ids */
 	__u32 pad0;
 	__u64 guard_key[2]; /* SipHash key of SYN cookies and source buckets; secret */
-	__u32 pad[12];
+	__u32 allow_count;  /* prefixes of the file that allow: the node role minds their absence */
+	__u32 pad[11];
 };
 
 /* What this host does; settings.role. */
@@ -317,10 +319,20 @@ struct sl_pool_state {
 	__u64 spills;  /* choices handed on to `spill` */
 	__u64 pad1;
 	__u64 flow_epochs[SL_FLOW_EPOCHS]; /* flows alive at all its nodes, see inflight.h */
-	__u64 pad2[4];
+	/* By generation, modulo: entries of its former tables in `maglev_old`; 0: there is none. */
+	__u32 old_size[SL_OLD_TABLES];
+	__u32 local; /* slot of its node that is this host; 0: none */
+	__u32 pad2;
+	__u64 pad3;
 	char name[64]; /* of the configuration file, NUL-terminated */
 };
 SL_STATIC_ASSERT(sizeof(struct sl_pool_state) == 192, "sl_pool_state");
+
+/* Where the pool's table of that generation lies in `maglev_old`, once another has replaced it. */
+static inline __u32 sl_old_table(__u32 pool, __u32 generation)
+{
+	return pool * SL_OLD_TABLES + generation % SL_OLD_TABLES;
+}
 
 /* ---- counters ------------------------------------------------------------------------------ */
 

@@ -31,6 +31,7 @@
 #define SL_RETRIES_MAX	     7	    /* nodes that one SYN may try after the first */
 #define SL_TRACE_RING_BYTES  (1024u * 1024u)
 #define SL_MAGLEV_SIZE_MAX   65537u /* largest lookup table (prime) */
+#define SL_OLD_TABLES	     4u /* former lookup tables of a pool that are kept; a power of two */
 #define SL_CPUS_MAX	     256u
 #define SL_EVENT_RING_BYTES  (256u * 1024u)
 #define SL_TUNABLE_KEYS	     64u /* keys a row; row 0 is global, row P is pool P */

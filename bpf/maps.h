@@ -9,7 +9,7 @@
  *   syns           max_entries, and settings.syn_count
  *   conns          max_entries, when the operator asks for another size
  *   counters       max_entries, when the host has more than SL_CPUS_MAX possible CPUs
- * Inner maps of `maglev` are ARRAYs of u32 with flag BPF_F_INNER_MAP, so that their sizes may
+ * Inner maps of `maglev` and `maglev_old` are ARRAYs of u32 with flag BPF_F_INNER_MAP, so that their sizes may
  * differ; user space makes them.
  *
  * A row of `tunables` that nobody wrote reads as zero and is clamped to each tunable's minimum: the
@@ -98,6 +98,22 @@ struct {
 			__type(value, __u32);
 		});
 } maglev SEC(".maps");
+
+/* The tables of each pool before its last changes; see chain.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SL_POOLS_MAX *SL_OLD_TABLES);
+	__type(key, __u32);
+	__type(value, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP);
+			__type(key, __u32);
+			__type(value, __u32);
+		});
+} maglev_old SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -255,11 +271,21 @@ struct sl_handover {
 	__u8 is_syn;	 /* a SYN that may begin a flow */
 	__u8 is_first;	 /* that, or a datagram */
 	__u8 ip_v6;
-	__u8 fresh;    /* SEND: the packet opened its flow, or was observed already */
+	__u8 fresh;    /* SEND, TUNNEL: the packet opened its flow, or was observed already */
 	__u32 cookie;  /* COOKIE: what to acknowledge */
 	__u16 service; /* its sl_service.index */
 	__u8 is_reset; /* TCP with RST, without ACK and SYN */
 	__u8 pad;
+	__u32 slot;	 /* TUNNEL: node that it goes to. AGAIN: the one that has it now */
+	__u32 pool;	 /* AGAIN: of its service */
+	__u32 outer_len; /* AGAIN: bytes of the tunnel's headers; 0: none */
+};
+
+/* Where a flow may live; see chain.h. */
+#define SL_CHAIN_MAX 8u /* a power of two */
+struct sl_chain {
+	__u32 slot[SL_CHAIN_MAX];
+	__u32 count;
 };
 
 /*
@@ -282,6 +308,10 @@ struct sl_scratch {
 	struct sl_event event;
 	struct sl_trace trace;
 	struct sl_beacon beacon;
+	struct sl_chain chain;
+	struct sl_flow_key outer;  /* of a tunnel's outer header */
+	struct sl_flow_key quoted; /* of the packet that an ICMP error is about */
+	__u8 options[64] __attribute__((aligned(8))); /* of TCP */
 };
 
 /* The next source port towards each node; each CPU has its own. Not pinned. */

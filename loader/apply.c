@@ -176,10 +176,32 @@ static int put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint
 	return error;
 }
 
+static int keep_maglev(void *ctx, uint32_t pool_slot, uint32_t generation)
+{
+	uint32_t key = sl_old_table(pool_slot, generation), id;
+	const struct sl_view *view = ctx;
+	int fd, error;
+
+	if (bpf_map_lookup_elem(view->fds[SL_VIEW_MAGLEV], &pool_slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return -errno;
+	error = put(view->fds[SL_VIEW_MAGLEV_OLD], &key, &fd);
+	close(fd);
+	return error;
+}
+
 static int del_maglev(void *ctx, uint32_t pool_slot)
 {
 	const struct sl_view *view = ctx;
 
+	for (uint32_t i = 0; i < SL_OLD_TABLES; i++) {
+		uint32_t key = sl_old_table(pool_slot, i);
+
+		if (view->fds[SL_VIEW_MAGLEV_OLD] >= 0)
+			(void)delete_key(view->fds[SL_VIEW_MAGLEV_OLD], &key);
+	}
 	return delete_key(view->fds[SL_VIEW_MAGLEV], &pool_slot);
 }
 
@@ -227,6 +249,7 @@ static struct sl_topology_view topology_view_of(const struct sl_view *view)
 		.del_prefix = has_prefixes ? del_prefix : NULL,
 		.next_prefix = has_prefixes ? next_prefix : NULL,
 		.put_maglev = put_maglev,
+		.keep_maglev = view->fds[SL_VIEW_MAGLEV_OLD] >= 0 ? keep_maglev : NULL,
 		.del_maglev = del_maglev,
 	};
 }

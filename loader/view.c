@@ -37,6 +37,7 @@ static const struct map_shape shapes[SL_VIEW_MAPS] = {
 	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1, false},
 	[SL_VIEW_SERVICES] = {"services", sizeof(struct sl_service), 1, false},
 	[SL_VIEW_MAGLEV] = {"maglev", sizeof(uint32_t), 1, false},
+	[SL_VIEW_MAGLEV_OLD] = {"maglev_old", sizeof(uint32_t), 1, true},
 	[SL_VIEW_DEVICES] = {"devices", sizeof(struct sl_device), 1, false},
 	[SL_VIEW_PREFIXES] = {"prefixes", sizeof(uint32_t), 1, true},
 	[SL_VIEW_BEACON_KEYS] = {"beacon_keys", sizeof(struct sl_beacon_key), SL_BEACON_KEYS_MAX,

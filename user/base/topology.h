@@ -15,7 +15,8 @@
  * Order of writes, so that no packet meets half a pool:
  *   settings, tunables, new pools
  *   nodes: `loads` and `latencies` of a new one cleared, its state, then its endpoints
- *   each pool's family and mode, its lookup table, then sizes and weights
+ *   each pool's family and mode; when its lookup table changes, the one it was is kept beside it,
+ *   for flows that were opened by it (bpf/chain.h); its lookup table, then sizes and weights
  *   spills: now every pool has its table
  *   server ids, also those that lead nowhere any more
  *   beacon keys, then the beacon port; allow and deny list
@@ -31,6 +32,10 @@
  * configuration have the same tables whatever each has gone through. Prefixes of the file carry
  * SL_PREFIX_OF_FILE and go with it; others were made by hand and stay. What the loader settles when
  * it makes the maps (flow_sets, syn_count, cpu_count, guard_key) is not touched.
+ *
+ * A host of role `node` that meets a pool of its own for the first time was probably just added to
+ * it: the former table is then the one without this host. So it passes on the flows that
+ * were opened before it came, as all others do.
  *
  * Tunables: a number that the file names is set to it; every other keeps what an operator gave it.
  */
@@ -76,7 +81,10 @@ struct sl_topology_view {
 	int (*next_prefix)(void *ctx, const struct sl_prefix *previous,
 			   struct sl_prefix *ret_prefix, uint32_t *ret_value);
 	int (*put_maglev)(void *ctx, uint32_t pool_slot, const uint32_t *table, uint32_t size);
-	int (*del_maglev)(void *ctx, uint32_t pool_slot);
+	/* The pool's table, which is about to be replaced, becomes the former one of this
+	 * generation too; -ENOENT: it has none. NULL: nobody looks there. */
+	int (*keep_maglev)(void *ctx, uint32_t pool_slot, uint32_t generation);
+	int (*del_maglev)(void *ctx, uint32_t pool_slot); /* the former ones too */
 	/* This host's address towards a node, for NAT and as a tunnel's outer source; NULL:
 	 * sl_topology_source(). */
 	int (*source)(void *ctx, const struct sl_endpoint *endpoint, struct sl_addr *ret_addr);

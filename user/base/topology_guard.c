@@ -128,6 +128,16 @@ static int write_prefixes(const struct sl_topology_work *work)
 	return 0;
 }
 
+/* The node role believes others than the allowed ones only where nobody is. */
+static void write_allow_count(const struct sl_topology_work *work)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < work->config->prefix_count; i++)
+		count += work->config->prefixes[i].rule == SL_PREFIX_ALLOW;
+	sl_topology_store32(&work->view->settings->allow_count, count);
+}
+
 int sl_topology_write_guard(struct sl_topology_work *work)
 {
 	const struct sl_topology_view *view = work->view;
@@ -137,5 +147,8 @@ int sl_topology_write_guard(struct sl_topology_work *work)
 		return code;
 	__atomic_store_n(&view->settings->beacon_port, htons((uint16_t)work->config->beacon.port),
 			 __ATOMIC_RELEASE);
-	return view->put_prefix == NULL ? 0 : write_prefixes(work);
+	code = view->put_prefix == NULL ? 0 : write_prefixes(work);
+	if (code == 0)
+		write_allow_count(work);
+	return code;
 }

@@ -108,6 +108,9 @@ static int remove_pools(struct sl_topology_work *work)
 			continue;
 		sl_topology_store32(&pool->node_count, 0);
 		sl_topology_store32(&pool->maglev_size, 0);
+		for (uint32_t i = 0; i < SL_OLD_TABLES; i++)
+			sl_topology_store32(&pool->old_size[i], 0);
+		sl_topology_store32(&pool->local, 0);
 		sl_topology_store32(&pool->weight_sum, 0);
 		sl_topology_store32(&pool->spill, 0);
 		code = view->del_maglev(view->ctx, slot);

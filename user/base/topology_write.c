@@ -187,6 +187,74 @@ static bool is_v6(const struct sl_config_pool *pool)
 	return pool->node_count > 0;
 }
 
+/* This host's slot in the pool, which then has its own address as the one towards it; 0: none. */
+static uint32_t local_slot(const struct sl_topology_work *work, uint32_t p)
+{
+	for (uint32_t i = 0; i < work->wanted_count; i++) {
+		const struct sl_node_state *node = &work->view->nodes[work->wanted[i].slot];
+
+		if (work->wanted[i].pool == p &&
+		    !memcmp(&node->snat_addr, &node->endpoint.addr, sizeof(node->snat_addr)))
+			return work->wanted[i].slot;
+	}
+	return 0;
+}
+
+/* The table as it is becomes a former one. Nothing to do where there is none. */
+static int keep_table(struct sl_topology_work *work, uint32_t pool_slot, uint32_t size)
+{
+	struct sl_pool_state *pool = &work->view->pools[pool_slot];
+	uint32_t *old_size = &pool->old_size[pool->generation % SL_OLD_TABLES];
+	int code;
+
+	/* A reader must never use a size beyond the table it looks into. */
+	if (size < *old_size)
+		sl_topology_store32(old_size, size);
+	code = work->view->keep_maglev(work->view->ctx, pool_slot, pool->generation);
+	if (code == 0)
+		sl_topology_store32(old_size, size);
+	return code == -ENOENT ? 0 : code;
+}
+
+/* The table of a pool that this host, its node in slot `local`, was not in yet: a former one. */
+static int write_table_without(struct sl_topology_work *work, uint32_t pool_slot, uint32_t local,
+			       const struct sl_maglev_node *nodes, uint32_t count)
+{
+	struct sl_maglev_node *others = calloc(count, sizeof(*others));
+	uint32_t *table = calloc(SL_MAGLEV_SIZE_MAX, sizeof(*table));
+	uint32_t size = sl_maglev_size(count - 1), used = 0;
+	int code = others == NULL || table == NULL ? -ENOMEM : 0;
+
+	for (uint32_t i = 0; code == 0 && i < count; i++) {
+		if (nodes[i].value != local)
+			others[used++] = nodes[i];
+	}
+	if (code == 0)
+		code = sl_maglev_build(others, used, size, table);
+	if (code == 0)
+		code = work->view->put_maglev(work->view->ctx, pool_slot, table, size);
+	if (code == 0)
+		code = keep_table(work, pool_slot, size);
+	free(table);
+	free(others);
+	return code;
+}
+
+/* Before a pool's table changes: those that were opened by it must be found again. */
+static int write_former(struct sl_topology_work *work, uint32_t pool_slot,
+			const struct sl_maglev_node *nodes, uint32_t count)
+{
+	const struct sl_pool_state *pool = &work->view->pools[pool_slot];
+
+	if (work->view->keep_maglev == NULL)
+		return 0;
+	if (pool->maglev_size != 0)
+		return keep_table(work, pool_slot, pool->maglev_size);
+	if (pool->local == 0 || count < 2 || work->config->role != SL_ROLE_NODE)
+		return 0;
+	return write_table_without(work, pool_slot, pool->local, nodes, count);
+}
+
 static int write_table(struct sl_topology_work *work, uint32_t p, struct sl_maglev_node *nodes,
 		       uint32_t *table)
 {
@@ -203,7 +271,10 @@ static int write_table(struct sl_topology_work *work, uint32_t p, struct sl_magl
 	/* Before the table: a flow of the other family must not meet the new nodes. */
 	__atomic_store_n(&pool->ip_v6, is_v6(wanted), __ATOMIC_RELEASE);
 	__atomic_store_n(&pool->mode, (uint8_t)wanted->mode, __ATOMIC_RELEASE);
+	sl_topology_store32(&pool->local, local_slot(work, p));
 	code = sl_maglev_build(nodes, wanted->node_count, size, table);
+	if (code == 0 && is_changed)
+		code = write_former(work, slot, nodes, wanted->node_count);
 	/* A reader must never use a size beyond the table it looks into. */
 	if (code == 0 && size < pool->maglev_size)
 		sl_topology_store32(&pool->maglev_size, size);

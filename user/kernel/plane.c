@@ -164,6 +164,7 @@ static int open_hashes(struct sl_kernel_plane *plane, struct sl_error *why)
 	if (plane->endpoints_fd < 0 || plane->services_fd < 0 || plane->maglev_fd < 0)
 		return sl_error_set(why, -ENOENT, "%s: endpoints, services or maglev is missing",
 				    plane->pin_dir);
+	plane->maglev_old_fd = open_pin(plane, "maglev_old");
 	plane->prefixes_fd = open_pin(plane, "prefixes");
 	plane->beacon_keys_fd = open_pin(plane, "beacon_keys");
 	return 0;
@@ -216,6 +217,7 @@ static void unmap(struct sl_kernel_plane *plane)
 	close_fd(&plane->endpoints_fd);
 	close_fd(&plane->services_fd);
 	close_fd(&plane->maglev_fd);
+	close_fd(&plane->maglev_old_fd);
 	close_fd(&plane->prefixes_fd);
 	close_fd(&plane->beacon_keys_fd);
 	close_fd(&plane->memory_fd);
@@ -268,6 +270,7 @@ int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane
 	if (!plane)
 		return -ENOMEM;
 	plane->endpoints_fd = plane->services_fd = plane->maglev_fd = -1;
+	plane->maglev_old_fd = -1;
 	plane->prefixes_fd = plane->beacon_keys_fd = plane->memory_fd = -1;
 	snprintf(plane->pin_dir, sizeof(plane->pin_dir), "%s", pin_dir);
 	libbpf_set_print(NULL);
@@ -422,9 +425,32 @@ static int put_maglev(void *ctx, uint32_t pool_slot, const uint32_t *table, uint
 	return rc;
 }
 
+static int keep_maglev(void *ctx, uint32_t pool_slot, uint32_t generation)
+{
+	uint32_t key = sl_old_table(pool_slot, generation), id;
+	struct sl_kernel_plane *plane = ctx;
+	int fd, rc;
+
+	if (bpf_map_lookup_elem(plane->maglev_fd, &pool_slot, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return -errno;
+	rc = bpf_map_update_elem(plane->maglev_old_fd, &key, &fd, BPF_ANY) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
 static int del_maglev(void *ctx, uint32_t pool_slot)
 {
 	struct sl_kernel_plane *plane = ctx;
+
+	for (uint32_t i = 0; i < SL_OLD_TABLES; i++) {
+		uint32_t key = sl_old_table(pool_slot, i);
+
+		if (plane->maglev_old_fd >= 0)
+			(void)bpf_map_delete_elem(plane->maglev_old_fd, &key);
+	}
 
 	return bpf_map_delete_elem(plane->maglev_fd, &pool_slot) ? -errno : 0;
 }
@@ -493,6 +519,7 @@ int sl_kernel_plane_apply(struct sl_kernel_plane *plane, const struct sl_config 
 		.del_prefix = plane->prefixes_fd >= 0 ? del_prefix : NULL,
 		.next_prefix = plane->prefixes_fd >= 0 ? next_prefix : NULL,
 		.put_maglev = plane->bpf ? put_maglev : no_put_maglev,
+		.keep_maglev = plane->maglev_old_fd >= 0 ? keep_maglev : NULL,
 		.del_maglev = plane->bpf ? del_maglev : no_del_maglev,
 	};
 

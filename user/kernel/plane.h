@@ -37,7 +37,7 @@ struct sl_kernel_plane {
 	struct sl_service_guard *services_guard; /* SL_SERVICES_MAX */
 	size_t sizes[SL_PLANE_MAPPINGS];	 /* of the mappings, in that order */
 	int memory_fd;				 /* of the anonymous memory, -1 with BPF */
-	int endpoints_fd, services_fd, maglev_fd, prefixes_fd, beacon_keys_fd;
+	int endpoints_fd, services_fd, maglev_fd, maglev_old_fd, prefixes_fd, beacon_keys_fd;
 	struct sl_plane_events *events;
 };
 

@@ -58,6 +58,8 @@ struct fake {
 	struct keys endpoints, services;
 	uint32_t *tables[SL_POOLS_MAX];
 	uint32_t table_sizes[SL_POOLS_MAX];
+	uint32_t *former[SL_POOLS_MAX * SL_OLD_TABLES]; /* as sl_old_table() says */
+	uint32_t former_sizes[SL_POOLS_MAX * SL_OLD_TABLES];
 	uint32_t writes;
 	uint32_t fail_at; /* the write that fails; 0 none */
 	struct sl_topology_view view;
@@ -72,6 +74,8 @@ static inline void check_maps(const struct fake *f)
 		assert_true(f->pools[p].maglev_size <= f->table_sizes[p]);
 		for (uint32_t i = 0; f->pools[p].present && i < f->table_sizes[p]; i++)
 			assert_true(f->tables[p][i] < f->settings.node_count);
+		for (uint32_t i = 0; i < SL_OLD_TABLES; i++)
+			assert_true(f->pools[p].old_size[i] <= f->former_sizes[sl_old_table(p, i)]);
 	}
 	for (uint32_t i = 0; i < f->services.count; i++) {
 		uint32_t pool = f->services.entries[i].service.pool;
@@ -226,6 +230,21 @@ static inline int put_maglev(void *ctx, uint32_t slot, const uint32_t *table, ui
 	return 0;
 }
 
+static inline int keep_maglev(void *ctx, uint32_t slot, uint32_t generation)
+{
+	uint32_t key = sl_old_table(slot, generation);
+	struct fake *f = ctx;
+	int code = count_write(f);
+
+	if (code < 0 || !f->tables[slot])
+		return code < 0 ? code : -ENOENT;
+	free(f->former[key]);
+	f->former[key] = malloc(f->table_sizes[slot] * sizeof(*f->tables[slot]));
+	memcpy(f->former[key], f->tables[slot], f->table_sizes[slot] * sizeof(*f->tables[slot]));
+	f->former_sizes[key] = f->table_sizes[slot];
+	return 0;
+}
+
 static inline int del_maglev(void *ctx, uint32_t slot)
 {
 	struct fake *f = ctx;
@@ -233,6 +252,11 @@ static inline int del_maglev(void *ctx, uint32_t slot)
 
 	if (code < 0)
 		return code;
+	for (uint32_t i = 0; i < SL_OLD_TABLES; i++) {
+		free(f->former[sl_old_table(slot, i)]);
+		f->former[sl_old_table(slot, i)] = NULL;
+		f->former_sizes[sl_old_table(slot, i)] = 0;
+	}
 	free(f->tables[slot]);
 	f->tables[slot] = NULL;
 	f->table_sizes[slot] = 0;
@@ -333,6 +357,7 @@ static inline struct fake *fake_open(void)
 		.del_prefix = del_prefix,
 		.next_prefix = next_prefix,
 		.put_maglev = put_maglev,
+		.keep_maglev = keep_maglev,
 		.del_maglev = del_maglev,
 		.source = source,
 	};
@@ -343,6 +368,8 @@ static inline void fake_close(struct fake *f)
 {
 	for (uint32_t p = 0; p < SL_POOLS_MAX; p++)
 		free(f->tables[p]);
+	for (uint32_t i = 0; i < SL_POOLS_MAX * SL_OLD_TABLES; i++)
+		free(f->former[i]);
 	free(f);
 }
 
