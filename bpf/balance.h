@@ -9,7 +9,8 @@
  *      (pool.load_bound_percent): no node takes a new flow while its load is above that share of
  *      the pool's mean, by weight ("consistent hashing with bounded loads", Mirrokni et al. 2018).
  *   3. both refuse: up to SL_CHOICES_MAX further entries of the table.
- *   4. none, and the bound alone refused some: the candidates again without the bound.
+ *   4. none, and the bound alone refused some: the candidates again without the bound. In the
+ *      direct-return modes before 3: another balancer looks for the flow at its candidates only.
  *   5. all refuse: when the pool's share of nodes that are not ejected is below pool.panic_percent,
  *      the least bad of the same entries takes it (never draining, absent or forced open):
  *      fewest failures in a row, then least load.
@@ -25,10 +26,8 @@
 #include "bpf/node.h"
 #include "bpf/select.h"
 
-#define SL_SECOND_TRIES_MAX 4 /* entries looked at for a second candidate unlike the first */
 #define SL_AVERAGE_TRUST_NS (5000ull * SL_NS_PER_MS) /* averages of a silent node are old news */
-#define SL_SECOND_STRIDE    0x9e3779b9u
-#define SL_SLOWER_TIMES	    2 /* nodes that differ by less share evenly */
+#define SL_SLOWER_TIMES	    2			     /* nodes that differ by less share evenly */
 #define SL_BOUND_MIN	    8u
 #define SL_SPILLS_MAX	    2 /* pools asked for one flow, the first included */
 
@@ -236,20 +235,11 @@ __attribute__((noinline)) int sl_balance_panic(void)
 	return 1;
 }
 
-/* A second candidate by the other half of the hash; in a small pool it often is the first again. */
-static __always_inline __u32 second_slot(const struct sl_choice *choice, __u32 first_slot)
+/* Step 4. Returns 1 when one takes the flow. */
+static __always_inline int ask_unbounded(const struct sl_scratch *room, __u32 first, __u32 other)
 {
-	__u32 hash = choice->hash >> 32;
-	__u32 slot = 0;
-	int tries;
-
-	for (tries = 0; tries < SL_SECOND_TRIES_MAX; tries++) {
-		slot = sl_select_slot(choice->pool, sl_hash_scale(hash, choice->size));
-		if (slot != first_slot)
-			break;
-		hash += SL_SECOND_STRIDE;
-	}
-	return slot;
+	return room->choice.bounded && first &&
+	       (sl_balance_ask(first, 0) || (first != other && sl_balance_ask(other, 0)));
 }
 
 /* Steps 1 to 5 for room->choice.pool. */
@@ -257,13 +247,18 @@ __attribute__((noinline)) int sl_balance_pool(void)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	__u32 slot_a, slot_b, first, other;
+	struct sl_select in = {.old = false};
+	struct sl_pool_state *pool;
 	int i;
 
 	if (!room)
 		return 0;
+	pool = sl_pool_at(room->choice.pool);
 	room->choice.bounded = 0;
 	slot_a = walk_slot(&room->choice, 0);
-	slot_b = second_slot(&room->choice, slot_a);
+	in.table = room->choice.pool;
+	in.size = room->choice.size;
+	slot_b = sl_select_second(&in, room->choice.hash, slot_a);
 	room->choice.candidate_a = slot_a;
 	room->choice.candidate_b = slot_b;
 	room->choice.verdict_a = SL_TRACE_NOT_ASKED;
@@ -275,6 +270,8 @@ __attribute__((noinline)) int sl_balance_pool(void)
 		return 1;
 	if (first && slot_a != slot_b && sl_balance_ask(other, SL_ASK_BOUND))
 		return 1;
+	if (pool && pool->mode != SL_MODE_NAT && ask_unbounded(room, first, other))
+		return 1;
 	for (i = 1; i <= SL_CHOICES_MAX; i++) {
 		__u32 slot = walk_slot(&room->choice, i);
 
@@ -282,8 +279,7 @@ __attribute__((noinline)) int sl_balance_pool(void)
 		    sl_balance_ask(slot, SL_ASK_WALKING | SL_ASK_BOUND))
 			return 1;
 	}
-	if (room->choice.bounded && first &&
-	    (sl_balance_ask(first, 0) || (slot_a != slot_b && sl_balance_ask(other, 0))))
+	if (ask_unbounded(room, first, other))
 		return 1;
 	return sl_balance_panic();
 }

@@ -32,6 +32,8 @@
 struct sl_neighbour_mark {
 	__u32 magic;
 	__u32 ifindex; /* way out */
+	/* The next hop: in mode l2 the packet's own destination does not tell it. */
+	struct sl_addr next;
 };
 
 /* Where a frame leaves, and with what in front of IP. */
@@ -194,6 +196,10 @@ static __always_inline int hand_over_xdp(struct xdp_md *ctx, struct ethhdr *eth,
 		return XDP_DROP;
 	mark->magic = SL_NEIGHBOUR_MAGIC;
 	mark->ifindex = fib->ifindex;
+	if (fib->family == SL_AF_INET6)
+		__builtin_memcpy(&mark->next, fib->ipv6_dst, sizeof(mark->next));
+	else
+		sl_addr_from_ip4(&mark->next, fib->ipv4_dst);
 	return XDP_PASS;
 }
 
@@ -207,6 +213,20 @@ static __always_inline bool tags_off_tc(struct __sk_buff *skb, __u32 tags)
 	return !tags || !bpf_skb_vlan_pop(skb);
 }
 
+/* Out by `ifindex`; the kernel resolves the next hop and holds the packet meanwhile. */
+static __always_inline int redirect_neighbour(__u32 ifindex, bool ip_v6, const void *ip6,
+					      __be32 ip4)
+{
+	struct bpf_redir_neigh next = {};
+
+	next.nh_family = ip_v6 ? SL_AF_INET6 : SL_AF_INET;
+	if (ip_v6)
+		__builtin_memcpy(next.ipv6_nh, ip6, sizeof(next.ipv6_nh));
+	else
+		next.ipv4_nh = ip4;
+	return bpf_redirect_neigh(ifindex, &next, sizeof(next), 0);
+}
+
 /*
  * Sends what was rewritten; the MAC addresses too, where the neighbour is known (`resolved`).
  * Packet pointers are not needed.
@@ -214,7 +234,6 @@ static __always_inline bool tags_off_tc(struct __sk_buff *skb, __u32 tags)
 static __always_inline int transmit_tc(struct __sk_buff *skb, __u32 tags, bool ip_v6, bool resolved,
 				       const struct bpf_fib_lookup *fib)
 {
-	struct bpf_redir_neigh next = {};
 	struct ethhdr *eth;
 
 	skb->tc_index = SL_TC_MEASURED;
@@ -227,12 +246,9 @@ static __always_inline int transmit_tc(struct __sk_buff *skb, __u32 tags, bool i
 		mac_write(eth, fib);
 		return bpf_redirect(fib->ifindex, 0);
 	}
-	next.nh_family = ip_v6 ? SL_AF_INET6 : SL_AF_INET;
-	if (ip_v6)
-		__builtin_memcpy(next.ipv6_nh, fib->ipv6_dst, sizeof(next.ipv6_nh));
-	else
-		next.ipv4_nh = fib->ipv4_dst;
-	return bpf_redirect_neigh(fib->ifindex, &next, sizeof(next), 0);
+	/* Of the next hop, which a route of IPv4 may have from IPv6. */
+	return redirect_neighbour(fib->ifindex, fib->family == SL_AF_INET6, fib->ipv6_dst,
+				  fib->ipv4_dst);
 }
 
 /* ---- both ---------------------------------------------------------------------------------- */
@@ -264,15 +280,17 @@ static __always_inline int sl_transmit(void *ctx, bool tc, struct ethhdr *eth, _
 static __always_inline int sl_neighbour_send(struct __sk_buff *skb)
 {
 	struct sl_neighbour_mark *mark = (void *)(long)skb->data_meta;
+	struct sl_addr next;
 	__u32 ifindex;
 
 	if ((void *)(mark + 1) > (void *)(long)skb->data || mark->magic != SL_NEIGHBOUR_MAGIC)
 		return TC_ACT_UNSPEC;
 	ifindex = mark->ifindex;
+	next = mark->next;
 	skb->tc_index = SL_TC_MEASURED;
 	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
 		return TC_ACT_UNSPEC;
-	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+	return redirect_neighbour(ifindex, !sl_addr_is_ip4(&next), &next, next.w[3]);
 }
 
 #endif

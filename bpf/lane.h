@@ -243,6 +243,9 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 	if (!room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	room->handover.index = index + 1;
+	room->handover.fresh = fresh;
+	/* Before the flow may be over, and its row another's. */
+	room->handover.slot = flow->conn.node;
 	observe(room, index, packet, false, fresh);
 	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }

@@ -20,6 +20,7 @@
 #ifndef SL_BPF_OPEN_H
 #define SL_BPF_OPEN_H
 
+#include "bpf/chain.h"
 #include "bpf/lane.h"
 
 /* No node took the flow. */
@@ -62,6 +63,20 @@ static __always_inline int open_choose(struct sl_scratch *room, __u32 pool, __u3
 	return chosen;
 }
 
+/*
+ * A packet in mid-flow of a direct-return service: no entry is made for it, and no breaker asked. A
+ * flow that came from another balancer stays where it is, whatever is thought of its node here.
+ */
+static __always_inline int open_stray(void *ctx, bool tc, struct sl_scratch *room, __u32 pool,
+				      struct sl_counters *row)
+{
+	room->handover.slot = sl_chain_entry(room, room->handover.hash, pool, room->handover.ip_v6);
+	if (!room->handover.slot)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_NO_FLOW);
+	room->handover.index = 0;
+	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
+}
+
 static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 				    struct sl_counters *row)
 {
@@ -74,6 +89,8 @@ static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 		return sl_step(ctx, tc, SL_STEP_COOKIE, row);
 	if (refused || pool <= 0)
 		return sl_unforwarded(tc, row, refused ? refused : (__u32)-pool);
+	if (!packet->is_first)
+		return open_stray(ctx, tc, room, pool, row);
 	if (packet->quic ? !sl_balance_keep(packet->hash, pool, packet->quic)
 			 : !open_choose(room, pool, 0))
 		return open_refused(ctx, tc, room, pool, row);

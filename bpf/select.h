@@ -14,6 +14,10 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
+/* Entries looked at for a second candidate unlike the first: of two nodes it fails once in 65,536. */
+#define SL_SECOND_TRIES_MAX 16
+#define SL_SECOND_STRIDE    0x9e3779b9u
+
 /* The service that a packet with this key is for, or NULL. */
 static __always_inline struct sl_service *sl_service_of(const struct sl_flow_key *key)
 {
@@ -46,6 +50,58 @@ __attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
 		return 0;
 	slot = bpf_map_lookup_elem(table, &position);
 	return slot && *slot < SL_NODES_MAX ? *slot : 0;
+}
+
+/* The same of a former table; `table` as sl_old_table() says. */
+__attribute__((noinline)) int sl_select_old_slot(__u32 table, __u32 position)
+{
+	void *inner = bpf_map_lookup_elem(&maglev_old, &table);
+	__u32 *slot;
+
+	if (!inner)
+		return 0;
+	slot = bpf_map_lookup_elem(inner, &position);
+	return slot && *slot < SL_NODES_MAX ? *slot : 0;
+}
+
+/* Where candidates are looked up: the table of a pool, or a former one of it. */
+struct sl_select {
+	__u32 table; /* key in `maglev`, or in `maglev_old` */
+	__u32 size;
+	bool old;
+};
+
+static __always_inline __u32 select_in(const struct sl_select *in, __u32 hash)
+{
+	__u32 position = sl_hash_scale(hash, in->size);
+
+	return in->old ? sl_select_old_slot(in->table, position)
+		       : sl_select_slot(in->table, position);
+}
+
+/* The first candidate of a flow with this hash. */
+static __always_inline __u32 sl_select_first(const struct sl_select *in, __u64 hash)
+{
+	return select_in(in, (__u32)hash);
+}
+
+/*
+ * A second candidate by the other half of the hash; in a small pool it often is the first again,
+ * so further entries are looked at.
+ */
+static __always_inline __u32 sl_select_second(const struct sl_select *in, __u64 hash, __u32 first)
+{
+	__u32 half = hash >> 32;
+	__u32 slot = 0;
+	int tries;
+
+	for (tries = 0; tries < SL_SECOND_TRIES_MAX; tries++) {
+		slot = select_in(in, half);
+		if (slot != first)
+			break;
+		half += SL_SECOND_STRIDE;
+	}
+	return slot;
 }
 
 /* Can a client of this family be forwarded to the node, by its mode? */

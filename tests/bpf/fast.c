@@ -3,6 +3,7 @@
  * fast.c - the fast lane: translation both ways, the way out, the life of flows. Each output frame
  * is compared with one that is built anew, checksums and all.
  */
+#include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -552,7 +553,7 @@ static void no_neighbour(struct sl_rig *rig, const char *name, uint16_t vlan)
 	struct route route = routes[0];
 	struct sl_frame_spec syn, want;
 	struct sl_frame in, out, expected, frame;
-	uint32_t mark[2];
+	uint32_t mark[SL_RIG_MARK_BYTES / 4];
 
 	route.node = "10.0.0.99";
 	route.vlan[0] = vlan;
@@ -575,6 +576,7 @@ static void no_neighbour(struct sl_rig *rig, const char *name, uint16_t vlan)
 	sl_rig_check(rig,
 		     frame.len == expected.len && !memcmp(frame.bytes, expected.bytes, frame.len) &&
 			     mark[1] == rig->one_arm.ifindex &&
+			     mark[5] == htonl(0x0a000063) && /* the next hop */
 			     sl_rig_counted(rig, SL_COUNTER_PASS_NEIGHBOUR) == 1 &&
 			     sl_rig_flow_count(rig) == 1 && sl_rig_port_count(rig) == 1,
 		     name, "wrong bytes, mark or counter");

@@ -7,12 +7,11 @@
 #include <string.h>
 #include "tests/bpf/lib/audit.h"
 
-#define SYN	   SL_FRAME_SYN
-#define ACK	   SL_FRAME_ACK
-#define FIN	   SL_FRAME_FIN
-#define MARK_BYTES 8 /* struct sl_neighbour_mark */
-#define REQUEST	   100
-#define ANSWER	   200
+#define SYN	SL_FRAME_SYN
+#define ACK	SL_FRAME_ACK
+#define FIN	SL_FRAME_FIN
+#define REQUEST 100
+#define ANSWER	200
 
 static const char *const hook_names[SL_RIG_HOOKS] = {"XDP", "TC"};
 static const char *const verdict_names[] = {"none", "pass", "drop", "forward"};
@@ -353,13 +352,13 @@ static uint8_t state_after(const struct sl_rig *rig, const struct sl_talk *talk)
 /* XDP hands over what it cannot send for want of a neighbour: the mark, then the frame. */
 static bool take_mark(struct sl_rig *rig, struct sl_frame *frame)
 {
-	uint32_t mark[MARK_BYTES / 4];
+	uint32_t mark[SL_RIG_MARK_BYTES / 4];
 
-	if (frame->len < MARK_BYTES)
+	if (frame->len < SL_RIG_MARK_BYTES)
 		return false;
-	memcpy(mark, frame->bytes, MARK_BYTES);
-	frame->len -= MARK_BYTES;
-	memmove(frame->bytes, frame->bytes + MARK_BYTES, frame->len);
+	memcpy(mark, frame->bytes, SL_RIG_MARK_BYTES);
+	frame->len -= SL_RIG_MARK_BYTES;
+	memmove(frame->bytes, frame->bytes + SL_RIG_MARK_BYTES, frame->len);
 	return mark[0] == 0x736c6e62 && mark[1] == rig->one_arm.ifindex;
 }
 

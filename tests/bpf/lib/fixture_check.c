@@ -6,7 +6,6 @@
 #include <string.h>
 #include "tests/bpf/lib/audit.h"
 
-#define MARK_BYTES 8 /* struct sl_neighbour_mark */
 #define TAG_BYTES  4
 #define LINK_BYTES 14
 
@@ -221,11 +220,11 @@ const char *sl_fixture_check(struct sl_rig *rig, const struct sl_fixture *fixtur
 	if (*ret_verdict == SL_RIG_NO_VERDICT)
 		return say("an exception", 0);
 	if (hook == SL_RIG_XDP && sl_rig_counted(rig, SL_COUNTER_PASS_NEIGHBOUR)) {
-		if (*ret_verdict != SL_RIG_PASS || ret_out->len < MARK_BYTES)
+		if (*ret_verdict != SL_RIG_PASS || ret_out->len < SL_RIG_MARK_BYTES)
 			return say("counted as handed to TC, but was not", 0);
 		*ret_verdict = SL_RIG_FORWARD;
-		ret_out->len -= MARK_BYTES;
-		memmove(ret_out->bytes, ret_out->bytes + MARK_BYTES, ret_out->len);
+		ret_out->len -= SL_RIG_MARK_BYTES;
+		memmove(ret_out->bytes, ret_out->bytes + SL_RIG_MARK_BYTES, ret_out->len);
 	}
 	if (sl_fixture_ends(rig) != !not_ours) {
 		snprintf(reason, sizeof(reason), "%llu ends, raised:%s",

@@ -97,8 +97,7 @@ uint64_t sl_rig_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Runs one line of words; no shell, whose built-in `ip` may be another. */
-static void command_run(const char *line)
+void sl_rig_command(const char *line)
 {
 	char words[256];
 	char *argv[32], *save = NULL;
@@ -120,7 +119,7 @@ static void network_build(void)
 	if (unshare(CLONE_NEWNET))
 		die("unshare (run as root)");
 	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
-		command_run(network[i]);
+		sl_rig_command(network[i]);
 	for (size_t i = 0; i < sizeof(forwarding) / sizeof(*forwarding); i++) {
 		FILE *file = fopen(forwarding[i], "w");
 

@@ -36,6 +36,7 @@
 #define SL_RIG_FLOW_SETS   1024u /* small, so that clearing and counting is cheap */
 #define SL_RIG_NODES_MAX   64u	 /* slots below this are cleared by sl_rig_reset() */
 #define SL_RIG_POOLS_MAX   16u
+#define SL_RIG_MARK_BYTES  24 /* struct sl_neighbour_mark, in front of what XDP hands to TC */
 
 enum sl_rig_hook { SL_RIG_XDP = 0, SL_RIG_TC, SL_RIG_HOOKS };
 
@@ -144,6 +145,9 @@ enum sl_rig_verdict sl_rig_run(struct sl_rig *rig, enum sl_rig_hook hook, const 
 int sl_rig_egress(struct sl_rig *rig, const struct sl_frame_spec *spec);
 int sl_rig_ingress(struct sl_rig *rig, const struct sl_frame_spec *spec);
 int sl_rig_ingress_frame(struct sl_rig *rig, const struct sl_frame *frame);
+
+/* Runs one line of words; no shell, whose built-in `ip` may be another. Exits on failure. */
+void sl_rig_command(const char *line);
 
 /* Sum over all CPUs since the last sl_rig_reset() or sl_rig_count_mark(). */
 uint64_t sl_rig_counted(const struct sl_rig *rig, enum sl_counter id);
