@@ -8,6 +8,10 @@
  *                      could not for want of a neighbour (forward.h)
  *   sluice_tc_egress   observes the other way
  *   the steps          tail calls of the lane (steps.h), one program for each hook
+ *   sluice_node_xdp    the node role (node_role.h): takes tunnels apart, passes on what others hold
+ *   sluice_node_tc_ingress  the same at TC, also behind sluice_node_xdp; measures the servers of
+ *                      this host (served.h)
+ *   sluice_node_tc_egress   measures what they answer
  *
  * One exit counts the reason of each pass and drop. The observing programs never drop. Beside
  * sluice_xdp, sluice_tc_ingress must be attached to the same device; the pair of TC programs to one
@@ -20,7 +24,9 @@
 #include "bpf/icmp.h"
 #include "bpf/lane.h"
 #include "bpf/local.h"
+#include "bpf/node_role.h"
 #include "bpf/open.h"
+#include "bpf/served.h"
 #include "bpf/beacon.h"
 #include "bpf/cookie.h"
 #include "bpf/quic.h"
@@ -141,5 +147,108 @@ SEC("tc")
 int sluice_tc_egress(struct __sk_buff *skb)
 {
 	sl_local_egress(skb);
+	return TC_ACT_UNSPEC;
+}
+
+/* ---- the node role ------------------------------------------------------------------------- */
+
+/* X(step, name of its function): a program for each hook, as above */
+#define SL_NODE_STEP_TABLE(X) \
+	X(TAKE, take)         \
+	X(AGAIN, again)
+
+#define X(id, name)                                                \
+	SEC("xdp") int sluice_node_xdp_##name(struct xdp_md *ctx); \
+	SEC("tc") int sluice_node_tc_##name(struct __sk_buff *skb);
+SL_NODE_STEP_TABLE(X)
+#undef X
+SEC("tc") int sluice_node_tc_served(struct __sk_buff *skb);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, SL_NODE_STEPS);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} node_xdp_steps SEC(".maps") = {
+	.values =
+		{
+#define X(id, name) [SL_NODE_STEP_##id] = (void *)&sluice_node_xdp_##name,
+			SL_NODE_STEP_TABLE(X)
+#undef X
+		},
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, SL_NODE_STEPS);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} node_tc_steps SEC(".maps") = {
+	.values =
+		{
+#define X(id, name) [SL_NODE_STEP_##id] = (void *)&sluice_node_tc_##name,
+			SL_NODE_STEP_TABLE(X)
+#undef X
+				[SL_NODE_STEP_SERVED] = (void *)&sluice_node_tc_served,
+		},
+};
+
+static __always_inline int sl_node_step(void *ctx, bool tc, enum sl_node_step step,
+					struct sl_counters *row)
+{
+	if (tc)
+		bpf_tail_call(ctx, &node_tc_steps, step);
+	else
+		bpf_tail_call(ctx, &node_xdp_steps, step);
+	return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+}
+
+/* What is left to the local stack is measured. */
+static __always_inline int node_end(struct __sk_buff *skb, int verdict)
+{
+	if (verdict == TC_ACT_UNSPEC)
+		bpf_tail_call(skb, &node_tc_steps, SL_NODE_STEP_SERVED);
+	return verdict;
+}
+
+#define X(id, name)                                                \
+	SEC("xdp") int sluice_node_xdp_##name(struct xdp_md *ctx)  \
+	{                                                          \
+		return sl_##name(ctx, false);                      \
+	}                                                          \
+	SEC("tc") int sluice_node_tc_##name(struct __sk_buff *skb) \
+	{                                                          \
+		return node_end(skb, sl_##name(skb, true));        \
+	}
+SL_NODE_STEP_TABLE(X)
+#undef X
+
+SEC("tc")
+int sluice_node_tc_served(struct __sk_buff *skb)
+{
+	sl_served_ingress(skb);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("xdp")
+int sluice_node_xdp(struct xdp_md *ctx)
+{
+	return sl_node_role(ctx, false);
+}
+
+SEC("tc")
+int sluice_node_tc_ingress(struct __sk_buff *skb)
+{
+	int verdict = sl_neighbour_send(skb);
+
+	if (verdict != TC_ACT_UNSPEC || skb->pkt_type != SL_PACKET_HOST)
+		return verdict;
+	return node_end(skb, sl_node_role(skb, true));
+}
+
+SEC("tc")
+int sluice_node_tc_egress(struct __sk_buff *skb)
+{
+	sl_served_egress(skb);
 	return TC_ACT_UNSPEC;
 }

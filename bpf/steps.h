@@ -32,6 +32,14 @@ enum sl_step {
 	SL_STEPS
 };
 
+/* Those of the node role, in arrays of their own: a host has one role and loads its programs. */
+enum sl_node_step {
+	SL_NODE_STEP_TAKE = 0, /* what looks like a tunnel of ours: node_role.h */
+	SL_NODE_STEP_AGAIN,    /* what another node may hold: node_role.h */
+	SL_NODE_STEP_SERVED,   /* TC alone: what the local stack gets: served.h */
+	SL_NODE_STEPS
+};
+
 /*
  * Counts the reason of a pass or a drop, shows it to who traces, and gives the hook's verdict for it.
  * `found` is the index of the packet's flow + 1; 0: none.

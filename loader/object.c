@@ -42,14 +42,23 @@ static const char *const program_names[][SL_PROGRAM_COUNT] = {
 		},
 };
 
-/* Steps are called after the hook that they are for; their array too. */
+/* Steps are called after the role and the hook that they are for; their array too. */
 static const struct {
 	const char *step_prefix;
 	const char *calls;
-} part_steps[SL_OBJECT_PARTS] = {
-	[SL_OBJECT_BASE] = {NULL, NULL},
-	[SL_OBJECT_XDP] = {"sluice_xdp_", "xdp_steps"},
-	[SL_OBJECT_LANE] = {"sluice_tc_", "tc_steps"},
+} part_steps[][SL_OBJECT_PARTS] = {
+	[SL_ROLE_BALANCER] =
+		{
+			[SL_OBJECT_BASE] = {NULL, NULL},
+			[SL_OBJECT_XDP] = {"sluice_xdp_", "xdp_steps"},
+			[SL_OBJECT_LANE] = {"sluice_tc_", "tc_steps"},
+		},
+	[SL_ROLE_NODE] =
+		{
+			[SL_OBJECT_BASE] = {NULL, NULL},
+			[SL_OBJECT_XDP] = {"sluice_node_xdp_", "node_xdp_steps"},
+			[SL_OBJECT_LANE] = {"sluice_node_tc_", "node_tc_steps"},
+		},
 };
 
 /* Scratch memory of the packet at hand: nothing that outlives it, and of no fixed layout. */
@@ -116,17 +125,14 @@ static void raise_memlock(void)
 
 /* ---- what belongs where -------------------------------------------------------------------- */
 
-/* The part that has the program; the observers are the base's. */
+/* The part that has the program; the observers, which call no steps, are the base's. */
 static enum sl_object_part part_of(enum sl_role role, enum sl_program program)
 {
 	const char *const *names = program_names[role];
 
 	if (program == SL_PROGRAM_XDP)
 		return SL_OBJECT_XDP;
-	if (program == SL_PROGRAM_TC_LANE &&
-	    strcmp(names[SL_PROGRAM_TC_LANE], names[SL_PROGRAM_TC_INGRESS]) != 0)
-		return SL_OBJECT_LANE;
-	return SL_OBJECT_BASE;
+	return !strcmp(names[program], names[SL_PROGRAM_TC_LANE]) ? SL_OBJECT_LANE : SL_OBJECT_BASE;
 }
 
 static bool is_main(const char *name)
@@ -142,14 +148,13 @@ static bool is_main(const char *name)
 
 static bool is_wanted(enum sl_object_part part, enum sl_role role, const char *name)
 {
-	const char *prefix = part_steps[part].step_prefix;
+	const char *prefix = part_steps[role][part].step_prefix;
 
 	for (unsigned i = 0; i < SL_PROGRAM_COUNT; i++) {
 		if (part_of(role, i) == part && !strcmp(name, program_names[role][i]))
 			return true;
 	}
-	return role == SL_ROLE_BALANCER && prefix && !is_main(name) &&
-	       !strncmp(name, prefix, strlen(prefix));
+	return prefix && !is_main(name) && !strncmp(name, prefix, strlen(prefix));
 }
 
 static bool is_calls(const struct bpf_map *map)
@@ -310,7 +315,7 @@ static bool redirects_frags(void)
  */
 static int narrow(struct bpf_object *part, enum sl_object_part which, enum sl_role role)
 {
-	const char *calls = part_steps[which].calls;
+	const char *calls = part_steps[role][which].calls;
 	uint32_t frags = which == SL_OBJECT_XDP && redirects_frags() ? BPF_F_XDP_HAS_FRAGS : 0;
 	struct bpf_program *program;
 	struct bpf_map *map;
