@@ -12,7 +12,8 @@
  *       Exit 0 whatever came out: the script judges.
  *   connect hold ADDRESS:PORT COUNT [TIMEOUT_MS]
  *       opens COUNT connections and keeps them; for each line of its standard input asks every one
- *       of them again and prints `round N alive A lost L changed C`; ends at end of file.
+ *       of them again and prints `round N alive A lost L changed C`, and behind it `NAME N` for
+ *       those that live; ends at end of file.
  *
  * One thread, poll; every wait is bounded by TIMEOUT_MS (default 5000).
  */
@@ -360,31 +361,38 @@ static void hold_round(unsigned count, int timeout_ms, unsigned *lost, unsigned 
 	}
 }
 
+/* The names of those that live, each with their number. */
+static struct tally hold_tally(unsigned count)
+{
+	struct tally tally = {0};
+
+	for (unsigned i = 0; i < count; i++) {
+		if (links[i].fd >= 0)
+			count_name(&tally, links[i].name);
+	}
+	return tally;
+}
+
 static int hold(const char *where, unsigned count, int timeout_ms)
 {
 	struct sockaddr_storage address;
 	socklen_t address_len = parse_address(where, &address);
 	unsigned lost = 0, changed = 0, round = 0;
-	struct tally tally = {0};
+	struct tally tally;
 	char line[64];
 
 	for (unsigned i = 0; i < count; i++)
 		open_link(&links[i], &address, address_len, timeout_ms);
-	hold_round(count, timeout_ms, &lost, &changed);
-	for (unsigned i = 0; i < count; i++) {
-		if (links[i].fd >= 0)
-			count_name(&tally, links[i].name);
-	}
-	for (unsigned i = 0; i < tally.name_count; i++)
-		printf("%s %u\n", tally.names[i], tally.counts[i]);
 	do {
-		printf("round %u alive %u lost %u changed %u\n", round++, count - lost, lost,
-		       changed);
-		fflush(stdout);
-		if (!fgets(line, sizeof(line), stdin))
-			break;
 		hold_round(count, timeout_ms, &lost, &changed);
-	} while (true);
+		tally = hold_tally(count);
+		printf("round %u alive %u lost %u changed %u", round++, count - lost, lost,
+		       changed);
+		for (unsigned i = 0; i < tally.name_count; i++)
+			printf(" %s %u", tally.names[i], tally.counts[i]);
+		printf("\n");
+		fflush(stdout);
+	} while (fgets(line, sizeof(line), stdin));
 	return 0;
 }
 

@@ -239,7 +239,8 @@ counter() { # NAME
 		echo 0
 }
 # Connections that stay open: hold COUNT, then `hold_round` asks all of them again and prints
-# "alive lost changed".
+# "alive lost changed".  held NAME: how many of those alive are at that node
+held() { sed "s/.*\b$1 \([0-9]*\).*/\1/; t; s/.*/0/" <<<"$held_names"; }
 hold() {
 	coproc HOLD {
 		exec nsenter --net="/run/netns/sl$$-client" "$connect" hold "${service:-$vip}" "$@"
@@ -253,11 +254,11 @@ hold_line() {
 		if [[ $line == round* ]]; then
 			# shellcheck disable=SC2086
 			set -- $line
-			held_alive=$4 held_lost=$6 held_changed=$8
+			held_alive=$4 held_lost=$6 held_changed=$8 held_names=${*:9}
 			return 0
 		fi
 	done
-	held_alive=none held_lost=none held_changed=none
+	held_alive=none held_lost=none held_changed=none held_names=
 	return 1
 }
 hold_round() {
