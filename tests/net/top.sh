@@ -21,6 +21,7 @@ configure() {
 }
 # watch_top OPTION...: in the background, its output in $work/top
 watch_top() {
+	: >"$work/top"
 	"$sluice" top "$@" >"$work/top" 2>"$work/top.err" &
 	top_pid=$!
 	jobs_to_end+=("$top_pid")
@@ -134,6 +135,19 @@ down
 wait "$top_pid"
 expect "without kernel plane it looks at the daemon's, or ends with what to do" \
 	"$? $(grep -c 'next:' "$work/top.err")" == "1 1"
+
+end_hold
+# a table too large to be counted whole: 80,001 sets, of which 65,536 are looked at
+write_config 3
+sed -i 's|^kernel:|kernel:\n  flows: 400000|' "$config"
+up || finish
+hold 100
+"$sluice" top --json --once --watch=100ms >"$work/top"
+expect "a large table is estimated" "$(jq -c '[.table.estimated, .table.places]' "$work/top")" == "[true,640008]"
+# 82 of 100 are seen, give or take 4
+expect "and well" "$(jq '.table.living >= 75 and .table.living <= 125' "$work/top")" == true
+expect "the text says so" "$("$sluice" top --watch=100ms | grep -c 'living flows (estimated, 0.0 %)')" == 1
+down
 
 # ---- the screen --------------------------------------------------------------------------------
 {
