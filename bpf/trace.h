@@ -15,7 +15,7 @@
  *
  * What counts as a decision when packets of known flows are not asked for: every drop, every new
  * flow, every SYN that moves. Of what is passed to the local stack, the SYNs; with a client or a
- * service in the filter also what has no flags of TCP.
+ * service in the filter also what has no flags of TCP, and beacons that were taken in.
  */
 #ifndef SL_BPF_TRACE_H
 #define SL_BPF_TRACE_H
@@ -150,8 +150,9 @@ static __always_inline bool trace_wanted(const struct sl_trace_filter *filter,
 		return false;
 	if (filter->every_packet)
 		return true;
-	if (is_between(record->reason, SL_COUNTER_PASS_NOT_IP, SL_COUNTER_PASS_DISABLED) &&
-	    record->reason != SL_COUNTER_PASS_TTL)
+	if ((is_between(record->reason, SL_COUNTER_PASS_NOT_IP, SL_COUNTER_PASS_DISABLED) &&
+	     record->reason != SL_COUNTER_PASS_TTL) ||
+	    record->reason == SL_COUNTER_DROP_BEACON)
 		return record->flags ? record->flags & SL_TCPF_SYN : !anybody;
 	return record->reason != SL_COUNTER_FORWARD_TO_NODE &&
 	       record->reason != SL_COUNTER_FORWARD_TO_CLIENT;

@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <endian.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "bpf/siphash.h"
 #include "tests/bpf/lib/talk.h"
 
 #define RECORDS_MAX 64u
@@ -286,6 +288,88 @@ static void test_drops(struct bench *bench)
 		   SL_COUNTER_PASS_FRAGMENT);
 }
 
+static void test_guard(struct bench *bench)
+{
+	struct sl_talk talk = talk_of(bench, 5000);
+
+	/* Clients of their own: the buckets outlive the rig's reset. */
+	begin(bench);
+	talk.client = "198.51.100.66";
+	sl_rig_tune(&bench->rig, SL_TUNABLE_GUARD_SOURCE_RATE, 1);
+	sl_rig_tune(&bench->rig, SL_TUNABLE_GUARD_SOURCE_BURST, 1);
+	sl_talk_client(&bench->rig, &talk, SYN, 0);
+	collect(bench);
+	talk.sport = 5001;
+	sl_talk_client(&bench->rig, &talk, SYN, 0);
+	expect_one(bench, "a source over its rate", SL_TRACE_GUARD, SL_COUNTER_DROP_RATE_SOURCE);
+	sl_rig_check(&bench->rig, !bench->records[0].node && !bench->records[0].candidate_a,
+		     named(bench, "before any node was looked at"), "node %u, candidate %u",
+		     bench->records[0].node, bench->records[0].candidate_a);
+
+	begin(bench);
+	sl_rig_tune(&bench->rig, SL_TUNABLE_GUARD_PENDING, 1);
+	for (uint16_t sport = 5000; sport < 5003; sport++) {
+		collect(bench);
+		talk = talk_of(bench, sport);
+		talk.client = "198.51.100.77";
+		sl_talk_client(&bench->rig, &talk, SYN, 0);
+	}
+	expect_one(bench, "a SYN that is answered by a cookie", SL_TRACE_GUARD,
+		   SL_COUNTER_DROP_COOKIE);
+}
+
+static void send_beacon(struct bench *bench, const struct sl_beacon_key *key)
+{
+	struct sl_frame_spec spec = {
+		.src = "10.0.0.11",
+		.dst = "10.0.0.2",
+		.sport = 40001,
+		.dport = 7700,
+		.udp = true,
+		.payload_len = sizeof(struct sl_beacon),
+		.smac = SL_RIG_MAC_NODE(0x0b),
+		.dmac = {0x02, 0, 0, 0, 0, 0xa0},
+	};
+	struct sl_beacon beacon = {
+		.magic = htonl(SL_BEACON_MAGIC),
+		.version = SL_BEACON_VERSION,
+		.health = SL_HEALTH_READY,
+		.port = htons(8000),
+		.key_id = htonl(1),
+		.addr = sl_frame_addr("10.0.0.11"),
+		.incarnation = htobe64(1700000000000000000ull),
+		.sequence = htobe64(1),
+	};
+	struct sl_frame in, out;
+
+	sl_frame_build(&in, &spec);
+	beacon.tag = htobe64(sl_siphash24((const __u64 *)&beacon, 8, key->key));
+	memcpy(in.bytes + sl_frame_l3_at(&in) + 28, &beacon, sizeof(beacon));
+	sl_rig_run(&bench->rig, bench->hook, &in, &out);
+}
+
+static void test_beacon(struct bench *bench)
+{
+	int keys = bpf_object__find_map_fd_by_name(bench->rig.object, "beacon_keys");
+	struct sl_beacon_key key = {.key = {0x1111, 0x2222}, .id = 1};
+	struct sl_beacon_key wrong = {.key = {0x1111, 0x2223}, .id = 1};
+	uint32_t zero = 0;
+
+	begin(bench);
+	bench->rig.settings->beacon_port = htons(7700);
+	bpf_map_update_elem(keys, &zero, &key, BPF_ANY);
+	send_beacon(bench, &wrong);
+	expect_one(bench, "a forged beacon", SL_TRACE_BEACON, SL_COUNTER_DROP_BEACON_FORGED);
+	send_beacon(bench, &key);
+	expect_none(bench, "one that is taken in is nobody's decision");
+	begin(bench);
+	bench->rig.settings->beacon_port = htons(7700);
+	bench->filter->client = sl_frame_addr("10.0.0.11");
+	memset(&bench->filter->mask, 0xff, sizeof(bench->filter->mask));
+	send_beacon(bench, &key);
+	expect_one(bench, "unless its host is asked for", SL_TRACE_BEACON, SL_COUNTER_DROP_BEACON);
+}
+
 /* ---- filters ------------------------------------------------------------------------------- */
 
 struct filter_case {
@@ -425,6 +509,8 @@ int main(void)
 		test_known(&bench);
 		test_retry(&bench);
 		test_drops(&bench);
+		test_guard(&bench);
+		test_beacon(&bench);
 		for (size_t i = 0; i < sizeof(filter_cases) / sizeof(*filter_cases); i++)
 			test_filter(&bench, &filter_cases[i]);
 		test_filter_answer(&bench);
