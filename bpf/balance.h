@@ -7,10 +7,12 @@
  *      A node in slow start is asked first only with the probability of its capacity.
  *   2. the load bound and the breaker of each are asked; a refusal is counted. The bound
  *      (pool.load_bound_percent): no node takes a new flow while its load is above that share of
- *      the pool's mean, by weight ("consistent hashing with bounded loads", Mirrokni et al. 2018).
+ *      the pool's mean, by weight ("consistent hashing with bounded loads", Mirrokni et al. 2018);
+ *      ejected nodes do not count among those who share it.
  *   3. both refuse: up to SL_CHOICES_MAX further entries of the table.
- *   4. none, and the bound alone refused some: the candidates again without the bound. In the
- *      direct-return modes before 3: another balancer looks for the flow at its candidates only.
+ *   4. none, and the bound alone refused some: the candidates again without the bound, then one that
+ *      was refused by it alone. In the direct-return modes the candidates before 3: another balancer
+ *      looks for the flow at its candidates only.
  *   5. all refuse: when the pool's share of nodes that are not ejected is below pool.panic_percent,
  *      the least bad of the same entries takes it (never draining, absent or forced open):
  *      fewest failures in a row, then least load.
@@ -98,6 +100,27 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 #define SL_ASK_BOUND   2u /* the load bound counts */
 
 /*
+ * The weights among which the pool's load is shared, as if ejected nodes had the mean weight. A
+ * function of its own: inlined, its branches multiply with those of the epochs.
+ */
+__attribute__((noinline)) __u64 sl_balance_shared(__u32 pool_slot)
+{
+	struct sl_pool_state *pool = sl_pool_at(pool_slot);
+	__u32 nodes;
+	__s32 ejected;
+	__u64 sum;
+
+	if (!pool)
+		return 0;
+	sum = SL_LOAD(pool->weight_sum);
+	nodes = SL_LOAD(pool->node_count);
+	ejected = (__s32)SL_LOAD(pool->ejected);
+	if (ejected <= 0 || (__u32)ejected >= nodes)
+		return sum;
+	return sum * (nodes - (__u32)ejected) / nodes;
+}
+
+/*
  * Has the node more than its share of its pool's flows? Fewer than SL_BOUND_MIN are never too many:
  * with few flows the mean says little.
  */
@@ -118,7 +141,7 @@ __attribute__((noinline)) int sl_balance_over(__u32 slot)
 	if (own < SL_BOUND_MIN)
 		return 0;
 	all = sl_epoch_sum(pool->flow_epochs, now_ns) + 1;
-	return own * SL_LOAD(pool->weight_sum) * 100 > all * node->weight * percent;
+	return own * sl_balance_shared(node->pool) * 100 > all * node->weight * percent;
 }
 
 /* What a candidate said, for the trace. */
@@ -146,7 +169,7 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 	    sl_breaker_peek(node, room->choice.now_ns / SL_NS_PER_MS) == SL_BREAKER_REFUSE)
 		return 0;
 	if ((flags & SL_ASK_BOUND) && sl_balance_over(slot)) {
-		room->choice.bounded = 1;
+		room->choice.bounded = slot;
 		choice_note(&room->choice, slot, SL_TRACE_BOUNDED);
 		sl_count(SL_COUNTER_GATE_BOUNDED);
 		return 0;
@@ -280,6 +303,8 @@ __attribute__((noinline)) int sl_balance_pool(void)
 			return 1;
 	}
 	if (ask_unbounded(room, first, other))
+		return 1;
+	if (room->choice.bounded && sl_balance_ask(room->choice.bounded, 0))
 		return 1;
 	return sl_balance_panic();
 }

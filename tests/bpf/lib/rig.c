@@ -352,20 +352,42 @@ static int table_fd(struct sl_rig *rig, uint32_t pool)
 	return rig->table_fds[pool];
 }
 
-void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+static void table_write(struct sl_rig *rig, uint32_t pool, const uint32_t *values, uint32_t count)
 {
-	uint32_t keys[SL_RIG_MAGLEV_SIZE], values[SL_RIG_MAGLEV_SIZE], size = SL_RIG_MAGLEV_SIZE;
+	uint32_t keys[SL_RIG_MAGLEV_SIZE], size = SL_RIG_MAGLEV_SIZE;
 
-	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++) {
+	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++)
 		keys[i] = i;
-		values[i] = slots[i % count];
-	}
 	if (bpf_map_update_batch(table_fd(rig, pool), keys, values, &size, NULL))
 		die("inner map");
 	rig->pools[pool].present = 1;
 	rig->pools[pool].node_count = count;
 	rig->pools[pool].maglev_size = SL_RIG_MAGLEV_SIZE;
 	rig->pools[pool].weight_sum = count;
+}
+
+void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+{
+	uint32_t values[SL_RIG_MAGLEV_SIZE];
+
+	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++)
+		values[i] = slots[i % count];
+	table_write(rig, pool, values, count);
+}
+
+void sl_rig_table_mixed(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count)
+{
+	uint32_t values[SL_RIG_MAGLEV_SIZE];
+	uint64_t draw = 1;
+
+	for (uint32_t i = 0; i < SL_RIG_MAGLEV_SIZE; i++) {
+		uint32_t other = (uint32_t)(draw >> 33) % (i + 1);
+
+		values[i] = values[other];
+		values[other] = slots[i % count];
+		draw = draw * 6364136223846793005u + 1442695040888963407u;
+	}
+	table_write(rig, pool, values, count);
 }
 
 void sl_rig_reset(struct sl_rig *rig)

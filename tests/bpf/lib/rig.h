@@ -122,8 +122,11 @@ void sl_rig_tune(struct sl_rig *rig, enum sl_tunable id, uint64_t value);
 void sl_rig_node(struct sl_rig *rig, uint32_t slot, uint32_t pool, const char *addr, uint16_t port,
 		 const char *snat);
 
-/* Makes the pool's Maglev table from these slots, evenly. */
+/* Makes the pool's Maglev table from these slots, evenly: entry i holds slots[i % count]. */
 void sl_rig_table(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count);
+
+/* The same in an order without a period, as real tables have: for a walk over many entries. */
+void sl_rig_table_mixed(struct sl_rig *rig, uint32_t pool, const uint32_t *slots, uint32_t count);
 
 /*
  * Runs sluice_xdp once on `in` as if it had come in on rig0. Returns the verdict (XDP_*); *ret_out
