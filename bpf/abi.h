@@ -181,7 +181,7 @@ enum sl_plane {
 /* sl_node_state.admin */
 #define SL_NODE_PRESENT	 (1u << 0) /* the slot is in use */
 #define SL_NODE_DRAINING (1u << 1) /* no new flow or request; established ones go on */
-#define SL_NODE_RETIRED	 (1u << 2) /* dead rather than sick: its flows are reset, see conn.h */
+#define SL_NODE_RETIRED	 (1u << 2) /* dead rather than sick: its flows are reset, see retire.h */
 
 /* How packets reach a node; sl_node_state.mode, and the low bits of sl_flow.flags. */
 enum sl_mode {
@@ -229,7 +229,7 @@ struct sl_node_state {
 	__u64 window[SL_WINDOW_BUCKETS];
 	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */
 	__u64 flow_epochs[SL_FLOW_EPOCHS]; /* fast-lane flows alive, see inflight.h */
-	__u64 pad2;
+	__u64 suspect_ns;		   /* since when it is open and owes bytes, see retire.h */
 
 	__u64 flows_opened;  /* fast lane, cumulative */
 	__u64 flows_closed;  /* seen to end; evicted and expired ones are counted apart */
@@ -398,7 +398,8 @@ enum sl_tcp_state {
  */
 struct sl_conn {
 	__u32 begun;	  /* tick of the SYN until established, then of the request that awaits its
-			      first byte; 0: nothing is awaited */
+			      first byte; 0: nothing is awaited. With SYN_SENT: the node has not
+			      been sent the SYN, the client's next one goes to it */
 	__u16 generation; /* of the breaker; with SL_CONN_PROBE the ticket, see breaker.h */
 	__u8 hop;	  /* next hop towards the client, see hop.h */
 	__u8 hop_stamp;
@@ -417,7 +418,6 @@ SL_STATIC_ASSERT(sizeof(struct sl_conn) == 24, "sl_conn");
 #define SL_FLOW_MODE	    3u	      /* enum sl_mode */
 #define SL_FLOW_RETRIES	    (7u << 2) /* nodes tried before this one */
 #define SL_FLOW_RETRY_SHIFT 2u
-#define SL_FLOW_RETIRED	    (1u << 5) /* was reset because its node is dead */
 
 /* One flow of the fast lane: one cache line. Read through its way in the set, see table.h. */
 struct sl_flow {

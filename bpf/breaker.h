@@ -373,6 +373,8 @@ SL_BREAKER_INLINE void sl_breaker_forget(struct sl_node_state *node, __u64 now_m
 	for (__u32 i = 0; i < SL_WINDOW_BUCKETS; i++)
 		*(volatile __u64 *)&node->window[i] = 0;
 	*(volatile __u32 *)&node->consecutive = 0;
+	if (sl_breaker_load32(&node->admin) & SL_NODE_RETIRED)
+		__sync_fetch_and_and(&node->admin, ~SL_NODE_RETIRED);
 	*(volatile __u64 *)&node->recovered_ms = now_ms == 0 ? 1 : now_ms;
 }
 

@@ -163,11 +163,18 @@ static __always_inline bool sl_conn_replaceable(const struct sl_conn *conn, __u3
 }
 
 /* A SYN was repeated gap_ms after the last packet. Returns true when it counts as a failure. */
-static __always_inline bool conn_syn_repeated(struct sl_conn *conn, __u32 gap_ms)
+static __always_inline bool conn_syn_repeated(struct sl_conn *conn, __u32 gap_ms, __u64 now_ns)
 {
 	struct sl_node_state *node;
 
-	if (conn->state != SL_TCP_SYN_SENT || gap_ms < SL_SYN_REPEAT_MIN_MS)
+	if (conn->state != SL_TCP_SYN_SENT)
+		return false;
+	if (!conn->begun) {
+		/* To this node it is the first one: retry.h moved the flow and sent nothing. */
+		conn->begun = sl_tick(now_ns);
+		return false;
+	}
+	if (gap_ms < SL_SYN_REPEAT_MIN_MS)
 		return false;
 	if (conn->syn_retrans < 0xff)
 		conn->syn_retrans++;
@@ -249,7 +256,7 @@ static __always_inline bool sl_conn_sent(struct sl_conn *conn, const struct sl_s
 		return conn_sent_reset(conn, segment, view);
 	if (segment->flags & SL_TCPF_SYN) {
 		if (segment->seq + 1 == conn->next_seq)
-			conn_syn_repeated(conn, gap_ms);
+			conn_syn_repeated(conn, gap_ms, now_ns);
 		return false;
 	}
 	if (view == SL_VIEW_ONE_WAY) {

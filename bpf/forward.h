@@ -62,6 +62,21 @@ static __always_inline void route_begin(void *ctx, bool tc, struct bpf_fib_looku
 }
 
 /*
+ * What must fit the way out: the packet, or of one that TC's device joined each segment that it will
+ * be cut into again.
+ */
+static __always_inline __u16 sl_route_len(void *ctx, bool tc, const struct sl_packet *packet)
+{
+	__u32 segment = tc ? ((struct __sk_buff *)ctx)->gso_size : 0;
+
+	if (!segment)
+		return packet->l3_len;
+	segment += packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	segment += packet->tcp ? packet->tcp->doff * 4u : SL_UDP_HEADER;
+	return segment < 0xffff ? segment : 0xffff;
+}
+
+/*
  * Routes the packet as it will be after the rewriting. `grows` is what a tunnel adds to it. Returns
  * BPF_FIB_LKUP_RET_* or -errno; FRAG_NEEDED leaves the MTU in fib->mtu_result (alias of tot_len).
  */
@@ -72,8 +87,7 @@ static __always_inline long sl_route(void *ctx, bool tc, const struct sl_packet 
 	fib->l4_protocol = packet->protocol;
 	fib->sport = to->sport;
 	fib->dport = to->dport;
-	/* Joined segments: 0 lets the kernel judge by the frame, which it will cut again. */
-	fib->tot_len = sl_hook_joined(ctx, tc) ? 0 : packet->l3_len;
+	fib->tot_len = sl_route_len(ctx, tc, packet);
 	if (packet->ip_v6)
 		fib->flowinfo = *(__be32 *)packet->ip6 & bpf_htonl(SL_IP6_FLOW_MASK);
 	else

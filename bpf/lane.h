@@ -21,6 +21,7 @@
 #include "bpf/forward.h"
 #include "bpf/guard.h"
 #include "bpf/hop.h"
+#include "bpf/retire.h"
 #include "bpf/steps.h"
 
 /* The prog arrays are declared with the programs (sluice.bpf.c). */
@@ -41,8 +42,8 @@ static __always_inline __u32 kind_of(const struct sl_conn *conn)
 						   : SL_WAY_CLOSING;
 }
 
-/* Brings the way's stamp and kind up to date where they are off. */
-static __always_inline void way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
+/* Brings the way's stamp and kind up to date where they are off. Returns true: the stamp was old. */
+static __always_inline bool way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
 {
 	__u64 word = SL_LOAD(*way);
 	__u32 stamp = sl_way_stamp(now_ns);
@@ -50,6 +51,7 @@ static __always_inline void way_refresh(__u64 *way, const struct sl_conn *conn, 
 
 	if (age >= (__s32)SL_WAY_REFRESH || sl_way_kind(word) != kind_of(conn))
 		sl_way_set(way, kind_of(conn), stamp);
+	return age >= (__s32)SL_WAY_REFRESH;
 }
 
 /*
@@ -79,7 +81,8 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 
 		over = sl_conn_sent(&flow->conn, &room->segment, gap_ms, now_ns,
 				    sl_flow_view(flow));
-		way_refresh(way, &flow->conn, now_ns);
+		if (way_refresh(way, &flow->conn, now_ns))
+			sl_retire_look(flow->conn.node);
 		if (sl_guard_ends(&flow->conn, &room->segment, sl_flow_view(flow)))
 			sl_guard_finish(index);
 	}
@@ -124,6 +127,15 @@ static __always_inline bool rewrite_for(const struct sl_flow *flow, bool from_no
 	return true;
 }
 
+/* The packet is longer than the way out takes, which room->fib tells. */
+static __always_inline int lane_too_big(void *ctx, bool tc, __u32 index, struct sl_scratch *room,
+					struct sl_counters *row)
+{
+	room->handover.index = index + 1;
+	room->handover.mtu = room->fib.mtu_result;
+	return sl_step(ctx, tc, SL_STEP_TOO_BIG, row);
+}
+
 /*
  * The way out, by what the kernel said a moment ago or says now; fills room->fib. Returns what
  * sl_route() does.
@@ -134,18 +146,19 @@ static __always_inline long lane_route(void *ctx, bool tc, struct sl_packet *pac
 {
 	struct sl_node_state *node = from_node ? NULL : sl_node_at(flow->conn.node);
 	__u64 now_ns = room->now_ns;
+	__u32 len = sl_route_len(ctx, tc, packet);
 	struct sl_hop *hop;
 	__u32 kept;
 	long route;
 
 	kept = node ? SL_LOAD(node->hop) : flow->conn.hop | (__u32)flow->conn.hop_stamp << 8;
 	hop = sl_hop_get((__u8)kept, (__u8)(kept >> 8), now_ns);
-	if (hop && ((packet->l3_len && packet->l3_len <= hop->mtu) || sl_hook_joined(ctx, tc))) {
+	if (hop && len && len <= hop->mtu) {
 		sl_hop_fill(&room->fib, hop);
 		return BPF_FIB_LKUP_RET_SUCCESS;
 	}
 	route = sl_route(ctx, tc, packet, to, &room->fib);
-	if (route != BPF_FIB_LKUP_RET_SUCCESS || sl_hook_joined(ctx, tc))
+	if (route != BPF_FIB_LKUP_RET_SUCCESS || !len)
 		return route;
 	kept = sl_hop_put(now_ns) | (__u32)sl_hop_stamp(now_ns) << 8;
 	if (node) {
@@ -176,6 +189,8 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
+		if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+			return lane_too_big(ctx, tc, index, room, row);
 		return sl_unforwarded_of(tc, row, sl_route_failure(route), index + 1);
 	}
 	sl_nat_apply(tc, packet, &to, &rest);
@@ -207,6 +222,8 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
+		if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+			return lane_too_big(ctx, tc, index, room, row);
 		return sl_unforwarded_of(tc, row, sl_route_failure(route), index + 1);
 	}
 	row->v[SL_COUNTER_FORWARD_TO_NODE]++;
@@ -306,6 +323,15 @@ static __always_inline bool is_refusal(__u32 found, const struct sl_packet *pack
 	return flow && sl_conn_refused(&flow->conn, &segment);
 }
 
+/* Was the flow's node found to be dead? The step looks again, so a mark that is old does no harm. */
+static __always_inline bool is_of_dead(__u32 found)
+{
+	struct sl_flow *flow = sl_flow_at(found - 1);
+	struct sl_node_state *node = flow ? sl_node_at(flow->conn.node) : NULL;
+
+	return node && (SL_LOAD(node->admin) & SL_NODE_RETIRED);
+}
+
 /* TCP or UDP. */
 static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *packet,
 					  struct sl_counters *row)
@@ -343,6 +369,8 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 		return hand_on(ctx, tc, SL_STEP_OPEN, packet, hash, found, false, row);
 	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(found, packet))
 		return hand_on(ctx, tc, SL_STEP_RETRY, packet, hash, found, true, row);
+	if (!from_node && is_of_dead(found))
+		return hand_on(ctx, tc, SL_STEP_REFUSE, packet, hash, found, false, row);
 	return lane_forward(ctx, tc, packet, found - 1, from_node, false, row);
 }
 

@@ -29,6 +29,9 @@
 #define SL_SERVER_IDS_MAX    65536u /* QUIC server ids */
 #define SL_BEACON_KEYS_MAX   2u	    /* active at once, so that one can be rotated */
 #define SL_RETRIES_MAX	     7	    /* nodes that one SYN may try after the first */
+#define SL_ANSWERS_MAX	     1000u  /* ICMP errors of our own a second and CPU */
+#define SL_QUOTE4_MAX	     548u   /* bytes that they quote: 576 in all (RFC 1812, 4.3.2.3) */
+#define SL_QUOTE6_MAX	     1232u  /* 1,280 in all (RFC 4443, 2.4) */
 #define SL_TRACE_RING_BYTES  (1024u * 1024u)
 #define SL_MAGLEV_SIZE_MAX   65537u /* largest lookup table (prime) */
 #define SL_OLD_TABLES	     4u /* former lookup tables of a pool that are kept; a power of two */

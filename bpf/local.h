@@ -11,7 +11,7 @@
 
 #include "bpf/conn.h"
 #include "bpf/forward.h"
-#include "bpf/icmp.h"
+#include "bpf/quote.h"
 #include "bpf/select.h"
 
 static __always_inline void conn_forget(struct sl_flow_key *key, struct sl_local_conn *local)
@@ -99,7 +99,7 @@ static __always_inline void local_unreachable(struct sl_cursor *cursor, bool ip_
 	struct sl_flow_key quoted;
 	__u32 seq;
 
-	if (!sl_icmp_parse(cursor, ip_v6, &quoted, &seq))
+	if (!sl_quote_unreachable(cursor, ip_v6, &quoted, &seq))
 		return;
 	local = bpf_map_lookup_elem(&conns, &quoted);
 	if (local)

@@ -237,7 +237,7 @@ struct sl_choice {
 	__u32 stride;
 	__u32 ip_v6;
 	__u32 exclude; /* slot that may not be chosen again; 0: none */
-	__u32 bounded; /* a candidate was refused by the load bound alone */
+	__u32 bounded; /* the slot last refused by the load bound; 0: none was */
 	__u32 ret_slot;
 	__u32 ret_ticket;
 	__u32 lost; /* slot of a node whose beacons have stopped; 0: none was met */
@@ -264,7 +264,7 @@ struct sl_handover {
 	__u64 hash;	 /* of the key */
 	__u32 index;	 /* of the flow + 1; 0: none */
 	__u32 mtu;	 /* TOO_BIG: what would fit */
-	__u32 reason;	 /* enum sl_counter: why the step was called */
+	__u32 reason;	 /* enum sl_counter: why the step was called; RETRY: see retry.h */
 	__u32 from_node; /* the packet came from the node's side */
 	__u32 seq;	 /* of TCP */
 	__u32 quic;	 /* OPEN: the node that a connection id names; 0: none */
@@ -307,6 +307,7 @@ struct sl_scratch {
 	struct sl_breaker_change change;
 	struct sl_event event;
 	struct sl_trace trace;
+	__u64 answers; /* second << 32 | ICMP errors sent in it, see craft.h */
 	struct sl_beacon beacon;
 	struct sl_chain chain;
 	struct sl_flow_key outer;  /* of a tunnel's outer header */

@@ -22,6 +22,7 @@
 
 #include "bpf/chain.h"
 #include "bpf/lane.h"
+#include "bpf/retry.h"
 
 /* No node took the flow. */
 static __always_inline int open_refused(void *ctx, bool tc, struct sl_scratch *room, __u32 pool,
@@ -134,7 +135,8 @@ __attribute__((noinline)) __u32 sl_open_repeated(__u32 index, __u32 seq)
 		return 0;
 	now_ns = sl_now();
 	if (seq + 1 == flow->conn.next_seq)
-		failed = conn_syn_repeated(&flow->conn, sl_way_age_ms(SL_LOAD(*way), now_ns));
+		failed = conn_syn_repeated(&flow->conn, sl_way_age_ms(SL_LOAD(*way), now_ns),
+					   now_ns);
 	if (flow->conn.state == SL_TCP_SYN_SENT)
 		sl_way_set(way, SL_WAY_OPENING, sl_way_stamp(now_ns));
 	node = failed ? sl_node_at(flow->conn.node) : NULL;
@@ -178,7 +180,24 @@ static __always_inline int sl_open(void *ctx, bool tc)
 	return open_new(ctx, tc, room, row);
 }
 
-/* The step SEND. */
+/*
+ * The RST that answered the flow's SYN goes to the client, and the flow is over. Its node was told:
+ * the packet is not observed.
+ */
+static __always_inline int send_refusal(void *ctx, bool tc, struct sl_packet *packet, __u32 index,
+					struct sl_counters *row)
+{
+	__u64 *way = sl_way_at(index);
+	__u64 word = way ? SL_LOAD(*way) : 0;
+	int verdict = lane_forward(ctx, tc, packet, index, true, true, row);
+
+	/* Closed already when there was no route; then the place may be another's by now. */
+	if (way && SL_LOAD(*way) == word)
+		sl_flow_close(index);
+	return verdict;
+}
+
+/* The step SEND. Also for the refusal that RETRY lets pass, which comes from the node. */
 static __always_inline int sl_send(void *ctx, bool tc)
 {
 	struct sl_counters *row = sl_counters_row();
@@ -192,8 +211,13 @@ static __always_inline int sl_send(void *ctx, bool tc)
 	parse = sl_parse_packet(ctx, tc, &cursor, &packet, &room->key);
 	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	if (room->handover.fresh)
+	if (room->handover.fresh) {
+		if (sl_packet_is_syn(&packet))
+			sl_syn_keep(ctx, tc, &packet, room->handover.index - 1);
 		return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row);
+	}
+	if (room->handover.from_node)
+		return send_refusal(ctx, tc, &packet, room->handover.index - 1, row);
 	return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, false, row);
 }
 

@@ -49,7 +49,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 	X(CONTROL, control) \
 	X(TOO_BIG, too_big) \
 	X(COOKIE, cookie)   \
-	X(QUIC, quic)
+	X(QUIC, quic)       \
+	X(RESEND, resend)   \
+	X(RELAY, relay)     \
+	X(UNWRAP, unwrap)
 
 #define X(id, name) SEC("xdp") int sluice_xdp_##name(struct xdp_md *ctx);
 SL_STEP_TABLE(X)

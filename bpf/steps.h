@@ -29,6 +29,9 @@ enum sl_step {
 	SL_STEP_TOO_BIG,  /* a packet that does not fit the way out: refuse.h */
 	SL_STEP_COOKIE,	  /* a SYN that must prove its source: guard.h */
 	SL_STEP_QUIC,	  /* a datagram without a flow, for a QUIC service: quic.h */
+	SL_STEP_RESEND,	  /* a refusal that becomes the SYN again: retry.h */
+	SL_STEP_RELAY,	  /* an ICMP error about a packet of a flow, to its other end: icmp.h */
+	SL_STEP_UNWRAP,	  /* an ICMP error about a tunnel of ours: icmp.h */
 	SL_STEPS
 };
 

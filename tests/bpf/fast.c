@@ -537,6 +537,7 @@ static void no_way(struct sl_rig *rig)
 			     rig->nodes[SL_RIG_NODE_A].flows_closed == 1,
 		     "no route", "not dropped, or the flow stayed");
 	rig_for(rig, &routes[0]);
+	sl_rig_tune(rig, SL_TUNABLE_TOO_BIG, 0);
 	open_flow(rig, &routes[0]);
 	spec = from_client(&routes[0], ACK, CLIENT_SEQ + 1, NODE_SEQ + 1, 1600);
 	sl_frame_build(&in, &spec);

@@ -89,7 +89,8 @@ static size_t build_ip4(uint8_t *out, const struct sl_frame_spec *spec, size_t r
 	memset(out, 0, len);
 	out[0] = (uint8_t)(0x40 | len / 4);
 	put16(out + 2, (uint16_t)(len + rest));
-	put16(out + 4, 0x1234);
+	out[1] = spec->tos;
+	put16(out + 4, spec->crafted ? 0 : 0x1234);
 	put16(out + 6, spec->fragment ? spec->fragment : 0x4000);
 	out[8] = spec->hops ? spec->hops : SL_FRAME_HOPS;
 	out[9] = proto;
@@ -106,7 +107,7 @@ static size_t build_ip6(uint8_t *out, const struct sl_frame_spec *spec, size_t r
 	size_t extra = spec->fragment ? 8 : spec->option_len;
 
 	memset(out, 0, IP6_BYTES + extra);
-	put32(out, 0x60012345);
+	put32(out, 0x60000000 | (uint32_t)spec->tos << 20 | (spec->crafted ? 0 : 0x12345));
 	put16(out + 4, (uint16_t)(extra + rest));
 	out[6] = spec->fragment ? 44 : spec->option_len ? 0 : proto;
 	out[7] = spec->hops ? spec->hops : SL_FRAME_HOPS;
@@ -164,13 +165,15 @@ static size_t build_tcp(uint8_t *out, const struct sl_frame_spec *spec)
 
 	memset(out, 0, TCP_BYTES);
 	memset(out + TCP_BYTES, 1, spec->tcp_option_len);
+	if (spec->options)
+		memcpy(out + TCP_BYTES, spec->options, spec->tcp_option_len);
 	put16(out, spec->sport);
 	put16(out + 2, spec->dport);
 	put32(out + 4, spec->seq);
 	put32(out + 8, spec->ack);
 	out[12] = (uint8_t)(head / 4 << 4);
 	out[13] = spec->flags;
-	put16(out + 14, 65535);
+	put16(out + 14, spec->crafted ? spec->window : 65535);
 	build_payload(out + head, spec);
 	put16(out + 16, sum_fold(sum_add(sum_pseudo(spec, len, 6), out, len)));
 	return len;
@@ -190,36 +193,55 @@ void sl_frame_build(struct sl_frame *frame, const struct sl_frame_spec *spec)
 	frame->len = at + spec->pad_len;
 }
 
+size_t sl_frame_build_ip(uint8_t *out, const struct sl_frame_spec *spec, size_t rest, uint8_t proto)
+{
+	return strchr(spec->src, ':') ? build_ip6(out, spec, rest, proto)
+				      : build_ip4(out, spec, rest, proto);
+}
+
+void sl_frame_build_icmp(struct sl_frame *frame, const struct sl_frame_spec *spec,
+			 const struct sl_frame_icmp *icmp)
+{
+	bool ip6 = strchr(spec->src, ':');
+	size_t len = ICMP_BYTES + icmp->body_len;
+	size_t at = build_link(frame->bytes, spec, ip6 ? 0x86dd : 0x0800);
+	uint8_t *out;
+
+	at += sl_frame_build_ip(frame->bytes + at, spec, len, ip6 ? 58 : 1);
+	out = frame->bytes + at;
+	out[0] = icmp->type;
+	out[1] = icmp->code;
+	put16(out + 2, 0);
+	put32(out + 4, icmp->rest);
+	memcpy(out + ICMP_BYTES, icmp->body, icmp->body_len);
+	put16(out + 2, sum_fold(sum_add(ip6 ? sum_pseudo(spec, len, 58) : 0, out, len)));
+	memset(out + len, 0, spec->pad_len);
+	frame->len = at + len + spec->pad_len;
+}
+
 void sl_frame_build_unreachable(struct sl_frame *frame, const char *router, uint8_t code,
 				const struct sl_frame_spec *spec)
 {
 	bool ip6 = strchr(spec->src, ':');
-	size_t quote_len = (ip6 ? IP6_BYTES : IP4_BYTES) + 8;
 	struct sl_frame_spec outer = {
 		.src = router,
 		.dst = spec->src,
 		.vlan = {spec->vlan[0], spec->vlan[1]},
 	};
-	size_t rest = ICMP_BYTES + quote_len;
-	struct sl_frame quoted;
 	struct sl_frame_spec plain = *spec;
-	uint8_t *icmp;
-	size_t at;
+	struct sl_frame quoted;
+	struct sl_frame_icmp icmp = {
+		.type = ip6 ? 1 : 3,
+		.code = code,
+		.body = quoted.bytes + ETH_BYTES,
+		.body_len = (ip6 ? IP6_BYTES : IP4_BYTES) + 8,
+	};
 
 	plain.vlan[0] = plain.vlan[1] = 0;
 	sl_frame_build(&quoted, &plain);
 	memcpy(outer.smac, spec->smac, 6);
 	memcpy(outer.dmac, spec->dmac, 6);
-	at = build_link(frame->bytes, &outer, ip6 ? 0x86dd : 0x0800);
-	at += ip6 ? build_ip6(frame->bytes + at, &outer, rest, 58)
-		  : build_ip4(frame->bytes + at, &outer, rest, 1);
-	icmp = frame->bytes + at;
-	memset(icmp, 0, ICMP_BYTES);
-	icmp[0] = ip6 ? 1 : 3;
-	icmp[1] = code;
-	memcpy(icmp + ICMP_BYTES, quoted.bytes + ETH_BYTES, quote_len);
-	put16(icmp + 2, sum_fold(sum_add(ip6 ? sum_pseudo(&outer, rest, 58) : 0, icmp, rest)));
-	frame->len = at + rest;
+	sl_frame_build_icmp(frame, &outer, &icmp);
 }
 
 size_t sl_frame_l3_at(const struct sl_frame *frame)

@@ -40,6 +40,10 @@ struct sl_frame_spec {
 	bool udp;	    /* a UDP header, and its number */
 	bool no_check;	    /* UDP without a checksum */
 	uint8_t tcp_option_len; /* no-operation options of TCP; a multiple of 4 */
+	bool crafted;		/* by us: no IP number, no flow label, and `window` counts */
+	uint16_t window;
+	uint8_t tos;		/* class of IPv4 and IPv6 */
+	const uint8_t *options; /* of TCP, tcp_option_len of them; NULL: no-operations */
 	uint8_t smac[6];
 	uint8_t dmac[6];
 };
@@ -58,6 +62,24 @@ void sl_frame_build(struct sl_frame *frame, const struct sl_frame_spec *spec);
  */
 void sl_frame_build_unreachable(struct sl_frame *frame, const char *router, uint8_t code,
 				const struct sl_frame_spec *spec);
+
+/* An ICMP message in an IP packet from spec->src to spec->dst; `rest` is the header's last word. */
+struct sl_frame_icmp {
+	uint8_t type;
+	uint8_t code;
+	uint32_t rest;
+	const uint8_t *body;
+	size_t body_len;
+};
+void sl_frame_build_icmp(struct sl_frame *frame, const struct sl_frame_spec *spec,
+			 const struct sl_frame_icmp *icmp);
+
+/*
+ * An IP header from spec->src to spec->dst before `rest` bytes of this protocol, as a tunnel puts it
+ * on. Returns its length.
+ */
+size_t sl_frame_build_ip(uint8_t *out, const struct sl_frame_spec *spec, size_t rest,
+			 uint8_t proto);
 
 /* v4-mapped for IPv4. Aborts on text that is no address. */
 struct sl_addr sl_frame_addr(const char *text);
