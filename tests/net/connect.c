@@ -8,7 +8,8 @@
  *       that new connections are refused while those that stand go on
  *   connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]
  *       COUNT connections, each: connect, send a line, read the name, close. Prints `NAME N` for
- *       each name and `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero.
+ *       each name and `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero;
+ *       and `connect_us p50 A p90 B p99 C max D`, the time to connect of those that were answered.
  *       Exit 0 whatever came out: the script judges.
  *   connect hold ADDRESS:PORT COUNT [TIMEOUT_MS]
  *       opens COUNT connections and keeps them; for each line of its standard input asks every one
@@ -48,6 +49,8 @@ static const char *const outcome_names[OUTCOMES] = {"answered", "refused", "rese
 struct link {
 	int fd; /* -1: free */
 	bool asked;
+	int64_t begun_us;
+	uint32_t connect_us; /* 0: not yet */
 	int64_t deadline_ms;
 	char answer[NAME_MAX_LEN];
 	size_t answer_len;
@@ -59,6 +62,8 @@ struct tally {
 	unsigned counts[NAMES_MAX];
 	unsigned name_count;
 	unsigned outcomes[OUTCOMES];
+	uint32_t *connect_us; /* of those answered */
+	unsigned connect_count;
 };
 
 static volatile sig_atomic_t refuses;
@@ -66,12 +71,17 @@ static volatile sig_atomic_t refuses;
 static struct link links[CONNECTIONS_MAX];
 static struct pollfd polls[CONNECTIONS_MAX];
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 __attribute__((noreturn)) static void die(const char *what)
@@ -221,7 +231,7 @@ static void open_link(struct link *link, const struct sockaddr_storage *address,
 	if (fd < 0)
 		die("socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	*link = (struct link){.fd = fd, .deadline_ms = now_ms() + timeout_ms};
+	*link = (struct link){.fd = fd, .begun_us = now_us(), .deadline_ms = now_ms() + timeout_ms};
 	(void)connect(fd, (const struct sockaddr *)address, address_len); /* poll tells the rest */
 }
 
@@ -239,6 +249,7 @@ static bool advance(struct link *link, short events, enum outcome *outcome)
 		return true;
 	getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &error_len);
 	if (!error && !link->asked) {
+		link->connect_us = (uint32_t)(now_us() - link->begun_us);
 		if (send(link->fd, QUESTION, sizeof(QUESTION) - 1, MSG_NOSIGNAL) > 0) {
 			link->asked = true;
 			return false;
@@ -292,13 +303,34 @@ static void print_tally(const struct tally *tally)
 	}
 }
 
+static int smaller(const void *a, const void *b)
+{
+	uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
+
+	return first < second ? -1 : first > second;
+}
+
+static void print_times(const struct tally *tally)
+{
+	unsigned count = tally->connect_count;
+	uint32_t *us = tally->connect_us;
+
+	if (!count)
+		return;
+	qsort(us, count, sizeof(*us), smaller);
+	printf("connect_us p50 %u p90 %u p99 %u max %u\n", us[count / 2], us[count * 9ul / 10],
+	       us[count * 99ul / 100], us[count - 1]);
+}
+
 static int ask(const char *where, unsigned total, unsigned parallel, int timeout_ms)
 {
 	struct sockaddr_storage address;
 	socklen_t address_len = parse_address(where, &address);
 	unsigned opened = 0, decided = 0;
-	struct tally tally = {0};
+	struct tally tally = {.connect_us = calloc(total, sizeof(uint32_t))};
 
+	if (!tally.connect_us)
+		die("memory");
 	for (unsigned i = 0; i < parallel; i++)
 		links[i].fd = -1;
 	while (decided < total) {
@@ -315,14 +347,18 @@ static int ask(const char *where, unsigned total, unsigned parallel, int timeout
 			if (links[i].fd < 0 || !advance(&links[i], polls[i].revents, &outcome))
 				continue;
 			tally.outcomes[outcome]++;
-			if (outcome == ANSWERED)
+			if (outcome == ANSWERED) {
 				count_name(&tally, links[i].answer);
+				tally.connect_us[tally.connect_count++] = links[i].connect_us;
+			}
 			close(links[i].fd);
 			links[i].fd = -1;
 			decided++;
 		}
 	}
 	print_tally(&tally);
+	print_times(&tally);
+	free(tally.connect_us);
 	return 0;
 }
 

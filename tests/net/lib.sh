@@ -94,6 +94,17 @@ add_wire() { # NEAR_NS NEAR_DEVICE FAR_NS FAR_DEVICE
 	ns "$1" ip link set dev "$2" up
 	ns "$3" ip link set dev "$4" up
 }
+# What XDP sends back out of a veth by the way it came stays in the far end's queue until other packets
+# wake that up, unless the far end runs an XDP program too (Linux: veth_xdp_flush). Where the lane's
+# hook is not XDP that program is taken off again: it would cost segmentation offload.
+take_back() { # NS DEVICE
+	if [[ ${hook:-native} == native ]]; then
+		ns "$1" ip -force link set dev "$2" xdpdrv object "$build/net/other.bpf.o" program someone_else ||
+			not_ok "$1" "no XDP program on $2"
+	else
+		ns "$1" ip link set dev "$2" xdpdrv off
+	fi
+}
 add_address() { # NS DEVICE ADDRESS/LEN...
 	local name=$1 device=$2 address
 	shift 2

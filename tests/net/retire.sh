@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# retire.sh - flow.retire_ms: the flows of a node that is dead, not only open, are reset.
+#
+#   client --- sluice --- node1, node2 (dies: nothing of it arrives any more), node3
+#
+# Connections stand to all nodes. Node 2 dies and its breaker opens: by default its connections wait
+# for it. With the tunable their next packet, which is a repeat of what got no answer, is answered by
+# a reset; those of a node that is open but alive are left alone. No daemon runs.
+. "$(dirname "$0")/lib.sh"
+setup 3
+write_config 3 4 "breaker.open_ms: 10m, breaker.open_max_ms: 10m, pool.slow_start_ms: 0"
+held=30
+
+for hook in native tc; do
+	take_back client c
+	up || finish
+	hold $held 3000
+	expect "$hook: connections stand" "$held_alive" == $held
+	"$sluice" breaker open chat/1 >/dev/null
+	hold_round
+	expect "$hook: an open node serves the connections it has" "$held_alive $held_changed" == "$held 0"
+	"$sluice" tune flow.retire_ms=1000 >/dev/null
+	hold_round
+	expect "$hook: also with the tunable, as long as it lives" "$held_alive $held_changed" == "$held 0"
+	expect "$hook: nothing was reset" "$(counter drop_retired)" == 0
+
+	"$sluice" tune flow.retire_ms=0 >/dev/null
+	blackhole_node 2
+	hold_round
+	lost=$held_lost
+	expect "$hook: node 2 dies, its connections wait in vain" "$((lost > 0 && lost < held))" == 1
+	expect "$hook: no reset without the tunable" "$(counter drop_retired)" == 0
+	end_hold
+	unblackhole_node 2
+	down
+
+	up || finish
+	hold $held 20000
+	expect "$hook: connections stand again" "$held_alive" == $held
+	"$sluice" breaker open chat/1 >/dev/null
+	"$sluice" tune flow.retire_ms=1000 >/dev/null
+	blackhole_node 2
+	begin=$SECONDS
+	hold_round
+	lost=$held_lost
+	expect "$hook: node 2 dies, its connections are reset" "$((lost > 0 && lost < held))" == 1
+	expect "$hook: each of them, by the lane" "$(counter drop_retired)" == "$lost"
+	expect "$hook: long before they give up themselves" "$((SECONDS - begin))" -lt 18
+	hold_round
+	expect "$hook: the others go on" "$held_alive $held_changed" == "$((held - lost)) 0"
+	end_hold
+	unblackhole_node 2
+	down
+done
+finish
