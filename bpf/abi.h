@@ -25,6 +25,7 @@
  *   server_ids  ARRAY          QUIC server id       struct sl_server_id        yes   loader, daemon
  *   flows       ARRAY          set                  struct sl_flow_set         yes   kernel
  *   ports       ARRAY          set                  struct sl_port_set         yes   kernel
+ *   port_cursors PERCPU_ARRAY  node slot            u32 source port            no    kernel
  *   syns        ARRAY          flow index % size    struct sl_syn              yes   kernel
  *   hops        ARRAY          number               struct sl_hop              yes   kernel
  *   conns       LRU_HASH       struct sl_flow_key   struct sl_local_conn       no    kernel

@@ -315,7 +315,7 @@ struct sl_scratch {
 	__u8 options[64] __attribute__((aligned(8))); /* of TCP */
 };
 
-/* The next source port towards each node; each CPU has its own. Not pinned. */
+/* The next source port towards each node; each CPU has its own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SL_NODES_MAX);

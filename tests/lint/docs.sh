@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The documents say what the product has, and nothing that it has not. Prints every difference; exit 1.
+#
+#   pinned maps       bpf/maps.h             a row and a section each in docs/maps.md, with the struct and
+#                                            its size as the BPF object has it
+#   counters          bpf/counters.def       docs/counters.md is printed from it
+#   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
+#   configuration     user/base/config_key.c a row each in docs/configuration.md, those of `kernel` in its
+#                                            complete example too
+#   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
+#
+# Names in the text: every `pass_*`, `drop_*`, `forward_*`, `retry_*`, `gate_*` must be a counter, every
+# name with a tunable's first word must be a tunable, every link to a page or heading must lead there.
+#
+#   tests/lint/docs.sh           looks
+#   tests/lint/docs.sh --write   writes docs/counters.md
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+
+differences=0
+differs() {
+	printf 'not ok docs: %s\n' "$1"
+	differences=$((differences + 1))
+}
+# has NAME IN WHAT: the word NAME is one of the lines IN
+has() { grep -qxF -- "$1" <<<"$2"; }
+
+counter_lines() { # number|name|help
+	tr '\n' ' ' <bpf/counters.def | grep -oE 'X\([A-Z0-9_]+, *"[a-z0-9_]+", *"[^"]*"\)' |
+		sed -E 's/X\([A-Z0-9_]+, *"([a-z0-9_]+)", *"([^"]*)"\)/\1|\2/' | awk '{ print NR - 1 "|" $0 }'
+}
+counter_table() { # PATTERN of the names
+	echo "| # | name | meaning |"
+	echo "|---:|---|---|"
+	counter_lines | awk -F'|' -v wanted="$1" '$2 ~ wanted { printf "| %d | `%s` | %s |\n", $1, $2, $3 }'
+	echo
+}
+counters_page() {
+	cat <<'PAGE'
+# Counters
+
+<!-- Printed from bpf/counters.def: tests/lint/docs.sh --write -->
+
+What the kernel plane counts, in the pinned map `counters` ([maps.md](maps.md#counters)), one row a
+CPU. `sluice status` shows the sums that are above zero, `sluice top` what moves, the daemon's
+`/metrics` all as `sluice_kernel_NAME_total`. The number is the place in a row; it never changes.
+
+A packet that is not forwarded is counted under exactly one reason, which begins with `pass_` or
+`drop_`. [datapath.md](datapath.md) says by which rule. (What `pass_neighbour` counts is forwarded all
+the same: TC sends it.)
+
+## Left to the local stack
+
+PAGE
+	counter_table '^pass_'
+	cat <<'PAGE'
+## Not forwarded
+
+What is answered (by a reset, an ICMP error, a cookie) is counted here too: the packet itself went
+nowhere.
+
+PAGE
+	counter_table '^drop_'
+	cat <<'PAGE'
+## What was done
+
+PAGE
+	counter_table '^(forward|packets|decapsulated|mss|quic|retry)'
+	cat <<'PAGE'
+## Flows, breakers and signals
+
+PAGE
+	counter_table '^(flow|conn|gate|signal|event|cas|trace)_' | sed '$d'
+}
+if [[ ${1:-} == --write ]]; then
+	counters_page >docs/counters.md
+	exit
+fi
+
+# ---- maps ---------------------------------------------------------------------------------------
+[[ -e build/sluice.bpf.o && -x build/sluice ]] || { differs "build/sluice.bpf.o or build/sluice is missing (make)"; exit 1; }
+maps=$(sed -nE 's/^\} ([a-z_]+) SEC\("\.maps"\);.*/\1/p' bpf/maps.h | grep -vx scratch)
+[[ -n $maps ]] || differs "no map found in bpf/maps.h"
+map_rows=$(sed -nE 's/^\| \[`([a-z_]+)`\].*/\1/p' docs/maps.md)
+map_sections=$(sed -nE 's/^### ([a-z_]+)$/\1/p' docs/maps.md)
+for map in $maps; do
+	has "$map" "$map_rows" || differs "docs/maps.md: the table has no row of the map \"$map\""
+	has "$map" "$map_sections" || differs "docs/maps.md: no section \"### $map\""
+	grep -q "pinned $map\b" docs/maps.md || differs "docs/maps.md: no bpftool line for \"$map\""
+	grep -qE "^ \*   $map +[A-Z_]+" bpf/abi.h || differs "bpf/abi.h: its list of maps lacks \"$map\""
+done
+for map in $map_rows $map_sections; do
+	has "$map" "$maps" || differs "docs/maps.md: there is no map \"$map\""
+done
+structs=$(bpftool btf dump file build/sluice.bpf.o | sed -nE "s/.*STRUCT '(sl_[a-z_]+)' size=([0-9]+) .*/\1 \2/p" | sort -u)
+while read -r name size; do
+	has "$name $size" "$structs" || differs "docs/maps.md: struct $name has not $size bytes"
+done < <(grep -oE '`struct sl_[a-z_]+`, [0-9]+ bytes' docs/maps.md | sed -E 's/`struct (sl_[a-z_]+)`, ([0-9]+) bytes/\1 \2/')
+while read -r name; do
+	grep -q "^$name " <<<"$structs" || differs "docs/maps.md: there is no struct $name in the object"
+done < <(grep -oE 'struct sl_[a-z_]+' docs/maps.md | sort -u | cut -d' ' -f2)
+
+# ---- counters and tunables ----------------------------------------------------------------------
+counters=$(counter_lines | cut -d'|' -f2)
+(($(grep -c . <<<"$counters") == $(grep -c '^X(' bpf/counters.def))) ||
+	differs "bpf/counters.def: not every line could be read"
+counters_page | diff -q - docs/counters.md >/dev/null ||
+	differs "docs/counters.md is not what bpf/counters.def says (tests/lint/docs.sh --write)"
+for counter in $counters; do
+	grep -q "| \`$counter\` |" docs/counters.md || differs "docs/counters.md has no row of \"$counter\""
+done
+while IFS=, read -r id rest; do # one that nothing counts is a promise: it must say so
+	grep -qE "SL_COUNTER_${id#X(}\b" bpf/*.h bpf/*.c || [[ $rest == *'"reserved'* ]] ||
+		differs "bpf/counters.def: nothing counts ${id#X(}, and its text does not begin with \"reserved\""
+done < <(grep '^X(' bpf/counters.def)
+tunables=$(sed -nE 's/^	X\([A-Z0-9_]+, "([a-z0-9_.]+)".*/\1/p' bpf/limits.h)
+[[ -n $tunables ]] || differs "no tunable found in bpf/limits.h"
+for tunable in $tunables; do
+	grep -q "| \`$tunable\` |" docs/tunables.md || differs "docs/tunables.md has no row of \"$tunable\""
+done
+
+# ---- names in the text --------------------------------------------------------------------------
+pages=(README.md docs/*.md)
+first_words=$(cut -d. -f1 <<<"$tunables" | sort -u | paste -sd'|')
+while IFS=: read -r page name; do
+	has "$name" "$counters" || differs "$page: there is no counter \"$name\""
+done < <(grep -oP '(?<![.\w])(pass|drop|forward|retry|gate)_[a-z0-9_]+' "${pages[@]}" | sort -u)
+while IFS=: read -r page name; do
+	has "$name" "$tunables" || differs "$page: there is no tunable \"$name\""
+done < <(grep -oP "(?<![.\w/])($first_words)\.(?!(h|md|sh|c)\b)[a-z_]+" "${pages[@]}" | sort -u)
+heading_anchor() { sed -nE 's/^#+ (.*)$/\1/p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
+while IFS=: read -r page link; do
+	target=${link%%#*}
+	file=$(dirname "$page")/$target
+	[[ -n $target ]] || file=$page
+	if [[ ! -e $file ]]; then
+		differs "$page: the link to $link leads nowhere"
+	elif [[ $link == *'#'* ]]; then
+		has "${link#*#}" "$(heading_anchor "$file")" || differs "$page: $link: there is no such heading"
+	fi
+done < <(grep -oE '\]\([^)]+\)' "${pages[@]}" | grep -v '://' | sed -E 's/:\]\(([^)]*)\)$/:\1/' | sort -u)
+
+# ---- the configuration --------------------------------------------------------------------------
+keys=$(tr '\n' ' ' <user/base/config_key.c | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
+	sed -E 's/\{SL_CONFIG_([A-Z_]+),.*"([a-z0-9_]+)"/\1 \2/')
+(($(grep -c . <<<"$keys") > 60)) || differs "user/base/config_key.c: only $(grep -c . <<<"$keys") keys could be read"
+example=$(sed -n '/^A complete one/,/^## /p' docs/configuration.md)
+while read -r section key; do
+	grep -q "^| \`$key\` |" docs/configuration.md || differs "docs/configuration.md has no row of \"$key\" ($section)"
+	[[ $section != KERNEL ]] || grep -qE "^  $key:" <<<"$example" ||
+		differs "docs/configuration.md: the complete example lacks kernel.$key"
+done <<<"$keys"
+
+# ---- the command --------------------------------------------------------------------------------
+commands=$(build/sluice --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
+[[ -n $commands ]] || differs "build/sluice --help names no command"
+for command in $commands; do
+	synopsis=$(sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' docs/sluice.8 |
+		awk -v start="sluice $command" 'index($0, ".B " start) == 1 { on = 1 } /^\.br/ { on = 0 } on' | tr -d '\\')
+	[[ -n $synopsis ]] || { differs "docs/sluice.8: the synopsis lacks \"sluice $command\""; continue; }
+	grep -qE "^\.B[RI]? \"?sluice $command\b" <(sed -n '/^\.SH COMMANDS/,/^\.SH EXIT/p' docs/sluice.8 | tr -d '\\') ||
+		differs "docs/sluice.8: COMMANDS lacks \"sluice $command\""
+	for option in $(build/sluice "$command" --help | sed -nE 's/^  --([a-z-]+).*/\1/p'); do
+		case $option in help | pin-dir) continue ;; esac # said once for all commands
+		grep -qE -- "--$option\b" <<<"$synopsis" ||
+			differs "docs/sluice.8: the synopsis of \"sluice $command\" lacks --$option"
+	done
+done
+
+((differences == 0)) || { echo "docs: $differences differences"; exit 1; }
+echo "ok docs"
