@@ -27,6 +27,7 @@
 #ifndef SL_BPF_ICMP_H
 #define SL_BPF_ICMP_H
 
+#include "bpf/chain.h"
 #include "bpf/lane.h"
 #include "bpf/quote.h"
 #include "bpf/retry.h"
@@ -88,15 +89,30 @@ static __always_inline __u32 icmp_find_tunneled(const struct sl_settings *config
 	return found;
 }
 
-/* No flow: the key is that of the client's packets, if it quotes an answer. */
-static __always_inline int icmp_stray(void *ctx, bool tc, struct sl_scratch *room,
-				      struct sl_flow_key *back, struct sl_counters *row)
+/*
+ * No flow: the key is that of the client's packets, if it quotes an answer. In the direct-return modes
+ * routers send errors about answers to any balancer of the ECMP group, so another one may know the
+ * flow: to the node where it would be, as what is in mid-flow (chain.h).
+ */
+static __always_inline int icmp_stray(void *ctx, bool tc, const struct sl_packet *packet,
+				      struct sl_scratch *room, struct sl_flow_key *back,
+				      const struct sl_settings *config, struct sl_counters *row)
 {
 	int pool = sl_flow_pool(back, 0, 0);
 
 	if (pool == -SL_COUNTER_DROP_NO_FLOW)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_ICMP_STRAY);
-	return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
+	if (pool <= 0)
+		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);
+	if (!packet->l3_len)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
+	room->handover.slot =
+		sl_chain_entry(room, sl_key_hash(back, config->seed), pool, packet->ip_v6);
+	if (!room->handover.slot)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_ICMP_STRAY);
+	room->handover.index = 0;
+	room->handover.fresh = 0;
+	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }
 
 /* The quoted packet may be a tunnel: the cursor stands behind its outer header. */
@@ -178,7 +194,7 @@ static __always_inline int sl_icmp(void *ctx, bool tc)
 		if (room->handover.index)
 			return icmp_transport(ctx, tc, &packet, &back, seq, unreachable, room, row);
 		if (!is_tunnel(config, &quoted, packet.ip_v6))
-			return icmp_stray(ctx, tc, room, &back, row);
+			return icmp_stray(ctx, tc, &packet, room, &back, config, row);
 	}
 	if (!is_tunnel(config, &quoted, packet.ip_v6))
 		return sl_unforwarded(tc, row, SL_COUNTER_PASS_PROTOCOL);

@@ -509,6 +509,15 @@ static const struct tunnel {
 	{"gue port unreachable, IPv6", true, true, UNREACH6, 4, 0, UNREACH6, 3, 0, 100, true},
 };
 
+static void tunnels_only(struct sl_rig *rig, enum sl_mode mode)
+{
+	rig->settings->gue_port = htons(GUE_PORT);
+	for (uint32_t slot = SL_RIG_NODE_A; slot <= SL_RIG_NODE6_B; slot++)
+		rig->nodes[slot].mode = mode;
+	rig->pools[SL_RIG_POOL4].mode = mode;
+	rig->pools[SL_RIG_POOL6].mode = mode;
+}
+
 /* All nodes take tunnels. Opens the flow by its SYN, whatever becomes of that. */
 static bool tunnel_open(struct sl_rig *rig, struct sl_talk *talk, bool gue)
 {
@@ -517,11 +526,7 @@ static bool tunnel_open(struct sl_rig *rig, struct sl_talk *talk, bool gue)
 	struct sl_flow *flow;
 
 	sl_rig_reset(rig);
-	rig->settings->gue_port = htons(GUE_PORT);
-	for (uint32_t slot = SL_RIG_NODE_A; slot <= SL_RIG_NODE6_B; slot++)
-		rig->nodes[slot].mode = gue ? SL_MODE_GUE : SL_MODE_IPIP;
-	rig->pools[SL_RIG_POOL4].mode = gue ? SL_MODE_GUE : SL_MODE_IPIP;
-	rig->pools[SL_RIG_POOL6].mode = gue ? SL_MODE_GUE : SL_MODE_IPIP;
+	tunnels_only(rig, gue ? SL_MODE_GUE : SL_MODE_IPIP);
 	sl_frame_build(&in, &spec);
 	sl_rig_run(rig, talk->hook, &in, &out);
 	flow = sl_rig_flow(rig, talk->sport);
@@ -669,6 +674,53 @@ static void tunnel_refused(struct sl_rig *rig, enum sl_rig_hook hook)
 		     "tunnel: an unreachable about the SYN moves the flow", "it does not");
 }
 
+/* Direct return: an error about an answer of no known flow goes where the client's packets go. */
+static void stray_direct(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, enum sl_mode mode)
+{
+	size_t outer = mode == SL_MODE_L2 ? 0 : (ip6 ? 40 : 20) + (mode == SL_MODE_GUE ? 8 : 0);
+	size_t dst_at = mode == SL_MODE_L2 ? 0 : ETH_BYTES + (ip6 ? 24 : 16);
+	size_t dst_len = mode == SL_MODE_L2 ? 6 : ip6 ? 16 : 4, equal = 0;
+	size_t as_is = ETH_BYTES + (ip6 ? 8 : 12);
+	struct sl_frame in, mid_flow, out;
+	bool ok = true;
+	char name[160];
+
+	for (uint16_t sport = 5000; sport < 5032; sport++) {
+		struct sl_talk talk = talk_of(hook, ip6, false);
+		struct sl_frame_spec spec, answer;
+		struct quote quoted;
+
+		sl_rig_reset(rig);
+		tunnels_only(rig, mode);
+		talk.sport = sport;
+		spec = sl_talk_client_spec(&talk, ACK, 10);
+		sl_frame_build(&in, &spec);
+		ok = ok && sl_rig_run(rig, hook, &in, &mid_flow) == SL_RIG_FORWARD;
+		answer = spec;
+		answer.src = spec.dst, answer.dst = spec.src;
+		answer.sport = spec.dport, answer.dport = spec.sport;
+		quote_build(&quoted, &answer, 0);
+		spec.src = ip6 ? "2001:db8:ffff::1" : "203.0.113.1";
+		error_build(&in, &spec, &kinds[ip6 ? KIND_TOO_BIG6 : KIND_TOO_BIG4], &quoted);
+		sl_rig_count_mark(rig);
+		ok = ok && sl_rig_run(rig, hook, &in, &out) == SL_RIG_FORWARD &&
+		     out.len == in.len + outer &&
+		     sl_rig_counted(rig, SL_COUNTER_FORWARD_TO_NODE) == 1;
+		/* As it came, but for the hop limit and its sum. */
+		ok = ok && !memcmp(out.bytes + outer + as_is, in.bytes + as_is, in.len - as_is);
+		equal += !memcmp(out.bytes + dst_at, mid_flow.bytes + dst_at, dst_len);
+	}
+	in.len -= 4; /* now it lies */
+	sl_rig_count_mark(rig);
+	ok = ok && sl_rig_run(rig, hook, &in, &out) == SL_RIG_DROP &&
+	     sl_rig_counted(rig, SL_COUNTER_DROP_MALFORMED) == 1;
+	snprintf(name, sizeof(name),
+		 "direct return, mode %d: an error about an answer, no flow, %s, %s", mode,
+		 ip6 ? "IPv6" : "IPv4", hook_names[hook]);
+	sl_rig_check(rig, ok && equal == 32, name, "sent %d, %zu of 32 to the flow's node", ok,
+		     equal);
+}
+
 /* ---- odd ----------------------------------------------------------------------------------- */
 
 static void odd(struct sl_rig *rig, enum sl_rig_hook hook)
@@ -738,6 +790,10 @@ int main(void)
 			unwraps_cut(&rig, hook, &tunnels[i]);
 		}
 		tunnel_refused(&rig, hook);
+		for (int mode = SL_MODE_L2; mode < SL_MODES; mode++) {
+			stray_direct(&rig, hook, false, mode);
+			stray_direct(&rig, hook, true, mode);
+		}
 		odd(&rig, hook);
 	}
 	return sl_rig_close(&rig);
