@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs test programs and counts their cases: tests/run.sh GROUP...
 #
-#   lint   layer rules, formatting, static analysis
+#   lint   layer rules, formatting, static analysis, documents
 #   unit   build/unit/*/*           unit-san   the same under the sanitizers
 #   bpf    build/bpf/*              packets through test runs of the BPF object
 #   net    tests/net/*.sh           real packets in network namespaces
@@ -53,6 +53,7 @@ group_lint() {
 	run lint/layers tests/lint/layers.sh
 	run lint/format tests/lint/format.sh
 	run lint/analysis tests/lint/analysis.sh
+	run lint/docs tests/lint/docs.sh
 }
 
 units() { # BUILD NAME

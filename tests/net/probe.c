@@ -233,7 +233,8 @@ static int probe_udp(const char *where, int ttl, int timeout_ms)
 
 static int failed(void)
 {
-	printf("failed %s\n", errno == EAGAIN || errno == EINPROGRESS ? "timeout" : strerror(errno));
+	printf("failed %s\n",
+	       errno == EAGAIN || errno == EINPROGRESS ? "timeout" : strerror(errno));
 	return 0;
 }
 
