@@ -70,7 +70,9 @@ errors() { # NAME FAMILY
 	expect "$1: time exceeded comes from the router" "$(udp_answer 2)" == "$time"
 	expect "$1: both were translated" "$(counter forward_icmp)" == 2
 	ns rn ip route add prohibit "$node"
-	expect "$1: a router's prohibition comes from the router" "$(udp_answer)" == "$prohibited"
+	# the router is not quick to speak again: its own limit of errors a second
+	expect_soon "$1: a router's prohibition comes from the router" 20 \
+		eval '[[ $(udp_answer) == "$prohibited" ]]'
 
 	# the same about SYNs: they go to the other node, and no client hears of it
 	ask 40 4
@@ -94,13 +96,31 @@ for hook in native tc; do
 done
 
 # ---- about answers ------------------------------------------------------------------------------
-# The answers pass a router that refuses them; the node's connected socket hears of it.
-service=$vip
-config_of 4
-hook=tc
-take_back client c
-take_back rn s
-up || finish
+# The client has gone when the answers come: its host says so, and the node's socket hears of it,
+# from the address that it sent to.
+for family in 4 6; do
+	if [[ $family == 4 ]]; then
+		service=$vip node=10.2.1.2:9000 wanted="icmp 3 3 from 10.6.0.1"
+	else
+		service=$vip6 node=[fd02:1::2]:9000 wanted="icmp 1 4 from fd06::1"
+	fi
+	config_of $family
+	for hook in native tc; do
+		take_back client c
+		take_back rn s
+		up || finish
+		nsenter --net="/run/netns/sl$$-node1" "$probe" late "$node" 20000 >"$work/late" &
+		late=$!
+		jobs_to_end+=($late)
+		wait_for 10 eval '[[ -n $(ns node1 ss -Hunl "sport = :9000") ]]'
+		udp_answer 0 1 >/dev/null # one datagram, and gone
+		wait "$late"
+		expect "$hook, IPv$family: the node hears that the client has gone" "$(cat "$work/late")" == "$wanted"
+		expect "$hook, IPv$family: one error was translated" "$(counter forward_icmp)" -ge 1
+		down
+	done
+done
+finish
 nsenter --net="/run/netns/sl$$-node1" "$probe" serve 10.2.1.2:9000 &
 jobs_to_end+=($!)
 expect_soon "the node's UDP port is open" 10 eval 'udp_answer 0 500 | grep -q "answered here"'

@@ -9,6 +9,9 @@
  *       answers each datagram with "here". Until it is killed.
  *   probe udp ADDRESS:PORT [TTL [TIMEOUT_MS]]
  *       one datagram. Prints `answered TEXT`, `icmp TYPE CODE from ADDRESS` or `timeout`.
+ *   probe late ADDRESS:PORT [TIMEOUT_MS]
+ *       a server whose answers come too late: binds, takes one datagram, answers its sender again and
+ *       again until an error about an answer comes. Prints as `udp` does.
  *   probe push ADDRESS:PORT BYTES [TIMEOUT_MS]
  *   probe pull ADDRESS:PORT BLOCKS [TIMEOUT_MS]
  *       one connection, bulk in one direction. Prints `moved BYTES mtu OURS server THEIRS`, or
@@ -35,6 +38,7 @@
 
 #define BLOCK_BYTES	   16384
 #define TIMEOUT_MS_DEFAULT 10000
+#define LATE_EACH_MS	   100
 
 static char block[BLOCK_BYTES];
 
@@ -231,6 +235,33 @@ static int probe_udp(const char *where, int ttl, int timeout_ms)
 	return 0;
 }
 
+static int probe_late(const char *where, int timeout_ms)
+{
+	struct sockaddr_storage address, peer;
+	socklen_t address_len = parse_address(where, &address), peer_len = sizeof(peer);
+	bool ip6 = address.ss_family == AF_INET6;
+	int fd = open_socket(&address, SOCK_DGRAM, timeout_ms), one = 1;
+	struct pollfd poll_fd = {.fd = fd};
+	char bytes[64];
+
+	setsockopt(fd, ip6 ? IPPROTO_IPV6 : IPPROTO_IP, ip6 ? IPV6_RECVERR : IP_RECVERR, &one,
+		   sizeof(one));
+	if (bind(fd, (struct sockaddr *)&address, address_len))
+		die(where);
+	if (recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&peer, &peer_len) < 0 ||
+	    connect(fd, (struct sockaddr *)&peer, peer_len)) {
+		printf("timeout\n");
+		return 0;
+	}
+	for (int waited = 0; waited < timeout_ms; waited += LATE_EACH_MS) {
+		send(fd, "late", 4, 0);
+		if (poll(&poll_fd, 1, LATE_EACH_MS) > 0 && print_error(fd))
+			return 0;
+	}
+	printf("timeout\n");
+	return 0;
+}
+
 static int failed(void)
 {
 	printf("failed %s\n",
@@ -299,10 +330,13 @@ int main(int argc, char **argv)
 		serve(argv[2]);
 	if (argc >= 3 && !strcmp(what, "udp"))
 		return probe_udp(argv[2], argc > 3 ? atoi(argv[3]) : 0, timeout_ms);
+	if (argc >= 3 && !strcmp(what, "late"))
+		return probe_late(argv[2], argc > 3 ? atoi(argv[3]) : TIMEOUT_MS_DEFAULT);
 	if (argc >= 4 && (!strcmp(what, "push") || !strcmp(what, "pull")))
 		return bulk(argv[2], !strcmp(what, "push"), strtoul(argv[3], NULL, 10), timeout_ms);
 	fprintf(stderr, "usage: probe serve ADDRESS:PORT\n"
 			"       probe udp ADDRESS:PORT [TTL [TIMEOUT_MS]]\n"
+			"       probe late ADDRESS:PORT [TIMEOUT_MS]\n"
 			"       probe push ADDRESS:PORT BYTES [TIMEOUT_MS]\n"
 			"       probe pull ADDRESS:PORT BLOCKS [TIMEOUT_MS]\n");
 	return 2;
