@@ -145,6 +145,23 @@ $(B)/bpf/%: $(B)/tests/bpf/%.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$(filter-out %.bpf.o,$^)) -lbpf -lelf -lz
 
+# All of them in one, each main() under its test's name.
+SUITE := $(patsubst %,$(B)/suite/%.o,$(notdir $(BPFTESTS)))
+$(B)/suite/%.o: $(B)/tests/bpf/%.c.o
+	@mkdir -p $(@D)
+	$(Q)objcopy --redefine-sym main=test_$* $< $@
+
+$(B)/suite/bpf-tests.def: Makefile $(wildcard tests/bpf)
+	@mkdir -p $(@D)
+	$(Q)printf 'TEST(%s)\n' $(notdir $(BPFTESTS)) >$@
+
+$(B)/tests/bpf/suite/suite.c.o: $(B)/suite/bpf-tests.def
+$(B)/tests/bpf/suite/suite.c.o: CFLAGS += -I$(B)/suite
+
+$(B)/bpf-suite: $(B)/tests/bpf/suite/suite.c.o $(SUITE) $(BPFTEST_LIB) $(B)/sluice.bpf.o
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter-out %.bpf.o,$(filter %.o,$^)) -lbpf -lelf -lz
+
 $(B)/net/%.bpf.o: tests/net/%.bpf.c
 	@mkdir -p $(@D)
 	$(SAY) BPF $@
@@ -193,7 +210,7 @@ E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 .SECONDARY:
 .PHONY: unit bpftests bench-programs nettools e2etools
 unit: $(UNIT)
-bpftests: $(BPFTESTS)
+bpftests: $(BPFTESTS) $(B)/bpf-suite
 nettools: $(NETTOOLS)
 e2etools: $(E2ETOOLS)
 bench-programs: $(BENCH)

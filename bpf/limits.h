@@ -106,9 +106,9 @@
 	  "a refused SYN: 0: is sent again at once; 1: waits for the client's repeat")      \
 	X(RETIRE_MS, "flow.retire_ms", 0, 0, 3600000, "ms",                                 \
 	  "flows of an open node are reset when it sent no byte for this long; 0 is off")   \
-	X(GUARD_SOURCE_RATE, "guard.source_per_s", 20000, 0, 1000000, "flows/s",             \
+	X(GUARD_SOURCE_RATE, "guard.source_per_s", 20000, 0, 1000000, "flows/s",            \
 	  "new flows a second from one source address (IPv6: its /64); 0 is off")           \
-	X(GUARD_SOURCE_BURST, "guard.source_burst", 40000, 1, 1000000, "flows",              \
+	X(GUARD_SOURCE_BURST, "guard.source_burst", 40000, 1, 1000000, "flows",             \
 	  "new flows that one source may open at once")                                     \
 	X(GUARD_SERVICE_RATE, "guard.service_per_s", 0, 0, 16000000, "flows/s",             \
 	  "new flows a second of one service; 0 is off")                                    \

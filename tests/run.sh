@@ -4,7 +4,7 @@
 #
 #   lint   layer rules, formatting, static analysis, documents
 #   unit   build/unit/*/*           unit-san   the same under the sanitizers
-#   bpf    build/bpf/*              packets through test runs of the BPF object
+#   bpf    build/bpf-suite, build/bpf/fixtures_*   packets through test runs of the BPF object
 #   net    tests/net/*.sh           real packets in network namespaces
 #   e2e    tests/e2e/run.sh         real clients, real servers      e2e-san   under the sanitizers
 #   standin  the stand-in server's own test
@@ -66,11 +66,11 @@ units() { # BUILD NAME
 group_unit() { units build unit; }
 group_unit-san() { units build-san unit-san; }
 
+# All but the longest in one program, which loads the object once.
 group_bpf() {
-	local program
-	for program in build/bpf/*; do
-		[ -f "$program" ] && [ -x "$program" ] && run "bpf/$(basename "$program")" "$program"
-	done
+	run bpf/suite build/bpf-suite
+	run bpf/fixtures_cut build/bpf/fixtures_cut
+	run bpf/fixtures_flip build/bpf/fixtures_flip
 }
 
 group_net() {

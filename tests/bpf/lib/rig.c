@@ -170,10 +170,20 @@ static void sets_limit(struct bpf_object *object, const char *name, uint32_t set
 		die(name);
 }
 
+/* What sl_rig_preload() has loaded, and with how many sets of flows. */
+static struct {
+	struct bpf_object *object;
+	uint32_t flow_sets;
+} loaded;
+
 static void object_load(struct sl_rig *rig)
 {
 	const char *path = getenv("SLUICE_BPF_OBJECT");
 
+	if (loaded.object && loaded.flow_sets == FLOW_SETS) {
+		rig->object = loaded.object;
+		return;
+	}
 	libbpf_set_print(quiet);
 	rig->object = bpf_object__open(path ? path : "build/sluice.bpf.o");
 	if (rig->object) {
@@ -182,6 +192,18 @@ static void object_load(struct sl_rig *rig)
 	}
 	if (!rig->object || bpf_object__load(rig->object))
 		die("sluice.bpf.o (set SLUICE_BPF_OBJECT)");
+}
+
+void sl_rig_preload(struct sl_rig *rig)
+{
+	memset(rig, 0, sizeof(*rig));
+	object_load(rig);
+	loaded.object = rig->object;
+	loaded.flow_sets = FLOW_SETS;
+}
+
+static void object_look(struct sl_rig *rig)
+{
 	rig->xdp_fd = program_fd(rig, "sluice_xdp");
 	rig->egress_fd = program_fd(rig, "sluice_tc_egress");
 	rig->ingress_fd = program_fd(rig, "sluice_tc_ingress");
@@ -247,6 +269,7 @@ void sl_rig_open(struct sl_rig *rig)
 	rig->cpu_count = (uint32_t)libbpf_num_possible_cpus();
 	network_build();
 	object_load(rig);
+	object_look(rig);
 	rig->one_arm.ifindex = if_nametoindex("rig0");
 	rig->other.ifindex = if_nametoindex("rig2");
 	rig->vlan.ifindex = if_nametoindex("rigv");

@@ -103,6 +103,9 @@ struct sl_rig {
 /* Sets of the flow table; what needs another size sets it before sl_rig_open(). */
 extern uint32_t sl_rig_flow_sets;
 
+/* Only loads the object; sl_rig_open() of a child process then takes it. */
+void sl_rig_preload(struct sl_rig *rig);
+
 /* Builds the network, loads the object ($SLUICE_BPF_OBJECT), fills the maps. Exits on failure. */
 void sl_rig_open(struct sl_rig *rig);
 
