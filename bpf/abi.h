@@ -308,7 +308,7 @@ struct sl_pool_state {
 	__u32 present;
 	__u32 node_count;
 	__u32 maglev_size; /* prime; entries of the inner map */
-	__u32 ejected;	   /* nodes ejected now: atomic add, checked after the increment */
+	__u32 ejected;	   /* nodes ejected now; a trip raises it within the cap, see breaker.h */
 	__u32 generation;  /* raised whenever the lookup table is swapped */
 	__u32 spill;	   /* pool slot that takes what finds no node here; 0: none */
 	__u32 weight_sum;  /* of its nodes */

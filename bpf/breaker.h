@@ -23,11 +23,12 @@
  *                                         late: open, exp+1 REFUSE
  *   success, own ticket  row of failures  n-th: closed      -               -         as closed
  *                        ends             else: probe free
- *   failure, own ticket  counted; a rule  open, exp+1       -               -         counted; a
- * rule met: open                                                    met: noted neutral, own ticket
- * -                probe free        -               -         - ticket without probe (as above) -
- * -               -         (as above) another generation   -                -                 - -
- * - metrics_only on      metrics only     admit: metrics    admit: metrics  -         -
+ *   failure, own ticket  counted; a rule  open, exp+1       -               -         counted; a rule
+ *                        met: open                                                    met: noted
+ *   neutral, own ticket  -                probe free        -               -         -
+ *   ticket without probe (as above)       -                 -               -         (as above)
+ *   another generation   -                -                 -               -         -
+ *   metrics_only on      metrics only     admit: metrics    admit: metrics  -         -
  *   metrics_only off     -                -                 -               -         closed
  *   operator: open       forced           forced            forced          -         forced
  *   operator: close      -                closed            closed          closed    -
@@ -43,20 +44,25 @@
  * sl_node_state.ejected is 1 while the node holds one, sl_pool_state.ejected counts them. Whoever
  * turns `ejected` 0 -> 1 owns the place until it has put the word to open; then the word owns it;
  * whoever takes the word out of open, half-open or forced owns it again and gives it back: count
- * first, `ejected` last, so nobody can take a place twice or give it back twice. The count is
- * checked after the increment and undone when over. An operator's forced-open takes a place
- * without asking; as long as that leaves the pool over its cap, no node trips, and a node whose
- * probe fails is closed rather than opened again. A process killed within these few instructions
- * leaves its place taken: sl_topology_repair() (user/base/topology.h) finds that.
+ * first, `ejected` last, so nobody can take a place twice or give it back twice. A trip raises the
+ * count by a swap that holds it within the cap; so it is at any time at least the number of nodes
+ * that refuse, and above the cap only by an operator or a configuration. An operator's forced-open
+ * takes a place without asking; as long as that leaves the pool over its cap, no node trips, and a
+ * node whose probe fails is closed rather than opened again. A process killed within these few
+ * instructions leaves its place taken: sl_topology_repair() (user/base/topology.h) finds that.
  *
  * Races of two planes, and who wins:
- *   two trips                  one gets `ejected` 0 -> 1, the other sees 1 and leaves
+ *   two trips of one node      one gets `ejected` 0 -> 1, the other sees 1 and leaves
  *   two admissions, both due   one swap wins and carries the probe, the other is refused
  *   probe's result and its     one swap wins; the other side sees a new generation
  *   time-out
  *   result and operator        one swap wins; an operator's order tries again, a result does not
  *   outcome and trip           an outcome that read the old word may still land in the window; its
  *                              own swap fails. The window is emptied before the breaker closes.
+ *   trip and a place that is   the trip is denied, or sees the place as taken and leaves; the next
+ *   being given back           failure tries again
+ *   two failed probes, over    both may close, though one would do; the worse of them trips again
+ *   the cap by one
  *   wipe and outcome           the bucket of the current second is left alone by a wipe
  *
  * Time. until_ms is CLOCK_MONOTONIC in ms modulo 2^36 (795 days). "Not yet" means: ahead by at most
@@ -280,21 +286,52 @@ struct sl_breaker_call {
 	__u32 plane;
 };
 
+/* What asking for a place came to. */
+enum sl_breaker_place {
+	SL_BREAKER_PLACE_BUSY = 0, /* another thread is at this node's place, or every race lost */
+	SL_BREAKER_PLACE_TAKEN = 1,
+	SL_BREAKER_PLACE_DENIED = 2, /* the pool has lent out all it may */
+};
+
+/*
+ * Takes the node's place if that keeps the pool within its cap. The count never rises above the
+ * cap here, not even to be undone at once: a failed probe of another node would read the pool as
+ * over its cap and close, and with this trip denied nobody would be ejected.
+ */
+SL_BREAKER_INLINE enum sl_breaker_place sl_breaker_place_ask(const struct sl_breaker_call *call)
+{
+	enum sl_breaker_place got = SL_BREAKER_PLACE_BUSY;
+	__u32 cap = sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
+				   call->config->eject_percent);
+
+	if (__sync_val_compare_and_swap(&call->node->ejected, 0u, 1u) != 0)
+		return got;
+	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
+		__u32 taken = sl_breaker_load32(&call->pool->ejected);
+
+		if ((__s32)taken >= (__s32)cap) {
+			got = SL_BREAKER_PLACE_DENIED;
+			break;
+		}
+		if (__sync_val_compare_and_swap(&call->pool->ejected, taken, taken + 1u) == taken)
+			return SL_BREAKER_PLACE_TAKEN;
+	}
+	(void)__sync_lock_test_and_set(&call->node->ejected, 0u);
+	if (got == SL_BREAKER_PLACE_BUSY)
+		call->change->lost = 1;
+	return got;
+}
+
 /* Takes the node's place whatever the cap. Returns 0 when another thread is at it. */
-SL_BREAKER_INLINE int sl_breaker_place_take(struct sl_node_state *node, struct sl_pool_state *pool,
-					    __u32 *ret_taken)
+SL_BREAKER_INLINE int sl_breaker_place_take(struct sl_node_state *node, struct sl_pool_state *pool)
 {
 	if (__sync_val_compare_and_swap(&node->ejected, 0u, 1u) != 0)
 		return 0;
-	*ret_taken = __sync_fetch_and_add(&pool->ejected, 1u) + 1u;
+	__sync_fetch_and_add(&pool->ejected, 1u);
 	return 1;
 }
 
-/*
- * Gives the place back. A state that was emptied by configuration has none to give. The count is
- * read as signed: while one thread has surrendered a count that it may take back, the gifts of
- * others can bring it below zero for a moment, and nothing may be "corrected" then.
- */
+/* Gives the place back. A state that was emptied by configuration has none to give. */
 SL_BREAKER_INLINE void sl_breaker_place_give(struct sl_node_state *node, struct sl_pool_state *pool)
 {
 	if (sl_breaker_load32(&node->ejected) == 0)
@@ -304,20 +341,15 @@ SL_BREAKER_INLINE void sl_breaker_place_give(struct sl_node_state *node, struct 
 }
 
 /*
- * Gives back the count alone where the pool is over its cap (fewer nodes, a lower percentage, an
- * operator's doing). Returns 1 when that is done: the caller closes, or takes the count back.
+ * Is the pool over its cap (fewer nodes, a lower percentage, an operator's doing)? The count is
+ * read as signed: what a killed process left behind must not look like a huge one.
  */
-SL_BREAKER_INLINE int sl_breaker_place_surrender(struct sl_pool_state *pool, __u32 cap)
+SL_BREAKER_INLINE int sl_breaker_over_cap(const struct sl_breaker_call *call)
 {
-	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
-		__u32 taken = sl_breaker_load32(&pool->ejected);
+	__u32 cap = sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
+				   call->config->eject_percent);
 
-		if ((__s32)taken <= (__s32)cap)
-			return 0;
-		if (__sync_val_compare_and_swap(&pool->ejected, taken, taken - 1u) == taken)
-			return 1;
-	}
-	return 0;
+	return (__s32)sl_breaker_load32(&call->pool->ejected) > (__s32)cap;
 }
 
 /* The edges of the state machine; to itself: probe out and back, and a new until_ms. */
@@ -380,11 +412,11 @@ SL_BREAKER_INLINE void sl_breaker_forget(struct sl_node_state *node, __u64 now_m
 
 /* Out of open, half-open or forced-open into `to`, which holds no place. */
 SL_BREAKER_INLINE int sl_breaker_leave(const struct sl_breaker_call *call, __u64 word,
-				       enum sl_breaker_state to)
+				       enum sl_breaker_state to, __u64 until_ms)
 {
 	sl_breaker_forget(call->node, call->now_ms);
 	if (!sl_breaker_swap(call, word,
-			     sl_breaker_pack(to, 0, sl_breaker_generation(word) + 1, call->now_ms)))
+			     sl_breaker_pack(to, 0, sl_breaker_generation(word) + 1, until_ms)))
 		return 0;
 	sl_breaker_place_give(call->node, call->pool);
 	return 1;
@@ -395,18 +427,11 @@ SL_BREAKER_INLINE int sl_breaker_reopen(const struct sl_breaker_call *call, __u6
 {
 	__u32 generation = sl_breaker_generation(word) + 1;
 	__u32 exponent = sl_breaker_exponent(word);
-	__u32 cap = sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
-				   call->config->eject_percent);
 
-	if (sl_breaker_place_surrender(call->pool, cap)) {
-		sl_breaker_forget(call->node, call->now_ms);
-		if (!sl_breaker_swap(call, word,
-				     sl_breaker_pack(SL_BREAKER_CLOSED, 0, generation,
-						     call->now_ms + SL_BREAKER_DENIED_MS))) {
-			__sync_fetch_and_add(&call->pool->ejected, 1u);
+	if (sl_breaker_over_cap(call)) {
+		if (!sl_breaker_leave(call, word, SL_BREAKER_CLOSED,
+				      call->now_ms + SL_BREAKER_DENIED_MS))
 			return 0;
-		}
-		(void)__sync_lock_test_and_set(&call->node->ejected, 0u);
 		__sync_fetch_and_add(&call->node->cap_denied, 1u);
 		call->change->cap_denied = 1;
 		return 1;
@@ -454,7 +479,7 @@ SL_BREAKER_INLINE enum sl_breaker_verdict sl_breaker_admit_slow(struct sl_breake
 		if (state == SL_BREAKER_FORCED_OPEN)
 			return SL_BREAKER_REFUSE;
 		if (call->config->metrics_only) {
-			(void)sl_breaker_leave(call, word, SL_BREAKER_METRICS_ONLY);
+			(void)sl_breaker_leave(call, word, SL_BREAKER_METRICS_ONLY, call->now_ms);
 			continue;
 		}
 		if (sl_breaker_wait_ms(word, call->now_ms) != 0)
@@ -512,7 +537,7 @@ SL_BREAKER_INLINE void sl_breaker_trip(const struct sl_breaker_call *call, __u64
 {
 	__u32 generation = sl_breaker_generation(word);
 	__u64 until_ms = call->now_ms + sl_breaker_open_time_ms(call->config, 0, call->rnd);
-	__u32 taken = 0;
+	enum sl_breaker_place place;
 
 	if (sl_breaker_state(word) == SL_BREAKER_METRICS_ONLY) {
 		if (sl_breaker_ahead_ms(word, call->now_ms, SL_BREAKER_SPAN_MAX_MS) != 0 ||
@@ -525,17 +550,15 @@ SL_BREAKER_INLINE void sl_breaker_trip(const struct sl_breaker_call *call, __u64
 		__sync_fetch_and_add(&call->node->trips, 1u);
 		return;
 	}
-	if (sl_breaker_ahead_ms(word, call->now_ms, SL_BREAKER_DENIED_MS) != 0 ||
-	    !sl_breaker_place_take(call->node, call->pool, &taken))
+	if (sl_breaker_ahead_ms(word, call->now_ms, SL_BREAKER_DENIED_MS) != 0)
 		return;
-	if ((__s32)taken <= (__s32)sl_breaker_cap(sl_breaker_load32(&call->pool->node_count),
-						  call->config->eject_percent)) {
-		if (!sl_breaker_swap(call, word,
-				     sl_breaker_pack(SL_BREAKER_OPEN, 0, generation + 1, until_ms)))
-			sl_breaker_place_give(call->node, call->pool);
+	place = sl_breaker_place_ask(call);
+	if (place == SL_BREAKER_PLACE_TAKEN &&
+	    !sl_breaker_swap(call, word,
+			     sl_breaker_pack(SL_BREAKER_OPEN, 0, generation + 1, until_ms)))
+		sl_breaker_place_give(call->node, call->pool);
+	if (place != SL_BREAKER_PLACE_DENIED)
 		return;
-	}
-	sl_breaker_place_give(call->node, call->pool);
 	if (!sl_breaker_swap(call, word,
 			     sl_breaker_pack(SL_BREAKER_CLOSED, 0, generation,
 					     call->now_ms + SL_BREAKER_DENIED_MS)))
@@ -602,7 +625,7 @@ SL_BREAKER_INLINE void sl_breaker_report_probe(struct sl_breaker_call *call, __u
 		return;
 	}
 	if (outcome == SL_OUTCOME_SUCCESS && successes + 1 >= call->config->successes) {
-		(void)sl_breaker_leave(call, word, SL_BREAKER_CLOSED);
+		(void)sl_breaker_leave(call, word, SL_BREAKER_CLOSED, call->now_ms);
 		return;
 	}
 	if (outcome == SL_OUTCOME_SUCCESS && successes < SL_BREAKER_SUCCESSES_MAX)
@@ -652,10 +675,9 @@ SL_BREAKER_INLINE int sl_breaker_force_once(const struct sl_breaker_call *call,
 	enum sl_breaker_state state = sl_breaker_state(word);
 	int holds = state != SL_BREAKER_CLOSED && state != SL_BREAKER_METRICS_ONLY;
 	__u32 generation = sl_breaker_generation(word) + 1;
-	__u32 taken = 0;
 
 	if (to == SL_BREAKER_ORDER_CLOSE)
-		return !holds || sl_breaker_leave(call, word, SL_BREAKER_CLOSED);
+		return !holds || sl_breaker_leave(call, word, SL_BREAKER_CLOSED, call->now_ms);
 	if (to == SL_BREAKER_ORDER_AUTO)
 		return state != SL_BREAKER_FORCED_OPEN ||
 		       sl_breaker_swap(
@@ -663,7 +685,7 @@ SL_BREAKER_INLINE int sl_breaker_force_once(const struct sl_breaker_call *call,
 			       sl_breaker_pack(SL_BREAKER_OPEN, 0, generation, call->now_ms));
 	if (state == SL_BREAKER_FORCED_OPEN)
 		return 1;
-	if (!holds && !sl_breaker_place_take(call->node, call->pool, &taken))
+	if (!holds && !sl_breaker_place_take(call->node, call->pool))
 		return 0;
 	if (sl_breaker_swap(call, word,
 			    sl_breaker_pack(SL_BREAKER_FORCED_OPEN, 0, generation, call->now_ms)))
