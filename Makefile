@@ -7,6 +7,7 @@
 #   build/standin        tests/standin/*.c, the stand-in inference server
 #   build/unit/L/N       tests/unit/L/N.c, a cmocka program linked with layer L and those below
 #   build/bpf/N          tests/bpf/N.c, test runs of the BPF object
+#   build/sim/breaker    tests/sim/*.c, every interleaving at the breakers of one pool
 #   build/bench/N        tests/bench/N.c
 #
 # V=1 shows the commands, SAN=1 builds with the address and undefined-behaviour sanitizers.
@@ -205,11 +206,20 @@ $(B)/e2e/%: $(B)/tests/e2e/%.c.o
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
 
+# The subject alone calls a hook before each access to memory; see tests/sim/sim.h.
+SIM_OBJ := $(patsubst %,$(B)/%.o,$(wildcard tests/sim/*.c))
+$(B)/tests/sim/subject.c.o: CFLAGS += -fsanitize=thread --param=tsan-distinguish-volatile=1
+$(B)/sim/breaker: $(SIM_OBJ) $(B)/libbase.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=nanosleep -o $@ $^ -lboost_context -lfyaml -lxxhash -lm
+
 E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 
 .SECONDARY:
-.PHONY: unit bpftests bench-programs nettools e2etools
+.PHONY: unit sim bpftests bench-programs nettools e2etools
 unit: $(UNIT)
+sim: $(B)/sim/breaker
 bpftests: $(BPFTESTS) $(B)/bpf-suite
 nettools: $(NETTOOLS)
 e2etools: $(E2ETOOLS)
@@ -222,16 +232,17 @@ bench-programs: $(BENCH)
 deps:
 	$(Q)tests/deps.sh $(PACKAGES)
 
-# The fast part: formatting, static analysis, layers, unit tests; under a minute once built.
+# The fast part: formatting, static analysis, layers, unit tests, the breaker simulated; under a
+# minute once built.
 check: deps
-	$(Q)$(MAKE) --no-print-directory all unit
-	$(Q)tests/run.sh lint unit
+	$(Q)$(MAKE) --no-print-directory all unit sim
+	$(Q)tests/run.sh lint unit sim
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all unit bpftests nettools e2etools
+	$(Q)$(MAKE) --no-print-directory all unit sim bpftests nettools e2etools
 	$(Q)$(MAKE) --no-print-directory SAN=1 all unit e2etools
 	$(Q)tests/e2e/deps.sh
-	$(Q)tests/run.sh lint unit unit-san standin bpf net e2e e2e-san vm
+	$(Q)tests/run.sh lint unit unit-san sim sim-mutants standin bpf net e2e e2e-san vm
 
 vmtest: deps
 	$(Q)$(MAKE) --no-print-directory all bpftests nettools
@@ -269,7 +280,7 @@ clean:
 help:
 	@echo 'make run      a small cluster on this machine (Ctrl-C ends it; MODEL=path.gguf)'
 	@echo 'make test     install what is missing, build, run every test'
-	@echo 'make check    format, static analysis, layers, unit tests'
+	@echo 'make check    format, static analysis, layers, unit tests, simulation'
 	@echo 'make bench    the comparison tables'
 	@echo 'make vmtest   BPF and network tests inside other kernels'
 	@echo 'make install  sluice, sluiced and their man pages below PREFIX (/usr/local)'
