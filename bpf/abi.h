@@ -195,7 +195,8 @@ enum sl_mode {
 
 /*
  * One node, both planes: 8 cache lines, each with one kind of writer.
- *   line 0    identity, written by loader and daemon at configuration time only
+ *   line 0    identity, written by loader and daemon at configuration time only, and the way there:
+ *             all that a packet to the node reads of it
  *   line 1    the breaker: compare-and-swap on `breaker`, see breaker.h
  *   line 2-3  the window: a bucket packs stamp:16 | success:16 | failure:16 | slow:16
  *   line 4    load: atomic adds
@@ -207,12 +208,11 @@ struct sl_node_state {
 	__u32 weight;		  /* 1..1000 */
 	__u32 admin;		  /* SL_NODE_* bits, atomic or/and */
 	struct sl_addr snat_addr; /* this host's address towards the node */
-	__u32 index;		  /* position within its pool */
 	__u32 incarnation; /* changes when the slot gets another endpoint; never 0 mod 2^16 */
 	__u8 mode;	   /* enum sl_mode */
 	__u8 zone;	   /* reserved: 0 */
-	__u16 server_id;   /* in QUIC connection ids; 0: none */
-	__u32 hop;	   /* next hop towards the node, see hop.h; written by the kernel */
+	__u16 hop_stamp;   /* when `hop` was named, see hop.h; both written by the kernel */
+	__u64 hop;	   /* link address of the next hop << 16 | row of `hops` */
 
 	__u64 breaker;	     /* packed word */
 	__u32 consecutive;   /* failures in a row */
@@ -225,7 +225,9 @@ struct sl_node_state {
 	__u32 cap_denied;    /* trips that the ejection cap refused, cumulative */
 	__u32 flows_evicted; /* fast lane: forgotten while alive, for want of room; cumulative */
 	__u32 flows_expired; /* fast lane: forgotten after their idle time; cumulative */
-	__u64 pad1;
+	__u32 index;	     /* position within its pool; this and the next by configuration */
+	__u16 server_id;     /* in QUIC connection ids; 0: none */
+	__u16 pad1;
 
 	__u64 window[SL_WINDOW_BUCKETS];
 	__u64 window_s; /* second of the last outcome: what is older than ten seconds is empty */

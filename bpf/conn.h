@@ -358,19 +358,37 @@ static __always_inline void conn_answer(struct sl_conn *conn, struct sl_node_sta
 		    signal);
 }
 
-static __always_inline void conn_payload(struct sl_conn *conn, const struct sl_segment *segment,
-					 __u64 now_ns, enum sl_view view)
+/* Counts payload of the node. Returns the node, or NULL: it is another's, or out of window. */
+static __always_inline struct sl_node_state *
+conn_payload(struct sl_conn *conn, const struct sl_segment *segment, __u64 now_ns)
 {
 	struct sl_node_state *node = sl_conn_node(conn);
 
 	if (!node)
-		return;
+		return NULL;
 	if (conn->state != SL_TCP_UDP &&
 	    segment->seq - conn->node_seq + SL_SEQ_WINDOW >= 2 * SL_SEQ_WINDOW)
-		return;
+		return NULL;
 	sl_node_received(node, segment->payload_len, now_ns);
-	conn_answer(conn, node, now_ns, view);
 	conn->reported |= SL_CONN_ANSWERED;
+	return node;
+}
+
+/*
+ * A packet of the node in an open connection that awaits nothing: what sl_conn_received() would do,
+ * where neither flags nor an answer say more.
+ */
+static __always_inline void sl_conn_received_plain(struct sl_conn *conn,
+						   const struct sl_segment *segment, __u64 now_ns)
+{
+	__u32 end = segment->seq + segment->payload_len;
+
+	if (seq_in_window(segment->ack, conn->next_seq))
+		conn->next_seq = segment->ack;
+	if (segment->payload_len)
+		conn_payload(conn, segment, now_ns);
+	if (seq_in_window(end, conn->node_seq))
+		conn->node_seq = end;
 }
 
 /* A packet came from the node. Returns true when the connection is over. */
@@ -378,9 +396,12 @@ static __always_inline bool sl_conn_received(struct sl_conn *conn, const struct 
 					     __u64 now_ns, enum sl_view view)
 {
 	__u32 end = segment->seq + segment->payload_len + !!(segment->flags & SL_TCPF_FIN);
+	struct sl_node_state *node;
 
 	if (conn->state == SL_TCP_UDP) {
-		conn_payload(conn, segment, now_ns, view);
+		node = conn_payload(conn, segment, now_ns);
+		if (node)
+			conn_answer(conn, node, now_ns, view);
 		return false;
 	}
 	if (segment->flags & SL_TCPF_RST)
@@ -396,8 +417,9 @@ static __always_inline bool sl_conn_received(struct sl_conn *conn, const struct 
 		return false;
 	if (seq_in_window(segment->ack, conn->next_seq))
 		conn->next_seq = segment->ack;
-	if (segment->payload_len)
-		conn_payload(conn, segment, now_ns, view);
+	node = segment->payload_len ? conn_payload(conn, segment, now_ns) : NULL;
+	if (node)
+		conn_answer(conn, node, now_ns, view);
 	if (seq_in_window(end, conn->node_seq))
 		conn->node_seq = end;
 	if (segment->flags & SL_TCPF_FIN) {

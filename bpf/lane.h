@@ -42,16 +42,34 @@ static __always_inline __u32 kind_of(const struct sl_conn *conn)
 						   : SL_WAY_CLOSING;
 }
 
+static __always_inline bool stamp_is_old(__u64 word, __u32 stamp)
+{
+	return (__s32)(stamp - (__u32)(word >> 32)) >= (__s32)SL_WAY_REFRESH;
+}
+
+static __always_inline bool way_is_old(__u64 word, __u32 kind, __u32 stamp)
+{
+	return stamp_is_old(word, stamp) || sl_way_kind(word) != kind;
+}
+
 /* Brings the way's stamp and kind up to date where they are off. Returns true: the stamp was old. */
 static __always_inline bool way_refresh(__u64 *way, const struct sl_conn *conn, __u64 now_ns)
 {
 	__u64 word = SL_LOAD(*way);
 	__u32 stamp = sl_way_stamp(now_ns);
-	__s32 age = (__s32)(stamp - (__u32)(word >> 32));
 
-	if (age >= (__s32)SL_WAY_REFRESH || sl_way_kind(word) != kind_of(conn))
+	if (way_is_old(word, kind_of(conn), stamp))
 		sl_way_set(way, kind_of(conn), stamp);
-	return age >= (__s32)SL_WAY_REFRESH;
+	return stamp_is_old(word, stamp);
+}
+
+/* Does the packet begin or end something that is measured? */
+static __always_inline bool is_measured(struct sl_conn *conn, const struct sl_segment *segment,
+					bool from_node)
+{
+	if (conn->state == SL_TCP_SYN_SENT)
+		return true;
+	return segment->payload_len && from_node == !!SL_LOAD(conn->begun);
 }
 
 /*
@@ -69,6 +87,8 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 
 	if (!room || !flow || !way)
 		return 0;
+	if (is_measured(&flow->conn, &room->segment, from_node))
+		sl_now_set(room);
 	now_ns = room->now_ns;
 	if (from_node) {
 		/* The way's word is another line: only touched when it has something to learn. */
@@ -91,40 +111,59 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 }
 
 /*
+ * Most packets: of an open connection of mode nat, with nothing to begin, to end or to count anew.
+ * What they change is done here, without a call (every return costs a branch that is foretold wrong,
+ * where the kernel guards itself against Inception). Returns false for all others, untouched.
+ */
+static __always_inline bool observe_plain(const struct sl_scratch *room, struct sl_flow *flow,
+					  __u32 index, bool from_node)
+{
+	const struct sl_segment *segment = &room->segment;
+	struct sl_conn *conn = &flow->conn;
+	__u64 *way;
+
+	if (conn->state != SL_TCP_ESTABLISHED || conn->mark != sl_flow_mark(room->now_ns) ||
+	    (segment->flags & (SL_TCPF_FIN | SL_TCPF_SYN | SL_TCPF_RST)) || SL_LOAD(conn->begun))
+		return false;
+	if (from_node) {
+		sl_conn_received_plain(conn, segment, room->now_ns);
+		return true;
+	}
+	way = sl_way_at(index);
+	return way && !segment->payload_len && (conn->reported & SL_CONN_FINISHED) &&
+	       sl_flow_view(flow) == SL_VIEW_LANE &&
+	       !way_is_old(SL_LOAD(*way), SL_WAY_OPEN, sl_way_stamp(room->now_ns));
+}
+
+/*
  * `fresh` is true for the packet that opened its flow: sl_conn_init() has all that its SYN says. A
  * datagram is a request from the first one on.
  */
-static __always_inline void observe(struct sl_scratch *room, __u32 index,
+static __always_inline void observe(struct sl_scratch *room, struct sl_flow *flow, __u32 index,
 				    const struct sl_packet *packet, bool from_node, bool fresh)
 {
 	if (fresh && packet->tcp)
 		return;
 	sl_segment_from(&room->segment, packet);
-	if (sl_lane_observe(index, from_node))
+	if (!observe_plain(room, flow, index, from_node) && sl_lane_observe(index, from_node))
 		sl_flow_close(index);
 }
 
-/* Where the packet of a flow goes, and as what. Returns false when its node is gone. */
-static __always_inline bool rewrite_for(const struct sl_flow *flow, bool from_node,
-					struct sl_rewrite *ret_to)
+/* Where the packet of a flow goes, and as what; `node` is NULL for one that comes from there. */
+static __always_inline void rewrite_for(const struct sl_flow *flow,
+					const struct sl_node_state *node, struct sl_rewrite *ret_to)
 {
-	struct sl_node_state *node;
-
-	if (from_node) {
+	if (!node) {
 		ret_to->src = &flow->vip;
 		ret_to->dst = &flow->client;
 		ret_to->sport = flow->vip_port;
 		ret_to->dport = flow->client_port;
-		return true;
+		return;
 	}
-	node = sl_node_at(flow->conn.node);
-	if (!node)
-		return false;
 	ret_to->src = &node->snat_addr;
 	ret_to->dst = &node->endpoint.addr;
 	ret_to->sport = flow->nat_port;
 	ret_to->dport = node->endpoint.port;
-	return true;
 }
 
 /* The packet is longer than the way out takes, which room->fib tells. */
@@ -137,35 +176,36 @@ static __always_inline int lane_too_big(void *ctx, bool tc, __u32 index, struct 
 }
 
 /*
- * The way out, by what the kernel said a moment ago or says now; fills room->fib. Returns what
- * sl_route() does.
+ * The way out, by what the kernel said a moment ago or says now; fills room->fib. `node` is NULL for
+ * the way to the client. Returns what sl_route() does.
  */
 static __always_inline long lane_route(void *ctx, bool tc, struct sl_packet *packet,
 				       const struct sl_rewrite *to, struct sl_flow *flow,
-				       bool from_node, struct sl_scratch *room)
+				       struct sl_node_state *node, struct sl_scratch *room)
 {
-	struct sl_node_state *node = from_node ? NULL : sl_node_at(flow->conn.node);
 	__u64 now_ns = room->now_ns;
 	__u32 len = sl_route_len(ctx, tc, packet);
 	struct sl_hop *hop;
-	__u32 kept;
 	long route;
 
-	kept = node ? SL_LOAD(node->hop) : flow->conn.hop | (__u32)flow->conn.hop_stamp << 8;
-	hop = sl_hop_get((__u8)kept, (__u8)(kept >> 8), now_ns);
-	if (hop && len && len <= hop->mtu) {
-		sl_hop_fill(&room->fib, hop);
-		return BPF_FIB_LKUP_RET_SUCCESS;
+	if (node) {
+		if (len && sl_hop_to_node(&room->fib, node, len, now_ns))
+			return BPF_FIB_LKUP_RET_SUCCESS;
+	} else {
+		hop = sl_hop_get(flow->conn.hop, flow->conn.hop_stamp, now_ns);
+		if (hop && len && len <= hop->mtu) {
+			sl_hop_fill(&room->fib, hop);
+			return BPF_FIB_LKUP_RET_SUCCESS;
+		}
 	}
 	route = sl_route(ctx, tc, packet, to, &room->fib);
 	if (route != BPF_FIB_LKUP_RET_SUCCESS || !len)
 		return route;
-	kept = sl_hop_put(now_ns) | (__u32)sl_hop_stamp(now_ns) << 8;
 	if (node) {
-		SL_STORE(node->hop, kept);
+		sl_hop_keep_node(node, room);
 	} else {
-		flow->conn.hop = (__u8)kept;
-		flow->conn.hop_stamp = (__u8)(kept >> 8);
+		flow->conn.hop = (__u8)sl_hop_put(now_ns, 0);
+		flow->conn.hop_stamp = sl_hop_stamp(now_ns);
 	}
 	return route;
 }
@@ -178,14 +218,16 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 				    struct sl_flow *flow, bool from_node, bool fresh,
 				    struct sl_counters *row)
 {
+	struct sl_node_state *node = from_node ? NULL : sl_node_at(flow->conn.node);
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_nat_rest rest = {};
 	struct sl_rewrite to;
 	long route;
 
-	if (!room || !rewrite_for(flow, from_node, &to))
+	if (!room || (!from_node && !node))
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	route = lane_route(ctx, tc, packet, &to, flow, from_node, room);
+	rewrite_for(flow, node, &to);
+	route = lane_route(ctx, tc, packet, &to, flow, node, room);
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
@@ -197,7 +239,7 @@ static __always_inline int lane_nat(void *ctx, bool tc, struct sl_packet *packet
 	row->v[from_node ? SL_COUNTER_FORWARD_TO_CLIENT : SL_COUNTER_FORWARD_TO_NODE]++;
 	if (!fresh)
 		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE + from_node, index + 1);
-	observe(room, index, packet, from_node, fresh);
+	observe(room, flow, index, packet, from_node, fresh);
 	sl_nat_finish(ctx, tc, &rest);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
@@ -218,7 +260,7 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	to.dst = &node->endpoint.addr;
 	to.sport = packet->key->sport;
 	to.dport = packet->key->dport;
-	route = lane_route(ctx, tc, packet, &to, flow, false, room);
+	route = lane_route(ctx, tc, packet, &to, flow, node, room);
 	if (!sl_route_usable(route)) {
 		if (fresh)
 			sl_flow_close(index);
@@ -230,7 +272,7 @@ static __always_inline int lane_l2(void *ctx, bool tc, struct sl_packet *packet,
 	row->v[SL_COUNTER_FORWARD_L2]++;
 	if (!fresh)
 		sl_trace_packet(tc, room, SL_COUNTER_FORWARD_TO_NODE, index + 1);
-	observe(room, index, packet, false, fresh);
+	observe(room, flow, index, packet, false, fresh);
 	return sl_transmit(ctx, tc, packet->eth, packet->tags, packet->ip_v6, route, &room->fib,
 			   row);
 }
@@ -263,7 +305,7 @@ static __always_inline int lane_forward(void *ctx, bool tc, struct sl_packet *pa
 	room->handover.fresh = fresh;
 	/* Before the flow may be over, and its row another's. */
 	room->handover.slot = flow->conn.node;
-	observe(room, index, packet, false, fresh);
+	observe(room, flow, index, packet, false, fresh);
 	return sl_step(ctx, tc, SL_STEP_TUNNEL, row);
 }
 
@@ -286,7 +328,8 @@ static __always_inline __u32 lane_find(struct sl_packet *packet, const struct sl
 			return found;
 	}
 	*ret_hash = sl_key_hash(packet->key, config->seed);
-	return sl_table_find(packet->key, *ret_hash, config->flow_sets);
+	found = sl_table_home(packet->key, *ret_hash, config->flow_sets);
+	return found ? found : sl_table_find(packet->key, *ret_hash, config->flow_sets);
 }
 
 /* Hands the packet on to a step, with what is known of it. */
@@ -297,6 +340,7 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 
 	if (!room)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	sl_now_set(room);
 	room->handover.hash = hash;
 	room->handover.index = found;
 	room->handover.from_node = from_node;
@@ -314,22 +358,35 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 }
 
 /* A RST of the node, as an answer to the SYN of an opening flow? */
-static __always_inline bool is_refusal(__u32 found, const struct sl_packet *packet)
+static __always_inline bool is_refusal(const struct sl_flow *flow, const struct sl_packet *packet)
 {
-	struct sl_flow *flow = sl_flow_at(found - 1);
 	struct sl_segment segment = {};
 
 	sl_segment_from(&segment, packet);
-	return flow && sl_conn_refused(&flow->conn, &segment);
+	return sl_conn_refused(&flow->conn, &segment);
 }
 
 /* Was the flow's node found to be dead? The step looks again, so a mark that is old does no harm. */
-static __always_inline bool is_of_dead(__u32 found)
+static __always_inline bool is_of_dead(const struct sl_flow *flow)
 {
-	struct sl_flow *flow = sl_flow_at(found - 1);
-	struct sl_node_state *node = flow ? sl_node_at(flow->conn.node) : NULL;
+	struct sl_node_state *node = sl_node_at(flow->conn.node);
 
 	return node && (SL_LOAD(node->admin) & SL_NODE_RETIRED);
+}
+
+/* A packet of a flow that is known, but for its SYN. */
+static __always_inline int lane_known(void *ctx, bool tc, struct sl_packet *packet, __u64 hash,
+				      __u32 found, bool from_node, struct sl_counters *row)
+{
+	struct sl_flow *flow = sl_flow_at(found - 1);
+
+	if (!flow)
+		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
+	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(flow, packet))
+		return hand_on(ctx, tc, SL_STEP_RETRY, packet, hash, found, true, row);
+	if (!from_node && is_of_dead(flow))
+		return hand_on(ctx, tc, SL_STEP_REFUSE, packet, hash, found, false, row);
+	return lane_forward(ctx, tc, packet, found - 1, from_node, false, row);
 }
 
 /* TCP or UDP. */
@@ -347,7 +404,6 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 	sl_trace_begin(config, packet);
 	if (packet->protocol == IPPROTO_UDP && config->beacon_port &&
 	    packet->key->dport == config->beacon_port) {
-		sl_now_set(room);
 		return hand_on(ctx, tc, SL_STEP_CONTROL, packet, 0, 0, false, row);
 	}
 	found = lane_find(packet, config, &hash, &from_node);
@@ -359,19 +415,13 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 		/* OPEN asks the guard for both lanes. */
 		if (service->lane != SL_LANE_FAST && !sl_packet_is_syn(packet))
 			return sl_unforwarded(tc, row, SL_COUNTER_PASS_SMART);
-		if (service->flags & SL_SERVICE_QUIC) {
-			sl_now_set(room);
+		if (service->flags & SL_SERVICE_QUIC)
 			return hand_on(ctx, tc, SL_STEP_QUIC, packet, hash, 0, false, row);
-		}
 	}
-	sl_now_set(room);
 	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))
 		return hand_on(ctx, tc, SL_STEP_OPEN, packet, hash, found, false, row);
-	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(found, packet))
-		return hand_on(ctx, tc, SL_STEP_RETRY, packet, hash, found, true, row);
-	if (!from_node && is_of_dead(found))
-		return hand_on(ctx, tc, SL_STEP_REFUSE, packet, hash, found, false, row);
-	return lane_forward(ctx, tc, packet, found - 1, from_node, false, row);
+	sl_now_near(room);
+	return lane_known(ctx, tc, packet, hash, found, from_node, row);
 }
 
 /* The ports are known, the rest of the header is cut short or lies. */

@@ -22,7 +22,7 @@
 /* Sets of eight for this many flows: at five of eight hardly any flow finds both its sets full. */
 #define SL_FLOW_SETS(flows)  ((flows) / 5u + 1u)
 #define SL_CONNS_MAX_DEFAULT 65536u /* connections of the local stack to nodes */
-#define SL_HOPS_MAX	     256u   /* next hops kept; a number is one byte */
+#define SL_HOPS_MAX	     256u   /* next hops kept; a number is one byte; a power of two */
 #define SL_SYNS_MAX	     16384u /* SYNs kept for a retry at the same time */
 #define SL_SOURCES_MAX	     65536u /* rows of the guard's source buckets */
 #define SL_PREFIXES_MAX	     16384u /* of the allow and deny lists */

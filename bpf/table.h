@@ -31,6 +31,9 @@
  * one line. An entry is also the reservation of its port. Blocks that meet in one set push each
  * other to another block, never out.
  *
+ * In its set a flow takes the way that its hash names, if that is free: at the stated size two of
+ * three flows are so at home, in a half empty table four of five.
+ *
  * Lines touched: a packet to the node: way words, row. From the node: port set, row. A new flow:
  * way words, port set, row.
  */
@@ -103,6 +106,12 @@ static __always_inline __u32 hash_second_set(__u64 hash, __u32 sets)
 	return sl_hash_scale((__u32)(hash >> 8) * 0x9e3779b1u, sets);
 }
 
+/* Where in a set a flow lies when it has the choice. */
+static __always_inline __u32 hash_home(__u64 hash)
+{
+	return (__u32)(hash >> 16) & (SL_FLOW_WAYS - 1);
+}
+
 static __always_inline struct sl_flow_set *sl_set_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&flows, &number);
@@ -137,11 +146,11 @@ static __always_inline bool flow_is(const struct sl_flow *flow, const struct sl_
 }
 
 /* Index + 1 of the flow with this key in one set, or 0. */
-static __always_inline __u32 find_in(__u32 number, __u32 tag, const struct sl_flow_key *key,
+static __always_inline __u32 find_in(__u32 number, __u64 hash, const struct sl_flow_key *key,
 				     __u64 *ret_first)
 {
 	struct sl_flow_set *set = sl_set_at(number);
-	__u32 way;
+	__u32 tag = hash_tag(hash), way;
 
 	if (!set)
 		return 0;
@@ -155,21 +164,35 @@ static __always_inline __u32 find_in(__u32 number, __u32 tag, const struct sl_fl
 }
 
 /*
+ * The flow with this key, where most are. The row is read while the way's word is still on its way
+ * from memory, for the CPU foretells the answer. Returns its index + 1, or 0: ask sl_table_find().
+ */
+static __always_inline __u32 sl_table_home(const struct sl_flow_key *key, __u64 hash, __u32 sets)
+{
+	__u32 number = hash_set(hash, sets), way = hash_home(hash);
+	struct sl_flow_set *set = sl_set_at(number);
+
+	if (!set || sl_way_tag(SL_LOAD(set->way[way])) != hash_tag(hash) ||
+	    !flow_is(&set->flow[way], key))
+		return 0;
+	return number * SL_FLOW_WAYS + way + 1;
+}
+
+/*
  * The flow with this key, as the client's packets carry it. Returns its index + 1, or 0. A function
  * of its own: the verifier walks what follows once, not once for each way.
  */
 __attribute__((noinline)) __u32 sl_table_find(struct sl_flow_key *key, __u64 hash, __u32 sets)
 {
-	__u32 tag = hash_tag(hash);
 	__u64 first = 0;
 	__u32 found;
 
 	if (!key)
 		return 0;
-	found = find_in(hash_set(hash, sets), tag, key, &first);
+	found = find_in(hash_set(hash, sets), hash, key, &first);
 	if (found || !(first & SL_WAY_OVERFLOW))
 		return found;
-	return find_in(hash_second_set(hash, sets), tag, key, &first);
+	return find_in(hash_second_set(hash, sets), hash, key, &first);
 }
 
 /* ---- places -------------------------------------------------------------------------------- */
@@ -214,14 +237,15 @@ __attribute__((noinline)) __u64 sl_way_badness(__u64 word, __u32 stamp, __u32 po
 	return rank << 32 | ((__s32)age < 0 ? 0 : age);
 }
 
-/* A free way of the set: index + 1, or 0. */
-static __always_inline __u32 free_in(__u32 number)
+/* A free way of the set, `way` if it is: index + 1, or 0. */
+static __always_inline __u32 free_in(__u32 number, __u32 way)
 {
 	struct sl_flow_set *set = sl_set_at(number);
-	__u32 way;
 
 	if (!set)
 		return 0;
+	if (sl_way_kind(SL_LOAD(set->way[way])) == SL_WAY_FREE)
+		return number * SL_FLOW_WAYS + way + 1;
 #pragma unroll
 	for (way = 0; way < SL_FLOW_WAYS; way++) {
 		if (sl_way_kind(SL_LOAD(set->way[way])) == SL_WAY_FREE)
@@ -291,7 +315,7 @@ static __always_inline void set_overflow(__u32 number)
 static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, __u32 pool)
 {
 	__u32 first = hash_set(hash, sets), second = hash_second_set(hash, sets);
-	__u32 found = free_in(first);
+	__u32 home = hash_home(hash), found = free_in(first, home);
 	__u64 worst_first, worst_second;
 
 	if (found)
@@ -300,7 +324,7 @@ static __always_inline __u32 claim_choose(__u64 hash, __u32 sets, __u32 stamp, _
 	if (worst_first >> 35 == SL_WAY_RANK_EXPIRED)
 		return first * SL_FLOW_WAYS + (worst_first & 7) + 1;
 	set_overflow(first);
-	found = free_in(second);
+	found = free_in(second, home);
 	if (found)
 		return found;
 	worst_second = sl_table_worst(second, stamp, pool);

@@ -91,19 +91,13 @@ static __always_inline long tunnel_way(void *ctx, bool tc, const struct sl_outer
 				       struct tunnel_fit *fit, struct sl_node_state *node,
 				       struct sl_scratch *room, __u32 *ret_mtu)
 {
-	__u32 kept = SL_LOAD(node->hop);
-	struct sl_hop *hop = sl_hop_get((__u8)kept, (__u8)(kept >> 8), room->now_ns);
 	long route;
 
-	if (hop && fit->segment_len + fit->overhead <= hop->mtu) {
-		sl_hop_fill(&room->fib, hop);
+	if (sl_hop_to_node(&room->fib, node, fit->segment_len + fit->overhead, room->now_ns))
 		return BPF_FIB_LKUP_RET_SUCCESS;
-	}
 	route = tunnel_fits(ctx, tc, outer, fit, &room->fib, ret_mtu);
-	if (route == BPF_FIB_LKUP_RET_SUCCESS) {
-		kept = sl_hop_put(room->now_ns) | (__u32)sl_hop_stamp(room->now_ns) << 8;
-		SL_STORE(node->hop, kept);
-	}
+	if (route == BPF_FIB_LKUP_RET_SUCCESS)
+		sl_hop_keep_node(node, room);
 	return route;
 }
 
