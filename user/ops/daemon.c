@@ -363,6 +363,13 @@ static void on_event(void *owner, const struct sl_event *event)
 		return;
 	}
 	sl_address_format(&daemon->plane->nodes[event->node].endpoint, text);
+	if (event->kind == SL_EVENT_RETIRED) {
+		sl_log(SL_LOG_WARN,
+		       "pool \"%s\": node %s: dead, sends nothing: its flows of the fast lane are "
+		       "reset (flow.retire_ms)",
+		       daemon->plane->pools[event->pool].name, text);
+		return;
+	}
 	sl_worker_log_change(daemon->plane->pools[event->pool].name, text, &change);
 }
 
