@@ -91,7 +91,7 @@ group_e2e() {
 	run cluster tests/e2e/cluster-selftest.sh
 }
 group_e2e-san() { run e2e-san tests/e2e/run.sh build-san; }
-group_vm() { TEST_LIMIT_S=1500; limit_s=1500; run vm vmtest/run all; }
+group_vm() { limit_s=2700; run vm vmtest/run all; }
 
 for group in "$@"; do
 	declare -F "group_$group" >/dev/null || { echo "tests/run.sh: unknown group \"$group\""; exit 2; }
