@@ -7,7 +7,7 @@
 #   counters          bpf/counters.def       docs/counters.md is printed from it
 #   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
 #   configuration     user/base/config_key.c a row each in docs/configuration.md, those of `kernel` in its
-#                                            complete example too
+#                                            complete example too; every YAML block passes sluice check
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
 #
 # Names in the text: every `pass_*`, `drop_*`, `forward_*`, `retry_*`, `gate_*` must be a counter, every
@@ -151,6 +151,12 @@ while read -r section key; do
 	[[ $section != KERNEL ]] || grep -qE "^  $key:" <<<"$example" ||
 		differs "docs/configuration.md: the complete example lacks kernel.$key"
 done <<<"$keys"
+
+while IFS= read -r -d '' block; do # every example is a good file
+	NODE_A=10.0.0.7 BEACON_KEY=00112233445566778899aabbccddeeff \
+		build/sluice check /dev/stdin <<<"${block#*$'\n'}" >/dev/null 2>&1 ||
+		differs "${block%%$'\n'*}: this example is refused by sluice check: $(sed -n '2,3p' <<<"$block" | tr '\n' ' ')"
+done < <(awk '/^```yaml$/ { on = 1; print FILENAME; next } /^```$/ { if (on) printf "%c", 0; on = 0 } on' README.md docs/*.md)
 
 # ---- the command --------------------------------------------------------------------------------
 commands=$(build/sluice --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
