@@ -53,7 +53,7 @@ PREFIX ?= /usr/local
 # build, then tests, then benchmarks; Debian 12 names.
 PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
-	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev \
+	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev \
 	pkg-config \
 	clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat ca-certificates nodejs npm \
@@ -69,7 +69,7 @@ libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))
 below = $(if $(filter $(1),$(LINK_ORDER)),$(shell echo $(LINK_ORDER) | sed 's/.*\b$(1)\b/$(1)/'),)
 
 # what each layer's archive needs from outside
-SYSLIBS := -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lpthread -lm
+SYSLIBS := -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lpthread -lm
 
 LOADER_SRC := $(wildcard loader/*.c)
 STANDIN_SRC := $(wildcard tests/standin/*.c)
@@ -112,7 +112,7 @@ $(B)/sluiced: $(B)/user/main.c.o $(call libs_from,$(LINK_ORDER))
 
 $(B)/sluice: $(patsubst %,$(B)/%.o,$(LOADER_SRC)) $(B)/loader/object.S.o $(B)/libbase.a
 	$(SAY) LD $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lm
 
 # The BPF object travels inside the command.
 $(B)/loader/object.S.o: loader/object.S $(B)/sluice.bpf.o

@@ -40,6 +40,12 @@ struct sl_arguments {
 	const char *node;
 	const char *count;
 	const char *seconds;
+	const char *file; /* of `key`, as the next five */
+	const char *config;
+	const char *tenant;
+	const char *routes;
+	const char *priority;
+	const char *expires;
 };
 
 enum sl_option_kind {
@@ -99,5 +105,6 @@ extern const struct sl_command sl_command_drain;
 extern const struct sl_command sl_command_undrain;
 extern const struct sl_command sl_command_breaker;
 extern const struct sl_command sl_command_guard;
+extern const struct sl_command sl_command_key;
 
 #endif

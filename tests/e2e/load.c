@@ -68,6 +68,7 @@ struct slot {
 static struct {
 	struct sockaddr_in address;
 	const char *model;
+	const char *key; /* of the API; "": none */
 	uint64_t count;
 	uint32_t concurrency;
 	uint32_t stream_percent;
@@ -75,6 +76,7 @@ static struct {
 	uint64_t timeout_ms;
 } options = {
 	.model = "chat",
+	.key = "",
 	.count = 1000,
 	.concurrency = 50,
 	.stream_percent = 50,
@@ -151,8 +153,10 @@ static bool send_request(struct slot *slot)
 	int len = snprintf(request, sizeof(request),
 			   "POST /v1/chat/completions HTTP/1.1\r\nhost: sluice\r\n"
 			   "content-type: application/json\r\nx-request-id: load-%llu\r\n"
-			   "content-length: %d\r\n\r\n%s",
-			   (unsigned long long)slot->number, body_len, body);
+			   "%s%s%scontent-length: %d\r\n\r\n%s",
+			   (unsigned long long)slot->number,
+			   options.key[0] ? "authorization: Bearer " : "", options.key,
+			   options.key[0] ? "\r\n" : "", body_len, body);
 
 	slot->reused = slot->fd >= 0;
 	if (slot->fd < 0 && !connect_slot(slot))
@@ -431,6 +435,7 @@ static bool parse(int argc, char **argv)
 	static const struct option table[] = {
 		{"url", required_argument, NULL, 'u'},
 		{"model", required_argument, NULL, 'm'},
+		{"key", required_argument, NULL, 'k'},
 		{"count", required_argument, NULL, 'n'},
 		{"concurrency", required_argument, NULL, 'c'},
 		{"stream-percent", required_argument, NULL, 's'},
@@ -448,6 +453,9 @@ static bool parse(int argc, char **argv)
 			break;
 		case 'm':
 			options.model = optarg;
+			break;
+		case 'k':
+			options.key = optarg;
 			break;
 		case 'n':
 			options.count = strtoull(optarg, NULL, 10);
@@ -469,7 +477,8 @@ static bool parse(int argc, char **argv)
 		}
 	}
 	return url && optind == argc && options.concurrency &&
-	       options.concurrency <= CONCURRENCY_MAX && strlen(options.model) < 256;
+	       options.concurrency <= CONCURRENCY_MAX && strlen(options.model) < 256 &&
+	       strlen(options.key) < 256;
 }
 
 int main(int argc, char **argv)
@@ -478,9 +487,10 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: load --url ADDRESS:PORT [--model M] [--count N] "
-				"[--concurrency C] [--stream-percent P] [--tokens T] "
-				"[--timeout-ms MS]\n");
+		fprintf(stderr,
+			"usage: load --url ADDRESS:PORT [--model M] [--key KEY] [--count N] "
+			"[--concurrency C] [--stream-percent P] [--tokens T] "
+			"[--timeout-ms MS]\n");
 		return 2;
 	}
 	sigaction(SIGTERM, &action, NULL);

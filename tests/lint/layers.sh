@@ -33,6 +33,7 @@ libraries=(
 	'libfyaml\.h|user/base/yaml.c'
 	'jansson\.h|user/ops/json.c tests/'
 	'xxhash\.h|user/request/routes.c'
+	'nettle/|user/base/digest.c'
 	'sqlite3\.h|user/store/'
 )
 

@@ -155,6 +155,8 @@ struct sl_config {
 	uint32_t stream_buffer_bytes_max; /* behind a slow client before the node is paused */
 	uint32_t send_timeout_ms;	  /* a client that takes no byte for this long is cut */
 
+	const char *keys_file; /* API keys; NULL: none are asked for */
+
 	/* kernel plane */
 	const char *pin_dir; /* SL_PIN_DIR by default */
 	const char *devices[SL_CONFIG_DEVICES_MAX];

@@ -52,6 +52,9 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_TIMEOUTS, 0, NULL,
 	 false, "a map",
 	 "How long the daemon waits for its clients; routes have their own for nodes."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "keys", 0, NULL, SL_CONFIG_KEYS, 0, NULL, false,
+	 "a map",
+	 "API keys of the clients. Without it anyone who reaches `listen` may use every route."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
 	 "a map", "The kernel plane, for `sluice up`."},
 	{SL_CONFIG_ROOT, SL_CONFIG_TUNABLE_MAP, "tunables", ROOT(tunables), NULL, 0, 0, NULL, false,
@@ -115,6 +118,12 @@ const struct sl_config_key sl_config_keys[] = {
 	 DAY_MS, NULL, false, NULL,
 	 "An idle connection to a node is closed after this. Keep it below the server's own "
 	 "keep-alive time-out where that is known, so that the server never closes first."},
+
+	{SL_CONFIG_KEYS, SL_CONFIG_PATH, "file", ROOT(keys_file), NULL, 0, PATH_LEN_MAX, NULL,
+	 false, "an absolute path",
+	 "The file that `sluice key` writes: salted hashes, one key a line. From then on inference "
+	 "and the list of models need a key. Read at start, at reload and within a second of a "
+	 "change."},
 
 	{SL_CONFIG_KERNEL, SL_CONFIG_DEVICE_LIST, "devices", ROOT(devices), NULL, 0,
 	 SL_CONFIG_DEVICES_MAX, NULL, false, "a list of network device names",
@@ -340,6 +349,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROOT] = "Top level",
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
+	[SL_CONFIG_KEYS] = "keys",
 	[SL_CONFIG_KERNEL] = "kernel",
 	[SL_CONFIG_BEACON] = "kernel.beacon",
 	[SL_CONFIG_BEACON_KEY] = "kernel.beacon.keys[]",

@@ -16,6 +16,7 @@ enum sl_config_section {
 	SL_CONFIG_ROOT = 0,	  /* struct sl_config */
 	SL_CONFIG_LIMITS,	  /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	  /* struct sl_config */
+	SL_CONFIG_KEYS,		  /* struct sl_config */
 	SL_CONFIG_KERNEL,	  /* struct sl_config */
 	SL_CONFIG_BEACON,	  /* struct sl_config */
 	SL_CONFIG_BEACON_KEY,	  /* struct sl_config_beacon_key */

@@ -19,6 +19,7 @@
 #include "user/base/text.h"
 #include "user/io/fiber.h"
 #include "user/ops/beacon.h"
+#include "user/ops/keys.h"
 #include "user/ops/metrics.h"
 
 #define THREADS_MAX	 256u
@@ -54,6 +55,8 @@ struct daemon {
 	struct sl_loop *loop; /* control */
 	struct sl_timer event_timer;
 	struct sl_timer drain_timer;
+	struct sl_timer keys_timer;
+	struct sl_keys keys;
 	struct sl_beacon_sender *beacons;
 	struct sl_listener admin;
 	bool admin_open;
@@ -104,11 +107,14 @@ static bool hook_ready(void *owner, const char **ret_reason)
 {
 	struct daemon *daemon = owner;
 	struct sl_routes *routes = sl_routes_get(daemon->routes);
+	bool no_keys = __atomic_load_n(&daemon->keys.broken, __ATOMIC_RELAXED);
 	bool ready = false;
 	uint32_t i, k;
 
-	*ret_reason = daemon->draining ? "draining" : "no route has an available node";
-	for (i = 0; i < routes->route_count && !ready && !daemon->draining; i++) {
+	*ret_reason = daemon->draining ? "draining"
+		      : no_keys	       ? "the API keys cannot be read"
+				       : "no route has an available node";
+	for (i = 0; i < routes->route_count && !ready && !daemon->draining && !no_keys; i++) {
 		for (k = 0; k < routes->routes[i].chain_len && !ready; k++)
 			ready = pool_has_node(daemon, routes->routes[i].chain[k]);
 	}
@@ -146,7 +152,7 @@ static int start_worker(struct daemon_thread *thread)
 	if (rc)
 		return rc;
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(daemon->routes),
-			    &daemon->hooks);
+			    sl_keyring_get(daemon->keys.ring), &daemon->hooks);
 	for (i = 0; i < config->listen_count && !rc; i++)
 		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
 	return rc;
@@ -278,6 +284,23 @@ static void set_routes(void *arg)
 	free(message);
 }
 
+/* Reads the file of keys where it may have changed; the workers get what is new. */
+static void refresh_keys(struct daemon *daemon, bool only_if_changed)
+{
+	if (sl_keys_load(&daemon->keys, daemon->routes->config->keys_file, only_if_changed))
+		sl_keys_hand_out(&daemon->keys, daemon->workers, daemon->thread_count);
+}
+
+static void on_keys_timer(struct sl_timer *timer)
+{
+	struct daemon *daemon =
+		(struct daemon *)((char *)timer - offsetof(struct daemon, keys_timer));
+
+	if (daemon->routes->config->keys_file)
+		refresh_keys(daemon, true);
+	sl_timer_set(daemon->loop, timer, SL_KEYS_POLL_MS);
+}
+
 static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 {
 	bool same = old->listen_count == new->listen_count && old->threads == new->threads &&
@@ -332,6 +355,7 @@ static void reload(struct daemon *daemon)
 	}
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
+	refresh_keys(daemon, false);
 	apply_beacons(daemon);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
@@ -650,6 +674,10 @@ static int start(struct daemon *daemon)
 	daemon->metrics.last_reload_ok = true;
 	daemon->metrics.io_backend = "";
 	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
+	daemon->metrics.keys = &daemon->keys;
+	sl_keys_load(&daemon->keys, daemon->routes->config->keys_file, false);
+	if (!rc && !daemon->keys.ring)
+		rc = -ENOMEM;
 	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
@@ -667,6 +695,8 @@ static int start(struct daemon *daemon)
 	daemon->metrics.io_backend = sl_loop_backend(daemon->threads[0].loop);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
+	sl_timer_init(&daemon->keys_timer, on_keys_timer);
+	sl_timer_set(daemon->loop, &daemon->keys_timer, SL_KEYS_POLL_MS);
 	if (daemon->plane->bpf)
 		sl_timer_set(daemon->loop, &daemon->event_timer, EVENT_POLL_MS);
 	apply_beacons(daemon);
@@ -704,6 +734,7 @@ static void destroy(struct daemon *daemon)
 	for (i = 0; i < daemon->names.count; i++)
 		free(daemon->names.names[i]);
 	sl_routes_put(&daemon->routes);
+	sl_keys_fini(&daemon->keys);
 	sl_kernel_plane_close(&daemon->plane);
 }
 

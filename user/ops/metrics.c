@@ -96,6 +96,28 @@ static void write_http(const struct sl_metrics_source *source, struct sl_text *t
 	       "Attempts that found an idle connection.", SUM(upstream.reuses));
 }
 
+/* ---- admission ------------------------------------------------------------------------------- */
+
+static void write_admission(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	int i;
+
+	family(text, "sluice_keys_loads_total", "counter", "Reads of the file of API keys.");
+	sl_text_printf(text, "sluice_keys_loads_total{result=\"success\"} %" PRIu64 "\n",
+		       LOAD(source->keys->loads_ok));
+	sl_text_printf(text, "sluice_keys_loads_total{result=\"failure\"} %" PRIu64 "\n",
+		       LOAD(source->keys->loads_failed));
+	single(text, "sluice_keys_last_load_successful", "gauge",
+	       "1 when the API keys in force are those of the file, or none are asked for.",
+	       LOAD(source->keys->last_ok));
+	family(text, "sluice_admission_refused_total", "counter",
+	       "Requests refused by their API key, by reason.");
+	for (i = 0; i < SL_ADMIT_REFUSALS; i++)
+		sl_text_printf(text, "sluice_admission_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			       sl_admit_refusal_name((enum sl_admit_refusal)i),
+			       SUM(stats.refused_admission[i]));
+}
+
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 static const struct sl_route_stats *route_of(const struct sl_worker *worker, uint32_t route)
@@ -616,6 +638,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 {
 	write_process(source, text);
 	write_http(source, text);
+	write_admission(source, text);
 	write_routes(source, text);
 	write_endings(source, "sluice_attempts_total", "Attempts on nodes, by how they ended.",
 		      offsetof(struct sl_stats, attempts), text);

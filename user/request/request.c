@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/gate.h"
 #include "user/request/respond.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
@@ -48,6 +49,7 @@ static void request_put(struct sl_request *request)
 	struct sl_worker *worker = request->worker;
 
 	sl_routes_put(&request->routes);
+	sl_admit_end(&request->admission);
 	if (worker->free_request_count >= SL_REQUESTS_KEPT) {
 		sl_request_free(request);
 		return;
@@ -121,7 +123,9 @@ static int write_head(struct sl_request *request, const struct sl_upstream_node 
 				 head->path_len);
 	SL_H1_WRITE_HEADER(&out, "host", node->text, strlen(node->text));
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
-	sl_h1_write_headers_of(&out, head, DROPPED_FIELDS);
+	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
+	sl_h1_write_headers_of(&out, head,
+			       DROPPED_FIELDS | (request->admission.key ? SL_ADMIT_KEY_FIELDS : 0));
 	sl_h1_write_content_length(&out, body_len);
 	rc = sl_h1_write_end(&out);
 	if (rc < 0)
@@ -403,6 +407,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->routes = sl_routes_get(worker->routes);
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
+	request->admission = (struct sl_admission){0};
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
@@ -422,6 +427,7 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 					    enum sl_openai_endpoint endpoint)
 {
 	struct sl_server_conn *client = request->client;
+	enum sl_admit_refusal refusal;
 	enum sl_openai_error_id id;
 
 	id = sl_openai_request_read(endpoint, client->body, client->body_len, &request->facts,
@@ -437,6 +443,12 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 			.object = request->facts.model,
 		};
 		return SL_OPENAI_ERROR_MODEL;
+	}
+	id = sl_admit_route(&request->admission, request->route->model,
+			    strlen(request->route->model), &request->error, &refusal);
+	if (id) {
+		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
+		return id;
 	}
 	request->deadline_ns =
 		request->start_ns + request->route->config->total_timeout_ms * SL_NS_PER_MS;
@@ -469,6 +481,12 @@ void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 		return;
 	}
 	prepare(request, worker, client);
+	id = sl_gate_admit(worker, client, request->id, &request->admission);
+	if (id) {
+		count_status(request, sl_openai_error_status(id));
+		request_put(request);
+		return;
+	}
 	client->user = request;
 	id = read_request(request, endpoint);
 	if (id) {

@@ -20,6 +20,7 @@
 #include "user/base/arena.h"
 #include "user/request/relay.h"
 #include "user/request/worker.h"
+#include "user/stage/admit.h"
 #include "user/upstream/attempt.h"
 #include "user/wire/openai.h"
 
@@ -37,6 +38,7 @@ struct sl_request {
 	const struct sl_route *route;
 	struct sl_openai_request facts;
 	struct sl_openai_error error;
+	struct sl_admission admission;
 	struct sl_arena arena;
 	struct sl_attempt attempt;
 	struct sl_fiber *fiber;

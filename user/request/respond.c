@@ -61,6 +61,8 @@ void sl_request_respond_error(struct sl_server_conn *client, const struct sl_ope
 	write_id(&out, id);
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
+	if (status == 401) /* RFC 9110, 11.6.1 */
+		SL_H1_WRITE_HEADER(&out, "www-authenticate", "Bearer", 6);
 	if (status == 503 || status == 429)
 		SL_H1_WRITE_HEADER(&out, "retry-after", "1", 1);
 	sl_server_respond(client, status, "application/json", lines, (size_t)(out.at - lines), body,

@@ -108,17 +108,18 @@ static int build_models(struct sl_routes *routes)
 {
 	size_t size = routes->route_count * MODELS_BYTES_EACH + 64;
 	struct sl_openai_model *models = calloc(routes->route_count + 1, sizeof(*models));
-	int64_t now_s = (int64_t)(sl_clock_wall_ms() / 1000);
 	uint32_t i;
 	int len;
 
 	routes->models_json = malloc(size);
+	routes->created_s = (int64_t)(sl_clock_wall_ms() / 1000);
 	if (!models || !routes->models_json) {
 		free(models);
 		return -ENOMEM;
 	}
 	for (i = 0; i < routes->route_count; i++)
-		models[i] = (struct sl_openai_model){routes->routes[i].model, "sluice", now_s};
+		models[i] = (struct sl_openai_model){routes->routes[i].model, "sluice",
+						     routes->created_s};
 	len = sl_openai_models_write(models, routes->route_count, routes->models_json, size);
 	free(models);
 	if (len < 0)

@@ -36,6 +36,7 @@ struct sl_routes {
 	uint32_t route_count;
 	uint32_t *buckets; /* open addressing by name; value index + 1 */
 	uint32_t bucket_mask;
+	int64_t created_s; /* Unix time, as its models tell it */
 	char *models_json; /* body of GET /v1/models */
 	size_t models_json_len;
 };

@@ -11,6 +11,7 @@
 #include "bpf/limits.h"
 #include "user/base/histogram.h"
 #include "user/policy/outcome.h"
+#include "user/stage/admit.h"
 
 #define SL_STATS_ROUTES_MAX 1024u
 #define SL_STATS_STATUS_MIN 100
@@ -37,6 +38,7 @@ struct sl_stats {
 	uint64_t stream_endings[SL_POOLS_MAX][SL_ENDING_COUNT];
 	uint64_t in_flight; /* requests and streams now */
 	uint64_t refused_overload;
+	uint64_t refused_admission[SL_ADMIT_REFUSALS];
 };
 
 static inline void sl_stats_add(uint64_t *counter, uint64_t n)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/gate.h"
 #include "user/request/request.h"
 
 #define RELAYS_KEPT	  2048u
@@ -47,12 +48,6 @@ static void answer_metrics(struct sl_worker *worker, struct sl_server_conn *conn
 	sl_text_fini(&text);
 }
 
-static void answer_models(struct sl_worker *worker, struct sl_server_conn *conn)
-{
-	sl_server_respond(conn, 200, "application/json", NULL, 0, worker->routes->models_json,
-			  worker->routes->models_json_len);
-}
-
 struct endpoint {
 	const char *path;
 	enum sl_openai_endpoint inference;				       /* POST */
@@ -63,7 +58,7 @@ static const struct endpoint endpoints[] = {
 	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL},
 	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL},
 	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL},
-	{"/v1/models", SL_OPENAI_NONE, answer_models},
+	{"/v1/models", SL_OPENAI_NONE, sl_gate_answer_models},
 	{"/health", SL_OPENAI_NONE, answer_health},
 	{"/ready", SL_OPENAI_NONE, answer_ready},
 	{"/metrics", SL_OPENAI_NONE, answer_metrics},
@@ -225,7 +220,7 @@ static void apply_config(struct sl_worker *worker)
 
 int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 		   const struct sl_upstream_state *state, struct sl_routes *routes,
-		   const struct sl_worker_hooks *hooks)
+		   struct sl_keyring *keyring, const struct sl_worker_hooks *hooks)
 {
 	static const struct sl_server_options none;
 	int rc;
@@ -234,6 +229,7 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	worker->loop = loop;
 	worker->hooks = hooks;
 	worker->routes = routes;
+	worker->keyring = keyring;
 	rc = sl_upstream_init(&worker->upstream, loop, state);
 	if (rc)
 		return rc;
@@ -275,6 +271,14 @@ void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes)
 	sl_routes_put(&old);
 }
 
+void sl_worker_set_keyring(struct sl_worker *worker, struct sl_keyring *keyring)
+{
+	struct sl_keyring *old = worker->keyring;
+
+	worker->keyring = keyring;
+	sl_keyring_put(&old);
+}
+
 void sl_worker_drain(struct sl_worker *worker)
 {
 	uint32_t i;
@@ -313,4 +317,5 @@ void sl_worker_fini(struct sl_worker *worker)
 	for (i = 0; i < SL_STATS_ROUTES_MAX; i++)
 		free(worker->stats.routes[i]);
 	sl_routes_put(&worker->routes);
+	sl_keyring_put(&worker->keyring);
 }

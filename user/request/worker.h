@@ -34,6 +34,7 @@ struct sl_worker {
 	struct sl_listener listeners[SL_CONFIG_LISTEN_MAX];
 	uint32_t listener_count;
 	struct sl_routes *routes;
+	struct sl_keyring *keyring;
 	struct sl_stats stats;
 	struct sl_slab relays;
 	struct sl_request *free_requests;
@@ -45,15 +46,19 @@ struct sl_worker {
 	bool draining;
 };
 
+/* Takes the references of routes and keyring, also on failure. */
 int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 		   const struct sl_upstream_state *state, struct sl_routes *routes,
-		   const struct sl_worker_hooks *hooks);
+		   struct sl_keyring *keyring, const struct sl_worker_hooks *hooks);
 
 /* Takes listening descriptors over (one SO_REUSEPORT socket an address and thread). */
 int sl_worker_listen(struct sl_worker *worker, int fd);
 
 /* A new snapshot counts for requests from now on. Takes the reference. */
 void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes);
+
+/* The same for a new ring of keys. */
+void sl_worker_set_keyring(struct sl_worker *worker, struct sl_keyring *keyring);
 
 /* Stops accepting; idle connections close, the others after their answer. */
 void sl_worker_drain(struct sl_worker *worker);

@@ -59,8 +59,9 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_CONTENT_TYPE, /* object: what was sent */
 	SL_OPENAI_ERROR_HTTP,	      /* object: what is wrong with the request head or framing */
 	SL_OPENAI_ERROR_KEY_MISSING,
-	SL_OPENAI_ERROR_KEY,	      /* object: the key, masked by the caller */
-	SL_OPENAI_ERROR_FORBIDDEN,    /* object: what the key may not use */
+	SL_OPENAI_ERROR_KEY,	   /* object: the key, masked by the caller */
+	SL_OPENAI_ERROR_FORBIDDEN, /* object: the model that the key may not use */
+	SL_OPENAI_ERROR_KEYS_UNREADABLE,
 	SL_OPENAI_ERROR_PATH,	      /* object: method, detail: path */
 	SL_OPENAI_ERROR_METHOD,	      /* object: method, detail: path */
 	SL_OPENAI_ERROR_MODEL,	      /* object: model */

@@ -42,7 +42,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 	[SL_OPENAI_ERROR_KEY] = {401, REQUEST_ERROR, "invalid_api_key", NULL,
 				 "Incorrect API key provided: {o}."},
 	[SL_OPENAI_ERROR_FORBIDDEN] = {403, "permission_error", "permission_denied", NULL,
-				       "This API key may not use {o}."},
+				       "This API key may not use the model '{o}'."},
+	[SL_OPENAI_ERROR_KEYS_UNREADABLE] = {503, SERVER_ERROR, "service_unavailable", NULL,
+					     "API keys cannot be checked at the moment. Retry "
+					     "later."},
 	[SL_OPENAI_ERROR_PATH] = {404, REQUEST_ERROR, "unknown_url", NULL,
 				  "Unknown request URL: {o} {d}."},
 	[SL_OPENAI_ERROR_METHOD] = {405, REQUEST_ERROR, "method_not_allowed", NULL,

@@ -113,6 +113,18 @@ static void all_values_arrive(void **state)
 	sl_config_close(&config);
 }
 
+static void keys_arrive(void **state)
+{
+	struct sl_config *config = must_parse("keys: {file: /etc/sluice/keys}\n" POOLS ROUTES);
+
+	(void)state;
+	assert_string_equal(config->keys_file, "/etc/sluice/keys");
+	sl_config_close(&config);
+	config = must_parse(POOLS ROUTES);
+	assert_null(config->keys_file);
+	sl_config_close(&config);
+}
+
 static void pools_services_routes_arrive(void **state)
 {
 	struct sl_config *config = must_parse(good);
@@ -696,6 +708,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_values_arrive),
+		cmocka_unit_test(keys_arrive),
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),

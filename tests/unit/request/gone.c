@@ -95,7 +95,9 @@ static void world_open(struct world *w)
 	assert_int_equal(sl_loop_open(&options, &w->loop), 0);
 	state = (struct sl_upstream_state){
 		.nodes = w->plane->nodes, .pools = w->plane->pools, .tunables = w->plane->tunables};
-	assert_int_equal(sl_worker_init(&w->worker, w->loop, &state, routes, &hooks), 0);
+	assert_int_equal(sl_worker_init(&w->worker, w->loop, &state, routes,
+					sl_keyring_new(SL_KEYRING_OPEN), &hooks),
+			 0);
 }
 
 static void turn_until_idle(struct world *w)
