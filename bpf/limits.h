@@ -127,6 +127,18 @@
 	X(TOO_BIG, "tunnel.too_big", 1, 0, 1, "bool",                                       \
 	  "1: answer packets that do not fit by ICMP too big; 0: drop them")                \
 	X(SECOND_CHANCE, "node.second_chance", 1, 0, 1, "bool",                             \
-	  "node role: 1: pass packets of unknown connections to their second candidate")
+	  "node role: 1: pass packets of unknown connections to their second candidate")    \
+	X(RETRY_BUDGET, "retry.budget", 10, 0, 100000, "retries",                           \
+	  "retries that a pool may run up, used to the half; 0: no limit at all")           \
+	X(RETRY_EARN, "retry.earn_percent", 10, 0, 1000, "percent",                         \
+	  "share of a retry that every answered request gives back to the budget")          \
+	X(RETRY_RESERVE, "retry.reserve_per_min", 10, 0, 100000, "retries",                 \
+	  "retries that come back a minute by themselves, for pools with little traffic")   \
+	X(RETRY_CONCURRENT, "retry.concurrent_percent", 20, 1, 100, "percent",              \
+	  "share of a pool's requests in flight that may be retries; more wait")            \
+	X(RETRY_CONCURRENT_MIN, "retry.concurrent_min", 3, 1, 100000, "retries",            \
+	  "retries at once that are always allowed")                                        \
+	X(RETRY_AFTER_MAX, "retry.after_max_ms", 30000, 0, 3600000, "ms",                   \
+	  "longest Retry-After of a node that is obeyed; 0: none is")
 
 #endif

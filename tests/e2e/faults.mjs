@@ -143,6 +143,7 @@ function wanted(row, topology, streaming) {
   let attempts = moves ? 2 : 1;
   let atBad = 1;
   if (alone && row.end === "elsewhere") attempts = atBad = ATTEMPTS;
+  if (alone && row.quick && row.end === "elsewhere") attempts = atBad = 1; // nor a silent one
   if (alone && row.end === "busy") attempts = atBad = 1; // asking a busy node again helps nobody
   const failed = moves && alone;
   const ending =

@@ -16,7 +16,8 @@ routes() {
 }
 write() { # UPSTREAM_IDLE
 	config_write <<-END
-		tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
+		tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000,
+		           retry.budget: 0, retry.after_max_ms: 0}
 		limits: {upstream_idle: $1}
 		timeouts: {upstream_idle: 1s}
 		pools:

@@ -46,6 +46,7 @@ struct daemon {
 	const char *config_path;
 	struct sl_routes *routes; /* the control thread's reference */
 	struct sl_kernel_plane *plane;
+	struct sl_upstream_retries retries;
 	struct sl_route_names names;
 	struct daemon_thread *threads;
 	uint32_t thread_count;
@@ -144,6 +145,7 @@ static int start_worker(struct daemon_thread *thread)
 		.nodes = daemon->plane->nodes,
 		.pools = daemon->plane->pools,
 		.tunables = daemon->plane->tunables,
+		.retries = &daemon->retries,
 		.kernel_measures = daemon->plane->bpf,
 	};
 	uint32_t i;

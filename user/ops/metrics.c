@@ -287,6 +287,38 @@ static void write_endings(const struct sl_metrics_source *source, const char *na
 	}
 }
 
+static void write_retries(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	static const char *const reasons[] = {
+		[SL_RETRY_SPENT] = "spent", [SL_RETRY_CROWDED] = "crowded"};
+	const struct sl_kernel_plane *plane = source->plane;
+	uint32_t pool, count = plane->settings->pool_count;
+	size_t r;
+
+	if (count > SL_POOLS_MAX)
+		count = SL_POOLS_MAX;
+	family(text, "sluice_retries_refused_total", "counter",
+	       "Retries that the pool's budget refused: spent, or crowded up to the deadline.");
+	for (r = 0; r < sizeof(reasons) / sizeof(reasons[0]); r++) {
+		for (pool = 1; pool < count; pool++) {
+			if (plane->pools[pool].present)
+				sl_text_printf(text,
+					       "sluice_retries_refused_total{pool=\"%s\",reason="
+					       "\"%s\"} %" PRIu64 "\n",
+					       plane->pools[pool].name, reasons[r],
+					       SUM(stats.retries_refused[pool][r]));
+		}
+	}
+	family(text, "sluice_retries_waited_total", "counter",
+	       "Retries that waited for a place among those under way, or for a Retry-After.");
+	for (pool = 1; pool < count; pool++) {
+		if (plane->pools[pool].present)
+			sl_text_printf(text,
+				       "sluice_retries_waited_total{pool=\"%s\"} %" PRIu64 "\n",
+				       plane->pools[pool].name, SUM(stats.retries_waited[pool]));
+	}
+}
+
 struct pool_field {
 	const char *name;
 	const char *type;
@@ -644,6 +676,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 		      offsetof(struct sl_stats, attempts), text);
 	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",
 		      offsetof(struct sl_stats, stream_endings), text);
+	write_retries(source, text);
 	write_pools(source, text);
 	write_nodes(source, text);
 	write_measured(source, text);

@@ -2,11 +2,13 @@
 #include "user/policy/choose.h"
 
 #include "bpf/breaker.h"
+#include "user/policy/retry.h"
 
 /* Lower is better; a candidate of a lower class always wins. */
 enum candidate_class {
 	CLASS_PROBE = 0,
 	CLASS_FRESH,
+	CLASS_DOUBTFUL,
 	CLASS_TRIED,
 	CLASS_LAST,
 	CLASS_NONE,
@@ -16,6 +18,7 @@ struct best {
 	uint32_t slot;
 	enum candidate_class class;
 	uint64_t score;
+	bool others;
 };
 
 static bool is_usable(const struct sl_node_state *node)
@@ -23,6 +26,21 @@ static bool is_usable(const struct sl_node_state *node)
 	uint32_t admin = __atomic_load_n(&node->admin, __ATOMIC_RELAXED);
 
 	return (admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) == SL_NODE_PRESENT;
+}
+
+static uint64_t held_ms(const struct sl_choose *in, uint32_t slot)
+{
+	if (!in->holds)
+		return 0;
+	return sl_retry_held_ms(__atomic_load_n(&in->holds[slot], __ATOMIC_RELAXED),
+				in->nodes[slot].incarnation, in->now_ms);
+}
+
+bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	return in->doubtful &&
+	       __atomic_load_n(&node->consecutive, __ATOMIC_RELAXED) >= in->doubtful &&
+	       sl_breaker_state(node->breaker) == SL_BREAKER_CLOSED;
 }
 
 static uint64_t score_of(const struct sl_choose *in, const struct sl_node_state *node)
@@ -41,7 +59,7 @@ static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
 	enum sl_breaker_verdict verdict = sl_breaker_peek(node, in->now_ms);
 	uint32_t i;
 
-	if (!is_usable(node) || verdict == SL_BREAKER_REFUSE)
+	if (!is_usable(node) || verdict == SL_BREAKER_REFUSE || held_ms(in, slot))
 		return CLASS_NONE;
 	for (i = 0; i < in->tried_count; i++) {
 		if (in->tried[i] == slot)
@@ -49,6 +67,9 @@ static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
 	}
 	if (verdict == SL_BREAKER_ADMIT_PROBE)
 		return in->tried_count ? CLASS_TRIED : CLASS_PROBE;
+	if (sl_choose_is_doubtful(in, node) &&
+	    (in->tried_count || in->random % SL_CHOOSE_DOUBT_PERIOD))
+		return CLASS_DOUBTFUL;
 	return CLASS_FRESH;
 }
 
@@ -59,11 +80,43 @@ static void consider(const struct sl_choose *in, uint32_t index, struct best *be
 	enum candidate_class class = class_of(in, slot, node);
 	uint64_t score;
 
-	if (class == CLASS_NONE || class > best->class)
+	if (class == CLASS_NONE)
+		return;
+	if (class <= CLASS_DOUBTFUL && best->class <= CLASS_DOUBTFUL && slot != best->slot)
+		best->others = true;
+	if (class > best->class)
 		return;
 	score = score_of(in, node);
 	if (class < best->class || score < best->score)
-		*best = (struct best){slot, class, score};
+		*best = (struct best){slot, class, score, best->others};
+}
+
+bool sl_choose_any_healthy(const struct sl_choose *in)
+{
+	uint32_t i;
+
+	for (i = 0; i < in->slot_count; i++) {
+		const struct sl_node_state *node = &in->nodes[in->slots[i]];
+
+		if (class_of(in, in->slots[i], node) == CLASS_FRESH &&
+		    !sl_choose_is_doubtful(in, node))
+			return true;
+	}
+	return false;
+}
+
+uint64_t sl_choose_held_ms(const struct sl_choose *in)
+{
+	uint64_t first_ms = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < in->slot_count; i++) {
+		uint64_t wait_ms = held_ms(in, in->slots[i]);
+
+		if (wait_ms && wait_ms < first_ms && is_usable(&in->nodes[in->slots[i]]))
+			first_ms = wait_ms;
+	}
+	return first_ms;
 }
 
 uint32_t sl_choose_available(const struct sl_choose *in)
@@ -91,7 +144,8 @@ static uint32_t least_bad(const struct sl_choose *in)
 
 		slot = in->slots[(i + in->random) % in->slot_count];
 		node = &in->nodes[slot];
-		if (!is_usable(node) || sl_breaker_state(node->breaker) == SL_BREAKER_FORCED_OPEN)
+		if (!is_usable(node) || held_ms(in, slot) ||
+		    sl_breaker_state(node->breaker) == SL_BREAKER_FORCED_OPEN)
 			continue;
 		badness = (uint64_t)node->consecutive << 32 | (score_of(in, node) & UINT32_MAX);
 		for (t = 0; t < in->tried_count; t++) {
@@ -108,7 +162,7 @@ static uint32_t least_bad(const struct sl_choose *in)
 
 struct sl_choice sl_choose_node(const struct sl_choose *in)
 {
-	struct best best = {SL_CHOOSE_NONE, CLASS_NONE, UINT64_MAX};
+	struct best best = {SL_CHOOSE_NONE, CLASS_NONE, UINT64_MAX, false};
 	uint32_t i, available;
 
 	if (!in->slot_count)
@@ -126,7 +180,7 @@ struct sl_choice sl_choose_node(const struct sl_choose *in)
 			consider(in, (i + in->random % in->slot_count) % in->slot_count, &best);
 	}
 	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
-		return (struct sl_choice){.slot = best.slot};
+		return (struct sl_choice){.slot = best.slot, .others = best.others};
 	available = sl_choose_available(in);
 	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE};

@@ -9,8 +9,13 @@
  *   1. a node whose breaker is due for its probe (first attempts only: a request that has failed
  *      once is not risked on a doubtful node while a good one exists)
  *   2. the lowest score among the admitting nodes not yet tried by this request
- *   3. the lowest score among the admitting nodes that were tried, but not last
- *   4. in panic only: the least bad of those that are present and not draining
+ *   3. doubtful ones: as many failures in a row as open a breaker, but the ejection cap refused.
+ *      One choice in SL_CHOOSE_DOUBT_PERIOD takes them for class 2, so that a node that is well
+ *      again is found
+ *   4. the lowest score among the admitting nodes that were tried, but not last
+ *   5. the one tried last
+ *   6. in panic only: the least bad of those that are present and not draining
+ * A node that is left alone because it said Retry-After is nobody's choice until then.
  *
  * score = (requests + flows in flight + 1) / (weight * capacity). Pools of up to
  * SL_CHOOSE_SCAN_MAX nodes are scanned whole from a random start; larger ones are sampled
@@ -24,10 +29,11 @@
 #include <stdint.h>
 #include "bpf/abi.h"
 
-#define SL_CHOOSE_SCAN_MAX  16u
-#define SL_CHOOSE_SAMPLE    4u
-#define SL_CHOOSE_TRIED_MAX 16u /* attempts of one request that are remembered */
-#define SL_CHOOSE_NONE	    UINT32_MAX
+#define SL_CHOOSE_SCAN_MAX     16u
+#define SL_CHOOSE_SAMPLE       4u
+#define SL_CHOOSE_TRIED_MAX    16u /* attempts of one request that are remembered */
+#define SL_CHOOSE_DOUBT_PERIOD 16u
+#define SL_CHOOSE_NONE	       UINT32_MAX
 
 struct sl_choose {
 	const struct sl_node_state *nodes; /* the whole table, indexed by slot */
@@ -35,6 +41,8 @@ struct sl_choose {
 	uint32_t slot_count;
 	const uint32_t *tried; /* slots this request has used, oldest first */
 	uint32_t tried_count;
+	const uint64_t *holds; /* by slot, see retry.h; NULL: none */
+	uint32_t doubtful;     /* failures in a row that make a node doubtful; 0: never */
 	uint64_t now_ms;
 	uint32_t slow_start_ms;
 	uint32_t panic_percent;
@@ -45,11 +53,21 @@ struct sl_choose {
 struct sl_choice {
 	uint32_t slot; /* SL_CHOOSE_NONE: nobody */
 	bool panic;    /* the gate must be passed by: the node's breaker refuses */
+	bool others;   /* at least one more admitting node that was not tried was seen */
 };
 
 struct sl_choice sl_choose_node(const struct sl_choose *in);
 
 /* Nodes of the pool that would take new work now. */
 uint32_t sl_choose_available(const struct sl_choose *in);
+
+/* Is there a node that was not tried, is not doubtful, not left alone, and its breaker closed? */
+bool sl_choose_any_healthy(const struct sl_choose *in);
+
+/* Would its breaker be open but for the ejection cap? */
+bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_state *node);
+
+/* Until the first of the nodes that are left alone may be asked; UINT64_MAX: none is left alone. */
+uint64_t sl_choose_held_ms(const struct sl_choose *in);
 
 #endif

@@ -40,6 +40,7 @@ struct sl_outcome_rule {
 	enum sl_signal signal;
 	bool retry;	   /* another node may do better */
 	bool free_retry;   /* does not cost an attempt (once) */
+	bool elsewhere;	   /* a retry never asks the same node: it was silent, or said it is full */
 	bool final_answer; /* the node's own answer is what the client should see at last */
 };
 

@@ -18,6 +18,10 @@
 #define HEAD_EXTRA_BYTES 512u /* request line, host, id and framing beside the copied fields */
 #define EDIT_EXTRA_BYTES 512u /* longest growth of a body by its edits */
 
+#define CROWDED_WAIT_MIN_MS 5u /* between two questions for a place among the retries */
+
+#define RETRY_AFTER_JITTER 8u /* a wait for Retry-After is longer by up to one eighth */
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static struct sl_request *request_new(struct sl_worker *worker)
@@ -210,6 +214,8 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 	}
 	ending = sl_attempt_run(&request->attempt, grant, &plan);
 	sl_stats_add(&request->worker->stats.attempts[pool->slot][ending], 1);
+	if (ending == SL_ENDING_OK)
+		sl_upstream_retry_earn(&request->worker->upstream, pool);
 	if (ending != SL_ENDING_OK && ending != SL_ENDING_CLIENT_GONE)
 		sl_log(SL_LOG_DEBUG, "pool \"%s\": node %s: attempt %u: %s (%s) request=%s",
 		       pool->name, request->last_node, request->attempts,
@@ -236,19 +242,39 @@ static void note_tried(struct sl_request *request, uint32_t slot)
 	request->tried_count = keep;
 }
 
-static bool was_tried(const struct sl_request *request, uint32_t slot)
+static bool is_among(const uint32_t *slots, uint32_t count, uint32_t slot)
 {
 	uint32_t i;
 
-	for (i = 0; i < request->tried_count; i++) {
-		if (request->tried[i] == slot)
+	for (i = 0; i < count; i++) {
+		if (slots[i] == slot)
 			return true;
 	}
 	return false;
 }
 
-/* Exponential with full jitter, from the second attempt on. Returns false when the wait is cut. */
-static bool back_off(struct sl_request *request, uint32_t failures)
+/*
+ * A node that was silent, or said that it is full, is not asked again by the same request: it would
+ * only cost time. One that named a time is left alone by everybody until then, and free after that.
+ */
+static void note_ending(struct sl_request *request, struct sl_upstream_node *node)
+{
+	const struct sl_attempt *attempt = &request->attempt;
+
+	if (!sl_outcome_of(request->last_ending)->elsewhere)
+		return;
+	if (request->last_ending == SL_ENDING_BUSY && attempt->retry_after_ms > 0 &&
+	    sl_upstream_hold(&request->worker->upstream, node, (uint64_t)attempt->retry_after_ms))
+		return;
+	if (request->shunned_count < SL_CHOOSE_TRIED_MAX)
+		request->shunned[request->shunned_count++] = node->slot;
+}
+
+/*
+ * Exponential with full jitter, from the second attempt on, and at least min_ms. Returns false when
+ * the wait is cut.
+ */
+static bool back_off(struct sl_request *request, uint32_t failures, uint32_t min_ms)
 {
 	const struct sl_config_route *config = request->route->config;
 	uint32_t delay_ms =
@@ -258,6 +284,8 @@ static bool back_off(struct sl_request *request, uint32_t failures)
 
 	if (now_ns >= request->deadline_ns)
 		return false;
+	if (delay_ms < min_ms)
+		delay_ms = min_ms;
 	if (delay_ms > (request->deadline_ns - now_ns) / SL_NS_PER_MS)
 		delay_ms = (uint32_t)((request->deadline_ns - now_ns) / SL_NS_PER_MS);
 	if (delay_ms)
@@ -265,7 +293,7 @@ static bool back_off(struct sl_request *request, uint32_t failures)
 	return !request->gone && now_of(request) < request->deadline_ns;
 }
 
-enum step { STEP_ANSWER, STEP_NEXT_POOL, STEP_STOP };
+enum step { STEP_ANSWER, STEP_AGAIN, STEP_NEXT_POOL, STEP_STOP };
 
 /* Is a further attempt in this pool worth more than keeping it for the pools behind? */
 static bool may_try_again(const struct sl_request *request)
@@ -278,51 +306,109 @@ static bool may_try_again(const struct sl_request *request)
 	return left > behind;
 }
 
+/*
+ * Asks the pool's budget. While too many retries are under way the request goes on to the next pool
+ * or, in the last one, waits in line. failed NULL: the request was not tried yet, only a place is
+ * asked for.
+ */
+static enum sl_retry_verdict take_permit(struct sl_request *request,
+					 const struct sl_upstream_pool *pool,
+					 const struct sl_upstream_node *failed)
+{
+	struct sl_worker *worker = request->worker;
+	bool more_pools = request->chain_at + 1 < request->route->chain_len;
+	enum sl_retry_verdict verdict;
+	uint32_t waits = 0;
+
+	for (;;) {
+		verdict = sl_upstream_retry_take(&worker->upstream, pool, failed, request->tried,
+						 request->tried_count);
+		if (verdict != SL_RETRY_CROWDED || more_pools)
+			break;
+		if (!waits++)
+			sl_stats_add(&worker->stats.retries_waited[pool->slot], 1);
+		if (!back_off(request, waits, CROWDED_WAIT_MIN_MS))
+			break;
+	}
+	if (verdict <= SL_RETRY_CROWDED && !request->gone) {
+		sl_stats_add(&worker->stats.retries_refused[pool->slot][verdict], 1);
+		request->refused_pool = pool;
+	}
+	return verdict;
+}
+
+static void give_back(struct sl_request *request, const struct sl_upstream_grant *grant)
+{
+	sl_upstream_report(&request->worker->upstream, grant->node, grant->ticket,
+			   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
+	sl_upstream_release(&request->worker->upstream, grant->node);
+}
+
+/* One attempt in this pool. STEP_AGAIN: it failed, and another one may be worth it. */
+static enum step try_once(struct sl_request *request, const struct sl_upstream_pool *pool,
+			  bool allow_panic)
+{
+	bool more_pools = request->chain_at + 1 < request->route->chain_len;
+	const struct sl_outcome_rule *rule;
+	struct sl_upstream_grant grant;
+	bool last;
+
+	grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
+				    request->tried_count, allow_panic);
+	if (!grant.node)
+		return STEP_NEXT_POOL;
+	if (is_among(request->shunned, request->shunned_count, grant.node->slot) ||
+	    (more_pools && is_among(request->tried, request->tried_count, grant.node->slot))) {
+		/* Everyone worth it had a try. */
+		give_back(request, &grant);
+		return STEP_NEXT_POOL;
+	}
+	note_tried(request, grant.node->slot);
+	request->any_attempt = true;
+	request->attempts++;
+	request->pool_attempts++;
+	last = request->attempts >= request->route->config->attempts_max ||
+	       (!more_pools && !grant.others);
+	request->last_ending = try_node(request, pool, &grant, last);
+	note_ending(request, grant.node);
+	rule = sl_outcome_of(request->last_ending);
+	if (!rule->retry)
+		return STEP_ANSWER;
+	if (rule->free_retry && request->free_retries++ < pool->node_count + 1) {
+		request->attempts--;
+		request->pool_attempts--;
+		request->tried_count--;
+	}
+	return STEP_AGAIN;
+}
+
 static enum step try_pool(struct sl_request *request, bool allow_panic)
 {
 	const struct sl_upstream_pool *pool = request->route->chain[request->chain_at];
-	bool more_pools = request->chain_at + 1 < request->route->chain_len;
-	uint32_t free_retries = 0;
+	struct sl_upstream *up = &request->worker->upstream;
+	enum step step = STEP_AGAIN;
 
-	request->tried_count = 0;
-	while (may_try_again(request) || !request->attempts) {
-		struct sl_upstream_grant grant;
-		const struct sl_outcome_rule *rule;
-		bool last;
+	request->tried_count = request->shunned_count = 0;
+	request->pool_attempts = request->free_retries = 0;
+	while (step == STEP_AGAIN) {
+		enum sl_retry_verdict permit = SL_RETRY_MOVED;
+		uint32_t before = request->attempts;
 
+		if (before && !may_try_again(request))
+			return STEP_NEXT_POOL;
 		if (request->gone) /* and with it the body that an attempt would send */
 			return STEP_STOP;
-		if (request->attempts && !back_off(request, request->attempts))
-			return STEP_STOP;
-		grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
-					    request->tried_count, allow_panic);
-		if (!grant.node)
+		if (request->pool_attempts)
+			permit = take_permit(request, pool, request->attempt.node);
+		if (permit <= SL_RETRY_CROWDED)
 			return STEP_NEXT_POOL;
-		if (was_tried(request, grant.node->slot) &&
-		    (more_pools || request->last_ending == SL_ENDING_BUSY)) {
-			/*
-			 * Everyone here had a try. The next pool is the better bet; and who said
-			 * that it is busy is not asked again by the same request.
-			 */
-			sl_upstream_report(&request->worker->upstream, grant.node, grant.ticket,
-					   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
-			sl_upstream_release(&request->worker->upstream, grant.node);
-			return STEP_NEXT_POOL;
-		}
-		note_tried(request, grant.node->slot);
-		request->any_attempt = true;
-		request->attempts++;
-		last = request->attempts >= request->route->config->attempts_max;
-		request->last_ending = try_node(request, pool, &grant, last);
-		rule = sl_outcome_of(request->last_ending);
-		if (!rule->retry)
-			return STEP_ANSWER;
-		if (rule->free_retry && free_retries++ < pool->node_count + 1) {
-			request->attempts--;
-			request->tried_count--;
-		}
+		step = STEP_STOP;
+		if (!before || back_off(request, before, 0))
+			step = try_once(request, pool, allow_panic);
+		if (permit == SL_RETRY_CHARGED)
+			sl_upstream_retry_done(up, pool, request->attempts > before);
 	}
-	return STEP_NEXT_POOL;
+	return step;
 }
 
 static enum step walk_chain(struct sl_request *request, bool allow_panic)
@@ -337,7 +423,57 @@ static enum step walk_chain(struct sl_request *request, bool allow_panic)
 			return STEP_STOP;
 	}
 	request->chain_at = request->route->chain_len - 1;
-	return STEP_STOP;
+	return STEP_NEXT_POOL;
+}
+
+/* ---- Retry-After ----------------------------------------------------------------------------- */
+
+/* The pool with the node that may be asked first, of those that are left alone; NULL: none is. */
+static const struct sl_upstream_pool *first_held(struct sl_request *request, uint64_t *ret_wait_ms)
+{
+	const struct sl_upstream_pool *pool = NULL;
+	uint64_t wait_ms, first_ms = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < request->route->chain_len; i++) {
+		wait_ms = sl_upstream_held_ms(&request->worker->upstream, request->route->chain[i]);
+		if (wait_ms < first_ms) {
+			first_ms = wait_ms;
+			pool = request->route->chain[i];
+		}
+	}
+	*ret_wait_ms = first_ms;
+	return pool;
+}
+
+/*
+ * Nobody else is left to ask, but a node has said when it will have room: waits for it where the
+ * deadline allows, and goes through the chain once more. Jitter spreads those that wait with it.
+ */
+static enum step wait_and_walk(struct sl_request *request)
+{
+	struct sl_upstream *up = &request->worker->upstream;
+	uint64_t wait_ms, now_ns = now_of(request);
+	const struct sl_upstream_pool *pool = first_held(request, &wait_ms);
+	enum sl_retry_verdict permit;
+	uint32_t before = request->attempts;
+	enum step step = STEP_STOP;
+
+	if (!pool || request->attempts >= request->route->config->attempts_max)
+		return STEP_STOP;
+	wait_ms += 1 + sl_random_u32(&up->random) % (1 + wait_ms / RETRY_AFTER_JITTER);
+	if (now_ns + wait_ms * SL_NS_PER_MS >= request->deadline_ns)
+		return STEP_STOP;
+	permit = take_permit(request, pool, request->any_attempt ? request->attempt.node : NULL);
+	if (permit <= SL_RETRY_CROWDED)
+		return STEP_STOP;
+	sl_stats_add(&request->worker->stats.retries_waited[pool->slot], 1);
+	sl_fiber_sleep(request->worker->loop, wait_ms);
+	if (!request->gone)
+		step = walk_chain(request, false);
+	if (permit == SL_RETRY_CHARGED)
+		sl_upstream_retry_done(up, pool, request->attempts > before);
+	return step;
 }
 
 /* ---- the fiber ------------------------------------------------------------------------------- */
@@ -382,11 +518,14 @@ static void leave(struct sl_request *request)
 static void run(void *arg)
 {
 	struct sl_request *request = arg;
+	enum step step;
 
 	request->fiber = sl_fiber_self(request->worker->loop);
-	walk_chain(request, false);
+	step = walk_chain(request, false);
 	if (!request->any_attempt && !request->gone)
-		walk_chain(request, true);
+		step = walk_chain(request, true);
+	while (step == STEP_NEXT_POOL && !request->gone)
+		step = wait_and_walk(request);
 	request->fiber = NULL;
 	if (request->gone)
 		leave(request);
@@ -413,7 +552,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->deadline_ns = 0;
 	request->tried_count = request->attempts = request->chain_at = 0;
 	request->any_attempt = false;
-	request->last_pool = NULL;
+	request->last_pool = request->refused_pool = NULL;
 	request->last_ending = SL_ENDING_UNSET;
 	request->last_node[0] = '\0';
 	request->attempt.lines = NULL;

@@ -9,8 +9,10 @@
  * Until the answer's head is written any failure stays unseen by the client.
  *
  *   chain position moves on when   every admitting node of the pool was tried, or
- *                                  no more attempts are left than pools behind it
+ *                                  no more attempts are left than pools behind it, or
+ *                                  the pool's retry budget is spent (policy/retry.h)
  *   second round (panic allowed)   when no pool of the chain had a node to try at all
+ *   a further round                when nodes said Retry-After, and it fits into the deadline
  *
  * Requests are pooled a thread, with their arena's first block. Thread: the loop's.
  */
@@ -46,10 +48,15 @@ struct sl_request {
 	uint64_t deadline_ns;
 	uint32_t tried[SL_CHOOSE_TRIED_MAX]; /* in the present pool, oldest first */
 	uint32_t tried_count;
-	uint32_t attempts; /* made so far, all pools */
+	uint32_t shunned[SL_CHOOSE_TRIED_MAX]; /* of those: silent or full, not asked again */
+	uint32_t shunned_count;
+	uint32_t attempts;	/* made so far, all pools */
+	uint32_t free_retries;	/* stale connections, in the present pool */
+	uint32_t pool_attempts; /* of those in the present pool */
 	uint32_t chain_at;
 	bool any_attempt;
 	const struct sl_upstream_pool *last_pool;
+	const struct sl_upstream_pool *refused_pool; /* whose budget refused a retry, or NULL */
 	enum sl_ending last_ending;
 	char last_node[SL_ADDRESS_TEXT_SIZE];
 	char id[SL_REQUEST_ID_MAX + 1];

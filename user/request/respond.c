@@ -83,6 +83,12 @@ static void describe_failure(struct sl_request *request, char *detail, size_t de
 		 request->attempt.detail[0] ? request->attempt.detail
 					    : sl_outcome_of(request->last_ending)->name,
 		 request->attempts, request->attempts == 1 ? "" : "s", request->last_node);
+	if (request->refused_pool) {
+		size_t len = strlen(detail);
+
+		snprintf(detail + len, detail_size - len,
+			 "; pool %s has no retry left in its budget", request->refused_pool->name);
+	}
 	switch (request->last_ending) {
 	case SL_ENDING_CONNECT_TIMEOUT:
 	case SL_ENDING_TTFT_TIMEOUT:
@@ -101,7 +107,7 @@ static void describe_failure(struct sl_request *request, char *detail, size_t de
 static int respond_failure(struct sl_request *request)
 {
 	struct sl_server_conn *client = request->client;
-	char detail[SL_ATTEMPT_DETAIL_BYTES + SL_ADDRESS_TEXT_SIZE + 48];
+	char detail[SL_ATTEMPT_DETAIL_BYTES + SL_ADDRESS_TEXT_SIZE + 96 + SL_CONFIG_NAME_MAX];
 
 	describe_failure(request, detail, sizeof(detail));
 	sl_log_limited(SL_LOG_WARN, "route \"%s\": request failed: %s request=%s",

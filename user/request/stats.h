@@ -11,6 +11,7 @@
 #include "bpf/limits.h"
 #include "user/base/histogram.h"
 #include "user/policy/outcome.h"
+#include "user/policy/retry.h"
 #include "user/stage/admit.h"
 
 #define SL_STATS_ROUTES_MAX 1024u
@@ -36,7 +37,9 @@ struct sl_stats {
 	struct sl_route_stats *routes[SL_STATS_ROUTES_MAX];
 	uint64_t attempts[SL_POOLS_MAX][SL_ENDING_COUNT];
 	uint64_t stream_endings[SL_POOLS_MAX][SL_ENDING_COUNT];
-	uint64_t in_flight; /* requests and streams now */
+	uint64_t retries_refused[SL_POOLS_MAX][SL_RETRY_VERDICTS]; /* SPENT and CROWDED */
+	uint64_t retries_waited[SL_POOLS_MAX]; /* had to wait for their place, or a Retry-After */
+	uint64_t in_flight;		       /* requests and streams now */
 	uint64_t refused_overload;
 	uint64_t refused_admission[SL_ADMIT_REFUSALS];
 };

@@ -84,12 +84,29 @@ static bool pass_gate(struct sl_upstream *up, struct sl_upstream_node *node, uin
 	return verdict != SL_BREAKER_REFUSE;
 }
 
-static struct sl_upstream_grant grant(struct sl_upstream *up, struct sl_upstream_node *node,
-				      uint32_t ticket, bool panic)
+static struct sl_upstream_grant grant(struct sl_upstream_node *node, uint32_t ticket,
+				      const struct sl_choice *choice)
 {
-	(void)up;
 	__atomic_fetch_add(&node->state->requests, 1, __ATOMIC_RELAXED);
-	return (struct sl_upstream_grant){.node = node, .ticket = ticket, .panic = panic};
+	return (struct sl_upstream_grant){
+		.node = node, .ticket = ticket, .panic = choice->panic, .others = choice->others};
+}
+
+static struct sl_choose question(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+				 const uint32_t *tried, uint32_t tried_count)
+{
+	return (struct sl_choose){
+		.nodes = up->state.nodes,
+		.slots = pool->node_slots,
+		.slot_count = pool->node_count,
+		.tried = tried,
+		.tried_count = tried_count,
+		.holds = up->state.retries->holds,
+		.doubtful = tunable(up, pool->slot, SL_TUNABLE_BREAKER_CONSECUTIVE),
+		.now_ms = sl_loop_now_ms(up->loop),
+		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
+		.panic_percent = tunable(up, pool->slot, SL_TUNABLE_PANIC_PERCENT),
+	};
 }
 
 struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
@@ -97,20 +114,11 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 					     const uint32_t *tried, uint32_t tried_count,
 					     bool allow_panic)
 {
-	struct sl_choose in = {
-		.nodes = up->state.nodes,
-		.slots = pool->node_slots,
-		.slot_count = pool->node_count,
-		.tried = tried,
-		.tried_count = tried_count,
-		.now_ms = sl_loop_now_ms(up->loop),
-		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
-		.panic_percent = tunable(up, pool->slot, SL_TUNABLE_PANIC_PERCENT),
-		.allow_panic = allow_panic,
-	};
+	struct sl_choose in = question(up, pool, tried, tried_count);
 	struct sl_pool_state *pool_state = &up->state.pools[pool->slot];
 	int i;
 
+	in.allow_panic = allow_panic;
 	for (i = 0; i < GATE_TRIES_MAX; i++) {
 		struct sl_choice choice;
 		struct sl_upstream_node *node;
@@ -126,10 +134,10 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 		if (choice.panic) {
 			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
 			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
-			return grant(up, node, ticket, true);
+			return grant(node, ticket, &choice);
 		}
 		if (pass_gate(up, node, &ticket))
-			return grant(up, node, ticket, false);
+			return grant(node, ticket, &choice);
 	}
 	__atomic_fetch_add(&pool_state->no_node, 1, __ATOMIC_RELAXED);
 	return (struct sl_upstream_grant){0};
@@ -152,6 +160,82 @@ void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)
 {
 	(void)up;
 	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- trying again --------------------------------------------------------------------------- */
+
+static struct sl_retry_config retry_config(const struct sl_upstream *up, uint32_t pool)
+{
+	return (struct sl_retry_config){
+		.budget = tunable(up, pool, SL_TUNABLE_RETRY_BUDGET),
+		.earn = tunable(up, pool, SL_TUNABLE_RETRY_EARN),
+		.reserve_per_min = tunable(up, pool, SL_TUNABLE_RETRY_RESERVE),
+		.concurrent_percent = tunable(up, pool, SL_TUNABLE_RETRY_CONCURRENT),
+		.concurrent_min = tunable(up, pool, SL_TUNABLE_RETRY_CONCURRENT_MIN),
+	};
+}
+
+static bool is_out(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	uint32_t state = sl_breaker_state(node->breaker);
+
+	return state == SL_BREAKER_OPEN || state == SL_BREAKER_HALF_OPEN ||
+	       sl_choose_is_doubtful(in, node);
+}
+
+enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const struct sl_upstream_node *failed,
+					     const uint32_t *tried, uint32_t tried_count)
+{
+	struct sl_choose in = question(up, pool, tried, tried_count);
+	struct sl_retry_config config = retry_config(up, pool->slot);
+	uint32_t i, in_flight = 0;
+
+	if (failed && is_out(&in, failed->state) && sl_choose_any_healthy(&in))
+		return SL_RETRY_MOVED;
+	for (i = 0; i < pool->node_count; i++)
+		in_flight += __atomic_load_n(&up->state.nodes[pool->node_slots[i]].requests,
+					     __ATOMIC_RELAXED);
+	return sl_retry_take(&up->state.retries->budgets[pool->slot], &config, in_flight,
+			     failed != NULL, in.now_ms);
+}
+
+void sl_upstream_retry_done(struct sl_upstream *up, const struct sl_upstream_pool *pool, bool used)
+{
+	struct sl_retry_budget *budget = &up->state.retries->budgets[pool->slot];
+
+	sl_retry_done(budget);
+	if (!used)
+		sl_retry_refund(budget);
+}
+
+void sl_upstream_retry_earn(struct sl_upstream *up, const struct sl_upstream_pool *pool)
+{
+	struct sl_retry_config config = retry_config(up, pool->slot);
+
+	sl_retry_earn(&up->state.retries->budgets[pool->slot], &config);
+}
+
+bool sl_upstream_hold(struct sl_upstream *up, struct sl_upstream_node *node, uint64_t wait_ms)
+{
+	uint32_t max_ms = tunable(up, node->state->pool, SL_TUNABLE_RETRY_AFTER_MAX);
+
+	if (wait_ms > max_ms)
+		wait_ms = max_ms;
+	if (wait_ms)
+		__atomic_store_n(
+			&up->state.retries->holds[node->slot],
+			sl_retry_hold_word(sl_loop_now_ms(up->loop) + wait_ms, node->incarnation),
+			__ATOMIC_RELAXED);
+	return wait_ms != 0;
+}
+
+uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_pool *pool)
+{
+	struct sl_choose in = question(up, pool, NULL, 0);
+
+	return sl_choose_held_ms(&in);
 }
 
 /* ---- connections ---------------------------------------------------------------------------- */

@@ -16,14 +16,22 @@
 #include "user/http/client.h"
 #include "user/policy/choose.h"
 #include "user/policy/outcome.h"
+#include "user/policy/retry.h"
 
 #define SL_UPSTREAM_SWEEP_MS 1000u
+
+/* What the daemon's threads share about trying again; all zero at the start. */
+struct sl_upstream_retries {
+	struct sl_retry_budget budgets[SL_POOLS_MAX]; /* by pool slot */
+	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After */
+};
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
 struct sl_upstream_state {
 	struct sl_node_state *nodes;
 	struct sl_pool_state *pools;
 	const uint64_t *tunables;
+	struct sl_upstream_retries *retries;
 	bool kernel_measures; /* TC measures connect and first-byte times, bytes, last progress */
 };
 
@@ -78,6 +86,7 @@ struct sl_upstream_grant {
 	struct sl_upstream_node *node; /* NULL: nobody can take it */
 	uint32_t ticket;
 	bool panic;
+	bool others; /* the pool has more nodes that this request could be sent to */
 };
 
 /*
@@ -93,6 +102,26 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,
 			enum sl_outcome outcome, enum sl_signal signal);
 void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node);
+
+/* ---- trying again: policy/retry.h on the pool's shared budget ---------------------------------- */
+
+/*
+ * May a request that failed on `failed` (NULL: none yet, it only waits) be tried again in the pool?
+ * tried as for acquire. CHARGED: end it with sl_upstream_retry_done().
+ */
+enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const struct sl_upstream_node *failed,
+					     const uint32_t *tried, uint32_t tried_count);
+/* used false: no attempt came of it. */
+void sl_upstream_retry_done(struct sl_upstream *up, const struct sl_upstream_pool *pool, bool used);
+void sl_upstream_retry_earn(struct sl_upstream *up, const struct sl_upstream_pool *pool);
+
+/* The node asked to be left alone for that long; retry.after_max_ms bounds it. Returns true when
+ * it is left alone from now on. */
+bool sl_upstream_hold(struct sl_upstream *up, struct sl_upstream_node *node, uint64_t wait_ms);
+/* Until the first node of the pool that is left alone may be asked; UINT64_MAX: none is. */
+uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_pool *pool);
 
 /* An idle connection to the node, or NULL. The caller owns it. */
 struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_upstream_node *node);

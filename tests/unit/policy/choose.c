@@ -9,6 +9,7 @@
 #include "bpf/breaker.h"
 #include "user/policy/choose.h"
 #include "user/policy/outcome.h"
+#include "user/policy/retry.h"
 
 #define NODES 64u
 #define NOW   1000000u
@@ -164,6 +165,91 @@ static void test_rows(void **unused)
 	}
 }
 
+/* As many failures as open a breaker, closed by the cap alone: nearly out, and looked at again. */
+static void test_doubtful(void **unused)
+{
+	struct world w;
+	uint32_t n, chosen = 0;
+
+	(void)unused;
+	world_init(&w, 2);
+	w.in.doubtful = 5;
+	w.nodes[1].consecutive = 5;
+	w.nodes[2].requests = 50;
+	for (n = 0; n < SL_CHOOSE_DOUBT_PERIOD; n++) {
+		struct sl_choice choice;
+
+		w.in.random = n;
+		choice = sl_choose_node(&w.in);
+		assert_true(choice.others);
+		chosen += choice.slot == 1;
+	}
+	assert_int_equal(chosen, 1);
+	assert_true(sl_choose_is_doubtful(&w.in, &w.nodes[1]));
+	assert_true(sl_choose_any_healthy(&w.in));
+	/* A request that has failed is never risked on it while another is there. */
+	w.in.tried = (uint32_t[]){9};
+	w.in.tried_count = 1;
+	w.in.random = 0;
+	assert_int_equal(sl_choose_node(&w.in).slot, 2);
+	w.in.tried = (uint32_t[]){2};
+	assert_int_equal(sl_choose_node(&w.in).slot, 1);
+	assert_false(sl_choose_any_healthy(&w.in));
+	w.nodes[1].consecutive = 4;
+	assert_true(sl_choose_any_healthy(&w.in));
+	w.in.doubtful = 0;
+	w.nodes[1].consecutive = 1000;
+	assert_false(sl_choose_is_doubtful(&w.in, &w.nodes[1]));
+}
+
+/* A node that said Retry-After is nobody's choice, not even in panic, until then. */
+static void test_held(void **unused)
+{
+	uint64_t holds[NODES + 1] = {0};
+	struct world w;
+
+	(void)unused;
+	world_init(&w, 3);
+	w.in.holds = holds;
+	assert_int_equal(sl_choose_held_ms(&w.in), UINT64_MAX);
+	w.nodes[2].requests = w.nodes[3].requests = 9;
+	holds[1] = sl_retry_hold_word(NOW + 700, 0);
+	assert_int_not_equal(sl_choose_node(&w.in).slot, 1);
+	holds[2] = sl_retry_hold_word(NOW + 300, 0);
+	assert_int_equal(sl_choose_node(&w.in).slot, 3);
+	assert_false(sl_choose_node(&w.in).others);
+	assert_int_equal(sl_choose_held_ms(&w.in), 300);
+	holds[3] = sl_retry_hold_word(NOW + 1, 0);
+	w.in.allow_panic = true;
+	assert_int_equal(sl_choose_node(&w.in).slot, SL_CHOOSE_NONE);
+	assert_int_equal(sl_choose_held_ms(&w.in), 1);
+	w.in.now_ms = NOW + 1;
+	assert_int_equal(sl_choose_node(&w.in).slot, 3);
+	w.nodes[1].incarnation = 1; /* another endpoint in the slot has said nothing */
+	assert_int_equal(sl_choose_node(&w.in).slot, 1);
+	assert_true(sl_choose_node(&w.in).others);
+}
+
+/* Whether somebody else could be asked decides how long the first one is waited for. */
+static void test_others(void **unused)
+{
+	struct world w;
+	uint32_t tried[] = {2};
+
+	(void)unused;
+	world_init(&w, 2);
+	assert_true(sl_choose_node(&w.in).others);
+	w.in.tried = tried;
+	w.in.tried_count = 1;
+	assert_int_equal(sl_choose_node(&w.in).slot, 1);
+	assert_false(sl_choose_node(&w.in).others);
+	w.in.tried_count = 0;
+	set_open(&w, 2, NOW + 1000);
+	assert_false(sl_choose_node(&w.in).others);
+	world_init(&w, 1);
+	assert_false(sl_choose_node(&w.in).others);
+}
+
 /* A large pool is sampled: the choice is good on average, and a lone available node is found. */
 static void test_large(void **unused)
 {
@@ -232,9 +318,9 @@ static void test_statuses(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_statuses),
+		cmocka_unit_test(test_rows),  cmocka_unit_test(test_doubtful),
+		cmocka_unit_test(test_held),  cmocka_unit_test(test_others),
+		cmocka_unit_test(test_large), cmocka_unit_test(test_statuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

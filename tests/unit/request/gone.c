@@ -78,6 +78,7 @@ static void world_open(struct world *w)
 	struct sl_error error;
 	struct sl_routes *routes;
 	static struct sl_route_names names;
+	static struct sl_upstream_retries retries;
 	struct sl_upstream_state state;
 	char text[256], *errors = NULL;
 
@@ -94,7 +95,11 @@ static void world_open(struct world *w)
 	assert_int_equal(sl_routes_build(config, &topology, &names, &routes), 0);
 	assert_int_equal(sl_loop_open(&options, &w->loop), 0);
 	state = (struct sl_upstream_state){
-		.nodes = w->plane->nodes, .pools = w->plane->pools, .tunables = w->plane->tunables};
+		.nodes = w->plane->nodes,
+		.pools = w->plane->pools,
+		.tunables = w->plane->tunables,
+		.retries = &retries,
+	};
 	assert_int_equal(sl_worker_init(&w->worker, w->loop, &state, routes,
 					sl_keyring_new(SL_KEYRING_OPEN), &hooks),
 			 0);
