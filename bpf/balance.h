@@ -53,12 +53,22 @@ static __always_inline __u64 slowness_us(const struct sl_node_state *node, __u64
 	return (__u64)SL_LOAD(node->first_byte_us) + SL_LOAD(node->connect_us);
 }
 
+/* sl_node_load(), without a call as long as no beacon of the node was ever heard. */
+static __always_inline __u64 load_of(__u32 slot, const struct sl_node_state *node, __u64 now_ns)
+{
+	struct sl_node_load *beacon = bpf_map_lookup_elem(&loads, &slot);
+
+	if (beacon && SL_LOAD(beacon->seen_ns))
+		return sl_node_load(slot);
+	return SL_LOAD(node->waiting) + sl_epoch_sum(node->flow_epochs, now_ns);
+}
+
 /* Is `a` less loaded than `b` for its weight? */
 static __always_inline bool lighter(__u32 slot_a, const struct sl_node_state *a, __u32 slot_b,
 				    const struct sl_node_state *b, __u64 now_ns)
 {
-	__u64 load_a = (__u64)sl_node_load(slot_a) * b->weight;
-	__u64 load_b = (__u64)sl_node_load(slot_b) * a->weight;
+	__u64 load_a = load_of(slot_a, a, now_ns) * b->weight;
+	__u64 load_b = load_of(slot_b, b, now_ns) * a->weight;
 
 	if (load_a != load_b)
 		return load_a < load_b;
@@ -99,22 +109,13 @@ __attribute__((noinline)) int sl_balance_prefer(__u32 slot_a, __u32 slot_b)
 #define SL_ASK_WALKING 1u /* look first whether it is worth asking; count no refusal */
 #define SL_ASK_BOUND   2u /* the load bound counts */
 
-/*
- * The weights among which the pool's load is shared, as if ejected nodes had the mean weight. A
- * function of its own: inlined, its branches multiply with those of the epochs.
- */
-__attribute__((noinline)) __u64 sl_balance_shared(__u32 pool_slot)
+/* The weights among which the pool's load is shared, as if ejected nodes had the mean weight. */
+static __always_inline __u64 pool_shared(const struct sl_pool_state *pool)
 {
-	struct sl_pool_state *pool = sl_pool_at(pool_slot);
-	__u32 nodes;
-	__s32 ejected;
-	__u64 sum;
+	__u64 sum = SL_LOAD(pool->weight_sum);
+	__u32 nodes = SL_LOAD(pool->node_count);
+	__s32 ejected = (__s32)SL_LOAD(pool->ejected);
 
-	if (!pool)
-		return 0;
-	sum = SL_LOAD(pool->weight_sum);
-	nodes = SL_LOAD(pool->node_count);
-	ejected = (__s32)SL_LOAD(pool->ejected);
 	if (ejected <= 0 || (__u32)ejected >= nodes)
 		return sum;
 	return sum * (nodes - (__u32)ejected) / nodes;
@@ -124,24 +125,19 @@ __attribute__((noinline)) __u64 sl_balance_shared(__u32 pool_slot)
  * Has the node more than its share of its pool's flows? Fewer than SL_BOUND_MIN are never too many:
  * with few flows the mean says little.
  */
-__attribute__((noinline)) int sl_balance_over(__u32 slot)
+static __always_inline bool balance_over(const struct sl_choice *choice,
+					 const struct sl_node_state *node)
 {
-	struct sl_node_state *node = sl_node_at(slot);
-	__u64 now_ns = sl_now();
+	__u64 own = sl_epoch_sum(node->flow_epochs, choice->now_ns), all;
 	struct sl_pool_state *pool;
-	__u64 percent, own, all;
 
-	if (!node)
-		return 0;
-	pool = sl_pool_at(node->pool);
-	percent = SL_TUNABLE(node->pool, LOAD_BOUND);
-	if (!pool || percent < 100)
-		return 0;
-	own = sl_epoch_sum(node->flow_epochs, now_ns);
-	if (own < SL_BOUND_MIN)
-		return 0;
-	all = sl_epoch_sum(pool->flow_epochs, now_ns) + 1;
-	return own * sl_balance_shared(node->pool) * 100 > all * node->weight * percent;
+	if (choice->bound_percent < 100 || own < SL_BOUND_MIN)
+		return false;
+	pool = sl_pool_at(choice->pool);
+	if (!pool)
+		return false;
+	all = sl_epoch_sum(pool->flow_epochs, choice->now_ns) + 1;
+	return own * pool_shared(pool) * 100 > all * node->weight * choice->bound_percent;
 }
 
 /* What a candidate said, for the trace. */
@@ -168,7 +164,7 @@ __attribute__((noinline)) int sl_balance_ask(__u32 slot, __u32 flags)
 	if ((flags & SL_ASK_WALKING) &&
 	    sl_breaker_peek(node, room->choice.now_ns / SL_NS_PER_MS) == SL_BREAKER_REFUSE)
 		return 0;
-	if ((flags & SL_ASK_BOUND) && sl_balance_over(slot)) {
+	if ((flags & SL_ASK_BOUND) && balance_over(&room->choice, node)) {
 		room->choice.bounded = slot;
 		choice_note(&room->choice, slot, SL_TRACE_BOUNDED);
 		sl_count(SL_COUNTER_GATE_BOUNDED);
@@ -199,6 +195,17 @@ static __always_inline __u32 walk_slot(const struct sl_choice *choice, __u32 ste
 	if (step && size > 1)
 		position = (position + step * (1 + choice->stride % (size - 1))) % size;
 	return sl_select_slot(choice->pool, position);
+}
+
+/* The two candidates of room->choice, which are all that most flows ask. */
+static __always_inline void choose_pair(struct sl_choice *choice)
+{
+	struct sl_select in = {.table = choice->pool, .size = choice->size};
+
+	choice->candidate_a = select_slot(in.table, sl_hash_scale((__u32)choice->hash, in.size));
+	choice->candidate_b = select_slot(in.table, sl_hash_scale(choice->hash >> 32, in.size));
+	if (choice->candidate_a == choice->candidate_b)
+		choice->candidate_b = sl_select_second(&in, choice->hash, choice->candidate_a);
 }
 
 /* Lower is less bad; ~0 may not be taken at all. */
@@ -270,7 +277,6 @@ __attribute__((noinline)) int sl_balance_pool(void)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	__u32 slot_a, slot_b, first, other;
-	struct sl_select in = {.old = false};
 	struct sl_pool_state *pool;
 	int i;
 
@@ -278,12 +284,9 @@ __attribute__((noinline)) int sl_balance_pool(void)
 		return 0;
 	pool = sl_pool_at(room->choice.pool);
 	room->choice.bounded = 0;
-	slot_a = walk_slot(&room->choice, 0);
-	in.table = room->choice.pool;
-	in.size = room->choice.size;
-	slot_b = sl_select_second(&in, room->choice.hash, slot_a);
-	room->choice.candidate_a = slot_a;
-	room->choice.candidate_b = slot_b;
+	choose_pair(&room->choice);
+	slot_a = room->choice.candidate_a;
+	slot_b = room->choice.candidate_b;
 	room->choice.verdict_a = SL_TRACE_NOT_ASKED;
 	room->choice.verdict_b = SL_TRACE_NOT_ASKED;
 	room->choice.panic = 0;
@@ -295,6 +298,7 @@ __attribute__((noinline)) int sl_balance_pool(void)
 		return 1;
 	if (pool && pool->mode != SL_MODE_NAT && ask_unbounded(room, first, other))
 		return 1;
+	room->choice.stride = bpf_get_prandom_u32();
 	for (i = 1; i <= SL_CHOICES_MAX; i++) {
 		__u32 slot = walk_slot(&room->choice, i);
 
@@ -339,7 +343,6 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 		return 0;
 	room->choice.hash = hash;
 	room->choice.now_ns = sl_now();
-	room->choice.stride = bpf_get_prandom_u32();
 	room->choice.ip_v6 = ip_v6;
 	room->choice.exclude = exclude;
 	for (tries = 0; tries < SL_SPILLS_MAX; tries++) {
@@ -349,6 +352,7 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 		room->choice.pool = pool_slot;
 		room->choice.spilled = tries > 0;
 		room->choice.size = SL_LOAD(pool->maglev_size);
+		room->choice.bound_percent = SL_TUNABLE_QUICK(pool_slot, LOAD_BOUND);
 		if (sl_balance_pool())
 			return 1;
 		pool_slot = spill_to(pool, pool_slot);

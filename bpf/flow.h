@@ -141,6 +141,26 @@ __attribute__((noinline)) __u32 sl_table_claim(__u64 hash, __u32 pool)
 	return 0;
 }
 
+/* The same where the flow's home is free, without a call. Returns 0: ask sl_table_claim(). */
+static __always_inline __u32 claim_home(__u64 hash, __u64 now_ns)
+{
+	struct sl_settings *config = sl_settings_row();
+	__u32 place;
+	__u64 *way;
+	__u64 old;
+
+	if (!config)
+		return 0;
+	place = hash_set(hash, config->flow_sets) * SL_FLOW_WAYS + hash_home(hash);
+	way = sl_way_at(place);
+	if (!way)
+		return 0;
+	old = SL_LOAD(*way);
+	if (sl_way_kind(old) != SL_WAY_FREE || !sl_way_claim(way, old, sl_way_stamp(now_ns)))
+		return 0;
+	return place + 1;
+}
+
 /* ---- source ports -------------------------------------------------------------------------- */
 
 /* CPUs that share the blocks; 1 where there are too few. */
@@ -233,6 +253,32 @@ __attribute__((noinline)) __u32 sl_flow_port(__u32 index, __u32 slot, __u32 prot
 	return 0;
 }
 
+/*
+ * The same where the next port in turn is free, as it mostly is, without a call. Returns 0: ask
+ * sl_flow_port().
+ */
+static __always_inline __u32 port_next(__u32 index, __u32 slot, const struct sl_node_state *node,
+				       __u8 proto)
+{
+	struct sl_settings *config = sl_settings_row();
+	__u32 *cursor = bpf_map_lookup_elem(&port_cursors, &slot);
+	__u32 port;
+	__u64 hash, *way;
+
+	if (!config || !cursor)
+		return 0;
+	port = *cursor;
+	if (!port || port < config->nat_port_min || port > config->nat_port_max)
+		return 0;
+	hash = node_answer_hash(node, bpf_htons((__u16)port), proto, config->seed);
+	way = port_way(hash, bpf_htons((__u16)port), config->flow_sets);
+	if (!way || SL_LOAD(*way) ||
+	    __sync_val_compare_and_swap(way, 0, hash << 32 | (index + 1)) != 0)
+		return 0;
+	*cursor = port_after(config, port);
+	return bpf_htons((__u16)port);
+}
+
 /* ---- beginnings ---------------------------------------------------------------------------- */
 
 /* Binds the row to the node that room->choice names. Returns false when no port is left. */
@@ -246,7 +292,9 @@ static __always_inline bool flow_bind(struct sl_flow *flow, __u32 index,
 	if (!node)
 		return false;
 	if (node->mode == SL_MODE_NAT) {
-		port = sl_flow_port(index, choice->ret_slot, flow->proto);
+		port = port_next(index, choice->ret_slot, node, flow->proto);
+		if (!port)
+			port = sl_flow_port(index, choice->ret_slot, flow->proto);
 		if (!port)
 			return false;
 	}
@@ -284,7 +332,9 @@ __attribute__((noinline)) int sl_flow_open(struct sl_flow_key *key, __u64 hash, 
 
 	if (!key || !room)
 		return -SL_COUNTER_DROP_INTERNAL;
-	place = sl_table_claim(hash, room->choice.pool);
+	place = claim_home(hash, room->choice.now_ns);
+	if (!place)
+		place = sl_table_claim(hash, room->choice.pool);
 	flow = place ? sl_flow_at(place - 1) : NULL;
 	if (!flow) {
 		probe_return(&room->choice);
@@ -353,6 +403,24 @@ static __always_inline bool sl_flow_may_retry(const struct sl_flow *flow, __u32 
 	return flow->conn.state == SL_TCP_SYN_SENT && retries < SL_TUNABLE(pool, CONNECT_RETRIES);
 }
 
+/* The same for a service that is known; `enabled` is the tunable fast_lane.enabled of its pool. */
+static __always_inline int sl_flow_pool_of(__u32 lane, __u32 pool_slot, __u32 is_first,
+					   __u64 enabled)
+{
+	struct sl_pool_state *pool;
+
+	if (lane != SL_LANE_FAST)
+		return -SL_COUNTER_PASS_SMART;
+	if (!enabled)
+		return -SL_COUNTER_PASS_DISABLED;
+	if (pool_slot == 0 || pool_slot >= SL_POOLS_MAX)
+		return -SL_COUNTER_DROP_NO_NODE;
+	pool = sl_pool_at(pool_slot);
+	if (!is_first && (!pool || pool->mode == SL_MODE_NAT))
+		return -SL_COUNTER_DROP_NO_FLOW;
+	return (int)pool_slot;
+}
+
 /*
  * A packet without a flow: which pool may begin one for it? `is_first` is 1 for a SYN or a
  * datagram, `bad` for a header that lies. Returns the pool's slot, or minus the counter of the
@@ -362,7 +430,6 @@ __attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_fir
 {
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_service *service;
-	struct sl_pool_state *pool;
 
 	if (!key || !room)
 		return -SL_COUNTER_DROP_INTERNAL;
@@ -372,16 +439,8 @@ __attribute__((noinline)) int sl_flow_pool(struct sl_flow_key *key, __u32 is_fir
 	room->handover.service = service->index;
 	if (bad)
 		return -SL_COUNTER_DROP_MALFORMED;
-	if (service->lane != SL_LANE_FAST)
-		return -SL_COUNTER_PASS_SMART;
-	if (!SL_TUNABLE(service->pool, FAST_LANE))
-		return -SL_COUNTER_PASS_DISABLED;
-	if (service->pool == 0 || service->pool >= SL_POOLS_MAX)
-		return -SL_COUNTER_DROP_NO_NODE;
-	pool = sl_pool_at(service->pool);
-	if (!is_first && (!pool || pool->mode == SL_MODE_NAT))
-		return -SL_COUNTER_DROP_NO_FLOW;
-	return service->pool;
+	return sl_flow_pool_of(service->lane, service->pool, is_first,
+			       SL_TUNABLE(service->pool, FAST_LANE));
 }
 
 #endif

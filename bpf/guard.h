@@ -69,6 +69,28 @@ static __always_inline __u32 guard_tick(__u64 now_ns)
 	return (__u32)(now_ns >> SL_WAY_STAMP_SHIFT);
 }
 
+/*
+ * Fills room->limits for `pool`, 0: of a service of the smart lane. Before any of what follows: one
+ * call instead of a dozen. Always returns 0.
+ */
+__attribute__((noinline)) int sl_guard_limits_read(__u32 pool)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	if (!room)
+		return 0;
+	if (pool >= SL_POOLS_MAX) /* no pool at all: it has no row */
+		pool = 0;
+	room->limits.fast_lane = SL_TUNABLE_QUICK(pool, FAST_LANE);
+	room->limits.pending = SL_TUNABLE_QUICK(pool, GUARD_PENDING);
+	room->limits.source_rate = SL_TUNABLE_QUICK(pool, GUARD_SOURCE_RATE);
+	room->limits.source_burst = SL_TUNABLE_QUICK(pool, GUARD_SOURCE_BURST);
+	room->limits.service_rate = SL_TUNABLE_QUICK(pool, GUARD_SERVICE_RATE);
+	room->limits.service_burst = SL_TUNABLE_QUICK(pool, GUARD_SERVICE_BURST);
+	room->limits.proven_ms = SL_TUNABLE_QUICK(pool, GUARD_PROVEN_MS);
+	return 0;
+}
+
 /* What the bucket holds now, in 1/256 tokens. */
 static __always_inline __u64 bucket_level(__u64 word, __u32 tick, __u64 rate, __u64 burst)
 {
@@ -216,6 +238,19 @@ static __always_inline struct sl_source *source_find(__u64 hash)
 	return row && SL_LOAD(row->tag) == source_tag(hash) ? row : NULL;
 }
 
+/* Loads both rows that the source may have; what for, lane.h says. */
+static __always_inline void source_warm(const struct sl_scratch *room)
+{
+	__u64 hash = source_hash(room);
+	struct sl_source *first = source_at(source_place(hash, false));
+	struct sl_source *second = source_at(source_place(hash, true));
+
+	if (first && second) {
+		(void)SL_LOAD(first->bucket);
+		(void)SL_LOAD(second->bucket);
+	}
+}
+
 /* Does a proof of that tick still count? */
 static __always_inline bool proof_counts(__u32 proven_tick, __u32 tick, __u64 proven_ms)
 {
@@ -224,7 +259,8 @@ static __always_inline bool proof_counts(__u32 proven_tick, __u32 tick, __u64 pr
 }
 
 /* How ready a row is for another source: the readier goes. 0: there is no row. */
-static __always_inline __u64 source_readiness(struct sl_source *row, __u32 tick, __u32 pool)
+static __always_inline __u64 source_readiness(struct sl_source *row, __u32 tick,
+					      const struct sl_guard_limits *limits)
 {
 	union source_owner owner;
 
@@ -233,11 +269,10 @@ static __always_inline __u64 source_readiness(struct sl_source *row, __u32 tick,
 	owner.word = SL_LOAD(*source_owner_at(row));
 	if (!owner.word)
 		return SL_SOURCE_UNUSED;
-	if (proof_counts(owner.proven_tick, tick, SL_TUNABLE(pool, GUARD_PROVEN_MS)))
+	if (proof_counts(owner.proven_tick, tick, limits->proven_ms))
 		return tick - owner.proven_tick + SL_PROOF_SKEW;
-	return SL_SOURCE_UNKNOWN + bucket_level(SL_LOAD(row->bucket), tick,
-						SL_TUNABLE(pool, GUARD_SOURCE_RATE),
-						SL_TUNABLE(pool, GUARD_SOURCE_BURST));
+	return SL_SOURCE_UNKNOWN +
+	       bucket_level(SL_LOAD(row->bucket), tick, limits->source_rate, limits->source_burst);
 }
 
 /*
@@ -245,16 +280,21 @@ static __always_inline __u64 source_readiness(struct sl_source *row, __u32 tick,
  * itself, else it takes its first token. Always returns 0: where no row is to be had, or another
  * CPU took it, the source is not limited this time.
  */
-__attribute__((noinline)) int sl_source_claim(__u64 hash, __u32 pool, __u32 proven)
+__attribute__((noinline)) int sl_source_claim(__u64 hash, __u32 proven)
 {
 	__u32 first = source_place(hash, false), second = source_place(hash, true);
-	__u32 tick = guard_tick(sl_now());
-	__u64 ready = source_readiness(source_at(first), tick, pool);
-	__u64 ready_second = source_readiness(source_at(second), tick, pool);
-	struct sl_source *row = source_at(ready_second > ready ? second : first);
 	union source_owner owner = {.tag = source_tag(hash)};
-	__u64 old;
+	struct sl_scratch *room = sl_scratch_row();
+	__u64 ready, ready_second, old;
+	struct sl_source *row;
+	__u32 tick;
 
+	if (!room)
+		return 0;
+	tick = guard_tick(room->now_ns);
+	ready = source_readiness(source_at(first), tick, &room->limits);
+	ready_second = source_readiness(source_at(second), tick, &room->limits);
+	row = source_at(ready_second > ready ? second : first);
 	if (ready_second > ready)
 		ready = ready_second;
 	if (!row || (!proven && ready < SL_SOURCE_UNKNOWN))
@@ -266,19 +306,19 @@ __attribute__((noinline)) int sl_source_claim(__u64 hash, __u32 pool, __u32 prov
 		return 0;
 	SL_STORE(row->bucket, 0);
 	if (!proven)
-		bucket_take(&row->bucket, tick, SL_TUNABLE(pool, GUARD_SOURCE_RATE),
-			    SL_TUNABLE(pool, GUARD_SOURCE_BURST));
+		bucket_take(&row->bucket, tick, room->limits.source_rate,
+			    room->limits.source_burst);
 	return 0;
 }
 
 /* The source answered a cookie. Always returns 0. */
-__attribute__((noinline)) int sl_source_prove(__u64 hash, __u32 pool)
+__attribute__((noinline)) int sl_source_prove(__u64 hash)
 {
 	union source_owner old = {.tag = source_tag(hash)}, owner;
 	struct sl_source *row = source_find(hash);
 
 	if (!row) {
-		sl_source_claim(hash, pool, 1);
+		sl_source_claim(hash, 1);
 		return 0;
 	}
 	owner.tag = old.tag;
@@ -350,7 +390,8 @@ __attribute__((noinline)) int sl_guard_prove(void)
 	if (!service || service->lane != SL_LANE_FAST)
 		return 0;
 	guard = service_guard_at(service->index);
-	limit = SL_TUNABLE(service->pool, GUARD_PENDING);
+	sl_guard_limits_read(service->pool);
+	limit = room->limits.pending;
 	if (!guard || !limit || !pending_over(SL_LOAD(guard->pending), second, limit))
 		return 0;
 	near = !pending_over(SL_LOAD(guard->guesses), second, SL_GUESSES_MAX);
@@ -359,7 +400,7 @@ __attribute__((noinline)) int sl_guard_prove(void)
 		pending_begin(&guard->guesses, second, SL_GUESSES_MAX);
 		return 0;
 	}
-	sl_source_prove(source_hash(room), service->pool);
+	sl_source_prove(source_hash(room));
 	pending_finish(&guard->pending, second);
 	__sync_fetch_and_add(&guard->proven, 1);
 	return 1;
@@ -368,14 +409,11 @@ __attribute__((noinline)) int sl_guard_prove(void)
 /* ---- the question -------------------------------------------------------------------------- */
 
 /* enum sl_prefix_rule of the source of room->key. */
-__attribute__((noinline)) __u32 sl_guard_rule(void)
+static __always_inline __u32 guard_rule(const struct sl_scratch *room)
 {
-	struct sl_scratch *room = sl_scratch_row();
 	struct sl_prefix prefix = {.bits = 128};
 	__u32 *value;
 
-	if (!room)
-		return SL_PREFIX_UNSET;
 	prefix.addr = room->key.src;
 	value = bpf_map_lookup_elem(&prefixes, &prefix);
 	return value ? *value & SL_PREFIX_RULE : SL_PREFIX_UNSET;
@@ -384,50 +422,50 @@ __attribute__((noinline)) __u32 sl_guard_rule(void)
 /* Step 3. Returns true when the source must answer a cookie first. */
 static __always_inline bool guard_demands(const struct sl_scratch *room,
 					  struct sl_service_guard *guard, struct sl_source *row,
-					  __u64 limit, __u32 pool, __u64 now_ns)
+					  __u64 limit, __u64 now_ns)
 {
 	if (!pending_begin(&guard->pending, guard_second(now_ns), limit))
 		return false;
 	if (!row) /* where sources have no rate, it was not looked for */
 		row = source_find(source_hash(room));
-	return !row || !proof_counts(SL_LOAD(row->proven_tick), guard_tick(now_ns),
-				     SL_TUNABLE(pool, GUARD_PROVEN_MS));
+	return !row ||
+	       !proof_counts(SL_LOAD(row->proven_tick), guard_tick(now_ns), room->limits.proven_ms);
 }
 
 /* Steps 2 to 5. */
 static __always_inline __u32 guard_rates(struct sl_scratch *room, struct sl_service_guard *guard,
 					 __u32 pool)
 {
-	__u64 limit = pool && room->handover.is_syn ? SL_TUNABLE(pool, GUARD_PENDING) : 0;
-	__u64 rate = SL_TUNABLE(pool, GUARD_SOURCE_RATE);
-	__u64 service_rate = SL_TUNABLE(pool, GUARD_SERVICE_RATE);
+	__u64 limit = pool && room->handover.is_syn ? room->limits.pending : 0;
+	__u64 rate = room->limits.source_rate;
+	__u64 service_rate = room->limits.service_rate;
 	struct sl_source *row = NULL;
 	__u64 hash = 0, now_ns;
 
 	if (!(limit | rate | service_rate))
 		return 0;
-	now_ns = sl_now();
+	now_ns = room->now_ns;
 	if (rate) {
 		hash = source_hash(room);
 		row = source_find(hash);
 	}
-	if (row && !bucket_take(&row->bucket, guard_tick(now_ns), rate,
-				SL_TUNABLE(pool, GUARD_SOURCE_BURST)))
+	if (row && !bucket_take(&row->bucket, guard_tick(now_ns), rate, room->limits.source_burst))
 		return SL_COUNTER_DROP_RATE_SOURCE;
-	if (limit && guard_demands(room, guard, row, limit, pool, now_ns)) {
+	if (limit && guard_demands(room, guard, row, limit, now_ns)) {
 		cookie_prepare(room, guard, now_ns);
 		return SL_COUNTER_DROP_COOKIE;
 	}
 	if (rate && !row)
-		sl_source_claim(hash, pool, 0);
+		sl_source_claim(hash, 0);
 	if (service_rate && !bucket_take(&guard->bucket, guard_tick(now_ns), service_rate,
-					 SL_TUNABLE(pool, GUARD_SERVICE_BURST)))
+					 room->limits.service_burst))
 		return SL_COUNTER_DROP_RATE_SERVICE;
 	return 0;
 }
 
 /*
- * May room->key open a flow to service handover.service, whose pool this is (0: smart lane)?
+ * May room->key open a flow to service handover.service, whose pool this is (0: smart lane)? The
+ * pool's limits are in room->limits.
  * Returns 0, or the counter of the reason why not; for DROP_COOKIE handover.cookie is what to
  * answer.
  */
@@ -435,12 +473,14 @@ __attribute__((noinline)) __u32 sl_guard_ask(__u32 pool)
 {
 	struct sl_scratch *room = sl_scratch_row();
 	struct sl_service_guard *guard;
-	__u32 rule = sl_guard_rule();
-	__u32 reason;
+	__u32 rule, reason;
 
+	if (!room)
+		return 0;
+	rule = guard_rule(room);
 	if (rule == SL_PREFIX_DENY)
 		return SL_COUNTER_DROP_DENIED;
-	guard = room ? service_guard_at(room->handover.service) : NULL;
+	guard = service_guard_at(room->handover.service);
 	if (rule == SL_PREFIX_ALLOW || !guard)
 		return 0;
 	reason = guard_rates(room, guard, pool);

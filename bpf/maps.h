@@ -240,7 +240,8 @@ struct sl_choice {
 	__u32 bounded; /* the slot last refused by the load bound; 0: none was */
 	__u32 ret_slot;
 	__u32 ret_ticket;
-	__u32 lost; /* slot of a node whose beacons have stopped; 0: none was met */
+	__u32 lost;	     /* slot of a node whose beacons have stopped; 0: none was met */
+	__u32 bound_percent; /* tunable pool.load_bound_percent of the pool */
 	/* For the trace: the slots looked at first, what each said (as sl_trace.verdict_a), and how
 	 * the answer came about. */
 	__u32 candidate_a;
@@ -271,13 +272,13 @@ struct sl_handover {
 	__u8 is_syn;	 /* a SYN that may begin a flow */
 	__u8 is_first;	 /* that, or a datagram */
 	__u8 ip_v6;
-	__u8 fresh;    /* SEND, TUNNEL: the packet opened its flow, or was observed already */
-	__u32 cookie;  /* COOKIE: what to acknowledge */
-	__u16 service; /* its sl_service.index */
-	__u8 is_reset; /* TCP with RST, without ACK and SYN */
-	__u8 pad;
+	__u8 fresh;	 /* SEND, TUNNEL: the packet opened its flow, or was observed already */
+	__u32 cookie;	 /* COOKIE: what to acknowledge */
+	__u16 service;	 /* its sl_service.index */
+	__u8 is_reset;	 /* TCP with RST, without ACK and SYN */
+	__u8 lane;	 /* OPEN: enum sl_lane of its service; UNSET: not looked up yet */
 	__u32 slot;	 /* TUNNEL: node that it goes to. AGAIN: the one that has it now */
-	__u32 pool;	 /* AGAIN: of its service */
+	__u32 pool;	 /* OPEN, AGAIN: of its service */
 	__u32 outer_len; /* AGAIN: bytes of the tunnel's headers; 0: none */
 };
 
@@ -286,6 +287,17 @@ struct sl_handover {
 struct sl_chain {
 	__u32 slot[SL_CHAIN_MAX];
 	__u32 count;
+};
+
+/* The tunables that a new flow is asked by, read in one go (sl_guard_limits_read). */
+struct sl_guard_limits {
+	__u64 fast_lane;
+	__u64 pending;
+	__u64 source_rate;
+	__u64 source_burst;
+	__u64 service_rate;
+	__u64 service_burst;
+	__u64 proven_ms;
 };
 
 /*
@@ -301,6 +313,7 @@ struct sl_scratch {
 	__u64 jiffies; /* when `tick_ns` was read */
 	__u64 tick_ns; /* the time at the first packet of that jiffy */
 	struct sl_choice choice;
+	struct sl_guard_limits limits;
 	__u32 traced; /* settings.trace when `trace` was begun, see trace.h; the route's line is hot */
 	__u32 pad;
 	struct bpf_fib_lookup fib;
@@ -423,6 +436,41 @@ __attribute__((noinline)) __u64 sl_tunable_read(__u32 pool, __u32 id, __u64 min,
 		return min;
 	return *value > max ? max : *value;
 }
+
+/* A mask that the compiler may not turn into a branch again: all ones where `value` is negative. */
+static __always_inline __u64 sl_if_negative(__u64 value)
+{
+	value = (__u64)((__s64)value >> 63);
+	__asm__ volatile("" : "+r"(value));
+	return value;
+}
+
+/*
+ * The same without a call and with one branch only, so that the verifier can walk many of them in a
+ * row: for new flows, which need a dozen.
+ */
+static __always_inline __u64 sl_tunable_quick(__u32 pool, __u32 id, __u64 min, __u64 max)
+{
+	__u32 key = pool * SL_TUNABLE_KEYS + id;
+	__u64 *own = bpf_map_lookup_elem(&tunables, &key);
+	__u64 *global = bpf_map_lookup_elem(&tunables, &id);
+	__u64 value, mask;
+
+	if (!own || !global)
+		return min;
+	value = SL_LOAD(*own);
+	mask = sl_if_negative((value + 1) | -(value + 1)); /* its own, not SL_TUNABLE_INHERIT */
+	value = (value & mask) | (SL_LOAD(*global) & ~mask);
+	mask = sl_if_negative(value);
+	value = (value & ~mask) | (mask >> 1);
+	mask = sl_if_negative(value - min);
+	value = (value & ~mask) | (min & mask);
+	mask = sl_if_negative(max - value);
+	return (value & ~mask) | (max & mask);
+}
+
+#define SL_TUNABLE_QUICK(pool, id) \
+	sl_tunable_quick(pool, SL_TUNABLE_##id, SL_TUNABLE_MIN_##id, SL_TUNABLE_MAX_##id)
 
 #define SL_TUNABLE(pool, id) \
 	sl_tunable_read(pool, SL_TUNABLE_##id, SL_TUNABLE_MIN_##id, SL_TUNABLE_MAX_##id)

@@ -44,6 +44,25 @@ static __always_inline int open_send(void *ctx, bool tc, struct sl_scratch *room
 	return sl_step(ctx, tc, SL_STEP_SEND, row);
 }
 
+/*
+ * The pool of the packet's service, as sl_flow_pool() says it, from what the lane looked up. Reads
+ * what limits new flows of it.
+ */
+static __always_inline int open_pool(struct sl_scratch *room)
+{
+	struct sl_handover *packet = &room->handover;
+	int pool;
+
+	if (packet->lane == SL_LANE_UNSET) {
+		pool = sl_flow_pool(&room->key, packet->is_first, 0);
+		sl_guard_limits_read(pool > 0 ? pool : 0);
+		return pool;
+	}
+	sl_guard_limits_read(packet->lane == SL_LANE_FAST ? packet->pool : 0);
+	return sl_flow_pool_of(packet->lane, packet->pool, packet->is_first,
+			       room->limits.fast_lane);
+}
+
 /* May the packet open a flow? Returns 0, or the counter of the reason why not. */
 static __always_inline __u32 open_guard(const struct sl_handover *packet, int pool)
 {
@@ -82,7 +101,7 @@ static __always_inline int open_new(void *ctx, bool tc, struct sl_scratch *room,
 				    struct sl_counters *row)
 {
 	struct sl_handover *packet = &room->handover;
-	int pool = sl_flow_pool(&room->key, packet->is_first, 0);
+	int pool = open_pool(room);
 	__u32 refused = open_guard(packet, pool);
 	int opened;
 

@@ -108,25 +108,15 @@ static __always_inline int sl_retry(void *ctx, bool tc)
 
 /* ---- the SYN ------------------------------------------------------------------------------- */
 
-static __always_inline struct sl_syn *syn_at(__u32 index)
-{
-	struct sl_settings *config = sl_settings_row();
-	__u32 at;
-
-	if (!config || !config->syn_count)
-		return NULL;
-	at = index % config->syn_count;
-	return bpf_map_lookup_elem(&syns, &at);
-}
-
 /* Is the flow's SYN to be sent again at once when it is refused? */
 static __always_inline bool syn_wanted(const struct sl_flow *flow)
 {
 	struct sl_node_state *node = sl_node_at(flow->conn.node);
 
 	return node && (flow->flags & SL_FLOW_MODE) == SL_MODE_NAT &&
-	       flow->conn.state == SL_TCP_SYN_SENT && SL_TUNABLE(node->pool, CONNECT_RETRIES) &&
-	       !SL_TUNABLE(node->pool, CONNECT_RETRY_MODE);
+	       flow->conn.state == SL_TCP_SYN_SENT &&
+	       SL_TUNABLE_QUICK(node->pool, CONNECT_RETRIES) &&
+	       !SL_TUNABLE_QUICK(node->pool, CONNECT_RETRY_MODE);
 }
 
 /*

@@ -41,7 +41,7 @@ static __always_inline __u32 *sl_endpoint_of(const struct sl_flow_key *key)
 }
 
 /* The node at one position of the pool's table; 0 when there is none. */
-__attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
+static __always_inline __u32 select_slot(__u32 pool, __u32 position)
 {
 	void *table = bpf_map_lookup_elem(&maglev, &pool);
 	__u32 *slot;
@@ -50,6 +50,12 @@ __attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
 		return 0;
 	slot = bpf_map_lookup_elem(table, &position);
 	return slot && *slot < SL_NODES_MAX ? *slot : 0;
+}
+
+/* The same, walked once by the verifier, whoever calls it how often. */
+__attribute__((noinline)) int sl_select_slot(__u32 pool, __u32 position)
+{
+	return select_slot(pool, position);
 }
 
 /* The same of a former table; `table` as sl_old_table() says. */

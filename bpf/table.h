@@ -179,6 +179,24 @@ static __always_inline __u32 sl_table_home(const struct sl_flow_key *key, __u64 
 }
 
 /*
+ * Is it plain from the first set's words alone that there is no flow with this hash? No branch for
+ * each way, and no call.
+ */
+static __always_inline bool sl_table_lacks(__u64 hash, __u32 sets)
+{
+	struct sl_flow_set *set = sl_set_at(hash_set(hash, sets));
+	__u64 tag = hash_tag(hash), same = 0;
+	__u32 way;
+
+	if (!set)
+		return true;
+#pragma unroll
+	for (way = 0; way < SL_FLOW_WAYS; way++)
+		same |= (sl_way_tag(SL_LOAD(set->way[way])) ^ tag) - 1; /* negative where equal */
+	return !(same >> 63) && !(SL_LOAD(set->way[0]) & SL_WAY_OVERFLOW);
+}
+
+/*
  * The flow with this key, as the client's packets carry it. Returns its index + 1, or 0. A function
  * of its own: the verifier walks what follows once, not once for each way.
  */
@@ -359,6 +377,18 @@ static __always_inline void sl_way_set(__u64 *way, __u32 kind, __u32 stamp)
 	if (sl_way_tag(old))
 		__sync_val_compare_and_swap(way, old,
 					    way_pack(stamp, sl_way_tag(old), kind, old, 0));
+}
+
+/* Where the SYN of the flow at `index` is kept, see retry.h. */
+static __always_inline struct sl_syn *syn_at(__u32 index)
+{
+	struct sl_settings *config = sl_settings_row();
+	__u32 at;
+
+	if (!config || !config->syn_count)
+		return NULL;
+	at = index % config->syn_count;
+	return bpf_map_lookup_elem(&syns, &at);
 }
 
 /* ---- the node's side ----------------------------------------------------------------------- */
