@@ -7,10 +7,10 @@
  *              +-> step OPEN: guard -> choose -> open -> the same way
  *                             smart lane: guard -> pass
  *
- * Costs of a packet of a known flow in mode nat, but for the route: towards the node one line of way
- * words, one of the flow, four of the node (shared by all its flows); from the node one line of its
- * port set instead of the way words. No lock, no map of the kernel's with a lock. Atomic adds on the
- * node's load only for packets with payload.
+ * Costs of a packet of a known flow in mode nat: towards the node one line of way words, one of the
+ * flow, one of the node (shared by all its flows); from the node one line of its port set instead of
+ * the way words, and with payload the line of the node's load. No lock, no map of the kernel's with a
+ * lock. Atomic adds on the node's load only for packets with payload.
  *
  * Packets that are not for a service or a flow of ours are passed as they are, whatever their state.
  */
@@ -349,6 +349,8 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 	room->handover.index = found;
 	room->handover.from_node = from_node;
 	room->handover.reason = 0;
+	if (step == SL_STEP_RETRY && !(packet->flags & SL_TCPF_RST))
+		room->handover.reason = SL_RETRY_STALE;
 	room->handover.seq = packet->tcp ? bpf_ntohl(packet->tcp->seq) : 0;
 	room->handover.is_syn = sl_packet_is_syn(packet);
 	room->handover.is_first = room->handover.is_syn || !packet->tcp;
@@ -361,11 +363,25 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 	return sl_step(ctx, tc, step, row);
 }
 
+/*
+ * An answer to the SYN of an opening flow that knows nothing of it? The node still holds an older
+ * connection from the same port, mostly in TIME_WAIT, and finds the SYN too old for it.
+ */
+static __always_inline bool is_stale(const struct sl_flow *flow, const struct sl_packet *packet)
+{
+	return flow->conn.state == SL_TCP_SYN_SENT && flow->conn.begun && packet->tcp &&
+	       (packet->flags & (SL_TCPF_ACK | SL_TCPF_SYN | SL_TCPF_RST | SL_TCPF_FIN)) ==
+		       SL_TCPF_ACK &&
+	       bpf_ntohl(packet->tcp->ack_seq) != flow->conn.next_seq;
+}
+
 /* A RST of the node, as an answer to the SYN of an opening flow? */
 static __always_inline bool is_refusal(const struct sl_flow *flow, const struct sl_packet *packet)
 {
 	struct sl_segment segment = {};
 
+	if (!(packet->flags & SL_TCPF_RST))
+		return false;
 	sl_segment_from(&segment, packet);
 	return sl_conn_refused(&flow->conn, &segment);
 }
@@ -386,7 +402,7 @@ static __always_inline int lane_known(void *ctx, bool tc, struct sl_packet *pack
 
 	if (!flow)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	if (from_node && (packet->flags & SL_TCPF_RST) && is_refusal(flow, packet))
+	if (from_node && (is_refusal(flow, packet) || is_stale(flow, packet)))
 		return hand_on(ctx, tc, SL_STEP_RETRY, packet, hash, found, true, row);
 	if (!from_node && is_of_dead(flow))
 		return hand_on(ctx, tc, SL_STEP_REFUSE, packet, hash, found, false, row);

@@ -216,7 +216,7 @@ static __always_inline int send_refusal(void *ctx, bool tc, struct sl_packet *pa
 	return verdict;
 }
 
-/* The step SEND. Also for the refusal that RETRY lets pass, which comes from the node. */
+/* The step SEND. Also for the refusal or stale ACK that RETRY lets pass, which come from the node. */
 static __always_inline int sl_send(void *ctx, bool tc)
 {
 	struct sl_counters *row = sl_counters_row();
@@ -235,6 +235,8 @@ static __always_inline int sl_send(void *ctx, bool tc)
 			sl_syn_keep(ctx, tc, &packet, room->handover.index - 1);
 		return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row);
 	}
+	if (room->handover.from_node && room->handover.reason == SL_RETRY_STALE)
+		return lane_forward(ctx, tc, &packet, room->handover.index - 1, true, false, row);
 	if (room->handover.from_node)
 		return send_refusal(ctx, tc, &packet, room->handover.index - 1, row);
 	return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, false, row);

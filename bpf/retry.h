@@ -3,7 +3,10 @@
  * retry.h - a refused SYN goes to another node, and the client sees none of it.
  *
  * Refused: a RST that acknowledges exactly the SYN, or an ICMP unreachable that quotes it. It is a
- * failure of the node either way. Then, in step RETRY, while connect.retries is not used up and a
+ * failure of the node either way. Stale: an ACK of something else. The node still holds the last
+ * connection from that port of ours (TIME_WAIT lasts a minute where the node closed first) and finds
+ * the SYN too old: clients have clocks of their own, and the next client's may be behind (RFC 7323,
+ * 5.3). That is nobody's failure: the flow takes another port, at whichever node. Then, in step RETRY, while connect.retries is not used up and a
  * node other than the last one takes the flow: the flow moves there, and
  *
  *   connect.retry_mode 0   step RESEND: the frame of the refusal becomes that SYN again, which was
@@ -16,7 +19,8 @@
  *   grow
  *
  * No retry or no node left: the refusal goes on to the client: retry_spent (none was allowed from
- * the beginning: not counted).
+ * the beginning: not counted). So does a stale ACK: the client resets the old connection by it, and
+ * its repeat finds the port free.
  *
  * `syns` has one row for many flows (index of the flow modulo settings.syn_count), so it stays small
  * whatever the table's size: a row is only needed for the time of one connect.
@@ -26,10 +30,6 @@
 
 #include "bpf/craft.h"
 #include "bpf/lane.h"
-
-/* handover.reason of the step RETRY */
-#define SL_RETRY_RESET 0u /* by a RST */
-#define SL_RETRY_ICMP  1u /* by an ICMP error, which was told to the breaker already */
 
 /* Another node than the flow's, at least one that may be asked? Spares an event and a count. */
 static __always_inline bool retry_has_other(__u32 pool_slot)
@@ -59,10 +59,12 @@ static __always_inline __u64 retry_hash(struct sl_scratch *room, const struct sl
 static __always_inline bool retry_move(struct sl_scratch *room, const struct sl_settings *config,
 				       struct sl_flow *flow, __u32 index, __u32 pool)
 {
-	if (!sl_flow_may_retry(flow, pool) || !retry_has_other(pool))
+	bool stale = room->handover.reason == SL_RETRY_STALE;
+
+	if (!sl_flow_may_retry(flow, pool) || (!stale && !retry_has_other(pool)))
 		return false;
 	return sl_balance_choose(retry_hash(room, flow, config), pool,
-				 !sl_addr_is_ip4(&flow->client), flow->conn.node) &&
+				 !sl_addr_is_ip4(&flow->client), stale ? 0 : flow->conn.node) &&
 	       sl_flow_rebind(index);
 }
 
@@ -71,7 +73,7 @@ static __always_inline int retry_spent(void *ctx, bool tc, struct sl_scratch *ro
 				       const struct sl_flow *flow, struct sl_counters *row)
 {
 	room->handover.fresh = 0;
-	if (room->handover.reason == SL_RETRY_RESET)
+	if (room->handover.reason != SL_RETRY_ICMP)
 		return sl_step(ctx, tc, SL_STEP_SEND, row);
 	if ((flow->flags & SL_FLOW_MODE) == SL_MODE_NAT)
 		return sl_step(ctx, tc, SL_STEP_RELAY, row);
@@ -101,8 +103,10 @@ static __always_inline int sl_retry(void *ctx, bool tc)
 		return retry_spent(ctx, tc, room, flow, row);
 	if (retry_move(room, config, flow, index, node->pool))
 		return sl_step(ctx, tc, SL_STEP_RESEND, row);
-	row->v[SL_COUNTER_RETRY_SPENT]++;
-	sl_trace(tc, SL_COUNTER_RETRY_SPENT, index + 1);
+	if (room->handover.reason != SL_RETRY_STALE) {
+		row->v[SL_COUNTER_RETRY_SPENT]++;
+		sl_trace(tc, SL_COUNTER_RETRY_SPENT, index + 1);
+	}
 	return retry_spent(ctx, tc, room, flow, row);
 }
 

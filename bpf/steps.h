@@ -23,7 +23,7 @@ enum sl_step {
 	SL_STEP_SEND,	  /* a packet of the flow that OPEN opened: open.h */
 	SL_STEP_TUNNEL,	  /* a packet of a flow in mode ipip or gue: tunnel.h */
 	SL_STEP_ICMP,	  /* icmp.h */
-	SL_STEP_RETRY,	  /* a RST from the node that answers a SYN: retry.h */
+	SL_STEP_RETRY,	  /* a RST or a stale ACK from the node that answers a SYN: retry.h */
 	SL_STEP_REFUSE,	  /* a new flow that found no node, or a flow of a dead one: refuse.h */
 	SL_STEP_CONTROL,  /* UDP to the port of beacons: beacon.h */
 	SL_STEP_TOO_BIG,  /* a packet that does not fit the way out: refuse.h */
@@ -34,6 +34,11 @@ enum sl_step {
 	SL_STEP_UNWRAP,	  /* an ICMP error about a tunnel of ours: icmp.h */
 	SL_STEPS
 };
+
+/* handover.reason of the step RETRY: how the SYN was refused */
+#define SL_RETRY_RESET 0u /* by a RST */
+#define SL_RETRY_ICMP  1u /* by an ICMP error, which was told to the breaker already */
+#define SL_RETRY_STALE 2u /* by the ACK of an older connection from the same port */
 
 /* Those of the node role, in arrays of their own: a host has one role and loads its programs. */
 enum sl_node_step {

@@ -163,6 +163,19 @@ static uint64_t failures(const struct sl_rig *rig, uint32_t slot)
 	       node->signals[SL_SIGNAL_SYN_RETRANS];
 }
 
+/* The node answers the talk's SYN by an ACK of the last connection from that port. */
+static enum sl_rig_verdict challenge(struct sl_rig *rig, const struct sl_talk *talk,
+				     struct sl_frame *out)
+{
+	struct sl_frame_spec spec = sl_talk_node_spec(rig, talk, ACK, 0);
+	struct sl_frame in;
+
+	spec.seq = 77;
+	spec.ack = SL_TALK_CLIENT_SEQ - 100000;
+	sl_frame_build(&in, &spec);
+	return sl_rig_run(rig, talk->hook, &in, out);
+}
+
 static const char *state_wrong(struct sl_rig *rig, uint32_t refused, uint32_t bound)
 {
 	struct sl_flow *flow = sl_rig_flow(rig, 5000);
@@ -289,6 +302,53 @@ static void spent(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, u
 		     name, "turned %llu, spent %llu, flows %u",
 		     (unsigned long long)sl_rig_counted(rig, SL_COUNTER_RETRY_TURNED),
 		     (unsigned long long)sl_rig_counted(rig, SL_COUNTER_RETRY_SPENT),
+		     sl_rig_flow_count(rig));
+}
+
+/* A port that the node is not done with: the SYN goes out again from another one, unblamed. */
+static void stale(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, uint32_t nodes)
+{
+	uint32_t slots[] = {SL_RIG_NODE_A, SL_RIG_NODE_B};
+	struct sl_talk talk = talk_of(hook, false);
+	struct sl_frame_spec want;
+	struct sl_frame out;
+	uint16_t port;
+	bool ok;
+
+	sl_rig_reset(rig);
+	sl_rig_table(rig, SL_RIG_POOL4, slots, nodes);
+	ok = syn_send(rig, &talk, 20);
+	port = talk.nat_port;
+	ok = ok && challenge(rig, &talk, &out) == SL_RIG_FORWARD;
+	follow(rig, &talk);
+	want = syn_at_node(rig, &talk, 20);
+	ok = ok && frames_equal(&out, &want) && (nodes > 1 || talk.nat_port != port) &&
+	     sl_rig_counted(rig, SL_COUNTER_RETRY_TURNED) == 1 && sl_rig_port_count(rig) == 1 &&
+	     sl_talk_node(rig, &talk, SYN | ACK, 0) == SL_RIG_FORWARD &&
+	     sl_talk_client(rig, &talk, ACK, 0) == SL_RIG_FORWARD;
+	sl_rig_check(rig,
+		     ok && failures(rig, SL_RIG_NODE_A) + failures(rig, SL_RIG_NODE_B) == 0 &&
+			     !sl_audit(rig, true),
+		     name, "port %u, then %u", port, talk.nat_port);
+}
+
+/* Without a retry left the ACK is the client's, who knows what to do; the flow goes on opening. */
+static void stale_spent(struct sl_rig *rig, enum sl_rig_hook hook)
+{
+	struct sl_talk talk = talk_of(hook, false);
+	struct sl_frame out;
+	bool ok;
+
+	sl_rig_reset(rig);
+	sl_rig_tune(rig, SL_TUNABLE_CONNECT_RETRIES, 0);
+	ok = syn_send(rig, &talk, 20) && challenge(rig, &talk, &out) == SL_RIG_FORWARD &&
+	     sl_frame_sport(&out) == 80 && sl_rig_flow_count(rig) == 1 &&
+	     sl_talk_node(rig, &talk, SYN | ACK, 0) == SL_RIG_FORWARD;
+	sl_rig_check(rig,
+		     ok && sl_rig_counted(rig, SL_COUNTER_RETRY_SPENT) == 0 &&
+			     sl_rig_counted(rig, SL_COUNTER_FORWARD_TO_CLIENT) == 2 &&
+			     failures(rig, talk.slot) == 0 && !sl_audit(rig, true),
+		     "a stale ACK passes when no retry is left", "flows %u",
 		     sl_rig_flow_count(rig));
 }
 
@@ -452,6 +512,9 @@ int main(void)
 		spent(&rig, hook, "one retry", 1, 2, 1);
 		spent(&rig, hook, "retries switched off", 0, 2, 0);
 		spent(&rig, hook, "no other node", 2, 1, 1);
+		stale(&rig, hook, "stale: another port or node", 2);
+		stale(&rig, hook, "stale: another port of the only node", 1);
+		stale_spent(&rig, hook);
 		withheld(&rig, hook);
 		no_route(&rig, hook);
 		probe_refused(&rig, hook);
