@@ -35,6 +35,7 @@
 	X("no-done", NO_DONE, 0, 0, 0)                 \
 	X("429", STATUS_429, 0, 0, 429)                \
 	X("429-retry", STATUS_429_RETRY, 1, 1, 429)    \
+	X("429-quota", QUOTA, 0, 0, 429)               \
 	X("500", STATUS_500, 0, 0, 500)                \
 	X("502", STATUS_502, 0, 0, 502)                \
 	X("503", STATUS_503, 0, 0, 503)                \

@@ -107,6 +107,10 @@ void sl_reply_fault_error(struct sl_buf *out, enum sl_fault_kind kind)
 		sl_reply_error(out, "Your request was rejected as a result of our safety system.",
 			       "invalid_request_error", "messages", "\"content_policy_violation\"");
 		return;
+	case SL_FAULT_QUOTA:
+		sl_reply_error(out, "You exceeded your current quota, please check your plan.",
+			       "insufficient_quota", NULL, "\"insufficient_quota\"");
+		return;
 	case SL_FAULT_STATUS_401:
 		sl_reply_error(out, "Incorrect API key provided.", "invalid_request_error", NULL,
 			       "\"invalid_api_key\"");

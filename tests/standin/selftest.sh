@@ -279,7 +279,7 @@ check config-refused "$(curl -s -o /dev/null -w '%{http_code}' -d '{"slot":1}' "
 
 section "faults that answer"
 for pair in 429:429 500:500 502:502 503:503 529:529 401:401 400-context:400 400-policy:400 \
-	429-retry:429 503-retry:503 health-lies:500; do
+	429-retry:429 429-quota:429 503-retry:503 health-lies:500; do
 	fault "${pair%:*}" ""
 	check "fault-${pair%:*}" "$code $status $(jq -r '.error|has("message")' "$work/body")" "0 ${pair#*:} true"
 done
@@ -293,6 +293,8 @@ fault 400-context ""
 check fault-400-context-code "$(jq -r .error.code "$work/body")" context_length_exceeded
 fault 400-policy ""
 check fault-400-policy-code "$(jq -r .error.code "$work/body")" content_policy_violation
+fault 429-quota ""
+check fault-429-quota-code "$(jq -r .error.code "$work/body")" insufficient_quota
 fault empty ""
 check fault-empty "$code $status $(wc -c <"$work/body")" '0 200 0'
 fault html ""

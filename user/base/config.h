@@ -78,11 +78,27 @@ struct sl_config_service {
 	unsigned column;
 };
 
+/* Why a request leaves a pool for another one; each cause may have a chain of its own. */
+enum sl_cause {
+	SL_CAUSE_ERROR = 0, /* the chain `pools`: primary, then fallbacks */
+	SL_CAUSE_TTFT,
+	SL_CAUSE_TOTAL,
+	SL_CAUSE_CONTEXT_LENGTH,
+	SL_CAUSE_CONTENT_POLICY,
+	SL_CAUSE_QUOTA,
+	SL_CAUSE_BREAKER_OPEN,
+	SL_CAUSES
+};
+
+struct sl_config_chain {
+	uint32_t pools[SL_CONFIG_CHAIN_MAX]; /* indexes into the configuration's pools */
+	uint32_t len;			     /* 0: none */
+};
+
 /* One public model name. */
 struct sl_config_route {
 	const char *model;
-	uint32_t chain[SL_CONFIG_CHAIN_MAX]; /* indexes into pools: primary, then fallbacks */
-	uint32_t chain_len;
+	struct sl_config_chain chains[SL_CAUSES];
 	uint32_t connect_timeout_ms;
 	uint32_t ttft_timeout_ms;	 /* first token (streaming) */
 	uint32_t ttft_per_1k_tokens_ms;	 /* added to it by the prompt's length */

@@ -121,6 +121,27 @@ static void check_endpoints(const struct sl_config *config, struct sl_report *re
 	free(places);
 }
 
+/* Falling back to the pool that has just failed is a mistake in the file. */
+static void check_fallbacks(const struct sl_config *config, uint32_t index,
+			    struct sl_report *report)
+{
+	const struct sl_config_route *route = &config->routes[index];
+	const struct sl_config_chain *pools = &route->chains[SL_CAUSE_ERROR];
+
+	for (uint32_t cause = SL_CAUSE_ERROR + 1; cause < SL_CAUSES && pools->len; cause++) {
+		const struct sl_config_chain *chain = &route->chains[cause];
+
+		for (uint32_t i = 0; i < chain->len; i++) {
+			if (chain->pools[i] == pools->pools[0])
+				sl_report_add(
+					report, route->line, route->column,
+					"routes[%u].fallbacks: model \"%s\": pool \"%s\" is the "
+					"route's first pool (expected another one)",
+					index, route->model, config->pools[chain->pools[i]].name);
+		}
+	}
+}
+
 static void check_routes(const struct sl_config *config, struct sl_report *report)
 {
 	for (uint32_t i = 0; i < config->route_count; i++) {
@@ -128,6 +149,7 @@ static void check_routes(const struct sl_config *config, struct sl_report *repor
 
 		if (route->model == NULL)
 			continue;
+		check_fallbacks(config, i, report);
 		if (route->backoff_ms > route->backoff_max_ms)
 			sl_report_add(report, route->line, route->column,
 				      "routes[%u]: model \"%s\": backoff %ums is over backoff_max "

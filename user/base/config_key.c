@@ -18,8 +18,11 @@
 #define NODE(member)  offsetof(struct sl_config_node, member)
 #define SERVE(member) offsetof(struct sl_config_service, member)
 #define ROUTE(member) offsetof(struct sl_config_route, member)
-#define BKEY(member)  offsetof(struct sl_config_beacon_key, member)
-#define BNODE(member) offsetof(struct sl_config_report, member)
+#define CAUSE(cause)  offsetof(struct sl_config_route, chains[SL_CAUSE_##cause])
+
+#define CHAIN_EXPECTED "a pool's name, or a list of up to 8"
+#define BKEY(member)   offsetof(struct sl_config_beacon_key, member)
+#define BNODE(member)  offsetof(struct sl_config_report, member)
 
 static const char *const io_choices[] = {"auto", "io_uring", "epoll", NULL};
 static const char *const lane_choices[] = {"", "smart", "fast", NULL}; /* enum sl_lane */
@@ -257,9 +260,12 @@ const struct sl_config_key sl_config_keys[] = {
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_MODEL, "model", ROUTE(model), NULL, 0, SL_CONFIG_MODEL_MAX,
 	 NULL, true, "a model's name", "The name clients ask for, listed by `GET /v1/models`."},
-	{SL_CONFIG_ROUTE, SL_CONFIG_CHAIN, "pools", ROUTE(chain), NULL, 1, SL_CONFIG_CHAIN_MAX,
+	{SL_CONFIG_ROUTE, SL_CONFIG_CHAIN, "pools", ROUTE(chains), NULL, 1, SL_CONFIG_CHAIN_MAX,
 	 NULL, true, "a pool's name, or a list of up to 8",
 	 "The pool that serves the model, then its fallbacks in order."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "fallbacks", 0, NULL, SL_CONFIG_ROUTE_FALLBACKS, 0,
+	 NULL, false, "a map",
+	 "Pools to turn to for a certain cause, instead of the next one of `pools`."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_ROUTE_TIMEOUTS, 0,
 	 NULL, false, "a map", "How long nodes are waited for."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
@@ -272,6 +278,29 @@ const struct sl_config_key sl_config_keys[] = {
 	 "the retry goes to another node."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_MS, "backoff_max", ROUTE(backoff_max_ms), "1s", 0, 600000, NULL,
 	 false, NULL, "Longest bound of that wait."},
+
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "ttft", CAUSE(TTFT), NULL, 1,
+	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "A stream's first token did not come in time, on any node that was asked."},
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "total", CAUSE(TOTAL), NULL, 1,
+	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "A whole answer did not come within the time of an attempt (timeouts.attempt)."},
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "context_length", CAUSE(CONTEXT_LENGTH), NULL,
+	 1, SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "The server says that the prompt is too long: a model with a larger context. Without it "
+	 "the client gets the server's 400."},
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "content_policy", CAUSE(CONTENT_POLICY), NULL,
+	 1, SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "The server refuses the content. Without it, as it should mostly be, the client gets "
+	 "that refusal."},
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "quota", CAUSE(QUOTA), NULL, 1,
+	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "The server says that its account is used up (402, insufficient_quota). Without it that "
+	 "is a busy server."},
+	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "breaker_open", CAUSE(BREAKER_OPEN), NULL, 1,
+	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
+	 "The pool has no node that may be asked: breakers open, drained, or left alone after "
+	 "Retry-After."},
 
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,
@@ -358,6 +387,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",
 	[SL_CONFIG_ROUTE] = "routes[]",
+	[SL_CONFIG_ROUTE_FALLBACKS] = "routes[].fallbacks",
 	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
 };
 

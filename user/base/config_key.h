@@ -13,19 +13,20 @@
 
 /* A map of the file; each has one target struct that its offsets count from. */
 enum sl_config_section {
-	SL_CONFIG_ROOT = 0,	  /* struct sl_config */
-	SL_CONFIG_LIMITS,	  /* struct sl_config */
-	SL_CONFIG_TIMEOUTS,	  /* struct sl_config */
-	SL_CONFIG_KEYS,		  /* struct sl_config */
-	SL_CONFIG_KERNEL,	  /* struct sl_config */
-	SL_CONFIG_BEACON,	  /* struct sl_config */
-	SL_CONFIG_BEACON_KEY,	  /* struct sl_config_beacon_key */
-	SL_CONFIG_BEACON_NODE,	  /* struct sl_config_report */
-	SL_CONFIG_POOL,		  /* struct sl_config_pool */
-	SL_CONFIG_NODE,		  /* struct sl_config_node */
-	SL_CONFIG_SERVICE,	  /* struct sl_config_service */
-	SL_CONFIG_ROUTE,	  /* struct sl_config_route */
-	SL_CONFIG_ROUTE_TIMEOUTS, /* struct sl_config_route */
+	SL_CONFIG_ROOT = 0,	   /* struct sl_config */
+	SL_CONFIG_LIMITS,	   /* struct sl_config */
+	SL_CONFIG_TIMEOUTS,	   /* struct sl_config */
+	SL_CONFIG_KEYS,		   /* struct sl_config */
+	SL_CONFIG_KERNEL,	   /* struct sl_config */
+	SL_CONFIG_BEACON,	   /* struct sl_config */
+	SL_CONFIG_BEACON_KEY,	   /* struct sl_config_beacon_key */
+	SL_CONFIG_BEACON_NODE,	   /* struct sl_config_report */
+	SL_CONFIG_POOL,		   /* struct sl_config_pool */
+	SL_CONFIG_NODE,		   /* struct sl_config_node */
+	SL_CONFIG_SERVICE,	   /* struct sl_config_service */
+	SL_CONFIG_ROUTE,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_FALLBACKS, /* struct sl_config_route */
+	SL_CONFIG_ROUTE_TIMEOUTS,  /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 

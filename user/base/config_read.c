@@ -42,7 +42,7 @@ static void read_listen(struct sl_config_reader *r, const struct sl_config_key *
 }
 
 static void read_chain(struct sl_config_reader *r, const struct sl_config_key *key,
-		       const struct sl_yaml *node, struct sl_config_route *route)
+		       const struct sl_yaml *node, struct sl_config_chain *chain)
 {
 	unsigned count = sl_reader_item_count(node);
 
@@ -60,12 +60,12 @@ static void read_chain(struct sl_config_reader *r, const struct sl_config_key *k
 		pool = sl_reader_find_pool(r, item);
 		if (pool == UINT32_MAX)
 			continue;
-		for (uint32_t j = 0; j < route->chain_len; j++)
-			twice |= route->chain[j] == pool;
+		for (uint32_t j = 0; j < chain->len; j++)
+			twice |= chain->pools[j] == pool;
 		if (twice)
 			SL_COMPLAIN(r, item->mark, SL_SHOWN " is here twice", item->shown);
 		else
-			route->chain[route->chain_len++] = pool;
+			chain->pools[chain->len++] = pool;
 	}
 }
 /* ---- tunables ------------------------------------------------------------------------------ */
@@ -388,7 +388,7 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 	case SL_CONFIG_SPILL: /* sl_reader_spills(): the pools are not known yet */
 		return true;
 	case SL_CONFIG_CHAIN:
-		read_chain(r, key, node, target);
+		read_chain(r, key, node, (void *)((char *)target + key->offset));
 		return true;
 	case SL_CONFIG_LISTEN_LIST:
 		read_listen(r, key, node);

@@ -116,8 +116,10 @@ static bool hook_ready(void *owner, const char **ret_reason)
 		      : no_keys	       ? "the API keys cannot be read"
 				       : "no route has an available node";
 	for (i = 0; i < routes->route_count && !ready && !daemon->draining && !no_keys; i++) {
-		for (k = 0; k < routes->routes[i].chain_len && !ready; k++)
-			ready = pool_has_node(daemon, routes->routes[i].chain[k]);
+		const struct sl_route_chain *chain = &routes->routes[i].chains[SL_CAUSE_ERROR];
+
+		for (k = 0; k < chain->len && !ready; k++)
+			ready = pool_has_node(daemon, chain->pools[k]);
 	}
 	if (ready)
 		*ret_reason = "";

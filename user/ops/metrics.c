@@ -7,6 +7,7 @@
 #include "user/base/address.h"
 #include "user/base/clock.h"
 #include "user/base/latency.h"
+#include "user/request/chain.h"
 
 #define VERSION "0.1.0"
 
@@ -209,6 +210,35 @@ static void write_route_counters(const struct sl_metrics_source *source, struct 
 	}
 }
 
+static void write_fallbacks(const struct sl_metrics_source *source, struct sl_text *label,
+			    struct sl_text *text)
+{
+	uint32_t route, cause, i;
+
+	family(text, "sluice_fallbacks_by_cause_total", "counter",
+	       "Answers from another pool, by the cause whose chain it is in.");
+	for (route = 1; route < route_count(source); route++) {
+		route_label(source, route, label);
+		for (cause = 0; cause < SL_CAUSES; cause++) {
+			uint64_t sum = 0;
+
+			for (i = 0; i < source->worker_count; i++) {
+				const struct sl_route_stats *stats =
+					route_of(source->workers[i], route);
+
+				if (stats)
+					sum += LOAD(stats->fallbacks_by_cause[cause]);
+			}
+			if (sum)
+				sl_text_printf(text,
+					       "sluice_fallbacks_by_cause_total{%s,cause=\"%s\"} "
+					       "%" PRIu64 "\n",
+					       sl_text_string(label),
+					       sl_chain_cause_name((enum sl_cause)cause), sum);
+		}
+	}
+}
+
 static void write_route_histogram(const struct sl_metrics_source *source, struct sl_text *label,
 				  const char *name, const char *help, size_t offset,
 				  struct sl_text *text)
@@ -247,6 +277,7 @@ static void write_routes(const struct sl_metrics_source *source, struct sl_text 
 		write_statuses(source, route, sl_text_string(&label), text);
 	}
 	write_route_counters(source, &label, text);
+	write_fallbacks(source, &label, text);
 	write_route_histogram(source, &label, "sluice_request_duration_seconds",
 			      "Inference requests from complete request to the end of the answer.",
 			      offsetof(struct sl_route_stats, duration_us), text);

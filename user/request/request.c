@@ -295,15 +295,47 @@ static bool back_off(struct sl_request *request, uint32_t failures, uint32_t min
 
 enum step { STEP_ANSWER, STEP_AGAIN, STEP_NEXT_POOL, STEP_STOP };
 
+/* Why the request would leave the pool it is in. */
+static enum sl_cause cause_of(const struct sl_request *request)
+{
+	if (!request->pool_attempts)
+		return SL_CAUSE_BREAKER_OPEN;
+	switch (request->attempt.fault) {
+	case SL_OPENAI_FAULT_CONTEXT_LENGTH:
+		return SL_CAUSE_CONTEXT_LENGTH;
+	case SL_OPENAI_FAULT_CONTENT_POLICY:
+		return SL_CAUSE_CONTENT_POLICY;
+	case SL_OPENAI_FAULT_QUOTA:
+		return SL_CAUSE_QUOTA;
+	default:
+		break;
+	}
+	switch (request->last_ending) {
+	case SL_ENDING_TTFT_TIMEOUT:
+		return SL_CAUSE_TTFT;
+	case SL_ENDING_TOTAL_TIMEOUT:
+		return SL_CAUSE_TOTAL;
+	default:
+		return SL_CAUSE_ERROR;
+	}
+}
+
+/* Could any other pool follow, whatever happens in this one? */
+static bool has_pools_behind(const struct sl_request *request)
+{
+	return sl_chain_behind(&request->chain, SL_CAUSE_ERROR) ||
+	       sl_chain_has_own(&request->chain,
+				request->facts.stream ? SL_CAUSE_TTFT : SL_CAUSE_TOTAL);
+}
+
 /* Is a further attempt in this pool worth more than keeping it for the pools behind? */
 static bool may_try_again(const struct sl_request *request)
 {
 	uint32_t left = request->route->config->attempts_max > request->attempts
 				? request->route->config->attempts_max - request->attempts
 				: 0;
-	uint32_t behind = request->route->chain_len - request->chain_at - 1;
 
-	return left > behind;
+	return left > sl_chain_behind(&request->chain, cause_of(request));
 }
 
 /*
@@ -316,7 +348,7 @@ static enum sl_retry_verdict take_permit(struct sl_request *request,
 					 const struct sl_upstream_node *failed)
 {
 	struct sl_worker *worker = request->worker;
-	bool more_pools = request->chain_at + 1 < request->route->chain_len;
+	bool more_pools = has_pools_behind(request);
 	enum sl_retry_verdict verdict;
 	uint32_t waits = 0;
 
@@ -348,7 +380,7 @@ static void give_back(struct sl_request *request, const struct sl_upstream_grant
 static enum step try_once(struct sl_request *request, const struct sl_upstream_pool *pool,
 			  bool allow_panic)
 {
-	bool more_pools = request->chain_at + 1 < request->route->chain_len;
+	bool more_pools = has_pools_behind(request);
 	const struct sl_outcome_rule *rule;
 	struct sl_upstream_grant grant;
 	bool last;
@@ -372,6 +404,10 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	request->last_ending = try_node(request, pool, &grant, last);
 	note_ending(request, grant.node);
 	rule = sl_outcome_of(request->last_ending);
+	if (request->last_ending != SL_ENDING_OK &&
+	    request->attempts < request->route->config->attempts_max &&
+	    sl_chain_leaves_at_once(&request->chain, cause_of(request)))
+		return STEP_NEXT_POOL;
 	if (!rule->retry)
 		return STEP_ANSWER;
 	if (rule->free_retry && request->free_retries++ < pool->node_count + 1) {
@@ -384,7 +420,7 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 
 static enum step try_pool(struct sl_request *request, bool allow_panic)
 {
-	const struct sl_upstream_pool *pool = request->route->chain[request->chain_at];
+	const struct sl_upstream_pool *pool = sl_chain_pool(&request->chain);
 	struct sl_upstream *up = &request->worker->upstream;
 	enum step step = STEP_AGAIN;
 
@@ -413,16 +449,15 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 
 static enum step walk_chain(struct sl_request *request, bool allow_panic)
 {
-	for (request->chain_at = 0; request->chain_at < request->route->chain_len;
-	     request->chain_at++) {
+	sl_chain_begin(&request->chain, request->route);
+	do {
 		enum step step = try_pool(request, allow_panic);
 
 		if (step != STEP_NEXT_POOL || request->gone)
 			return step;
 		if (now_of(request) >= request->deadline_ns)
 			return STEP_STOP;
-	}
-	request->chain_at = request->route->chain_len - 1;
+	} while (sl_chain_next(&request->chain, cause_of(request)));
 	return STEP_NEXT_POOL;
 }
 
@@ -431,15 +466,16 @@ static enum step walk_chain(struct sl_request *request, bool allow_panic)
 /* The pool with the node that may be asked first, of those that are left alone; NULL: none is. */
 static const struct sl_upstream_pool *first_held(struct sl_request *request, uint64_t *ret_wait_ms)
 {
+	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
 	const struct sl_upstream_pool *pool = NULL;
 	uint64_t wait_ms, first_ms = UINT64_MAX;
 	uint32_t i;
 
-	for (i = 0; i < request->route->chain_len; i++) {
-		wait_ms = sl_upstream_held_ms(&request->worker->upstream, request->route->chain[i]);
+	for (i = 0; i < chain->len; i++) {
+		wait_ms = sl_upstream_held_ms(&request->worker->upstream, chain->pools[i]);
 		if (wait_ms < first_ms) {
 			first_ms = wait_ms;
-			pool = request->route->chain[i];
+			pool = chain->pools[i];
 		}
 	}
 	*ret_wait_ms = first_ms;
@@ -481,12 +517,13 @@ static enum step wait_and_walk(struct sl_request *request)
 static void answer(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
-	bool fell_back = request->chain_at > 0;
 
 	if (stats && request->attempts > 1)
 		sl_stats_add(&stats->retries, request->attempts - 1);
-	if (stats && fell_back && request->last_ending == SL_ENDING_OK)
+	if (stats && request->chain.moves && request->last_ending == SL_ENDING_OK) {
 		sl_stats_add(&stats->fallbacks, 1);
+		sl_stats_add(&stats->fallbacks_by_cause[request->chain.cause], 1);
+	}
 	if (request->last_ending == SL_ENDING_OK && request->attempt.is_stream) {
 		count_status(request, 200);
 		if (stats) {
@@ -550,7 +587,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
-	request->tried_count = request->attempts = request->chain_at = 0;
+	request->tried_count = request->attempts = 0;
+	request->pool_attempts = 0;
 	request->any_attempt = false;
 	request->last_pool = request->refused_pool = NULL;
 	request->last_ending = SL_ENDING_UNSET;

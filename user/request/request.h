@@ -20,6 +20,7 @@
 #define SL_REQUEST_REQUEST_H
 
 #include "user/base/arena.h"
+#include "user/request/chain.h"
 #include "user/request/relay.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
@@ -53,7 +54,7 @@ struct sl_request {
 	uint32_t attempts;	/* made so far, all pools */
 	uint32_t free_retries;	/* stale connections, in the present pool */
 	uint32_t pool_attempts; /* of those in the present pool */
-	uint32_t chain_at;
+	struct sl_chain_walk chain;
 	bool any_attempt;
 	const struct sl_upstream_pool *last_pool;
 	const struct sl_upstream_pool *refused_pool; /* whose budget refused a retry, or NULL */

@@ -138,8 +138,12 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
 			   strlen(request->last_pool->name));
 	SL_H1_WRITE_HEADER_U64(&out, "x-sluice-attempts", request->attempts);
-	if (request->chain_at > 0)
-		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-fallback", request->chain_at);
+	if (request->chain.moves) {
+		const char *cause = sl_chain_cause_name(request->chain.cause);
+
+		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-fallback", request->chain.moves);
+		SL_H1_WRITE_HEADER(&out, "x-sluice-fallback-cause", cause, strlen(cause));
+	}
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
 	if (out.error)

@@ -77,6 +77,13 @@ static void insert(struct sl_routes *routes, uint32_t index)
 	routes->buckets[at] = index + 1;
 }
 
+static void resolve(const struct sl_routes *routes, const struct sl_config_chain *from,
+		    struct sl_route_chain *to)
+{
+	for (to->len = 0; to->len < from->len; to->len++)
+		to->pools[to->len] = &routes->pools[from->pools[to->len]];
+}
+
 static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 {
 	const struct sl_config *config = routes->config;
@@ -95,9 +102,8 @@ static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 
 		route->config = &config->routes[i];
 		route->model = route->config->model;
-		route->chain_len = route->config->chain_len;
-		for (k = 0; k < route->chain_len; k++)
-			route->chain[k] = &routes->pools[route->config->chain[k]];
+		for (k = 0; k < SL_CAUSES; k++)
+			resolve(routes, &route->config->chains[k], &route->chains[k]);
 		route->stats_index = stats_index_of(names, route->model);
 		insert(routes, i);
 	}

@@ -13,11 +13,15 @@
 #include "user/base/topology.h"
 #include "user/upstream/upstream.h"
 
+struct sl_route_chain {
+	const struct sl_upstream_pool *pools[SL_CONFIG_CHAIN_MAX];
+	uint32_t len;
+};
+
 struct sl_route {
 	const char *model;
 	const struct sl_config_route *config;
-	const struct sl_upstream_pool *chain[SL_CONFIG_CHAIN_MAX];
-	uint32_t chain_len;
+	struct sl_route_chain chains[SL_CAUSES]; /* see chain.h */
 	uint32_t stats_index;
 };
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include "bpf/limits.h"
+#include "user/base/config.h"
 #include "user/base/histogram.h"
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
@@ -28,7 +29,8 @@ struct sl_route_stats {
 	uint64_t streams_broken; /* ended by an error event */
 	uint64_t retries;
 	uint64_t fallbacks; /* answered by a pool other than the first */
-	uint64_t tokens;    /* data events with content that were relayed */
+	uint64_t fallbacks_by_cause[SL_CAUSES];
+	uint64_t tokens; /* data events with content that were relayed */
 	struct sl_histogram duration_us;
 	struct sl_histogram ttft_us; /* streams: request complete to first event sent */
 };

@@ -7,7 +7,6 @@
 #include "user/base/clock.h"
 #include "user/base/error.h"
 #include "user/http/h1_write.h"
-#include "user/wire/openai.h"
 
 /* Answers' fields that are ours to say. */
 #define DROPPED_FIELDS (SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID))
@@ -98,6 +97,7 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 		finish(attempt, SL_ENDING_OK, NULL);
 		return;
 	}
+	attempt->fault = sl_openai_fault_read(attempt->status, event->data, event->data_len, NULL);
 	snprintf(attempt->detail, sizeof(attempt->detail), "error event: %.*s",
 		 (int)(event->data_len < 120 ? event->data_len : 120), event->data);
 	finish(attempt, SL_ENDING_ERROR_EVENT, NULL);
@@ -143,14 +143,13 @@ static void check_whole(struct sl_attempt *attempt)
 {
 	const struct sl_text *body = &attempt->body;
 	struct sl_json_field message, error = SL_JSON_FIELD("error");
-	enum sl_openai_fault fault = SL_OPENAI_FAULT_NONE;
 	enum sl_ending ending;
 
 	if (attempt->status >= 400)
-		fault = sl_openai_fault_read(attempt->status, sl_text_string(body), body->len,
-					     &message);
+		attempt->fault = sl_openai_fault_read(attempt->status, sl_text_string(body),
+						      body->len, &message);
 	ending = sl_outcome_of_status(attempt->status, attempt->has_retry_after,
-				      fault == SL_OPENAI_FAULT_MODEL);
+				      attempt->fault == SL_OPENAI_FAULT_MODEL);
 	if (ending != SL_ENDING_OK) {
 		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
 		finish(attempt, ending, NULL);
@@ -158,6 +157,8 @@ static void check_whole(struct sl_attempt *attempt)
 		   (!body->len || sl_json_scan(body->data, body->len, &error, 1))) {
 		finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
 	} else if (error.type != SL_JSON_ABSENT && error.type != SL_JSON_NULL) {
+		attempt->fault =
+			sl_openai_fault_read(attempt->status, body->data, body->len, &message);
 		finish(attempt, SL_ENDING_ERROR_EVENT, "an error object with status 200");
 	} else {
 		finish(attempt, SL_ENDING_OK, NULL);
@@ -326,6 +327,7 @@ static void reset(struct sl_attempt *attempt)
 	attempt->connect_done = false;
 	attempt->ending = SL_ENDING_UNSET;
 	attempt->status = 0;
+	attempt->fault = SL_OPENAI_FAULT_NONE;
 	attempt->has_retry_after = false;
 	attempt->retry_after_ms = -1;
 	attempt->is_json = false;

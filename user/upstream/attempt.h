@@ -22,6 +22,7 @@
 #include "user/http/sse.h"
 #include "user/io/fiber.h"
 #include "user/upstream/upstream.h"
+#include "user/wire/openai.h"
 
 #define SL_ATTEMPT_BODY_BYTES_MAX  (64u << 20) /* a whole answer */
 #define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first token */
@@ -57,6 +58,7 @@ struct sl_attempt {
 	bool complete; /* the answer's last byte has come */
 	enum sl_ending ending;
 	int status;
+	enum sl_openai_fault fault; /* what the server's error means; NONE: it sent none */
 	bool has_retry_after;
 	int64_t retry_after_ms; /* -1: none */
 	bool is_json;

@@ -113,6 +113,24 @@ static void all_values_arrive(void **state)
 	sl_config_close(&config);
 }
 
+static void fallbacks_arrive(void **state)
+{
+	struct sl_config *config =
+		must_parse("pools: {a: {nodes: [10.0.0.7:80]}, b: {nodes: [10.0.0.8:80]},\n"
+			   "        c: {nodes: [10.0.0.9:80]}}\n"
+			   "routes: [{model: m, pools: [a, b], fallbacks: {ttft: b, total: [c],\n"
+			   "          context_length: [c, b], quota: b, breaker_open: c}}]\n");
+	static const struct sl_config_chain wanted[SL_CAUSES] = {
+		[SL_CAUSE_ERROR] = {{0, 1}, 2}, [SL_CAUSE_TTFT] = {{1}, 1},
+		[SL_CAUSE_TOTAL] = {{2}, 1},	[SL_CAUSE_CONTEXT_LENGTH] = {{2, 1}, 2},
+		[SL_CAUSE_QUOTA] = {{1}, 1},	[SL_CAUSE_BREAKER_OPEN] = {{2}, 1},
+	};
+
+	(void)state;
+	assert_memory_equal(config->routes[0].chains, wanted, sizeof(wanted));
+	sl_config_close(&config);
+}
+
 static void keys_arrive(void **state)
 {
 	struct sl_config *config = must_parse("keys: {file: /etc/sluice/keys}\n" POOLS ROUTES);
@@ -149,8 +167,8 @@ static void pools_services_routes_arrive(void **state)
 	assert_int_equal(config->services[1].lane, SL_LANE_SMART);
 	assert_true(config->services[1].pool == UINT32_MAX);
 	assert_non_null(route);
-	assert_int_equal(route->chain_len, 2);
-	assert_int_equal(route->chain[1], 1);
+	assert_int_equal(route->chains[SL_CAUSE_ERROR].len, 2);
+	assert_int_equal(route->chains[SL_CAUSE_ERROR].pools[1], 1);
 	assert_int_equal(route->connect_timeout_ms, 500);
 	assert_int_equal(route->ttft_timeout_ms, 20000);
 	assert_int_equal(route->inter_token_timeout_ms, 10000);
@@ -350,6 +368,13 @@ static const struct complaint complaints[] = {
 	{POOLS "routes: [{model: m, pools: [p, nope]}]\n",
 	 "2:32: ", "routes[0].pools: no pool \"nope\""},
 	{POOLS "routes: [{model: m, pools: [p, p]}]\n", "2:32: ", "\"p\" is here twice"},
+	{POOLS "routes: [{model: m, pools: p, fallbacks: {ttft: q}}]\n",
+	 "2:49: ", "routes[0].fallbacks.ttft: "},
+	{POOLS "routes: [{model: m, pools: p, fallbacks: {quota: p}}]\n",
+	 "2:18: ", "routes[0].fallbacks: model \"m\": pool \"p\" is the route's first pool"},
+	{POOLS "routes: [{model: m, pools: p, fallbacks: {error: p}}]\n", "2:43: ",
+	 "unknown key; known here: ttft, total, context_length, content_policy, quota, "
+	 "breaker_open"},
 	{POOLS "routes: [{model: m, pools: []}]\n", "2:28: ", "no pool at all"},
 	{POOLS "routes: [{pools: p}]\n", "2:10: ", "routes[0]: needs the key \"model\""},
 	{POOLS "routes:\n  - {model: m, pools: p}\n  - {model: m, pools: p}\n",
@@ -708,6 +733,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_values_arrive),
+		cmocka_unit_test(fallbacks_arrive),
 		cmocka_unit_test(keys_arrive),
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
