@@ -235,13 +235,20 @@ static __always_inline void conn_answered_unseen(struct sl_conn *conn)
 		conn_report(conn, SL_OUTCOME_SUCCESS, SL_SIGNAL_SUCCESS);
 }
 
-/* Returns true when the connection is over. */
+/*
+ * Returns true when the connection is over. The RST of a client that awaits its SYN-ACK answers an ACK
+ * of something else: the node still knows an earlier connection of this port (TIME_WAIT, or one
+ * whose end it did not see). That one ends by it, and the client repeats its SYN (RFC 9293,
+ * 3.10.7.3): no failure of the node, which has answered.
+ */
 static __always_inline bool conn_sent_reset(struct sl_conn *conn, const struct sl_segment *segment,
 					    enum sl_view view)
 {
 	/* One way, next_seq is only that of the SYN. */
 	if (view == SL_VIEW_ONE_WAY || seq_in_window(segment->seq, conn->next_seq))
 		return true;
+	if (conn->state == SL_TCP_SYN_SENT)
+		SL_STORE(conn->begun, 0);
 	sl_count(SL_COUNTER_SIGNAL_IGNORED);
 	return false;
 }
@@ -292,11 +299,12 @@ static __always_inline void conn_established(struct sl_conn *conn, __u64 now_ns,
 {
 	struct sl_node_state *node = sl_conn_node(conn);
 	__u64 took_us = ticks_us(conn->begun, sl_tick(now_ns));
+	bool timed = conn->begun && !conn->syn_retrans;
 
 	conn->state = SL_TCP_ESTABLISHED;
 	conn->begun = 0;
 	/* Karn's rule: after a repeat nobody knows which SYN was answered. */
-	if (!node || conn->syn_retrans)
+	if (!node || !timed)
 		return;
 	sl_node_connected(node, conn->node, took_us);
 	if (took_us < SL_TUNABLE_MIN_CONNECT_SLOW_US ||
