@@ -454,7 +454,7 @@ SL_STATIC_ASSERT(sizeof(struct sl_flow_set) == 576, "sl_flow_set");
 
 enum sl_way_kind {
 	SL_WAY_FREE = 0,
-	SL_WAY_OPENING = 1, /* no answer yet */
+	SL_WAY_OPENING = 1, /* the client has not ended the handshake */
 	SL_WAY_OPEN = 2,
 	SL_WAY_CLOSING = 3, /* FIN or RST was seen */
 	SL_WAY_UDP = 4,

@@ -3,7 +3,8 @@
  * flow.h - flows of the fast lane: how one begins, moves to another node, and ends.
  *
  *   opening   SYN_SENT    from the SYN; moves to another node when that SYN is refused or repeated
- *   open      ESTABLISHED from the node's SYN-ACK (mode nat), or the client's next packet
+ *   open      ESTABLISHED from the client's ACK of the node's SYN-ACK, or its next packet; the state
+ *                         from the SYN-ACK (mode nat)
  *   closing   FIN, CLOSED from the first FIN
  *   udp       UDP         ends by idle time alone
  *
@@ -381,7 +382,9 @@ __attribute__((noinline)) int sl_flow_rebind(__u32 index)
 	}
 	old = &room->flow;
 	__builtin_memcpy(old, flow, sizeof(*old));
-	if (!flow_bind(flow, index, &room->choice, old->conn.next_seq - 1)) {
+	/* Answered meanwhile: its place is that of an opening flow until the client says so too. */
+	if (old->conn.state != SL_TCP_SYN_SENT ||
+	    !flow_bind(flow, index, &room->choice, old->conn.next_seq - 1)) {
 		claimed_set(way, (__u32)(word >> 32), sl_way_tag(word), SL_WAY_OPENING);
 		probe_return(&room->choice);
 		return 0;

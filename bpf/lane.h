@@ -34,12 +34,17 @@ static __always_inline void count_alive(struct sl_conn *conn, __u64 now_ns)
 		conn->mark = sl_node_flow_move(conn->node, conn->incarnation, conn->mark, 1);
 }
 
+/*
+ * Open is a flow whose client has ended the handshake. The node's SYN-ACK alone does not make it so:
+ * the SYNs of a flood are answered too, and would push out connections that stand.
+ */
 static __always_inline __u32 kind_of(const struct sl_conn *conn)
 {
-	return conn->state == SL_TCP_SYN_SENT	   ? SL_WAY_OPENING
-	       : conn->state == SL_TCP_ESTABLISHED ? SL_WAY_OPEN
-	       : conn->state == SL_TCP_UDP	   ? SL_WAY_UDP
-						   : SL_WAY_CLOSING;
+	if (conn->state == SL_TCP_ESTABLISHED)
+		return conn->reported & SL_CONN_FINISHED ? SL_WAY_OPEN : SL_WAY_OPENING;
+	return conn->state == SL_TCP_SYN_SENT ? SL_WAY_OPENING
+	       : conn->state == SL_TCP_UDP    ? SL_WAY_UDP
+					      : SL_WAY_CLOSING;
 }
 
 static __always_inline bool stamp_is_old(__u64 word, __u32 stamp)
@@ -101,10 +106,10 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 
 		over = sl_conn_sent(&flow->conn, &room->segment, gap_ms, now_ns,
 				    sl_flow_view(flow));
-		if (way_refresh(way, &flow->conn, now_ns))
-			sl_retire_look(flow->conn.node);
 		if (sl_guard_ends(&flow->conn, &room->segment, sl_flow_view(flow)))
 			sl_guard_finish(index);
+		if (way_refresh(way, &flow->conn, now_ns))
+			sl_retire_look(flow->conn.node);
 	}
 	count_alive(&flow->conn, now_ns);
 	return over;

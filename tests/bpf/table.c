@@ -311,7 +311,9 @@ static void flood(struct sl_rig *rig, uint32_t count, bool late)
 	for (uint32_t i = 0; i < count; i++) {
 		struct sl_talk syn = talk_of((uint16_t)(30000 + i), false);
 
-		ok = ok && sl_talk_client(rig, &syn, SYN, 0) == SL_RIG_FORWARD;
+		/* The node answers each of them, as it would answer any. */
+		ok = ok && sl_talk_client(rig, &syn, SYN, 0) == SL_RIG_FORWARD &&
+		     sl_talk_node(rig, &syn, SYN | ACK, 0) == SL_RIG_FORWARD;
 		if (late)
 			age(rig, &syn, SYN_MS + 500);
 	}

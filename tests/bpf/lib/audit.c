@@ -9,6 +9,7 @@
 #define TAG_SHIFT  16u
 #define OVERFLOW   (1ull << 12)
 #define PORT_BLOCK 8u
+#define FINISHED   (1u << 7) /* sl_conn.reported: the client has ended its handshake */
 
 /* What the rows say of one node or pool. */
 struct tally {
@@ -60,13 +61,13 @@ static uint32_t way_kind(uint64_t word)
 	return (uint32_t)(word >> SL_WAY_KIND_SHIFT) & 7u;
 }
 
-static uint32_t state_kind(uint8_t state)
+static uint32_t state_kind(const struct sl_conn *conn)
 {
-	switch (state) {
+	switch (conn->state) {
 	case SL_TCP_SYN_SENT:
 		return SL_WAY_OPENING;
 	case SL_TCP_ESTABLISHED:
-		return SL_WAY_OPEN;
+		return conn->reported & FINISHED ? SL_WAY_OPEN : SL_WAY_OPENING;
 	case SL_TCP_UDP:
 		return SL_WAY_UDP;
 	default:
@@ -113,7 +114,7 @@ static bool row_holds(const struct sl_rig *rig, uint32_t index, bool exact)
 		what = entries ? "its port is there twice, or elsewhere" : "its port is not there";
 	else if (!flow->nat_port != ((flow->flags & SL_FLOW_MODE) != SL_MODE_NAT))
 		what = "port and mode do not agree";
-	else if (exact && way_kind(word) != state_kind(flow->conn.state))
+	else if (exact && way_kind(word) != state_kind(&flow->conn))
 		what = "its way is of another kind than its state";
 	if (what)
 		snprintf(reason, sizeof(reason), "flow %u (client port %u, state %u, kind %u): %s",
