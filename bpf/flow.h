@@ -16,8 +16,9 @@
  * Mode nat takes a source port towards the node. Each CPU hands out the ports of its own blocks of
  * eight (block number modulo CPUs) one after the other, for each node, so CPUs do not meet and the
  * ports of flows that began together lie in one line. A look at that line tells all that is free in
- * a block; where nothing is, it goes on at another block by chance, at last one of any CPU. After
- * SL_NAT_TRIES_MAX full blocks the SYN is dropped and counted, and its repeat tries others.
+ * a block; where nothing is, it goes on at another block by chance, at last one of any CPU, where flows
+ * that were silent too long give up theirs. After SL_NAT_TRIES_MAX full blocks the SYN is dropped and
+ * counted, and its repeat tries others.
  *
  * Only a SYN begins a flow of TCP. In mode nat a packet in mid-flow that is not known is dropped,
  * not passed: after a change of the balancer for a moment (ECMP) the client's repeat may find its
@@ -164,6 +165,57 @@ static __always_inline __u32 claim_home(__u64 hash, __u64 now_ns)
 
 /* ---- source ports -------------------------------------------------------------------------- */
 
+/*
+ * Forgets the flow at `index` when it was silent for longer than its kind may be. Its node's pool says
+ * how long; a row that another CPU rewrites meanwhile fails at the claim. Returns 1 when it did.
+ */
+__attribute__((noinline)) int sl_flow_expire(__u32 index)
+{
+	struct sl_flow *flow = sl_flow_at(index);
+	__u32 stamp = sl_way_stamp(sl_now());
+	__u64 *way = sl_way_at(index);
+	struct sl_node_state *node;
+	__u64 word;
+
+	if (!flow || !way)
+		return 0;
+	word = SL_LOAD(*way);
+	node = sl_node_at(flow->conn.node);
+	if (!sl_way_tag(word) || !way_expired(word, stamp, node ? node->pool : 0) ||
+	    !sl_way_claim(way, word, (__u32)(word >> 32)))
+		return 0;
+	flow_forget(index, SL_FLOW_END_EXPIRED);
+	sl_table_release(index);
+	return 1;
+}
+
+/*
+ * Ends the flows of a full block that are silent too long: UDP and clients that vanished have no
+ * other end, and while the table has room nobody wants their places. Returns how many.
+ */
+__attribute__((noinline)) __u32 sl_ports_expire(__u32 slot, __u32 proto, __u32 block)
+{
+	struct sl_settings *config = sl_settings_row();
+	struct sl_node_state *node = sl_node_at(slot);
+	struct sl_port_set *set;
+	__u32 number, way, ended = 0;
+
+	if (!config || !node)
+		return 0;
+	number = hash_set(node_answer_hash(node, bpf_htons((__u16)block), proto, config->seed),
+			  SL_PORT_SETS(config->flow_sets));
+	set = bpf_map_lookup_elem(&ports, &number);
+	if (!set)
+		return 0;
+	for (way = 0; way < SL_PORT_BLOCK; way++) {
+		__u32 index = (__u32)SL_LOAD(set->way[way]);
+
+		if (index)
+			ended += sl_flow_expire(index - 1);
+	}
+	return ended;
+}
+
 /* CPUs that share the blocks; 1 where there are too few. */
 static __always_inline __u32 share_cpus(const struct sl_settings *config)
 {
@@ -244,6 +296,9 @@ __attribute__((noinline)) __u32 sl_flow_port(__u32 index, __u32 slot, __u32 prot
 		from = sl_port_block(0, 0);
 	for (tries = 0; tries < SL_NAT_TRIES_MAX; tries++) {
 		taken = sl_port_take(index, slot, proto, from);
+		if (!taken && tries >= SL_NAT_TRIES_MAX / 2 &&
+		    sl_ports_expire(slot, proto, from & ~(SL_PORT_BLOCK - 1)))
+			taken = sl_port_take(index, slot, proto, from);
 		if (taken) {
 			*cursor = port_after(config, taken);
 			return bpf_htons((__u16)taken);

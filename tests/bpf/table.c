@@ -374,6 +374,13 @@ static void port_set_full(struct sl_rig *rig)
 	ok = sl_talk_finish(rig, &talks[2]);
 	check(rig, ok && sl_talk_establish(rig, &talks[9]) && sl_rig_port_count(rig) == BLOCK,
 	      "a port that came back is used again", "the SYN was not forwarded");
+	age(rig, &talks[5], IDLE_MS + 500);
+	talks[8].seq = 0;
+	check(rig,
+	      sl_talk_establish(rig, &talks[8]) && rig->nodes[A].flows_expired == 1 &&
+		      !still_there(rig, &talks[5]) && sl_rig_port_count(rig) == BLOCK,
+	      "so is one whose flow was silent too long, whatever room the table has",
+	      "the SYN was not forwarded, or the old flow is there still");
 }
 
 /*
