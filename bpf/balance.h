@@ -320,12 +320,12 @@ __attribute__((noinline)) int sl_balance_pool(void)
 	return sl_balance_panic();
 }
 
-/* No node: counts it on the pool. Returns the pool to ask instead, 0 for none. */
-static __always_inline __u32 spill_to(struct sl_pool_state *pool, __u32 pool_slot)
+/* No node: counts it on the pool. Returns the pool to ask instead, 0 for none; the last one asks none. */
+static __always_inline __u32 spill_to(struct sl_pool_state *pool, __u32 pool_slot, bool last)
 {
 	__u32 spill = SL_LOAD(pool->spill);
 
-	if (!spill || spill >= SL_POOLS_MAX || !SL_TUNABLE(pool_slot, POOL_SPILL)) {
+	if (last || !spill || spill >= SL_POOLS_MAX || !SL_TUNABLE(pool_slot, POOL_SPILL)) {
 		__sync_fetch_and_add(&pool->no_node, 1);
 		return 0;
 	}
@@ -362,7 +362,7 @@ __attribute__((noinline)) int sl_balance_choose(__u64 hash, __u32 pool_slot, __u
 		room->choice.bound_percent = SL_TUNABLE_QUICK(pool_slot, LOAD_BOUND);
 		if (sl_balance_pool())
 			return 1;
-		pool_slot = spill_to(pool, pool_slot);
+		pool_slot = spill_to(pool, pool_slot, tries + 1 == SL_SPILLS_MAX);
 		if (!pool_slot)
 			break;
 	}
