@@ -11,10 +11,10 @@
  *       each name and `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero;
  *       and `connect_us p50 A p90 B p99 C max D`, the time to connect of those that were answered.
  *       Exit 0 whatever came out: the script judges.
- *   connect hold ADDRESS:PORT COUNT [TIMEOUT_MS]
- *       opens COUNT connections and keeps them; for each line of its standard input asks every one
- *       of them again and prints `round N alive A lost L changed C`, and behind it `NAME N` for
- *       those that live; ends at end of file.
+ *   connect hold ADDRESS:PORT COUNT [TIMEOUT_MS [AT_ONCE]]
+ *       opens COUNT connections, AT_ONCE at a time (default: all), and keeps them; for each line
+ *       of its standard input asks every one of them again and prints `round N alive A lost L
+ *       changed C`, and behind it `NAME N` for those that live; ends at end of file.
  *
  * One thread, poll; every wait is bounded by TIMEOUT_MS (default 5000).
  */
@@ -409,7 +409,7 @@ static struct tally hold_tally(unsigned count)
 	return tally;
 }
 
-static int hold(const char *where, unsigned count, int timeout_ms)
+static int hold(const char *where, unsigned count, int timeout_ms, unsigned at_once)
 {
 	struct sockaddr_storage address;
 	socklen_t address_len = parse_address(where, &address);
@@ -417,8 +417,11 @@ static int hold(const char *where, unsigned count, int timeout_ms)
 	struct tally tally;
 	char line[64];
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		open_link(&links[i], &address, address_len, timeout_ms);
+		if ((i + 1) % at_once == 0 && i + 1 < count)
+			hold_round(i + 1, timeout_ms, &lost, &changed);
+	}
 	do {
 		hold_round(count, timeout_ms, &lost, &changed);
 		tally = hold_tally(count);
@@ -454,9 +457,10 @@ int main(int argc, char **argv)
 			   (int)number(argv, argc, 5, TIMEOUT_MS_DEFAULT, 600000));
 	if (argc >= 4 && !strcmp(argv[1], "hold"))
 		return hold(argv[2], number(argv, argc, 3, 0, CONNECTIONS_MAX),
-			    (int)number(argv, argc, 4, TIMEOUT_MS_DEFAULT, 600000));
+			    (int)number(argv, argc, 4, TIMEOUT_MS_DEFAULT, 600000),
+			    number(argv, argc, 5, CONNECTIONS_MAX, CONNECTIONS_MAX));
 	fprintf(stderr, "usage: connect serve ADDRESS:PORT NAME\n"
 			"       connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]\n"
-			"       connect hold ADDRESS:PORT COUNT [TIMEOUT_MS]\n");
+			"       connect hold ADDRESS:PORT COUNT [TIMEOUT_MS [AT_ONCE]]\n");
 	return 2;
 }
