@@ -87,6 +87,13 @@ static int parse_expiry(const char *text, uint64_t now_s, uint64_t *ret_s)
 	return ms >= 1000u && *ret_s < UINT32_MAX * 4ull ? 0 : -ERANGE;
 }
 
+static int parse_rate(const char *option, const char *text, uint32_t *ret_rate)
+{
+	if (!text || !sl_key_rate_parse(text, strlen(text), ret_rate))
+		return SL_EXIT_OK;
+	return sl_say_error(NULL, "--%s %s: expected 1 to %u", option, text, SL_RATE_MAX);
+}
+
 static int fill(struct sl_key_file *file, struct sl_key_record *record,
 		const struct sl_arguments *arguments)
 {
@@ -113,6 +120,12 @@ static int fill(struct sl_key_file *file, struct sl_key_record *record,
 				    "--expires %s: expected a time to come like 90d, 12h or "
 				    "2030-01-31T12:00:00Z, or never",
 				    arguments->expires);
+	if (parse_rate("requests-per-minute", arguments->requests_per_minute,
+		       &record->rates.requests_per_minute) ||
+	    parse_rate("tokens-per-minute", arguments->tokens_per_minute,
+		       &record->rates.tokens_per_minute) ||
+	    parse_rate("concurrent", arguments->concurrent, &record->rates.concurrent))
+		return SL_EXIT_FAILED;
 	if (arguments->routes && sl_key_record_set_routes(file, record, arguments->routes,
 							  strlen(arguments->routes), &why))
 		return sl_say_error(NULL, "--%s", why.text);
@@ -319,6 +332,14 @@ static void append_time(struct sl_text *text, const char *name, uint64_t time_s)
 		sl_text_printf(text, ", \"%s\": null", name);
 }
 
+static void append_rate(struct sl_text *text, const char *name, uint32_t rate)
+{
+	if (rate)
+		sl_text_printf(text, ", \"%s\": %u", name, rate);
+	else
+		sl_text_printf(text, ", \"%s\": null", name);
+}
+
 static void append_json(struct sl_text *text, const struct sl_key_record *record, uint64_t now_s)
 {
 	sl_text_printf(text,
@@ -329,6 +350,9 @@ static void append_json(struct sl_text *text, const struct sl_key_record *record
 	append_time(text, "created", record->created_s);
 	append_time(text, "expires", record->expires_s);
 	append_time(text, "revoked", record->revoked_s);
+	append_rate(text, "requests_per_minute", record->rates.requests_per_minute);
+	append_rate(text, "tokens_per_minute", record->rates.tokens_per_minute);
+	append_rate(text, "concurrent", record->rates.concurrent);
 	sl_text_append_string(text, ", \"routes\": [");
 	for (uint32_t i = 0; i < record->route_count; i++) {
 		sl_text_append_string(text, i ? ", " : "");
@@ -425,6 +449,13 @@ static const struct sl_option key_options[] = {
 	 "create: batch, standard (default), interactive or critical"},
 	{SL_OPTION_TEXT, "expires", "WHEN", NULL, offsetof(struct sl_arguments, expires),
 	 "create: 90d, 12h or 2030-01-31T12:00:00Z (default: never)"},
+	{SL_OPTION_TEXT, "requests-per-minute", "N", NULL,
+	 offsetof(struct sl_arguments, requests_per_minute),
+	 "create: its own limit, before that of the configuration"},
+	{SL_OPTION_TEXT, "tokens-per-minute", "N", NULL,
+	 offsetof(struct sl_arguments, tokens_per_minute), "create: the same for tokens"},
+	{SL_OPTION_TEXT, "concurrent", "N", NULL, offsetof(struct sl_arguments, concurrent),
+	 "create: the same for requests at once"},
 	SL_OPTION_JSON,
 	SL_OPTION_NONE,
 };

@@ -40,12 +40,15 @@ struct sl_arguments {
 	const char *node;
 	const char *count;
 	const char *seconds;
-	const char *file; /* of `key`, as the next five */
+	const char *file; /* of `key`, as all that follow */
 	const char *config;
 	const char *tenant;
 	const char *routes;
 	const char *priority;
 	const char *expires;
+	const char *requests_per_minute;
+	const char *tokens_per_minute;
+	const char *concurrent;
 };
 
 enum sl_option_kind {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "bpf/abi.h"
+#include "user/base/rates.h"
 
 #define SL_CONFIG_BYTES_MAX   (4u << 20)
 #define SL_CONFIG_LISTEN_MAX  16u
@@ -25,6 +26,7 @@
 #define SL_CONFIG_MODEL_MAX   127u /* models: longer, they carry an organisation's name */
 #define SL_CONFIG_URL_MAX     255u
 #define SL_CONFIG_TARGETS_MAX 64u /* balancers that one host sends beacons to */
+#define SL_CONFIG_TENANTS_MAX 1024u
 #define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
 
 enum sl_io_backend {
@@ -108,8 +110,15 @@ struct sl_config_route {
 	uint32_t attempts_max;		 /* over the whole chain, the first included */
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
+	struct sl_rates rates; /* of all its clients together */
 	unsigned line;
 	unsigned column;
+};
+
+/* Those who own keys; limits of all their keys together. */
+struct sl_config_tenant {
+	const char *name;
+	struct sl_rates rates;
 };
 
 struct sl_config_beacon_key {
@@ -171,6 +180,10 @@ struct sl_config {
 	uint32_t stream_buffer_bytes_max; /* behind a slow client before the node is paused */
 	uint32_t send_timeout_ms;	  /* a client that takes no byte for this long is cut */
 
+	uint32_t answer_tokens;		  /* reserved where a request names no bound */
+	struct sl_rates key_rates;	  /* of each key that has none of its own */
+	struct sl_config_tenant *tenants; /* by the name in the file of keys */
+	uint32_t tenant_count;
 	const char *keys_file; /* API keys; NULL: none are asked for */
 
 	/* kernel plane */

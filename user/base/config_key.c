@@ -13,12 +13,13 @@
 #define SOCKET_PATH_MAX 107u /* sun_path without its terminator */
 #define PATH_LEN_MAX	255u
 
-#define ROOT(member)  offsetof(struct sl_config, member)
-#define POOL(member)  offsetof(struct sl_config_pool, member)
-#define NODE(member)  offsetof(struct sl_config_node, member)
-#define SERVE(member) offsetof(struct sl_config_service, member)
-#define ROUTE(member) offsetof(struct sl_config_route, member)
-#define CAUSE(cause)  offsetof(struct sl_config_route, chains[SL_CAUSE_##cause])
+#define ROOT(member)   offsetof(struct sl_config, member)
+#define POOL(member)   offsetof(struct sl_config_pool, member)
+#define NODE(member)   offsetof(struct sl_config_node, member)
+#define SERVE(member)  offsetof(struct sl_config_service, member)
+#define ROUTE(member)  offsetof(struct sl_config_route, member)
+#define TENANT(member) offsetof(struct sl_config_tenant, member)
+#define CAUSE(cause)   offsetof(struct sl_config_route, chains[SL_CAUSE_##cause])
 
 #define CHAIN_EXPECTED "a pool's name, or a list of up to 8"
 #define BKEY(member)   offsetof(struct sl_config_beacon_key, member)
@@ -58,6 +59,11 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "keys", 0, NULL, SL_CONFIG_KEYS, 0, NULL, false,
 	 "a map",
 	 "API keys of the clients. Without it anyone who reaches `listen` may use every route."},
+	{SL_CONFIG_ROOT, SL_CONFIG_TENANT_MAP, "tenants", ROOT(tenants), NULL, 0,
+	 SL_CONFIG_TENANTS_MAX, NULL, false, "a map of NAME: LIMITS",
+	 "Limits of tenants, by the name that `sluice key create --tenant` gave. A tenant that is "
+	 "not "
+	 "here has none but those of its keys."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
 	 "a map", "The kernel plane, for `sluice up`."},
 	{SL_CONFIG_ROOT, SL_CONFIG_TUNABLE_MAP, "tunables", ROOT(tunables), NULL, 0, 0, NULL, false,
@@ -94,6 +100,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 false, NULL,
 	 "Requests in flight of one thread; over it the answer is 503 with Retry-After. Far above "
 	 "what the nodes of one thread work on, so it only stops a flood."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "answer_tokens", ROOT(answer_tokens), "256", 1, 1000000,
+	 NULL, false, NULL,
+	 "Tokens that are reserved for an answer whose request names no max_tokens, where a limit "
+	 "of tokens counts. What was used is charged at the end."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "stream_buffer", ROOT(stream_buffer_bytes_max),
 	 "256KiB", 4096, 64u << 20, NULL, false, NULL,
 	 "Bytes kept for a client that reads slower than its node writes; then the node is paused. "
@@ -127,6 +137,26 @@ const struct sl_config_key sl_config_keys[] = {
 	 "The file that `sluice key` writes: salted hashes, one key a line. From then on inference "
 	 "and the list of models need a key. Read at start, at reload and within a second of a "
 	 "change."},
+
+	{SL_CONFIG_KEYS, SL_CONFIG_U32, "requests_per_minute", ROOT(key_rates.requests_per_minute),
+	 "0", 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Requests in a minute, for each key that has no limit of its own. As many may come at "
+	 "once; from then on they come one by one. 0: no limit."},
+	{SL_CONFIG_KEYS, SL_CONFIG_U32, "tokens_per_minute", ROOT(key_rates.tokens_per_minute), "0",
+	 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Tokens in a minute, of prompts and answers. 0: no limit."},
+	{SL_CONFIG_KEYS, SL_CONFIG_U32, "concurrent", ROOT(key_rates.concurrent), "0", 0,
+	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
+
+	{SL_CONFIG_TENANT, SL_CONFIG_U32, "requests_per_minute", TENANT(rates.requests_per_minute),
+	 "0", 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Requests in a minute, of all keys of the tenant together. As many may come at once; from "
+	 "then on they come one by one. 0: no limit."},
+	{SL_CONFIG_TENANT, SL_CONFIG_U32, "tokens_per_minute", TENANT(rates.tokens_per_minute), "0",
+	 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Tokens in a minute, of prompts and answers. 0: no limit."},
+	{SL_CONFIG_TENANT, SL_CONFIG_U32, "concurrent", TENANT(rates.concurrent), "0", 0,
+	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
 
 	{SL_CONFIG_KERNEL, SL_CONFIG_DEVICE_LIST, "devices", ROOT(devices), NULL, 0,
 	 SL_CONFIG_DEVICES_MAX, NULL, false, "a list of network device names",
@@ -268,6 +298,9 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Pools to turn to for a certain cause, instead of the next one of `pools`."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_ROUTE_TIMEOUTS, 0,
 	 NULL, false, "a map", "How long nodes are waited for."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "limits", 0, NULL, SL_CONFIG_ROUTE_LIMITS, 0, NULL,
+	 false, "a map",
+	 "What all clients together may use of the model; over it the answer is 429."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
 	 NULL,
 	 "Attempts over the whole chain, the first included. Four pass over a dead node and a "
@@ -301,6 +334,16 @@ const struct sl_config_key sl_config_keys[] = {
 	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
 	 "The pool has no node that may be asked: breakers open, drained, or left alone after "
 	 "Retry-After."},
+
+	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "requests_per_minute",
+	 ROUTE(rates.requests_per_minute), "0", 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Requests in a minute, of all clients of the route together. As many may come at once; "
+	 "from then on they come one by one. 0: no limit."},
+	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "tokens_per_minute", ROUTE(rates.tokens_per_minute),
+	 "0", 0, SL_RATE_MAX, NULL, false, NULL,
+	 "Tokens in a minute, of prompts and answers. 0: no limit."},
+	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "concurrent", ROUTE(rates.concurrent), "0", 0,
+	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
 
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,
@@ -379,6 +422,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
 	[SL_CONFIG_KEYS] = "keys",
+	[SL_CONFIG_TENANT] = "tenants.NAME",
 	[SL_CONFIG_KERNEL] = "kernel",
 	[SL_CONFIG_BEACON] = "kernel.beacon",
 	[SL_CONFIG_BEACON_KEY] = "kernel.beacon.keys[]",
@@ -389,6 +433,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE] = "routes[]",
 	[SL_CONFIG_ROUTE_FALLBACKS] = "routes[].fallbacks",
 	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
+	[SL_CONFIG_ROUTE_LIMITS] = "routes[].limits",
 };
 
 void sl_config_write_reference(FILE *file)

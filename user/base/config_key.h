@@ -17,6 +17,7 @@ enum sl_config_section {
 	SL_CONFIG_LIMITS,	   /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	   /* struct sl_config */
 	SL_CONFIG_KEYS,		   /* struct sl_config */
+	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */
 	SL_CONFIG_BEACON,	   /* struct sl_config */
 	SL_CONFIG_BEACON_KEY,	   /* struct sl_config_beacon_key */
@@ -27,6 +28,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_FALLBACKS, /* struct sl_config_route */
 	SL_CONFIG_ROUTE_TIMEOUTS,  /* struct sl_config_route */
+	SL_CONFIG_ROUTE_LIMITS,	   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -52,6 +54,7 @@ enum sl_config_type {
 	SL_CONFIG_TUNABLE_MAP,
 	SL_CONFIG_SECTION_MAP, /* min: enum sl_config_section, same target */
 	SL_CONFIG_POOL_MAP,
+	SL_CONFIG_TENANT_MAP,
 	SL_CONFIG_NODE_LIST,
 	SL_CONFIG_SERVICE_LIST,
 	SL_CONFIG_ROUTE_LIST,

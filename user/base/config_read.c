@@ -287,6 +287,34 @@ static void read_pools(struct sl_config_reader *r, const struct sl_config_key *k
 	sl_reader_spills(r, node);
 }
 
+static void read_tenants(struct sl_config_reader *r, const struct sl_config_key *key,
+			 const struct sl_yaml *node)
+{
+	struct sl_config *config = r->config;
+
+	if (!sl_reader_check_count(r, key, node, node->count))
+		return;
+	config->tenants = sl_reader_allocate(r, node->count, sizeof(*config->tenants));
+	if (config->tenants == NULL)
+		return;
+	for (unsigned i = 0; i < node->count; i++) {
+		const struct sl_yaml_pair *pair = &node->pairs[i];
+		size_t before = sl_reader_push_name(r, pair->key);
+		const char *what = sl_reader_check_name(pair->key, strlen(pair->key),
+							SL_CONFIG_NAME_MAX, "._-@");
+
+		if (what != NULL)
+			SL_COMPLAIN(r, pair->mark,
+				    "the name %s (expected up to %u letters, digits "
+				    "and . _ - @)",
+				    what, SL_CONFIG_NAME_MAX);
+		config->tenants[i].name = pair->key;
+		sl_reader_section(r, SL_CONFIG_TENANT, pair->value, &config->tenants[i]);
+		sl_reader_pop(r, before);
+	}
+	config->tenant_count = node->count;
+}
+
 static void read_services(struct sl_config_reader *r, const struct sl_config_key *key,
 			  const struct sl_yaml *node)
 {
@@ -334,6 +362,7 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 		route->line = mark.line;
 		route->column = mark.column;
 		read_presets(r, SL_CONFIG_ROUTE_TIMEOUTS, &none, route);
+		read_presets(r, SL_CONFIG_ROUTE_LIMITS, &none, route);
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);
 		sl_reader_pop(r, before);
 	}
@@ -351,6 +380,7 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 	switch (key->type) {
 	case SL_CONFIG_TUNABLE_MAP:
 	case SL_CONFIG_POOL_MAP:
+	case SL_CONFIG_TENANT_MAP:
 	case SL_CONFIG_SECTION_MAP:
 		fits = node->kind == SL_YAML_MAP;
 		break;
@@ -401,6 +431,9 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 		return true;
 	case SL_CONFIG_POOL_MAP:
 		read_pools(r, key, node);
+		return true;
+	case SL_CONFIG_TENANT_MAP:
+		read_tenants(r, key, node);
 		return true;
 	case SL_CONFIG_NODE_LIST:
 		read_nodes(r, key, node, target);

@@ -55,6 +55,16 @@ const char *sl_key_class_name(enum sl_key_class priority)
 	return class_names[(unsigned)priority < SL_KEY_CLASSES ? priority : 0];
 }
 
+int sl_key_rate_parse(const char *text, size_t len, uint32_t *ret_rate)
+{
+	uint64_t value;
+
+	if (sl_span_u64(sl_span_make(text, len), &value) != 0 || value == 0 || value > SL_RATE_MAX)
+		return -EINVAL;
+	*ret_rate = (uint32_t)value;
+	return 0;
+}
+
 enum sl_key_state sl_key_record_state(const struct sl_key_record *record, uint64_t now_s)
 {
 	if (record->revoked_s != 0)
@@ -170,7 +180,15 @@ int sl_key_record_set_routes(struct sl_key_file *file, struct sl_key_record *rec
 
 /* ---- fields -------------------------------------------------------------------------------- */
 
-enum field_kind { FIELD_ID = 0, FIELD_NAME, FIELD_CLASS, FIELD_TIME, FIELD_ROUTES, FIELD_HEX };
+enum field_kind {
+	FIELD_ID = 0,
+	FIELD_NAME,
+	FIELD_CLASS,
+	FIELD_TIME,
+	FIELD_ROUTES,
+	FIELD_RATE,
+	FIELD_HEX
+};
 
 struct field {
 	const char *name;
@@ -181,7 +199,8 @@ struct field {
 	const char *expected;
 };
 
-#define AT(member) offsetof(struct sl_key_record, member)
+#define RATE_EXPECTED "1 to 1000000000"
+#define AT(member)    offsetof(struct sl_key_record, member)
 
 static const struct field fields[] = {
 	{"id", FIELD_ID, true, AT(id), 0, "10 letters and digits"},
@@ -192,6 +211,9 @@ static const struct field fields[] = {
 	{"expires", FIELD_TIME, false, AT(expires_s), 0, "a time like 2026-01-31T12:00:00Z"},
 	{"revoked", FIELD_TIME, false, AT(revoked_s), 0, "a time like 2026-01-31T12:00:00Z"},
 	{"routes", FIELD_ROUTES, false, 0, 0, "names with commas between them"},
+	{"requests_per_minute", FIELD_RATE, false, AT(rates.requests_per_minute), 0, RATE_EXPECTED},
+	{"tokens_per_minute", FIELD_RATE, false, AT(rates.tokens_per_minute), 0, RATE_EXPECTED},
+	{"concurrent", FIELD_RATE, false, AT(rates.concurrent), 0, RATE_EXPECTED},
 	{"salt", FIELD_HEX, true, AT(hash.salt), SL_API_KEY_SALT_BYTES, "32 hexadecimal digits"},
 	{"hash", FIELD_HEX, true, AT(hash.digest), SL_DIGEST_BYTES, "64 hexadecimal digits"},
 };
@@ -238,6 +260,9 @@ static int read_field(struct sl_key_file *file, struct sl_key_record *record,
 		break;
 	case FIELD_TIME:
 		good = sl_key_time_parse(value.data, value.len, (uint64_t *)target) == 0;
+		break;
+	case FIELD_RATE:
+		good = sl_key_rate_parse(value.data, value.len, (uint32_t *)target) == 0;
 		break;
 	case FIELD_HEX:
 		good = read_hex(value, (uint8_t *)target, field->bytes) == 0;

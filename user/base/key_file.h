@@ -8,7 +8,7 @@
  *
  * One key a line; fields in any order, none twice, none unknown; lines that begin with # and empty
  * ones are skipped. Optional: tenant, class, expires, revoked, routes (names with commas between
- * them). The line `end` tells a whole file from one that was cut. Nothing in it opens a door: of a
+ * them), requests_per_minute, tokens_per_minute, concurrent. The line `end` tells a whole file from one that was cut. Nothing in it opens a door: of a
  * key it holds the salted hash (api_key.h). It is replaced whole, by rename, under a lock beside it
  * (FILE.lock). One thread a struct sl_key_file; read-only once read.
  */
@@ -20,6 +20,7 @@
 #include "user/base/api_key.h"
 #include "user/base/arena.h"
 #include "user/base/error.h"
+#include "user/base/rates.h"
 #include "user/base/text.h"
 
 #define SL_KEY_FILE_BYTES_MAX	(16u << 20)
@@ -46,7 +47,8 @@ struct sl_key_record {
 	char tenant[SL_KEY_NAME_MAX + 1];
 	struct sl_api_key_hash hash;
 	enum sl_key_class priority;
-	uint64_t created_s; /* Unix time, as the next two; 0: never */
+	struct sl_rates rates; /* 0: as the configuration has it */
+	uint64_t created_s;    /* Unix time, as the next two; 0: never */
 	uint64_t expires_s;
 	uint64_t revoked_s;
 	const char **routes;  /* models it may use; the arena's */
@@ -90,6 +92,9 @@ bool sl_key_name_is_good(const char *name, size_t len);
 /* "batch", "standard", "interactive", "critical"; -EINVAL for another. */
 int sl_key_class_parse(const char *name, size_t len, enum sl_key_class *ret_class);
 const char *sl_key_class_name(enum sl_key_class priority);
+
+/* 1 to SL_RATE_MAX, digits only; -EINVAL for anything else. */
+int sl_key_rate_parse(const char *text, size_t len, uint32_t *ret_rate);
 
 enum sl_key_state sl_key_record_state(const struct sl_key_record *record, uint64_t now_s);
 

@@ -108,6 +108,12 @@ static void append_time(struct sl_text *text, const char *name, uint64_t time_s)
 		sl_text_printf(text, " %s=%s", name, sl_key_time_format(time_s, shown));
 }
 
+static void append_rate(struct sl_text *text, const char *name, uint32_t rate)
+{
+	if (rate != 0)
+		sl_text_printf(text, " %s=%u", name, rate);
+}
+
 static void append_record(struct sl_text *text, const struct sl_key_record *record)
 {
 	sl_text_printf(text, "key id=%s name=%s tenant=%s class=%s", record->id, record->name,
@@ -117,6 +123,9 @@ static void append_record(struct sl_text *text, const struct sl_key_record *reco
 	append_time(text, "revoked", record->revoked_s);
 	for (uint32_t i = 0; i < record->route_count; i++)
 		sl_text_printf(text, "%s%s", i == 0 ? " routes=" : ",", record->routes[i]);
+	append_rate(text, "requests_per_minute", record->rates.requests_per_minute);
+	append_rate(text, "tokens_per_minute", record->rates.tokens_per_minute);
+	append_rate(text, "concurrent", record->rates.concurrent);
 	sl_text_append_string(text, " salt=");
 	append_hex(text, record->hash.salt, sizeof(record->hash.salt));
 	sl_text_append_string(text, " hash=");

@@ -291,7 +291,7 @@ static void set_routes(void *arg)
 /* Reads the file of keys where it may have changed; the workers get what is new. */
 static void refresh_keys(struct daemon *daemon, bool only_if_changed)
 {
-	if (sl_keys_load(&daemon->keys, daemon->routes->config->keys_file, only_if_changed))
+	if (sl_keys_load(&daemon->keys, daemon->routes->config, only_if_changed))
 		sl_keys_hand_out(&daemon->keys, daemon->workers, daemon->thread_count);
 }
 
@@ -679,7 +679,7 @@ static int start(struct daemon *daemon)
 	daemon->metrics.io_backend = "";
 	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
 	daemon->metrics.keys = &daemon->keys;
-	sl_keys_load(&daemon->keys, daemon->routes->config->keys_file, false);
+	sl_keys_load(&daemon->keys, daemon->routes->config, false);
 	if (!rc && !daemon->keys.ring)
 		rc = -ENOMEM;
 	if (!rc)
@@ -735,8 +735,10 @@ static void destroy(struct daemon *daemon)
 		free(daemon->workers[i]);
 	}
 	free(daemon->threads);
-	for (i = 0; i < daemon->names.count; i++)
+	for (i = 0; i < daemon->names.count; i++) {
 		free(daemon->names.names[i]);
+		sl_meter_put(&daemon->names.meters[i]);
+	}
 	sl_routes_put(&daemon->routes);
 	sl_keys_fini(&daemon->keys);
 	sl_kernel_plane_close(&daemon->plane);
@@ -766,6 +768,7 @@ int sl_daemon_run(const char *config_path)
 	int status;
 
 	pthread_mutex_init(&daemon.start_lock, NULL);
+	sl_keys_init(&daemon.keys);
 	pthread_cond_init(&daemon.started, NULL);
 	raise_descriptors();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */

@@ -22,8 +22,12 @@ static bool is_same(const struct stat *a, const struct stat *b)
 
 static void set_ring(struct sl_keys *keys, struct sl_keyring *ring)
 {
-	sl_keyring_put(&keys->ring);
+	struct sl_keyring *old = keys->ring;
+
+	pthread_mutex_lock(&keys->lock);
 	keys->ring = ring;
+	pthread_mutex_unlock(&keys->lock);
+	sl_keyring_put(&old);
 	__atomic_store_n(&keys->broken, !ring || ring->kind == SL_KEYRING_BROKEN, __ATOMIC_RELAXED);
 }
 
@@ -70,8 +74,9 @@ static void say_keys(const struct sl_key_file *file, const char *path)
 	       active ? "" : " (every request is answered 401; make one: sluice key create NAME)");
 }
 
-bool sl_keys_load(struct sl_keys *keys, const char *path, bool only_if_changed)
+bool sl_keys_load(struct sl_keys *keys, const struct sl_config *config, bool only_if_changed)
 {
+	const char *path = config->keys_file;
 	struct sl_key_file *file = NULL;
 	struct sl_keyring *ring;
 	struct sl_error error;
@@ -86,7 +91,7 @@ bool sl_keys_load(struct sl_keys *keys, const char *path, bool only_if_changed)
 	if (sl_key_file_read(path, &file, &error))
 		return fail(keys, error.text);
 	say_keys(file, path);
-	ring = sl_keyring_build(&file);
+	ring = sl_keyring_build(&file, config, keys->ring);
 	if (!ring)
 		return fail(keys, "out of memory");
 	set_ring(keys, ring);
@@ -125,7 +130,24 @@ void sl_keys_hand_out(const struct sl_keys *keys, struct sl_worker *const *worke
 	}
 }
 
+struct sl_keyring *sl_keys_peek(struct sl_keys *keys)
+{
+	struct sl_keyring *ring;
+
+	pthread_mutex_lock(&keys->lock);
+	ring = keys->ring ? sl_keyring_get(keys->ring) : NULL;
+	pthread_mutex_unlock(&keys->lock);
+	return ring;
+}
+
+void sl_keys_init(struct sl_keys *keys)
+{
+	*keys = (struct sl_keys){0};
+	pthread_mutex_init(&keys->lock, NULL);
+}
+
 void sl_keys_fini(struct sl_keys *keys)
 {
+	pthread_mutex_destroy(&keys->lock);
 	sl_keyring_put(&keys->ring);
 }

@@ -14,6 +14,7 @@
 #ifndef SL_OPS_KEYS_H
 #define SL_OPS_KEYS_H
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include "user/policy/keyring.h"
 #include "user/request/worker.h"
@@ -21,6 +22,7 @@
 #define SL_KEYS_POLL_MS 1000u /* how soon a change of the file is seen */
 
 struct sl_keys {
+	pthread_mutex_t lock; /* of the pointer to the ring, for readers of other threads */
 	struct sl_keyring
 		*ring;	  /* the control thread's reference; never NULL after the first load */
 	struct stat seen; /* of the file when it was read last; all 0: it was not there */
@@ -30,15 +32,19 @@ struct sl_keys {
 };
 
 /*
- * Reads the file (NULL: none is named) and replaces keys->ring when it says something new. only_if
+ * Reads the file that the configuration names and replaces keys->ring when it says something new. only_if
  * changed: leaves a file alone that looks as it did. Returns true when there is a new ring, which
  * the caller hands to the workers. -ENOMEM keeps the ring and counts as a bad file.
  */
-bool sl_keys_load(struct sl_keys *keys, const char *path, bool only_if_changed);
+bool sl_keys_load(struct sl_keys *keys, const struct sl_config *config, bool only_if_changed);
 
 /* Gives the ring to running workers. */
 void sl_keys_hand_out(const struct sl_keys *keys, struct sl_worker *const *workers, uint32_t count);
 
+/* The ring, with a reference for the caller; NULL before the first load. Any thread. */
+struct sl_keyring *sl_keys_peek(struct sl_keys *keys);
+
+void sl_keys_init(struct sl_keys *keys);
 void sl_keys_fini(struct sl_keys *keys);
 
 #endif

@@ -9,7 +9,8 @@
 #include "user/base/latency.h"
 #include "user/request/chain.h"
 
-#define VERSION "0.1.0"
+#define VERSION		  "0.1.0"
+#define TENANTS_SHOWN_MAX 100u
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
@@ -99,6 +100,64 @@ static void write_http(const struct sl_metrics_source *source, struct sl_text *t
 
 /* ---- admission ------------------------------------------------------------------------------- */
 
+struct tenant_field {
+	const char *name;
+	const char *type;
+	const char *help;
+	size_t offset;
+	size_t bytes;
+};
+
+#define TENANT_FIELD(name, type, help, field)                       \
+	{                                                           \
+		name, type, help, offsetof(struct sl_meter, field), \
+			sizeof(((struct sl_meter *)0)->field)       \
+	}
+
+static const struct tenant_field tenant_fields[] = {
+	TENANT_FIELD("sluice_tenant_requests_total", "counter",
+		     "Requests admitted of a tenant with limits.", requests_total),
+	TENANT_FIELD("sluice_tenant_tokens_total", "counter",
+		     "Tokens charged to a tenant with limits.", tokens_total),
+	TENANT_FIELD("sluice_tenant_requests_in_flight", "gauge",
+		     "Requests and streams of a tenant with limits now.", in_flight),
+};
+
+static uint64_t tenant_value(const struct sl_keyring_entry *tenant,
+			     const struct tenant_field *field)
+{
+	const char *at = (const char *)tenant->meter + field->offset;
+
+	return field->bytes == 8 ? LOAD(*(const uint64_t *)at) : LOAD(*(const uint32_t *)at);
+}
+
+/* The first tenants of the file each, the others together: no label without a bound. */
+static void write_tenants(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	struct sl_keyring *ring = sl_keys_peek(source->keys);
+	size_t f;
+	uint32_t i;
+
+	for (f = 0; ring && f < sizeof(tenant_fields) / sizeof(tenant_fields[0]); f++) {
+		uint64_t others = 0;
+
+		family(text, tenant_fields[f].name, tenant_fields[f].type, tenant_fields[f].help);
+		for (i = 0; i < ring->tenant_count; i++) {
+			uint64_t value = tenant_value(&ring->tenants[i], &tenant_fields[f]);
+
+			if (i >= TENANTS_SHOWN_MAX)
+				others += value;
+			else
+				sl_text_printf(text, "%s{tenant=\"%s\"} %" PRIu64 "\n",
+					       tenant_fields[f].name, ring->tenants[i].name, value);
+		}
+		if (i > TENANTS_SHOWN_MAX)
+			sl_text_printf(text, "%s{tenant=\"\"} %" PRIu64 "\n", tenant_fields[f].name,
+				       others);
+	}
+	sl_keyring_put(&ring);
+}
+
 static void write_admission(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	int i;
@@ -112,11 +171,12 @@ static void write_admission(const struct sl_metrics_source *source, struct sl_te
 	       "1 when the API keys in force are those of the file, or none are asked for.",
 	       LOAD(source->keys->last_ok));
 	family(text, "sluice_admission_refused_total", "counter",
-	       "Requests refused by their API key, by reason.");
+	       "Requests refused by their API key or by a limit, by reason.");
 	for (i = 0; i < SL_ADMIT_REFUSALS; i++)
 		sl_text_printf(text, "sluice_admission_refused_total{reason=\"%s\"} %" PRIu64 "\n",
 			       sl_admit_refusal_name((enum sl_admit_refusal)i),
 			       SUM(stats.refused_admission[i]));
+	write_tenants(source, text);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------- */

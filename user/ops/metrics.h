@@ -18,7 +18,7 @@ struct sl_metrics_source {
 	uint32_t worker_count;
 	const struct sl_kernel_plane *plane;
 	const struct sl_route_names *names;
-	const struct sl_keys *keys;
+	struct sl_keys *keys;
 	const char *io_backend;
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;

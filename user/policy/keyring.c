@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/policy/keyring.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,30 +29,127 @@ struct sl_keyring *sl_keyring_new(enum sl_keyring_kind kind)
 	return ring;
 }
 
-struct sl_keyring *sl_keyring_build(struct sl_key_file **file)
+static const struct sl_key_record *find(const struct sl_keyring *ring, const char *id)
 {
-	struct sl_keyring *ring = sl_keyring_new(SL_KEYRING_KEYED);
+	uint32_t at = hash_of(id) & ring->bucket_mask;
+
+	for (; ring->buckets[at] != 0; at = (at + 1) & ring->bucket_mask) {
+		const struct sl_key_record *key = &ring->file->records[ring->buckets[at] - 1];
+
+		if (memcmp(key->id, id, SL_API_KEY_ID_LEN) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+static uint32_t or_default(uint32_t own, uint32_t otherwise)
+{
+	return own != 0 ? own : otherwise;
+}
+
+static struct sl_meter *meter_of_tenant(const struct sl_keyring *former, const char *name)
+{
+	for (uint32_t i = 0; former != NULL && i < former->tenant_count; i++)
+		if (strcmp(former->tenants[i].name, name) == 0)
+			return sl_meter_get(former->tenants[i].meter);
+	return sl_meter_new();
+}
+
+static int add_tenants(struct sl_keyring *ring, const struct sl_config *config,
+		       const struct sl_keyring *former)
+{
+	for (uint32_t i = 0; i < config->tenant_count; i++) {
+		struct sl_keyring_entry *tenant = &ring->tenants[i];
+
+		ring->tenant_count++;
+		tenant->rates = config->tenants[i].rates;
+		tenant->meter = meter_of_tenant(former, config->tenants[i].name);
+		/* the file's arena is the ring's, and the configuration may go before it */
+		tenant->name = sl_arena_strdup(&ring->file->arena, config->tenants[i].name);
+		if (tenant->meter == NULL || tenant->name == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct sl_meter *meter_of_key(const struct sl_keyring *former, const char *id)
+{
+	const struct sl_key_record *old =
+		former != NULL && former->kind == SL_KEYRING_KEYED ? find(former, id) : NULL;
+
+	return old != NULL ? sl_meter_get(sl_keyring_entry_of(former, old)->meter) : sl_meter_new();
+}
+
+static int add_key(struct sl_keyring *ring, uint32_t index, const struct sl_rates *otherwise,
+		   const struct sl_keyring *former)
+{
+	const struct sl_key_record *record = &ring->file->records[index];
+	struct sl_keyring_entry *entry = &ring->entries[index];
+
+	entry->meter = meter_of_key(former, record->id);
+	if (entry->meter == NULL)
+		return -ENOMEM;
+	entry->rates.requests_per_minute =
+		or_default(record->rates.requests_per_minute, otherwise->requests_per_minute);
+	entry->rates.tokens_per_minute =
+		or_default(record->rates.tokens_per_minute, otherwise->tokens_per_minute);
+	entry->rates.concurrent = or_default(record->rates.concurrent, otherwise->concurrent);
+	for (uint32_t i = 0; i < ring->tenant_count; i++)
+		if (strcmp(ring->tenants[i].name, record->tenant) == 0)
+			entry->tenant = &ring->tenants[i];
+	return 0;
+}
+
+static void insert(struct sl_keyring *ring, uint32_t index)
+{
+	uint32_t at = hash_of(ring->file->records[index].id) & ring->bucket_mask;
+
+	while (ring->buckets[at] != 0)
+		at = (at + 1) & ring->bucket_mask;
+	ring->buckets[at] = index + 1;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static int allocate(struct sl_keyring *ring, uint32_t tenant_count)
+{
 	uint32_t size = BUCKETS_MIN;
 
-	while (size < 2 * (*file)->count)
+	while (size < 2 * ring->file->count)
 		size *= 2;
-	if (ring != NULL)
-		ring->buckets = calloc(size, sizeof(*ring->buckets));
-	if (ring == NULL || ring->buckets == NULL) {
-		free(ring);
+	ring->bucket_mask = size - 1;
+	ring->buckets = calloc(size, sizeof(*ring->buckets));
+	ring->entries = calloc(ring->file->count + 1u, sizeof(*ring->entries));
+	ring->tenants = calloc(tenant_count + 1u, sizeof(*ring->tenants));
+	return ring->buckets && ring->entries && ring->tenants ? 0 : -ENOMEM;
+}
+
+struct sl_keyring *sl_keyring_build(struct sl_key_file **file, const struct sl_config *config,
+				    const struct sl_keyring *former)
+{
+	static const struct sl_config none;
+	struct sl_keyring *ring = sl_keyring_new(SL_KEYRING_KEYED);
+	int rc;
+
+	if (ring == NULL) {
 		sl_key_file_close(file);
 		return NULL;
 	}
-	ring->bucket_mask = size - 1;
+	if (config == NULL)
+		config = &none;
 	ring->file = *file;
 	*file = NULL;
-	for (uint32_t i = 0; i < ring->file->count; i++) {
-		uint32_t at = hash_of(ring->file->records[i].id) & ring->bucket_mask;
-
-		while (ring->buckets[at] != 0)
-			at = (at + 1) & ring->bucket_mask;
-		ring->buckets[at] = i + 1;
+	rc = allocate(ring, config->tenant_count);
+	if (rc == 0)
+		rc = add_tenants(ring, config, former);
+	for (uint32_t i = 0; i < ring->file->count && rc == 0; i++) {
+		insert(ring, i);
+		rc = add_key(ring, i, &config->key_rates, former);
 	}
+	if (rc != 0)
+		sl_keyring_put(&ring);
 	return ring;
 }
 
@@ -68,23 +166,24 @@ void sl_keyring_put(struct sl_keyring **ring)
 	*ring = NULL;
 	if (old == NULL || __atomic_sub_fetch(&old->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
+	for (uint32_t i = 0; old->entries != NULL && i < old->file->count; i++)
+		sl_meter_put(&old->entries[i].meter);
+	for (uint32_t i = 0; i < old->tenant_count; i++)
+		sl_meter_put(&old->tenants[i].meter);
 	sl_key_file_close(&old->file);
 	free(old->buckets);
+	free(old->entries);
+	free(old->tenants);
 	free(old);
 }
 
-static const struct sl_key_record *find(const struct sl_keyring *ring, const char *id)
+const struct sl_keyring_entry *sl_keyring_entry_of(const struct sl_keyring *ring,
+						   const struct sl_key_record *key)
 {
-	uint32_t at = hash_of(id) & ring->bucket_mask;
-
-	for (; ring->buckets[at] != 0; at = (at + 1) & ring->bucket_mask) {
-		const struct sl_key_record *key = &ring->file->records[ring->buckets[at] - 1];
-
-		if (memcmp(key->id, id, SL_API_KEY_ID_LEN) == 0)
-			return key;
-	}
-	return NULL;
+	return &ring->entries[key - ring->file->records];
 }
+
+/* ---- checks -------------------------------------------------------------------------------- */
 
 enum sl_keyring_verdict sl_keyring_check(const struct sl_keyring *ring, const char *text,
 					 size_t len, uint64_t now_s,

@@ -14,7 +14,9 @@
 #ifndef SL_POLICY_KEYRING_H
 #define SL_POLICY_KEYRING_H
 
+#include "user/base/config.h"
 #include "user/base/key_file.h"
+#include "user/policy/limit.h"
 
 enum sl_keyring_kind { SL_KEYRING_BROKEN = 0, SL_KEYRING_KEYED, SL_KEYRING_OPEN };
 
@@ -30,19 +32,35 @@ enum sl_keyring_verdict {
 	SL_KEYRING_VERDICTS
 };
 
+/* Limits of a key or tenant: what it may use, and what it has. */
+struct sl_keyring_entry {
+	const char *name; /* of the tenant; NULL for a key */
+	struct sl_rates rates;
+	struct sl_meter *meter;		       /* a reference */
+	const struct sl_keyring_entry *tenant; /* of a key; NULL: without limits */
+};
+
 struct sl_keyring {
 	uint32_t refs;
 	enum sl_keyring_kind kind;
-	struct sl_key_file *file; /* NULL unless KEYED */
-	uint32_t *buckets;	  /* open addressing by id; value index + 1 */
+	struct sl_key_file *file;	  /* NULL unless KEYED */
+	struct sl_keyring_entry *entries; /* one for each record */
+	struct sl_keyring_entry *tenants; /* those of the configuration */
+	uint32_t tenant_count;
+	uint32_t *buckets; /* open addressing by id; value index + 1 */
 	uint32_t bucket_mask;
 };
 
 /* A ring of a kind without keys. NULL without memory. */
 struct sl_keyring *sl_keyring_new(enum sl_keyring_kind kind);
 
-/* A ring of the file's keys. Takes the file (also on failure). NULL without memory. */
-struct sl_keyring *sl_keyring_build(struct sl_key_file **file);
+/*
+ * A ring of the file's keys, with the limits of the configuration for keys and tenants (NULL: none)
+ * and the meters of the ring before it (NULL: none), by id and name, so that a reload forgives
+ * nothing. Takes the file (also on failure). NULL without memory.
+ */
+struct sl_keyring *sl_keyring_build(struct sl_key_file **file, const struct sl_config *config,
+				    const struct sl_keyring *former);
 
 struct sl_keyring *sl_keyring_get(struct sl_keyring *ring);
 void sl_keyring_put(struct sl_keyring **ring);
@@ -54,6 +72,10 @@ void sl_keyring_put(struct sl_keyring **ring);
 enum sl_keyring_verdict sl_keyring_check(const struct sl_keyring *ring, const char *text,
 					 size_t len, uint64_t now_s,
 					 const struct sl_key_record **ret_key);
+
+/* The limits of a key that sl_keyring_check() gave. */
+const struct sl_keyring_entry *sl_keyring_entry_of(const struct sl_keyring *ring,
+						   const struct sl_key_record *key);
 
 /* Whether the key may use the model. */
 bool sl_keyring_may(const struct sl_key_record *key, const char *model, size_t model_len);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "user/base/clock.h"
 #include "user/http/h1_write.h"
 #include "user/request/request.h"
 
@@ -19,6 +20,99 @@ enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_server
 		sl_request_respond_error(client, &error, id, false);
 	}
 	return why;
+}
+
+/* What the request may use at most: prompt and all answers; in doubt a fair guess. */
+static uint32_t estimate(const struct sl_request *request)
+{
+	const struct sl_openai_request *facts = &request->facts;
+	uint64_t answer = facts->max_tokens >= 0 ? (uint64_t)facts->max_tokens
+						 : request->routes->config->answer_tokens;
+	uint64_t n = facts->n > 1 ? (uint64_t)facts->n : 1;
+	uint64_t tokens;
+
+	if (facts->endpoint == SL_OPENAI_EMBEDDINGS)
+		answer = 0;
+	if (answer > UINT32_MAX)
+		answer = UINT32_MAX;
+	if (n > SL_OPENAI_CHOICES_MAX)
+		n = SL_OPENAI_CHOICES_MAX;
+	tokens = facts->prompt_tokens_estimate + answer * n;
+	return tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+}
+
+enum sl_openai_error_id sl_gate_limit(struct sl_request *request)
+{
+	const struct sl_route *route = request->route;
+	enum sl_admit_refusal refusal;
+	enum sl_openai_error_id id;
+
+	request->wait_ns = 0;
+	id = sl_admit_route(&request->admission, route->model, strlen(route->model),
+			    &request->error, &refusal);
+	if (!id)
+		id = sl_admit_limits(&request->admission, route->meter, &route->config->rates,
+				     estimate(request), sl_loop_now_ns(request->worker->loop),
+				     request->refusal_text, &request->error, &refusal,
+				     &request->wait_ns);
+	if (id)
+		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
+	return id;
+}
+
+/* A limit that no wait helps against is said not to be worth a retry. */
+static void write_wait(struct sl_h1_out *out, uint64_t wait_ns)
+{
+	uint64_t wait_ms = wait_ns ? (wait_ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS : 1000;
+
+	if (wait_ns == SL_LIMIT_NEVER) {
+		SL_H1_WRITE_HEADER(out, "x-should-retry", "false", 5);
+		return;
+	}
+	SL_H1_WRITE_HEADER_U64(out, "retry-after", (wait_ms + 999) / 1000);
+	SL_H1_WRITE_HEADER_U64(out, "retry-after-ms", wait_ms);
+}
+
+void sl_gate_refuse(struct sl_request *request)
+{
+	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_ADMIT_LIMITS_BYTES + 256];
+	int len = sl_openai_error_write(&request->error, body, sizeof(body));
+	struct sl_server_conn *client = request->client;
+	struct sl_h1_out out;
+
+	if (request->error.id != SL_OPENAI_ERROR_RATE) {
+		sl_request_respond_error(client, &request->error, request->id, false);
+		return;
+	}
+	sl_h1_out_init(&out, lines, sizeof(lines));
+	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
+	write_wait(&out, request->wait_ns);
+	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
+	sl_server_respond(client, sl_openai_error_status(request->error.id), "application/json",
+			  lines, (size_t)(out.at - lines), body, len > 0 ? (size_t)len : 0);
+}
+
+void sl_gate_settle(struct sl_request *request)
+{
+	const struct sl_attempt *attempt = &request->attempt;
+	struct sl_openai_usage usage = {.total_tokens = -1};
+	uint64_t used = 0;
+
+	if (!request->admission.taken)
+		return;
+	if (sl_admit_counts_tokens(&request->admission) && request->any_attempt) {
+		used = request->facts.prompt_tokens_estimate;
+		if (request->last_ending != SL_ENDING_OK && !request->gone)
+			used = 0; /* nobody answered: nothing was had */
+		else if (!attempt->is_stream && !request->gone &&
+			 !sl_openai_usage_read(sl_text_string(&attempt->body), attempt->body.len,
+					       &usage) &&
+			 usage.total_tokens >= 0)
+			used = (uint64_t)usage.total_tokens;
+		else if (!attempt->is_stream && !request->gone)
+			used += attempt->body.len / SL_OPENAI_BYTES_PER_TOKEN;
+	}
+	sl_admit_settle(&request->admission, used, sl_loop_now_ns(request->worker->loop));
 }
 
 /* The models of one key. NULL without memory; the caller frees. */
@@ -63,13 +157,13 @@ void sl_gate_answer_models(struct sl_worker *worker, struct sl_server_conn *clie
 	if (sl_gate_admit(worker, client, id, &admission))
 		return;
 	if (!admission.key || !admission.key->route_count) {
-		sl_admit_end(&admission);
+		sl_admit_end(&admission, 0);
 		sl_server_respond(client, 200, "application/json", NULL, 0, routes->models_json,
 				  routes->models_json_len);
 		return;
 	}
 	json = models_of(routes, admission.key, &len);
-	sl_admit_end(&admission);
+	sl_admit_end(&admission, 0);
 	if (json)
 		sl_server_respond(client, 200, "application/json", NULL, 0, json, len);
 	else

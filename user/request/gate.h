@@ -16,6 +16,23 @@
 enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_server_conn *client,
 				      const char *id, struct sl_admission *ret_admission);
 
+struct sl_request;
+
+/*
+ * The steps behind the route: may the key use it, and is there room? SL_OPENAI_OK, or the error; it
+ * is in request->error then, counted, and for sl_gate_refuse() to answer.
+ */
+enum sl_openai_error_id sl_gate_limit(struct sl_request *request);
+
+/* Answers a request that was refused before it ran, with what its limits say. */
+void sl_gate_refuse(struct sl_request *request);
+
+/*
+ * Charges a request that has ended without a relay: before its answer is written, so that the answer
+ * says what is left and the client's next request finds the place free.
+ */
+void sl_gate_settle(struct sl_request *request);
+
 /* GET /v1/models: all of them, or those that the key may use. */
 void sl_gate_answer_models(struct sl_worker *worker, struct sl_server_conn *client);
 

@@ -68,6 +68,12 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
 
 	record(relay, ending);
+	/* What was sent, when the node's own count did not come: a cut stream is charged too. */
+	sl_admit_settle(&relay->admission,
+			relay->usage_tokens ? relay->usage_tokens
+					    : relay->prompt_tokens + relay->tokens,
+			now_of(relay));
+	sl_admit_end(&relay->admission, now_of(relay));
 	/* The first token was reported as success already; a second verdict never is the probe's.
 	 */
 	if (ending != SL_ENDING_OK)
@@ -148,6 +154,8 @@ static enum verdict look_at_data(struct sl_relay *relay, const struct sl_sse_eve
 		relay->finish_seen = true;
 	if (chunk.flags & SL_OPENAI_CHUNK_TOKEN)
 		relay->tokens++;
+	if (chunk.flags & SL_OPENAI_CHUNK_USAGE && chunk.usage.total_tokens > 0)
+		relay->usage_tokens = (uint64_t)chunk.usage.total_tokens;
 	return GO_ON;
 }
 
@@ -369,7 +377,10 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.start_ns = start->start_ns,
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
+		.prompt_tokens = start->prompt_tokens,
+		.admission = *start->admission,
 	};
+	*start->admission = (struct sl_admission){0};
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
 	sl_text_init(&relay->partial, SL_SSE_EVENT_BYTES_MAX);
 	sl_timer_init(&relay->timer, on_timer);

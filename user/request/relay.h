@@ -26,6 +26,7 @@
 
 #include "user/http/sse.h"
 #include "user/request/worker.h"
+#include "user/stage/admit.h"
 
 #define SL_REQUEST_ID_MAX   63u
 #define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
@@ -50,6 +51,9 @@ struct sl_relay {
 	uint64_t deadline_ns;
 	uint64_t progress_ns; /* last data event */
 	uint64_t tokens;
+	uint64_t usage_tokens;	/* as the node told last; 0: it has not */
+	uint32_t prompt_tokens; /* estimated */
+	struct sl_admission admission;
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
 	char id[SL_REQUEST_ID_MAX + 1];
@@ -68,6 +72,8 @@ struct sl_relay_start {
 	uint64_t deadline_ns;
 	uint32_t inter_token_ms;
 	const char *id;
+	struct sl_admission *admission; /* taken on success */
+	uint32_t prompt_tokens;
 	const char *held; /* what came before the relay took over */
 	size_t held_len;
 	bool complete; /* and the body has ended */

@@ -48,12 +48,18 @@ void sl_request_free(struct sl_request *request)
 	free(request);
 }
 
+static uint64_t now_of(const struct sl_request *request)
+{
+	return sl_loop_now_ns(request->worker->loop);
+}
+
 static void request_put(struct sl_request *request)
 {
 	struct sl_worker *worker = request->worker;
 
+	sl_admit_end(&request->admission,
+		     now_of(request)); /* before the routes: limits are theirs */
 	sl_routes_put(&request->routes);
-	sl_admit_end(&request->admission);
 	if (worker->free_request_count >= SL_REQUESTS_KEPT) {
 		sl_request_free(request);
 		return;
@@ -74,11 +80,6 @@ static void on_client_gone(struct sl_client_owner *owner)
 	request->gone = true;
 	if (request->fiber)
 		sl_fiber_wake(request->fiber);
-}
-
-static uint64_t now_of(const struct sl_request *request)
-{
-	return sl_loop_now_ns(request->worker->loop);
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -536,6 +537,7 @@ static void answer(struct sl_request *request)
 		count_end(request);
 		return;
 	}
+	sl_gate_settle(request);
 	count_status(request, sl_respond_whole(request));
 	count_end(request);
 }
@@ -549,6 +551,7 @@ static void leave(struct sl_request *request)
 		sl_respond_drop(request);
 	if (stats)
 		sl_stats_add(&stats->client_gone, 1);
+	sl_gate_settle(request);
 	count_end(request);
 }
 
@@ -604,7 +607,6 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 					    enum sl_openai_endpoint endpoint)
 {
 	struct sl_server_conn *client = request->client;
-	enum sl_admit_refusal refusal;
 	enum sl_openai_error_id id;
 
 	id = sl_openai_request_read(endpoint, client->body, client->body_len, &request->facts,
@@ -621,12 +623,9 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		};
 		return SL_OPENAI_ERROR_MODEL;
 	}
-	id = sl_admit_route(&request->admission, request->route->model,
-			    strlen(request->route->model), &request->error, &refusal);
-	if (id) {
-		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
+	id = sl_gate_limit(request);
+	if (id)
 		return id;
-	}
 	request->deadline_ns =
 		request->start_ns + request->route->config->total_timeout_ms * SL_NS_PER_MS;
 	return SL_OPENAI_OK;
@@ -638,7 +637,7 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 
 	count_status(request, sl_openai_error_status(id));
 	client->user = NULL;
-	sl_request_respond_error(client, &request->error, request->id, false);
+	sl_gate_refuse(request);
 	request_put(request);
 }
 

@@ -42,6 +42,8 @@ struct sl_request {
 	struct sl_openai_request facts;
 	struct sl_openai_error error;
 	struct sl_admission admission;
+	uint64_t wait_ns; /* of a refusal by a limit */
+	char refusal_text[SL_ADMIT_TEXT_BYTES];
 	struct sl_arena arena;
 	struct sl_attempt attempt;
 	struct sl_fiber *fiber;

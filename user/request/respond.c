@@ -6,7 +6,8 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 
-#define OUR_LINES_BYTES 768u /* the fields written here, names and longest values together */
+/* the fields written here, names and longest values together */
+#define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
 
 /* ---- request ids ----------------------------------------------------------------------------- */
 
@@ -146,6 +147,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	}
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
+	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
 	if (out.error)
 		return NULL;
 	*ret_len = (size_t)(out.at - room);
@@ -209,6 +211,8 @@ bool sl_respond_stream(struct sl_request *request)
 		.deadline_ns = request->deadline_ns,
 		.inter_token_ms = request->route->config->inter_token_timeout_ms,
 		.id = request->id,
+		.admission = &request->admission,
+		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.held = sl_text_string(&attempt->body),
 		.held_len = attempt->body.len,
 		.complete = attempt->complete,

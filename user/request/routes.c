@@ -52,8 +52,10 @@ static uint32_t stats_index_of(struct sl_route_names *names, const char *model)
 {
 	uint32_t i;
 
-	if (!names->count)
+	if (!names->count) {
+		names->meters[0] = sl_meter_new();   /* NULL: those who share it have no limit */
 		names->names[names->count++] = NULL; /* SL_STATS_NO_ROUTE */
+	}
 	for (i = 1; i < names->count; i++) {
 		if (!strcmp(names->names[i], model))
 			return i;
@@ -61,8 +63,12 @@ static uint32_t stats_index_of(struct sl_route_names *names, const char *model)
 	if (names->count == sizeof(names->names) / sizeof(names->names[0]))
 		return 0;
 	names->names[i] = strdup(model);
-	if (!names->names[i])
+	names->meters[i] = sl_meter_new();
+	if (!names->names[i] || !names->meters[i]) {
+		free(names->names[i]);
+		sl_meter_put(&names->meters[i]);
 		return 0;
+	}
 	__atomic_store_n(&names->count, i + 1, __ATOMIC_RELEASE);
 	return i;
 }
@@ -105,6 +111,7 @@ static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 		for (k = 0; k < SL_CAUSES; k++)
 			resolve(routes, &route->config->chains[k], &route->chains[k]);
 		route->stats_index = stats_index_of(names, route->model);
+		route->meter = names->meters[route->stats_index];
 		insert(routes, i);
 	}
 	return 0;

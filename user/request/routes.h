@@ -11,6 +11,7 @@
 
 #include "user/base/config.h"
 #include "user/base/topology.h"
+#include "user/policy/limit.h"
 #include "user/upstream/upstream.h"
 
 struct sl_route_chain {
@@ -23,11 +24,13 @@ struct sl_route {
 	const struct sl_config_route *config;
 	struct sl_route_chain chains[SL_CAUSES]; /* see chain.h */
 	uint32_t stats_index;
+	struct sl_meter *meter; /* what all clients use of it; of the names' table */
 };
 
 /* Names of routes in the order of their counters; grows over reloads, never shrinks. */
 struct sl_route_names {
 	char *names[1024];
+	struct sl_meter *meters[1024]; /* names past the end share the first */
 	uint32_t count;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/stage/admit.h"
 
+#include <stdio.h>
 #include "user/base/clock.h"
 #include "user/base/text.h"
 
@@ -61,8 +62,8 @@ enum sl_openai_error_id sl_admit_key(struct sl_keyring *ring, const struct sl_h1
 				       &key)];
 	if (rule->id == SL_OPENAI_OK) {
 		/* an open ring holds nothing that a request would need later */
-		*ret_admission =
-			(struct sl_admission){key != NULL ? sl_keyring_get(ring) : NULL, key};
+		*ret_admission = (struct sl_admission){
+			.ring = key != NULL ? sl_keyring_get(ring) : NULL, .key = key};
 		return SL_OPENAI_OK;
 	}
 	*ret_admission = (struct sl_admission){0};
@@ -86,16 +87,191 @@ enum sl_openai_error_id sl_admit_route(const struct sl_admission *admission, con
 	return SL_OPENAI_ERROR_FORBIDDEN;
 }
 
-void sl_admit_end(struct sl_admission *admission)
+/* ---- limits -------------------------------------------------------------------------------- */
+
+static void add_meter(struct sl_admission *admission, struct sl_meter *meter,
+		      const struct sl_rates *rates)
 {
+	if (meter != NULL && sl_rates_any(rates))
+		admission->meters[admission->meter_count++] = (struct sl_admit_meter){meter, rates};
+}
+
+static void collect(struct sl_admission *admission, struct sl_meter *model,
+		    const struct sl_rates *model_rates)
+{
+	const struct sl_keyring_entry *entry;
+
+	admission->meter_count = 0;
+	if (admission->key != NULL) {
+		entry = sl_keyring_entry_of(admission->ring, admission->key);
+		add_meter(admission, entry->meter, &entry->rates);
+		if (entry->tenant != NULL)
+			add_meter(admission, entry->tenant->meter, &entry->tenant->rates);
+	}
+	add_meter(admission, model, model_rates);
+}
+
+/* Which of the three a meter is: 0 key, 1 tenant, 2 model. */
+static unsigned owner_of(const struct sl_admission *admission, const struct sl_admit_meter *meter,
+			 const struct sl_meter *model)
+{
+	if (meter->meter == model)
+		return 2;
+	return meter->meter != sl_keyring_entry_of(admission->ring, admission->key)->meter;
+}
+
+static void describe(unsigned owner, enum sl_meter_limit limit, const struct sl_rates *rates,
+		     uint32_t tokens, bool never, char *text)
+{
+	static const char *const owners[] = {"this API key", "this tenant", "this model"};
+
+	if (limit == SL_METER_CONCURRENT)
+		snprintf(text, SL_ADMIT_TEXT_BYTES, "%u requests at once for %s", rates->concurrent,
+			 owners[owner]);
+	else if (limit == SL_METER_REQUESTS)
+		snprintf(text, SL_ADMIT_TEXT_BYTES, "%u requests per minute for %s",
+			 rates->requests_per_minute, owners[owner]);
+	else
+		snprintf(text, SL_ADMIT_TEXT_BYTES,
+			 "%u tokens per minute for %s, and this request may need %u%s",
+			 rates->tokens_per_minute, owners[owner], tokens,
+			 never ? ", which is more than the whole limit" : "");
+}
+
+enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct sl_meter *model,
+					const struct sl_rates *model_rates, uint32_t tokens,
+					uint64_t now_ns, char *text,
+					struct sl_openai_error *ret_error,
+					enum sl_admit_refusal *ret_refusal, uint64_t *ret_wait_ns)
+{
+	static const enum sl_admit_refusal refusals[SL_METER_LIMITS] = {
+		[SL_METER_CONCURRENT] = SL_ADMIT_REFUSED_CONCURRENT,
+		[SL_METER_REQUESTS] = SL_ADMIT_REFUSED_REQUESTS,
+		[SL_METER_TOKENS] = SL_ADMIT_REFUSED_TOKENS,
+	};
+	enum sl_meter_limit limit = SL_METER_NONE;
+	unsigned i, owner;
+
+	collect(admission, model, model_rates);
+	for (i = 0; i < admission->meter_count; i++) {
+		limit = sl_meter_take(admission->meters[i].meter, admission->meters[i].rates,
+				      tokens, now_ns, ret_wait_ns);
+		if (limit != SL_METER_NONE)
+			break;
+	}
+	if (limit == SL_METER_NONE) {
+		for (i = 0; i < admission->meter_count; i++)
+			sl_meter_begin(admission->meters[i].meter, admission->meters[i].rates,
+				       now_ns);
+		admission->taken = true;
+		admission->reserved_tokens = tokens;
+		return SL_OPENAI_OK;
+	}
+	owner = owner_of(admission, &admission->meters[i], model);
+	describe(owner, limit, admission->meters[i].rates, tokens, *ret_wait_ns == SL_LIMIT_NEVER,
+		 text);
+	while (i-- > 0)
+		sl_meter_undo(admission->meters[i].meter, admission->meters[i].rates, tokens,
+			      now_ns);
+	*ret_error = (struct sl_openai_error){.id = SL_OPENAI_ERROR_RATE, .object = text};
+	*ret_refusal = refusals[limit] + owner;
+	return SL_OPENAI_ERROR_RATE;
+}
+
+bool sl_admit_counts_tokens(const struct sl_admission *admission)
+{
+	for (unsigned i = 0; i < admission->meter_count; i++)
+		if (admission->meters[i].rates->tokens_per_minute)
+			return true;
+	return false;
+}
+
+/* "850ms", "1.5s", "2m3.25s": as OpenAI writes it. */
+static size_t format_reset(uint64_t reset_ns, char *out, size_t out_size)
+{
+	uint64_t ms = (reset_ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS;
+	char memory[48];
+	struct sl_text text;
+
+	sl_text_init_fixed(&text, memory, sizeof(memory));
+	if (ms < 1000) {
+		sl_text_printf(&text, "%llums", (unsigned long long)ms);
+	} else {
+		if (ms >= 60000)
+			sl_text_printf(&text, "%llum", (unsigned long long)(ms / 60000));
+		sl_text_append_scaled(&text, ms % 60000, 3);
+		sl_text_append_char(&text, 's');
+	}
+	return (size_t)snprintf(out, out_size, "%s", sl_text_string(&text));
+}
+
+static void write_limit(struct sl_h1_out *out, const char *what, uint64_t limit, uint64_t remaining,
+			uint64_t reset_ns)
+{
+	char name[40], value[48];
+	int name_len = snprintf(name, sizeof(name), "x-ratelimit-limit-%s", what);
+
+	sl_h1_write_header_u64(out, name, (size_t)name_len, limit);
+	name_len = snprintf(name, sizeof(name), "x-ratelimit-remaining-%s", what);
+	sl_h1_write_header_u64(out, name, (size_t)name_len, remaining);
+	name_len = snprintf(name, sizeof(name), "x-ratelimit-reset-%s", what);
+	sl_h1_write_header(out, name, (size_t)name_len, value,
+			   format_reset(reset_ns, value, sizeof(value)));
+}
+
+void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns,
+			   struct sl_h1_out *out)
+{
+	static const char *const names[] = {"requests", "tokens"};
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		uint64_t least = UINT64_MAX, least_reset_ns = 0, of = 0;
+
+		for (unsigned i = 0; i < admission->meter_count; i++) {
+			const struct sl_admit_meter *m = &admission->meters[i];
+			uint32_t rate =
+				kind ? m->rates->tokens_per_minute : m->rates->requests_per_minute;
+			uint64_t remaining, reset_ns;
+
+			if (!rate)
+				continue;
+			sl_limit_look(kind ? &m->meter->tokens : &m->meter->requests, rate, now_ns,
+				      &remaining, &reset_ns);
+			if (remaining >= least)
+				continue;
+			least = remaining;
+			least_reset_ns = reset_ns;
+			of = rate;
+		}
+		if (of)
+			write_limit(out, names[kind], of, least, least_reset_ns);
+	}
+}
+
+/* ---- end ----------------------------------------------------------------------------------- */
+
+void sl_admit_settle(struct sl_admission *admission, uint64_t used_tokens, uint64_t now_ns)
+{
+	for (unsigned i = 0; admission->taken && i < admission->meter_count; i++)
+		sl_meter_end(admission->meters[i].meter, admission->meters[i].rates,
+			     admission->reserved_tokens, used_tokens, now_ns);
+	admission->taken = false;
+}
+
+void sl_admit_end(struct sl_admission *admission, uint64_t now_ns)
+{
+	sl_admit_settle(admission, 0, now_ns);
 	sl_keyring_put(&admission->ring);
-	admission->key = NULL;
+	*admission = (struct sl_admission){0};
 }
 
 const char *sl_admit_refusal_name(enum sl_admit_refusal refusal)
 {
 	static const char *const names[SL_ADMIT_REFUSALS] = {
-		"missing", "malformed", "unknown", "expired", "revoked", "unchecked", "route",
+		"missing",	     "malformed",	 "unknown",	  "expired",
+		"revoked",	     "unchecked",	 "route",	  "key_concurrent",
+		"tenant_concurrent", "model_concurrent", "key_requests",  "tenant_requests",
+		"model_requests",    "key_tokens",	 "tenant_tokens", "model_tokens",
 	};
 
 	return (unsigned)refusal < SL_ADMIT_REFUSALS ? names[refusal] : "";

@@ -5,6 +5,7 @@
  *   step      answers                                  refused with
  *   key       a key that is known, in force            401 invalid_api_key, 503 (keys unreadable)
  *   route     a model that the key may use             403 permission_denied
+ *   limits    room for it: key, tenant, model          429 rate_limit_exceeded
  *
  * The key comes in `Authorization: Bearer KEY` or, as Anthropic's clients send it, in `x-api-key`.
  * It is compared and forgotten: no copy outlives the call, no log and no node gets it. Thread: the
@@ -14,6 +15,7 @@
 #define SL_STAGE_ADMIT_H
 
 #include "user/http/h1_parse.h"
+#include "user/http/h1_write.h"
 #include "user/policy/keyring.h"
 #include "user/wire/openai.h"
 
@@ -30,14 +32,33 @@ enum sl_admit_refusal {
 	SL_ADMIT_REFUSED_REVOKED,
 	SL_ADMIT_REFUSED_UNCHECKED,
 	SL_ADMIT_REFUSED_ROUTE,
+	SL_ADMIT_REFUSED_CONCURRENT, /* of the key, then of the tenant, then of the model */
+	SL_ADMIT_REFUSED_REQUESTS = SL_ADMIT_REFUSED_CONCURRENT + 3,
+	SL_ADMIT_REFUSED_TOKENS = SL_ADMIT_REFUSED_REQUESTS + 3,
+	SL_ADMIT_REFUSED_LAST = SL_ADMIT_REFUSED_TOKENS + 2,
 	SL_ADMIT_REFUSALS
 };
 
+#define SL_ADMIT_METERS_MAX 3u
+
 /* What a request holds from its admission to its end. All zero: nothing. */
+struct sl_admit_meter {
+	struct sl_meter *meter;
+	const struct sl_rates *rates;
+};
+
 struct sl_admission {
 	struct sl_keyring *ring;	 /* a reference */
 	const struct sl_key_record *key; /* the ring's; NULL where no keys are asked for */
+	/* those that have a limit: key, tenant, model */
+	struct sl_admit_meter meters[SL_ADMIT_METERS_MAX];
+	uint8_t meter_count;
+	bool taken; /* by all of them */
+	uint32_t reserved_tokens;
 };
+
+/* Room that sl_admit_write_limits() needs at most. */
+#define SL_ADMIT_LIMITS_BYTES 320u
 
 /*
  * The key step. On success the admission holds a reference of the ring, for sl_admit_end(). Else
@@ -53,10 +74,39 @@ enum sl_openai_error_id sl_admit_route(const struct sl_admission *admission, con
 				       size_t model_len, struct sl_openai_error *ret_error,
 				       enum sl_admit_refusal *ret_refusal);
 
-/* Lets everything go; the admission is all zero then. */
-void sl_admit_end(struct sl_admission *admission);
+/*
+ * The limits step: a place, a request and the estimated tokens, from the key, its tenant and the
+ * model (meter and rates; they must outlive the admission). On refusal *ret_error, *ret_refusal and
+ * *ret_wait_ns (SL_LIMIT_NEVER: it will never fit) are set and nothing is taken. text: the caller's,
+ * SL_ADMIT_TEXT_BYTES, which *ret_error points to.
+ */
+#define SL_ADMIT_TEXT_BYTES 192u
+enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct sl_meter *model,
+					const struct sl_rates *model_rates, uint32_t tokens,
+					uint64_t now_ns, char *text,
+					struct sl_openai_error *ret_error,
+					enum sl_admit_refusal *ret_refusal, uint64_t *ret_wait_ns);
 
-/* "missing", "malformed", ...: label of the metric. */
+/* Whether any limit of tokens counts, so that it is worth while to know the usage. */
+bool sl_admit_counts_tokens(const struct sl_admission *admission);
+
+/*
+ * x-ratelimit-{limit,remaining,reset}-{requests,tokens}, of the limit that has the least left.
+ * Nothing without limits.
+ */
+void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns,
+			   struct sl_h1_out *out);
+
+/*
+ * Charges the tokens that were used, and gives back the place and the reservation. What the limits
+ * say can still be written. Nothing happens a second time.
+ */
+void sl_admit_settle(struct sl_admission *admission, uint64_t used_tokens, uint64_t now_ns);
+
+/* Lets everything go, unused where it was not settled; the admission is all zero then. */
+void sl_admit_end(struct sl_admission *admission, uint64_t now_ns);
+
+/* "missing", "key_requests", ...: label of the metric. */
 const char *sl_admit_refusal_name(enum sl_admit_refusal refusal);
 
 #endif

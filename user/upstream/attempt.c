@@ -9,7 +9,10 @@
 #include "user/http/h1_write.h"
 
 /* Answers' fields that are ours to say. */
-#define DROPPED_FIELDS (SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID))
+/* x-ratelimit-* of a server would speak of its limits for us, beside ours for the client. */
+#define DROPPED_FIELDS                                                           \
+	(SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID) | \
+	 SL_H1_ID_BIT(SL_H1_ID_X_RATELIMIT))
 
 static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
 {

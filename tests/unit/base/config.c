@@ -143,6 +143,31 @@ static void keys_arrive(void **state)
 	sl_config_close(&config);
 }
 
+static void limits_arrive(void **state)
+{
+	struct sl_config *config = must_parse(
+		"keys: {requests_per_minute: 60, concurrent: 4}\n"
+		"tenants:\n"
+		"  acme: {tokens_per_minute: 1000000}\n"
+		"  b@c.d: {}\n"
+		"limits: {answer_tokens: 99}\n" POOLS
+		"routes: [{model: m, pools: p, limits: {concurrent: 7}}, {model: n, pools: p}]\n");
+
+	(void)state;
+	assert_int_equal(config->answer_tokens, 99);
+	assert_int_equal(config->key_rates.requests_per_minute, 60);
+	assert_int_equal(config->key_rates.tokens_per_minute, 0);
+	assert_int_equal(config->key_rates.concurrent, 4);
+	assert_int_equal(config->tenant_count, 2);
+	assert_string_equal(config->tenants[0].name, "acme");
+	assert_int_equal(config->tenants[0].rates.tokens_per_minute, 1000000);
+	assert_string_equal(config->tenants[1].name, "b@c.d");
+	assert_false(sl_rates_any(&config->tenants[1].rates));
+	assert_int_equal(config->routes[0].rates.concurrent, 7);
+	assert_false(sl_rates_any(&config->routes[1].rates));
+	sl_config_close(&config);
+}
+
 static void pools_services_routes_arrive(void **state)
 {
 	struct sl_config *config = must_parse(good);
@@ -735,6 +760,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_values_arrive),
 		cmocka_unit_test(fallbacks_arrive),
 		cmocka_unit_test(keys_arrive),
+		cmocka_unit_test(limits_arrive),
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),

@@ -33,6 +33,7 @@ static void values_arrive(void **state)
 		FILE_OF("# a comment\n\n"
 			"key hash=" HASH " salt=" SALT " routes=a,meta/b:1 class=critical "
 			"revoked=2026-03-01T00:00:00Z expires=2027-01-01T00:00:00Z "
+			"concurrent=3 tokens_per_minute=2 requests_per_minute=1000000000 "
 			"created=2026-01-31T12:00:00Z tenant=acme name=web.1 id=AAAAAAAAA1\n" KEY(
 				"AAAAAAAAA2", ""));
 	struct sl_key_file *file = NULL;
@@ -50,6 +51,9 @@ static void values_arrive(void **state)
 	assert_int_equal(key->created_s, 1769860800);
 	assert_int_equal(key->expires_s, 1798761600);
 	assert_int_equal(key->revoked_s, 1772323200);
+	assert_int_equal(key->rates.requests_per_minute, 1000000000);
+	assert_int_equal(key->rates.tokens_per_minute, 2);
+	assert_int_equal(key->rates.concurrent, 3);
 	assert_int_equal(key->route_count, 2);
 	assert_string_equal(key->routes[1], "meta/b:1");
 	for (unsigned i = 0; i < SL_DIGEST_BYTES; i++)
@@ -88,6 +92,10 @@ static const struct bad bads[] = {
 						   "batch, standard, interactive or critical)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " expires=2026-02-31T00:00:00Z")),
 	 "f:2: the value of \"expires\" is wrong (expected a time like 2026-01-31T12:00:00Z)"},
+	{FILE_OF(KEY("AAAAAAAAA1", " concurrent=0")),
+	 "f:2: the value of \"concurrent\" is wrong (expected 1 to 1000000000)"},
+	{FILE_OF(KEY("AAAAAAAAA1", " tokens_per_minute=1000000001")),
+	 "f:2: the value of \"tokens_per_minute\" is wrong (expected 1 to 1000000000)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " routes=a,,b")),
 	 "f:2: routes: \"\" is no model's name (expected names with commas between them)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " routes=a,a")), "f:2: routes: \"a\" is there twice"},
@@ -186,6 +194,7 @@ static void add_one(const char *path, unsigned number)
 	snprintf(record->name, sizeof(record->name), "n%u", number);
 	snprintf(record->tenant, sizeof(record->tenant), "t");
 	record->created_s = 1 + number;
+	record->rates = (struct sl_rates){1, 2, 3};
 	if (sl_key_record_set_routes(file, record, "a,b", 3, &error) ||
 	    sl_key_file_write(path, file, &error))
 		_exit(3);
@@ -230,6 +239,9 @@ static void replacement_is_atomic(void **state)
 	assert_int_equal(sl_key_file_read(path, &file, &error), 0);
 	assert_int_equal(file->count, WRITERS * KEYS_A_WRITER);
 	assert_string_equal(file->records[0].routes[1], "b");
+	assert_int_equal(file->records[0].rates.requests_per_minute, 1);
+	assert_int_equal(file->records[0].rates.tokens_per_minute, 2);
+	assert_int_equal(file->records[0].rates.concurrent, 3);
 	sl_key_file_close(&file);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);

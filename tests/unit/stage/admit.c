@@ -52,7 +52,7 @@ static void world_open(struct world *w)
 		add(file, other);
 	record = add(file, w->narrow);
 	assert_int_equal(sl_key_record_set_routes(file, record, "a,b/c", 5, NULL), 0);
-	w->ring = sl_keyring_build(&file);
+	w->ring = sl_keyring_build(&file, NULL, NULL);
 	assert_non_null(w->ring);
 	assert_null(file);
 }
@@ -180,7 +180,7 @@ static void fields_of_the_head(void **state)
 			fail_msg("%s: %d", head_cases[i].fields, id);
 		assert_int_equal(admission.ring == w.ring, id == SL_OPENAI_OK);
 		assert_int_equal(w.ring->refs, id == SL_OPENAI_OK ? 2 : 1);
-		sl_admit_end(&admission);
+		sl_admit_end(&admission, 0);
 		assert_int_equal(w.ring->refs, 1);
 		if (id == SL_OPENAI_OK)
 			continue;
@@ -189,6 +189,164 @@ static void fields_of_the_head(void **state)
 		assert_true(!error.object || !strstr(error.object, w.good + 11));
 	}
 	sl_keyring_put(&w.ring);
+}
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+/* A file of one key of tenant "t", its own copy of the hash. */
+static struct sl_key_file *file_of(const struct sl_key_record *like, uint32_t concurrent)
+{
+	struct sl_key_file *file = sl_key_file_new();
+	struct sl_key_record *record = NULL;
+
+	assert_int_equal(sl_key_file_add(file, &record), 0);
+	memcpy(record->id, like->id, sizeof(record->id));
+	record->hash = like->hash;
+	strcpy(record->tenant, "t");
+	record->rates.concurrent = concurrent;
+	return file;
+}
+
+static enum sl_openai_error_id ask(struct sl_keyring *ring, const char *key, struct sl_meter *model,
+				   const struct sl_rates *model_rates,
+				   struct sl_admission *admission, enum sl_admit_refusal *refusal)
+{
+	static char text[SL_ADMIT_TEXT_BYTES];
+	struct sl_openai_error error;
+	struct sl_h1_head head;
+	struct world w = {.ring = ring};
+	uint64_t wait_ns;
+
+	memcpy(w.good, key, sizeof(w.good));
+	parse(&w, "x-api-key: %K\r\n", &head);
+	assert_int_equal(sl_admit_key(ring, &head, admission, &error, refusal), SL_OPENAI_OK);
+	return sl_admit_limits(admission, model, model_rates, 10, 1, text, &error, refusal,
+			       &wait_ns);
+}
+
+/*
+ * Three owners of limits; who refuses says so, and has taken nothing of the others. What is under
+ * way under one ring counts in the next one, and ends in the meters it began with.
+ */
+static void limits_of_three_owners(void **state)
+{
+	struct sl_config_tenant tenants[] = {{"other", {0}}, {"t", {3, 0, 0}}};
+	struct sl_config config = {
+		.key_rates = {100, 0, 50}, .tenants = tenants, .tenant_count = 2};
+	static const struct sl_rates model_rates = {0, 35, 0};
+	struct sl_meter *model = sl_meter_new();
+	char key[SL_API_KEY_LEN + 1];
+	struct sl_key_file *file = sl_key_file_new();
+	struct sl_key_record like = *add(file, key);
+	struct sl_admission a, b, c, d;
+	enum sl_admit_refusal why = 0;
+	struct sl_keyring *ring, *next;
+	const struct sl_keyring_entry *entry;
+
+	(void)state;
+	sl_key_file_close(&file);
+	file = file_of(&like, 2);
+	ring = sl_keyring_build(&file, &config, NULL);
+	entry = &ring->entries[0];
+	assert_int_equal(entry->rates.concurrent, 2); /* its own before the default */
+	assert_int_equal(entry->rates.requests_per_minute, 100);
+	assert_ptr_equal(entry->tenant, &ring->tenants[1]);
+	assert_int_equal(ask(ring, key, model, &model_rates, &a, &why), SL_OPENAI_OK);
+	assert_int_equal(ask(ring, key, model, &model_rates, &b, &why), SL_OPENAI_OK);
+	assert_int_equal(ask(ring, key, model, &model_rates, &c, &why), SL_OPENAI_ERROR_RATE);
+	assert_int_equal(why, SL_ADMIT_REFUSED_CONCURRENT);
+	assert_int_equal(entry->tenant->meter->in_flight, 2);
+	assert_int_equal(model->tokens.reserved, 20);
+	sl_admit_end(&c, 1);
+
+	file = file_of(&like, 4);
+	next = sl_keyring_build(&file, &config, ring);
+	sl_keyring_put(&ring); /* a and b still hold it */
+	entry = &next->entries[0];
+	assert_int_equal(entry->meter->in_flight, 2);
+	assert_int_equal(ask(next, key, model, &model_rates, &c, &why), SL_OPENAI_OK);
+	assert_int_equal(ask(next, key, model, &model_rates, &d, &why), SL_OPENAI_ERROR_RATE);
+	assert_int_equal(why, SL_ADMIT_REFUSED_REQUESTS + 1); /* of the tenant */
+	assert_int_equal(entry->meter->in_flight, 3);
+	sl_admit_end(&d, 1);
+	sl_admit_settle(&a, 30, 1);
+	sl_admit_settle(&a, 30, 1); /* nothing the second time */
+	sl_admit_end(&a, 1);
+	sl_admit_end(&b, 1);
+	assert_int_equal(model->tokens_total, 30);
+	sl_admit_end(&c, 1);
+	assert_int_equal(entry->meter->in_flight, 0);
+	assert_int_equal(entry->tenant->meter->in_flight, 0);
+	assert_int_equal(entry->tenant->meter->tokens_total, 30);
+
+	tenants[1].rates.requests_per_minute = 0; /* then the model is what refuses */
+	file = file_of(&like, 4);
+	ring = sl_keyring_build(&file, &config, next);
+	sl_keyring_put(&next);
+	assert_int_equal(ask(ring, key, model, &model_rates, &d, &why), SL_OPENAI_ERROR_RATE);
+	assert_int_equal(why, SL_ADMIT_REFUSED_TOKENS + 2);
+	assert_string_equal(sl_admit_refusal_name(why), "model_tokens");
+	assert_int_equal(ring->entries[0].meter->in_flight, 0);
+	sl_admit_end(&d, 1);
+	sl_keyring_put(&ring);
+	assert_int_equal(model->tokens.reserved, 0);
+	sl_meter_put(&model);
+}
+
+static void what_the_headers_say(void **state)
+{
+	static const struct sl_rates model_rates = {60, 6000, 0};
+	struct sl_keyring *ring = sl_keyring_new(SL_KEYRING_OPEN);
+	struct sl_meter *model = sl_meter_new();
+	struct sl_admission admission = {0};
+	struct sl_openai_error error;
+	enum sl_admit_refusal why;
+	char text[SL_ADMIT_TEXT_BYTES], lines[SL_ADMIT_LIMITS_BYTES];
+	struct sl_h1_out out;
+	uint64_t wait_ns;
+
+	(void)state;
+	sl_h1_out_init(&out, lines, sizeof(lines));
+	sl_admit_write_limits(&admission, 1, &out);
+	assert_ptr_equal(out.at, lines); /* without limits nothing */
+	assert_int_equal(sl_admit_limits(&admission, model, &model_rates, 150, 1, text, &error,
+					 &why, &wait_ns),
+			 SL_OPENAI_OK);
+	assert_true(sl_admit_counts_tokens(&admission));
+	sl_admit_settle(&admission, 9000, 1); /* 90 s worth */
+	sl_admit_write_limits(&admission, 1, &out);
+	assert_int_equal(out.error, 0);
+	*out.at = '\0';
+	assert_string_equal(lines, "x-ratelimit-limit-requests: 60\r\n"
+				   "x-ratelimit-remaining-requests: 59\r\n"
+				   "x-ratelimit-reset-requests: 1s\r\n"
+				   "x-ratelimit-limit-tokens: 6000\r\n"
+				   "x-ratelimit-remaining-tokens: 0\r\n"
+				   "x-ratelimit-reset-tokens: 1m30s\r\n");
+	sl_admit_end(&admission, 1);
+	sl_meter_put(&model);
+	sl_keyring_put(&ring);
+}
+
+static void cost_of_limits(void)
+{
+	static const struct sl_rates rates = {SL_RATE_MAX, SL_RATE_MAX, SL_RATE_MAX};
+	struct sl_meter *model = sl_meter_new();
+	char text[SL_ADMIT_TEXT_BYTES];
+	struct sl_openai_error error;
+	enum sl_admit_refusal why;
+	uint64_t start_ns = sl_clock_ns(), wait_ns;
+
+	for (unsigned i = 0; i < CHECKS; i++) {
+		struct sl_admission admission = {0};
+
+		sl_admit_limits(&admission, model, &rates, 150, start_ns, text, &error, &why,
+				&wait_ns);
+		sl_admit_settle(&admission, 100, start_ns);
+	}
+	printf("# requests, tokens and place of one meter, taken and settled: %llu ns\n",
+	       (unsigned long long)((sl_clock_ns() - start_ns) / CHECKS));
+	sl_meter_put(&model);
 }
 
 /* Printed, not judged: a slow machine fails nothing. */
@@ -209,6 +367,7 @@ static void cost(void **state)
 	printf("# a check among %u keys: %llu ns\n", w.ring->file->count,
 	       (unsigned long long)(took_ns / CHECKS));
 	sl_keyring_put(&w.ring);
+	cost_of_limits();
 }
 
 int main(void)
@@ -217,6 +376,8 @@ int main(void)
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(models),
 		cmocka_unit_test(fields_of_the_head),
+		cmocka_unit_test(limits_of_three_owners),
+		cmocka_unit_test(what_the_headers_say),
 		cmocka_unit_test(cost),
 	};
 
