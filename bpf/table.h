@@ -413,7 +413,7 @@ static __always_inline __u64 *port_way(__u64 hash, __be16 own_port, __u32 sets)
 }
 
 /* Index + 1 of the flow (mode nat) whose node sends packets with this key, or 0. */
-__attribute__((noinline)) __u32 sl_answer_find(struct sl_flow_key *key, __u64 seed, __u32 sets)
+static __always_inline __u32 sl_answer_find(const struct sl_flow_key *key, __u64 seed, __u32 sets)
 {
 	struct sl_node_state *node;
 	struct sl_flow *flow;
