@@ -107,7 +107,12 @@ static uint32_t refuse(const struct sl_frame *syn)
 
 static void prefer_a(void)
 {
+	uint32_t pool = SL_RIG_POOL4;
+
 	sl_rig_reset(&rig);
+	/* The rig writes into its own table, which the last change has perhaps replaced. */
+	if (bpf_map_update_elem(rig.maglev_fd, &pool, &rig.table_fds[pool], BPF_ANY))
+		die("maglev");
 	sl_rig_tune(&rig, SL_TUNABLE_LOAD_BOUND, 0);
 	sl_rig_tune(&rig, SL_TUNABLE_GUARD_SOURCE_RATE, 0);
 	sl_rig_tune(&rig, SL_TUNABLE_GUARD_PENDING, 0);
