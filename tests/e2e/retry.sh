@@ -15,16 +15,21 @@ config_write <<-END
   dying:
     nodes: ["127.0.0.1:9006", "127.0.0.1:9007"]
     tunables: {breaker.consecutive_failures: 5}
+  full:
+    nodes: ["127.0.0.1:9008", "127.0.0.1:9009"]
+    tunables: {breaker.consecutive_failures: 5}
 	routes:
 	  - {model: alone, pools: alone, attempts: 3, backoff: 0ms}
 	  - {model: slow, pools: alone, attempts: 9, backoff: 0ms, timeouts: {ttft: 300ms, total: 20s}}
 	  - {model: pair, pools: pair, attempts: 3, backoff: 0ms, timeouts: {ttft: 300ms, total: 20s}}
 	  - {model: chain, pools: [first, second], backoff: 0ms}
 	  - {model: dying, pools: dying, backoff: 0ms}
+  - {model: full, pools: full, backoff: 0ms, timeouts: {ttft: 2s, total: 60s}}
   - {model: hasty, pools: pair, timeouts: {total: 6s}}
 END
 for n in 1 2 3 4 5; do standin n$n 900$n; done
 for n in 6 7; do standin n$n 900$n --token-us 20000; done
+for n in 8 9; do standin n$n 900$n --token-us 20000 --slots 1; done
 daemon_start
 
 fault() { # PORT FAULT [COUNT]
@@ -75,6 +80,16 @@ load_end
 load_clean "a node dies with many requests"
 expect "a node dies: all answered" "$(loaded whole_ok)" == 40
 expect "a node dies: those on it moved" "$(loaded retried)" '>' 15
+
+# ---- overload: two slots, 200 ms an answer, 60 at once, 2 s of patience: many are late -------------
+load_start --model full --count 120 --concurrency 60 --stream-percent 100 --tokens 10
+load_end
+expect "overload: some came too late" "$(metric sluice_attempts_total 'pool="full",ending="ttft_timeout"')" '>' 5
+expect "overload: some were answered" "$(loaded stream_ok)" '>' 5
+expect "overload: no breaker opened" "$(metric sluice_node_trips_total 'pool="full"')" == 0
+busy() { curl -s "$url/metrics" | grep 'sluice_node_signals_total{pool="full"' | grep -c "signal=\"$1\""; }
+expect "overload: it was told as busy" "$(busy busy)" == 2
+expect "overload: and not as a failure" "$(busy ttft_timeout)" == 0
 
 # ---- silent nodes -----------------------------------------------------------------------------
 asks alone 20 # so that it is not the budget that keeps it from asking again

@@ -43,6 +43,14 @@ bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_stat
 	       sl_breaker_state(node->breaker) == SL_BREAKER_CLOSED;
 }
 
+bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	uint32_t state = sl_breaker_state(node->breaker);
+
+	return state == SL_BREAKER_OPEN || state == SL_BREAKER_HALF_OPEN ||
+	       sl_choose_is_doubtful(in, node);
+}
+
 static uint64_t score_of(const struct sl_choose *in, const struct sl_node_state *node)
 {
 	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);

@@ -67,6 +67,9 @@ bool sl_choose_any_healthy(const struct sl_choose *in);
 /* Would its breaker be open but for the ejection cap? */
 bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_state *node);
 
+/* Gets no new requests because it fails: open, half-open, or doubtful. */
+bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *node);
+
 /* Until the first of the nodes that are left alone may be asked; UINT64_MAX: none is left alone. */
 uint64_t sl_choose_held_ms(const struct sl_choose *in);
 

@@ -39,6 +39,12 @@ const struct sl_outcome_rule *sl_outcome_of(enum sl_ending ending)
 	return &rules[ending];
 }
 
+bool sl_outcome_is_overload(enum sl_ending ending, uint64_t sent_ns, uint64_t last_byte_ns)
+{
+	return (ending == SL_ENDING_TTFT_TIMEOUT || ending == SL_ENDING_TOTAL_TIMEOUT) &&
+	       last_byte_ns > sent_ns;
+}
+
 enum sl_ending sl_outcome_of_status(int status, bool has_retry_after, bool model_missing)
 {
 	if (status >= 200 && status < 300)

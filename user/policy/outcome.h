@@ -9,6 +9,7 @@
 #define SL_POLICY_OUTCOME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "bpf/abi.h"
 
 /* How an attempt ended. */
@@ -45,6 +46,14 @@ struct sl_outcome_rule {
 };
 
 const struct sl_outcome_rule *sl_outcome_of(enum sl_ending ending);
+
+/*
+ * A time-out of a node that has sent something to somebody since this request was sent: it works, and
+ * has too much to do. Counted as busy, not as a failure: breakers that open in an overload leave its
+ * load to fewer nodes, which then time out too, and so on, long after the overload has ended (found
+ * by tests/unit/policy/gateway.c). A node that answers nobody stays a failure.
+ */
+bool sl_outcome_is_overload(enum sl_ending ending, uint64_t sent_ns, uint64_t last_byte_ns);
 
 /* How a complete answer with this status ended; has_retry_after: the server named a time. */
 enum sl_ending sl_outcome_of_status(int status, bool has_retry_after, bool model_missing);

@@ -355,11 +355,18 @@ static void settle(struct sl_attempt *attempt, enum sl_ending ending)
 {
 	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
 	enum sl_outcome outcome = kernel_told(attempt, ending) ? SL_OUTCOME_NEUTRAL : rule->outcome;
+	enum sl_signal signal = rule->signal;
 
+	if (sl_outcome_is_overload(
+		    ending, attempt->sent_ns,
+		    __atomic_load_n(&attempt->node->state->last_byte_ns, __ATOMIC_RELAXED))) {
+		outcome = SL_OUTCOME_NEUTRAL;
+		signal = SL_SIGNAL_BUSY;
+	}
 	if (ending == SL_ENDING_OK)
 		sl_upstream_note_first_byte(attempt->up, attempt->node,
 					    (now_of(attempt) - attempt->sent_ns) / SL_NS_PER_US);
-	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, outcome, rule->signal);
+	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, outcome, signal);
 	if (ending == SL_ENDING_OK && attempt->is_stream)
 		return; /* the relay keeps connection and grant */
 	if (attempt->conn && attempt->complete)

@@ -175,14 +175,6 @@ static struct sl_retry_config retry_config(const struct sl_upstream *up, uint32_
 	};
 }
 
-static bool is_out(const struct sl_choose *in, const struct sl_node_state *node)
-{
-	uint32_t state = sl_breaker_state(node->breaker);
-
-	return state == SL_BREAKER_OPEN || state == SL_BREAKER_HALF_OPEN ||
-	       sl_choose_is_doubtful(in, node);
-}
-
 enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
 					     const struct sl_upstream_pool *pool,
 					     const struct sl_upstream_node *failed,
@@ -192,7 +184,7 @@ enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
 	struct sl_retry_config config = retry_config(up, pool->slot);
 	uint32_t i, in_flight = 0;
 
-	if (failed && is_out(&in, failed->state) && sl_choose_any_healthy(&in))
+	if (failed && sl_choose_is_out(&in, failed->state) && sl_choose_any_healthy(&in))
 		return SL_RETRY_MOVED;
 	for (i = 0; i < pool->node_count; i++)
 		in_flight += __atomic_load_n(&up->state.nodes[pool->node_slots[i]].requests,

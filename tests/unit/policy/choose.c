@@ -315,12 +315,24 @@ static void test_statuses(void **unused)
 		assert_non_null(sl_outcome_of((enum sl_ending)e)->name);
 }
 
+static void test_overload(void **unused)
+{
+	(void)unused;
+	assert_true(sl_outcome_is_overload(SL_ENDING_TTFT_TIMEOUT, 100, 101));
+	assert_true(sl_outcome_is_overload(SL_ENDING_TOTAL_TIMEOUT, 100, 101));
+	assert_false(sl_outcome_is_overload(SL_ENDING_TTFT_TIMEOUT, 100, 100)); /* silent */
+	assert_false(sl_outcome_is_overload(SL_ENDING_TTFT_TIMEOUT, 100, 0));
+	assert_false(sl_outcome_is_overload(SL_ENDING_STATUS_5XX, 100, 101));
+	assert_false(sl_outcome_is_overload(SL_ENDING_CONNECT_TIMEOUT, 100, 101));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),  cmocka_unit_test(test_doubtful),
-		cmocka_unit_test(test_held),  cmocka_unit_test(test_others),
-		cmocka_unit_test(test_large), cmocka_unit_test(test_statuses),
+		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_doubtful),
+		cmocka_unit_test(test_held),	 cmocka_unit_test(test_others),
+		cmocka_unit_test(test_large),	 cmocka_unit_test(test_statuses),
+		cmocka_unit_test(test_overload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
