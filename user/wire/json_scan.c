@@ -547,6 +547,20 @@ static enum sl_json_type type_of(char first)
 	}
 }
 
+/* The value at the cursor as a field without a name. */
+static bool eat_field(struct scan *s, struct sl_json_field *ret_field)
+{
+	const char *from = s->at;
+
+	*ret_field = (struct sl_json_field){.type = type_of(*from), .value = from};
+	if (!eat_value(s))
+		return false;
+	ret_field->value_len = (size_t)(s->at - from);
+	ret_field->escaped =
+		ret_field->type == SL_JSON_STRING && memchr(from, '\\', ret_field->value_len);
+	return true;
+}
+
 bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 		  struct sl_json_field *ret_element)
 {
@@ -566,12 +580,38 @@ bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 	skip_space(&s);
 	if (s.at == s.end || *s.at == ']')
 		return false;
-	*ret_element = (struct sl_json_field){.type = type_of(*s.at), .value = s.at};
-	if (!eat_value(&s))
+	if (!eat_field(&s, ret_element))
 		return false;
-	ret_element->value_len = (size_t)(s.at - ret_element->value);
-	ret_element->escaped = ret_element->type == SL_JSON_STRING &&
-			       memchr(ret_element->value, '\\', ret_element->value_len);
+	*cursor = s.at;
+	return true;
+}
+
+bool sl_json_each_member(const struct sl_json_field *object, const char **cursor,
+			 struct sl_json_field *ret_key, struct sl_json_field *ret_value)
+{
+	struct scan s = {.at = *cursor, .end = object->value + object->value_len};
+
+	if (object->type != SL_JSON_OBJECT)
+		return false;
+	if (!s.at)
+		s.at = object->value;
+	/* the cursor is at the opening brace, or behind a value */
+	if (s.at != object->value) {
+		skip_space(&s);
+		if (s.at == s.end || *s.at != ',')
+			return false;
+	}
+	s.at++;
+	skip_space(&s);
+	if (s.at == s.end || *s.at != '"' || !eat_field(&s, ret_key))
+		return false;
+	skip_space(&s);
+	if (s.at == s.end || *s.at != ':')
+		return false;
+	s.at++;
+	skip_space(&s);
+	if (s.at == s.end || !eat_field(&s, ret_value))
+		return false;
 	*cursor = s.at;
 	return true;
 }

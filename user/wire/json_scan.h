@@ -113,6 +113,13 @@ bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 		  struct sl_json_field *ret_element);
 
 /*
+ * The same for the members of an object: the key as a string field, and its value. Keys come in the
+ * order of the text, those that occur twice as well.
+ */
+bool sl_json_each_member(const struct sl_json_field *object, const char **cursor,
+			 struct sl_json_field *ret_key, struct sl_json_field *ret_value);
+
+/*
  * Decodes a found string into out and adds a NUL. Returns its length, -ENOSPC when out_size
  * (NUL included) is too small, -EINVAL when the field is no string. The text may hold NULs.
  */

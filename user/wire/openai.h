@@ -72,11 +72,13 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_RATE,	 /* object: the limit that was reached */
 	SL_OPENAI_ERROR_QUOTA,	 /* object: the budget that is spent */
 	SL_OPENAI_ERROR_CLIENT_GONE,
-	SL_OPENAI_ERROR_INTERNAL,    /* object: what failed */
-	SL_OPENAI_ERROR_UNSUPPORTED, /* object: what is not supported */
-	SL_OPENAI_ERROR_UPSTREAM,    /* object: model, detail: what the last attempt met */
-	SL_OPENAI_ERROR_OVERLOADED,  /* object: model */
-	SL_OPENAI_ERROR_NO_NODE,     /* object: model */
+	SL_OPENAI_ERROR_INTERNAL,     /* object: what failed */
+	SL_OPENAI_ERROR_UNSUPPORTED,  /* object: what is not supported */
+	SL_OPENAI_ERROR_UNTRANSLATED, /* param: the key, object: what to do instead */
+	SL_OPENAI_ERROR_NO_COUNT,
+	SL_OPENAI_ERROR_UPSTREAM,   /* object: model, detail: what the last attempt met */
+	SL_OPENAI_ERROR_OVERLOADED, /* object: model */
+	SL_OPENAI_ERROR_NO_NODE,    /* object: model */
 	SL_OPENAI_ERROR_DRAINING,
 	SL_OPENAI_ERROR_DEADLINE,     /* object: model, detail: which bound */
 	SL_OPENAI_ERROR_STREAM_CUT,   /* object: model, detail: what happened; in a stream */
@@ -205,6 +207,10 @@ const char *sl_openai_fault_name(enum sl_openai_fault fault);
 int sl_openai_error_status(enum sl_openai_error_id id);
 /* OpenAI's code, such as "model_not_found"; "" where the API has null. */
 const char *sl_openai_error_code(enum sl_openai_error_id id);
+
+/* The words of an error, not terminated, cut at a character. Returns their length. */
+size_t sl_openai_error_message(const struct sl_openai_error *error,
+			       char out[SL_OPENAI_MESSAGE_BYTES_MAX]);
 
 /*
  * {"error":{"message":...,"type":...,"param":...,"code":...}} into out, no NUL. Returns the

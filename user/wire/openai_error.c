@@ -74,6 +74,13 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 				      "Internal error: {o}."},
 	[SL_OPENAI_ERROR_UNSUPPORTED] = {501, REQUEST_ERROR, "unsupported", NULL,
 					 "Not supported: {o}."},
+	[SL_OPENAI_ERROR_UNTRANSLATED] = {400, REQUEST_ERROR, "unsupported_parameter", NULL,
+					  "'{p}' cannot be translated for the servers behind this "
+					  "gateway: {o}."},
+	[SL_OPENAI_ERROR_NO_COUNT] = {404, REQUEST_ERROR, "unknown_url", NULL,
+				      "Tokens are not counted here: only the servers know their "
+				      "models' tokenizers, and an estimate would not be a count. "
+				      "Each answer's usage is exact."},
 	[SL_OPENAI_ERROR_UPSTREAM] = {502, SERVER_ERROR, "upstream_error", NULL,
 				      "The servers of model '{o}' failed: {d}."},
 	[SL_OPENAI_ERROR_OVERLOADED] = {503, SERVER_ERROR, "server_is_overloaded", NULL,
@@ -199,6 +206,12 @@ static size_t format_message(const struct sl_openai_error *error, const char *pa
 		used += len;
 	}
 	return used;
+}
+
+size_t sl_openai_error_message(const struct sl_openai_error *error,
+			       char out[SL_OPENAI_MESSAGE_BYTES_MAX])
+{
+	return format_message(error, error->param ? error->param : entry_of(error->id)->param, out);
 }
 
 static void put_error(struct text *t, const struct sl_openai_error *error)
