@@ -117,7 +117,7 @@ static void refuse(struct sl_server_conn *conn, enum sl_server_refusal refusal, 
 	int body_len;
 
 	server->refused[refusal]++;
-	body_len = server->ops->error_body(server, refusal, status, reason, body, sizeof(body));
+	body_len = server->ops->error_body(conn, refusal, status, reason, body, sizeof(body));
 	conn->keep_alive = false;
 	conn->to_head = false;
 	conn->finished = false;

@@ -54,9 +54,10 @@ struct sl_server_ops {
 	void (*gone)(struct sl_server_conn *conn);
 	/* Output fell below the low mark. May be NULL. */
 	void (*drained)(struct sl_server_conn *conn);
-	/* Writes the body of an error answer (NUL-free JSON) to out; returns its length. */
-	int (*error_body)(struct sl_server *server, enum sl_server_refusal refusal, int status,
-			  const char *reason, char *out, size_t out_size);
+	/* Writes the body of an error answer (NUL-free JSON) to out; returns its length. conn->head
+	 * is the request's with REFUSED_BODY and REFUSED_TOO_LARGE, and of no use with others. */
+	int (*error_body)(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
+			  int status, const char *reason, char *out, size_t out_size);
 };
 
 struct sl_server_options {

@@ -8,6 +8,9 @@
 #include "user/base/log.h"
 #include "user/wire/openai.h"
 
+/* Of the events of one receive: a token of few bytes becomes an event of about 120. */
+#define TRANSLATED_BYTES_MAX (64u << 20)
+
 static struct sl_relay *relay_of_timer(struct sl_timer *timer)
 {
 	return (struct sl_relay *)((char *)timer - offsetof(struct sl_relay, timer));
@@ -31,7 +34,7 @@ static struct sl_route_stats *stats_of(struct sl_relay *relay)
  */
 static void pace(struct sl_worker *worker)
 {
-	bool many = worker->relays.used >= SL_RELAY_GATHER_MIN;
+	bool many = worker->relays.used + worker->message_relays.used >= SL_RELAY_GATHER_MIN;
 
 	sl_loop_set_coalesce(worker->loop, many ? worker->gather_us * SL_NS_PER_US : 0);
 }
@@ -87,7 +90,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	if (relay->next)
 		relay->next->pprev = relay->pprev;
 	sl_routes_put(&relay->routes);
-	sl_slab_put(&worker->relays, relay);
+	sl_slab_put(relay->translated ? &worker->message_relays : &worker->relays, relay);
 	pace(worker);
 }
 
@@ -115,7 +118,9 @@ static void end_broken(struct sl_relay *relay, enum sl_ending ending, enum sl_op
 		       relay->route->model, relay->node->text, detail, relay->id,
 		       (unsigned long long)relay->tokens);
 	if (id) {
-		len = sl_openai_error_event_write(&error, event, sizeof(event));
+		len = relay->translated ? sl_anthropic_error_event_write(&error, relay->id, event,
+									 sizeof(event))
+					: sl_openai_error_event_write(&error, event, sizeof(event));
 		if (len > 0)
 			sl_server_chunk(client, event, (size_t)len);
 	}
@@ -159,8 +164,37 @@ static enum verdict look_at_data(struct sl_relay *relay, const struct sl_sse_eve
 	return GO_ON;
 }
 
-/* Scans buf from its start. *ret_whole: bytes of whole events that may be forwarded. */
-static enum verdict scan(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
+/* What an event becomes for a client of the Messages API; verdict: of the event as it came. */
+static enum verdict translate(struct sl_relay *relay, const struct sl_sse_event *event,
+			      enum verdict verdict, struct sl_text *out)
+{
+	struct sl_anthropic_stream *stream = &((struct sl_message_relay *)relay)->stream;
+	struct sl_openai_chunk chunk;
+
+	if (event->kind == SL_SSE_COMMENT)
+		sl_anthropic_stream_ping(stream, out);
+	else if (event->kind == SL_SSE_DONE)
+		sl_anthropic_stream_end(stream, out);
+	if (event->kind != SL_SSE_DATA)
+		return verdict;
+	if (!event->data)
+		return STOP_BEFORE;
+	if (verdict == STOP_AFTER) {
+		sl_anthropic_fault_event_write(event->data, event->data_len, relay->id, out);
+		return verdict;
+	}
+	sl_openai_chunk_read(event->data, event->data_len, &chunk);
+	if (sl_anthropic_stream_data(stream, event->data, event->data_len, &chunk, out))
+		return STOP_BEFORE;
+	return verdict;
+}
+
+/*
+ * Scans buf from its start. *ret_whole: bytes of whole events that may be forwarded. out: gets them
+ * translated; NULL: they are forwarded as they came.
+ */
+static enum verdict scan(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole,
+			 struct sl_text *out)
 {
 	struct sl_sse sse;
 	struct sl_sse_event event;
@@ -178,6 +212,8 @@ static enum verdict scan(struct sl_relay *relay, const char *buf, size_t len, si
 			verdict = look_at_data(relay, &event);
 			progress = true;
 		}
+		if (out && verdict != STOP_BEFORE)
+			verdict = translate(relay, &event, verdict, out);
 		if (verdict == STOP_BEFORE)
 			return verdict;
 		*ret_whole = at;
@@ -198,12 +234,38 @@ static void hold_back_pressure(struct sl_relay *relay)
 	sl_socket_pause(&relay->upstream->socket);
 }
 
+/* Scans, and sends what becomes of the events instead of them. */
+static enum verdict pass_translated(struct sl_relay *relay, const char *buf, size_t len,
+				    size_t *ret_whole)
+{
+	enum verdict verdict;
+	struct sl_text out;
+
+	sl_text_init(&out, TRANSLATED_BYTES_MAX);
+	verdict = scan(relay, buf, len, ret_whole, &out);
+	if (out.error) /* whole events only, so nothing of them */
+		verdict = STOP_BEFORE;
+	else
+		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	sl_text_fini(&out);
+	return verdict;
+}
+
+static enum verdict pass_untouched(struct sl_relay *relay, const char *buf, size_t len,
+				   size_t *ret_whole)
+{
+	enum verdict verdict = scan(relay, buf, len, ret_whole, NULL);
+
+	sl_server_chunk(relay->client, buf, *ret_whole);
+	return verdict;
+}
+
 /* Returns false when the relay is over (and freed). */
 static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
 {
-	enum verdict verdict = scan(relay, buf, len, ret_whole);
+	enum verdict verdict = relay->translated ? pass_translated(relay, buf, len, ret_whole)
+						 : pass_untouched(relay, buf, len, ret_whole);
 
-	sl_server_chunk(relay->client, buf, *ret_whole);
 	if (verdict == GO_ON) {
 		hold_back_pressure(relay);
 		return true;
@@ -247,6 +309,22 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 	return false;
 }
 
+/* The last event of a complete answer; untouched: as the node would have sent it, or NULL. */
+static void end_data(struct sl_relay *relay, const char *untouched)
+{
+	struct sl_text out;
+
+	if (!relay->translated) {
+		if (untouched)
+			sl_server_chunk(relay->client, untouched, strlen(untouched));
+		return;
+	}
+	sl_text_init(&out, TRANSLATED_BYTES_MAX);
+	sl_anthropic_stream_end(&((struct sl_message_relay *)relay)->stream, &out);
+	sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	sl_text_fini(&out);
+}
+
 /* The body ended properly: is the answer whole? */
 static void conclude(struct sl_relay *relay)
 {
@@ -255,8 +333,10 @@ static void conclude(struct sl_relay *relay)
 	if (relay->partial.len >= sizeof(done) - 1 &&
 	    !memcmp(relay->partial.data, done, sizeof(done) - 1)) {
 		/* A server that forgot the last empty line. */
-		sl_server_chunk(relay->client, "data: [DONE]\n\n", sizeof(done) + 1);
+		end_data(relay, "data: [DONE]\n\n");
 		relay->done_seen = true;
+	} else if (relay->finish_seen && !relay->done_seen) {
+		end_data(relay, NULL);
 	}
 	if (relay->done_seen || relay->finish_seen)
 		end_well(relay);
@@ -358,7 +438,8 @@ static void on_timer(struct sl_timer *timer)
 
 int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 {
-	struct sl_relay *relay = sl_slab_get(&worker->relays);
+	struct sl_relay *relay =
+		sl_slab_get(start->messages ? &worker->message_relays : &worker->relays);
 
 	if (!relay)
 		return -ENOMEM;
@@ -374,6 +455,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.ticket = start->ticket,
 		.pool_slot = start->pool_slot,
 		.inter_token_ms = start->inter_token_ms,
+		.translated = start->messages,
 		.start_ns = start->start_ns,
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
@@ -382,6 +464,10 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 	};
 	*start->admission = (struct sl_admission){0};
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
+	if (start->messages)
+		sl_anthropic_stream_init(
+			&((struct sl_message_relay *)relay)->stream,
+			&(struct sl_anthropic_names){relay->id, relay->route->model});
 	sl_text_init(&relay->partial, SL_SSE_EVENT_BYTES_MAX);
 	sl_timer_init(&relay->timer, on_timer);
 	relay->next = worker->relay_list;

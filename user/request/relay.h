@@ -17,6 +17,9 @@
  * Only whole events are forwarded, so an error event always begins on a line of its own; `[DONE]`
  * is forwarded only when the node sent it. Comments pass but are no progress.
  *
+ * For the Messages API the same holds in its own events (wire/anthropic.h): message_stop is written
+ * where [DONE] or the end of a finished body would be forwarded, and nowhere else.
+ *
  * Cost a token: one receive completion, one scan (about 100 ns), one copy into the client's output,
  * and a share of the turn's system call. State: sizeof(struct sl_relay), no buffer unless an event
  * arrives in pieces. Thread: the loop's.
@@ -27,6 +30,7 @@
 #include "user/http/sse.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
+#include "user/wire/anthropic.h"
 
 #define SL_REQUEST_ID_MAX   63u
 #define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
@@ -43,10 +47,11 @@ struct sl_relay {
 	uint32_t ticket;
 	uint32_t pool_slot;
 	uint32_t inter_token_ms;
-	bool done_seen;
-	bool finish_seen;
-	bool over;   /* the client's answer has ended */
-	bool paused; /* the node is not read, because the client is slow */
+	bool done_seen : 1;
+	bool finish_seen : 1;
+	bool over : 1;	     /* the client's answer has ended */
+	bool paused : 1;     /* the node is not read, because the client is slow */
+	bool translated : 1; /* part of a struct sl_message_relay */
 	uint64_t start_ns;
 	uint64_t deadline_ns;
 	uint64_t progress_ns; /* last data event */
@@ -57,6 +62,12 @@ struct sl_relay {
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
 	char id[SL_REQUEST_ID_MAX + 1];
+};
+
+/* A stream for a client of the Messages API: what it gets is written anew, event by event. */
+struct sl_message_relay {
+	struct sl_relay relay; /* first */
+	struct sl_anthropic_stream stream;
 };
 
 /* What the request hands over; the caller fills it in. */
@@ -74,6 +85,7 @@ struct sl_relay_start {
 	const char *id;
 	struct sl_admission *admission; /* taken on success */
 	uint32_t prompt_tokens;
+	bool messages;	  /* translate for the Messages API */
 	const char *held; /* what came before the relay took over */
 	size_t held_len;
 	bool complete; /* and the body has ended */

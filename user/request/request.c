@@ -8,6 +8,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/gate.h"
+#include "user/request/messages.h"
 #include "user/request/respond.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
@@ -38,11 +39,13 @@ static struct sl_request *request_new(struct sl_worker *worker)
 		return NULL;
 	sl_arena_init(&request->arena, 0, SL_REQUEST_ARENA_BYTES_MAX);
 	sl_attempt_init(&request->attempt, &worker->upstream, &request->arena);
+	sl_messages_init(request);
 	return request;
 }
 
 void sl_request_free(struct sl_request *request)
 {
+	sl_messages_fini(request);
 	sl_attempt_fini(&request->attempt);
 	sl_arena_fini(&request->arena);
 	free(request);
@@ -65,6 +68,7 @@ static void request_put(struct sl_request *request)
 		return;
 	}
 	sl_arena_reset(&request->arena);
+	sl_messages_fini(request);
 	if (request->attempt.body.size > SL_REQUEST_BODY_KEPT_BYTES)
 		sl_text_fini(&request->attempt.body);
 	request->next_free = worker->free_requests;
@@ -118,19 +122,26 @@ static int write_head(struct sl_request *request, const struct sl_upstream_node 
 	const struct sl_h1_head *head = request->client->head;
 	size_t room_len = request->client->head_len + HEAD_EXTRA_BYTES;
 	char *room = sl_arena_alloc(&request->arena, room_len);
+	uint64_t dropped = DROPPED_FIELDS;
 	struct sl_h1_out out;
 	int rc;
 
 	if (!room)
 		return -ENOMEM;
+	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
+	if (request->admission.key)
+		dropped |= SL_ADMIT_KEY_FIELDS;
+	if (request->messages)
+		dropped |= SL_MESSAGES_DROPPED_FIELDS;
 	sl_h1_out_init(&out, room, room_len);
-	sl_h1_write_request_line(&out, head->method_text, head->method_len, head->path,
-				 head->path_len);
+	if (request->messages)
+		sl_messages_write_line(request, &out);
+	else
+		sl_h1_write_request_line(&out, head->method_text, head->method_len, head->path,
+					 head->path_len);
 	SL_H1_WRITE_HEADER(&out, "host", node->text, strlen(node->text));
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
-	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
-	sl_h1_write_headers_of(&out, head,
-			       DROPPED_FIELDS | (request->admission.key ? SL_ADMIT_KEY_FIELDS : 0));
+	sl_h1_write_headers_of(&out, head, dropped);
 	sl_h1_write_content_length(&out, body_len);
 	rc = sl_h1_write_end(&out);
 	if (rc < 0)
@@ -204,6 +215,8 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 	};
 	enum sl_ending ending;
 
+	if (request->messages)
+		sl_messages_plan(request, &plan);
 	request->last_pool = pool;
 	snprintf(request->last_node, sizeof(request->last_node), "%s", grant->node->text);
 	if (write_body(request, pool, &plan) ||
@@ -587,6 +600,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
+	request->messages = sl_anthropic_path(client->head->path, client->head->path_len);
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
@@ -609,8 +623,11 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 	struct sl_server_conn *client = request->client;
 	enum sl_openai_error_id id;
 
-	id = sl_openai_request_read(endpoint, client->body, client->body_len, &request->facts,
-				    &request->error);
+	if (request->messages)
+		id = sl_messages_read(request);
+	else
+		id = sl_openai_request_read(endpoint, client->body, client->body_len,
+					    &request->facts, &request->error);
 	if (id)
 		return id;
 	request->route =
@@ -635,7 +652,8 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 {
 	struct sl_server_conn *client = request->client;
 
-	count_status(request, sl_openai_error_status(id));
+	count_status(request, request->messages ? sl_anthropic_error_status(id)
+						: sl_openai_error_status(id));
 	client->user = NULL;
 	sl_gate_refuse(request);
 	request_put(request);

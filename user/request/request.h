@@ -21,10 +21,12 @@
 
 #include "user/base/arena.h"
 #include "user/request/chain.h"
+#include "user/http/h1_write.h"
 #include "user/request/relay.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
 #include "user/upstream/attempt.h"
+#include "user/wire/anthropic.h"
 #include "user/wire/openai.h"
 
 #define SL_REQUEST_ARENA_BYTES_MAX (16u << 20)
@@ -44,6 +46,10 @@ struct sl_request {
 	struct sl_admission admission;
 	uint64_t wait_ns; /* of a refusal by a limit */
 	char refusal_text[SL_ADMIT_TEXT_BYTES];
+	bool messages;	     /* came by the Messages API: translated both ways (wire/anthropic.h) */
+	struct sl_text chat; /* messages: the request as chat completion, else empty */
+	struct sl_text message; /* messages: the whole answer, or the node's error, translated */
+	char param[SL_ANTHROPIC_PARAM_BYTES];
 	struct sl_arena arena;
 	struct sl_attempt attempt;
 	struct sl_fiber *fiber;
@@ -76,7 +82,17 @@ void sl_request_free(struct sl_request *request);
 void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
 		      char out[SL_REQUEST_ID_MAX + 1]);
 
-/* An error of ours as the whole answer, with x-request-id and, when spent, x-should-retry. */
+/*
+ * Writes an error's body in the shape of the API that the request came by (head may be NULL:
+ * OpenAI's). Returns its length, *ret_status the status that goes with it.
+ */
+size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_openai_error *error,
+			     const char *id, char out[SL_OPENAI_ERROR_BYTES_MAX], int *ret_status);
+
+/* The id of a request as header lines: x-request-id, on the Messages API request-id too. */
+void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, const char *id);
+
+/* An error of ours as the whole answer, with its id and, when spent, x-should-retry. */
 void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
 			      const char *id, bool spent);
 

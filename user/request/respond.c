@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/messages.h"
 
 /* the fields written here, names and longest values together */
 #define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
@@ -43,31 +44,49 @@ void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *cli
 
 /* ---- errors of ours -------------------------------------------------------------------------- */
 
-static void write_id(struct sl_h1_out *out, const char *id)
+void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, const char *id)
 {
-	if (id[0])
-		SL_H1_WRITE_HEADER(out, "x-request-id", id, strlen(id));
+	if (!id[0])
+		return;
+	SL_H1_WRITE_HEADER(out, "x-request-id", id, strlen(id));
+	if (head && sl_anthropic_path(head->path, head->path_len))
+		SL_H1_WRITE_HEADER(out, "request-id", id, strlen(id));
+}
+
+size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_openai_error *error,
+			     const char *id, char out[SL_OPENAI_ERROR_BYTES_MAX], int *ret_status)
+{
+	int len;
+
+	if (head && sl_anthropic_path(head->path, head->path_len)) {
+		*ret_status = sl_anthropic_error_status(error->id);
+		len = sl_anthropic_error_write(error, id, out, SL_OPENAI_ERROR_BYTES_MAX);
+	} else {
+		*ret_status = sl_openai_error_status(error->id);
+		len = sl_openai_error_write(error, out, SL_OPENAI_ERROR_BYTES_MAX);
+	}
+	return len > 0 ? (size_t)len : 0;
 }
 
 void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
 			      const char *id, bool spent)
 {
-	int status = sl_openai_error_status(error->id);
 	char body[SL_OPENAI_ERROR_BYTES_MAX];
-	char lines[256];
+	char lines[384];
 	struct sl_h1_out out;
-	int len = sl_openai_error_write(error, body, sizeof(body));
+	int status;
+	size_t len = sl_request_error_body(client->head, error, id, body, &status);
 
 	sl_h1_out_init(&out, lines, sizeof(lines));
-	write_id(&out, id);
+	sl_request_write_id(&out, client->head, id);
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
 	if (status == 401) /* RFC 9110, 11.6.1 */
 		SL_H1_WRITE_HEADER(&out, "www-authenticate", "Bearer", 6);
-	if (status == 503 || status == 429)
+	if (status == 503 || status == 529 || status == 429)
 		SL_H1_WRITE_HEADER(&out, "retry-after", "1", 1);
 	sl_server_respond(client, status, "application/json", lines, (size_t)(out.at - lines), body,
-			  len > 0 ? (size_t)len : 0);
+			  len);
 }
 
 /* The cause in the client's words, when no node's own answer is worth passing on. */
@@ -117,7 +136,8 @@ static int respond_failure(struct sl_request *request)
 	client->user = NULL;
 	request->client = NULL;
 	sl_request_respond_error(client, &request->error, request->id, true);
-	return sl_openai_error_status(request->error.id);
+	return request->messages ? sl_anthropic_error_status(request->error.id)
+				 : sl_openai_error_status(request->error.id);
 }
 
 /* ---- the node's answer ----------------------------------------------------------------------- */
@@ -134,7 +154,11 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 		return NULL;
 	sl_h1_out_init(&out, room, room_len);
 	sl_h1_write_lines(&out, attempt->lines ? attempt->lines : "", attempt->lines_len);
-	write_id(&out, request->id);
+	sl_request_write_id(&out, request->client->head, request->id);
+	if (request->messages && attempt->is_stream)
+		SL_H1_WRITE_HEADER(&out, "content-type", "text/event-stream; charset=utf-8", 32);
+	else if (request->messages)
+		SL_H1_WRITE_HEADER(&out, "content-type", "application/json", 16);
 	SL_H1_WRITE_HEADER(&out, "x-sluice-node", request->last_node, strlen(request->last_node));
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
 			   strlen(request->last_pool->name));
@@ -159,26 +183,30 @@ int sl_respond_whole(struct sl_request *request)
 	struct sl_attempt *attempt = &request->attempt;
 	struct sl_server_conn *client = request->client;
 	const struct sl_outcome_rule *rule = sl_outcome_of(request->last_ending);
+	const struct sl_text *body = request->messages ? &request->message : &attempt->body;
+	bool good = request->last_ending == SL_ENDING_OK;
+	int status = attempt->status;
 	size_t lines_len;
 	const char *lines;
 	int rc;
 
-	if (!rule->final_answer || !attempt->status)
+	if (!rule->final_answer || !status || (request->messages && !good && status < 400))
 		return respond_failure(request);
+	if (request->messages && !good)
+		status = sl_messages_fault(request);
 	lines = all_lines(request, rule->retry, &lines_len);
 	if (!lines)
 		return respond_failure(request);
 	client->user = NULL;
 	request->client = NULL;
-	rc = sl_server_begin(client, attempt->status, lines, lines_len, (int64_t)attempt->body.len);
+	rc = sl_server_begin(client, status, lines, lines_len, (int64_t)body->len);
 	if (!rc)
-		rc = sl_socket_send(&client->socket, sl_text_string(&attempt->body),
-				    attempt->body.len);
+		rc = sl_socket_send(&client->socket, sl_text_string(body), body->len);
 	if (rc)
 		sl_server_abort(client);
 	else
 		sl_server_finish(client);
-	return attempt->status;
+	return status;
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */
@@ -213,6 +241,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.id = request->id,
 		.admission = &request->admission,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
+		.messages = request->messages,
 		.held = sl_text_string(&attempt->body),
 		.held_len = attempt->body.len,
 		.complete = attempt->complete,

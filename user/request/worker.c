@@ -56,6 +56,7 @@ struct endpoint {
 
 static const struct endpoint endpoints[] = {
 	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL},
+	{"/v1/messages", SL_OPENAI_CHAT, NULL}, /* translated: request/messages.h */
 	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL},
 	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL},
 	{"/v1/models", SL_OPENAI_NONE, sl_gate_answer_models},
@@ -70,21 +71,29 @@ static void refuse(struct sl_worker *worker, struct sl_server_conn *conn,
 {
 	const struct sl_h1_head *head = conn->head;
 	char method[SL_H1_METHOD_BYTES_MAX + 1], path[128], request_id[SL_REQUEST_ID_MAX + 1];
-	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_REQUEST_ID_MAX + 64];
+	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[2 * SL_REQUEST_ID_MAX + 96];
 	struct sl_openai_error error = {.id = id, .object = method, .detail = path};
 	struct sl_h1_out out;
-	int len;
+	size_t len;
+	int status;
 
 	snprintf(method, sizeof(method), "%.*s", (int)head->method_len, head->method_text);
 	snprintf(path, sizeof(path), "%.*s", (int)head->path_len, head->path);
 	sl_request_id_of(worker, conn, request_id);
 	sl_h1_out_init(&out, lines, sizeof(lines));
-	SL_H1_WRITE_HEADER(&out, "x-request-id", request_id, strlen(request_id));
+	sl_request_write_id(&out, head, request_id);
 	if (allow)
 		SL_H1_WRITE_HEADER(&out, "allow", allow, strlen(allow));
-	len = sl_openai_error_write(&error, body, sizeof(body));
-	sl_server_respond(conn, sl_openai_error_status(id), "application/json", lines,
-			  (size_t)(out.at - lines), body, len > 0 ? (size_t)len : 0);
+	len = sl_request_error_body(head, &error, request_id, body, &status);
+	sl_server_respond(conn, status, "application/json", lines, (size_t)(out.at - lines), body,
+			  len);
+}
+
+static bool counts_tokens(const struct sl_h1_head *head)
+{
+	static const char path[] = "/v1/messages/count_tokens";
+
+	return head->path_len == sizeof(path) - 1 && !memcmp(head->path, path, sizeof(path) - 1);
 }
 
 static const struct endpoint *find_endpoint(const struct sl_h1_head *head)
@@ -106,7 +115,9 @@ static void on_request(struct sl_server_conn *conn)
 	uint8_t method = conn->head->method;
 
 	if (!endpoint)
-		refuse(worker, conn, SL_OPENAI_ERROR_PATH, NULL);
+		refuse(worker, conn,
+		       counts_tokens(conn->head) ? SL_OPENAI_ERROR_NO_COUNT : SL_OPENAI_ERROR_PATH,
+		       NULL);
 	else if (endpoint->inference && method == SL_H1_METHOD_POST)
 		sl_request_start(worker, conn, endpoint->inference);
 	else if (endpoint->answer && (method == SL_H1_METHOD_GET || method == SL_H1_METHOD_HEAD))
@@ -133,13 +144,15 @@ static void on_drained(struct sl_server_conn *conn)
 		owner->drained(owner);
 }
 
-static int write_error(struct sl_server *server, enum sl_server_refusal refusal, int status,
-		       const char *reason, char *out, size_t out_size)
+static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
+		       int status, const char *reason, char *out, size_t out_size)
 {
 	struct sl_openai_error error = {.id = SL_OPENAI_ERROR_HTTP, .object = reason};
+	bool has_head = refusal == SL_SERVER_REFUSED_BODY || refusal == SL_SERVER_REFUSED_TOO_LARGE;
 
 	if (refusal == SL_SERVER_REFUSED_TOO_LARGE) {
-		snprintf(error.text, sizeof(error.text), "%u", server->options.body_bytes_max);
+		snprintf(error.text, sizeof(error.text), "%u",
+			 conn->server->options.body_bytes_max);
 		error.id = SL_OPENAI_ERROR_TOO_LARGE;
 		error.object = error.text;
 	} else if (refusal == SL_SERVER_REFUSED_SLOW) {
@@ -147,6 +160,8 @@ static int write_error(struct sl_server *server, enum sl_server_refusal refusal,
 	} else if (status == 431) {
 		error.id = SL_OPENAI_ERROR_HEAD_LARGE;
 	}
+	if (has_head && sl_anthropic_path(conn->head->path, conn->head->path_len))
+		return sl_anthropic_error_write(&error, NULL, out, out_size);
 	return sl_openai_error_write(&error, out, out_size);
 }
 
@@ -237,6 +252,7 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	worker->upstream.owner = worker;
 	sl_server_init(&worker->server, loop, &server_ops, &none, worker);
 	sl_slab_init(&worker->relays, sizeof(struct sl_relay), RELAYS_KEPT);
+	sl_slab_init(&worker->message_relays, sizeof(struct sl_message_relay), RELAYS_KEPT);
 	apply_config(worker);
 	return 0;
 }
@@ -312,6 +328,7 @@ void sl_worker_fini(struct sl_worker *worker)
 		sl_request_free(request);
 	}
 	sl_slab_fini(&worker->relays);
+	sl_slab_fini(&worker->message_relays);
 	sl_server_fini(&worker->server);
 	sl_upstream_fini(&worker->upstream);
 	for (i = 0; i < SL_STATS_ROUTES_MAX; i++)

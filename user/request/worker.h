@@ -37,6 +37,7 @@ struct sl_worker {
 	struct sl_keyring *keyring;
 	struct sl_stats stats;
 	struct sl_slab relays;
+	struct sl_slab message_relays; /* those that translate: larger */
 	struct sl_request *free_requests;
 	uint32_t free_request_count;
 	uint32_t requests_max;

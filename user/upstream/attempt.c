@@ -47,7 +47,7 @@ static bool keep_lines(struct sl_attempt *attempt, const struct sl_h1_head *head
 	struct sl_h1_out out;
 
 	sl_h1_out_init(&out, room, sizeof(room));
-	sl_h1_write_headers_of(&out, head, DROPPED_FIELDS);
+	sl_h1_write_headers_of(&out, head, DROPPED_FIELDS | attempt->plan->dropped_fields);
 	if (out.error)
 		return false;
 	attempt->lines_len = (size_t)(out.at - room);
@@ -142,6 +142,19 @@ static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 		scan_stream(attempt);
 }
 
+/* What the plan's owner says to an answer that is right as far as HTTP and JSON go. */
+static void finish_accepted(struct sl_attempt *attempt)
+{
+	const struct sl_attempt_plan *plan = attempt->plan;
+	enum sl_ending ending = SL_ENDING_OK;
+	const char *detail = NULL;
+
+	if (plan->accept)
+		ending = plan->accept(plan->owner, sl_text_string(&attempt->body),
+				      attempt->body.len, &detail);
+	finish(attempt, ending, detail);
+}
+
 static void check_whole(struct sl_attempt *attempt)
 {
 	const struct sl_text *body = &attempt->body;
@@ -164,7 +177,7 @@ static void check_whole(struct sl_attempt *attempt)
 			sl_openai_fault_read(attempt->status, body->data, body->len, &message);
 		finish(attempt, SL_ENDING_ERROR_EVENT, "an error object with status 200");
 	} else {
-		finish(attempt, SL_ENDING_OK, NULL);
+		finish_accepted(attempt);
 	}
 }
 

@@ -35,12 +35,21 @@ struct sl_attempt_plan {
 	size_t head_len;
 	const char *body;
 	size_t body_len;
-	bool stream;	      /* the client asked for a stream */
-	bool json_answer;     /* a whole answer must be a JSON object */
-	uint32_t connect_ms;  /* bound of the connect */
-	uint64_t answer_ns;   /* the answer, or a stream's first token, by this time */
-	uint64_t deadline_ns; /* the request's deadline */
-	const bool *gone;     /* set when the client has left (with a wake-up) */
+	bool stream;		 /* the client asked for a stream */
+	bool json_answer;	 /* a whole answer must be a JSON object */
+	uint32_t connect_ms;	 /* bound of the connect */
+	uint64_t answer_ns;	 /* the answer, or a stream's first token, by this time */
+	uint64_t deadline_ns;	 /* the request's deadline */
+	const bool *gone;	 /* set when the client has left (with a wake-up) */
+	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */
+	/*
+	 * Looks at a whole answer of status 2xx that is a JSON object without an error. Returns
+	 * SL_ENDING_OK, or how the attempt ends instead (with *ret_detail a constant for people).
+	 * NULL: any is right.
+	 */
+	enum sl_ending (*accept)(void *owner, const char *body, size_t body_len,
+				 const char **ret_detail);
+	void *owner;
 };
 
 struct sl_attempt {

@@ -59,10 +59,10 @@ static void on_gone(struct sl_server_conn *conn)
 	world->gone++;
 }
 
-static int write_error(struct sl_server *server, enum sl_server_refusal refusal, int status,
+static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal, int status,
 		       const char *reason, char *out, size_t out_size)
 {
-	(void)server;
+	(void)conn;
 	(void)reason;
 	return snprintf(out, out_size, "{\"refused\":%d,\"status\":%d}", (int)refusal, status);
 }

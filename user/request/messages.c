@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/messages.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KEY_BYTES_MAX 512u /* of x-api-key; a longer one is not passed on */
+
+void sl_messages_init(struct sl_request *request)
+{
+	sl_text_init(&request->chat, SL_MESSAGES_BYTES_MAX);
+	sl_text_init(&request->message, SL_MESSAGES_BYTES_MAX);
+}
+
+void sl_messages_fini(struct sl_request *request)
+{
+	sl_text_fini(&request->chat);
+	sl_text_fini(&request->message);
+}
+
+enum sl_openai_error_id sl_messages_read(struct sl_request *request)
+{
+	const struct sl_server_conn *client = request->client;
+	enum sl_openai_error_id id = sl_anthropic_request_translate(
+		client->body, client->body_len, &request->chat, request->param, &request->error);
+
+	if (id)
+		return id;
+	return sl_openai_request_read(SL_OPENAI_CHAT, request->chat.data, request->chat.len,
+				      &request->facts, &request->error);
+}
+
+void sl_messages_write_line(const struct sl_request *request, struct sl_h1_out *out)
+{
+	static const char path[] = "/v1/chat/completions";
+	const struct sl_h1_head *head = request->client->head;
+	const struct sl_h1_header *key = sl_h1_head_find(head, SL_H1_ID_X_API_KEY);
+	char value[KEY_BYTES_MAX + 8];
+	int len;
+
+	sl_h1_write_request_line(out, "POST", 4, path, sizeof(path) - 1);
+	if (!key || key->value_len > KEY_BYTES_MAX || sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION))
+		return;
+	len = snprintf(value, sizeof(value), "Bearer %.*s", (int)key->value_len, key->value);
+	SL_H1_WRITE_HEADER(out, "authorization", value, (size_t)len);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static enum sl_ending accept_answer(void *owner, const char *body, size_t body_len,
+				    const char **ret_detail)
+{
+	struct sl_request *request = owner;
+	const struct sl_anthropic_names names = {request->id, request->route->model};
+	int rc;
+
+	sl_text_reset(&request->message);
+	rc = sl_anthropic_answer_translate(&names, body, body_len, &request->message);
+	switch (rc) {
+	case 0:
+		return SL_ENDING_OK;
+	case -EINVAL:
+		*ret_detail = "the answer is not a chat completion";
+		return SL_ENDING_BAD;
+	case -EBADMSG:
+		/* The model's slip and not the node's: neutral, and another try may do better. */
+		*ret_detail = "the arguments of a tool call are not a JSON object";
+		return SL_ENDING_STATUS_RETRY;
+	default:
+		*ret_detail = "no memory to translate the answer";
+		return SL_ENDING_LOCAL;
+	}
+}
+
+void sl_messages_plan(struct sl_request *request, struct sl_attempt_plan *plan)
+{
+	plan->accept = accept_answer;
+	plan->owner = request;
+	plan->dropped_fields = SL_H1_ID_BIT(SL_H1_ID_CONTENT_TYPE); /* of bodies no longer sent */
+}
+
+int sl_messages_fault(struct sl_request *request)
+{
+	const struct sl_attempt *attempt = &request->attempt;
+
+	sl_text_reset(&request->message);
+	return sl_anthropic_fault_write(attempt->status, sl_text_string(&attempt->body),
+					attempt->body.len, request->id, &request->message);
+}
