@@ -85,12 +85,17 @@ static const struct row rows[] = {
 	{"turns", ASK(HI ",{\"role\":\"assistant\",\"content\":\"Yes?\"}," HI),
 	 CHAT(HI ",{\"role\":\"assistant\",\"content\":\"Yes?\"}," HI, "")},
 	{"tools in parallel, with text and thinking",
-	 ASK(
-		 HI "," AGENT("{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"}"
-			      "," TEXT("Look:") "," USE("a", "get", "{\"q\": \"x\\ny\"}") "," USE("b", "put", "{}")) "," USER(
-			 RESULT("a", ",\"content\":\"one\"") "," RESULT(
-				 "b", ",\"is_error\":true,\"content\":[" TEXT("two") "," TEXT(
-					      "three") "]") "," TEXT("go on"))),
+	 ASK(HI "," AGENT(
+		 "{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"}"
+		 "," TEXT("Look:") "," USE("a", "get", "{\"q\": \"x\\ny\"}") "," USE(
+			 "b", "put",
+			 "{}")) "," USER(RESULT("a",
+						",\"content\":\"one\"") "," RESULT("b",
+										   ",\"is_error\":"
+										   "true,"
+										   "\"content\":"
+										   "[" TEXT("two") "," TEXT(
+											   "three") "]") "," TEXT("go on"))),
 	 CHAT(HI ",{\"role\":\"assistant\",\"content\":\"Look:\",\"tool_calls\":[" CALL(
 		      "a", "get",
 		      "{\\\"q\\\": \\\"x\\\\ny\\\"}") "," CALL("b", "put",
