@@ -19,12 +19,31 @@ void sl_messages_fini(struct sl_request *request)
 	sl_text_fini(&request->message);
 }
 
+/* The first version streamed in another format; who types a request by hand may leave it out. */
+static bool version_is_right(const struct sl_h1_head *head)
+{
+	static const char name[] = "anthropic-version", first[] = "2023-01-01";
+	const struct sl_h1_header *given = sl_h1_head_find_name(head, name, sizeof(name) - 1);
+
+	return !given || given->value_len != sizeof(first) - 1 ||
+	       memcmp(given->value, first, sizeof(first) - 1) != 0;
+}
+
 enum sl_openai_error_id sl_messages_read(struct sl_request *request)
 {
 	const struct sl_server_conn *client = request->client;
-	enum sl_openai_error_id id = sl_anthropic_request_translate(
-		client->body, client->body_len, &request->chat, request->param, &request->error);
+	enum sl_openai_error_id id;
 
+	if (!version_is_right(client->head)) {
+		request->error = (struct sl_openai_error){
+			.id = SL_OPENAI_ERROR_VALUE,
+			.param = "anthropic-version",
+			.object = "2023-06-01 or a later version",
+		};
+		return SL_OPENAI_ERROR_VALUE;
+	}
+	id = sl_anthropic_request_translate(client->body, client->body_len, &request->chat,
+					    request->param, &request->error);
 	if (id)
 		return id;
 	return sl_openai_request_read(SL_OPENAI_CHAT, request->chat.data, request->chat.len,

@@ -132,7 +132,7 @@ static void put_text(struct answer *a, const struct sl_json_field *text)
 	if (!sl_anthropic_filled(text))
 		return;
 	begin_block(a, "text");
-	sl_text_append_string(a->out, ",\"text\":");
+	sl_text_append_string(a->out, ",\"citations\":null,\"text\":");
 	sl_anthropic_put_raw(a->out, text);
 	sl_text_append_char(a->out, '}');
 }
@@ -184,7 +184,7 @@ static int put_call(struct answer *a, const struct sl_json_field *call)
 	if (rc)
 		return rc;
 	begin_block(a, "tool_use");
-	sl_text_append_string(a->out, ",\"id\":");
+	sl_text_append_string(a->out, ",\"caller\":{\"type\":\"direct\"},\"id\":");
 	if (sl_anthropic_filled(&f[CALL_ID]))
 		sl_anthropic_put_raw(a->out, &f[CALL_ID]);
 	else
@@ -247,7 +247,8 @@ static int put_message(struct answer *a, const struct sl_json_field *model,
 		finish = SL_ANTHROPIC_FINISH_REFUSAL;
 	sl_text_append_string(a->out, "],\"stop_reason\":\"");
 	sl_text_append_string(a->out, sl_anthropic_stop_name(finish, a->calls > 0));
-	sl_text_append_string(a->out, "\",\"stop_sequence\":");
+	sl_text_append_string(a->out,
+			      "\",\"stop_details\":null,\"container\":null,\"stop_sequence\":");
 	if (sequence && !refused)
 		sl_anthropic_put_raw(a->out, sequence);
 	else

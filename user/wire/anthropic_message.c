@@ -3,6 +3,7 @@
  * The messages of a request, from the Messages API to chat completions.
  *
  *   system, string or text blocks      a first message of role system, texts joined by a line end
+ *   a message of role system           the same, in its place
  *   user: tool_result blocks           a message of role tool each, before the rest
  *   user: text and image blocks        one message: a string, or parts where an image is among them
  *   assistant: text, tool_use blocks   one message with content and tool_calls
@@ -393,12 +394,12 @@ static enum sl_openai_error_id put_assistant(struct sl_anthropic_source *s,
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
+/* depth: where an array's index belongs in the path of an error. */
 static enum sl_openai_error_id put_system(struct sl_anthropic_source *s,
-					  const struct sl_json_field *system)
+					  const struct sl_json_field *system, long *depth)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 
-	s->list = "system";
 	if (system->type != SL_JSON_STRING && system->type != SL_JSON_ARRAY)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL,
 					   "a string or an array of text blocks");
@@ -406,7 +407,7 @@ static enum sl_openai_error_id put_system(struct sl_anthropic_source *s,
 	if (system->type == SL_JSON_STRING)
 		sl_anthropic_put_raw(s->out, system);
 	else
-		id = put_texts(s, system, &s->item, "");
+		id = put_texts(s, system, depth, "");
 	sl_text_append_char(s->out, '}');
 	return id;
 }
@@ -429,9 +430,11 @@ static enum sl_openai_error_id put_message(struct sl_anthropic_source *s,
 	if (id)
 		return id;
 	*ret_assistant = sl_json_string_equal(&f[ROLE], "assistant", 9);
+	if (sl_json_string_equal(&f[ROLE], "system", 6))
+		return put_system(s, &f[BODY], &s->block);
 	if (!*ret_assistant && !sl_json_string_equal(&f[ROLE], "user", 4))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "role",
-					   "\"user\" or \"assistant\"");
+					   "\"user\", \"assistant\" or \"system\"");
 	if (f[BODY].type != SL_JSON_STRING && f[BODY].type != SL_JSON_ARRAY)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
 					   "a string or an array of blocks");
@@ -450,8 +453,9 @@ enum sl_openai_error_id sl_anthropic_messages_put(struct sl_anthropic_source *s,
 
 	sl_text_append_string(s->out, ",\"messages\":[");
 	begin = s->out->len;
+	s->list = "system";
 	if (sl_anthropic_given(system))
-		id = put_system(s, system);
+		id = put_system(s, system, &s->item);
 	if (id)
 		return id;
 	s->list = "messages";

@@ -39,7 +39,10 @@ static const struct {
 } refused[] = {
 	{"container", "leave it out"},
 	{"context_management", "leave it out"},
+	{"diagnostics", "leave it out"},
 	{"inference_geo", "leave it out"},
+	{"user_profile_id", "leave it out"},
+	{"workspace_id", "leave it out"},
 	{"mcp_servers", "leave it out"},
 	{"speed", "leave it out"},
 	{"stop", "this API's field is 'stop_sequences'"},

@@ -69,6 +69,7 @@ static void start(struct sl_anthropic_stream *s, const struct sl_json_field *mod
 	else
 		sl_text_append_json_string(out, s->model);
 	sl_text_append_string(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
+				   "\"stop_details\":null,\"container\":null,"
 				   "\"usage\":");
 	sl_anthropic_put_usage(out, &nothing_yet);
 	sl_text_append_char(out, '}');
@@ -117,7 +118,9 @@ static void put_text(struct sl_anthropic_stream *s, const struct sl_json_field *
 		close_block(s, out);
 		begin_event(out, "content_block_start");
 		put_index(s, out);
-		sl_text_append_string(out, ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}");
+		sl_text_append_string(
+			out,
+			",\"content_block\":{\"type\":\"text\",\"citations\":null,\"text\":\"\"}");
 		end_event(out);
 		s->open = OPEN_TEXT;
 	}
@@ -161,7 +164,8 @@ static int open_call(struct sl_anthropic_stream *s, const struct sl_json_field *
 	s->tool_id_hash = id_hash;
 	begin_event(out, "content_block_start");
 	put_index(s, out);
-	sl_text_append_string(out, ",\"content_block\":{\"type\":\"tool_use\",\"id\":");
+	sl_text_append_string(out, ",\"content_block\":{\"type\":\"tool_use\",\"caller\":{\"type\":"
+				   "\"direct\"},\"id\":");
 	if (id_hash)
 		sl_anthropic_put_raw(out, &f[CALL_ID]);
 	else

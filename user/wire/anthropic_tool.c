@@ -5,7 +5,7 @@
  */
 #include "user/wire/anthropic_request.h"
 
-enum tool_field { TYPE, NAME, DESCRIPTION, SCHEMA, STRICT, CACHE_CONTROL, TOOL_FIELDS };
+enum tool_field { TYPE, NAME, DESCRIPTION, SCHEMA, STRICT, CACHE_CONTROL, EAGER, TOOL_FIELDS };
 
 static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
 					const struct sl_json_field *tool)
@@ -17,6 +17,7 @@ static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
 		[SCHEMA] = SL_JSON_FIELD("input_schema"),
 		[STRICT] = SL_JSON_FIELD("strict"),
 		[CACHE_CONTROL] = SL_JSON_FIELD("cache_control"),
+		[EAGER] = SL_JSON_FIELD("eager_input_streaming"), /* it always is */
 	};
 	struct sl_json_field unknown;
 	enum sl_openai_error_id id;

@@ -37,21 +37,23 @@ static int translate(const char *body, size_t len, struct sl_text *out)
 	"}"
 #define SAYS(choice) ANSWER("\"role\":\"assistant\",\"content\":\"Hi\"", choice, "")
 #define ENDS(reason) ",\"finish_reason\":\"" reason "\""
-#define TEXT(t)	     "{\"type\":\"text\",\"text\":\"" t "\"}"
+#define TEXT(t)	     "{\"type\":\"text\",\"citations\":null,\"text\":\"" t "\"}"
 #define USED(in, read, out)                                              \
 	"{\"input_tokens\":" in ",\"cache_creation_input_tokens\":null," \
 	"\"cache_read_input_tokens\":" read ",\"output_tokens\":" out "}"
-#define MESSAGE(content, stop, sequence, usage)                                              \
-	"{\"id\":\"msg_1f\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m-1\","  \
-	"\"content\":[" content "],\"stop_reason\":\"" stop "\",\"stop_sequence\":" sequence \
+#define MESSAGE(content, stop, sequence, usage)                                             \
+	"{\"id\":\"msg_1f\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m-1\"," \
+	"\"content\":[" content "],\"stop_reason\":\"" stop                                 \
+	"\",\"stop_details\":null,\"container\":null,\"stop_sequence\":" sequence           \
 	",\"usage\":" usage "}"
 #define SAID(stop, sequence) MESSAGE(TEXT("Hi"), stop, sequence, USED("0", "null", "0"))
 #define CALL(id, name, args)                                                                       \
 	"{\"id\":" id ",\"type\":\"function\",\"function\":{\"name\":" name ",\"arguments\":" args \
 	"}}"
 #define CALLS(calls, reason) ANSWER("\"content\":null,\"tool_calls\":[" calls "]", ENDS(reason), "")
-#define USE(id, name, input) \
-	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":" input "}"
+#define USE(id, name, input)                                                   \
+	"{\"type\":\"tool_use\",\"caller\":{\"type\":\"direct\"},\"id\":\"" id \
+	"\",\"name\":\"" name "\",\"input\":" input "}"
 #define USES(content, stop) MESSAGE(content, stop, "null", USED("0", "null", "0"))
 
 struct row {

@@ -179,13 +179,15 @@ static void read_events(struct client *c, const char *text, size_t len)
 	"{\"index\":" index ",\"id\":" id ",\"function\":{\"name\":" name ",\"arguments\":\"" args \
 	"\"}}"
 #define MORE(index, args) "{\"index\":" index ",\"function\":{\"arguments\":\"" args "\"}}"
-#define TEXT(t)		  "{\"type\":\"text\",\"text\":\"" t "\"}"
-#define USE(id, name, input) \
-	"{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":" input "}"
-#define MESSAGE(content, stop, sequence, in, read, out)                                      \
-	"{\"id\":\"msg_1f\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m-1\","  \
-	"\"content\":[" content "],\"stop_reason\":\"" stop "\",\"stop_sequence\":" sequence \
-	",\"usage\":{\"input_tokens\":" in ",\"cache_creation_input_tokens\":null,"          \
+#define TEXT(t)		  "{\"type\":\"text\",\"citations\":null,\"text\":\"" t "\"}"
+#define USE(id, name, input)                                                   \
+	"{\"type\":\"tool_use\",\"caller\":{\"type\":\"direct\"},\"id\":\"" id \
+	"\",\"name\":\"" name "\",\"input\":" input "}"
+#define MESSAGE(content, stop, sequence, in, read, out)                                     \
+	"{\"id\":\"msg_1f\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m-1\"," \
+	"\"content\":[" content "],\"stop_reason\":\"" stop                                 \
+	"\",\"stop_details\":null,\"container\":null,\"stop_sequence\":" sequence           \
+	",\"usage\":{\"input_tokens\":" in ",\"cache_creation_input_tokens\":null,"         \
 	"\"cache_read_input_tokens\":" read ",\"output_tokens\":" out "}}"
 
 struct row {
