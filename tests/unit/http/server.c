@@ -59,8 +59,8 @@ static void on_gone(struct sl_server_conn *conn)
 	world->gone++;
 }
 
-static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal, int status,
-		       const char *reason, char *out, size_t out_size)
+static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
+		       int status, const char *reason, char *out, size_t out_size)
 {
 	(void)conn;
 	(void)reason;
