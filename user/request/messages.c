@@ -59,6 +59,8 @@ void sl_messages_write_line(const struct sl_request *request, struct sl_h1_out *
 	int len;
 
 	sl_h1_write_request_line(out, "POST", 4, path, sizeof(path) - 1);
+	if (request->admission.key) /* it was one of ours */
+		return;
 	if (!key || key->value_len > KEY_BYTES_MAX || sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION))
 		return;
 	len = snprintf(value, sizeof(value), "Bearer %.*s", (int)key->value_len, key->value);

@@ -652,8 +652,7 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 {
 	struct sl_server_conn *client = request->client;
 
-	count_status(request, request->messages ? sl_anthropic_error_status(id)
-						: sl_openai_error_status(id));
+	count_status(request, sl_request_error_status(request, id));
 	client->user = NULL;
 	sl_gate_refuse(request);
 	request_put(request);
@@ -677,7 +676,7 @@ void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 	prepare(request, worker, client);
 	id = sl_gate_admit(worker, client, request->id, &request->admission);
 	if (id) {
-		count_status(request, sl_openai_error_status(id));
+		count_status(request, sl_request_error_status(request, id));
 		request_put(request);
 		return;
 	}

@@ -82,6 +82,9 @@ void sl_request_free(struct sl_request *request);
 void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
 		      char out[SL_REQUEST_ID_MAX + 1]);
 
+/* Status of an error of ours for this request's API. */
+int sl_request_error_status(const struct sl_request *request, enum sl_openai_error_id id);
+
 /*
  * Writes an error's body in the shape of the API that the request came by (head may be NULL:
  * OpenAI's). Returns its length, *ret_status the status that goes with it.

@@ -53,6 +53,11 @@ void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, c
 		SL_H1_WRITE_HEADER(out, "request-id", id, strlen(id));
 }
 
+int sl_request_error_status(const struct sl_request *request, enum sl_openai_error_id id)
+{
+	return request->messages ? sl_anthropic_error_status(id) : sl_openai_error_status(id);
+}
+
 size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_openai_error *error,
 			     const char *id, char out[SL_OPENAI_ERROR_BYTES_MAX], int *ret_status)
 {
@@ -136,8 +141,7 @@ static int respond_failure(struct sl_request *request)
 	client->user = NULL;
 	request->client = NULL;
 	sl_request_respond_error(client, &request->error, request->id, true);
-	return request->messages ? sl_anthropic_error_status(request->error.id)
-				 : sl_openai_error_status(request->error.id);
+	return sl_request_error_status(request, request->error.id);
 }
 
 /* ---- the node's answer ----------------------------------------------------------------------- */
