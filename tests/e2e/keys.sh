@@ -104,6 +104,13 @@ with "$first" "${body/chat/nobody}" >"$work/status"
 refused "an unknown model, good key" 404 model_not_found nobody
 code -H "$json" -d '{"model":' "$chat" >"$work/status"
 refused "the key counts before the body" 401 invalid_api_key "No API key"
+message='{"model":"chat","max_tokens":8,"messages":[{"role":"user","content":"hello"}]}'
+expect "messages: a key" "$(code -H "x-api-key: $first" -H "$json" -d "$message" "$url/v1/messages")" == 200
+expect "messages: the node gets none" "$(curl -s http://127.0.0.1:10001/last | grep -ci -e sk-sluice -e authorization)" == 0
+expect "messages: a wrong key" "$(code -H "x-api-key: $wrong" -H "$json" -d "$message" "$url/v1/messages")" == 401
+expect "messages: a wrong key: in that API's shape" "$(out '.type + " " + .error.type')" == "error authentication_error"
+expect "messages: a key for another model" "$(code -H "x-api-key: $limited" -H "$json" -d "$message" "$url/v1/messages")" == 403
+expect "messages: a key for another model: type" "$(out .error.type)" == permission_error
 for reason in missing malformed unknown revoked expired route unchecked; do
 	expect "counted: $reason" "$(metric sluice_admission_refused_total "reason=\"$reason\"")" '>' 0
 done

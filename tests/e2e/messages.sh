@@ -11,7 +11,8 @@
 
 config_write <<-END
 	limits: {upstream_idle: 0}
-	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
+	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000,
+	           retry.budget: 0, retry.after_max_ms: 0}
 	pools:
 	  chat: {nodes: ["127.0.0.1:9001"]}
 	  pair: {nodes: [{address: "127.0.0.1:9002", weight: 1000}, "127.0.0.1:9003"]}
