@@ -59,6 +59,10 @@ expect "429: retry-after-ms" "$(header retry-after-ms)" '<=' 20000
 expect "429: remaining" "$(header x-ratelimit-remaining-requests)" == 0
 expect "429: retry is worth it" "$(header x-should-retry)" == ""
 expect "429: counted" "$(metric sluice_admission_refused_total 'reason="key_requests"')" == 1
+message='{"model":"chat","max_tokens":1,"messages":[{"role":"user","content":"hello"}]}'
+expect "messages: one limit for both APIs" "$(code -H "x-api-key: $requests" -H "$json" -d "$message" "$url/v1/messages")" == 429
+expect "messages: in that API's shape" "$(out '.type + " " + .error.type + " " + .request_id')" == "error rate_limit_error $(header request-id)"
+expect "messages: retry-after" "$(header retry-after)" '>' 0
 expect "another key is not concerned" "$(with "$free" "$(body chat 1)")" == 200
 expect "a key without limits has no headers" "$(grep -ci x-ratelimit "$work/head")" == 0
 

@@ -75,21 +75,23 @@ static void write_wait(struct sl_h1_out *out, uint64_t wait_ns)
 
 void sl_gate_refuse(struct sl_request *request)
 {
-	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_ADMIT_LIMITS_BYTES + 256];
-	int len = sl_openai_error_write(&request->error, body, sizeof(body));
+	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_ADMIT_LIMITS_BYTES + 384];
 	struct sl_server_conn *client = request->client;
 	struct sl_h1_out out;
+	size_t len;
+	int status;
 
 	if (request->error.id != SL_OPENAI_ERROR_RATE) {
 		sl_request_respond_error(client, &request->error, request->id, false);
 		return;
 	}
 	sl_h1_out_init(&out, lines, sizeof(lines));
-	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
+	sl_request_write_id(&out, client->head, request->id);
 	write_wait(&out, request->wait_ns);
 	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
-	sl_server_respond(client, sl_openai_error_status(request->error.id), "application/json",
-			  lines, (size_t)(out.at - lines), body, len > 0 ? (size_t)len : 0);
+	len = sl_request_error_body(client->head, &request->error, request->id, body, &status);
+	sl_server_respond(client, status, "application/json", lines, (size_t)(out.at - lines), body,
+			  len);
 }
 
 void sl_gate_settle(struct sl_request *request)
