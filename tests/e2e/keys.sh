@@ -71,6 +71,11 @@ wait "${crowd[@]}"
 expect "eight commands at once: no key is lost" "$(key_command list --json | jq '[.keys[] | select(.name | startswith("crowd"))] | length')" == 8
 expect_soon "and the last is in force" 10 answers "$(cat "$work/crowd-8")" 200
 
+expect "a file that others may write: no word before" "$(grep -c 'others than its owner' "$log")" == 0
+chmod 620 "$store"
+expect_soon "a file that others may write is told of" 10 grep -q 'others than its owner may write it' "$log"
+chmod 600 "$store"
+
 # ---- refusals
 refused() { # NAME STATUS WANTED-CODE WANTED-TEXT
 	expect "$1: status" "$(cat "$work/status")" == "$2"

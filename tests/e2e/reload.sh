@@ -90,6 +90,7 @@ write_turn 1
 sed -i 's/^timeouts:.*/timeouts: {drain: 300ms}/' "$config"
 # what is still open at the cut is left to the end of the process, which is no leak
 ASAN_OPTIONS=detect_leaks=0 daemon_start
+rm "$work/stream" # of the test before: the wait below is for this one's
 curl -sN --max-time 60 "$url/v1/chat/completions" -H 'content-type: application/json' \
 	-H 'x-standin-fault: stall:2' -d '{"model":"chat","stream":true,
 	"messages":[{"role":"user","content":"stalls"}]}' >"$work/stream" &

@@ -62,6 +62,16 @@ static bool fail(struct sl_keys *keys, const char *why)
 	return keys->ring != NULL;
 }
 
+/* Who can write the file can let himself in. */
+static void warn_writable(const struct stat *st, const char *path)
+{
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		sl_log(SL_LOG_WARN,
+		       "API keys: %s: others than its owner may write it, and so add keys (chmod "
+		       "600 %s)",
+		       path, path);
+}
+
 static void say_keys(const struct sl_key_file *file, const char *path)
 {
 	uint64_t now_s = sl_clock_wall_ms() / 1000u;
@@ -90,6 +100,7 @@ bool sl_keys_load(struct sl_keys *keys, const struct sl_config *config, bool onl
 	keys->seen = now;
 	if (sl_key_file_read(path, &file, &error))
 		return fail(keys, error.text);
+	warn_writable(&now, path);
 	say_keys(file, path);
 	ring = sl_keyring_build(&file, config, keys->ring);
 	if (!ring)

@@ -5,6 +5,8 @@
 #include "user/base/clock.h"
 #include "user/base/text.h"
 
+#define RESET_TEXT_SIZE 32u
+
 struct rule {
 	enum sl_openai_error_id id;
 	enum sl_admit_refusal refusal;
@@ -186,44 +188,40 @@ bool sl_admit_counts_tokens(const struct sl_admission *admission)
 	return false;
 }
 
-/* "850ms", "1.5s", "2m3.25s": as OpenAI writes it. */
-static size_t format_reset(uint64_t reset_ns, char *out, size_t out_size)
+/* "850ms", "1.5s", "2m3.25s": as OpenAI writes it. Returns the length. */
+static size_t format_reset(uint64_t reset_ns, char out[RESET_TEXT_SIZE])
 {
 	uint64_t ms = (reset_ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS;
-	char memory[48];
 	struct sl_text text;
 
-	sl_text_init_fixed(&text, memory, sizeof(memory));
+	sl_text_init_fixed(&text, out, RESET_TEXT_SIZE);
 	if (ms < 1000) {
-		sl_text_printf(&text, "%llums", (unsigned long long)ms);
-	} else {
-		if (ms >= 60000)
-			sl_text_printf(&text, "%llum", (unsigned long long)(ms / 60000));
-		sl_text_append_scaled(&text, ms % 60000, 3);
-		sl_text_append_char(&text, 's');
+		sl_text_append_u64(&text, ms);
+		sl_text_append(&text, "ms", 2);
+		return text.len;
 	}
-	return (size_t)snprintf(out, out_size, "%s", sl_text_string(&text));
+	if (ms >= 60000) {
+		sl_text_append_u64(&text, ms / 60000);
+		sl_text_append_char(&text, 'm');
+	}
+	sl_text_append_scaled(&text, ms % 60000, 3);
+	sl_text_append_char(&text, 's');
+	return text.len;
 }
 
-static void write_limit(struct sl_h1_out *out, const char *what, uint64_t limit, uint64_t remaining,
-			uint64_t reset_ns)
-{
-	char name[40], value[48];
-	int name_len = snprintf(name, sizeof(name), "x-ratelimit-limit-%s", what);
-
-	sl_h1_write_header_u64(out, name, (size_t)name_len, limit);
-	name_len = snprintf(name, sizeof(name), "x-ratelimit-remaining-%s", what);
-	sl_h1_write_header_u64(out, name, (size_t)name_len, remaining);
-	name_len = snprintf(name, sizeof(name), "x-ratelimit-reset-%s", what);
-	sl_h1_write_header(out, name, (size_t)name_len, value,
-			   format_reset(reset_ns, value, sizeof(value)));
-}
+/* Names as literals and numbers without printf: these go with each answer. */
+#define WRITE_LIMIT(out, what, limit, remaining, reset_ns)                              \
+	do {                                                                            \
+		char reset_[RESET_TEXT_SIZE];                                           \
+		size_t reset_len_ = format_reset(reset_ns, reset_);                     \
+		SL_H1_WRITE_HEADER_U64(out, "x-ratelimit-limit-" what, limit);          \
+		SL_H1_WRITE_HEADER_U64(out, "x-ratelimit-remaining-" what, remaining);  \
+		SL_H1_WRITE_HEADER(out, "x-ratelimit-reset-" what, reset_, reset_len_); \
+	} while (0)
 
 void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns,
 			   struct sl_h1_out *out)
 {
-	static const char *const names[] = {"requests", "tokens"};
-
 	for (unsigned kind = 0; kind < 2; kind++) {
 		uint64_t least = UINT64_MAX, least_reset_ns = 0, of = 0;
 
@@ -243,8 +241,10 @@ void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns
 			least_reset_ns = reset_ns;
 			of = rate;
 		}
-		if (of)
-			write_limit(out, names[kind], of, least, least_reset_ns);
+		if (of && kind)
+			WRITE_LIMIT(out, "tokens", of, least, least_reset_ns);
+		else if (of)
+			WRITE_LIMIT(out, "requests", of, least, least_reset_ns);
 	}
 }
 
