@@ -116,6 +116,26 @@ __attribute__((noinline)) int sl_lane_observe(__u32 index, __u32 from_node)
 }
 
 /*
+ * Brings the stamp of an open flow's way up to date. Returns false where there is more to see: another
+ * kind, or a node that may have to be retired, which one with a closed breaker has not.
+ */
+static __always_inline bool way_plain(__u64 *way, __u32 slot, __u32 stamp)
+{
+	__u64 word = SL_LOAD(*way);
+	struct sl_node_state *node;
+
+	if (sl_way_kind(word) != SL_WAY_OPEN)
+		return false;
+	if (!stamp_is_old(word, stamp))
+		return true;
+	node = sl_node_at(slot);
+	if (!node || sl_breaker_state(sl_breaker_load(&node->breaker)) != SL_BREAKER_CLOSED)
+		return false;
+	sl_way_set(way, SL_WAY_OPEN, stamp);
+	return true;
+}
+
+/*
  * Most packets: of an open connection of mode nat, with nothing to begin, to end or to count anew.
  * What they change is done here, without a call (every return costs a branch that is foretold wrong,
  * where the kernel guards itself against Inception). Returns false for all others, untouched.
@@ -137,7 +157,7 @@ static __always_inline bool observe_plain(const struct sl_scratch *room, struct 
 	way = sl_way_at(index);
 	return way && !segment->payload_len && (conn->reported & SL_CONN_FINISHED) &&
 	       sl_flow_view(flow) == SL_VIEW_LANE &&
-	       !way_is_old(SL_LOAD(*way), SL_WAY_OPEN, sl_way_stamp(room->now_ns));
+	       way_plain(way, conn->node, sl_way_stamp(room->now_ns));
 }
 
 /*
