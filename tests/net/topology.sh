@@ -66,7 +66,7 @@ table() {
 	id=$(bpftool -j map lookup pinned "$SLUICE_PIN_DIR/maglev" key "$1" 0 0 0 |
 		jq -r '.inner_map_id // .formatted.value // .value' 2>/dev/null)
 	[[ $id == '['* ]] && id=$(jq -r 'map(ltrimstr("0x")) | reverse | join("")' <<<"$id") && id=$((16#$id))
-	bpftool -j map dump id "$id" | jq -c '[.[].formatted.value]'
+	bpftool -j map dump id "$id" | jq -c "[.[] | .value | reverse | map(ltrimstr(\"0x\")) | join(\"\")]"
 }
 same() { # NAME DIRECTORY DIRECTORY
 	local differs
