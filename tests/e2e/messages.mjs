@@ -277,6 +277,9 @@ async function requests() {
     script: "sequence",
   });
   expect("the node gets the path and the key of its API", [path, headers.authorization, headers["x-api-key"]], ["/v1/chat/completions", "Bearer sk-any", undefined]);
+  await post("/v1/messages", ask("scripted", "x", { script: "sequence" }), { "x-api-key": "sk-alone" });
+  const alone = seen.at(-1).headers;
+  expect("x-api-key alone becomes Authorization", [alone.authorization, alone["x-api-key"]], ["Bearer sk-alone", undefined]);
   await client.beta.messages.create({ model: "scripted", max_tokens: 7, script: "sequence", messages: [{ role: "user", content: "x" }] });
   expect("?beta=true is no other path", seen.at(-1).path, "/v1/chat/completions");
 }
