@@ -49,6 +49,10 @@ struct sl_arguments {
 	const char *requests_per_minute;
 	const char *tokens_per_minute;
 	const char *concurrent;
+	const char *output; /* of `import`, as all that follow */
+	const char *listen;
+	bool force;
+	bool strict;
 };
 
 enum sl_option_kind {
@@ -109,5 +113,6 @@ extern const struct sl_command sl_command_undrain;
 extern const struct sl_command sl_command_breaker;
 extern const struct sl_command sl_command_guard;
 extern const struct sl_command sl_command_key;
+extern const struct sl_command sl_command_import;
 
 #endif
