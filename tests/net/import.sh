@@ -117,6 +117,19 @@ bad unknown "keys are not supported" --strict
 import hosted --json
 expect "hosted: JSON is whole" "$? $(jq -r '[.routes, .configuration, (.unsupported | length)] | @csv' "$made")" == '1 0,,4'
 
+# ---- more than there is room for
+{
+	echo "model_list:"
+	for i in $(seq 300); do
+		echo "- {model_name: m$i, litellm_params: {model: openai/x$i, api_base: \"http://10.1.$((i / 200)).$((i % 200 + 1)):80\"}}"
+	done
+	echo "router_settings: {default_fallbacks: [$(seq -s, -f m%g 12)]}"
+} >"$work/many.yaml"
+files=$work import many
+expect "many: as many as there may be" "$? $("$sluice" check "$made" 2>&1 | grep -c 'pools: 255, nodes: 255, .* routes: 255')" == "0 1"
+expect "many: a pool too much is named" "$(grep -c 'many.yaml:257: model_list\[255\]: not supported: there are more than 255 pools' "$work/err")" == 1
+expect "many: a chain too long is named" "$(grep -c 'many.yaml:302: fallbacks: not supported: a route has at most 8 pools; those from "m8" on' "$work/err")" == 1
+
 # ---- the options
 import balance --json
 expect "json: valid" "$(jq -r .routes "$made")" == 5
