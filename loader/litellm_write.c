@@ -8,7 +8,8 @@
 
 #define ATTEMPTS_MAX	 32u
 #define DAY_MS		 86400000ull
-#define BACKOFF_MS_SOON	 1000u /* the default of backoff_max */
+#define TOTAL_MS	 300000u /* the default of timeouts.total */
+#define BACKOFF_MS_SOON	 1000u	 /* the default of backoff_max */
 #define OPEN_MIN_MS	 10u
 #define OPEN_BOUND_MS	 120000u /* the default of breaker.open_max_ms */
 #define ATTEMPTS_DEFAULT 4u
@@ -278,6 +279,10 @@ static void write_times(struct sl_text *text, const struct sums *sums, uint64_t 
 		append_ms(text, "attempt: ", sums->timeout_ms);
 		append_ms(text, ", total: ", total_ms < DAY_MS ? total_ms : DAY_MS);
 		ttft_ms = ttft_ms != SL_LITELLM_NONE ? ttft_ms : sums->timeout_ms;
+		sl_text_append_string(text, ", ");
+	} else if (ttft_ms * attempts > TOTAL_MS) { /* else the default ends it before */
+		append_ms(text,
+			  "total: ", ttft_ms * attempts < DAY_MS ? ttft_ms * attempts : DAY_MS);
 		sl_text_append_string(text, ", ");
 	}
 	append_ms(text, "ttft: ", ttft_ms);

@@ -75,6 +75,7 @@ holds local '    model: "llama3"' 0 # two models of one server: by the client's 
 holds local '- "10.0.0.3:80"'
 holds local '- "10.0.0.4:8000"'
 holds local 'limits: {requests_per_minute: 100, tokens_per_minute: 5000, concurrent: 20}'
+holds local 'timeouts: {total: 800s, ttft: 200s}' # no attempt ends for want of total
 holds local 'limits: {body: 32MiB}'
 import local --strict
 expect "local: --strict takes it" "$?" == 0
