@@ -110,7 +110,11 @@ struct sl_config_route {
 	uint32_t attempts_max;		 /* over the whole chain, the first included */
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
-	struct sl_rates rates; /* of all its clients together */
+	struct sl_rates rates;	/* of all its clients together */
+	uint32_t cache_ttl_ms;	/* answers are given again for this long; 0: never */
+	uint32_t cache_sampled; /* 1: also those that chance decided */
+	uint32_t cache_length;	/* 1: also those cut at max_tokens */
+	uint32_t cache_answer_bytes_max;
 	unsigned line;
 	unsigned column;
 };
@@ -184,7 +188,8 @@ struct sl_config {
 	struct sl_rates key_rates;	  /* of each key that has none of its own */
 	struct sl_config_tenant *tenants; /* by the name in the file of keys */
 	uint32_t tenant_count;
-	const char *keys_file; /* API keys; NULL: none are asked for */
+	const char *keys_file;	  /* API keys; NULL: none are asked for */
+	uint32_t cache_bytes_max; /* of answers kept; 0: none */
 
 	/* kernel plane */
 	const char *pin_dir; /* SL_PIN_DIR by default */

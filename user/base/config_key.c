@@ -56,6 +56,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_TIMEOUTS, 0, NULL,
 	 false, "a map",
 	 "How long the daemon waits for its clients; routes have their own for nodes."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "cache", 0, NULL, SL_CONFIG_CACHE, 0, NULL, false,
+	 "a map", "The cache of answers, for the routes that have `cache.ttl`."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "keys", 0, NULL, SL_CONFIG_KEYS, 0, NULL, false,
 	 "a map",
 	 "API keys of the clients. Without it anyone who reaches `listen` may use every route."},
@@ -131,6 +133,12 @@ const struct sl_config_key sl_config_keys[] = {
 	 DAY_MS, NULL, false, NULL,
 	 "An idle connection to a node is closed after this. Keep it below the server's own "
 	 "keep-alive time-out where that is known, so that the server never closes first."},
+
+	{SL_CONFIG_CACHE, SL_CONFIG_BYTES, "memory", ROOT(cache_bytes_max), "64MiB", 0,
+	 2147483648ull, NULL, false, NULL,
+	 "Memory of all answers kept; what was asked for least goes first. 64MiB holds some 30,000 "
+	 "short answers. 0: none are kept, identical requests still share a call. Counts at "
+	 "start."},
 
 	{SL_CONFIG_KEYS, SL_CONFIG_PATH, "file", ROOT(keys_file), NULL, 0, PATH_LEN_MAX, NULL,
 	 false, "an absolute path",
@@ -301,6 +309,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "limits", 0, NULL, SL_CONFIG_ROUTE_LIMITS, 0, NULL,
 	 false, "a map",
 	 "What all clients together may use of the model; over it the answer is 429."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "cache", 0, NULL, SL_CONFIG_ROUTE_CACHE, 0, NULL,
+	 false, "a map", "Whether an answer may be given again to who asks the same."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
 	 NULL,
 	 "Attempts over the whole chain, the first included. Four pass over a dead node and a "
@@ -344,6 +354,22 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Tokens in a minute, of prompts and answers. 0: no limit."},
 	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "concurrent", ROUTE(rates.concurrent), "0", 0,
 	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
+
+	{SL_CONFIG_ROUTE_CACHE, SL_CONFIG_MS, "ttl", ROUTE(cache_ttl_ms), "0", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "An answer is given again for this long. 0: no cache and no sharing, for a model may be "
+	 "asked for something new."},
+	{SL_CONFIG_ROUTE_CACHE, SL_CONFIG_CHOICE, "sampled", ROUTE(cache_sampled), "false", 0, 0,
+	 bool_choices, false, NULL,
+	 "Also requests that ask for chance: no `seed`, and a `temperature` other than 0 (none is "
+	 "the server's own, so chance too). Who asks twice then gets one answer twice."},
+	{SL_CONFIG_ROUTE_CACHE, SL_CONFIG_CHOICE, "length", ROUTE(cache_length), "false", 0, 0,
+	 bool_choices, false, NULL,
+	 "Also answers that ended at `max_tokens` (finish_reason `length`)."},
+	{SL_CONFIG_ROUTE_CACHE, SL_CONFIG_BYTES, "answer", ROUTE(cache_answer_bytes_max), "256KiB",
+	 1024, 64u << 20, NULL, false, NULL,
+	 "Largest answer that is kept; each stream of the route holds up to as much while it "
+	 "runs. At most a 64th of `cache.memory` counts."},
 
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,
@@ -421,6 +447,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROOT] = "Top level",
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
+	[SL_CONFIG_CACHE] = "cache",
 	[SL_CONFIG_KEYS] = "keys",
 	[SL_CONFIG_TENANT] = "tenants.NAME",
 	[SL_CONFIG_KERNEL] = "kernel",
@@ -434,6 +461,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_FALLBACKS] = "routes[].fallbacks",
 	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
 	[SL_CONFIG_ROUTE_LIMITS] = "routes[].limits",
+	[SL_CONFIG_ROUTE_CACHE] = "routes[].cache",
 };
 
 void sl_config_write_reference(FILE *file)

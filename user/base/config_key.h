@@ -16,6 +16,7 @@ enum sl_config_section {
 	SL_CONFIG_ROOT = 0,	   /* struct sl_config */
 	SL_CONFIG_LIMITS,	   /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	   /* struct sl_config */
+	SL_CONFIG_CACHE,	   /* struct sl_config */
 	SL_CONFIG_KEYS,		   /* struct sl_config */
 	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */
@@ -29,6 +30,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_FALLBACKS, /* struct sl_config_route */
 	SL_CONFIG_ROUTE_TIMEOUTS,  /* struct sl_config_route */
 	SL_CONFIG_ROUTE_LIMITS,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_CACHE,	   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 

@@ -363,6 +363,7 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 		route->column = mark.column;
 		read_presets(r, SL_CONFIG_ROUTE_TIMEOUTS, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_LIMITS, &none, route);
+		read_presets(r, SL_CONFIG_ROUTE_CACHE, &none, route);
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);
 		sl_reader_pop(r, before);
 	}
@@ -487,8 +488,8 @@ int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 			struct sl_arena *arena, struct sl_report *report)
 {
 	static const enum sl_config_section inner[] = {SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS,
-						       SL_CONFIG_KEYS, SL_CONFIG_KERNEL,
-						       SL_CONFIG_BEACON};
+						       SL_CONFIG_CACHE,	 SL_CONFIG_KEYS,
+						       SL_CONFIG_KERNEL, SL_CONFIG_BEACON};
 	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
 

@@ -59,6 +59,7 @@ struct daemon {
 	struct sl_timer keys_timer;
 	struct sl_keys keys;
 	struct sl_beacon_sender *beacons;
+	struct sl_cache *cache;
 	struct sl_listener admin;
 	bool admin_open;
 	bool draining;
@@ -157,6 +158,7 @@ static int start_worker(struct daemon_thread *thread)
 		return rc;
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(daemon->routes),
 			    sl_keyring_get(daemon->keys.ring), &daemon->hooks);
+	thread->worker->cache = daemon->cache;
 	for (i = 0; i < config->listen_count && !rc; i++)
 		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
 	return rc;
@@ -683,6 +685,8 @@ static int start(struct daemon *daemon)
 	if (!rc && !daemon->keys.ring)
 		rc = -ENOMEM;
 	if (!rc)
+		rc = sl_cache_open(daemon->routes->config->cache_bytes_max, &daemon->cache);
+	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
 		rc = open_listeners(daemon);
@@ -741,6 +745,7 @@ static void destroy(struct daemon *daemon)
 	}
 	sl_routes_put(&daemon->routes);
 	sl_keys_fini(&daemon->keys);
+	sl_cache_close(&daemon->cache);
 	sl_kernel_plane_close(&daemon->plane);
 }
 

@@ -82,6 +82,10 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	if (ending != SL_ENDING_OK)
 		sl_upstream_report(&worker->upstream, relay->node, relay->ticket & ~1u,
 				   rule->outcome, rule->signal);
+	if (ending == SL_ENDING_OK)
+		sl_flight_land(&relay->flight, NULL); /* NULL where it was kept */
+	else
+		sl_flight_fail(&relay->flight);
 	sl_timer_cancel(worker->loop, &relay->timer);
 	drop_upstream(relay);
 	sl_upstream_release(&worker->upstream, relay->node);
@@ -148,6 +152,8 @@ static enum verdict look_at_data(struct sl_relay *relay, const struct sl_sse_eve
 {
 	struct sl_openai_chunk chunk;
 
+	if (!event->data && relay->flight)
+		relay->flight->spoilt = true; /* not looked into */
 	if (!event->data)
 		return GO_ON; /* several data lines: none of the known servers, passed untouched */
 	if (sl_json_check(event->data, event->data_len, NULL))
@@ -155,8 +161,11 @@ static enum verdict look_at_data(struct sl_relay *relay, const struct sl_sse_eve
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);
 	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
 		return STOP_AFTER;
-	if (chunk.flags & SL_OPENAI_CHUNK_FINISH)
+	if (chunk.flags & SL_OPENAI_CHUNK_FINISH) {
 		relay->finish_seen = true;
+		if (relay->flight)
+			sl_flight_finish(relay->flight, event->data, event->data_len);
+	}
 	if (chunk.flags & SL_OPENAI_CHUNK_TOKEN)
 		relay->tokens++;
 	if (chunk.flags & SL_OPENAI_CHUNK_USAGE && chunk.usage.total_tokens > 0)
@@ -257,6 +266,8 @@ static enum verdict pass_untouched(struct sl_relay *relay, const char *buf, size
 	enum verdict verdict = scan(relay, buf, len, ret_whole, NULL);
 
 	sl_server_chunk(relay->client, buf, *ret_whole);
+	if (relay->flight)
+		sl_flight_capture(relay->flight, buf, *ret_whole);
 	return verdict;
 }
 
@@ -330,6 +341,9 @@ static void conclude(struct sl_relay *relay)
 {
 	static const char done[] = "data: [DONE]";
 
+	/* Not one that lacked its end in whatever way: that may be a sign of more. */
+	if (relay->flight && relay->done_seen && !relay->partial.len)
+		sl_flight_commit(&relay->flight);
 	if (relay->partial.len >= sizeof(done) - 1 &&
 	    !memcmp(relay->partial.data, done, sizeof(done) - 1)) {
 		/* A server that forgot the last empty line. */
@@ -461,8 +475,10 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.progress_ns = sl_loop_now_ns(worker->loop),
 		.prompt_tokens = start->prompt_tokens,
 		.admission = *start->admission,
+		.flight = *start->flight,
 	};
 	*start->admission = (struct sl_admission){0};
+	*start->flight = NULL;
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
 	if (start->messages)
 		sl_anthropic_stream_init(

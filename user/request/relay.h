@@ -28,6 +28,7 @@
 #define SL_REQUEST_RELAY_H
 
 #include "user/http/sse.h"
+#include "user/request/flight.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
 #include "user/wire/anthropic.h"
@@ -59,6 +60,7 @@ struct sl_relay {
 	uint64_t usage_tokens;	/* as the node told last; 0: it has not */
 	uint32_t prompt_tokens; /* estimated */
 	struct sl_admission admission;
+	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
 	char id[SL_REQUEST_ID_MAX + 1];
@@ -84,6 +86,7 @@ struct sl_relay_start {
 	uint32_t inter_token_ms;
 	const char *id;
 	struct sl_admission *admission; /* taken on success */
+	struct sl_flight **flight;	/* taken on success; of none that is translated */
 	uint32_t prompt_tokens;
 	bool messages;	  /* translate for the Messages API */
 	const char *held; /* what came before the relay took over */

@@ -9,6 +9,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/gate.h"
 #include "user/request/messages.h"
+#include "user/request/recall.h"
 #include "user/request/respond.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
@@ -60,6 +61,7 @@ static void request_put(struct sl_request *request)
 {
 	struct sl_worker *worker = request->worker;
 
+	sl_flight_fail(&request->flight);
 	sl_admit_end(&request->admission,
 		     now_of(request)); /* before the routes: limits are theirs */
 	sl_routes_put(&request->routes);
@@ -551,6 +553,7 @@ static void answer(struct sl_request *request)
 		return;
 	}
 	sl_gate_settle(request);
+	sl_recall_keep(request);
 	count_status(request, sl_respond_whole(request));
 	count_end(request);
 }
@@ -572,8 +575,16 @@ static void run(void *arg)
 {
 	struct sl_request *request = arg;
 	enum step step;
+	int status;
 
 	request->fiber = sl_fiber_self(request->worker->loop);
+	status = sl_recall_answer(request);
+	if (status) {
+		count_status(request, status);
+		count_end(request);
+		request_put(request);
+		return;
+	}
 	step = walk_chain(request, false);
 	if (!request->any_attempt && !request->gone)
 		step = walk_chain(request, true);
@@ -604,6 +615,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
+	request->flight = NULL;
+	request->recall = SL_RECALL_NONE;
 	request->tried_count = request->attempts = 0;
 	request->pool_attempts = 0;
 	request->any_attempt = false;

@@ -21,6 +21,7 @@
 
 #include "user/base/arena.h"
 #include "user/request/chain.h"
+#include "user/request/flight.h"
 #include "user/http/h1_write.h"
 #include "user/request/relay.h"
 #include "user/request/worker.h"
@@ -59,6 +60,8 @@ struct sl_request {
 	uint32_t tried_count;
 	uint32_t shunned[SL_CHOOSE_TRIED_MAX]; /* of those: silent or full, not asked again */
 	uint32_t shunned_count;
+	struct sl_flight *flight; /* that this request leads, or NULL */
+	enum sl_recall recall;
 	uint32_t attempts;	/* made so far, all pools */
 	uint32_t free_retries;	/* stale connections, in the present pool */
 	uint32_t pool_attempts; /* of those in the present pool */

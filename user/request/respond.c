@@ -6,6 +6,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/messages.h"
+#include "user/request/recall.h"
 
 /* the fields written here, names and longest values together */
 #define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
@@ -167,6 +168,10 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
 			   strlen(request->last_pool->name));
 	SL_H1_WRITE_HEADER_U64(&out, "x-sluice-attempts", request->attempts);
+	if (request->recall == SL_RECALL_MISS)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
+	else if (request->recall == SL_RECALL_BYPASS)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "bypass", 6);
 	if (request->chain.moves) {
 		const char *cause = sl_chain_cause_name(request->chain.cause);
 
@@ -244,6 +249,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.inter_token_ms = request->route->config->inter_token_timeout_ms,
 		.id = request->id,
 		.admission = &request->admission,
+		.flight = &request->flight,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.messages = request->messages,
 		.held = sl_text_string(&attempt->body),
@@ -253,6 +259,7 @@ bool sl_respond_stream(struct sl_request *request)
 	size_t lines_len;
 	const char *lines = all_lines(request, false, &lines_len);
 
+	sl_recall_keep_stream(request);
 	client->user = NULL;
 	request->client = NULL;
 	if (attempt->complete && upstream) {

@@ -22,6 +22,16 @@
 /* Position 0 of the route table stands for requests that reached no route. */
 #define SL_STATS_NO_ROUTE 0u
 
+/* What the cache of answers made of a request. */
+enum sl_recall {
+	SL_RECALL_NONE = 0,  /* its route has none */
+	SL_RECALL_BYPASS,    /* not to be kept: the client said so, chance, or the API */
+	SL_RECALL_MISS,	     /* the node's answer */
+	SL_RECALL_HIT,	     /* one that was kept */
+	SL_RECALL_COALESCED, /* that of a request under way */
+	SL_RECALLS
+};
+
 struct sl_route_stats {
 	uint64_t by_status[SL_STATS_STATUS_MAX - SL_STATS_STATUS_MIN + 1];
 	uint64_t client_gone;
@@ -30,6 +40,7 @@ struct sl_route_stats {
 	uint64_t retries;
 	uint64_t fallbacks; /* answered by a pool other than the first */
 	uint64_t fallbacks_by_cause[SL_CAUSES];
+	uint64_t by_recall[SL_RECALLS];
 	uint64_t tokens; /* data events with content that were relayed */
 	struct sl_histogram duration_us;
 	struct sl_histogram ttft_us; /* streams: request complete to first event sent */

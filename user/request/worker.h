@@ -12,10 +12,14 @@
 #include "user/http/server.h"
 #include "user/request/routes.h"
 #include "user/request/stats.h"
+#include "user/store/cache.h"
 #include "user/upstream/upstream.h"
 
 struct sl_request;
 struct sl_relay;
+struct sl_flight;
+
+#define SL_WORKER_FLIGHT_LISTS 256u
 
 /* Calls to what lies above. */
 struct sl_worker_hooks {
@@ -44,6 +48,8 @@ struct sl_worker {
 	uint32_t stream_buffer_bytes_max;
 	uint32_t gather_us; /* see relay.c */
 	struct sl_relay *relay_list;
+	struct sl_cache *cache;				   /* of all threads; NULL: keeps nothing */
+	struct sl_flight *flights[SL_WORKER_FLIGHT_LISTS]; /* by the first byte of their key */
 	bool draining;
 };
 
