@@ -136,8 +136,8 @@ const struct sl_config_key sl_config_keys[] = {
 
 	{SL_CONFIG_CACHE, SL_CONFIG_BYTES, "memory", ROOT(cache_bytes_max), "64MiB", 0,
 	 2147483648ull, NULL, false, NULL,
-	 "Memory of all answers kept; what was asked for least goes first. 64MiB holds some 30,000 "
-	 "short answers. 0: none are kept, identical requests still share a call. Counts at "
+	 "Memory of all answers kept; what was asked for least goes first. 64MiB holds some 60,000 "
+	 "answers of 900 bytes. 0: none are kept, identical requests still share a call. Counts at "
 	 "start."},
 
 	{SL_CONFIG_KEYS, SL_CONFIG_PATH, "file", ROOT(keys_file), NULL, 0, PATH_LEN_MAX, NULL,

@@ -92,7 +92,7 @@ static void add_owner(const struct sl_request *request, struct sl_text *key)
 
 	if (!record) {
 		add(key, "open", 4); /* the key for the node is among the header fields */
-	} else if (record->tenant[0]) {
+	} else if (record->tenant[0] && strcmp(record->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
 		add(key, "tenant", 6);
 		add(key, record->tenant, strlen(record->tenant));
 	} else {
@@ -416,7 +416,7 @@ void sl_recall_keep_stream(struct sl_request *request)
 {
 	if (!request->flight)
 		return;
-	if (may_keep(request))
+	if (may_keep(request) && !request->attempt.unframed)
 		note_model(request);
 	else
 		sl_flight_land(&request->flight, NULL);

@@ -223,7 +223,7 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 	(void)error;
 	attempt->conn = NULL;
 	if (attempt->done && attempt->is_stream && attempt->ending == SL_ENDING_OK) {
-		attempt->complete = held_is_whole(attempt);
+		attempt->complete = attempt->unframed = held_is_whole(attempt);
 		if (attempt->complete)
 			return;
 		attempt->done = false; /* broke before the relay could take over: try elsewhere */
@@ -339,7 +339,7 @@ static enum sl_ending exchange(struct sl_attempt *attempt)
 
 static void reset(struct sl_attempt *attempt)
 {
-	attempt->done = attempt->is_stream = attempt->complete = false;
+	attempt->done = attempt->is_stream = attempt->complete = attempt->unframed = false;
 	attempt->connect_done = false;
 	attempt->ending = SL_ENDING_UNSET;
 	attempt->status = 0;

@@ -65,6 +65,7 @@ struct sl_attempt {
 	bool connect_done;
 	int connect_error;
 	bool complete; /* the answer's last byte has come */
+	bool unframed; /* complete by what it says, though the framing's end is missing */
 	enum sl_ending ending;
 	int status;
 	enum sl_openai_fault fault; /* what the server's error means; NONE: it sent none */
