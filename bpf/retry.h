@@ -6,8 +6,12 @@
  * failure of the node either way. Stale: an ACK of something else. The node still holds the last
  * connection from that port of ours (TIME_WAIT lasts a minute where the node closed first) and finds
  * the SYN too old: clients have clocks of their own, and the next client's may be behind (RFC 7323,
- * 5.3). That is nobody's failure: the flow takes another port, at whichever node. Then, in step RETRY, while connect.retries is not used up and a
- * node other than the last one takes the flow: the flow moves there, and
+ * 5.3). That is nobody's failure: the flow takes another port, at whichever node, but once only:
+ * where two ports are known, most may be, and each that is asked for nothing will be silent to the
+ * next flow for half a second (Linux: tcp_invalid_ratelimit).
+ *
+ * Then, in step RETRY, while connect.retries is not used up and a node other than the last one takes
+ * the flow: the flow moves there, and
  *
  *   connect.retry_mode 0   step RESEND: the frame of the refusal becomes that SYN again, which was
  *                          kept in `syns` (sl_syn_keep()), and goes to the other node: retry_turned
@@ -61,7 +65,8 @@ static __always_inline bool retry_move(struct sl_scratch *room, const struct sl_
 {
 	bool stale = room->handover.reason == SL_RETRY_STALE;
 
-	if (!sl_flow_may_retry(flow, pool) || (!stale && !retry_has_other(pool)))
+	if (!sl_flow_may_retry(flow, pool) ||
+	    (stale ? flow->flags & SL_FLOW_RETRIES : !retry_has_other(pool)))
 		return false;
 	return sl_balance_choose(retry_hash(room, flow, config), pool,
 				 !sl_addr_is_ip4(&flow->client), stale ? 0 : flow->conn.node) &&

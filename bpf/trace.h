@@ -190,6 +190,9 @@ __attribute__((noinline)) int sl_trace_emit(__u32 what, __u32 found)
 
 	if (!filter || !config || !room)
 		return 0;
+	/* What is not IP has no client and no note: the one at hand is the packet's before. */
+	if ((__u16)what == SL_COUNTER_PASS_NOT_IP)
+		return 0;
 	if (room->traced != SL_LOAD(config->trace)) {
 		room->traced = 0;
 		return 0;

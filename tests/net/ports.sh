@@ -65,8 +65,13 @@ given_back() { # NAME
 	expect "$1: then new ones are taken" "$(tally failed) $(($(counter drop_no_port) - before))" == "0 0"
 }
 # The node closed first: it keeps each pair of ports for a minute (TIME_WAIT), and the next one to use
-# it is another client, whose sequence numbers and timestamps are others.
+# it is another client, whose sequence numbers and timestamps are others. Its answer is no failure. But
+# within half a second of its last answer on a port it says nothing there (Linux:
+# tcp_invalid_ratelimit), which no one can tell from a node that is silent: with so few ports it comes
+# to that a few times.
+blamed() { node_json 1 | grep -o '"syn_retransmitted": [0-9]*' | grep -o '[0-9]*$' || echo 0; }
 still_known() { # NAME
+	local before
 	hold "$ports" 4500
 	stop_node 1
 	end_hold
@@ -74,11 +79,14 @@ still_known() { # NAME
 	start_node 1
 	"$sluice" breaker close chat/0 >/dev/null
 	source_is 10.1.0.4
+	sleep 0.6
+	before=$(blamed)
 	ask 100 8 8000
 	source_is 10.1.0.2
 	echo "# $1: $(grep '^connect_us' "$work/tally")"
 	expect "$1: connects on ports that the node still knows succeed" "$(tally failed)" == 0
-	expect "$1: and are no fault of the node" "$(node_json 1 | grep -c syn_retransmitted)" == 0
+	expect "$1: hardly any is a fault of the node" $(($(blamed) - before)) -le 20
+	expect "$1: its breaker stays closed" "$(node_field 1 state) $(node_field 1 trips)" == "closed 0"
 }
 
 write_ports 1

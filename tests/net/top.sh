@@ -146,7 +146,7 @@ hold 100
 expect "a large table is estimated" "$(jq -c '[.table.estimated, .table.places]' "$work/top")" == "[true,640008]"
 # 82 of 100 are seen, give or take 4
 expect "and well" "$(jq '.table.living >= 75 and .table.living <= 125' "$work/top")" == true
-expect "the text says so" "$("$sluice" top --watch=100ms | grep -c 'living flows (estimated, 0.0 %)')" == 1
+expect "the text says so" "$("$sluice" top --once --watch=100ms | grep -c 'living flows (estimated, 0.0 %)')" == 1
 down
 
 # ---- the screen --------------------------------------------------------------------------------
