@@ -52,8 +52,7 @@ static __always_inline bool beacon_is_ours(void *ctx, bool tc, struct sl_scratch
 static __always_inline bool beacon_load(void *ctx, bool tc, struct sl_scratch *room,
 					const struct sl_packet *packet)
 {
-	__u32 at = packet->l3_at + SL_UDP_HEADER +
-		   (packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__u32 at = packet->l3_at + SL_UDP_HEADER + sl_ip_header_len(packet->ip_v6);
 
 	if (!packet->udp || packet->udp->len != bpf_htons(SL_UDP_HEADER + sizeof(room->beacon)))
 		return false;

@@ -107,8 +107,7 @@ static __always_inline int sl_cookie(void *ctx, bool tc)
 		packet.tcp->check = sl_csum_apply(packet.tcp->check, delta);
 		return XDP_TX;
 	}
-	check_at = packet.l3_at + (packet.ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
-		   offsetof(struct tcphdr, check);
+	check_at = packet.l3_at + sl_ip_header_len(packet.ip_v6) + offsetof(struct tcphdr, check);
 	((struct __sk_buff *)ctx)->tc_index = SL_TC_MEASURED;
 	bpf_l4_csum_replace(ctx, check_at, 0, sl_csum_fold32(delta), 0);
 	return bpf_redirect(((struct __sk_buff *)ctx)->ifindex, 0);

@@ -71,11 +71,6 @@ struct sl_craft_tcp {
 	__u8 tos;
 };
 
-static __always_inline __u32 craft_ip_len(bool ip_v6)
-{
-	return ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-}
-
 /*
  * Makes room of `len` bytes, at most SL_CRAFT_PUSH_MAX, behind the link's header, which moves to the
  * new front. Returns false when there is none.
@@ -200,7 +195,7 @@ static __always_inline bool sl_craft_tcp(void *ctx, bool tc, __u32 l3_at, bool i
 {
 	void *at = sl_hook_data(ctx, tc) + (l3_at & 0x1f), *end = sl_hook_end(ctx, tc);
 	__u32 len = SL_TCP_HEADER + want->option_len;
-	__u32 check_at = l3_at + craft_ip_len(ip_v6) + offsetof(struct tcphdr, check);
+	__u32 check_at = l3_at + sl_ip_header_len(ip_v6) + offsetof(struct tcphdr, check);
 	__u64 pseudo = craft_pseudo(ip_v6, want->src, want->dst, IPPROTO_TCP, len), sum = pseudo;
 	__u32 *words = craft_ip(at, end, ip_v6, want->src, want->dst, IPPROTO_TCP, len, want->hops,
 				want->tos);
@@ -309,7 +304,7 @@ static __always_inline bool sl_craft_reset(void *ctx, bool tc, const struct sl_p
 		rst.flags |= SL_TCPF_ACK;
 	}
 	return sl_craft_resize(ctx, tc,
-			       packet->l3_at + craft_ip_len(packet->ip_v6) + SL_TCP_HEADER) &&
+			       packet->l3_at + sl_ip_header_len(packet->ip_v6) + SL_TCP_HEADER) &&
 	       sl_craft_tcp(ctx, tc, packet->l3_at, packet->ip_v6, &rst);
 }
 
@@ -364,7 +359,7 @@ static __always_inline bool craft_error_write(void *ctx, bool tc, const struct s
 	*head = *want;
 	/* Once filled in, what the card sums up comes to the complement of what the field holds now. */
 	sum = partial ? craft_sum((__u32 *)head, end,
-				  (SL_ICMP_HEADER + craft_ip_len(packet->ip_v6)) / 4) +
+				  (SL_ICMP_HEADER + sl_ip_header_len(packet->ip_v6)) / 4) +
 				(__u16)~left
 		      : craft_sum((__u32 *)head, end, (SL_ICMP_HEADER + SL_QUOTE6_MAX) / 4);
 	if (packet->ip_v6)
@@ -381,7 +376,7 @@ static __always_inline bool sl_craft_error(void *ctx, bool tc, const struct sl_p
 					   const struct sl_icmp_head *want)
 {
 	__u32 quote_len = craft_quote_len(ctx, tc, packet);
-	__u32 ip_len = craft_ip_len(packet->ip_v6);
+	__u32 ip_len = sl_ip_header_len(packet->ip_v6);
 	__u32 check_at = packet->l3_at + ip_len +
 			 (packet->protocol == IPPROTO_UDP ? offsetof(struct udphdr, check)
 							  : offsetof(struct tcphdr, check));

@@ -48,8 +48,7 @@ struct sl_outer {
 
 static __always_inline __u32 sl_encap_len(bool ip_v6, bool gue)
 {
-	return (ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
-	       (gue ? sizeof(struct udphdr) : 0);
+	return sl_ip_header_len(ip_v6) + (gue ? sizeof(struct udphdr) : 0);
 }
 
 /* The byte that IPv4 calls TOS and IPv6 traffic class. */

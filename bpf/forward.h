@@ -71,7 +71,7 @@ static __always_inline __u16 sl_route_len(void *ctx, bool tc, const struct sl_pa
 
 	if (!segment)
 		return packet->l3_len;
-	segment += packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	segment += sl_ip_header_len(packet->ip_v6);
 	segment += packet->tcp ? packet->tcp->doff * 4u : SL_UDP_HEADER;
 	return segment < 0xffff ? segment : 0xffff;
 }

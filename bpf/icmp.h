@@ -262,7 +262,7 @@ static __always_inline void *quote_addresses(void *at, bool ip_v6, const struct 
 	}
 	*delta += addresses;
 	*ret_addresses = addresses;
-	return at + craft_ip_len(ip_v6);
+	return at + sl_ip_header_len(ip_v6);
 }
 
 /*
@@ -296,7 +296,7 @@ static __always_inline __u64 quote_transport(struct sl_quote_ports *ports, bool 
 static __always_inline bool translate(const struct sl_packet *packet, struct sl_icmp_head *head,
 				      void *end, const struct icmp_rewrite *to)
 {
-	__u32 ip_len = craft_ip_len(packet->ip_v6);
+	__u32 ip_len = sl_ip_header_len(packet->ip_v6);
 	void *quoted = head + 1;
 	struct sl_quote_ports *ports = quoted + ip_len;
 	__u32 ports_at = ip_len + SL_ICMP_HEADER + ip_len;
@@ -393,7 +393,7 @@ static __always_inline bool unwrap_measure(const struct sl_packet *packet,
 					   const struct sl_icmp_head *head, void *end,
 					   struct icmp_unwrap *ret_unwrap)
 {
-	__u32 ip_len = craft_ip_len(packet->ip_v6);
+	__u32 ip_len = sl_ip_header_len(packet->ip_v6);
 	__u32 most = packet->ip_v6 ? SL_QUOTE6_MAX : SL_QUOTE4_MAX;
 	struct ipv6hdr *ip6 = (void *)(head + 1);
 	struct iphdr *ip4 = (void *)(head + 1);
@@ -449,7 +449,7 @@ static __always_inline bool unwrap_write(void *ctx, bool tc, const struct sl_pac
 	if (packet->ip_v6)
 		sum += craft_pseudo(true, &flow->vip, &flow->client, proto, len);
 	head->check = craft_check(sum);
-	return sl_craft_resize(ctx, tc, packet->l3_at + craft_ip_len(packet->ip_v6) + len);
+	return sl_craft_resize(ctx, tc, packet->l3_at + sl_ip_header_len(packet->ip_v6) + len);
 }
 
 /* The step UNWRAP: modes ipip and gue. */
@@ -476,7 +476,7 @@ static __always_inline int sl_unwrap(void *ctx, bool tc)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_MALFORMED);
 	to.src = &flow->vip;
 	to.dst = &flow->client;
-	packet.l3_len = craft_ip_len(packet.ip_v6) + SL_ICMP_HEADER + unwrap.quote_len;
+	packet.l3_len = sl_ip_header_len(packet.ip_v6) + SL_ICMP_HEADER + unwrap.quote_len;
 	route = sl_route(ctx, tc, &packet, &to, &room->fib);
 	if (!sl_route_usable(route))
 		return sl_unforwarded(tc, row, sl_route_failure(route));

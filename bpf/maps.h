@@ -84,19 +84,21 @@ struct {
 	__type(value, struct sl_device);
 } devices SEC(".maps");
 
+/* A pool's lookup table: slots of nodes. Its size is that of the one put in. */
+struct maglev_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, SL_POOLS_MAX);
 	__type(key, __u32);
 	__type(value, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(max_entries, 1);
-			__uint(map_flags, BPF_F_INNER_MAP);
-			__type(key, __u32);
-			__type(value, __u32);
-		});
+	__array(values, struct maglev_table);
 } maglev SEC(".maps");
 
 /* The tables of each pool before its last changes; see chain.h. */
@@ -105,14 +107,7 @@ struct {
 	__uint(max_entries, SL_POOLS_MAX *SL_OLD_TABLES);
 	__type(key, __u32);
 	__type(value, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(max_entries, 1);
-			__uint(map_flags, BPF_F_INNER_MAP);
-			__type(key, __u32);
-			__type(value, __u32);
-		});
+	__array(values, struct maglev_table);
 } maglev_old SEC(".maps");
 
 struct {

@@ -91,8 +91,7 @@ static __always_inline void sl_nat_apply(bool tc, const struct sl_packet *packet
 		ret_rest->port_delta = port_delta;
 		ret_rest->udp = udp;
 		ret_rest->check_at =
-			packet->l3_at +
-			(packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
+			packet->l3_at + sl_ip_header_len(packet->ip_v6) +
 			(udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
 		return;
 	}

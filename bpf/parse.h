@@ -80,6 +80,12 @@ struct sl_packet {
 	bool ip_v6;
 };
 
+/* Of an IP header without options or extensions. */
+static __always_inline __u32 sl_ip_header_len(bool ip_v6)
+{
+	return ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+}
+
 /* Returns the header at the cursor and steps over it, or NULL when the frame ends before. */
 #define SL_TAKE(cursor, type)                            \
 	({                                               \

@@ -137,7 +137,7 @@ static __always_inline void sl_syn_keep(void *ctx, bool tc, const struct sl_pack
 {
 	struct sl_flow *flow = sl_flow_at(index);
 	struct sl_syn *syn = syn_at(index);
-	__u32 at = packet->l3_at + craft_ip_len(packet->ip_v6) + SL_TCP_HEADER;
+	__u32 at = packet->l3_at + sl_ip_header_len(packet->ip_v6) + SL_TCP_HEADER;
 	__u32 len = packet->tcp->doff * 4u - SL_TCP_HEADER;
 	__u32 rest;
 
@@ -196,7 +196,7 @@ static __always_inline long resend_route(void *ctx, bool tc, const struct sl_cra
 	fib->l4_protocol = IPPROTO_TCP;
 	fib->sport = tcp->sport;
 	fib->dport = tcp->dport;
-	fib->tot_len = craft_ip_len(ip_v6) + SL_TCP_HEADER + tcp->option_len;
+	fib->tot_len = sl_ip_header_len(ip_v6) + SL_TCP_HEADER + tcp->option_len;
 	if (!ip_v6)
 		fib->tos = tcp->tos;
 	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
@@ -208,7 +208,7 @@ static __always_inline int resend(void *ctx, bool tc, const struct sl_packet *pa
 				  struct sl_scratch *room, struct sl_counters *row)
 {
 	struct sl_node_state *node = sl_node_at(flow->conn.node);
-	__u32 len = packet->l3_at + craft_ip_len(packet->ip_v6) + SL_TCP_HEADER;
+	__u32 len = packet->l3_at + sl_ip_header_len(packet->ip_v6) + SL_TCP_HEADER;
 	__u64 *way = sl_way_at(index);
 	struct sl_craft_tcp tcp = {};
 	struct ethhdr *eth;

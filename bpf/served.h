@@ -161,8 +161,7 @@ static __always_inline __u32 served_options(struct __sk_buff *skb, const struct 
 static __always_inline void served_mss(struct __sk_buff *skb, const struct sl_packet *packet,
 				       __u16 most, struct sl_scratch *room)
 {
-	__u32 tcp_at =
-		packet->l3_at + (packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__u32 tcp_at = packet->l3_at + sl_ip_header_len(packet->ip_v6);
 	__u32 found = sl_served_mss(served_options(skb, packet, room));
 	__u32 at = tcp_at + SL_TCP_HEADER + (found >> 16);
 	__be16 mss = bpf_htons((__u16)found), lower = bpf_htons(most);
@@ -191,7 +190,7 @@ static __always_inline void served_clamp(struct __sk_buff *skb, const struct sl_
 		return;
 	bpf_check_mtu(skb, 0, &mtu, 0, 0);
 	less = sl_encap_len(packet->ip_v6, node->mode == SL_MODE_GUE) + SL_TCP_HEADER +
-	       (packet->ip_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	       sl_ip_header_len(packet->ip_v6);
 	if (mtu >= less + SL_MSS_MIN && mtu - less <= 0xffff)
 		served_mss(skb, packet, (__u16)(mtu - less), room);
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "loader/say.h"
 #include "loader/vlan.h"
@@ -27,9 +26,8 @@ int sl_apply_begin(const struct sl_object *object)
 	settings.cpu_count = (uint32_t)cpus;
 	settings.flow_sets = sl_object_entries(object, "flows");
 	settings.syn_count = sl_object_entries(object, "syns");
-	if (!error && getrandom(settings.guard_key, sizeof(settings.guard_key), 0) !=
-			      (ssize_t)sizeof(settings.guard_key))
-		error = errno ? -errno : -EIO; /* guessed, it would let floods through */
+	if (!error) /* guessed, it would let floods through */
+		error = sl_random_secure(settings.guard_key, sizeof(settings.guard_key));
 	if (!error &&
 	    bpf_map_update_elem(sl_object_map(object, "settings"), &zero, &settings, BPF_ANY))
 		error = -errno;

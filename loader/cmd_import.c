@@ -109,21 +109,6 @@ static int check(const struct sl_text *made)
 			    "the configuration that was made is not good");
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t put = write(fd, data, len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return errno;
-		data += put;
-		len -= (size_t)put;
-	}
-	return 0;
-}
-
 /* A new file, or with --force in place of another, which stays whole if this fails. */
 static int write_output(const char *path, const struct sl_text *made, bool force)
 {
@@ -140,9 +125,7 @@ static int write_output(const char *path, const struct sl_text *made, bool force
 		return sl_say_error(errno == EEXIST ? "choose another, or overwrite it: --force"
 						    : NULL,
 				    "--output %s: %s", path, strerror(errno));
-	error = write_all(fd, sl_text_string(made), made->len);
-	if (!error && fsync(fd))
-		error = errno;
+	error = -sl_text_write(made, fd);
 	if (close(fd) && !error)
 		error = errno;
 	if (!error && force && rename(temporary, path))

@@ -86,14 +86,12 @@ static const struct about {
 
 static struct sl_talk talk_of(enum sl_rig_hook hook, bool ip6, bool udp)
 {
-	return (struct sl_talk){
-		.client = ip6 ? "2001:db8:c::7" : "198.51.100.7",
-		.service = ip6 ? "2001:db8::100" : "192.0.2.100",
-		.sport = 5000,
-		.dport = udp ? 443 : 80,
-		.udp = udp,
-		.hook = hook,
-	};
+	struct sl_talk talk = sl_talk_of(hook, ip6);
+
+	talk.udp = udp;
+	if (udp)
+		talk.dport = 443;
+	return talk;
 }
 
 static bool talk_open(struct sl_rig *rig, struct sl_talk *talk)

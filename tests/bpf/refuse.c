@@ -25,17 +25,6 @@
 
 static const char *const hook_names[] = {"XDP", "TC"};
 
-static struct sl_talk talk_of(enum sl_rig_hook hook, bool ip6)
-{
-	return (struct sl_talk){
-		.client = ip6 ? "2001:db8:c::7" : "198.51.100.7",
-		.service = ip6 ? "2001:db8::100" : "192.0.2.100",
-		.sport = 5000,
-		.dport = 80,
-		.hook = hook,
-	};
-}
-
 /* Who gets an answer to `in` and from whom: the other way round, made by us. */
 static struct sl_frame_spec back_of(const struct sl_frame_spec *in)
 {
@@ -119,7 +108,7 @@ static const struct refused {
 
 static void refuses(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, const struct refused *how)
 {
-	struct sl_talk talk = talk_of(hook, ip6);
+	struct sl_talk talk = sl_talk_of(hook, ip6);
 	struct sl_frame_spec spec = sl_talk_client_spec(&talk, how->flags, how->payload_len);
 	struct sl_frame_spec back;
 	struct sl_frame in, out, want;
@@ -158,7 +147,7 @@ static void refuses(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, const s
 static void silent(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, const char *src,
 		   const char *dst, bool udp, bool tuned_off, uint8_t first_of_dmac)
 {
-	struct sl_talk talk = talk_of(hook, strchr(src, ':'));
+	struct sl_talk talk = sl_talk_of(hook, strchr(src, ':'));
 	struct sl_frame_spec spec = sl_talk_client_spec(&talk, udp ? 0 : SYN, 10);
 	struct sl_frame in, out;
 	enum sl_rig_verdict verdict;
@@ -240,7 +229,7 @@ static void answers_set(struct sl_rig *rig, uint32_t count)
 /* The second may end between the two; then the answer was right, and it is tried again. */
 static void rate_of_answers(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame_spec spec = sl_talk_client_spec(&talk, 0, 10);
 	struct sl_frame in, out;
 	bool limited = false;
@@ -292,7 +281,7 @@ static bool talk_open(struct sl_rig *rig, struct sl_talk *talk)
 
 static void too_big(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, const struct oversize *how)
 {
-	struct sl_talk talk = talk_of(hook, ip6);
+	struct sl_talk talk = sl_talk_of(hook, ip6);
 	struct sl_frame_spec spec;
 	struct sl_frame in, out, want;
 	enum sl_rig_verdict verdict;
@@ -324,7 +313,7 @@ static void too_big(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, const s
 static void fits(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, uint16_t fragment,
 		 bool tuned_off, uint16_t payload_len, enum sl_counter counter)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	enum sl_rig_verdict verdict;
 	struct sl_frame_spec spec;
 	struct sl_frame in, out;
@@ -400,7 +389,7 @@ static void node_ails(struct sl_rig *rig, const struct sl_talk *talk, const stru
 /* A look is made by the first packet after a while; the reset comes with the next one. */
 static void retired(struct sl_rig *rig, enum sl_rig_hook hook, const struct retire *how)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame_spec spec, back;
 	struct sl_frame in, out, want;
 	struct sl_event event = {0};
@@ -444,7 +433,7 @@ static void retired(struct sl_rig *rig, enum sl_rig_hook hook, const struct reti
 /* Two flows of a node that is dead; the second is reset by its first packet, and no second event. */
 static void retired_others(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk one = talk_of(hook, false), two = one, three = one;
+	struct sl_talk one = sl_talk_of(hook, false), two = one, three = one;
 	uint32_t only = SL_RIG_NODE_A;
 	bool ok;
 
@@ -491,7 +480,7 @@ static void retired_closes(struct sl_rig *rig)
 /* A datagram in a flow of a dead node begins a new flow elsewhere. */
 static void retired_udp(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	uint32_t slot;
 	bool ok;
 

@@ -18,17 +18,6 @@ static const uint8_t options[40] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0
 				    1, 1, 1,	1,    1, 1, 1, 1,  1, 1, 1, 1};
 static const char *const hook_names[] = {"XDP", "TC"};
 
-static struct sl_talk talk_of(enum sl_rig_hook hook, bool ip6)
-{
-	return (struct sl_talk){
-		.client = ip6 ? "2001:db8:c::7" : "198.51.100.7",
-		.service = ip6 ? "2001:db8::100" : "192.0.2.100",
-		.sport = 5000,
-		.dport = 80,
-		.hook = hook,
-	};
-}
-
 static uint8_t mac_of(uint32_t slot)
 {
 	return slot == SL_RIG_NODE_A || slot == SL_RIG_NODE6_A ? 0x0b : 0x0c;
@@ -194,7 +183,7 @@ static const char *state_wrong(struct sl_rig *rig, uint32_t refused, uint32_t bo
 
 static void turns(struct sl_rig *rig, enum sl_rig_hook hook, bool ip6, const struct refusal *how)
 {
-	struct sl_talk talk = talk_of(hook, ip6);
+	struct sl_talk talk = sl_talk_of(hook, ip6);
 	const char *wrong = "the SYN was not forwarded";
 	struct sl_frame_spec want;
 	struct sl_frame in, out;
@@ -239,7 +228,7 @@ static void follow(struct sl_rig *rig, struct sl_talk *talk)
 
 static void goes_on(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false), before;
+	struct sl_talk talk = sl_talk_of(hook, false), before;
 	struct sl_frame out, in;
 	bool ok;
 
@@ -267,7 +256,7 @@ static void spent(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, u
 		  uint32_t nodes, uint64_t counted)
 {
 	uint32_t slots[] = {SL_RIG_NODE_A, SL_RIG_NODE_B};
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	const uint8_t smac[6] = SL_RIG_MAC_NODE(0xa0), dmac[6] = SL_RIG_MAC_ROUTER;
 	struct sl_frame_spec want = {.src = "192.0.2.100",
 				     .dst = "198.51.100.7",
@@ -309,7 +298,7 @@ static void spent(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, u
 static void stale(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, uint32_t nodes)
 {
 	uint32_t slots[] = {SL_RIG_NODE_A, SL_RIG_NODE_B};
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame_spec want;
 	struct sl_frame out;
 	uint16_t port;
@@ -335,7 +324,7 @@ static void stale(struct sl_rig *rig, enum sl_rig_hook hook, const char *name, u
 /* Without a retry left the ACK is the client's, who knows what to do; the flow goes on opening. */
 static void stale_spent(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame out;
 	bool ok;
 
@@ -380,7 +369,7 @@ static void withheld_goes_on(struct sl_rig *rig, struct sl_talk *talk, const cha
 
 static void withheld(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false), stranger = talk;
+	struct sl_talk talk = sl_talk_of(hook, false), stranger = talk;
 	struct sl_frame out;
 
 	sl_rig_reset(rig);
@@ -391,7 +380,7 @@ static void withheld(struct sl_rig *rig, enum sl_rig_hook hook)
 
 	sl_rig_reset(rig);
 	rig->settings->syn_count = 1;
-	talk = talk_of(hook, false);
+	talk = sl_talk_of(hook, false);
 	stranger.sport = 5001;
 	sl_rig_check(rig,
 		     syn_send(rig, &talk, 20) && syn_send(rig, &stranger, 20) &&
@@ -403,7 +392,7 @@ static void withheld(struct sl_rig *rig, enum sl_rig_hook hook)
 /* The SYN cannot be sent to the node it was moved to; its repeat tries again. */
 static void no_route(struct sl_rig *rig, enum sl_rig_hook hook)
 {
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame out;
 	uint32_t other;
 	bool ok;
@@ -429,7 +418,7 @@ static void probe_refused(struct sl_rig *rig, enum sl_rig_hook hook)
 
 	sl_rig_reset(rig);
 	for (uint16_t sport = 5000;; sport++) {
-		talk = talk_of(hook, false);
+		talk = sl_talk_of(hook, false);
 		talk.sport = sport;
 		rig->nodes[SL_RIG_NODE_A].breaker = sl_breaker_pack(SL_BREAKER_OPEN, 0, 9, 1);
 		rig->nodes[SL_RIG_NODE_A].ejected = 1;
@@ -458,7 +447,7 @@ static void trips(struct sl_rig *rig, enum sl_rig_hook hook)
 
 	sl_rig_reset(rig);
 	for (uint16_t sport = 5000; sport < 5200; sport++) {
-		struct sl_talk talk = talk_of(hook, false);
+		struct sl_talk talk = sl_talk_of(hook, false);
 
 		talk.sport = sport;
 		if (!syn_send(rig, &talk, 20))
@@ -481,7 +470,7 @@ static void trips(struct sl_rig *rig, enum sl_rig_hook hook)
 static void icmp_spent(struct sl_rig *rig, enum sl_rig_hook hook)
 {
 	uint32_t only = SL_RIG_NODE_A;
-	struct sl_talk talk = talk_of(hook, false);
+	struct sl_talk talk = sl_talk_of(hook, false);
 	struct sl_frame in, out;
 	bool ok;
 

@@ -143,20 +143,6 @@ static int render(const struct sl_key_file *file, struct sl_text *text)
 	return sl_text_append_string(text, "end\n");
 }
 
-static int write_all(int fd, const struct sl_text *text)
-{
-	size_t done = 0;
-
-	while (done < text->len) {
-		ssize_t put = write(fd, text->data + done, text->len - done);
-
-		if (put < 0 && errno != EINTR)
-			return -errno;
-		done += put > 0 ? (size_t)put : 0;
-	}
-	return fsync(fd) != 0 ? -errno : 0;
-}
-
 /* The name lasts only when its directory is on the disk too. */
 static int sync_parent(const char *path)
 {
@@ -214,7 +200,7 @@ static int replace(const char *path, const struct sl_text *text)
 	rc = create_beside(path, temporary, &fd);
 	if (rc != 0)
 		return rc;
-	rc = write_all(fd, text);
+	rc = sl_text_write(text, fd);
 	if (close(fd) != 0 && rc == 0)
 		rc = -errno;
 	if (rc == 0 && rename(temporary, path) != 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TEXT_SIZE_MIN 64u
 #define U64_DIGITS    20u
@@ -373,4 +374,20 @@ int sl_text_printf(struct sl_text *text, const char *format, ...)
 	rc = sl_text_vprintf(text, format, args);
 	va_end(args);
 	return rc;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+int sl_text_write(const struct sl_text *text, int fd)
+{
+	size_t done = 0;
+
+	while (done < text->len) {
+		ssize_t put = write(fd, text->data + done, text->len - done);
+
+		if (put < 0 && errno != EINTR)
+			return -errno;
+		done += put > 0 ? (size_t)put : 0;
+	}
+	return fsync(fd) != 0 ? -errno : 0;
 }

@@ -89,6 +89,9 @@ void sl_text_reset(struct sl_text *text);
 /* Shortens to len (<= text->len). */
 void sl_text_truncate(struct sl_text *text, size_t len);
 
+/* Writes the text to a file and waits until it is on the disk. Returns 0 or -errno. */
+int sl_text_write(const struct sl_text *text, int fd);
+
 /* Makes room for `more` bytes, which sl_text_append then cannot fail to add. */
 int sl_text_reserve(struct sl_text *text, size_t more);
 

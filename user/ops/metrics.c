@@ -99,9 +99,9 @@ static void write_http(const struct sl_metrics_source *source, struct sl_text *t
 	       "Attempts that found an idle connection.", SUM(upstream.reuses));
 }
 
-/* ---- admission ------------------------------------------------------------------------------- */
+/* ---- fields of structures -------------------------------------------------------------------- */
 
-struct tenant_field {
+struct field {
 	const char *name;
 	const char *type;
 	const char *help;
@@ -109,28 +109,28 @@ struct tenant_field {
 	size_t bytes;
 };
 
-#define TENANT_FIELD(name, type, help, field)                       \
-	{                                                           \
-		name, type, help, offsetof(struct sl_meter, field), \
-			sizeof(((struct sl_meter *)0)->field)       \
+#define FIELD(kind, name, type, help, field)                                                      \
+	{                                                                                         \
+		name, type, help, offsetof(struct kind, field), sizeof(((struct kind *)0)->field) \
 	}
 
-static const struct tenant_field tenant_fields[] = {
-	TENANT_FIELD("sluice_tenant_requests_total", "counter",
-		     "Requests admitted of a tenant with limits.", requests_total),
-	TENANT_FIELD("sluice_tenant_tokens_total", "counter",
-		     "Tokens charged to a tenant with limits.", tokens_total),
-	TENANT_FIELD("sluice_tenant_requests_in_flight", "gauge",
-		     "Requests and streams of a tenant with limits now.", in_flight),
-};
-
-static uint64_t tenant_value(const struct sl_keyring_entry *tenant,
-			     const struct tenant_field *field)
+static uint64_t field_of(const void *base, const struct field *field)
 {
-	const char *at = (const char *)tenant->meter + field->offset;
+	const char *at = (const char *)base + field->offset;
 
 	return field->bytes == 8 ? LOAD(*(const uint64_t *)at) : LOAD(*(const uint32_t *)at);
 }
+
+/* ---- admission ------------------------------------------------------------------------------- */
+
+static const struct field tenant_fields[] = {
+	FIELD(sl_meter, "sluice_tenant_requests_total", "counter",
+	      "Requests admitted of a tenant with limits.", requests_total),
+	FIELD(sl_meter, "sluice_tenant_tokens_total", "counter",
+	      "Tokens charged to a tenant with limits.", tokens_total),
+	FIELD(sl_meter, "sluice_tenant_requests_in_flight", "gauge",
+	      "Requests and streams of a tenant with limits now.", in_flight),
+};
 
 /* The first tenants of the file each, the others together: no label without a bound. */
 static void write_tenants(const struct sl_metrics_source *source, struct sl_text *text)
@@ -144,7 +144,7 @@ static void write_tenants(const struct sl_metrics_source *source, struct sl_text
 
 		family(text, tenant_fields[f].name, tenant_fields[f].type, tenant_fields[f].help);
 		for (i = 0; i < ring->tenant_count; i++) {
-			uint64_t value = tenant_value(&ring->tenants[i], &tenant_fields[f]);
+			uint64_t value = field_of(ring->tenants[i].meter, &tenant_fields[f]);
 
 			if (i >= TENANTS_SHOWN_MAX)
 				others += value;
@@ -411,20 +411,7 @@ static void write_retries(const struct sl_metrics_source *source, struct sl_text
 	}
 }
 
-struct pool_field {
-	const char *name;
-	const char *type;
-	const char *help;
-	size_t offset;
-	size_t bytes;
-};
-
-#define FIELD(kind, name, type, help, field)                                                      \
-	{                                                                                         \
-		name, type, help, offsetof(struct kind, field), sizeof(((struct kind *)0)->field) \
-	}
-
-static const struct pool_field pool_fields[] = {
+static const struct field pool_fields[] = {
 	FIELD(sl_pool_state, "sluice_pool_nodes", "gauge", "Nodes of the pool.", node_count),
 	FIELD(sl_pool_state, "sluice_pool_ejected", "gauge", "Nodes ejected by their breaker.",
 	      ejected),
@@ -436,7 +423,7 @@ static const struct pool_field pool_fields[] = {
 	      "Choices handed on to the pool's fallback.", spills),
 };
 
-static const struct pool_field node_fields[] = {
+static const struct field node_fields[] = {
 	FIELD(sl_node_state, "sluice_node_requests", "gauge", "Requests in flight from the daemon.",
 	      requests),
 	FIELD(sl_node_state, "sluice_node_weight", "gauge", "Configured weight.", weight),
@@ -458,13 +445,6 @@ static const struct pool_field node_fields[] = {
 	FIELD(sl_node_state, "sluice_node_sent_bytes_total", "counter",
 	      "Payload bytes to the node, as the kernel plane saw them.", bytes_out),
 };
-
-static uint64_t field_of(const void *base, const struct pool_field *field)
-{
-	const char *at = (const char *)base + field->offset;
-
-	return field->bytes == 8 ? LOAD(*(const uint64_t *)at) : LOAD(*(const uint32_t *)at);
-}
 
 static void write_pools(const struct sl_metrics_source *source, struct sl_text *text)
 {
@@ -508,7 +488,7 @@ static void each_node(const struct sl_metrics_source *source, struct sl_text *te
 static void write_field(const struct sl_node_state *node, const char *labels, const void *arg,
 			struct sl_text *text)
 {
-	const struct pool_field *field = arg;
+	const struct field *field = arg;
 
 	sl_text_printf(text, "%s{%s} %" PRIu64 "\n", field->name, labels, field_of(node, field));
 }
@@ -546,7 +526,7 @@ static void write_flows(const struct sl_node_state *node, const char *labels, co
 static void write_average(const struct sl_node_state *node, const char *labels, const void *arg,
 			  struct sl_text *text)
 {
-	const struct pool_field *field = arg;
+	const struct field *field = arg;
 
 	sl_text_printf(text, "%s{%s} ", field->name, labels);
 	sl_text_append_scaled(text, field_of(node, field), 6);
@@ -574,7 +554,7 @@ static void write_signals(const struct sl_node_state *node, const char *labels, 
 	}
 }
 
-static const struct pool_field averages[] = {
+static const struct field averages[] = {
 	FIELD(sl_node_state, "sluice_node_connect_seconds", "gauge",
 	      "Moving average of the connect time.", connect_us),
 	FIELD(sl_node_state, "sluice_node_first_byte_seconds", "gauge",
@@ -625,7 +605,7 @@ static void write_latency(const struct sl_node_state *node, const char *labels, 
 }
 
 struct load_field {
-	struct pool_field field;
+	struct field field;
 	unsigned digits; /* decimal places that the number has */
 	const struct sl_kernel_plane *plane;
 };

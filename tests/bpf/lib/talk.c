@@ -8,6 +8,17 @@
 static const uint8_t rig_mac[6] = SL_RIG_MAC_NODE(0xa0);
 static const uint8_t router_mac[6] = SL_RIG_MAC_ROUTER;
 
+struct sl_talk sl_talk_of(enum sl_rig_hook hook, bool ip6)
+{
+	return (struct sl_talk){
+		.client = ip6 ? "2001:db8:c::7" : "198.51.100.7",
+		.service = ip6 ? "2001:db8::100" : "192.0.2.100",
+		.sport = 5000,
+		.dport = 80,
+		.hook = hook,
+	};
+}
+
 struct sl_frame_spec sl_talk_client_spec(const struct sl_talk *talk, uint8_t flags,
 					 uint16_t payload_len)
 {

@@ -27,6 +27,9 @@ struct sl_talk {
 	uint32_t slot;	   /* node that it went to; 0: not forwarded */
 };
 
+/* The first one of a client of IPv4 or IPv6 with the fast TCP service. */
+struct sl_talk sl_talk_of(enum sl_rig_hook hook, bool ip6);
+
 /* What the client sends next; flags 0 with udp. */
 struct sl_frame_spec sl_talk_client_spec(const struct sl_talk *talk, uint8_t flags,
 					 uint16_t payload_len);
