@@ -2,28 +2,23 @@
 #include "user/ops/daemon.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "user/base/address.h"
-#include "user/base/admin_answer.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/base/text.h"
 #include "user/io/fiber.h"
+#include "user/ops/admin.h"
 #include "user/ops/beacon.h"
 #include "user/ops/keys.h"
 #include "user/ops/metrics.h"
+#include "user/ops/threads.h"
 
-#define THREADS_MAX	 256u
-#define BACKLOG		 4096
 #define EVENT_POLL_MS	 100u
 #define DRAIN_POLL_MS	 10u
 #define ABORT_GRACE_MS	 2000u
@@ -31,26 +26,13 @@
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2, EXIT_CUT = 3 };
 
-struct daemon_thread {
-	struct daemon *daemon;
-	pthread_t thread;
-	struct sl_loop *loop;
-	struct sl_worker *worker;
-	int listen_fds[SL_CONFIG_LISTEN_MAX];
-	struct sl_timer drain_timer;
-	bool running;
-	int error; /* of its start */
-};
-
 struct daemon {
 	const char *config_path;
 	struct sl_routes *routes; /* the control thread's reference */
 	struct sl_kernel_plane *plane;
 	struct sl_upstream_retries retries;
 	struct sl_route_names names;
-	struct daemon_thread *threads;
-	uint32_t thread_count;
-	struct sl_worker *workers[THREADS_MAX];
+	struct sl_threads threads;
 	struct sl_metrics_source metrics;
 	struct sl_worker_hooks hooks;
 	struct sl_loop *loop; /* control */
@@ -60,14 +42,10 @@ struct daemon {
 	struct sl_keys keys;
 	struct sl_beacon_sender *beacons;
 	struct sl_cache *cache;
-	struct sl_listener admin;
-	bool admin_open;
+	struct sl_admin admin;
 	bool draining;
 	bool cut;
 	uint64_t drain_until_ms;
-	pthread_mutex_t start_lock;
-	pthread_cond_t started;
-	uint32_t started_count;
 };
 
 /* Signal handlers know nothing but these. */
@@ -128,129 +106,6 @@ static bool hook_ready(void *owner, const char **ret_reason)
 	return ready;
 }
 
-/* ---- worker threads -------------------------------------------------------------------------- */
-
-static void note_started(struct daemon_thread *thread, int error)
-{
-	pthread_mutex_lock(&thread->daemon->start_lock);
-	thread->error = error;
-	thread->daemon->started_count++;
-	pthread_cond_signal(&thread->daemon->started);
-	pthread_mutex_unlock(&thread->daemon->start_lock);
-}
-
-static int start_worker(struct daemon_thread *thread)
-{
-	struct daemon *daemon = thread->daemon;
-	const struct sl_config *config = daemon->routes->config;
-	struct sl_loop_options options = {.backend = config->io_backend};
-	struct sl_upstream_state state = {
-		.nodes = daemon->plane->nodes,
-		.pools = daemon->plane->pools,
-		.tunables = daemon->plane->tunables,
-		.retries = &daemon->retries,
-		.kernel_measures = daemon->plane->bpf,
-	};
-	uint32_t i;
-	int rc = sl_loop_open(&options, &thread->loop);
-
-	if (rc)
-		return rc;
-	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(daemon->routes),
-			    sl_keyring_get(daemon->keys.ring), &daemon->hooks);
-	thread->worker->cache = daemon->cache;
-	for (i = 0; i < config->listen_count && !rc; i++)
-		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
-	return rc;
-}
-
-static void *thread_main(void *arg)
-{
-	struct daemon_thread *thread = arg;
-	int rc = start_worker(thread);
-
-	note_started(thread, rc);
-	if (rc)
-		return NULL;
-	rc = sl_loop_run(thread->loop);
-	if (rc)
-		sl_log(SL_LOG_ERROR, "worker: event loop broke: %s", strerror(-rc));
-	return NULL;
-}
-
-static int open_listener(const struct sl_endpoint *endpoint)
-{
-	struct sockaddr_storage address;
-	socklen_t address_len = sl_address_to_sockaddr(endpoint, &address);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, error;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&address, address_len) || listen(fd, BACKLOG)) {
-		error = -errno;
-		close(fd);
-		return error;
-	}
-	return fd;
-}
-
-static int open_listeners(struct daemon *daemon)
-{
-	const struct sl_config *config = daemon->routes->config;
-	char text[SL_ADDRESS_TEXT_SIZE];
-	uint32_t t, i;
-
-	for (t = 0; t < daemon->thread_count; t++) {
-		for (i = 0; i < config->listen_count; i++) {
-			int fd = open_listener(&config->listen[i]);
-
-			if (fd < 0) {
-				sl_log(SL_LOG_ERROR,
-				       "listen %s: %s (is another program on this port? see: ss "
-				       "-ltnp)",
-				       sl_address_format(&config->listen[i], text), strerror(-fd));
-				return fd;
-			}
-			daemon->threads[t].listen_fds[i] = fd;
-		}
-	}
-	return 0;
-}
-
-static uint32_t cpu_count(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return (uint32_t)CPU_COUNT(&set);
-}
-
-static int start_threads(struct daemon *daemon)
-{
-	uint32_t i;
-	int rc = 0;
-
-	for (i = 0; i < daemon->thread_count; i++) {
-		struct daemon_thread *thread = &daemon->threads[i];
-
-		rc = pthread_create(&thread->thread, NULL, thread_main, thread);
-		if (rc)
-			return -rc;
-		thread->running = true;
-	}
-	pthread_mutex_lock(&daemon->start_lock);
-	while (daemon->started_count < daemon->thread_count)
-		pthread_cond_wait(&daemon->started, &daemon->start_lock);
-	pthread_mutex_unlock(&daemon->start_lock);
-	for (i = 0; i < daemon->thread_count && !rc; i++)
-		rc = daemon->threads[i].error;
-	return rc;
-}
-
 /* ---- configuration --------------------------------------------------------------------------- */
 
 static int load(struct daemon *daemon, struct sl_routes **ret_routes)
@@ -277,24 +132,11 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 	return sl_routes_build(config, &topology, &daemon->names, ret_routes);
 }
 
-struct new_routes {
-	struct sl_worker *worker;
-	struct sl_routes *routes;
-};
-
-static void set_routes(void *arg)
-{
-	struct new_routes *message = arg;
-
-	sl_worker_set_routes(message->worker, message->routes);
-	free(message);
-}
-
 /* Reads the file of keys where it may have changed; the workers get what is new. */
 static void refresh_keys(struct daemon *daemon, bool only_if_changed)
 {
 	if (sl_keys_load(&daemon->keys, daemon->routes->config, only_if_changed))
-		sl_keys_hand_out(&daemon->keys, daemon->workers, daemon->thread_count);
+		sl_keys_hand_out(&daemon->keys, daemon->threads.workers, daemon->threads.count);
 }
 
 static void on_keys_timer(struct sl_timer *timer)
@@ -337,7 +179,6 @@ static void apply_beacons(struct daemon *daemon)
 static void reload(struct daemon *daemon)
 {
 	struct sl_routes *routes;
-	uint32_t i;
 
 	if (load(daemon, &routes)) {
 		daemon->metrics.reloads_failed++;
@@ -348,17 +189,7 @@ static void reload(struct daemon *daemon)
 		return;
 	}
 	warn_fixed(daemon->routes->config, routes->config);
-	for (i = 0; i < daemon->thread_count; i++) {
-		struct new_routes *message = malloc(sizeof(*message));
-
-		if (!message)
-			continue;
-		*message = (struct new_routes){daemon->workers[i], sl_routes_get(routes)};
-		if (sl_loop_post(daemon->threads[i].loop, set_routes, message)) {
-			sl_routes_put(&message->routes);
-			free(message);
-		}
-	}
+	sl_threads_set_routes(&daemon->threads, routes);
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
 	refresh_keys(daemon, false);
@@ -414,126 +245,32 @@ static void on_event_timer(struct sl_timer *timer)
 
 /* ---- admin socket ---------------------------------------------------------------------------- */
 
-/*
- * One JSON line and, without a kernel plane, the descriptor of the shared memory, so that
- * `sluice` reads and steers the same structs in both modes. The socket's mode (0600) is the access
- * control.
- */
-static void on_admin(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+static int describe(void *owner, struct sl_admin_answer *answer)
 {
-	struct daemon *daemon = listener->owner;
-	struct sl_admin_answer answer = {
+	struct daemon *daemon = owner;
+
+	*answer = (struct sl_admin_answer){
 		.pid = (uint32_t)getpid(),
 		.abi = SL_ABI_VERSION,
 		.memory = !daemon->plane->bpf,
 		.draining = daemon->draining,
 	};
-	char line[SL_ADMIN_ANSWER_BYTES_MAX], control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {line, 0};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *cmsg;
-
-	(void)peer;
-	snprintf(answer.io, sizeof(answer.io), "%s", daemon->metrics.io_backend);
-	iov.iov_len = sl_admin_answer_format(&answer, line, sizeof(line));
-	if (daemon->plane->memory_fd >= 0) {
-		memset(control, 0, sizeof(control));
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		cmsg = CMSG_FIRSTHDR(&message);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &daemon->plane->memory_fd, sizeof(int));
-	}
-	(void)!sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-static void make_parent(const char *path)
-{
-	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	snprintf(parent, sizeof(parent), "%s", path);
-	slash = strrchr(parent, '/');
-	if (!slash || slash == parent)
-		return;
-	*slash = '\0';
-	(void)!mkdir(parent, 0755);
-}
-
-static void open_admin(struct daemon *daemon)
-{
-	const char *path = daemon->routes->config->admin_socket;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int rc;
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return;
-	make_parent(path);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	daemon->admin.accepted = on_admin;
-	daemon->admin.owner = daemon;
-	mask = umask(0177);
-	rc = sl_listener_open(&daemon->admin, daemon->loop, (struct sockaddr *)&address,
-			      sizeof(address), 16, false);
-	umask(mask);
-	if (rc)
-		sl_log(SL_LOG_WARN, "admin socket %s: %s (sluice status will not see the daemon)",
-		       path, strerror(-rc));
-	daemon->admin_open = rc == 0;
+	snprintf(answer->io, sizeof(answer->io), "%s", daemon->metrics.io_backend);
+	return daemon->plane->memory_fd;
 }
 
 /* ---- drain ----------------------------------------------------------------------------------- */
 
-static void on_worker_drain_timer(struct sl_timer *timer)
-{
-	struct daemon_thread *thread =
-		(struct daemon_thread *)((char *)timer -
-					 offsetof(struct daemon_thread, drain_timer));
-
-	if (!sl_worker_is_idle(thread->worker)) {
-		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
-		return;
-	}
-	sl_upstream_drain(&thread->worker->upstream);
-	if (thread->worker->upstream.conn_count) {
-		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
-		return;
-	}
-	__atomic_store_n(&thread->running, false, __ATOMIC_RELEASE);
-	sl_loop_stop(thread->loop);
-}
-
-static void drain_worker(void *arg)
-{
-	struct daemon_thread *thread = arg;
-
-	sl_worker_drain(thread->worker);
-	sl_timer_init(&thread->drain_timer, on_worker_drain_timer);
-	sl_timer_set(thread->loop, &thread->drain_timer, 0);
-}
-
-static void abort_worker(void *arg)
-{
-	struct daemon_thread *thread = arg;
-
-	sl_worker_abort(thread->worker);
-}
-
 static void begin_drain(struct daemon *daemon)
 {
-	uint32_t drain_ms = daemon->routes->config->drain_ms, i;
+	uint32_t drain_ms = daemon->routes->config->drain_ms;
 
 	if (daemon->draining)
 		return;
 	daemon->draining = true;
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
-	for (i = 0; i < daemon->thread_count; i++)
-		sl_loop_post(daemon->threads[i].loop, drain_worker, &daemon->threads[i]);
+	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
 
@@ -542,12 +279,9 @@ static void on_drain_timer(struct sl_timer *timer)
 	struct daemon *daemon =
 		(struct daemon *)((char *)timer - offsetof(struct daemon, drain_timer));
 	uint64_t now_ms = sl_clock_ms();
-	bool running = false;
-	uint32_t i;
 
-	for (i = 0; i < daemon->thread_count; i++)
-		running |= __atomic_load_n(&daemon->threads[i].running, __ATOMIC_ACQUIRE);
-	if (!running || (daemon->cut && now_ms > daemon->drain_until_ms + ABORT_GRACE_MS)) {
+	if (!sl_threads_are_running(&daemon->threads) ||
+	    (daemon->cut && now_ms > daemon->drain_until_ms + ABORT_GRACE_MS)) {
 		sl_loop_stop(daemon->loop);
 		return;
 	}
@@ -555,8 +289,7 @@ static void on_drain_timer(struct sl_timer *timer)
 		daemon->cut = true;
 		daemon->drain_until_ms = now_ms;
 		sl_log(SL_LOG_WARN, "drain: time is up, cutting what is left");
-		for (i = 0; i < daemon->thread_count; i++)
-			sl_loop_post(daemon->threads[i].loop, abort_worker, &daemon->threads[i]);
+		sl_threads_abort(&daemon->threads);
 	}
 	sl_timer_set(daemon->loop, timer, DRAIN_POLL_MS);
 }
@@ -645,35 +378,14 @@ static int first_load(struct daemon *daemon)
 	return load(daemon, &daemon->routes) ? EXIT_CONFIG : EXIT_OK;
 }
 
-static int prepare_threads(struct daemon *daemon)
-{
-	uint32_t i;
-
-	daemon->thread_count = daemon->routes->config->threads;
-	if (!daemon->thread_count)
-		daemon->thread_count = daemon->routes->config->listen_count ? cpu_count() : 1;
-	if (daemon->thread_count > THREADS_MAX)
-		daemon->thread_count = THREADS_MAX;
-	daemon->threads = calloc(daemon->thread_count, sizeof(*daemon->threads));
-	if (!daemon->threads)
-		return -ENOMEM;
-	for (i = 0; i < daemon->thread_count; i++) {
-		daemon->threads[i].daemon = daemon;
-		daemon->workers[i] = calloc(1, sizeof(*daemon->workers[i]));
-		daemon->threads[i].worker = daemon->workers[i];
-		if (!daemon->workers[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int start(struct daemon *daemon)
 {
 	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
-	int rc = prepare_threads(daemon);
+	struct sl_threads_shared shared;
+	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
 
-	daemon->metrics.workers = daemon->workers;
-	daemon->metrics.worker_count = daemon->thread_count;
+	daemon->metrics.workers = daemon->threads.workers;
+	daemon->metrics.worker_count = daemon->threads.count;
 	daemon->metrics.plane = daemon->plane;
 	daemon->metrics.names = &daemon->names;
 	daemon->metrics.start_wall_ms = sl_clock_wall_ms();
@@ -689,18 +401,28 @@ static int start(struct daemon *daemon)
 	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
-		rc = open_listeners(daemon);
+		rc = sl_threads_listen(&daemon->threads, daemon->routes->config);
 	if (!rc) {
-		open_admin(daemon); /* before requests: who sees /health may ask it */
-		rc = start_threads(daemon);
+		daemon->admin.describe = describe;
+		daemon->admin.owner = daemon;
+		/* before requests: who sees /health may ask it */
+		sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);
+		shared = (struct sl_threads_shared){
+			.routes = daemon->routes,
+			.ring = daemon->keys.ring,
+			.plane = daemon->plane,
+			.retries = &daemon->retries,
+			.cache = daemon->cache,
+			.hooks = &daemon->hooks,
+		};
+		rc = sl_threads_start(&daemon->threads, &shared);
 	}
 	if (rc) {
 		sl_log(SL_LOG_ERROR, "start: %s", strerror(-rc));
-		if (daemon->admin_open)
-			unlink(daemon->routes->config->admin_socket);
+		sl_admin_close(&daemon->admin);
 		return rc;
 	}
-	daemon->metrics.io_backend = sl_loop_backend(daemon->threads[0].loop);
+	daemon->metrics.io_backend = sl_loop_backend(daemon->threads.threads[0].loop);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
 	sl_timer_init(&daemon->keys_timer, on_keys_timer);
@@ -711,34 +433,12 @@ static int start(struct daemon *daemon)
 	return 0;
 }
 
-static void stop(struct daemon *daemon)
-{
-	uint32_t i;
-
-	for (i = 0; i < daemon->thread_count; i++) {
-		struct daemon_thread *thread = &daemon->threads[i];
-
-		if (!thread->thread)
-			continue;
-		if (thread->loop)
-			sl_loop_stop(thread->loop);
-		pthread_join(thread->thread, NULL);
-	}
-}
-
 /* Only after an orderly drain: whatever is still open is left to the end of the process. */
 static void destroy(struct daemon *daemon)
 {
 	uint32_t i;
 
-	for (i = 0; i < daemon->thread_count; i++) {
-		if (daemon->threads[i].loop) {
-			sl_worker_fini(daemon->workers[i]);
-			sl_loop_close(&daemon->threads[i].loop);
-		}
-		free(daemon->workers[i]);
-	}
-	free(daemon->threads);
+	sl_threads_fini(&daemon->threads);
 	for (i = 0; i < daemon->names.count; i++) {
 		free(daemon->names.names[i]);
 		sl_meter_put(&daemon->names.meters[i]);
@@ -772,9 +472,7 @@ int sl_daemon_run(const char *config_path)
 	struct daemon daemon = {.config_path = config_path};
 	int status;
 
-	pthread_mutex_init(&daemon.start_lock, NULL);
 	sl_keys_init(&daemon.keys);
-	pthread_cond_init(&daemon.started, NULL);
 	raise_descriptors();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
 	status = first_load(&daemon);
@@ -783,13 +481,12 @@ int sl_daemon_run(const char *config_path)
 	if (start(&daemon))
 		return EXIT_START;
 	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u",
-	       daemon.thread_count, daemon.metrics.io_backend, daemon.plane->bpf ? "bpf" : "memory",
-	       daemon.routes->route_count);
+	       daemon.threads.count, daemon.metrics.io_backend,
+	       daemon.plane->bpf ? "bpf" : "memory", daemon.routes->route_count);
 	serve(&daemon);
-	stop(&daemon);
+	sl_threads_stop(&daemon.threads);
 	sl_beacon_sender_close(&daemon.beacons);
-	if (daemon.admin_open)
-		unlink(daemon.routes->config->admin_socket);
+	sl_admin_close(&daemon.admin);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");
 	if (daemon.cut)
 		return EXIT_CUT;

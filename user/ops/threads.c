@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/threads.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "user/base/address.h"
+#include "user/base/log.h"
+
+#define BACKLOG	      4096
+#define DRAIN_POLL_MS 10u
+
+/* ---- memory and sockets ---------------------------------------------------------------------- */
+
+static uint32_t cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+int sl_threads_init(struct sl_threads *threads, const struct sl_config *config)
+{
+	uint32_t i;
+
+	pthread_mutex_init(&threads->start_lock, NULL);
+	pthread_cond_init(&threads->started, NULL);
+	threads->count = config->threads;
+	if (!threads->count)
+		threads->count = config->listen_count ? cpu_count() : 1;
+	if (threads->count > SL_THREADS_MAX)
+		threads->count = SL_THREADS_MAX;
+	threads->threads = calloc(threads->count, sizeof(*threads->threads));
+	if (!threads->threads)
+		return -ENOMEM;
+	for (i = 0; i < threads->count; i++) {
+		threads->threads[i].all = threads;
+		threads->workers[i] = calloc(1, sizeof(*threads->workers[i]));
+		threads->threads[i].worker = threads->workers[i];
+		if (!threads->workers[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int open_listener(const struct sl_endpoint *endpoint)
+{
+	struct sockaddr_storage address;
+	socklen_t address_len = sl_address_to_sockaddr(endpoint, &address);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, error;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&address, address_len) || listen(fd, BACKLOG)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int sl_threads_listen(struct sl_threads *threads, const struct sl_config *config)
+{
+	char text[SL_ADDRESS_TEXT_SIZE];
+	uint32_t t, i;
+
+	for (t = 0; t < threads->count; t++) {
+		for (i = 0; i < config->listen_count; i++) {
+			int fd = open_listener(&config->listen[i]);
+
+			if (fd < 0) {
+				sl_log(SL_LOG_ERROR,
+				       "listen %s: %s (is another program on this port? see: ss "
+				       "-ltnp)",
+				       sl_address_format(&config->listen[i], text), strerror(-fd));
+				return fd;
+			}
+			threads->threads[t].listen_fds[i] = fd;
+		}
+	}
+	return 0;
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+static void note_started(struct sl_thread *thread, int error)
+{
+	struct sl_threads *threads = thread->all;
+
+	pthread_mutex_lock(&threads->start_lock);
+	thread->error = error;
+	threads->started_count++;
+	pthread_cond_signal(&threads->started);
+	pthread_mutex_unlock(&threads->start_lock);
+}
+
+static int start_worker(struct sl_thread *thread)
+{
+	const struct sl_threads_shared *shared = &thread->all->shared;
+	const struct sl_config *config = shared->routes->config;
+	struct sl_loop_options options = {.backend = config->io_backend};
+	struct sl_upstream_state state = {
+		.nodes = shared->plane->nodes,
+		.pools = shared->plane->pools,
+		.tunables = shared->plane->tunables,
+		.retries = shared->retries,
+		.kernel_measures = shared->plane->bpf,
+	};
+	uint32_t i;
+	int rc = sl_loop_open(&options, &thread->loop);
+
+	if (rc)
+		return rc;
+	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(shared->routes),
+			    sl_keyring_get(shared->ring), shared->hooks);
+	thread->worker->cache = shared->cache;
+	for (i = 0; i < config->listen_count && !rc; i++)
+		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
+	return rc;
+}
+
+static void *thread_main(void *arg)
+{
+	struct sl_thread *thread = arg;
+	int rc = start_worker(thread);
+
+	note_started(thread, rc);
+	if (rc)
+		return NULL;
+	rc = sl_loop_run(thread->loop);
+	if (rc)
+		sl_log(SL_LOG_ERROR, "worker: event loop broke: %s", strerror(-rc));
+	return NULL;
+}
+
+int sl_threads_start(struct sl_threads *threads, const struct sl_threads_shared *shared)
+{
+	uint32_t i;
+	int rc = 0;
+
+	threads->shared = *shared;
+	for (i = 0; i < threads->count; i++) {
+		struct sl_thread *thread = &threads->threads[i];
+
+		rc = pthread_create(&thread->thread, NULL, thread_main, thread);
+		if (rc)
+			return -rc;
+		thread->started = thread->running = true;
+	}
+	pthread_mutex_lock(&threads->start_lock);
+	while (threads->started_count < threads->count)
+		pthread_cond_wait(&threads->started, &threads->start_lock);
+	pthread_mutex_unlock(&threads->start_lock);
+	for (i = 0; i < threads->count && !rc; i++)
+		rc = threads->threads[i].error;
+	return rc;
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+struct new_routes {
+	struct sl_worker *worker;
+	struct sl_routes *routes;
+};
+
+static void set_routes(void *arg)
+{
+	struct new_routes *message = arg;
+
+	sl_worker_set_routes(message->worker, message->routes);
+	free(message);
+}
+
+void sl_threads_set_routes(struct sl_threads *threads, struct sl_routes *routes)
+{
+	uint32_t i;
+
+	for (i = 0; i < threads->count; i++) {
+		struct new_routes *message = malloc(sizeof(*message));
+
+		if (!message)
+			continue;
+		*message = (struct new_routes){threads->workers[i], sl_routes_get(routes)};
+		if (sl_loop_post(threads->threads[i].loop, set_routes, message)) {
+			sl_routes_put(&message->routes);
+			free(message);
+		}
+	}
+}
+
+/* ---- drain ----------------------------------------------------------------------------------- */
+
+static void on_drain_timer(struct sl_timer *timer)
+{
+	struct sl_thread *thread =
+		(struct sl_thread *)((char *)timer - offsetof(struct sl_thread, drain_timer));
+
+	if (!sl_worker_is_idle(thread->worker)) {
+		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
+		return;
+	}
+	sl_upstream_drain(&thread->worker->upstream);
+	if (thread->worker->upstream.conn_count) {
+		sl_timer_set(thread->loop, timer, DRAIN_POLL_MS);
+		return;
+	}
+	__atomic_store_n(&thread->running, false, __ATOMIC_RELEASE);
+	sl_loop_stop(thread->loop);
+}
+
+static void drain_worker(void *arg)
+{
+	struct sl_thread *thread = arg;
+
+	sl_worker_drain(thread->worker);
+	sl_timer_init(&thread->drain_timer, on_drain_timer);
+	sl_timer_set(thread->loop, &thread->drain_timer, 0);
+}
+
+static void abort_worker(void *arg)
+{
+	struct sl_thread *thread = arg;
+
+	sl_worker_abort(thread->worker);
+}
+
+static void post_all(struct sl_threads *threads, void (*run)(void *arg))
+{
+	uint32_t i;
+
+	for (i = 0; i < threads->count; i++)
+		sl_loop_post(threads->threads[i].loop, run, &threads->threads[i]);
+}
+
+void sl_threads_drain(struct sl_threads *threads)
+{
+	post_all(threads, drain_worker);
+}
+
+void sl_threads_abort(struct sl_threads *threads)
+{
+	post_all(threads, abort_worker);
+}
+
+bool sl_threads_are_running(const struct sl_threads *threads)
+{
+	bool running = false;
+	uint32_t i;
+
+	for (i = 0; i < threads->count; i++)
+		running |= __atomic_load_n(&threads->threads[i].running, __ATOMIC_ACQUIRE);
+	return running;
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
+void sl_threads_stop(struct sl_threads *threads)
+{
+	uint32_t i;
+
+	for (i = 0; i < threads->count; i++) {
+		struct sl_thread *thread = &threads->threads[i];
+
+		if (!thread->started)
+			continue;
+		if (thread->loop)
+			sl_loop_stop(thread->loop);
+		pthread_join(thread->thread, NULL);
+	}
+}
+
+void sl_threads_fini(struct sl_threads *threads)
+{
+	uint32_t i;
+
+	for (i = 0; i < threads->count; i++) {
+		if (threads->threads[i].loop) {
+			sl_worker_fini(threads->workers[i]);
+			sl_loop_close(&threads->threads[i].loop);
+		}
+		free(threads->workers[i]);
+	}
+	free(threads->threads);
+	pthread_mutex_destroy(&threads->start_lock);
+	pthread_cond_destroy(&threads->started);
+}
