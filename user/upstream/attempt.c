@@ -14,14 +14,20 @@
 	(SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID) | \
 	 SL_H1_ID_BIT(SL_H1_ID_X_RATELIMIT))
 
-static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
+static void conclude(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
 {
-	if (attempt->done)
-		return;
 	attempt->done = true;
 	attempt->ending = ending;
 	if (detail)
 		snprintf(attempt->detail, sizeof(attempt->detail), "%s", detail);
+}
+
+/* The callbacks' way. The fiber must not use it: it would wake itself from its next wait. */
+static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
+{
+	if (attempt->done)
+		return;
+	conclude(attempt, ending, detail);
 	sl_fiber_wake(attempt->fiber);
 }
 
@@ -262,55 +268,7 @@ static void abandon(struct sl_attempt *attempt)
 	attempt->conn = NULL;
 }
 
-/* Why a wait ended that was not ended by the node. */
-static enum sl_ending give_up(struct sl_attempt *attempt, enum sl_ending late, const char *detail)
-{
-	if (*attempt->plan->gone) {
-		snprintf(attempt->detail, sizeof(attempt->detail), "the client left");
-		return SL_ENDING_CLIENT_GONE;
-	}
-	snprintf(attempt->detail, sizeof(attempt->detail), "%s", detail);
-	return now_of(attempt) >= attempt->plan->deadline_ns ? SL_ENDING_TOTAL_TIMEOUT : late;
-}
-
-static enum sl_ending open_connection(struct sl_attempt *attempt)
-{
-	uint64_t start = now_of(attempt);
-	uint64_t until = start + attempt->plan->connect_ms * SL_NS_PER_MS;
-	int rc;
-
-	attempt->kernel_signals = sl_upstream_kernel_signals(attempt->node);
-	if (until > attempt->plan->deadline_ns)
-		until = attempt->plan->deadline_ns;
-	attempt->connect_done = false;
-	rc = sl_upstream_connect(attempt->up, attempt->node, &attempt_ops, attempt, &attempt->conn);
-	if (rc) {
-		attempt->conn = NULL;
-		snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s",
-			 sl_error_words(rc));
-		return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? SL_ENDING_LOCAL
-								       : SL_ENDING_CONNECT_ERROR;
-	}
-	while (!attempt->connect_done) {
-		if (sl_fiber_park(attempt->up->loop, until) || *attempt->plan->gone) {
-			if (attempt->connect_done)
-				break;
-			if (!*attempt->plan->gone && now_of(attempt) < until)
-				continue;
-			return give_up(attempt, SL_ENDING_CONNECT_TIMEOUT, "connect timed out");
-		}
-	}
-	if (attempt->connect_error) {
-		snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s",
-			 sl_error_words(attempt->connect_error));
-		return SL_ENDING_CONNECT_ERROR;
-	}
-	sl_upstream_note_connect(attempt->up, attempt->node,
-				 (now_of(attempt) - start) / SL_NS_PER_US);
-	return SL_ENDING_OK;
-}
-
-static enum sl_ending exchange(struct sl_attempt *attempt)
+static void send_request(struct sl_attempt *attempt)
 {
 	const struct sl_attempt_plan *plan = attempt->plan;
 	struct sl_client_conn *conn = attempt->conn;
@@ -318,29 +276,73 @@ static enum sl_ending exchange(struct sl_attempt *attempt)
 	sl_client_begin(conn, false);
 	attempt->sent_ns = now_of(attempt);
 	if (sl_socket_send(&conn->socket, plan->head, plan->head_len) ||
-	    sl_socket_send(&conn->socket, plan->body, plan->body_len)) {
-		snprintf(attempt->detail, sizeof(attempt->detail), "the request could not be sent");
-		return conn->reused ? SL_ENDING_STALE : SL_ENDING_RESET;
+	    sl_socket_send(&conn->socket, plan->body, plan->body_len))
+		conclude(attempt, conn->reused ? SL_ENDING_STALE : SL_ENDING_RESET,
+			 "the request could not be sent");
+}
+
+static void connect_failed(struct sl_attempt *attempt, enum sl_ending ending, int error)
+{
+	conclude(attempt, ending, NULL);
+	snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s", sl_error_words(error));
+}
+
+static void open_connection(struct sl_attempt *attempt)
+{
+	uint64_t until_ns = attempt->start_ns + attempt->plan->connect_ms * SL_NS_PER_MS;
+	int rc;
+
+	attempt->kernel_signals = sl_upstream_kernel_signals(attempt->node);
+	if (until_ns > attempt->plan->deadline_ns)
+		until_ns = attempt->plan->deadline_ns;
+	attempt->connecting = true;
+	attempt->connect_until_ns = until_ns;
+	rc = sl_upstream_connect(attempt->up, attempt->node, &attempt_ops, attempt, &attempt->conn);
+	if (!rc)
+		return;
+	attempt->conn = NULL;
+	connect_failed(attempt,
+		       rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? SL_ENDING_LOCAL
+								       : SL_ENDING_CONNECT_ERROR,
+		       rc);
+}
+
+/* A client that has left took along the body that would be sent. */
+static void go_on_connected(struct sl_attempt *attempt)
+{
+	attempt->connecting = false;
+	if (attempt->connect_error) {
+		connect_failed(attempt, SL_ENDING_CONNECT_ERROR, attempt->connect_error);
+		return;
 	}
-	while (!attempt->done) {
-		sl_fiber_park(attempt->up->loop, plan->answer_ns);
-		if (attempt->done)
-			break;
-		if (*plan->gone)
-			return give_up(attempt, SL_ENDING_CLIENT_GONE, "");
-		if (now_of(attempt) >= plan->answer_ns)
-			return give_up(
-				attempt,
-				plan->stream ? SL_ENDING_TTFT_TIMEOUT : SL_ENDING_TOTAL_TIMEOUT,
-				plan->stream ? "no first token in time" : "no answer in time");
-	}
-	return attempt->ending;
+	sl_upstream_note_connect(attempt->up, attempt->node,
+				 (now_of(attempt) - attempt->start_ns) / SL_NS_PER_US);
+	if (!attempt->conn) /* accepted and broken in one turn */
+		conclude(attempt, SL_ENDING_RESET, "the connection was broken at once");
+	else if (!*attempt->plan->gone)
+		send_request(attempt);
+}
+
+static void conclude_late(struct sl_attempt *attempt)
+{
+	bool stream = attempt->plan->stream;
+	enum sl_ending late = attempt->connecting ? SL_ENDING_CONNECT_TIMEOUT
+			      : stream		  ? SL_ENDING_TTFT_TIMEOUT
+						  : SL_ENDING_TOTAL_TIMEOUT;
+	const char *detail = attempt->connecting ? "connect timed out"
+			     : stream		 ? "no first token in time"
+						 : "no answer in time";
+
+	if (now_of(attempt) >= attempt->plan->deadline_ns)
+		late = SL_ENDING_TOTAL_TIMEOUT;
+	conclude(attempt, late, detail);
 }
 
 static void reset(struct sl_attempt *attempt)
 {
 	attempt->done = attempt->is_stream = attempt->complete = attempt->unframed = false;
-	attempt->connect_done = false;
+	attempt->connecting = attempt->connect_done = false;
+	attempt->connect_error = 0;
 	attempt->ending = SL_ENDING_UNSET;
 	attempt->status = 0;
 	attempt->fault = SL_OPENAI_FAULT_NONE;
@@ -364,8 +366,9 @@ static bool kernel_told(const struct sl_attempt *attempt, enum sl_ending ending)
 	       sl_upstream_kernel_signals(attempt->node) != attempt->kernel_signals;
 }
 
-static void settle(struct sl_attempt *attempt, enum sl_ending ending)
+enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 {
+	enum sl_ending ending = attempt->ending;
 	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
 	enum sl_outcome outcome = kernel_told(attempt, ending) ? SL_OUTCOME_NEUTRAL : rule->outcome;
 	enum sl_signal signal = rule->signal;
@@ -381,38 +384,58 @@ static void settle(struct sl_attempt *attempt, enum sl_ending ending)
 					    (now_of(attempt) - attempt->sent_ns) / SL_NS_PER_US);
 	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, outcome, signal);
 	if (ending == SL_ENDING_OK && attempt->is_stream)
-		return; /* the relay keeps connection and grant */
+		return ending; /* the relay keeps connection and grant */
 	if (attempt->conn && attempt->complete)
 		sl_upstream_put(attempt->up, attempt->node, attempt->conn);
 	else
 		abandon(attempt);
 	attempt->conn = NULL;
 	sl_upstream_release(attempt->up, attempt->node);
+	return ending;
 }
 
-enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
-			      const struct sl_attempt_plan *plan)
+void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+		      const struct sl_attempt_plan *plan)
 {
-	enum sl_ending ending = SL_ENDING_OK;
-
 	reset(attempt);
 	attempt->plan = plan;
 	attempt->node = grant->node;
 	attempt->ticket = grant->ticket;
 	attempt->fiber = sl_fiber_self(attempt->up->loop);
+	attempt->start_ns = attempt->sent_ns = now_of(attempt);
 	attempt->conn = sl_upstream_take_idle(attempt->up, attempt->node);
-	if (attempt->conn) {
-		attempt->conn->ops = &attempt_ops;
-		attempt->conn->owner = attempt;
-	} else {
-		ending = open_connection(attempt);
+	if (!attempt->conn) {
+		open_connection(attempt);
+		return;
 	}
-	if (ending == SL_ENDING_OK)
-		ending = exchange(attempt);
-	attempt->ending = ending;
-	attempt->done = true;
-	settle(attempt, ending);
-	return ending;
+	attempt->conn->ops = &attempt_ops;
+	attempt->conn->owner = attempt;
+	send_request(attempt);
+}
+
+bool sl_attempt_poll(struct sl_attempt *attempt)
+{
+	if (!attempt->done && attempt->connecting && attempt->connect_done)
+		go_on_connected(attempt);
+	if (!attempt->done && *attempt->plan->gone)
+		conclude(attempt, SL_ENDING_CLIENT_GONE, "the client left");
+	if (!attempt->done && now_of(attempt) >= sl_attempt_due_ns(attempt))
+		conclude_late(attempt);
+	return attempt->done;
+}
+
+uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt)
+{
+	return attempt->connecting ? attempt->connect_until_ns : attempt->plan->answer_ns;
+}
+
+enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+			      const struct sl_attempt_plan *plan)
+{
+	sl_attempt_start(attempt, grant, plan);
+	while (!sl_attempt_poll(attempt))
+		sl_fiber_park(attempt->up->loop, sl_attempt_due_ns(attempt));
+	return sl_attempt_settle(attempt);
 }
 
 struct sl_client_conn *sl_attempt_take_stream(struct sl_attempt *attempt)

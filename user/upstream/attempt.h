@@ -7,10 +7,18 @@
  *     the first token or error of a stream                     -> held holds what came so far
  *     a failure, a time-out, the client's leaving
  *
- * Nothing has gone to the client when sl_attempt_run() returns, so the caller may forget the
- * attempt and try elsewhere. A stream's connection then either moves into a relay
- * (sl_attempt_take_stream) or is closed. Every ending is reported to the node's breaker exactly
- * once here. Comments, and a chunk that only names the role, do not count as its first event.
+ * Nothing has gone to the client when an attempt is settled, so the caller may forget it and try
+ * elsewhere. A stream's connection then either moves into a relay (sl_attempt_take_stream) or is
+ * closed. Every ending is reported to the node's breaker exactly once here. Comments, and a chunk
+ * that only names the role, do not count as its first event.
+ *
+ *   state      meaning                              leaves by
+ *   idle       nothing under way                    start
+ *   under way  connecting or exchanging             poll returns true
+ *   over       `ending` says how                    settle -> idle
+ *
+ * sl_attempt_run() is all of it for a fiber that waits for nothing else. A fiber may have several
+ * attempts under way: it parks until the earliest sl_attempt_due_ns(), then polls each of them.
  *
  * Thread: the loop's; run only on a fiber.
  */
@@ -29,7 +37,7 @@
 #define SL_ATTEMPT_LINES_BYTES_MAX 16384u      /* end-to-end header lines of an answer */
 #define SL_ATTEMPT_DETAIL_BYTES	   160u
 
-/* What to send and how long to wait; all borrowed until sl_attempt_run() returns. */
+/* What to send and how long to wait; all borrowed until the attempt is settled. */
 struct sl_attempt_plan {
 	const char *head; /* request head, complete */
 	size_t head_len;
@@ -62,6 +70,7 @@ struct sl_attempt {
 	struct sl_fiber *fiber;
 	bool done; /* the exchange came to an ending, see `ending` */
 	bool is_stream;
+	bool connecting;
 	bool connect_done;
 	int connect_error;
 	bool complete; /* the answer's last byte has come */
@@ -75,6 +84,8 @@ struct sl_attempt {
 	const char *lines; /* end-to-end header lines of the answer, in the arena */
 	size_t lines_len;
 	struct sl_text body; /* the whole answer, or what was held of a stream */
+	uint64_t start_ns;
+	uint64_t connect_until_ns;
 	uint64_t sent_ns;
 	uint64_t kernel_signals;	      /* of the node, before the connect */
 	char detail[SL_ATTEMPT_DETAIL_BYTES]; /* what happened, for people */
@@ -84,7 +95,23 @@ struct sl_attempt {
 void sl_attempt_init(struct sl_attempt *attempt, struct sl_upstream *up, struct sl_arena *arena);
 void sl_attempt_fini(struct sl_attempt *attempt);
 
-/* Runs one attempt on the granted node. Returns its ending; see the fields. Releases the grant
+/* Starts one on the granted node, for the running fiber. It may be over at once: poll. */
+void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+		      const struct sl_attempt_plan *plan);
+
+/* Moves it on by what has happened since; the fiber's. Returns true when it is over. */
+bool sl_attempt_poll(struct sl_attempt *attempt);
+
+/* Loop time by which it must be polled, whatever wakes the fiber before. */
+uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt);
+
+/*
+ * Reports the ending of one that is over, and returns it. The grant is released, unless a stream
+ * was opened (ending OK and is_stream).
+ */
+enum sl_ending sl_attempt_settle(struct sl_attempt *attempt);
+
+/* All of it: start, wait, settle. Returns its ending; see the fields. Releases the grant
  * unless a stream was opened (ending OK and is_stream). */
 enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
 			      const struct sl_attempt_plan *plan);
