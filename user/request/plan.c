@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/http/h1_write.h"
+#include "user/request/messages.h"
+
+/* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
+#define DROPPED_FIELDS                                                           \
+	(SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID) | \
+	 SL_H1_ID_BIT(SL_H1_ID_ACCEPT_ENCODING))
+
+#define HEAD_EXTRA_BYTES 512u /* request line, host, id and framing beside the copied fields */
+#define EDIT_EXTRA_BYTES 512u /* longest growth of a body by its edits */
+
+/* The request head for one node. */
+static int write_head(struct sl_request *request, const struct sl_upstream_node *node,
+		      size_t body_len, struct sl_attempt_plan *plan)
+{
+	const struct sl_h1_head *head = request->client->head;
+	size_t room_len = request->client->head_len + HEAD_EXTRA_BYTES;
+	char *room = sl_arena_alloc(&request->arena, room_len);
+	uint64_t dropped = DROPPED_FIELDS;
+	struct sl_h1_out out;
+	int rc;
+
+	if (!room)
+		return -ENOMEM;
+	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
+	if (request->admission.key)
+		dropped |= SL_ADMIT_KEY_FIELDS;
+	if (request->messages)
+		dropped |= SL_MESSAGES_DROPPED_FIELDS;
+	sl_h1_out_init(&out, room, room_len);
+	if (request->messages)
+		sl_messages_write_line(request, &out);
+	else
+		sl_h1_write_request_line(&out, head->method_text, head->method_len, head->path,
+					 head->path_len);
+	SL_H1_WRITE_HEADER(&out, "host", node->text, strlen(node->text));
+	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
+	sl_h1_write_headers_of(&out, head, dropped);
+	sl_h1_write_content_length(&out, body_len);
+	rc = sl_h1_write_end(&out);
+	if (rc < 0)
+		return rc;
+	plan->head = room;
+	plan->head_len = (size_t)rc;
+	return 0;
+}
+
+/* The body for one pool: the client's, or with the pool's name of the model. */
+static int write_body(struct sl_request *request, const struct sl_upstream_pool *pool,
+		      struct sl_attempt_plan *plan)
+{
+	struct sl_json_edit edits[2];
+	size_t edit_count = sl_openai_request_edits(&request->facts, pool->model_json,
+						    pool->model_json_len, false, edits);
+	size_t room_len = request->facts.body_len + EDIT_EXTRA_BYTES;
+	int64_t len;
+	char *room;
+
+	plan->body = request->facts.body;
+	plan->body_len = request->facts.body_len;
+	if (!edit_count)
+		return 0;
+	room = sl_arena_alloc(&request->arena, room_len);
+	if (!room)
+		return -ENOMEM;
+	len = sl_json_edit_write(plan->body, plan->body_len, edits, edit_count, room, room_len);
+	if (len < 0)
+		return (int)len;
+	plan->body = room;
+	plan->body_len = (size_t)len;
+	return 0;
+}
+
+/*
+ * When this attempt must have answered. A stream's first token has a bound of its own, longer for
+ * a longer prompt. A whole answer may take a part of what is left while another node could still be
+ * asked, so that one silent node does not spend the whole deadline.
+ */
+static uint64_t answer_bound(const struct sl_request *request, bool last)
+{
+	const struct sl_config_route *config = request->route->config;
+	uint64_t now_ns = sl_loop_now_ns(request->worker->loop);
+	uint64_t left_ns = request->deadline_ns > now_ns ? request->deadline_ns - now_ns : 0;
+	uint64_t bound_ns = left_ns;
+
+	if (request->facts.stream)
+		bound_ns = (config->ttft_timeout_ms +
+			    (uint64_t)config->ttft_per_1k_tokens_ms *
+				    request->facts.prompt_tokens_estimate / 1000u) *
+			   SL_NS_PER_MS;
+	else if (!last && config->attempt_timeout_ms)
+		bound_ns = config->attempt_timeout_ms * SL_NS_PER_MS;
+	else if (!last)
+		bound_ns = left_ns / 2;
+	return now_ns + (bound_ns < left_ns ? bound_ns : left_ns);
+}
+
+int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool,
+		 const struct sl_upstream_node *node, bool last, struct sl_attempt_plan *ret_plan)
+{
+	struct sl_attempt_plan plan = {
+		.stream = request->facts.stream,
+		.json_answer = true,
+		.connect_ms = request->route->config->connect_timeout_ms,
+		.answer_ns = answer_bound(request, last),
+		.deadline_ns = request->deadline_ns,
+		.gone = &request->gone,
+	};
+	int rc;
+
+	if (request->messages)
+		sl_messages_plan(request, &plan);
+	rc = write_body(request, pool, &plan);
+	if (!rc)
+		rc = write_head(request, node, plan.body_len, &plan);
+	if (!rc)
+		*ret_plan = plan;
+	return rc;
+}
