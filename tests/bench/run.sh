@@ -6,6 +6,7 @@
 #   packet      ns a packet of the kernel plane beside plain balancers (packet.c), root
 #   effect      how soon packets obey a map and a breaker (effect.c), root
 #   maglev      building lookup tables, and a walk over the flow table (maglev.c)
+#   queue       what the daemon's decisions cost: queue, choice of a node (queue.c)
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
 #
@@ -13,7 +14,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls memory latency body parts)
-kernel_parts=(packet effect maglev kernel_e2e retry)
+kernel_parts=(packet effect maglev queue kernel_e2e retry)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -50,6 +51,7 @@ for part in "$@"; do
 	packet) kernel_part "nanoseconds a packet (build/bench/packet)" build/bench/packet ;;
 	effect) kernel_part "time until packets obey (build/bench/effect)" build/bench/effect ;;
 	maglev) kernel_part "lookup tables and a walk over the flows (build/bench/maglev)" build/bench/maglev ;;
+	queue) kernel_part "decisions of the daemon (build/bench/queue)" build/bench/queue ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	esac

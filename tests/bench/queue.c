@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a decision costs: to wait and be granted with WAITING others in the queue of a pool, and to
+ * choose among NODES nodes, all with room or all full. Nanoseconds of CPU time, the median of ROUNDS
+ * runs. No test depends on the figures.
+ *
+ *	build/bench/queue
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "user/base/random.h"
+#include "user/policy/choose.h"
+#include "user/policy/queue.h"
+
+#define ROUNDS	15
+#define STEPS	200000u
+#define WAITING 10000u
+#define TENANTS 500u
+#define NODES	256u
+
+static const struct sl_queue_config config = {.count_max = 2 * WAITING,
+					      .bytes_max = 1ull << 40,
+					      .target_ns = 5000000000ull,
+					      .interval_ns = 10000000000ull};
+static struct sl_queue queue;
+static struct sl_queue_entry entries[WAITING + 1];
+static struct sl_node_state nodes[NODES];
+static uint32_t slots[NODES];
+static struct sl_random random_;
+static uint64_t now_ns = 1000000000000ull;
+static volatile uint32_t sink;
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void push(struct sl_queue_entry *entry)
+{
+	uint64_t wait_ns;
+
+	*entry = (struct sl_queue_entry){
+		.class = (enum sl_key_class)sl_random_below(&random_, SL_QUEUE_CLASSES),
+		.tenant = sl_random_below(&random_, TENANTS),
+		.cost = 100 + sl_random_below(&random_, 8000),
+		.bytes = 4000,
+		.born_ns = now_ns,
+		.deadline_ns = UINT64_MAX,
+	};
+	if (sl_queue_push(&queue, &config, entry, now_ns, &wait_ns) != SL_QUEUE_WAITING)
+		abort();
+}
+
+static void run_queue(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < STEPS; i++) {
+		struct sl_queue_entry *entry = sl_queue_pop(&queue, &config, now_ns);
+
+		now_ns += 1000;
+		sl_queue_tick(&queue, &config, now_ns);
+		push(entry);
+	}
+}
+
+static void run_choose(void)
+{
+	struct sl_choose in = {.nodes = nodes, .slots = slots, .slot_count = NODES, .now_ms = 1000};
+	uint32_t i;
+
+	for (i = 0; i < STEPS / 10; i++) {
+		in.random = sl_random_u32(&random_);
+		sink = sl_choose_node(&in).slot;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void measure(const char *what, void (*run)(void), uint32_t steps)
+{
+	uint64_t ns[ROUNDS];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		uint64_t begin = cpu_ns();
+
+		run();
+		ns[i] = cpu_ns() - begin;
+	}
+	qsort(ns, ROUNDS, sizeof(ns[0]), compare);
+	printf("%-58s %6llu ns\n", what, (unsigned long long)(ns[ROUNDS / 2] / steps));
+}
+
+int main(void)
+{
+	uint32_t i;
+
+	sl_random_seed(&random_, 1);
+	if (sl_queue_init(&queue))
+		return 1;
+	for (i = 0; i < WAITING; i++)
+		push(&entries[i]);
+	for (i = 0; i < NODES; i++) {
+		slots[i] = i;
+		nodes[i].admin = SL_NODE_PRESENT;
+		nodes[i].weight = 1;
+	}
+	measure("queue: wait and be granted, 10,000 wait, 500 tenants", run_queue, STEPS);
+	measure("choose: one of 256 nodes with room", run_choose, STEPS / 10);
+	return 0;
+}
