@@ -140,16 +140,24 @@ static const char *skip_bom(const char *at, const char *end)
 	return end - at >= BOM_LEN && memcmp(at, BOM, BOM_LEN) == 0 ? at + BOM_LEN : at;
 }
 
-/* Finds data and name in an event that was gathered in the carry buffer. */
-static void point_into(struct sl_sse_event *event, const char *raw, size_t raw_len)
+/* The event without the byte order mark that only the stream's first one may begin with. */
+static void set_raw(const struct sl_sse *s, struct sl_sse_event *event, const char *raw,
+		    size_t raw_len)
 {
-	const char *end = raw + raw_len;
-	const char *at = skip_bom(raw, end);
+	event->raw = s->later ? raw : skip_bom(raw, raw + raw_len);
+	event->raw_len = raw_len - (size_t)(event->raw - raw);
+}
+
+/* Finds data and name in an event that was gathered in the carry buffer. */
+static void point_into(const struct sl_sse *s, struct sl_sse_event *event, size_t raw_len)
+{
+	const char *end = s->carry + raw_len;
+	const char *at;
 	const char *line;
 	size_t len, value;
 
-	event->raw = raw;
-	event->raw_len = raw_len;
+	set_raw(s, event, s->carry, raw_len);
+	at = event->raw;
 	while (next_line(&at, end, &line, &len)) {
 		enum line_kind kind = len ? line_kind(line, len, &value) : LINE_COMMENT;
 
@@ -163,6 +171,18 @@ static void point_into(struct sl_sse_event *event, const char *raw, size_t raw_l
 	}
 }
 
+/* The byte order mark of the stream's first line is no part of it. */
+static inline void take_bom(struct sl_sse *s, const char **line, size_t *line_len)
+{
+	if (s->started)
+		return;
+	s->started = true;
+	if (*line_len >= BOM_LEN && memcmp(*line, BOM, BOM_LEN) == 0) {
+		*line += BOM_LEN;
+		*line_len -= BOM_LEN;
+	}
+}
+
 static void reset_event(struct sl_sse *s)
 {
 	s->event_len = 0;
@@ -170,6 +190,7 @@ static void reset_event(struct sl_sse *s)
 	s->data_lines = 0;
 	s->fields = false;
 	s->done = false;
+	s->later = true;
 }
 
 /* Keeps the first bytes of the open line. */
@@ -202,8 +223,7 @@ static int end_event(struct sl_sse *s, const char *begin, size_t len, struct sl_
 	if (len > SL_SSE_EVENT_BYTES_MAX - s->event_len)
 		return -EMSGSIZE;
 	if (s->event_len == 0) {
-		event->raw = begin;
-		event->raw_len = len;
+		set_raw(s, event, begin, len);
 		if (s->data_lines != 1) {
 			event->data = NULL;
 			event->data_len = 0;
@@ -213,7 +233,7 @@ static int end_event(struct sl_sse *s, const char *begin, size_t len, struct sl_
 			(struct sl_sse_event){.kind = event->kind, .data_lines = event->data_lines};
 		if (s->event_len + len <= s->carry_size) {
 			memcpy(s->carry + s->event_len, begin, len);
-			point_into(event, s->carry, s->event_len + len);
+			point_into(s, event, s->event_len + len);
 		}
 	}
 	reset_event(s);
@@ -251,13 +271,7 @@ int sl_sse_next(struct sl_sse *s, const char *buf, size_t len, size_t *pos,
 		}
 		at = skip_line_end(stop, end);
 		s->cr = at == end && *stop == '\r' && at - stop == 1;
-		if (!s->started) {
-			s->started = true;
-			if (line_len >= BOM_LEN && memcmp(line, BOM, BOM_LEN) == 0) {
-				line += BOM_LEN;
-				line_len -= BOM_LEN;
-			}
-		}
+		take_bom(s, &line, &line_len);
 		if (line_len == 0) {
 			int rc = end_event(s, begin, (size_t)(at - begin), ret_event);
 
@@ -281,12 +295,15 @@ int sl_sse_next(struct sl_sse *s, const char *buf, size_t len, size_t *pos,
 int sl_sse_finish(struct sl_sse *s, struct sl_sse_event *ret_event)
 {
 	uint32_t event_len = s->event_len;
+	const char *line = s->line;
+	size_t line_len = s->line_len;
 	size_t value;
 
 	*ret_event = (struct sl_sse_event){0};
-	if (s->line_len)
-		take_line(s, s->line, s->line_len, &value);
-	else if (!s->fields)
+	take_bom(s, &line, &line_len);
+	if (line_len)
+		take_line(s, line, line_len, &value);
+	if (!s->fields)
 		event_len = 0; /* comments, or the LF behind the last CR */
 	if (event_len == 0) {
 		reset_event(s);
@@ -295,7 +312,7 @@ int sl_sse_finish(struct sl_sse *s, struct sl_sse_event *ret_event)
 	ret_event->kind = event_kind(s);
 	ret_event->data_lines = s->data_lines;
 	if (event_len <= s->carry_size)
-		point_into(ret_event, s->carry, event_len);
+		point_into(s, ret_event, event_len);
 	reset_event(s);
 	return 1;
 }
@@ -303,7 +320,7 @@ int sl_sse_finish(struct sl_sse *s, struct sl_sse_event *ret_event)
 int sl_sse_data_join(const char *raw, size_t raw_len, char *out, size_t out_size)
 {
 	const char *end = raw + raw_len;
-	const char *at = skip_bom(raw, end);
+	const char *at = raw;
 	const char *line;
 	size_t len, value;
 	size_t used = 0;

@@ -51,7 +51,8 @@ enum sl_sse_kind {
 struct sl_sse_event {
 	enum sl_sse_kind kind;
 	uint32_t data_lines; /* number of data: lines */
-	/* From the first byte to past the empty line. NULL when split and not carried. */
+	/* From the first byte (a byte order mark apart) to past the empty line. NULL when split
+	 * and not carried. */
 	const char *raw;
 	size_t raw_len;
 	/* Value of the data: line, one blank after the colon removed; NULL when raw is, or
@@ -74,6 +75,7 @@ struct sl_sse {
 	bool cr;      /* the last byte was a CR that ended a line: an LF belongs to it */
 	bool fields;  /* the event has a line that is no comment */
 	bool done;    /* the last data line was [DONE] */
+	bool later;   /* past the first event: a byte order mark is nothing special */
 	char line[SL_SSE_LINE_HEAD];
 };
 

@@ -90,6 +90,19 @@ static const struct stream_case cases[] = {
 		0),
 	 {DATA("a"), {SL_SSE_OTHER, "", NULL}},
 	 2},
+	{STREAM("mark first and later, with names",
+		"\xef\xbb\xbf"
+		"event: x\ndata: a\n\n\xef\xbb\xbf"
+		"event: y\ndata: b\n\n",
+		0),
+	 {{SL_SSE_DATA, "a", "x"}, DATA("b")},
+	 2},
+	{STREAM("mark later, several data lines",
+		"data: a\n\n\xef\xbb\xbf"
+		"data: x\ndata: b\ndata: c\n\n",
+		0),
+	 {DATA("a"), DATA("b\nc")},
+	 2},
 	{STREAM("long line", "data: 0123456789012345678901234567890123456789\xc3\xa4\n\n", 0),
 	 {DATA("0123456789012345678901234567890123456789\xc3\xa4")},
 	 1},
@@ -215,6 +228,10 @@ static void test_finish(void **state)
 		{"data: {\"a\"", 1, SL_SSE_DATA, "{\"a\""},
 		{"data: a\n\ndat", 1, SL_SSE_OTHER, NULL},
 		{": ping\n", 0, SL_SSE_COMMENT, NULL},
+		{": pin", 0, SL_SSE_COMMENT, NULL},
+		{"\xef\xbb\xbf"
+		 "data: a",
+		 1, SL_SSE_DATA, "a"},
 		{"event: x\n", 1, SL_SSE_OTHER, NULL},
 	};
 	char carry[64];
