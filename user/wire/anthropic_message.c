@@ -286,8 +286,14 @@ static enum sl_openai_error_id put_user(struct sl_anthropic_source *s,
 	size_t texts = 0, images = 0;
 
 	if (content->type == SL_JSON_ARRAY) {
+		bool empty;
+
 		id = put_results(s, content, &texts, &images);
+		empty = s->block == 0;
 		s->block = -1;
+		if (!id && empty) /* it would leave no trace, and perhaps no message at all */
+			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "content",
+						   "at least one block");
 		if (id || !(texts + images))
 			return id;
 	}

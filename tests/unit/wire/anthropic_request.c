@@ -218,6 +218,8 @@ static const struct refused_row refused[] = {
 	{ASK("{\"role\":\"user\",\"content\":\"x\",\"name\":\"n\"}"), UNTRANSLATED,
 	 "messages.0.name"},
 	{ASK("{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\"}"), VALUE, "messages.0.role"},
+	{ASK(USER("")), VALUE, "messages.0.content"},
+	{ASK(HI "," USER("")), VALUE, "messages.1.content"},
 	{ASK(USER("7")), TYPE, "messages.0.content.0"},
 	{ASK(USER("{\"text\":\"x\"}")), MISSING, "messages.0.content.0.type"},
 	{ASK(USER(TEXT("a") ",{\"type\":\"document\",\"title\":\"x\"}")), UNTRANSLATED,
