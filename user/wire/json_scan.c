@@ -564,10 +564,11 @@ static bool eat_field(struct scan *s, struct sl_json_field *ret_field)
 bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 		  struct sl_json_field *ret_element)
 {
-	struct scan s = {.at = *cursor, .end = array->value + array->value_len};
+	struct scan s = {.at = *cursor};
 
 	if (array->type != SL_JSON_ARRAY)
 		return false;
+	s.end = array->value + array->value_len;
 	if (!s.at)
 		s.at = array->value;
 	/* the cursor is at the opening bracket, or behind an element */
@@ -589,10 +590,11 @@ bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 bool sl_json_each_member(const struct sl_json_field *object, const char **cursor,
 			 struct sl_json_field *ret_key, struct sl_json_field *ret_value)
 {
-	struct scan s = {.at = *cursor, .end = object->value + object->value_len};
+	struct scan s = {.at = *cursor};
 
 	if (object->type != SL_JSON_OBJECT)
 		return false;
+	s.end = object->value + object->value_len;
 	if (!s.at)
 		s.at = object->value;
 	/* the cursor is at the opening brace, or behind a value */
