@@ -78,6 +78,13 @@ static inline bool is_control(unsigned char b)
 	return (b < 0x20 && b != '\t') || b == 0x7f;
 }
 
+/* RFC 9110 tchar: what a field's name may have. */
+static inline bool is_token(unsigned char b)
+{
+	return (b >= '0' && b <= '9') || ((b | 0x20) >= 'a' && (b | 0x20) <= 'z') ||
+	       (b && strchr("!#$%&'*+-.^_`|~", b));
+}
+
 static int step_size(struct sl_h1_chunk *c, unsigned char b)
 {
 	if (hex[b]) {
@@ -138,7 +145,7 @@ static int step_trailer(struct sl_h1_chunk *c, unsigned char b)
 		c->state = STATE_TRAILER_VALUE;
 	else if (b == '\n')
 		return refuse(c, SL_H1_CHUNK_BAD_LINE_END);
-	else if (b <= ' ' || b >= 0x7f)
+	else if (!is_token(b))
 		return refuse(c, SL_H1_CHUNK_BAD_TRAILER);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "user/http/h1_facts.h"
 
 #include <string.h>
+#include "user/base/text.h"
 
 #define HOST_PORT_DIGITS_MAX 5
 #define RETRY_AFTER_S_MAX    (24 * 3600) /* more is cut: no wait of ours is longer */
@@ -375,6 +376,29 @@ static int take_single(const struct sl_h1_facts *f, bool again)
 	return f->request && again ? -SL_H1_BAD_DUPLICATE : 0;
 }
 
+/*
+ * Servers that hand fields on as variables (CGI, WSGI) make one name of '-' and '_': behind such a
+ * one this would be a second field of framing.
+ */
+static bool is_framing_disguised(const struct sl_h1_header *h)
+{
+	static const struct sl_span names[] = {SL_SPAN("content-length"),
+					       SL_SPAN("transfer-encoding")};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t at = 0;
+
+		if (h->name_len != names[i].len)
+			continue;
+		while (at < h->name_len &&
+		       (h->name[at] == '_' ? '-' : lower(h->name[at])) == names[i].data[at])
+			at++;
+		if (at == h->name_len)
+			return true;
+	}
+	return false;
+}
+
 int sl_h1_facts_take(struct sl_h1_facts *f, uint32_t index)
 {
 	struct sl_h1_head *head = f->head;
@@ -387,6 +411,8 @@ int sl_h1_facts_take(struct sl_h1_facts *f, uint32_t index)
 	if (!again)
 		head->first[id] = (uint8_t)index;
 	switch (id) {
+	case SL_H1_ID_OTHER:
+		return f->request && is_framing_disguised(h) ? -SL_H1_BAD_HEADER_NAME : 0;
 	case SL_H1_ID_HOST:
 		return f->request ? take_host(head, h, again) : 0;
 	case SL_H1_ID_CONTENT_LENGTH:

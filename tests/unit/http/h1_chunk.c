@@ -133,6 +133,8 @@ static const struct chunk_case cases[] = {
 	BAD("trailer without colon", "0\r\nGET / HTTP/1.1\r\n\r\n", TRAILER),
 	BAD("trailer name cut by CR", "0\r\nX\r\n\r\n", TRAILER),
 	BAD("trailer fold", "0\r\nX: a\r\n b\r\n\r\n", TRAILER),
+	BAD("trailer name in quotes", "0\r\n{\"a\": 1}\r\n\r\n", TRAILER),
+	BAD("trailer name not ASCII", "0\r\nX\xe4: 1\r\n\r\n", TRAILER),
 	BAD("trailer without name", "0\r\n: a\r\n\r\n", TRAILER),
 	BAD("trailer blank before colon", "0\r\nX : a\r\n\r\n", TRAILER),
 	BAD("trailer with NUL", "0\r\nX: \0\r\n\r\n", TRAILER),

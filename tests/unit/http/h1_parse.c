@@ -92,6 +92,8 @@ static const struct bad_case bad_requests[] = {
 	    LENGTH_DUPLICATE),
 	BAD("CL twice, equal", POST "Content-Length: 5\r\ncontent-length: 5\r\n\r\n",
 	    LENGTH_DUPLICATE),
+	BAD("CL with an underscore", POST "Content_Length: 5\r\n\r\n", HEADER_NAME),
+	BAD("TE with an underscore", POST "TRANSFER_Encoding: chunked\r\n\r\n", HEADER_NAME),
 	BAD("CL list", POST "Content-Length: 5, 5\r\n\r\n", LENGTH),
 	BAD("CL plus", POST "Content-Length: +5\r\n\r\n", LENGTH),
 	BAD("CL minus", POST "Content-Length: -5\r\n\r\n", LENGTH),
