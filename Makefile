@@ -8,6 +8,7 @@
 #   build/unit/L/N       tests/unit/L/N.c, a cmocka program linked with layer L and those below
 #   build/bpf/N          tests/bpf/N.c, test runs of the BPF object
 #   build/sim/breaker    tests/sim/*.c, every interleaving at the breakers of one pool
+#   build/fuzz/N         tests/fuzz/N.c, a libFuzzer program over what reads bytes of others
 #   build/bench/N        tests/bench/N.c
 #
 # V=1 shows the commands, SAN=1 builds with the address and undefined-behaviour sanitizers.
@@ -55,7 +56,7 @@ PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
 	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev \
 	pkg-config \
-	clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
+	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat ca-certificates nodejs npm \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk nftables
@@ -214,11 +215,32 @@ $(B)/sim/breaker: $(SIM_OBJ) $(B)/libbase.a
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=nanosleep -o $@ $^ -lboost_context -lfyaml -lxxhash -lm
 
+# Everything that reads bytes of others, compiled by clang with the sanitizers and coverage.
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SAN := address,undefined
+FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/http/sse.c \
+	$(wildcard loader/litellm_*.c)
+FUZZ_OBJ := $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_SRC))
+$(B)/fuzz/obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) FUZZCC $<
+	$(Q)$(CLANG) $(filter-out $(SANFLAGS) -O2,$(CFLAGS)) -O1 -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
+		-fno-sanitize-recover=undefined -fno-omit-frame-pointer -MMD -MP -c -o $@ $<
+
+$(B)/fuzz/libfuzz.a: $(FUZZ_OBJ)
+	$(SAY) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.c.o $(B)/fuzz/libfuzz.a
+	$(SAY) LD $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ -lfyaml -lxxhash -lnettle -lm
+
 E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 
 .SECONDARY:
-.PHONY: unit sim bpftests bench-programs nettools e2etools
+.PHONY: unit sim fuzzers bpftests bench-programs nettools e2etools
 unit: $(UNIT)
+fuzzers: $(FUZZ)
 sim: $(B)/sim/breaker
 bpftests: $(BPFTESTS) $(B)/bpf-suite
 nettools: $(NETTOOLS)
@@ -226,7 +248,7 @@ e2etools: $(E2ETOOLS)
 bench-programs: $(BENCH)
 
 # ---- the commands of the README ---------------------------------------------------------------
-.PHONY: deps check test bench vmtest run docs install uninstall
+.PHONY: deps check test bench fuzz vmtest run docs install uninstall
 
 # Installs what is missing, and only that. Node from Debian only where there is none at all.
 deps:
@@ -239,10 +261,15 @@ check: deps
 	$(Q)tests/run.sh lint unit sim
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all unit sim bpftests nettools e2etools
+	$(Q)$(MAKE) --no-print-directory all unit sim fuzzers bpftests nettools e2etools
 	$(Q)$(MAKE) --no-print-directory SAN=1 all unit e2etools
 	$(Q)tests/e2e/deps.sh
-	$(Q)tests/run.sh lint unit unit-san sim sim-mutants standin bpf net e2e e2e-san vm
+	$(Q)tests/run.sh lint unit unit-san fuzz sim sim-mutants standin bpf net e2e e2e-san vm
+
+# Each fuzzer for FUZZ_SECONDS (60), two at a time.
+fuzz: deps
+	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)tests/fuzz/run.sh
 
 vmtest: deps
 	$(Q)$(MAKE) --no-print-directory all bpftests nettools
@@ -282,6 +309,7 @@ help:
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make check    format, static analysis, layers, unit tests, simulation'
 	@echo 'make bench    the comparison tables'
+	@echo 'make fuzz     libFuzzer over what reads bytes of others, FUZZ_SECONDS (60) each'
 	@echo 'make vmtest   BPF and network tests inside other kernels'
 	@echo 'make install  sluice, sluiced and their man pages below PREFIX (/usr/local)'
 	@echo 'make clean    remove build/ and build-san/'

@@ -6,6 +6,7 @@
 #   unit   build/unit/*/*           unit-san   the same under the sanitizers
 #   sim    build/sim/breaker        every interleaving at the breakers of one pool
 #   sim-mutants  tests/sim/mutants.sh  the same against broken breakers, each must be found
+#   fuzz   tests/fuzz/run.sh        libFuzzer, FUZZ_SECONDS (5) each
 #   bpf    build/bpf-suite, build/bpf/fixtures_*   packets through test runs of the BPF object
 #   net    tests/net/*.sh           real packets in network namespaces
 #   e2e    tests/e2e/run.sh         real clients, real servers      e2e-san   under the sanitizers
@@ -70,6 +71,8 @@ group_unit-san() { units build-san unit-san; }
 
 group_sim() { run sim/breaker build/sim/breaker; }
 group_sim-mutants() { run sim/mutants tests/sim/mutants.sh; }
+
+group_fuzz() { FUZZ_SECONDS=${FUZZ_SECONDS:-5} run fuzz tests/fuzz/run.sh; }
 
 # All but the longest in one program, which loads the object once.
 group_bpf() {
