@@ -665,6 +665,28 @@ SL_BREAKER_INLINE void sl_breaker_report(struct sl_node_state *node, struct sl_p
 	}
 }
 
+/*
+ * The node is known to serve nobody (failed health checks, no byte on any stream): opens a closed
+ * breaker whatever the rules' counts say, within the ejection cap. Every other state stays: what is
+ * open comes back by a probe and by nothing else.
+ */
+SL_BREAKER_INLINE void sl_breaker_condemn(struct sl_node_state *node, struct sl_pool_state *pool,
+					  const struct sl_breaker_config *config, __u64 now_ms,
+					  __u32 rnd, enum sl_signal signal, enum sl_plane plane,
+					  struct sl_breaker_change *ret_change)
+{
+	__u64 word = sl_breaker_load(&node->breaker);
+	enum sl_breaker_state state = sl_breaker_state(word);
+	struct sl_breaker_call call = {
+		node, pool, config, ret_change, now_ms, rnd, (__u32)signal, (__u32)plane,
+	};
+
+	sl_breaker_change_clear(ret_change);
+	sl_breaker_count(node, (__u32)signal);
+	if (state == SL_BREAKER_CLOSED || state == SL_BREAKER_METRICS_ONLY)
+		sl_breaker_trip(&call, word);
+}
+
 /* ---- an operator's orders ------------------------------------------------------------------ */
 
 /* One try of an order. Returns 1 when the breaker is as ordered. */

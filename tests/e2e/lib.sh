@@ -114,14 +114,19 @@ state_is() { [[ $(state_of "$1" "$2") == true ]]; }                             
 
 # ---- the daemon -------------------------------------------------------------------------------
 healthy() { curl -sf --max-time 5 -o "$work/health" "$url/health"; }
+starts() { grep -sc 'level=info ready: ' "$log"; }
+all_started() { (($(starts) > ${1:-0})); } # COUNT before
 # daemon_start: with the file $config
 daemon_start() {
+	local before
+	before=$(starts)
 	"$build/sluiced" "$config" >>"$log" 2>&1 &
 	daemon=$!
 	if ! wait_for 20 healthy; then
 		not_ok "start" "no /health: $(tail -n 5 "$log")"
 		finish
 	fi
+	wait_for 20 all_started "$before" # one thread answers while another still opens its ring
 	fds_before=$(daemon_fds)
 }
 daemon_fds() { ls "/proc/$daemon/fd" | wc -l; }

@@ -57,6 +57,34 @@ struct sl_config_node {
 	unsigned column;
 };
 
+/* What a liveness check is. */
+enum sl_config_live {
+	SL_CONFIG_LIVE_NONE = 0,
+	SL_CONFIG_LIVE_TCP,  /* a connection */
+	SL_CONFIG_LIVE_HTTP, /* GET live_path */
+};
+
+/* How a generation probe asks. */
+enum sl_config_generate {
+	SL_CONFIG_GENERATE_CHAT = 0,
+	SL_CONFIG_GENERATE_COMPLETIONS,
+	SL_CONFIG_GENERATE_EMBEDDINGS,
+};
+
+/* Active health checks of a pool's nodes; ops/checks.h. */
+struct sl_config_health {
+	enum sl_config_live live;
+	const char *live_path;
+	const char *ready_path; /* NULL: none */
+	uint32_t every_ms;
+	uint32_t timeout_ms;
+	uint32_t generate_every_ms; /* 0: none */
+	uint32_t generate_timeout_ms;
+	enum sl_config_generate generate_as;
+	uint32_t failures;   /* in a row that open the breaker */
+	uint32_t silence_ms; /* no byte on any of its streams for this long opens it; 0: never */
+};
+
 struct sl_config_pool {
 	const char *name;
 	const char *model; /* name the nodes know the model by; NULL: as the client said */
@@ -65,6 +93,7 @@ struct sl_config_pool {
 	enum sl_mode mode;		    /* of all its nodes */
 	uint32_t spill;			    /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
+	struct sl_config_health health;
 	unsigned line;
 	unsigned column;
 };

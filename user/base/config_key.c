@@ -31,6 +31,8 @@ static const char *const hook_choices[] = {"auto", "native", "generic", "tc", NU
 static const char *const role_choices[] = {"balancer", "node", NULL};	      /* enum sl_role */
 static const char *const mode_choices[] = {"nat", "l2", "ipip", "gue", NULL}; /* enum sl_mode */
 static const char *const protocol_choices[] = {"tcp", "udp", NULL};
+static const char *const live_choices[] = {"none", "tcp", "http", NULL}; /* enum sl_config_live */
+static const char *const generate_choices[] = {"chat", "completions", "embeddings", NULL};
 static const char *const bool_choices[] = {"false", "true", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
@@ -266,9 +268,54 @@ const struct sl_config_key sl_config_keys[] = {
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
 	 "are of the same family, IPv4 or IPv6."},
+	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "health", 0, NULL, SL_CONFIG_POOL_HEALTH, 0, NULL,
+	 false, "a map",
+	 "Checks that the daemon makes by itself. None of them brings a node back that was "
+	 "ejected: "
+	 "that does a request, by the half-open breaker."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
 	 NULL, true, "a list of ADDRESS:PORT or {address, weight, server_id}",
 	 "The inference servers. A node belongs to one pool."},
+
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "live", POOL(health.live), "none", 0, 0,
+	 live_choices, false, NULL,
+	 "Liveness: a connection (`tcp`), or GET of `path` (`http`). An answer 503 means not "
+	 "ready, "
+	 "as a server says that is loading its model: no new requests, no failure. Other 5xx, "
+	 "silence and refused connections are failures; any other answer is a sign of life."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_TARGET, "path", POOL(health.live_path), "/health", 0,
+	 SL_CONFIG_URL_MAX, NULL, false, "a path, like /health",
+	 "What liveness asks for. vLLM, SGLang, TGI and llama.cpp have /health."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_TARGET, "ready", POOL(health.ready_path), NULL, 0,
+	 SL_CONFIG_URL_MAX, NULL, false, "a path, like /v2/health/ready",
+	 "Readiness: any answer but 2xx means not ready. Without it none is asked for."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_MS, "every", POOL(health.every_ms), "5s", 50, HOUR_MS,
+	 NULL, false, NULL,
+	 "Time between two checks of a node, a quarter more or less by chance, so that hosts and "
+	 "nodes do not fall into step."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_MS, "timeout", POOL(health.timeout_ms), "2s", 10, HOUR_MS,
+	 NULL, false, NULL, "Liveness and readiness must be answered by then, each."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_MS, "generate", POOL(health.generate_every_ms), "0", 0,
+	 DAY_MS, NULL, false, NULL,
+	 "Time between two generation probes of a node: one token, which finds an engine that is "
+	 "frozen behind a /health that answers. Left out while the node answers requests, so a "
+	 "busy node pays nothing. 0: none. 30s suits most."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_MS, "generate_timeout", POOL(health.generate_timeout_ms),
+	 "10s", 10, HOUR_MS, NULL, false, NULL,
+	 "The token must come by then. A node that answered somebody meanwhile has not failed."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "generate_as", POOL(health.generate_as), "chat",
+	 0, 0, generate_choices, false, NULL,
+	 "How the probe asks: `chat` for models that talk (those that reason too), `completions` "
+	 "for those without a chat template, `embeddings`."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_U32, "failures", POOL(health.failures), "3", 1, 100, NULL,
+	 false, NULL,
+	 "Failed checks in a row that open the node's breaker, unless it has answered a request "
+	 "meanwhile. One lost packet is none."},
+	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_MS, "silence", POOL(health.silence_ms), "30s", 0, DAY_MS,
+	 NULL, false, NULL,
+	 "A node with two or more open streams and no token on any of them for this long serves "
+	 "nobody: its breaker opens and its streams end as stalled, whatever their `inter_token`. "
+	 "(A single silent stream is judged by that alone.) 0: never."},
 
 	{SL_CONFIG_NODE, SL_CONFIG_ENDPOINT, "address", NODE(endpoint), NULL, 0, 0, NULL, true,
 	 "ADDRESS:PORT, numeric", "The server's address and port."},
@@ -455,6 +502,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_BEACON_KEY] = "kernel.beacon.keys[]",
 	[SL_CONFIG_BEACON_NODE] = "kernel.beacon.nodes[]",
 	[SL_CONFIG_POOL] = "pools.NAME",
+	[SL_CONFIG_POOL_HEALTH] = "pools.NAME.health",
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",
 	[SL_CONFIG_ROUTE] = "routes[]",

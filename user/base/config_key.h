@@ -24,6 +24,7 @@ enum sl_config_section {
 	SL_CONFIG_BEACON_KEY,	   /* struct sl_config_beacon_key */
 	SL_CONFIG_BEACON_NODE,	   /* struct sl_config_report */
 	SL_CONFIG_POOL,		   /* struct sl_config_pool */
+	SL_CONFIG_POOL_HEALTH,	   /* struct sl_config_pool */
 	SL_CONFIG_NODE,		   /* struct sl_config_node */
 	SL_CONFIG_SERVICE,	   /* struct sl_config_service */
 	SL_CONFIG_ROUTE,	   /* struct sl_config_route */
@@ -42,6 +43,7 @@ enum sl_config_type {
 	SL_CONFIG_BYTES,   /* uint32_t, a size */
 	SL_CONFIG_CHOICE,  /* uint32_t or enum: index into choices */
 	SL_CONFIG_PATH,	   /* const char *, absolute; max: longest */
+	SL_CONFIG_TARGET,  /* const char *, path of an URL, its query too; max: longest */
 	SL_CONFIG_MODEL,   /* const char *, a model's name */
 	SL_CONFIG_PORTS,
 	SL_CONFIG_ENDPOINT,

@@ -251,6 +251,7 @@ static void read_nodes(struct sl_config_reader *r, const struct sl_config_key *k
 static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pair,
 		      struct sl_config_pool *pool)
 {
+	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	const char *what =
 		sl_reader_check_name(pair->key, strlen(pair->key), SL_CONFIG_NAME_MAX, "._-");
 
@@ -262,6 +263,7 @@ static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pai
 	pool->line = pair->mark.line;
 	pool->column = pair->mark.column;
 	pool->spill = UINT32_MAX;
+	read_presets(r, SL_CONFIG_POOL_HEALTH, &none, pool);
 	for (unsigned i = 0; i < SL_TUNABLE_KEYS; i++)
 		pool->tunables[i] = SL_TUNABLE_INHERIT;
 	sl_reader_section(r, SL_CONFIG_POOL, pair->value, pool);

@@ -74,6 +74,23 @@ static void read_path(struct sl_config_reader *r, const struct sl_config_key *ke
 		*target = node->text;
 }
 
+/* Goes into a request line as it is: printable ASCII without a space. */
+static void read_target(struct sl_config_reader *r, const struct sl_config_key *key,
+			const struct sl_yaml *node, const char **target)
+{
+	size_t i;
+
+	for (i = 0; i < node->text_len && node->text[i] > ' ' && node->text[i] < 0x7f; i++)
+		;
+	if (node->text[0] != '/' || i < node->text_len)
+		sl_reader_wrong(r, key, node, "is not the path of an URL");
+	else if (node->text_len > key->max)
+		SL_COMPLAIN(r, node->mark, SL_SHOWN " is too long (at most %llu bytes)",
+			    node->shown, (unsigned long long)key->max);
+	else
+		*target = node->text;
+}
+
 static void read_model(struct sl_config_reader *r, const struct sl_config_key *key,
 		       const struct sl_yaml *node, const char **target)
 {
@@ -254,6 +271,9 @@ void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *ke
 		break;
 	case SL_CONFIG_PATH:
 		read_path(r, key, node, field);
+		break;
+	case SL_CONFIG_TARGET:
+		read_target(r, key, node, field);
 		break;
 	case SL_CONFIG_MODEL:
 		read_model(r, key, node, field);

@@ -15,6 +15,7 @@
 #include "user/io/fiber.h"
 #include "user/ops/admin.h"
 #include "user/ops/beacon.h"
+#include "user/ops/checks.h"
 #include "user/ops/keys.h"
 #include "user/ops/metrics.h"
 #include "user/ops/threads.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct sl_timer keys_timer;
 	struct sl_keys keys;
 	struct sl_beacon_sender *beacons;
+	struct sl_checks *health; /* NULL: no checks */
 	struct sl_cache *cache;
 	struct sl_admin admin;
 	bool draining;
@@ -176,6 +178,19 @@ static void apply_beacons(struct daemon *daemon)
 		       config->beacon.every_ms);
 }
 
+/* Neither is that. */
+static void open_health(struct daemon *daemon)
+{
+	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
+	int rc = sl_checks_open(daemon->loop, &state, &daemon->threads, &daemon->health);
+
+	if (rc)
+		sl_log(SL_LOG_ERROR, "health: no node is checked: %s", strerror(-rc));
+	else
+		sl_checks_apply(daemon->health, daemon->routes);
+	daemon->metrics.health = sl_checks_counts(daemon->health);
+}
+
 static void reload(struct daemon *daemon)
 {
 	struct sl_routes *routes;
@@ -194,6 +209,8 @@ static void reload(struct daemon *daemon)
 	daemon->routes = routes;
 	refresh_keys(daemon, false);
 	apply_beacons(daemon);
+	if (daemon->health)
+		sl_checks_apply(daemon->health, routes);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
 	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
@@ -270,6 +287,7 @@ static void begin_drain(struct daemon *daemon)
 	daemon->draining = true;
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
+	sl_checks_stop(daemon->health);
 	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -430,6 +448,7 @@ static int start(struct daemon *daemon)
 	if (daemon->plane->bpf)
 		sl_timer_set(daemon->loop, &daemon->event_timer, EVENT_POLL_MS);
 	apply_beacons(daemon);
+	open_health(daemon);
 	return 0;
 }
 
@@ -486,6 +505,7 @@ int sl_daemon_run(const char *config_path)
 	serve(&daemon);
 	sl_threads_stop(&daemon.threads);
 	sl_beacon_sender_close(&daemon.beacons);
+	sl_checks_close(&daemon.health);
 	sl_admin_close(&daemon.admin);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");
 	if (daemon.cut)

@@ -8,6 +8,7 @@
 #include "user/base/clock.h"
 #include "user/base/latency.h"
 #include "user/ops/metrics_cache.h"
+#include "user/ops/metrics_health.h"
 #include "user/request/chain.h"
 
 #define VERSION		  "0.1.0"
@@ -463,11 +464,10 @@ static void write_pools(const struct sl_metrics_source *source, struct sl_text *
 	}
 }
 
-/* Calls fn for every node that is configured, with its labels. */
-static void each_node(const struct sl_metrics_source *source, struct sl_text *text,
-		      void (*fn)(const struct sl_node_state *node, const char *labels,
-				 const void *arg, struct sl_text *text),
-		      const void *arg)
+void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text *text,
+			  void (*fn)(const struct sl_node_state *node, const char *labels,
+				     const void *arg, struct sl_text *text),
+			  const void *arg)
 {
 	const struct sl_kernel_plane *plane = source->plane;
 	char address[SL_ADDRESS_TEXT_SIZE], labels[256];
@@ -671,7 +671,7 @@ static void write_measured(const struct sl_metrics_source *source, struct sl_tex
 
 		wanted.plane = plane;
 		family(text, wanted.name, "histogram", wanted.help);
-		each_node(source, text, write_latency, &wanted);
+		sl_metrics_each_node(source, text, write_latency, &wanted);
 	}
 	if (!plane->loads)
 		return;
@@ -680,11 +680,11 @@ static void write_measured(const struct sl_metrics_source *source, struct sl_tex
 
 		wanted.plane = plane;
 		family(text, wanted.field.name, wanted.field.type, wanted.field.help);
-		each_node(source, text, write_load, &wanted);
+		sl_metrics_each_node(source, text, write_load, &wanted);
 	}
 	family(text, "sluice_node_beacon_age_seconds", "gauge",
 	       "Since the node's last beacon was taken in.");
-	each_node(source, text, write_beacon_age, plane);
+	sl_metrics_each_node(source, text, write_beacon_age, plane);
 }
 
 static void write_nodes(const struct sl_metrics_source *source, struct sl_text *text)
@@ -693,23 +693,23 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 
 	family(text, "sluice_node_breaker_state", "gauge",
 	       "1 for the state of the node's breaker.");
-	each_node(source, text, write_breaker, NULL);
+	sl_metrics_each_node(source, text, write_breaker, NULL);
 	family(text, "sluice_node_draining", "gauge", "1 while the node is drained.");
-	each_node(source, text, write_draining, NULL);
+	sl_metrics_each_node(source, text, write_draining, NULL);
 	family(text, "sluice_node_flows", "gauge",
 	       "Fast-lane flows with a packet in the last minute.");
-	each_node(source, text, write_flows, NULL);
+	sl_metrics_each_node(source, text, write_flows, NULL);
 	for (f = 0; f < sizeof(node_fields) / sizeof(node_fields[0]); f++) {
 		family(text, node_fields[f].name, node_fields[f].type, node_fields[f].help);
-		each_node(source, text, write_field, &node_fields[f]);
+		sl_metrics_each_node(source, text, write_field, &node_fields[f]);
 	}
 	for (f = 0; f < sizeof(averages) / sizeof(averages[0]); f++) {
 		family(text, averages[f].name, averages[f].type, averages[f].help);
-		each_node(source, text, write_average, &averages[f]);
+		sl_metrics_each_node(source, text, write_average, &averages[f]);
 	}
 	family(text, "sluice_node_signals_total", "counter",
 	       "Signals that the breaker got, by kind.");
-	each_node(source, text, write_signals, NULL);
+	sl_metrics_each_node(source, text, write_signals, NULL);
 }
 
 /* ---- kernel plane ---------------------------------------------------------------------------- */
@@ -753,5 +753,6 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_pools(source, text);
 	write_nodes(source, text);
 	write_measured(source, text);
+	sl_metrics_write_health(source, text);
 	write_kernel(source, text);
 }

@@ -13,17 +13,26 @@
 #include "user/ops/keys.h"
 #include "user/request/worker.h"
 
+struct sl_check_counts;
+
 struct sl_metrics_source {
 	struct sl_worker **workers;
 	uint32_t worker_count;
 	const struct sl_kernel_plane *plane;
 	const struct sl_route_names *names;
 	struct sl_keys *keys;
+	const struct sl_check_counts *health; /* by node slot; NULL: there is no prober */
 	const char *io_backend;
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;
 	bool last_reload_ok;
 };
+
+/* Calls fn for every node that is configured, with its labels. */
+void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text *text,
+			  void (*fn)(const struct sl_node_state *node, const char *labels,
+				     const void *arg, struct sl_text *text),
+			  const void *arg);
 
 void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text);
 

@@ -102,18 +102,23 @@ static void note_started(struct sl_thread *thread, int error)
 	pthread_mutex_unlock(&threads->start_lock);
 }
 
-static int start_worker(struct sl_thread *thread)
+struct sl_upstream_state sl_threads_upstream(const struct sl_threads_shared *shared)
 {
-	const struct sl_threads_shared *shared = &thread->all->shared;
-	const struct sl_config *config = shared->routes->config;
-	struct sl_loop_options options = {.backend = config->io_backend};
-	struct sl_upstream_state state = {
+	return (struct sl_upstream_state){
 		.nodes = shared->plane->nodes,
 		.pools = shared->plane->pools,
 		.tunables = shared->plane->tunables,
 		.retries = shared->retries,
 		.kernel_measures = shared->plane->bpf,
 	};
+}
+
+static int start_worker(struct sl_thread *thread)
+{
+	const struct sl_threads_shared *shared = &thread->all->shared;
+	const struct sl_config *config = shared->routes->config;
+	struct sl_loop_options options = {.backend = config->io_backend};
+	struct sl_upstream_state state = sl_threads_upstream(shared);
 	uint32_t i;
 	int rc = sl_loop_open(&options, &thread->loop);
 

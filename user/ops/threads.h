@@ -53,6 +53,9 @@ struct sl_threads {
 	uint32_t started_count;
 };
 
+/* What an upstream engine of this daemon shares with those of the threads. */
+struct sl_upstream_state sl_threads_upstream(const struct sl_threads_shared *shared);
+
 /* Memory for as many threads as the configuration says. Returns 0 or -ENOMEM. */
 int sl_threads_init(struct sl_threads *threads, const struct sl_config *config);
 

@@ -229,8 +229,10 @@ static enum verdict scan(struct sl_relay *relay, const char *buf, size_t len, si
 		if (verdict == STOP_AFTER || relay->done_seen)
 			break;
 	}
-	if (progress)
+	if (progress) {
 		relay->progress_ns = now_of(relay);
+		sl_upstream_note_alive(&relay->worker->upstream, relay->node);
+	}
 	return rc < 0 ? STOP_BEFORE : verdict;
 }
 

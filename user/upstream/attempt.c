@@ -319,6 +319,8 @@ static void go_on_connected(struct sl_attempt *attempt)
 				 (now_of(attempt) - attempt->start_ns) / SL_NS_PER_US);
 	if (!attempt->conn) /* accepted and broken in one turn */
 		conclude(attempt, SL_ENDING_RESET, "the connection was broken at once");
+	else if (!attempt->plan->head_len)
+		conclude(attempt, SL_ENDING_OK, NULL);
 	else if (!*attempt->plan->gone)
 		send_request(attempt);
 }
@@ -373,9 +375,12 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 	enum sl_outcome outcome = kernel_told(attempt, ending) ? SL_OUTCOME_NEUTRAL : rule->outcome;
 	enum sl_signal signal = rule->signal;
 
-	if (sl_outcome_is_overload(
-		    ending, attempt->sent_ns,
-		    __atomic_load_n(&attempt->node->state->last_byte_ns, __ATOMIC_RELAXED))) {
+	if (attempt->plan->check) {
+		abandon(attempt);
+		return ending;
+	}
+	if (sl_outcome_is_overload(ending, attempt->sent_ns,
+				   sl_upstream_alive_ns(attempt->up, attempt->node))) {
 		outcome = SL_OUTCOME_NEUTRAL;
 		signal = SL_SIGNAL_BUSY;
 	}
@@ -403,7 +408,7 @@ void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant
 	attempt->ticket = grant->ticket;
 	attempt->fiber = sl_fiber_self(attempt->up->loop);
 	attempt->start_ns = attempt->sent_ns = now_of(attempt);
-	attempt->conn = sl_upstream_take_idle(attempt->up, attempt->node);
+	attempt->conn = plan->check ? NULL : sl_upstream_take_idle(attempt->up, attempt->node);
 	if (!attempt->conn) {
 		open_connection(attempt);
 		return;

@@ -43,8 +43,14 @@ struct sl_attempt_plan {
 	size_t head_len;
 	const char *body;
 	size_t body_len;
-	bool stream;		 /* the client asked for a stream */
-	bool json_answer;	 /* a whole answer must be a JSON object */
+	bool stream;	  /* the client asked for a stream */
+	bool json_answer; /* a whole answer must be a JSON object */
+	/*
+	 * A health check (ops/checks.h): on a connection of its own, and neither reported to the
+	 * breaker nor counted as a sign of life; its grant is of sl_upstream_grant_check(). head_len
+	 * 0: the connect is all of it.
+	 */
+	bool check;
 	uint32_t connect_ms;	 /* bound of the connect */
 	uint64_t answer_ns;	 /* the answer, or a stream's first token, by this time */
 	uint64_t deadline_ns;	 /* the request's deadline */

@@ -6,6 +6,7 @@
 #include "user/base/tunables.h"
 
 #define CONNS_KEPT     1024u
+#define ALIVE_STEP_NS  1000000u
 #define GATE_TRIES_MAX 4 /* gates lost to another thread or plane before giving up */
 
 /* Connections remember their place; the client layer's owner pointer is the attempt's. */
@@ -156,6 +157,26 @@ void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, u
 	tell(up, node, &change);
 }
 
+struct sl_upstream_grant sl_upstream_grant_check(struct sl_upstream *up, uint32_t slot)
+{
+	return (struct sl_upstream_grant){.node = node_at(up, slot)};
+}
+
+void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal signal)
+{
+	struct sl_upstream_node *node = node_at(up, slot);
+	struct sl_breaker_config config;
+	struct sl_breaker_change change = {0};
+
+	if (!node)
+		return;
+	sl_breaker_config_fill(up->state.tunables, node->state->pool, &config);
+	sl_breaker_condemn(node->state, &up->state.pools[node->state->pool], &config,
+			   sl_loop_now_ms(up->loop), sl_random_u32(&up->random), signal,
+			   SL_PLANE_DAEMON, &change);
+	tell(up, node, &change);
+}
+
 void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)
 {
 	(void)up;
@@ -221,6 +242,14 @@ bool sl_upstream_hold(struct sl_upstream *up, struct sl_upstream_node *node, uin
 			sl_retry_hold_word(sl_loop_now_ms(up->loop) + wait_ms, node->incarnation),
 			__ATOMIC_RELAXED);
 	return wait_ms != 0;
+}
+
+void sl_upstream_hold_until(struct sl_upstream *up, uint32_t slot, uint64_t until_ms)
+{
+	uint64_t word =
+		until_ms ? sl_retry_hold_word(until_ms, up->state.nodes[slot].incarnation) : 0;
+
+	__atomic_store_n(&up->state.retries->holds[slot], word, __ATOMIC_RELAXED);
 }
 
 uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_pool *pool)
@@ -388,6 +417,27 @@ uint64_t sl_upstream_kernel_signals(const struct sl_upstream_node *node)
 	return sum;
 }
 
+/* The word is every thread's: not written for each of a thousand tokens. */
+void sl_upstream_note_alive(struct sl_upstream *up, const struct sl_upstream_node *node)
+{
+	uint64_t *alive_ns = &up->state.retries->alive_ns[node->slot];
+	uint64_t now_ns = sl_loop_now_ns(up->loop);
+
+	if (now_ns - __atomic_load_n(alive_ns, __ATOMIC_RELAXED) >= ALIVE_STEP_NS)
+		__atomic_store_n(alive_ns, now_ns, __ATOMIC_RELAXED);
+}
+
+uint64_t sl_upstream_alive_ns(const struct sl_upstream *up, const struct sl_upstream_node *node)
+{
+	uint64_t alive_ns =
+		__atomic_load_n(&up->state.retries->alive_ns[node->slot], __ATOMIC_RELAXED);
+	uint64_t byte_ns = __atomic_load_n(&node->state->last_byte_ns, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&up->state.retries->checked[node->slot], __ATOMIC_RELAXED))
+		return alive_ns;
+	return alive_ns > byte_ns ? alive_ns : byte_ns;
+}
+
 /* Moving average with weight 1/8; racing threads may lose a sample, which is harmless. */
 static void average(__u32 *value, uint64_t sample)
 {
@@ -408,6 +458,7 @@ void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *n
 void sl_upstream_note_first_byte(struct sl_upstream *up, struct sl_upstream_node *node,
 				 uint64_t duration_us)
 {
+	sl_upstream_note_alive(up, node);
 	if (up->state.kernel_measures)
 		return;
 	average(&node->state->first_byte_us, duration_us);

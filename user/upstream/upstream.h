@@ -23,7 +23,9 @@
 /* What the daemon's threads share about trying again; all zero at the start. */
 struct sl_upstream_retries {
 	struct sl_retry_budget budgets[SL_POOLS_MAX]; /* by pool slot */
-	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After */
+	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After, or not ready */
+	uint64_t alive_ns[SL_NODES_MAX]; /* by node slot: last answer or token to one of us */
+	uint8_t checked[SL_NODES_MAX];	 /* by node slot: health checks are sent to it */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -98,6 +100,16 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 					     const uint32_t *tried, uint32_t tried_count,
 					     bool allow_panic);
 
+/* A grant for a check of that very node: it passes no gate, counts as no load and is never released
+ * (struct sl_attempt_plan, check). NULL node without memory. */
+struct sl_upstream_grant sl_upstream_grant_check(struct sl_upstream *up, uint32_t slot);
+
+/* The node is known to serve nobody: opens its breaker, as far as the ejection cap allows. */
+void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal signal);
+
+/* Nobody asks the node until then (loop time); 0: from now on it may be asked. */
+void sl_upstream_hold_until(struct sl_upstream *up, uint32_t slot, uint64_t until_ms);
+
 /* Reports one outcome to the node's breaker. */
 void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,
 			enum sl_outcome outcome, enum sl_signal signal);
@@ -144,6 +156,11 @@ void sl_upstream_conn_closed(struct sl_client_conn *conn);
 
 /* Failed connects to the node that the kernel plane has reported so far, ours and others'. */
 uint64_t sl_upstream_kernel_signals(const struct sl_upstream_node *node);
+
+/* The node has sent an answer or a token to a request (not to a check). */
+void sl_upstream_note_alive(struct sl_upstream *up, const struct sl_upstream_node *node);
+/* When it did so last; where no checks are sent to it, any byte that the kernel plane saw counts. */
+uint64_t sl_upstream_alive_ns(const struct sl_upstream *up, const struct sl_upstream_node *node);
 
 /* Measurements where no kernel plane makes them. */
 void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *node,

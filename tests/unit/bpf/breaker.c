@@ -625,6 +625,48 @@ static void test_forced_ignores_cap(void **unused)
 	assert_int_equal(b.pool.ejected, 0);
 }
 
+static void condemn(struct bench *b, unsigned i)
+{
+	sl_breaker_condemn(&b->nodes[i], &b->pool, &b->config, b->now_ms, 0, SL_SIGNAL_STALL,
+			   SL_PLANE_DAEMON, &b->change);
+}
+
+/* Opens what is closed, within the cap, and changes nothing else. */
+static void test_condemned(void **unused)
+{
+	static const enum sl_breaker_state kept[] = {SL_BREAKER_OPEN, SL_BREAKER_HALF_OPEN,
+						     SL_BREAKER_FORCED_OPEN};
+	struct bench b;
+	uint64_t word;
+
+	(void)unused;
+	bench_init(&b);
+	condemn(&b, 0);
+	assert_int_equal(state(&b, 0), SL_BREAKER_OPEN);
+	assert_int_equal(b.change.changed, 1);
+	assert_int_equal(b.change.signal, SL_SIGNAL_STALL);
+	assert_int_equal(b.pool.ejected, 1);
+	condemn(&b, 1);
+	condemn(&b, 2);
+	assert_int_equal(state(&b, 1), SL_BREAKER_OPEN);
+	assert_int_equal(state(&b, 2), SL_BREAKER_CLOSED); /* half of four is the cap */
+	assert_int_equal(b.change.cap_denied, 1);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		bench_init(&b);
+		enter(&b, kept[i]);
+		word = b.nodes[0].breaker;
+		condemn(&b, 0);
+		assert_true(b.nodes[0].breaker == word);
+		assert_int_equal(b.change.changed, 0);
+		assert_int_equal(b.nodes[0].signals[SL_SIGNAL_STALL], 1);
+	}
+	bench_init(&b);
+	enter(&b, SL_BREAKER_METRICS_ONLY);
+	condemn(&b, 0);
+	assert_int_equal(state(&b, 0), SL_BREAKER_METRICS_ONLY);
+	assert_int_equal(b.change.would_open, 1);
+}
+
 static void test_metrics_only(void **unused)
 {
 	struct bench b;
@@ -721,6 +763,7 @@ int main(void)
 		cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_single_node),
 		cmocka_unit_test(test_forced_ignores_cap),
+		cmocka_unit_test(test_condemned),
 		cmocka_unit_test(test_metrics_only),
 		cmocka_unit_test(test_asking),
 		cmocka_unit_test(test_word),

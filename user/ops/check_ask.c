@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/check_ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/wire/json_scan.h"
+
+#define ROOM_BYTES (SL_CONFIG_URL_MAX + 6u * SL_CONFIG_MODEL_MAX + 512u)
+#define BODY_BYTES (6u * SL_CONFIG_MODEL_MAX + 128u)
+
+struct shape {
+	const char *path;
+	const char *members; /* behind the model's name */
+	const char *answer;  /* the array that an answer must have */
+};
+
+static const struct shape shapes[] = {
+	[SL_CONFIG_GENERATE_CHAT] = {"/v1/chat/completions",
+				     "\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
+				     "\"max_tokens\":1",
+				     "choices"},
+	[SL_CONFIG_GENERATE_COMPLETIONS] = {"/v1/completions", "\"prompt\":\"a\",\"max_tokens\":1",
+					    "choices"},
+	[SL_CONFIG_GENERATE_EMBEDDINGS] = {"/v1/embeddings", "\"input\":\"a\"", "data"},
+};
+
+int sl_check_ask_write(const struct sl_check_ask *ask, const char *host, char *room,
+		       size_t room_len, size_t *ret_head_len, size_t *ret_body_len)
+{
+	const struct shape *shape = &shapes[ask->config->generate_as];
+	bool generate = ask->question == SL_CHECK_GENERATE;
+	char body[BODY_BYTES], framing[96] = "";
+	const char *path = generate				 ? shape->path
+			   : ask->question == SL_CHECK_READINESS ? ask->config->ready_path
+								 : ask->config->live_path;
+	int body_len = 0, head_len;
+
+	if (generate) {
+		body_len = snprintf(body, sizeof(body), "{\"model\":%.*s,%s}",
+				    (int)ask->model_json_len, ask->model_json, shape->members);
+		if (body_len < 0 || (size_t)body_len >= sizeof(body))
+			return -ENOSPC;
+		snprintf(framing, sizeof(framing),
+			 "content-type: application/json\r\ncontent-length: %d\r\n", body_len);
+	}
+	head_len = snprintf(room, room_len,
+			    "%s %s HTTP/1.1\r\nhost: %s\r\nuser-agent: sluiced-health\r\n"
+			    "accept: */*\r\n%s\r\n",
+			    generate ? "POST" : "GET", path, host, framing);
+	if (head_len < 0 || (size_t)head_len + (size_t)body_len >= room_len)
+		return -ENOSPC;
+	memcpy(room + head_len, body, (size_t)body_len);
+	*ret_head_len = (size_t)head_len;
+	*ret_body_len = (size_t)body_len;
+	return 0;
+}
+
+/* A whole answer of the model: one token that nobody sees (a thought) is one too. */
+static enum sl_ending accept_answer(void *owner, const char *body, size_t body_len,
+				    const char **ret_detail)
+{
+	const struct sl_check_ask *ask = owner;
+	const char *name = shapes[ask->config->generate_as].answer, *cursor = NULL;
+	struct sl_json_field array = {.name = name, .name_len = (uint8_t)strlen(name)};
+	struct sl_json_field first;
+
+	if (!sl_json_scan(body, body_len, &array, 1) && array.type == SL_JSON_ARRAY &&
+	    sl_json_each(&array, &cursor, &first))
+		return SL_ENDING_OK;
+	*ret_detail = "the answer holds no token";
+	return SL_ENDING_BAD;
+}
+
+static enum sl_check_reply judge_get(const struct sl_check_ask *ask, int status)
+{
+	if (ask->question == SL_CHECK_READINESS)
+		return status >= 200 && status < 300 ? SL_CHECK_GOOD : SL_CHECK_NOT_READY;
+	if (status == 503)
+		return SL_CHECK_NOT_READY;
+	return status >= 500 ? SL_CHECK_FAILED : SL_CHECK_GOOD;
+}
+
+static enum sl_check_reply judge_generate(const struct sl_attempt *attempt, enum sl_ending ending)
+{
+	switch (ending) {
+	case SL_ENDING_OK:
+		return SL_CHECK_GOOD;
+	case SL_ENDING_BUSY:
+	case SL_ENDING_STATUS_RETRY:
+	case SL_ENDING_STATUS_4XX:
+		return SL_CHECK_UNCLEAR;
+	default:
+		break;
+	}
+	/* Too slow because others are served: that is load. */
+	if (sl_outcome_is_overload(ending, attempt->sent_ns,
+				   sl_upstream_alive_ns(attempt->up, attempt->node)))
+		return SL_CHECK_UNCLEAR;
+	return SL_CHECK_FAILED;
+}
+
+enum sl_check_reply sl_check_ask(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
+				 const struct sl_check_ask *ask)
+{
+	bool generate = ask->question == SL_CHECK_GENERATE;
+	uint64_t until_ns = sl_loop_now_ns(attempt->up->loop) + ask->timeout_ms * SL_NS_PER_MS;
+	char room[ROOM_BYTES];
+	struct sl_attempt_plan plan = {
+		.head = room,
+		.check = true,
+		.json_answer = generate,
+		.accept = generate ? accept_answer : NULL,
+		.owner = (void *)ask,
+		.connect_ms = (uint32_t)ask->timeout_ms,
+		.answer_ns = until_ns,
+		.deadline_ns = until_ns,
+		.gone = ask->gone,
+	};
+	bool connect_only =
+		ask->question == SL_CHECK_LIVE && ask->config->live == SL_CONFIG_LIVE_TCP;
+	enum sl_ending ending;
+
+	if (!connect_only && sl_check_ask_write(ask, grant->node->text, room, sizeof(room),
+						&plan.head_len, &plan.body_len))
+		return SL_CHECK_UNCLEAR;
+	plan.body = room + plan.head_len;
+	ending = sl_attempt_run(attempt, grant, &plan);
+	if (ending == SL_ENDING_CLIENT_GONE || ending == SL_ENDING_LOCAL)
+		return SL_CHECK_UNCLEAR; /* ours, not the node's */
+	if (generate)
+		return judge_generate(attempt, ending);
+	if (connect_only)
+		return ending == SL_ENDING_OK ? SL_CHECK_GOOD : SL_CHECK_FAILED;
+	return attempt->status && attempt->complete ? judge_get(ask, attempt->status)
+						    : SL_CHECK_FAILED;
+}
