@@ -52,6 +52,18 @@ struct sl_json_edit sl_json_edit_insert(const char *body, size_t body_len,
 	};
 }
 
+void sl_json_edit_sort(struct sl_json_edit *edits, size_t edit_count)
+{
+	for (size_t i = 1; i < edit_count; i++) {
+		struct sl_json_edit edit = edits[i];
+		size_t k = i;
+
+		for (; k > 0 && edits[k - 1].at > edit.at; k--)
+			edits[k] = edits[k - 1];
+		edits[k] = edit;
+	}
+}
+
 static bool in_order(size_t body_len, const struct sl_json_edit *edits, size_t edit_count)
 {
 	size_t done = 0;

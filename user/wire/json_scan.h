@@ -166,6 +166,9 @@ struct sl_json_edit sl_json_edit_insert(const char *body, size_t body_len,
 					const struct sl_json_field *object, const char *text,
 					size_t text_len);
 
+/* Puts edits that do not overlap into the order that the functions below want. */
+void sl_json_edit_sort(struct sl_json_edit *edits, size_t edit_count);
+
 /* A range to send; same meaning as struct iovec, which the pure layers do not include. */
 struct sl_json_piece {
 	const char *data;
