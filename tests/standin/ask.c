@@ -171,6 +171,7 @@ static int read_prompt_text(struct reading *reading)
 	if (sl_json_string(&reading->json, &text))
 		return -EBADMSG;
 	reading->ask->prompt_tokens += sl_ask_tokens(text.len);
+	reading->content = text;
 	return add_prompt(reading, hash_text(reading, 0, text));
 }
 
@@ -317,6 +318,8 @@ static int read_member(struct reading *reading, struct sl_str name)
 		return read_flag(reading, "ignore_eos", &ask->ignore_eos);
 	if (sl_str_is(name, "continue_final_message"))
 		return read_flag(reading, "continue_final_message", &reading->continue_final);
+	if (sl_str_is(name, "standin_prompt_len"))
+		return read_count(reading, "standin_prompt_len", 1, TOKENS_MAX, &ask->prompt_len);
 	if (sl_str_is(name, "n")) {
 		count = 1;
 		err = read_count(reading, "n", 1, SL_ASK_CHOICE_COUNT_MAX, &count);
@@ -371,6 +374,15 @@ static int conclude(struct reading *reading)
 			ask->prefix = reading->content;
 		ask->keys[0] = ask->continues ? reading->key_before : reading->key;
 		ask->prompt_count = 1;
+	}
+	/* the prompt of such a test is written without escapes, so its length is the same in JSON */
+	if (ask->prompt_len > 0 && ask->prompt_count == 1 &&
+	    reading->content.len > (size_t)ask->prompt_len) {
+		ask->continues = true;
+		ask->prefix = reading->content;
+		ask->prefix.data += ask->prompt_len;
+		ask->prefix.len -= (size_t)ask->prompt_len;
+		ask->keys[0] = sl_text_hash(0, reading->content.data, (size_t)ask->prompt_len);
 	}
 	if (ask->n * ask->prompt_count > SL_ASK_CHOICE_COUNT_MAX)
 		return bad(reading, "n", "asks for too many choices");

@@ -35,6 +35,7 @@ struct sl_ask {
 	struct sl_str fault;
 	struct sl_str fault_node;
 	struct sl_str prefix; /* content of the last message when it is the assistant's */
+	int64_t prompt_len; /* of a completion: what lies behind is the answer's beginning; 0: all */
 	uint32_t prompt_count;
 	uint64_t keys[SL_ASK_CHOICE_COUNT_MAX]; /* one a prompt: its hash with the seed */
 };

@@ -43,6 +43,7 @@
 	X("529", STATUS_529, 0, 0, 529)                \
 	X("400-context", CONTEXT, 0, 0, 400)           \
 	X("400-policy", POLICY, 0, 0, 400)             \
+	X("400-prefill", PREFILL, 0, 0, 400)           \
 	X("401", STATUS_401, 0, 0, 401)                \
 	X("huge-headers", HUGE_HEADERS, 0, 0, 0)       \
 	X("bad-length", BAD_LENGTH, 0, 0, 0)           \

@@ -107,6 +107,10 @@ void sl_reply_fault_error(struct sl_buf *out, enum sl_fault_kind kind)
 		sl_reply_error(out, "Your request was rejected as a result of our safety system.",
 			       "invalid_request_error", "messages", "\"content_policy_violation\"");
 		return;
+	case SL_FAULT_PREFILL:
+		sl_reply_error(out, "continue_final_message is not supported.",
+			       "invalid_request_error", "continue_final_message", "null");
+		return;
 	case SL_FAULT_QUOTA:
 		sl_reply_error(out, "You exceeded your current quota, please check your plan.",
 			       "insufficient_quota", NULL, "\"insufficient_quota\"");

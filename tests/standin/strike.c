@@ -51,6 +51,8 @@ int sl_strike_choose(struct sl_conn *conn, const struct sl_head *head, const str
 		fault = sl_fault_draw(faults, false);
 	if (err)
 		return err;
+	if (fault.kind == SL_FAULT_PREFILL && !(ask && ask->continues))
+		fault.kind = SL_FAULT_NONE;
 	if (fault.kind != SL_FAULT_NONE)
 		sl_fault_count(faults, fault.kind);
 	*ret_fault = fault;

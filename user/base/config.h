@@ -85,12 +85,19 @@ struct sl_config_health {
 	uint32_t silence_ms; /* no byte on any of its streams for this long opens it; 0: never */
 };
 
+/* How the nodes of a pool go on with an answer that another one began. */
+enum sl_config_rest {
+	SL_CONFIG_REST_NONE = 0,
+	SL_CONFIG_REST_PREFILL = 1,
+};
+
 struct sl_config_pool {
 	const char *name;
 	const char *model; /* name the nodes know the model by; NULL: as the client said */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
-	enum sl_mode mode;		    /* of all its nodes */
+	enum sl_mode mode; /* of all its nodes */
+	enum sl_config_rest rest;
 	uint32_t spill;			    /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	struct sl_config_health health;
@@ -137,6 +144,7 @@ struct sl_config_route {
 	uint32_t inter_token_timeout_ms; /* between tokens; comments do not count */
 	uint32_t total_timeout_ms;	 /* the request's deadline, all attempts together */
 	uint32_t attempts_max;		 /* over the whole chain, the first included */
+	uint32_t resume;		 /* 1: streams that break may go on elsewhere */
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
 	struct sl_rates rates;	/* of all its clients together */

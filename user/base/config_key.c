@@ -33,6 +33,8 @@ static const char *const mode_choices[] = {"nat", "l2", "ipip", "gue", NULL}; /*
 static const char *const protocol_choices[] = {"tcp", "udp", NULL};
 static const char *const live_choices[] = {"none", "tcp", "http", NULL}; /* enum sl_config_live */
 static const char *const generate_choices[] = {"chat", "completions", "embeddings", NULL};
+static const char *const rest_choices[] = {"none", "prefill", NULL}; /* enum sl_config_rest */
+static const char *const resume_choices[] = {"off", "auto", NULL};
 static const char *const bool_choices[] = {"false", "true", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
@@ -264,6 +266,14 @@ const struct sl_config_key sl_config_keys[] = {
 	 "The others leave the packet as it is, and the node answers the client itself: `l2` by "
 	 "the node's MAC (same segment), `ipip` and `gue` in a tunnel; the node then has the "
 	 "service's address on its loopback and listens on the service's port."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "continue", POOL(rest), "none", 0, 0, rest_choices,
+	 false, NULL,
+	 "Whether the nodes take the beginning of an answer and write the rest, for streams that "
+	 "break: `prefill`, in a last message of the assistant with `continue_final_message` "
+	 "(vLLM, "
+	 "SGLang). `none`, because a server that does not know it would begin a second answer "
+	 "behind "
+	 "the first half."},
 	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
@@ -358,6 +368,13 @@ const struct sl_config_key sl_config_keys[] = {
 	 "What all clients together may use of the model; over it the answer is 429."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "cache", 0, NULL, SL_CONFIG_ROUTE_CACHE, 0, NULL,
 	 false, "a map", "Whether an answer may be given again to who asks the same."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_CHOICE, "resume", ROUTE(resume), "auto", 0, 0, resume_choices,
+	 false, NULL,
+	 "Streams that break after their first token. `auto`: they go on, on another node, where "
+	 "the "
+	 "client cannot tell (failure-modes.md says when). `off`: they end with an error event, "
+	 "and "
+	 "no stream keeps its text and request."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
 	 NULL,
 	 "Attempts over the whole chain, the first included. Four pass over a dead node and a "

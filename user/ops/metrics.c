@@ -9,6 +9,7 @@
 #include "user/base/latency.h"
 #include "user/ops/metrics_cache.h"
 #include "user/ops/metrics_health.h"
+#include "user/ops/metrics_resume.h"
 #include "user/request/chain.h"
 
 #define VERSION		  "0.1.0"
@@ -745,6 +746,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_admission(source, text);
 	write_routes(source, text);
 	sl_metrics_write_cache(source, text);
+	sl_metrics_write_resume(source, text);
 	write_endings(source, "sluice_attempts_total", "Attempts on nodes, by how they ended.",
 		      offsetof(struct sl_stats, attempts), text);
 	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",

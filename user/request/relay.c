@@ -6,10 +6,9 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/request/relay_scan.h"
+#include "user/request/resume.h"
 #include "user/wire/openai.h"
-
-/* Of the events of one receive: a token of few bytes becomes an event of about 120. */
-#define TRANSLATED_BYTES_MAX (64u << 20)
 
 static struct sl_relay *relay_of_timer(struct sl_timer *timer)
 {
@@ -47,16 +46,36 @@ static void drop_upstream(struct sl_relay *relay)
 	relay->upstream = NULL;
 }
 
+/* The node's part of the stream is over, however it ended. */
+static void leave_node(struct sl_relay *relay, enum sl_ending ending)
+{
+	struct sl_worker *worker = relay->worker;
+	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
+
+	if (!relay->node)
+		return;
+	sl_stats_add(&worker->stats.stream_endings[relay->pool_slot][ending], 1);
+	/* The first token was reported as success already; a second verdict never is the probe's.
+	 */
+	if (ending != SL_ENDING_OK)
+		sl_upstream_report(&worker->upstream, relay->node, relay->ticket & ~1u,
+				   rule->outcome, rule->signal);
+	drop_upstream(relay);
+	sl_upstream_release(&worker->upstream, relay->node);
+	relay->node = NULL;
+}
+
 static void record(struct sl_relay *relay, enum sl_ending ending)
 {
 	struct sl_worker *worker = relay->worker;
 	struct sl_route_stats *stats = stats_of(relay);
 
-	sl_stats_add(&worker->stats.stream_endings[relay->pool_slot][ending], 1);
 	sl_stats_sub(&worker->stats.in_flight, 1);
 	if (!stats)
 		return;
 	sl_stats_add(&stats->tokens, relay->tokens);
+	if (relay->resume)
+		sl_stats_add(&stats->held_back_bytes, relay->resume->splice.held_bytes);
 	if (ending == SL_ENDING_CLIENT_GONE)
 		sl_stats_add(&stats->client_gone, 1);
 	else if (ending != SL_ENDING_OK)
@@ -68,8 +87,8 @@ static void record(struct sl_relay *relay, enum sl_ending ending)
 static void finish(struct sl_relay *relay, enum sl_ending ending)
 {
 	struct sl_worker *worker = relay->worker;
-	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
 
+	leave_node(relay, ending);
 	record(relay, ending);
 	/* What was sent, when the node's own count did not come: a cut stream is charged too. */
 	sl_admit_settle(&relay->admission,
@@ -77,18 +96,12 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 					    : relay->prompt_tokens + relay->tokens,
 			now_of(relay));
 	sl_admit_end(&relay->admission, now_of(relay));
-	/* The first token was reported as success already; a second verdict never is the probe's.
-	 */
-	if (ending != SL_ENDING_OK)
-		sl_upstream_report(&worker->upstream, relay->node, relay->ticket & ~1u,
-				   rule->outcome, rule->signal);
 	if (ending == SL_ENDING_OK)
 		sl_flight_land(&relay->flight, NULL); /* NULL where it was kept */
 	else
 		sl_flight_fail(&relay->flight);
 	sl_timer_cancel(worker->loop, &relay->timer);
-	drop_upstream(relay);
-	sl_upstream_release(&worker->upstream, relay->node);
+	sl_resume_free(&relay->resume);
 	sl_text_fini(&relay->partial);
 	*relay->pprev = relay->next;
 	if (relay->next)
@@ -107,29 +120,127 @@ static void end_well(struct sl_relay *relay)
 	sl_server_end(client);
 }
 
-/* The honest end of a stream that broke. id 0: the node's own error event has been forwarded. */
-static void end_broken(struct sl_relay *relay, enum sl_ending ending, enum sl_openai_error_id id,
-		       const char *detail)
+/* What broke a stream. event: the node's own for the client; else id and detail make one. */
+struct cause {
+	enum sl_ending ending;
+	enum sl_openai_error_id id;
+	const char *detail;
+	const char *event;
+	size_t event_len;
+};
+
+static void write_error(struct sl_relay *relay, const struct cause *cause)
 {
-	struct sl_server_conn *client = relay->client;
-	struct sl_openai_error error = {.id = id, .object = relay->route->model, .detail = detail};
+	struct sl_openai_error error = {
+		.id = cause->id, .object = relay->route->model, .detail = cause->detail};
 	char event[SL_OPENAI_ERROR_BYTES_MAX];
 	int len;
 
-	relay->over = true;
+	if (cause->event_len) {
+		sl_server_chunk(relay->client, cause->event, cause->event_len);
+		return;
+	}
+	len = relay->translated
+		      ? sl_anthropic_error_event_write(&error, relay->id, event, sizeof(event))
+		      : sl_openai_error_event_write(&error, event, sizeof(event));
+	if (len > 0)
+		sl_server_chunk(relay->client, event, (size_t)len);
+}
+
+static void log_break(const struct sl_relay *relay, const char *detail)
+{
 	sl_log_limited(SL_LOG_WARN,
 		       "route \"%s\": node %s: stream broken: %s request=%s tokens=%llu",
 		       relay->route->model, relay->node->text, detail, relay->id,
 		       (unsigned long long)relay->tokens);
-	if (id) {
-		len = relay->translated ? sl_anthropic_error_event_write(&error, relay->id, event,
-									 sizeof(event))
-					: sl_openai_error_event_write(&error, event, sizeof(event));
-		if (len > 0)
-			sl_server_chunk(client, event, (size_t)len);
-	}
-	finish(relay, ending);
+}
+
+/* The honest end of a stream that broke. */
+static void end_broken(struct sl_relay *relay, const struct cause *cause)
+{
+	struct sl_server_conn *client = relay->client;
+
+	relay->over = true;
+	write_error(relay, cause);
+	finish(relay, cause->ending);
 	sl_server_end(client);
+}
+
+/* The cause is told until the stream has gone on: what meets those who try to help is their affair. */
+static void keep_cause(struct sl_relay *relay, const struct cause *cause)
+{
+	struct sl_resume *resume = relay->resume;
+
+	if (resume->broke && resume->tokens == relay->tokens)
+		return;
+	resume->broke = true;
+	resume->tokens = relay->tokens;
+	resume->ending = cause->ending;
+	resume->error = cause->id;
+	sl_text_fini(&resume->cause);
+	sl_text_append_string(&resume->cause, cause->detail);
+	sl_text_fini(&resume->fault);
+	sl_text_append(&resume->fault, cause->event, cause->event_len);
+	if (resume->fault.error) /* too large to keep: one of ours then */
+		sl_text_fini(&resume->fault);
+	if (!resume->fault.len && !resume->error)
+		resume->error = SL_OPENAI_ERROR_STREAM_CUT;
+}
+
+/* The cause that was kept: what came from the node may be gone by now. */
+static void end_by_cause(struct sl_relay *relay)
+{
+	struct sl_resume *resume = relay->resume;
+	struct cause cause = {
+		.ending = resume->ending,
+		.id = resume->error,
+		.detail = sl_text_string(&resume->cause),
+		.event = sl_text_string(&resume->fault),
+		.event_len = resume->fault.len,
+	};
+
+	end_broken(relay, &cause);
+}
+
+/* The stream of the node is broken: goes on elsewhere if that is possible. */
+static void break_off(struct sl_relay *relay, const struct cause *cause)
+{
+	struct sl_upstream_node *node = relay->node;
+
+	log_break(relay, cause->detail);
+	if (!relay->resume) {
+		end_broken(relay, cause);
+		return;
+	}
+	keep_cause(relay, cause);
+	leave_node(relay, cause->ending);
+	sl_flight_fail(&relay->flight); /* an answer of two nodes is not given again */
+	sl_timer_cancel(relay->worker->loop, &relay->timer);
+	sl_text_fini(&relay->partial);
+	relay->paused = false;
+	relay->resuming = true;
+	if (!sl_resume_start(relay, node))
+		end_by_cause(relay);
+}
+
+static void break_off_with(struct sl_relay *relay, enum sl_ending ending,
+			   enum sl_openai_error_id id, const char *detail)
+{
+	break_off(relay, &(struct cause){.ending = ending, .id = id, .detail = detail});
+}
+
+void sl_relay_give_up(struct sl_relay *relay, enum sl_resumption why)
+{
+	relay->resuming = false;
+	sl_log_limited(SL_LOG_WARN, "route \"%s\": broken stream ends: %s request=%s",
+		       relay->route->model, sl_resume_word(why), relay->id);
+	sl_resume_count(relay, why);
+	end_by_cause(relay);
+}
+
+void sl_relay_lost(struct sl_relay *relay)
+{
+	finish(relay, SL_ENDING_CLIENT_GONE);
 }
 
 static void on_client_gone(struct sl_client_owner *owner)
@@ -137,104 +248,14 @@ static void on_client_gone(struct sl_client_owner *owner)
 	struct sl_relay *relay = (struct sl_relay *)owner;
 
 	relay->over = true;
-	finish(relay, SL_ENDING_CLIENT_GONE);
+	relay->client = NULL;
+	if (relay->resuming)
+		sl_resume_leave(relay->resume);
+	else
+		finish(relay, SL_ENDING_CLIENT_GONE);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
-
-enum verdict {
-	GO_ON = 0,
-	STOP_AFTER,  /* forward up to here, then end the stream as broken */
-	STOP_BEFORE, /* forward what came before this event, then end as broken */
-};
-
-static enum verdict look_at_data(struct sl_relay *relay, const struct sl_sse_event *event)
-{
-	struct sl_openai_chunk chunk;
-
-	if (!event->data && relay->flight)
-		relay->flight->spoilt = true; /* not looked into */
-	if (!event->data)
-		return GO_ON; /* several data lines: none of the known servers, passed untouched */
-	if (sl_json_check(event->data, event->data_len, NULL))
-		return STOP_BEFORE;
-	sl_openai_chunk_read(event->data, event->data_len, &chunk);
-	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
-		return STOP_AFTER;
-	if (chunk.flags & SL_OPENAI_CHUNK_FINISH) {
-		relay->finish_seen = true;
-		if (relay->flight)
-			sl_flight_finish(relay->flight, event->data, event->data_len);
-	}
-	if (chunk.flags & SL_OPENAI_CHUNK_TOKEN)
-		relay->tokens++;
-	if (chunk.flags & SL_OPENAI_CHUNK_USAGE && chunk.usage.total_tokens > 0)
-		relay->usage_tokens = (uint64_t)chunk.usage.total_tokens;
-	return GO_ON;
-}
-
-/* What an event becomes for a client of the Messages API; verdict: of the event as it came. */
-static enum verdict translate(struct sl_relay *relay, const struct sl_sse_event *event,
-			      enum verdict verdict, struct sl_text *out)
-{
-	struct sl_anthropic_stream *stream = &((struct sl_message_relay *)relay)->stream;
-	struct sl_openai_chunk chunk;
-
-	if (event->kind == SL_SSE_COMMENT)
-		sl_anthropic_stream_ping(stream, out);
-	else if (event->kind == SL_SSE_DONE)
-		sl_anthropic_stream_end(stream, out);
-	if (event->kind != SL_SSE_DATA)
-		return verdict;
-	if (!event->data)
-		return STOP_BEFORE;
-	if (verdict == STOP_AFTER) {
-		sl_anthropic_fault_event_write(event->data, event->data_len, relay->id, out);
-		return verdict;
-	}
-	sl_openai_chunk_read(event->data, event->data_len, &chunk);
-	if (sl_anthropic_stream_data(stream, event->data, event->data_len, &chunk, out))
-		return STOP_BEFORE;
-	return verdict;
-}
-
-/*
- * Scans buf from its start. *ret_whole: bytes of whole events that may be forwarded. out: gets them
- * translated; NULL: they are forwarded as they came.
- */
-static enum verdict scan(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole,
-			 struct sl_text *out)
-{
-	struct sl_sse sse;
-	struct sl_sse_event event;
-	enum verdict verdict = GO_ON;
-	bool progress = false;
-	size_t at = 0;
-	int rc;
-
-	sl_sse_init(&sse, NULL, 0);
-	*ret_whole = 0;
-	while ((rc = sl_sse_next(&sse, buf, len, &at, &event)) == 1) {
-		if (event.kind == SL_SSE_DONE)
-			relay->done_seen = true;
-		if (event.kind == SL_SSE_DATA) {
-			verdict = look_at_data(relay, &event);
-			progress = true;
-		}
-		if (out && verdict != STOP_BEFORE)
-			verdict = translate(relay, &event, verdict, out);
-		if (verdict == STOP_BEFORE)
-			return verdict;
-		*ret_whole = at;
-		if (verdict == STOP_AFTER || relay->done_seen)
-			break;
-	}
-	if (progress) {
-		relay->progress_ns = now_of(relay);
-		sl_upstream_note_alive(&relay->worker->upstream, relay->node);
-	}
-	return rc < 0 ? STOP_BEFORE : verdict;
-}
 
 static void hold_back_pressure(struct sl_relay *relay)
 {
@@ -245,51 +266,88 @@ static void hold_back_pressure(struct sl_relay *relay)
 	sl_socket_pause(&relay->upstream->socket);
 }
 
-/* Scans, and sends what becomes of the events instead of them. */
-static enum verdict pass_translated(struct sl_relay *relay, const char *buf, size_t len,
-				    size_t *ret_whole)
+/* The node says itself that it failed. */
+static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *event)
 {
-	enum verdict verdict;
+	struct cause cause = {
+		.ending = SL_ENDING_ERROR_EVENT,
+		.detail = "the node sent an error event",
+		.event = event->raw,
+		.event_len = event->raw_len,
+	};
 	struct sl_text out;
 
-	sl_text_init(&out, TRANSLATED_BYTES_MAX);
-	verdict = scan(relay, buf, len, ret_whole, &out);
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	if (relay->translated) {
+		sl_anthropic_fault_event_write(event->data, event->data_len, relay->id, &out);
+		cause.event = sl_text_string(&out);
+		cause.event_len = out.len;
+	}
+	break_off(relay, &cause);
+	sl_text_fini(&out);
+}
+
+/* The answer that was begun is not this one: the node did nothing wrong, and none can help. */
+static void end_as_other(struct sl_relay *relay)
+{
+	leave_node(relay, SL_ENDING_LOCAL);
+	sl_relay_give_up(relay, SL_RESUMPTION_DIFFERS);
+}
+
+/* No node's answer to this request can be told, or there is no memory for it. */
+static void end_untold(struct sl_relay *relay)
+{
+	static const struct cause cause = {
+		.ending = SL_ENDING_BAD,
+		.id = SL_OPENAI_ERROR_STREAM_CUT,
+		.detail = "an event of the server cannot be translated",
+	};
+
+	log_break(relay, cause.detail);
+	end_broken(relay, &cause);
+}
+
+static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
+		 const struct sl_sse_event *event)
+{
+	struct cause cause = {
+		.ending = SL_ENDING_BAD,
+		.id = SL_OPENAI_ERROR_STREAM_CUT,
+		.detail = "the server sent an event that is not valid",
+	};
+
+	if (verdict == SL_RELAY_FAULT)
+		break_by_fault(relay, event);
+	else if (verdict == SL_RELAY_OTHER)
+		end_as_other(relay);
+	else if (verdict == SL_RELAY_UNTOLD)
+		end_untold(relay);
+	else
+		break_off(relay, &cause);
+}
+
+/* Returns false when the node's stream is over, and the relay perhaps freed. */
+static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
+{
+	bool anew = relay->translated || relay->resumed;
+	struct sl_text out;
+	struct sl_relay_pass pass = {.buf = buf, .out = anew ? &out : NULL};
+	enum sl_relay_verdict verdict;
+
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	verdict = sl_relay_scan(relay, &pass, len);
 	if (out.error) /* whole events only, so nothing of them */
-		verdict = STOP_BEFORE;
+		verdict = SL_RELAY_UNTOLD;
 	else
 		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
 	sl_text_fini(&out);
-	return verdict;
-}
-
-static enum verdict pass_untouched(struct sl_relay *relay, const char *buf, size_t len,
-				   size_t *ret_whole)
-{
-	enum verdict verdict = scan(relay, buf, len, ret_whole, NULL);
-
-	sl_server_chunk(relay->client, buf, *ret_whole);
-	if (relay->flight)
-		sl_flight_capture(relay->flight, buf, *ret_whole);
-	return verdict;
-}
-
-/* Returns false when the relay is over (and freed). */
-static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
-{
-	enum verdict verdict = relay->translated ? pass_translated(relay, buf, len, ret_whole)
-						 : pass_untouched(relay, buf, len, ret_whole);
-
-	if (verdict == GO_ON) {
-		hold_back_pressure(relay);
-		return true;
+	*ret_whole = pass.whole;
+	if (verdict != SL_RELAY_GO_ON) {
+		stop(relay, verdict, &pass.fault);
+		return false;
 	}
-	if (verdict == STOP_AFTER)
-		end_broken(relay, SL_ENDING_ERROR_EVENT, SL_OPENAI_OK,
-			   "the node sent an error event");
-	else
-		end_broken(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
-			   "the server sent an event that is not valid");
-	return false;
+	hold_back_pressure(relay);
+	return true;
 }
 
 static bool feed(struct sl_relay *relay, const char *data, size_t len)
@@ -317,8 +375,8 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 			sl_text_fini(&relay->partial);
 		return true;
 	}
-	end_broken(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
-		   "an event of the stream is too large");
+	break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
+		       "an event of the stream is too large");
 	return false;
 }
 
@@ -332,7 +390,7 @@ static void end_data(struct sl_relay *relay, const char *untouched)
 			sl_server_chunk(relay->client, untouched, strlen(untouched));
 		return;
 	}
-	sl_text_init(&out, TRANSLATED_BYTES_MAX);
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
 	sl_anthropic_stream_end(&((struct sl_message_relay *)relay)->stream, &out);
 	sl_server_chunk(relay->client, sl_text_string(&out), out.len);
 	sl_text_fini(&out);
@@ -343,6 +401,10 @@ static void conclude(struct sl_relay *relay)
 {
 	static const char done[] = "data: [DONE]";
 
+	if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice)) {
+		end_as_other(relay);
+		return;
+	}
 	/* Not one that lacked its end in whatever way: that may be a sign of more. */
 	if (relay->flight && relay->done_seen && !relay->partial.len)
 		sl_flight_commit(&relay->flight);
@@ -357,8 +419,8 @@ static void conclude(struct sl_relay *relay)
 	if (relay->done_seen || relay->finish_seen)
 		end_well(relay);
 	else
-		end_broken(relay, SL_ENDING_CUT, SL_OPENAI_ERROR_STREAM_CUT,
-			   "the stream ended before the answer was complete");
+		break_off_with(relay, SL_ENDING_CUT, SL_OPENAI_ERROR_STREAM_CUT,
+			       "the stream ended before the answer was complete");
 }
 
 /* ---- the node's side ------------------------------------------------------------------------- */
@@ -391,7 +453,7 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 	if (relay->done_seen) /* the answer was whole; only the framing's end is missing */
 		end_well(relay);
 	else
-		end_broken(relay, ending, SL_OPENAI_ERROR_STREAM_CUT, text);
+		break_off_with(relay, ending, SL_OPENAI_ERROR_STREAM_CUT, text);
 }
 
 static const struct sl_client_ops relay_ops = {
@@ -427,6 +489,21 @@ static void watch(struct sl_relay *relay)
 		     due_ns > now_ns ? (due_ns - now_ns) / SL_NS_PER_MS + 1 : 0);
 }
 
+/* No time is left for another node either. */
+static void end_late(struct sl_relay *relay)
+{
+	static const struct cause cause = {
+		.ending = SL_ENDING_TOTAL_TIMEOUT,
+		.id = SL_OPENAI_ERROR_DEADLINE,
+		.detail = "the total time of the route",
+	};
+
+	log_break(relay, cause.detail);
+	if (relay->resume)
+		sl_resume_count(relay, SL_RESUMPTION_DEADLINE);
+	end_broken(relay, &cause);
+}
+
 /* Set once a period, not once a token: when it fires it looks how late the stream really is. */
 static void on_timer(struct sl_timer *timer)
 {
@@ -438,13 +515,12 @@ static void on_timer(struct sl_timer *timer)
 		return;
 	}
 	if (now_ns >= relay->deadline_ns) {
-		end_broken(relay, SL_ENDING_TOTAL_TIMEOUT, SL_OPENAI_ERROR_DEADLINE,
-			   "the total time of the route");
+		end_late(relay);
 		return;
 	}
 	if (!relay->paused && now_ns - relay->progress_ns >= relay->inter_token_ms * SL_NS_PER_MS) {
-		end_broken(relay, SL_ENDING_STALL, SL_OPENAI_ERROR_STREAM_STALL,
-			   "no token within the inter-token bound");
+		break_off_with(relay, SL_ENDING_STALL, SL_OPENAI_ERROR_STREAM_STALL,
+			       "no token within the inter-token bound");
 		return;
 	}
 	watch(relay);
@@ -478,9 +554,11 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.prompt_tokens = start->prompt_tokens,
 		.admission = *start->admission,
 		.flight = *start->flight,
+		.resume = *start->resume,
 	};
 	*start->admission = (struct sl_admission){0};
 	*start->flight = NULL;
+	*start->resume = NULL;
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
 	if (start->messages)
 		sl_anthropic_stream_init(
@@ -502,4 +580,39 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 	if (feed(relay, start->held, start->held_len) && start->complete)
 		conclude(relay);
 	return 0;
+}
+
+/* ---- another node's stream ------------------------------------------------------------------- */
+
+/*
+ * The head of the answer is gone, so a comment tells who goes on: clients pass over comments, and
+ * trailers are lost on most of them.
+ */
+static void tell(struct sl_relay *relay, const char *how)
+{
+	char comment[64 + SL_ADDRESS_TEXT_SIZE];
+	int len = snprintf(comment, sizeof(comment), ": sluice: %s on %s, attempt %u\n\n", how,
+			   relay->node->text, relay->resume->attempts);
+
+	if (len > 0 && (size_t)len < sizeof(comment))
+		sl_server_chunk(relay->client, comment, (size_t)len);
+}
+
+void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *source, const char *how)
+{
+	relay->resuming = false;
+	relay->resumed = true;
+	relay->node = source->node;
+	relay->ticket = source->ticket;
+	relay->pool_slot = source->pool_slot;
+	relay->upstream = source->upstream;
+	relay->progress_ns = now_of(relay);
+	if (relay->upstream) {
+		relay->upstream->ops = &relay_ops;
+		relay->upstream->owner = relay;
+	}
+	tell(relay, how);
+	watch(relay);
+	if (feed(relay, source->held, source->held_len) && source->complete)
+		conclude(relay);
 }

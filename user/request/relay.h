@@ -4,15 +4,19 @@
  *
  *   event                          what the client gets              breaker of the node
  *   data, comment                  the event, whole, as it came      -
+ *   data: and nothing behind it    nothing: it says nothing          -
  *   [DONE] or a finish_reason,
  *     then the end of the body     the end of the body               -  (success was reported)
- *   error event                    that event, end of the body       failure
- *   end without either             an error event, end of the body   failure (stream_cut)
- *   reset, FIN, bad chunk          an error event, end of the body   failure
- *   event that is not JSON         an error event, end of the body   failure (bad_body)
- *   silent for inter_token         an error event, end of the body   failure (stream_stall)
+ *   error event                    broken: that event                failure
+ *   end without either             broken                            failure (stream_cut)
+ *   reset, FIN, bad chunk          broken                            failure
+ *   event that is not JSON         broken                            failure (bad_body)
+ *   silent for inter_token         broken                            failure (stream_stall)
  *   over the request's deadline    an error event, end of the body   failure (total_timeout)
  *   client leaves                  -                                 neutral; upstream RST at once
+ *
+ * A broken stream goes on, on another node, where that is possible (resume.h): then its events come
+ * through a splice, written anew. Else the client gets an error event and the end of the body.
  *
  * Only whole events are forwarded, so an error event always begins on a line of its own; `[DONE]`
  * is forwarded only when the node sent it. Comments pass but are no progress.
@@ -36,12 +40,15 @@
 #define SL_REQUEST_ID_MAX   63u
 #define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
 
+/* Of the events of one receive, written anew: a token of few bytes becomes an event of about 120. */
+#define SL_RELAY_ANEW_BYTES_MAX (64u << 20)
+
 struct sl_relay {
 	struct sl_client_owner owner; /* first */
 	struct sl_worker *worker;
 	struct sl_server_conn *client;
 	struct sl_client_conn *upstream; /* NULL once the exchange is over */
-	struct sl_upstream_node *node;
+	struct sl_upstream_node *node;	 /* NULL once it was let go */
 	struct sl_relay *next, **pprev;
 	const struct sl_route *route;
 	struct sl_routes *routes;
@@ -53,6 +60,8 @@ struct sl_relay {
 	bool over : 1;	     /* the client's answer has ended */
 	bool paused : 1;     /* the node is not read, because the client is slow */
 	bool translated : 1; /* part of a struct sl_message_relay */
+	bool resuming : 1;   /* a fiber looks for a node to go on with (resume.h) */
+	bool resumed : 1;    /* this is not the first node's stream: see splice.h */
 	uint64_t start_ns;
 	uint64_t deadline_ns;
 	uint64_t progress_ns; /* last data event */
@@ -60,6 +69,7 @@ struct sl_relay {
 	uint64_t usage_tokens;	/* as the node told last; 0: it has not */
 	uint32_t prompt_tokens; /* estimated */
 	struct sl_admission admission;
+	struct sl_resume *resume; /* NULL: cannot go on elsewhere */
 	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
@@ -87,12 +97,37 @@ struct sl_relay_start {
 	const char *id;
 	struct sl_admission *admission; /* taken on success */
 	struct sl_flight **flight;	/* taken on success; of none that is translated */
+	struct sl_resume **resume;	/* the same */
 	uint32_t prompt_tokens;
 	bool messages;	  /* translate for the Messages API */
 	const char *held; /* what came before the relay took over */
 	size_t held_len;
 	bool complete; /* and the body has ended */
 };
+
+/* ---- for resume.c ---------------------------------------------------------------------------- */
+
+/* The stream of another node. Connection and grant belong to the relay from then on. */
+struct sl_relay_source {
+	struct sl_client_conn *upstream; /* NULL when it is over already */
+	struct sl_upstream_node *node;
+	uint32_t ticket;
+	uint32_t pool_slot;
+	const char *held; /* what has come of it */
+	size_t held_len;
+	bool complete;
+};
+
+/* Goes on with it; how: a word for the client. The relay may be over afterwards. */
+void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *source, const char *how);
+
+/* There is none: ends with the error event of what broke the stream. */
+void sl_relay_give_up(struct sl_relay *relay, enum sl_resumption why);
+
+/* The client has left meanwhile. */
+void sl_relay_lost(struct sl_relay *relay);
+
+/* ---- start ----------------------------------------------------------------------------------- */
 
 /* Begins the relay: the answer's head has been written. Returns 0 or -ENOMEM (nothing taken). */
 int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start);

@@ -19,7 +19,7 @@
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct sl_request *request_new(struct sl_worker *worker)
+struct sl_request *sl_request_take(struct sl_worker *worker)
 {
 	struct sl_request *request = worker->free_requests;
 
@@ -50,7 +50,7 @@ static uint64_t now_of(const struct sl_request *request)
 	return sl_loop_now_ns(request->worker->loop);
 }
 
-static void request_put(struct sl_request *request)
+void sl_request_put(struct sl_request *request)
 {
 	struct sl_worker *worker = request->worker;
 
@@ -478,7 +478,7 @@ static void run(void *arg)
 	if (status) {
 		count_status(request, status);
 		count_end(request);
-		request_put(request);
+		sl_request_put(request);
 		return;
 	}
 	step = walk_chain(request, false);
@@ -491,7 +491,7 @@ static void run(void *arg)
 		leave(request);
 	else
 		answer(request);
-	request_put(request);
+	sl_request_put(request);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -564,7 +564,7 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 	count_status(request, sl_request_error_status(request, id));
 	client->user = NULL;
 	sl_gate_refuse(request);
-	request_put(request);
+	sl_request_put(request);
 }
 
 void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
@@ -576,7 +576,7 @@ void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 	enum sl_openai_error_id id;
 
 	if (worker->stats.in_flight < worker->requests_max)
-		request = request_new(worker);
+		request = sl_request_take(worker);
 	if (!request) {
 		sl_stats_add(&worker->stats.refused_overload, 1);
 		sl_request_respond_error(client, &overloaded, "", false);
@@ -586,7 +586,7 @@ void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 	id = sl_gate_admit(worker, client, request->id, &request->admission);
 	if (id) {
 		count_status(request, sl_request_error_status(request, id));
-		request_put(request);
+		sl_request_put(request);
 		return;
 	}
 	client->user = request;

@@ -102,4 +102,11 @@ void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, c
 void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
 			      const char *id, bool spent);
 
+/* ---- for resume.c ---------------------------------------------------------------------------- */
+
+/* A request of the pool, of which only arena and attempt are ready; NULL without memory. */
+struct sl_request *sl_request_take(struct sl_worker *worker);
+/* Lets go of what it still holds. */
+void sl_request_put(struct sl_request *request);
+
 #endif

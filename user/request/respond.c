@@ -7,6 +7,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/messages.h"
 #include "user/request/recall.h"
+#include "user/request/resume.h"
 
 /* the fields written here, names and longest values together */
 #define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
@@ -237,6 +238,7 @@ bool sl_respond_stream(struct sl_request *request)
 	struct sl_attempt *attempt = &request->attempt;
 	struct sl_server_conn *client = request->client;
 	struct sl_client_conn *upstream = sl_attempt_take_stream(attempt);
+	struct sl_resume *resume = NULL;
 	struct sl_relay_start start = {
 		.client = client,
 		.upstream = attempt->complete ? NULL : upstream,
@@ -250,6 +252,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.id = request->id,
 		.admission = &request->admission,
 		.flight = &request->flight,
+		.resume = &resume,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.messages = request->messages,
 		.held = sl_text_string(&attempt->body),
@@ -271,11 +274,14 @@ bool sl_respond_stream(struct sl_request *request)
 		sl_server_abort(client);
 		return false;
 	}
-	sl_server_release_request(client);
+	resume = sl_resume_new(request);
+	if (!resume)
+		sl_server_release_request(client);
 	start.routes = sl_routes_get(request->routes);
 	if (!sl_relay_start(request->worker, &start))
 		return true;
 	sl_routes_put(&start.routes);
+	sl_resume_free(&resume);
 	drop_stream(request, upstream);
 	sl_server_abort(client);
 	return false;

@@ -32,6 +32,23 @@ enum sl_recall {
 	SL_RECALLS
 };
 
+/* What came of streams that broke after their first token, where going on was thought of. */
+enum sl_resumption {
+	SL_RESUMPTION_CONTINUED = 0,
+	SL_RESUMPTION_RESTARTED,
+	SL_RESUMPTION_TOO_LONG, /* these and those below ended with an error event */
+	SL_RESUMPTION_UNTOLD, /* had parts that cannot be compared, or were not for this request */
+	SL_RESUMPTION_CHANCE, /* no pool takes a rest, and the text was chance */
+	SL_RESUMPTION_NO_NODE,
+	SL_RESUMPTION_ATTEMPTS,
+	SL_RESUMPTION_BUDGET,
+	SL_RESUMPTION_REFUSED, /* by the server that was asked */
+	SL_RESUMPTION_DIFFERS,
+	SL_RESUMPTION_DEADLINE,
+	SL_RESUMPTION_MEMORY,
+	SL_RESUMPTIONS
+};
+
 struct sl_route_stats {
 	uint64_t by_status[SL_STATS_STATUS_MAX - SL_STATS_STATUS_MIN + 1];
 	uint64_t client_gone;
@@ -41,7 +58,9 @@ struct sl_route_stats {
 	uint64_t fallbacks; /* answered by a pool other than the first */
 	uint64_t fallbacks_by_cause[SL_CAUSES];
 	uint64_t by_recall[SL_RECALLS];
-	uint64_t tokens; /* data events with content that were relayed */
+	uint64_t resumptions[SL_RESUMPTIONS];
+	uint64_t held_back_bytes; /* of text that restarts sent once more */
+	uint64_t tokens;	  /* data events with content that were relayed */
 	struct sl_histogram duration_us;
 	struct sl_histogram ttft_us; /* streams: request complete to first event sent */
 };

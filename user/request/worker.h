@@ -18,6 +18,7 @@
 struct sl_request;
 struct sl_relay;
 struct sl_flight;
+struct sl_resume;
 
 #define SL_WORKER_FLIGHT_LISTS 256u
 

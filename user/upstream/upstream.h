@@ -45,6 +45,7 @@ struct sl_upstream_pool {
 	const uint32_t *node_slots;
 	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
 	size_t model_json_len;
+	bool takes_rest; /* the nodes go on with the beginning of an answer */
 };
 
 /* This thread's view of one node. */

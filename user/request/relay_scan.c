@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/relay_scan.h"
+
+#include <errno.h>
+#include "user/request/resume.h"
+#include "user/wire/openai.h"
+
+static uint64_t now_of(const struct sl_relay *relay)
+{
+	return sl_loop_now_ns(relay->worker->loop);
+}
+
+static void count_data(struct sl_relay *relay, const char *data, size_t len,
+		       const struct sl_openai_chunk *chunk)
+{
+	if (chunk->flags & SL_OPENAI_CHUNK_FINISH) {
+		relay->finish_seen = true;
+		if (relay->flight)
+			sl_flight_finish(relay->flight, data, len);
+	}
+	if (chunk->flags & SL_OPENAI_CHUNK_TOKEN)
+		relay->tokens++;
+	if (chunk->flags & SL_OPENAI_CHUNK_USAGE && chunk->usage.total_tokens > 0)
+		relay->usage_tokens = (uint64_t)chunk->usage.total_tokens;
+}
+
+static void note_sent(struct sl_relay *relay, const char *data, size_t len)
+{
+	int rc;
+
+	if (!relay->resume || relay->resumed || relay->resume->splice.lost)
+		return;
+	rc = sl_splice_note(&relay->resume->splice, data, len);
+	if (rc)
+		sl_resume_lose(relay, rc == -E2BIG    ? SL_RESUMPTION_TOO_LONG
+				      : rc == -ENOMEM ? SL_RESUMPTION_MEMORY
+						      : SL_RESUMPTION_UNTOLD);
+}
+
+/* Data that goes to the client, in the words of its API. */
+static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, size_t len,
+				      const struct sl_openai_chunk *chunk, struct sl_text *out)
+{
+	if (relay->translated &&
+	    sl_anthropic_stream_data(&((struct sl_message_relay *)relay)->stream, data, len, chunk,
+				     out))
+		return SL_RELAY_UNTOLD;
+	if (!relay->translated && out) {
+		sl_text_append_string(out, "data: ");
+		sl_text_append(out, data, len);
+		sl_text_append_string(out, "\n\n");
+	}
+	count_data(relay, data, len, chunk);
+	note_sent(relay, data, len);
+	return SL_RELAY_GO_ON;
+}
+
+/* Of a stream that goes on: what is new in it, under the names of the first. */
+static enum sl_relay_verdict put_spliced(struct sl_relay *relay, const char *data, size_t len,
+					 struct sl_text *out)
+{
+	struct sl_openai_chunk chunk;
+	enum sl_relay_verdict verdict = SL_RELAY_SKIP;
+	struct sl_text anew;
+
+	sl_text_init(&anew, SL_RELAY_ANEW_BYTES_MAX);
+	switch (sl_splice_put(&relay->resume->splice, data, len, &anew)) {
+	case SL_SPLICE_DIFFERS:
+		verdict = SL_RELAY_OTHER;
+		break;
+	case SL_SPLICE_HOLD:
+		break;
+	case SL_SPLICE_PASS:
+		verdict = SL_RELAY_UNTOLD;
+		if (anew.error)
+			break;
+		sl_openai_chunk_read(anew.data, anew.len, &chunk);
+		verdict = put_data(relay, anew.data, anew.len, &chunk, out);
+		break;
+	}
+	sl_text_fini(&anew);
+	return verdict;
+}
+
+static bool is_blank(const char *data, size_t len)
+{
+	while (len && (data[len - 1] == ' ' || data[len - 1] == '\t'))
+		len--;
+	return !len;
+}
+
+static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct sl_sse_event *event,
+					  struct sl_text *out)
+{
+	struct sl_openai_chunk chunk;
+
+	if (!event->data) { /* several data lines: none of the known servers, passed untouched */
+		if (relay->translated || relay->resumed)
+			return SL_RELAY_BAD;
+		if (relay->flight)
+			relay->flight->spoilt = true; /* not looked into */
+		if (relay->resume && !relay->resume->splice.lost)
+			sl_resume_lose(relay, SL_RESUMPTION_UNTOLD);
+		return SL_RELAY_GO_ON;
+	}
+	if (is_blank(event->data, event->data_len))
+		return SL_RELAY_SKIP; /* as a browser does; SDKs fail on it */
+	if (sl_json_check(event->data, event->data_len, NULL))
+		return SL_RELAY_BAD;
+	sl_openai_chunk_read(event->data, event->data_len, &chunk);
+	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
+		return SL_RELAY_FAULT;
+	if (relay->resumed)
+		return put_spliced(relay, event->data, event->data_len, out);
+	return put_data(relay, event->data, event->data_len, &chunk, out);
+}
+
+/* Whatever has no data. */
+static enum sl_relay_verdict look_at_rest(struct sl_relay *relay, const struct sl_sse_event *event,
+					  struct sl_text *out)
+{
+	struct sl_anthropic_stream *stream = &((struct sl_message_relay *)relay)->stream;
+
+	if (event->kind == SL_SSE_DONE) {
+		if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice))
+			return SL_RELAY_OTHER;
+		relay->done_seen = true;
+	}
+	if (relay->translated && event->kind == SL_SSE_COMMENT)
+		sl_anthropic_stream_ping(stream, out);
+	else if (relay->translated && event->kind == SL_SSE_DONE)
+		sl_anthropic_stream_end(stream, out);
+	else if (!relay->translated && out && event->raw)
+		sl_text_append(out, event->raw, event->raw_len);
+	return SL_RELAY_GO_ON;
+}
+
+static void forward(struct sl_relay *relay, struct sl_relay_pass *pass, size_t to)
+{
+	if (!pass->out && to > pass->from) {
+		sl_server_chunk(relay->client, pass->buf + pass->from, to - pass->from);
+		if (relay->flight)
+			sl_flight_capture(relay->flight, pass->buf + pass->from, to - pass->from);
+	}
+	pass->from = to;
+}
+
+enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass *pass, size_t len)
+{
+	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
+	struct sl_sse_event event;
+	bool progress = false;
+	struct sl_sse sse;
+	size_t at = 0;
+	int rc;
+
+	sl_sse_init(&sse, NULL, 0);
+	while ((rc = sl_sse_next(&sse, pass->buf, len, &at, &event)) == 1) {
+		if (event.kind == SL_SSE_DATA)
+			verdict = look_at_data(relay, &event, pass->out);
+		else
+			verdict = look_at_rest(relay, &event, pass->out);
+		progress = progress || event.kind == SL_SSE_DATA;
+		if (verdict == SL_RELAY_SKIP) {
+			forward(relay, pass, pass->whole);
+			pass->from = at;
+		} else if (verdict != SL_RELAY_GO_ON) {
+			pass->fault = event;
+			break;
+		}
+		verdict = SL_RELAY_GO_ON;
+		pass->whole = at;
+		if (relay->done_seen)
+			break;
+	}
+	forward(relay, pass, pass->whole);
+	if (progress) {
+		relay->progress_ns = now_of(relay);
+		sl_upstream_note_alive(&relay->worker->upstream, relay->node);
+	}
+	return rc < 0 ? SL_RELAY_BAD : verdict;
+}

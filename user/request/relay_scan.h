@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * relay_scan.h - the events of one receive: looked at, counted, noted, and what the client gets of them.
+ *
+ *   event                         verdict    the client gets
+ *   data of an answer             GO_ON      it, as it came or in the words of its API
+ *   comment, fields without data  GO_ON      the same
+ *   data: with nothing or blanks  GO_ON      nothing: a browser would not see it, SDKs fail on it
+ *   of a resumed stream: data     GO_ON      what is new in it (wire/splice.h), or nothing
+ *   [DONE]                        GO_ON      it; done_seen is set and what follows is not looked at
+ *   error event                   FAULT      nothing yet
+ *   data that is not JSON         BAD        nothing: a part of the answer may be lost in it
+ *   data not to be translated     UNTOLD     nothing
+ *   resumed, but another answer   OTHER      nothing
+ *
+ * Thread: the loop's.
+ */
+#ifndef SL_REQUEST_RELAY_SCAN_H
+#define SL_REQUEST_RELAY_SCAN_H
+
+#include "user/request/relay.h"
+
+enum sl_relay_verdict {
+	SL_RELAY_GO_ON = 0,
+	SL_RELAY_SKIP, /* inside the scan only */
+	SL_RELAY_FAULT,
+	SL_RELAY_BAD,
+	SL_RELAY_UNTOLD,
+	SL_RELAY_OTHER,
+};
+
+struct sl_relay_pass {
+	const char *buf;
+	size_t from;		   /* forwarded, or skipped, up to here */
+	size_t whole;		   /* events dealt with up to here */
+	struct sl_text *out;	   /* gets what becomes of them; NULL: forwarded as they came */
+	struct sl_sse_event fault; /* where the scan stopped; borrows from buf */
+};
+
+/* Scans buf[0..len) from its start, which is that of an event. */
+enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass *pass, size_t len);
+
+#endif
