@@ -331,10 +331,11 @@ static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t 
 {
 	bool anew = relay->translated || relay->resumed;
 	struct sl_text out;
-	struct sl_relay_pass pass = {.buf = buf, .out = anew ? &out : NULL};
+	struct sl_relay_pass pass = {.buf = buf};
 	enum sl_relay_verdict verdict;
 
 	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	pass.out = anew ? &out : NULL;
 	verdict = sl_relay_scan(relay, &pass, len);
 	if (out.error) /* whole events only, so nothing of them */
 		verdict = SL_RELAY_UNTOLD;
