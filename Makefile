@@ -54,10 +54,10 @@ PREFIX ?= /usr/local
 # build, then tests, then benchmarks; Debian 12 names.
 PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
-	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev \
+	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev libssl-dev \
 	pkg-config \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
-	curl jq prometheus socat ca-certificates nodejs npm \
+	curl jq prometheus socat openssl ca-certificates nodejs npm \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk nftables
 
@@ -70,7 +70,7 @@ libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))
 below = $(if $(filter $(1),$(LINK_ORDER)),$(shell echo $(LINK_ORDER) | sed 's/.*\b$(1)\b/$(1)/'),)
 
 # what each layer's archive needs from outside
-SYSLIBS := -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lpthread -lm
+SYSLIBS := -lssl -lcrypto -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lpthread -lm
 
 LOADER_SRC := $(wildcard loader/*.c)
 STANDIN_SRC := $(wildcard tests/standin/*.c)

@@ -18,6 +18,7 @@
 #include "user/io/fiber.h"
 #include "user/io/loop.h"
 #include "user/io/socket.h"
+#include "user/io/tls.h"
 #include "user/io/wheel.h"
 
 #define SL_LOOP_RING_ENTRIES 4096u
@@ -49,6 +50,9 @@ enum sl_socket_flag {
 	SL_SOCKET_F_ABOVE_LOW = 1 << 7, /* drained() is owed */
 	SL_SOCKET_F_FLUSH = 1 << 8,	/* closing: the queue is still being sent */
 	SL_SOCKET_F_RESET = 1 << 9,	/* closing: with RST */
+	SL_SOCKET_F_TLS = 1 << 17,	/* ops are those of tls.c */
+	SL_SOCKET_F_HURRY = 1 << 18,	/* closing: the flush is bounded like the wait for FIN */
+	SL_SOCKET_F_BRIEF = 1 << 19,	/* closing: no wait for the peer's FIN */
 	/* Back ends' own. */
 	SL_SOCKET_F_RECV_ARMED = 1 << 10,    /* uring: a receive is in the ring */
 	SL_SOCKET_F_RECV_CANCELED = 1 << 11, /* uring: its end was asked for */
@@ -105,6 +109,8 @@ struct sl_loop {
 	pthread_mutex_t post_lock;
 	struct sl_loop_post *post_head, **post_tail; /* under post_lock */
 	struct sl_wheel wheel;
+	struct sl_tls_stats tls_stats;
+	char *tls_scratch; /* plain bytes of one record; NULL until the first */
 };
 
 /* ---- for back ends: loop.c ---- */
@@ -134,6 +140,22 @@ static inline bool sl_socket_wants_input(const struct sl_socket *socket)
 		return !(socket->flags & SL_SOCKET_F_PAUSED);
 	return socket->state == SL_SOCKET_CLOSING && (socket->flags & SL_SOCKET_F_FLUSH);
 }
+
+/* Bytes for the wire (tls.c). 0 or -ENOMEM. */
+int sl_socket_put_out(struct sl_socket *socket, const void *buf, size_t len);
+
+/* ---- for socket.c: tls.c; only for sockets with F_TLS ---- */
+
+/* The bytes that the owner has queued and that are not sealed yet, and where they are counted. */
+struct sl_socket_queue *sl_tls_plain(struct sl_socket *socket);
+uint32_t *sl_tls_plain_bytes(const struct sl_socket *socket);
+/* Turns them into records in socket->out; where an end is wanted, close_notify behind them. */
+void sl_tls_seal(struct sl_socket *socket);
+/* The owner closes an open socket: what that means for TLS. */
+enum sl_socket_how sl_tls_on_close(struct sl_socket *socket, enum sl_socket_how how);
+/* Frees the TLS state; socket->ops are the owner's again. */
+void sl_tls_release(struct sl_socket *socket);
+const char *sl_tls_trouble(const struct sl_socket *socket);
 
 /* ---- for back ends: listener.c ---- */
 /* A connection (fd >= 0) or -errno. */

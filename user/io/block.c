@@ -2,7 +2,10 @@
 /* block.c - see block.h. */
 #include "user/io/block.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(sizeof(struct sl_socket_block) + SL_BLOCK_SMALL_BYTES == 1024, "1 KiB a block");
 
@@ -44,6 +47,132 @@ void sl_block_put(struct sl_block_pool *pool, struct sl_socket_block *block)
 	} else {
 		free(block);
 	}
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static size_t room_in(const struct sl_socket_block *block)
+{
+	return block ? block->size - block->end : 0;
+}
+
+static void append_block(struct sl_socket_queue *queue, struct sl_socket_block *block)
+{
+	if (queue->tail)
+		queue->tail->next = block;
+	else
+		queue->head = block;
+	queue->tail = block;
+}
+
+static void put_chain(struct sl_block_pool *pool, struct sl_socket_block *block)
+{
+	while (block) {
+		struct sl_socket_block *next = block->next;
+
+		sl_block_put(pool, block);
+		block = next;
+	}
+}
+
+/* Blocks for len bytes, all or none: half a message must never be queued. */
+static int get_chain(struct sl_block_pool *pool, size_t len, struct sl_socket_block **ret_first)
+{
+	struct sl_socket_block *first = NULL, **tail = &first;
+
+	while (len) {
+		struct sl_socket_block *block = sl_block_get(pool, len);
+
+		if (!block) {
+			put_chain(pool, first);
+			return -ENOMEM;
+		}
+		*tail = block;
+		tail = &block->next;
+		len -= len < block->size ? len : block->size;
+	}
+	*ret_first = first;
+	return 0;
+}
+
+static size_t fill(struct sl_socket_block *block, const char *buf, size_t len)
+{
+	size_t room = room_in(block);
+	size_t part = len < room ? len : room;
+
+	memcpy(block->data + block->end, buf, part);
+	block->end += (uint32_t)part;
+	return part;
+}
+
+int sl_block_queue_append(struct sl_block_pool *pool, struct sl_socket_queue *queue,
+			  const void *buf, size_t len)
+{
+	struct sl_socket_block *chain = NULL;
+	size_t room = room_in(queue->tail);
+	const char *from = buf;
+	size_t left = len;
+
+	if (len > room) {
+		int error = get_chain(pool, len - room, &chain);
+
+		if (error)
+			return error;
+	}
+	if (room) {
+		size_t part = fill(queue->tail, from, left);
+
+		from += part;
+		left -= part;
+	}
+	while (chain) {
+		struct sl_socket_block *next = chain->next;
+		size_t part = fill(chain, from, left);
+
+		chain->next = NULL;
+		append_block(queue, chain);
+		from += part;
+		left -= part;
+		chain = next;
+	}
+	assert(!left);
+	return 0;
+}
+
+char *sl_block_queue_reserve(struct sl_block_pool *pool, struct sl_socket_queue *queue, size_t len)
+{
+	struct sl_socket_block *block;
+
+	if (!queue->tail || room_in(queue->tail) < len) {
+		block = sl_block_get(pool, len);
+		if (!block)
+			return NULL;
+		append_block(queue, block);
+	}
+	block = queue->tail;
+	return block->data + block->end;
+}
+
+void sl_block_queue_commit(struct sl_socket_queue *queue, size_t len)
+{
+	assert(len <= room_in(queue->tail));
+	queue->tail->end += (uint32_t)len;
+}
+
+void sl_block_queue_pop(struct sl_block_pool *pool, struct sl_socket_queue *queue)
+{
+	struct sl_socket_block *block = queue->head;
+
+	queue->head = block->next;
+	if (!queue->head)
+		queue->tail = NULL;
+	sl_block_put(pool, block);
+}
+
+void sl_block_queue_drop(struct sl_block_pool *pool, struct sl_socket_queue *queue)
+{
+	put_chain(pool, queue->head);
+	queue->head = queue->tail = NULL;
 }
 
 static void free_list(struct sl_socket_block *block)

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "user/io/socket.h"
 
 #define SL_BLOCK_SMALL_BYTES 1000u  /* with the header: 1 KiB */
 #define SL_BLOCK_LARGE_BYTES 16384u /* the most that sl_socket_reserve() promises */
@@ -34,6 +35,18 @@ struct sl_block_pool {
 /* An empty block with at least min(len, SL_BLOCK_LARGE_BYTES) bytes, or NULL. */
 struct sl_socket_block *sl_block_get(struct sl_block_pool *pool, size_t len);
 void sl_block_put(struct sl_block_pool *pool, struct sl_socket_block *block);
+/* ---- queues of them ---- */
+
+/* Appends len bytes (copied), all or none. 0 or -ENOMEM. */
+int sl_block_queue_append(struct sl_block_pool *pool, struct sl_socket_queue *queue,
+			  const void *buf, size_t len);
+/* Room for len <= SL_BLOCK_LARGE_BYTES at the end, or NULL; then sl_block_queue_commit(). */
+char *sl_block_queue_reserve(struct sl_block_pool *pool, struct sl_socket_queue *queue, size_t len);
+void sl_block_queue_commit(struct sl_socket_queue *queue, size_t len);
+/* Takes the first block off and gives it back; the queue is not empty. */
+void sl_block_queue_pop(struct sl_block_pool *pool, struct sl_socket_queue *queue);
+void sl_block_queue_drop(struct sl_block_pool *pool, struct sl_socket_queue *queue);
+
 /* Frees the idle ones. */
 void sl_block_pool_fini(struct sl_block_pool *pool);
 

@@ -159,7 +159,7 @@ static ssize_t send_blocks(struct sl_socket *socket)
 {
 	struct iovec iov[SL_LOOP_SEND_IOV_MAX];
 	struct msghdr msg = {.msg_iov = iov};
-	struct sl_socket_block *block = socket->out_head;
+	struct sl_socket_block *block = socket->out.head;
 
 	if (!block->next)
 		return send(socket->fd, block->data + block->start, block->end - block->start,

@@ -121,6 +121,7 @@ void sl_loop_close(struct sl_loop **loop_in)
 		free(post);
 	}
 	sl_block_pool_fini(&loop->blocks);
+	free(loop->tls_scratch);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);
 }

@@ -68,7 +68,7 @@ int sl_socket_adopt(struct sl_socket *socket, int fd)
 	assert(socket->state == SL_SOCKET_IDLE);
 	error = set_blocking(fd, socket->loop->backend->blocking_fds);
 	if (error)
-		return error;
+		goto fail;
 	/* Fails on AF_UNIX, which has nothing to delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	socket->fd = fd;
@@ -77,10 +77,15 @@ int sl_socket_adopt(struct sl_socket *socket, int fd)
 	if (error) {
 		socket->fd = -1;
 		socket->state = SL_SOCKET_IDLE;
-		return error;
+		goto fail;
 	}
 	sl_socket_mark_dirty(socket);
 	return 0;
+
+fail:
+	if (socket->flags & SL_SOCKET_F_TLS)
+		sl_tls_release(socket);
+	return error;
 }
 
 int sl_socket_connect(struct sl_socket *socket_, const struct sockaddr *addr, socklen_t addr_len)
@@ -92,16 +97,21 @@ int sl_socket_connect(struct sl_socket *socket_, const struct sockaddr *addr, so
 
 	assert(socket_->state == SL_SOCKET_IDLE);
 	socket_->fd = socket(addr->sa_family, type, 0);
-	if (socket_->fd < 0)
-		return -errno;
+	if (socket_->fd < 0) {
+		error = -errno;
+		goto fail;
+	}
 	setsockopt(socket_->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	socket_->state = SL_SOCKET_CONNECT;
 	error = backend->connect(socket_, addr, addr_len);
-	if (error) {
-		backend->close_fd(socket_->loop, socket_->fd);
-		socket_->fd = -1;
-		socket_->state = SL_SOCKET_IDLE;
-	}
+	if (!error)
+		return 0;
+	backend->close_fd(socket_->loop, socket_->fd);
+	socket_->fd = -1;
+	socket_->state = SL_SOCKET_IDLE;
+fail:
+	if (socket_->flags & SL_SOCKET_F_TLS)
+		sl_tls_release(socket_);
 	return error;
 }
 
@@ -116,140 +126,85 @@ static bool can_send(const struct sl_socket *socket)
 	return socket->state == SL_SOCKET_OPEN && !(socket->flags & ended);
 }
 
-static size_t room_in(const struct sl_socket_block *block)
+/* Where the owner's bytes wait: with TLS apart, until they are sealed. */
+static struct sl_socket_queue *queue_of(struct sl_socket *socket)
 {
-	return block ? block->size - block->end : 0;
+	return socket->flags & SL_SOCKET_F_TLS ? sl_tls_plain(socket) : &socket->out;
 }
 
-static void append_block(struct sl_socket *socket, struct sl_socket_block *block)
+size_t sl_socket_pending(const struct sl_socket *socket)
 {
-	if (socket->out_tail)
-		socket->out_tail->next = block;
-	else
-		socket->out_head = block;
-	socket->out_tail = block;
+	size_t bytes = socket->out_bytes;
+
+	if (socket->flags & SL_SOCKET_F_TLS)
+		bytes += *sl_tls_plain_bytes(socket);
+	return bytes;
 }
 
-static void added(struct sl_socket *socket, size_t len)
+static void added(struct sl_socket *socket, uint32_t *count, size_t len)
 {
-	socket->out_bytes += (uint32_t)len;
-	if (socket->out_bytes > SL_SOCKET_LOW_BYTES)
+	*count += (uint32_t)len;
+	if (sl_socket_pending(socket) > SL_SOCKET_LOW_BYTES)
 		socket->flags |= SL_SOCKET_F_ABOVE_LOW;
 	sl_socket_mark_dirty(socket);
 }
 
-static void put_chain(struct sl_loop *loop, struct sl_socket_block *block)
+static uint32_t *count_of(struct sl_socket *socket)
 {
-	while (block) {
-		struct sl_socket_block *next = block->next;
-
-		sl_block_put(&loop->blocks, block);
-		block = next;
-	}
+	return socket->flags & SL_SOCKET_F_TLS ? sl_tls_plain_bytes(socket) : &socket->out_bytes;
 }
 
-/* Blocks for len bytes, all or none: half a message must never be queued. */
-static int get_chain(struct sl_loop *loop, size_t len, struct sl_socket_block **ret_first)
+int sl_socket_put_out(struct sl_socket *socket, const void *buf, size_t len)
 {
-	struct sl_socket_block *first = NULL, **tail = &first;
+	int error = len > SL_SOCKET_OUT_MAX - socket->out_bytes
+			    ? -ENOMEM
+			    : sl_block_queue_append(&socket->loop->blocks, &socket->out, buf, len);
 
-	while (len) {
-		struct sl_socket_block *block = sl_block_get(&loop->blocks, len);
-
-		if (!block) {
-			put_chain(loop, first);
-			return -ENOMEM;
-		}
-		*tail = block;
-		tail = &block->next;
-		len -= len < block->size ? len : block->size;
-	}
-	*ret_first = first;
-	return 0;
-}
-
-static size_t fill(struct sl_socket_block *block, const char *buf, size_t len)
-{
-	size_t room = room_in(block);
-	size_t part = len < room ? len : room;
-
-	memcpy(block->data + block->end, buf, part);
-	block->end += (uint32_t)part;
-	return part;
+	if (!error)
+		added(socket, &socket->out_bytes, len);
+	return error;
 }
 
 int sl_socket_send(struct sl_socket *socket, const void *buf, size_t len)
 {
-	struct sl_socket_block *chain = NULL;
-	const char *from = buf;
-	size_t left = len;
-	size_t room;
+	int error;
 
 	if (!can_send(socket))
 		return -EPIPE;
 	if (!len)
 		return 0;
-	if (len > SL_SOCKET_OUT_MAX - socket->out_bytes)
+	if (len > SL_SOCKET_OUT_MAX - sl_socket_pending(socket))
 		return -ENOMEM;
-	room = room_in(socket->out_tail);
-	if (len > room) {
-		int error = get_chain(socket->loop, len - room, &chain);
-
-		if (error)
-			return error;
-	}
-	if (room) {
-		size_t part = fill(socket->out_tail, from, left);
-
-		from += part;
-		left -= part;
-	}
-	while (chain) {
-		struct sl_socket_block *next = chain->next;
-		size_t part = fill(chain, from, left);
-
-		chain->next = NULL;
-		append_block(socket, chain);
-		from += part;
-		left -= part;
-		chain = next;
-	}
-	assert(!left);
-	added(socket, len);
-	return 0;
+	error = sl_block_queue_append(&socket->loop->blocks, queue_of(socket), buf, len);
+	if (!error)
+		added(socket, count_of(socket), len);
+	return error;
 }
 
 char *sl_socket_reserve(struct sl_socket *socket, size_t len)
 {
-	struct sl_socket_block *block;
-
 	if (!can_send(socket) || len > SL_BLOCK_LARGE_BYTES ||
-	    len > SL_SOCKET_OUT_MAX - socket->out_bytes)
+	    len > SL_SOCKET_OUT_MAX - sl_socket_pending(socket))
 		return NULL;
-	if (!socket->out_tail || room_in(socket->out_tail) < len) {
-		block = sl_block_get(&socket->loop->blocks, len);
-		if (!block)
-			return NULL;
-		append_block(socket, block);
-	}
-	block = socket->out_tail;
-	return block->data + block->end;
+	return sl_block_queue_reserve(&socket->loop->blocks, queue_of(socket), len);
 }
 
 void sl_socket_commit(struct sl_socket *socket, size_t len)
 {
 	if (!len)
 		return;
-	assert(len <= room_in(socket->out_tail));
-	socket->out_tail->end += (uint32_t)len;
-	added(socket, len);
+	sl_block_queue_commit(queue_of(socket), len);
+	added(socket, count_of(socket), len);
 }
 
 static void drop_output(struct sl_socket *socket)
 {
-	put_chain(socket->loop, socket->out_head);
-	socket->out_head = socket->out_tail = NULL;
+	sl_block_queue_drop(&socket->loop->blocks, &socket->out);
 	socket->out_bytes = 0;
+	if (socket->flags & SL_SOCKET_F_TLS) {
+		sl_block_queue_drop(&socket->loop->blocks, sl_tls_plain(socket));
+		*sl_tls_plain_bytes(socket) = 0;
+	}
 	socket->flags &= ~(uint32_t)SL_SOCKET_F_ABOVE_LOW;
 }
 
@@ -286,6 +241,8 @@ void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how)
 {
 	const uint32_t broken = SL_SOCKET_F_ERROR | SL_SOCKET_F_SEND_BROKEN;
 
+	if ((socket->flags & SL_SOCKET_F_TLS) && socket->state == SL_SOCKET_OPEN)
+		how = sl_tls_on_close(socket, how);
 	if (how == SL_SOCKET_FLUSH && socket->state == SL_SOCKET_OPEN && !(socket->flags & broken))
 		socket->flags |= SL_SOCKET_F_FLUSH;
 	if (how != SL_SOCKET_FLUSH)
@@ -294,6 +251,11 @@ void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how)
 		socket->flags |= SL_SOCKET_F_RESET;
 	socket->state = SL_SOCKET_CLOSING;
 	sl_socket_mark_dirty(socket);
+}
+
+const char *sl_socket_trouble(const struct sl_socket *socket)
+{
+	return socket->flags & SL_SOCKET_F_TLS ? sl_tls_trouble(socket) : NULL;
 }
 
 /* ---- what back ends tell ----------------------------------------------------------------------
@@ -360,7 +322,7 @@ void sl_socket_on_sent(struct sl_socket *socket, size_t len)
 	assert(len <= socket->out_bytes);
 	socket->bytes_out += len;
 	socket->out_bytes -= (uint32_t)len;
-	while ((block = socket->out_head)) {
+	while ((block = socket->out.head)) {
 		uint32_t queued = block->end - block->start;
 		uint32_t part = len < queued ? (uint32_t)len : queued;
 
@@ -368,12 +330,10 @@ void sl_socket_on_sent(struct sl_socket *socket, size_t len)
 		len -= part;
 		if (block->start < block->end)
 			break;
-		socket->out_head = block->next;
-		if (!socket->out_head)
-			socket->out_tail = NULL;
-		sl_block_put(&loop->blocks, block);
+		sl_block_queue_pop(&loop->blocks, &socket->out);
 	}
-	if ((socket->flags & SL_SOCKET_F_ABOVE_LOW) && socket->out_bytes <= SL_SOCKET_LOW_BYTES) {
+	if ((socket->flags & SL_SOCKET_F_ABOVE_LOW) &&
+	    sl_socket_pending(socket) <= SL_SOCKET_LOW_BYTES) {
 		socket->flags &= ~(uint32_t)SL_SOCKET_F_ABOVE_LOW;
 		if (socket->state == SL_SOCKET_OPEN && socket->ops->drained)
 			socket->ops->drained(socket);
@@ -451,6 +411,8 @@ static bool settle_output(struct sl_socket *socket)
 {
 	if (socket->flags & (SL_SOCKET_F_SEND_BROKEN | SL_SOCKET_F_ERROR))
 		return true;
+	if (socket->flags & SL_SOCKET_F_TLS)
+		sl_tls_seal(socket);
 	if (socket->out_bytes && !(socket->flags & SL_SOCKET_F_SENDING))
 		socket->loop->backend->send(socket);
 	return !socket->out_bytes && !(socket->flags & SL_SOCKET_F_SENDING);
@@ -461,16 +423,19 @@ static void settle_closing(struct sl_socket *socket)
 	const struct sl_backend *backend = socket->loop->backend;
 
 	if (socket->flags & SL_SOCKET_F_FLUSH) {
+		if (socket->flags & SL_SOCKET_F_HURRY)
+			linger_start(socket);
 		backend->receive(socket);
 		if (!settle_output(socket))
 			return;
 		if (!(socket->flags & SL_SOCKET_F_SEND_BROKEN)) {
 			send_fin(socket);
-			if (!(socket->flags & SL_SOCKET_F_EOF)) {
+			if (!(socket->flags & (SL_SOCKET_F_EOF | SL_SOCKET_F_BRIEF))) {
 				linger_start(socket);
 				return;
 			}
 		}
+		socket->flags &= ~(uint32_t)SL_SOCKET_F_FLUSH;
 	}
 	linger_stop(socket);
 	if (socket->ops_pending) {
@@ -489,6 +454,8 @@ static void settle_closing(struct sl_socket *socket)
 		backend->close_fd(socket->loop, socket->fd);
 		socket->fd = -1;
 	}
+	if (socket->flags & SL_SOCKET_F_TLS)
+		sl_tls_release(socket);
 	socket->state = SL_SOCKET_IDLE;
 	socket->flags = 0;
 	socket->watched = 0;

@@ -46,9 +46,13 @@ struct sl_socket_ops {
 
 struct sl_socket_block; /* one block of output, internal */
 
+struct sl_socket_queue {
+	struct sl_socket_block *head, *tail;
+};
+
 struct sl_socket {
 	struct sl_loop *loop;
-	const struct sl_socket_ops *ops;
+	const struct sl_socket_ops *ops; /* with TLS: tls.c's, which hold the owner's */
 	int fd;
 	uint8_t state;
 	uint8_t watched;	/* internal: events asked of epoll */
@@ -57,7 +61,7 @@ struct sl_socket {
 	uint32_t out_bytes;	/* queued, not yet taken by the kernel */
 	int32_t send_error;	/* internal: told once the received bytes are delivered */
 	uint32_t linger_due_ms; /* internal, low 32 bits */
-	struct sl_socket_block *out_head, *out_tail;
+	struct sl_socket_queue out; /* as it goes on the wire */
 	struct sl_socket *dirty_next;		       /* internal */
 	struct sl_socket *linger_next, **linger_pprev; /* internal */
 	uint64_t bytes_in, bytes_out;
@@ -96,10 +100,8 @@ int sl_socket_send(struct sl_socket *socket, const void *buf, size_t len);
 char *sl_socket_reserve(struct sl_socket *socket, size_t len);
 void sl_socket_commit(struct sl_socket *socket, size_t len);
 
-static inline size_t sl_socket_pending(const struct sl_socket *socket)
-{
-	return socket->out_bytes;
-}
+/* Queued and not yet taken by the kernel. */
+size_t sl_socket_pending(const struct sl_socket *socket);
 
 /* Stops and restarts receiving (back-pressure). Idempotent. */
 void sl_socket_pause(struct sl_socket *socket);
@@ -109,6 +111,10 @@ void sl_socket_resume(struct sl_socket *socket);
 void sl_socket_shutdown(struct sl_socket *socket);
 
 void sl_socket_close(struct sl_socket *socket, enum sl_socket_how how);
+
+/* What went wrong, in words, where an -errno cannot say it (tls.h), else NULL. From the callback
+ * that told it until closed(). */
+const char *sl_socket_trouble(const struct sl_socket *socket);
 
 /* ---- listeners ------------------------------------------------------------------------------ */
 

@@ -273,7 +273,7 @@ static uint32_t gather(struct vector *vector, const struct sl_socket *socket)
 	size_t count = 0;
 	uint32_t bytes = 0;
 
-	for (struct sl_socket_block *block = socket->out_head;
+	for (struct sl_socket_block *block = socket->out.head;
 	     block && count < SL_LOOP_SEND_IOV_MAX; block = block->next) {
 		if (block->start == block->end)
 			continue;
@@ -303,7 +303,7 @@ static bool may_be_silent(const struct uring *uring, const struct sl_socket *soc
 static void send_queue(struct sl_socket *socket)
 {
 	struct uring *uring = of_loop(socket->loop);
-	struct sl_socket_block *block = socket->out_head;
+	struct sl_socket_block *block = socket->out.head;
 	uint32_t bytes = block->end - block->start;
 	int flags = MSG_NOSIGNAL;
 	struct io_uring_sqe *sqe;
@@ -403,7 +403,7 @@ static int start_connect(struct sl_socket *socket, const struct sockaddr *addr, 
 		return -ENOMEM;
 	assert(addr_len <= block->size);
 	memcpy(block->data, addr, addr_len);
-	socket->out_head = block;
+	socket->out.head = block;
 	sqe = get_entry(of_loop(socket->loop));
 	io_uring_prep_connect(sqe, socket->fd, (struct sockaddr *)(void *)block->data, addr_len);
 	tag(sqe, socket, REQUEST_CONNECT);
@@ -413,8 +413,8 @@ static int start_connect(struct sl_socket *socket, const struct sockaddr *addr, 
 
 static void on_connect(struct sl_socket *socket, int result)
 {
-	sl_block_put(&socket->loop->blocks, socket->out_head);
-	socket->out_head = NULL;
+	sl_block_put(&socket->loop->blocks, socket->out.head);
+	socket->out.head = NULL;
 	socket->ops_pending--;
 	if (socket->state == SL_SOCKET_CLOSING)
 		sl_socket_mark_dirty(socket);
