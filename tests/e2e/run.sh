@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export SLUICE_BUILD=${1:-${SLUICE_BUILD:-build}}
-tests=${E2E_ONLY:-curl smuggling faults resume sdk messages keys limits cache breaker health kill fallback causes retry reload import backends memory}
+tests=${E2E_ONLY:-curl smuggling faults resume sdk messages keys limits cache tls breaker health kill fallback causes retry reload import backends memory}
 failed=0
 lines=$(mktemp)
 current=

@@ -28,6 +28,7 @@
 #define SL_CONFIG_TARGETS_MAX 64u /* balancers that one host sends beacons to */
 #define SL_CONFIG_TENANTS_MAX 1024u
 #define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
+#define SL_CONFIG_PATHS_MAX   16u
 
 enum sl_io_backend {
 	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
@@ -112,6 +113,33 @@ struct sl_config_service {
 	enum sl_config_protocol protocol; /* as in endpoint.proto */
 	uint32_t quic;			  /* 1: flows follow the server ids of connection ids */
 	uint32_t pool;			  /* index into pools; UINT32_MAX for the smart lane */
+	unsigned line;
+	unsigned column;
+};
+
+struct sl_config_paths {
+	const char *paths[SL_CONFIG_PATHS_MAX]; /* absolute */
+	uint32_t count;
+};
+
+enum sl_config_client {
+	SL_CONFIG_CLIENT_REQUIRED = 0,
+	SL_CONFIG_CLIENT_OPTIONAL = 1,
+};
+
+/* TLS of an entry of `listen`. */
+struct sl_config_tls {
+	struct sl_config_paths certificates;
+	struct sl_config_paths keys; /* as many */
+	const char *client_ca;	     /* NULL: clients are not asked for certificates */
+	enum sl_config_client client;
+};
+
+/* An entry of `listen` while it is read. */
+struct sl_config_listen {
+	struct sl_endpoint endpoint;
+	const char *text; /* NULL: was complained about */
+	struct sl_config_tls tls;
 	unsigned line;
 	unsigned column;
 };
@@ -204,6 +232,7 @@ struct sl_config {
 
 	/* daemon */
 	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];
+	struct sl_config_tls *listen_tls[SL_CONFIG_LISTEN_MAX]; /* NULL: plain */
 	uint32_t listen_count;
 	const char *admin_socket; /* Unix socket path; NULL: none */
 	uint32_t threads;	  /* 0: one per available CPU */

@@ -23,6 +23,7 @@
 
 #define CHAIN_EXPECTED "a pool's name, or a list of up to 8"
 #define BKEY(member)   offsetof(struct sl_config_beacon_key, member)
+#define LISTEN(member) offsetof(struct sl_config_listen, member)
 #define BNODE(member)  offsetof(struct sl_config_report, member)
 
 static const char *const io_choices[] = {"auto", "io_uring", "epoll", NULL};
@@ -35,12 +36,14 @@ static const char *const live_choices[] = {"none", "tcp", "http", NULL}; /* enum
 static const char *const generate_choices[] = {"chat", "completions", "embeddings", NULL};
 static const char *const rest_choices[] = {"none", "prefill", NULL}; /* enum sl_config_rest */
 static const char *const resume_choices[] = {"off", "auto", NULL};
+static const char *const client_choices[] = {"required", "optional",
+					     NULL}; /* enum sl_config_client */
 static const char *const bool_choices[] = {"false", "true", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
 const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_LISTEN_LIST, "listen", ROOT(listen), NULL, 0,
-	 SL_CONFIG_LISTEN_MAX, NULL, false, "ADDRESS:PORT, or a list of them",
+	 SL_CONFIG_LISTEN_MAX, NULL, false, "ADDRESS:PORT or {address, tls}, or a list of them",
 	 "Where the daemon takes requests. Every thread listens on each (SO_REUSEPORT). No "
 	 "default: "
 	 "a gateway must not open a port that nobody asked for."},
@@ -93,6 +96,29 @@ const struct sl_config_key sl_config_keys[] = {
 	 "tokens before relaying those that came: less CPU for each token, at the price of at "
 	 "most that much latency, which is small beside the gap between two tokens. Fewer "
 	 "streams are relayed at once. 0: always at once."},
+
+	{SL_CONFIG_LISTEN, SL_CONFIG_ENDPOINT, "address", LISTEN(endpoint), NULL, 0, 0, NULL, true,
+	 "ADDRESS:PORT, numeric", "The address and port."},
+	{SL_CONFIG_LISTEN, SL_CONFIG_SECTION_MAP, "tls", 0, NULL, SL_CONFIG_LISTEN_TLS, 0, NULL,
+	 false, "a map",
+	 "TLS 1.2 or 1.3 instead of plain HTTP. Files are read again at each reload (SIGHUP), for "
+	 "new connections; one that cannot be used fails the reload and the old ones stay."},
+
+	{SL_CONFIG_LISTEN_TLS, SL_CONFIG_PATHS, "certificate", LISTEN(tls.certificates), NULL, 0,
+	 SL_CONFIG_PATHS_MAX, NULL, true, "an absolute path, or a list of up to 16",
+	 "PEM files: the certificate, then those of its authorities. Of several, the one made for "
+	 "the name that the client asks for (SNI) is shown, else the first."},
+	{SL_CONFIG_LISTEN_TLS, SL_CONFIG_PATHS, "key", LISTEN(tls.keys), NULL, 0,
+	 SL_CONFIG_PATHS_MAX, NULL, true, "an absolute path, or a list of up to 16",
+	 "PEM files of the private keys without a password, in the order of the certificates."},
+	{SL_CONFIG_LISTEN_TLS, SL_CONFIG_PATH, "client_ca", LISTEN(tls.client_ca), NULL, 0,
+	 PATH_LEN_MAX, NULL, false, "an absolute path",
+	 "PEM file of the authorities whose certificates clients show (mutual TLS). Without it "
+	 "clients are not asked for any."},
+	{SL_CONFIG_LISTEN_TLS, SL_CONFIG_CHOICE, "client", LISTEN(tls.client), "required", 0, 0,
+	 client_choices, false, NULL,
+	 "With `client_ca`: whether a client may come without a certificate (`optional`). One that "
+	 "is not trusted is refused either way."},
 
 	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "body", ROOT(body_bytes_max), "4MiB", 1024, 1u << 30,
 	 NULL, false, NULL,
@@ -509,6 +535,8 @@ const char *sl_config_key_expected(const struct sl_config_key *key,
 
 static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROOT] = "Top level",
+	[SL_CONFIG_LISTEN] = "listen[]",
+	[SL_CONFIG_LISTEN_TLS] = "listen[].tls",
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
 	[SL_CONFIG_CACHE] = "cache",

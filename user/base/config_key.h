@@ -14,6 +14,8 @@
 /* A map of the file; each has one target struct that its offsets count from. */
 enum sl_config_section {
 	SL_CONFIG_ROOT = 0,	   /* struct sl_config */
+	SL_CONFIG_LISTEN,	   /* struct sl_config_listen */
+	SL_CONFIG_LISTEN_TLS,	   /* struct sl_config_listen */
 	SL_CONFIG_LIMITS,	   /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	   /* struct sl_config */
 	SL_CONFIG_CACHE,	   /* struct sl_config */
@@ -44,6 +46,7 @@ enum sl_config_type {
 	SL_CONFIG_CHOICE,  /* uint32_t or enum: index into choices */
 	SL_CONFIG_PATH,	   /* const char *, absolute; max: longest */
 	SL_CONFIG_TARGET,  /* const char *, path of an URL, its query too; max: longest */
+	SL_CONFIG_PATHS,   /* struct sl_config_paths, absolute */
 	SL_CONFIG_MODEL,   /* const char *, a model's name */
 	SL_CONFIG_PORTS,
 	SL_CONFIG_ENDPOINT,

@@ -17,6 +17,43 @@ static void read_value(struct sl_config_reader *r, const struct sl_config_key *k
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
+/* Each certificate has its key. */
+static void check_listen_tls(struct sl_config_reader *r, const struct sl_yaml *node,
+			     const struct sl_config_tls *tls)
+{
+	if (tls->certificates.count != tls->keys.count && tls->certificates.count &&
+	    tls->keys.count)
+		SL_COMPLAIN(r, node->mark,
+			    "%u certificates and %u keys (expected one key for each)",
+			    tls->certificates.count, tls->keys.count);
+	if (!tls->client_ca && sl_yaml_find(node, "client"))
+		SL_COMPLAIN(r, node->mark,
+			    "\"client\" says how clients' certificates are asked for, "
+			    "and there is no \"client_ca\" to check them");
+}
+
+static struct sl_config_listen *read_listen_item(struct sl_config_reader *r,
+						 const struct sl_config_key *key,
+						 const struct sl_yaml *item)
+{
+	struct sl_config_listen *listen = sl_reader_allocate(r, 1, sizeof(*listen));
+	const struct sl_yaml_pair *tls;
+
+	if (!listen || item->broken)
+		return NULL;
+	if (item->kind == SL_YAML_MAP) {
+		sl_reader_section(r, SL_CONFIG_LISTEN, item, listen);
+		tls = sl_yaml_find(item, "tls");
+		if (tls && tls->value->kind == SL_YAML_MAP)
+			check_listen_tls(r, tls->value, &listen->tls);
+		return listen->text ? listen : NULL;
+	}
+	if (!sl_reader_check_scalar(r, item, key->expected) ||
+	    !sl_reader_parse_endpoint(r, item, &listen->endpoint))
+		return NULL;
+	return listen;
+}
+
 static void read_listen(struct sl_config_reader *r, const struct sl_config_key *key,
 			const struct sl_yaml *node)
 {
@@ -26,18 +63,45 @@ static void read_listen(struct sl_config_reader *r, const struct sl_config_key *
 		return;
 	for (unsigned i = 0; i < sl_reader_item_count(node); i++) {
 		const struct sl_yaml *item = sl_reader_item_at(node, i);
-		struct sl_endpoint endpoint;
+		size_t before = sl_reader_push_index(r, i);
+		struct sl_config_listen *listen;
 		bool twice = false;
 
-		if (!sl_reader_check_scalar(r, item, key->expected) ||
-		    !sl_reader_parse_endpoint(r, item, &endpoint))
+		if (item->kind != SL_YAML_MAP)
+			sl_reader_pop(r, before);
+		listen = read_listen_item(r, key, item);
+		sl_reader_pop(r, before);
+		if (!listen)
 			continue;
 		for (uint32_t j = 0; j < config->listen_count; j++)
-			twice |= sl_address_equal(&config->listen[j], &endpoint);
-		if (twice)
-			SL_COMPLAIN(r, item->mark, SL_SHOWN " is here twice", item->shown);
+			twice |= sl_address_equal(&config->listen[j], &listen->endpoint);
+		if (twice) {
+			SL_COMPLAIN(r, item->mark, SL_SHOWN " is here twice",
+				    listen->text ? listen->text : item->shown);
+			continue;
+		}
+		if (listen->tls.certificates.count)
+			config->listen_tls[config->listen_count] = &listen->tls;
+		config->listen[config->listen_count++] = listen->endpoint;
+	}
+}
+
+static void read_paths(struct sl_config_reader *r, const struct sl_config_key *key,
+		       const struct sl_yaml *node, struct sl_config_paths *paths)
+{
+	unsigned count = sl_reader_item_count(node);
+
+	if (!sl_reader_check_count(r, key, node, count))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		const struct sl_yaml *item = sl_reader_item_at(node, i);
+
+		if (!sl_reader_check_scalar(r, item, key->expected))
+			continue;
+		if (item->text[0] != '/')
+			sl_reader_wrong(r, key, item, "is not absolute");
 		else
-			config->listen[config->listen_count++] = endpoint;
+			paths->paths[paths->count++] = item->text;
 	}
 }
 
@@ -394,6 +458,9 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 		fits = node->kind == SL_YAML_LIST;
 		break;
 	case SL_CONFIG_LISTEN_LIST:
+		fits = true;
+		break;
+	case SL_CONFIG_PATHS:
 	case SL_CONFIG_DEVICE_LIST:
 	case SL_CONFIG_NODE_LIST:
 	case SL_CONFIG_CHAIN:
@@ -425,6 +492,9 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 		return true;
 	case SL_CONFIG_LISTEN_LIST:
 		read_listen(r, key, node);
+		return true;
+	case SL_CONFIG_PATHS:
+		read_paths(r, key, node, (void *)((char *)target + key->offset));
 		return true;
 	case SL_CONFIG_TUNABLE_MAP:
 		read_tunables(r, node, (uint64_t *)((char *)target + key->offset));

@@ -150,11 +150,17 @@ static void read_endpoint(struct sl_config_reader *r, const struct sl_config_key
 	struct sl_config_service *service = target;
 	struct sl_config_node *server = target;
 	struct sl_config_report *own = target;
+	struct sl_config_listen *listen = target;
 	struct sl_endpoint endpoint;
 
 	if (!sl_reader_parse_endpoint(r, node, &endpoint))
 		return;
-	if (sl_address_is_any(&endpoint.addr)) {
+	if (key->section == SL_CONFIG_LISTEN) {
+		listen->endpoint = endpoint;
+		listen->text = node->text;
+		listen->line = node->mark.line;
+		listen->column = node->mark.column;
+	} else if (sl_address_is_any(&endpoint.addr)) {
 		sl_reader_wrong(r, key, node, "is every address, not one");
 	} else if (key->section == SL_CONFIG_NODE) {
 		server->endpoint = endpoint;

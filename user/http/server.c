@@ -657,34 +657,35 @@ void sl_server_fini(struct sl_server *server)
 	sl_slab_fini(&server->heads);
 }
 
-static void refuse_connection(struct sl_server *server, int fd)
+static void refuse_connection(struct sl_server *server, int fd, bool plain)
 {
 	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
 				     "retry-after: 1\r\nconnection: close\r\n\r\n";
 
 	server->refused[SL_SERVER_REFUSED_MANY]++;
-	(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (plain)
+		(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
 
-void sl_server_accept(struct sl_server *server, int fd)
+void sl_server_accept(struct sl_server *server, int fd, struct sl_tls_server *tls)
 {
 	struct sl_server_conn *conn;
 
 	if (server->draining || server->conn_count >= server->options.connections_max) {
-		refuse_connection(server, fd);
+		refuse_connection(server, fd, !tls);
 		return;
 	}
 	conn = sl_slab_get(&server->conns);
 	if (!conn) {
-		refuse_connection(server, fd);
+		refuse_connection(server, fd, !tls);
 		return;
 	}
 	memset(conn, 0, sizeof(*conn));
 	conn->server = server;
 	sl_timer_init(&conn->timer, on_timer);
 	sl_socket_init(&conn->socket, server->loop, &socket_ops);
-	if (sl_socket_adopt(&conn->socket, fd)) {
+	if ((tls && sl_tls_accept(&conn->socket, tls)) || sl_socket_adopt(&conn->socket, fd)) {
 		close(fd);
 		sl_slab_put(&server->conns, conn);
 		return;

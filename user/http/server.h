@@ -26,6 +26,7 @@
 #include "user/http/h1_chunk.h"
 #include "user/http/h1_parse.h"
 #include "user/io/socket.h"
+#include "user/io/tls.h"
 
 #define SL_SERVER_BUFFER_BYTES	 4096u	     /* first size of a request buffer */
 #define SL_SERVER_PIPELINE_BYTES (64u << 10) /* held of following requests before a pause */
@@ -118,8 +119,9 @@ void sl_server_init(struct sl_server *server, struct sl_loop *loop, const struct
 /* All connections must be closed. */
 void sl_server_fini(struct sl_server *server);
 
-/* Takes an accepted descriptor. Over connections_max it is refused with a short 503. */
-void sl_server_accept(struct sl_server *server, int fd);
+/* Takes an accepted descriptor; tls NULL: it speaks plain HTTP. Over connections_max it is refused
+ * with a short 503, or closed where that would take a handshake. */
+void sl_server_accept(struct sl_server *server, int fd, struct sl_tls_server *tls);
 
 /*
  * A whole answer in one call: status, content type (NULL: none), further header lines

@@ -55,14 +55,14 @@ struct sl_socket {
 	const struct sl_socket_ops *ops; /* with TLS: tls.c's, which hold the owner's */
 	int fd;
 	uint8_t state;
-	uint8_t watched;	/* internal: events asked of epoll */
-	uint16_t ops_pending;	/* internal: requests that the ring holds */
-	uint32_t flags;		/* internal */
-	uint32_t out_bytes;	/* queued, not yet taken by the kernel */
-	int32_t send_error;	/* internal: told once the received bytes are delivered */
-	uint32_t linger_due_ms; /* internal, low 32 bits */
-	struct sl_socket_queue out; /* as it goes on the wire */
-	struct sl_socket *dirty_next;		       /* internal */
+	uint8_t watched;	      /* internal: events asked of epoll */
+	uint16_t ops_pending;	      /* internal: requests that the ring holds */
+	uint32_t flags;		      /* internal */
+	uint32_t out_bytes;	      /* queued, not yet taken by the kernel */
+	int32_t send_error;	      /* internal: told once the received bytes are delivered */
+	uint32_t linger_due_ms;	      /* internal, low 32 bits */
+	struct sl_socket_queue out;   /* as it goes on the wire */
+	struct sl_socket *dirty_next; /* internal */
 	struct sl_socket *linger_next, **linger_pprev; /* internal */
 	uint64_t bytes_in, bytes_out;
 };

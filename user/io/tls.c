@@ -39,9 +39,9 @@ struct tls {
 	uint32_t plain_bytes;
 	uint32_t unasked_bytes; /* written while reading, since the queue was last empty */
 	uint8_t state;
-	bool begun;    /* the peer's first byte was seen */
-	bool reading;  /* inside on_data */
-	bool notified; /* our close_notify is written */
+	bool begun;	 /* the peer's first byte was seen */
+	bool reading;	 /* inside on_data */
+	bool notified;	 /* our close_notify is written */
 	uint8_t refused; /* enum sl_tls_failure of the peer's certificate */
 	const char *in;
 	size_t in_len; /* lent by the loop, not yet taken */

@@ -33,17 +33,17 @@
 enum sl_tls_role { SL_TLS_SERVER = 0, SL_TLS_CLIENT = 1, SL_TLS_ROLES };
 
 /* Why a handshake failed, for people and for the metrics. */
-#define SL_TLS_FAILURES(X)                           \
-	X(TIMEOUT, "timeout")                        \
-	X(CLOSED, "closed")                          \
-	X(PLAIN, "plain_http")                       \
-	X(PROTOCOL, "protocol")                      \
-	X(REFUSED, "refused_by_peer")                \
-	X(NO_CERTIFICATE, "no_client_certificate")   \
-	X(EXPIRED, "certificate_expired")            \
-	X(NAME, "certificate_name")                  \
-	X(UNKNOWN_CA, "certificate_unknown_ca")      \
-	X(CERTIFICATE, "certificate_other")          \
+#define SL_TLS_FAILURES(X)                         \
+	X(TIMEOUT, "timeout")                      \
+	X(CLOSED, "closed")                        \
+	X(PLAIN, "plain_http")                     \
+	X(PROTOCOL, "protocol")                    \
+	X(REFUSED, "refused_by_peer")              \
+	X(NO_CERTIFICATE, "no_client_certificate") \
+	X(EXPIRED, "certificate_expired")          \
+	X(NAME, "certificate_name")                \
+	X(UNKNOWN_CA, "certificate_unknown_ca")    \
+	X(CERTIFICATE, "certificate_other")        \
 	X(LOCAL, "local")
 
 enum sl_tls_failure {

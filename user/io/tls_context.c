@@ -44,8 +44,8 @@ const char *sl_tls_reason(char *out, size_t out_size)
 
 SSL_CTX *sl_tls_context_new_ctx(enum sl_tls_role role)
 {
-	SSL_CTX *ctx = SSL_CTX_new(role == SL_TLS_SERVER ? TLS_server_method()
-							 : TLS_client_method());
+	SSL_CTX *ctx =
+		SSL_CTX_new(role == SL_TLS_SERVER ? TLS_server_method() : TLS_client_method());
 
 	if (!ctx)
 		return NULL;
@@ -208,7 +208,8 @@ int sl_tls_client_open(const struct sl_tls_client_options *options,
 	if (strlen(options->name) > SL_TLS_NAME_MAX)
 		return sl_error_set(error, -EINVAL, "%s: the name is too long", options->name);
 	client = calloc(1, sizeof(*client));
-	if (!client || sl_tls_context_init(&client->context, SL_TLS_CLIENT, options->handshake_ms)) {
+	if (!client ||
+	    sl_tls_context_init(&client->context, SL_TLS_CLIENT, options->handshake_ms)) {
 		free(client);
 		return -ENOMEM;
 	}
@@ -217,12 +218,12 @@ int sl_tls_client_open(const struct sl_tls_client_options *options,
 	client->is_address = inet_pton(AF_INET, client->name, address) == 1 ||
 			     inet_pton(AF_INET6, client->name, address) == 1;
 	SSL_CTX_set_verify(client->context.ctx, SSL_VERIFY_PEER, sl_tls_on_verify);
-	SSL_CTX_set_session_cache_mode(client->context.ctx, SSL_SESS_CACHE_CLIENT |
-								    SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(client->context.ctx,
+				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client->context.ctx, sl_tls_on_session);
 	rc = trust(client->context.ctx, options, error);
-	if (!rc && (!set_name(client) || SSL_CTX_set_alpn_protos(client->context.ctx, protocols,
-								sizeof(protocols) - 1)))
+	if (!rc && (!set_name(client) ||
+		    SSL_CTX_set_alpn_protos(client->context.ctx, protocols, sizeof(protocols) - 1)))
 		rc = -ENOMEM;
 	if (rc) {
 		sl_tls_client_free(client);

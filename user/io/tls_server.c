@@ -41,7 +41,7 @@ struct sl_tls_tickets {
 };
 
 struct sl_tls_server {
-	struct sl_tls_context context;	       /* first */
+	struct sl_tls_context context;		/* first */
 	SSL_CTX *ctxs[SL_TLS_CERTIFICATES_MAX]; /* one a certificate; the first is context.ctx */
 	uint32_t count;
 	int64_t not_after;
@@ -250,8 +250,8 @@ static int load_pair(SSL_CTX *ctx, const char *certificate, const char *key, str
 		if (mismatch) {
 			ERR_clear_error();
 			return sl_error_set(error, -EINVAL,
-					    "%s: this key does not belong to the certificate %s", key,
-					    certificate);
+					    "%s: this key does not belong to the certificate %s",
+					    key, certificate);
 		}
 		return sl_error_set(error, -EINVAL,
 				    "%s: no key can be read from it: %s (expected a PEM private "
@@ -260,8 +260,9 @@ static int load_pair(SSL_CTX *ctx, const char *certificate, const char *key, str
 	}
 	if (SSL_CTX_check_private_key(ctx) == 1)
 		return 0;
-	return sl_error_set(error, -EINVAL, "%s: this key does not belong to the certificate %s: %s",
-			    key, certificate, sl_tls_reason(reason, sizeof(reason)));
+	return sl_error_set(error, -EINVAL,
+			    "%s: this key does not belong to the certificate %s: %s", key,
+			    certificate, sl_tls_reason(reason, sizeof(reason)));
 }
 
 /* A name for "these authorities, asked for like this". */
@@ -340,7 +341,8 @@ int sl_tls_server_open(const struct sl_tls_server_options *options,
 	int rc = 0;
 
 	error->text[0] = '\0';
-	if (!server || sl_tls_context_init(&server->context, SL_TLS_SERVER, options->handshake_ms)) {
+	if (!server ||
+	    sl_tls_context_init(&server->context, SL_TLS_SERVER, options->handshake_ms)) {
 		free(server);
 		return sl_error_set(error, -ENOMEM, "no memory for TLS");
 	}

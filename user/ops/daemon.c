@@ -44,6 +44,7 @@ struct daemon {
 	struct sl_beacon_sender *beacons;
 	struct sl_checks *health; /* NULL: no checks */
 	struct sl_cache *cache;
+	struct sl_tls_tickets *tickets;
 	struct sl_admin admin;
 	bool draining;
 	bool cut;
@@ -110,11 +111,31 @@ static bool hook_ready(void *owner, const char **ret_reason)
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
+/* For the metrics: when the certificates in force end. */
+static void note_certificates(struct daemon *daemon, const struct sl_routes *routes, bool reload)
+{
+	struct sl_metrics_source *metrics = &daemon->metrics;
+	uint32_t i;
+
+	if (!reload)
+		memcpy(metrics->listen, routes->config->listen, sizeof(metrics->listen));
+	for (i = 0; i < SL_CONFIG_LISTEN_MAX; i++) {
+		const struct sl_tls_server *tls =
+			sl_secure_listener(&routes->secure, routes->config, &metrics->listen[i]);
+
+		if (tls)
+			__atomic_store_n(&metrics->certificate_ends[i],
+					 sl_tls_server_not_after(tls), __ATOMIC_RELAXED);
+	}
+}
+
 static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 {
 	struct sl_config *config = NULL;
 	struct sl_topology topology;
+	struct sl_secure secure;
 	struct sl_error error = {{0}};
+	bool reload = daemon->routes != NULL;
 	char *errors = NULL;
 	int rc = sl_config_read(daemon->config_path, &config, &errors);
 
@@ -125,13 +146,21 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 		free(errors);
 		return rc;
 	}
-	rc = daemon->plane ? sl_kernel_plane_apply(daemon->plane, config, &topology, &error) : 0;
+	rc = sl_secure_build(config, daemon->tickets, reload, &secure, &error);
+	if (!rc && daemon->plane) {
+		rc = sl_kernel_plane_apply(daemon->plane, config, &topology, &error);
+		if (rc)
+			sl_secure_fini(&secure);
+	}
 	if (rc) {
 		sl_log(SL_LOG_ERROR, "%s: %s", daemon->config_path, error.text);
 		sl_config_close(&config);
 		return rc;
 	}
-	return sl_routes_build(config, &topology, &daemon->names, ret_routes);
+	rc = sl_routes_build(config, &topology, &secure, &daemon->names, ret_routes);
+	if (!rc)
+		note_certificates(daemon, *ret_routes, reload);
+	return rc;
 }
 
 /* Reads the file of keys where it may have changed; the workers get what is new. */
@@ -156,7 +185,10 @@ static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 	bool same = old->listen_count == new->listen_count && old->threads == new->threads &&
 		    old->io_backend == new->io_backend &&
 		    !memcmp(old->listen, new->listen, old->listen_count * sizeof(old->listen[0]));
+	uint32_t i;
 
+	for (i = 0; i < old->listen_count && same; i++)
+		same = !old->listen_tls[i] == !new->listen_tls[i];
 	if (!same)
 		sl_log(SL_LOG_WARN, "%s: listen, threads and io take effect at the next start",
 		       new->path);
@@ -466,6 +498,7 @@ static void destroy(struct daemon *daemon)
 	sl_keys_fini(&daemon->keys);
 	sl_cache_close(&daemon->cache);
 	sl_kernel_plane_close(&daemon->plane);
+	sl_tls_tickets_close(&daemon->tickets);
 }
 
 static void serve(struct daemon *daemon)
@@ -494,6 +527,8 @@ int sl_daemon_run(const char *config_path)
 	sl_keys_init(&daemon.keys);
 	raise_descriptors();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
+	if (sl_tls_tickets_open(&daemon.tickets))
+		return EXIT_START;
 	status = first_load(&daemon);
 	if (status)
 		return status;

@@ -26,6 +26,8 @@ struct sl_metrics_source {
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;
 	bool last_reload_ok;
+	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX]; /* as at the start */
+	int64_t certificate_ends[SL_CONFIG_LISTEN_MAX];	 /* Unix time; 0: no TLS. Atomic */
 };
 
 /* Calls fn for every node that is configured, with its labels. */

@@ -110,6 +110,17 @@ static void count_end(struct sl_request *request)
 
 /* ---- one attempt ----------------------------------------------------------------------------- */
 
+static void log_failed(const struct sl_request *request, const struct sl_upstream_pool *pool,
+		       enum sl_ending ending)
+{
+	const char *who = request->client ? sl_tls_identity(&request->client->socket) : NULL;
+
+	sl_log(SL_LOG_DEBUG, "pool \"%s\": node %s: attempt %u: %s (%s) request=%s%s%s%s",
+	       pool->name, request->last_node, request->attempts, sl_outcome_of(ending)->name,
+	       request->attempt.detail, request->id, who ? " client=\"" : "", who ? who : "",
+	       who ? "\"" : "");
+}
+
 static enum sl_ending try_node(struct sl_request *request, const struct sl_upstream_pool *pool,
 			       const struct sl_upstream_grant *grant, bool last)
 {
@@ -129,9 +140,7 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 	if (ending == SL_ENDING_OK)
 		sl_upstream_retry_earn(&request->worker->upstream, pool);
 	if (ending != SL_ENDING_OK && ending != SL_ENDING_CLIENT_GONE)
-		sl_log(SL_LOG_DEBUG, "pool \"%s\": node %s: attempt %u: %s (%s) request=%s",
-		       pool->name, request->last_node, request->attempts,
-		       sl_outcome_of(ending)->name, request->attempt.detail, request->id);
+		log_failed(request, pool, ending);
 	return ending;
 }
 

@@ -152,18 +152,22 @@ static void destroy(struct sl_routes *routes)
 	free(routes->routes);
 	free(routes->buckets);
 	free(routes->models_json);
+	sl_secure_fini(&routes->secure);
 	sl_topology_fini(&routes->topology);
 	sl_config_close(&routes->config);
 	free(routes);
 }
 
 int sl_routes_build(struct sl_config *config, struct sl_topology *topology,
-		    struct sl_route_names *names, struct sl_routes **ret_routes)
+		    const struct sl_secure *secure, struct sl_route_names *names,
+		    struct sl_routes **ret_routes)
 {
 	struct sl_routes *routes = calloc(1, sizeof(*routes));
+	struct sl_secure unused = *secure;
 	int rc;
 
 	if (!routes) {
+		sl_secure_fini(&unused);
 		sl_topology_fini(topology);
 		sl_config_close(&config);
 		return -ENOMEM;
@@ -171,6 +175,7 @@ int sl_routes_build(struct sl_config *config, struct sl_topology *topology,
 	routes->refs = 1;
 	routes->config = config;
 	routes->topology = *topology;
+	routes->secure = *secure;
 	rc = build_pools(routes);
 	if (!rc)
 		rc = build_routes(routes, names);

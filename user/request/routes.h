@@ -12,6 +12,7 @@
 #include "user/base/config.h"
 #include "user/base/topology.h"
 #include "user/policy/limit.h"
+#include "user/request/secure.h"
 #include "user/upstream/upstream.h"
 
 struct sl_route_chain {
@@ -38,6 +39,7 @@ struct sl_routes {
 	uint32_t refs;
 	struct sl_config *config;
 	struct sl_topology topology;
+	struct sl_secure secure;
 	struct sl_upstream_pool *pools;
 	struct sl_route *routes;
 	uint32_t route_count;
@@ -49,11 +51,12 @@ struct sl_routes {
 };
 
 /*
- * Takes config and topology over (also on failure). Returns 0 or -ENOMEM. names gets the routes
+ * Takes config, topology and secure over (also on failure). Returns 0 or -ENOMEM. names gets the routes
  * that it does not hold yet; the caller keeps it for the life of the process.
  */
 int sl_routes_build(struct sl_config *config, struct sl_topology *topology,
-		    struct sl_route_names *names, struct sl_routes **ret_routes);
+		    const struct sl_secure *secure, struct sl_route_names *names,
+		    struct sl_routes **ret_routes);
 
 struct sl_routes *sl_routes_get(struct sl_routes *routes);
 void sl_routes_put(struct sl_routes **routes);

@@ -262,7 +262,33 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 	struct sl_worker *worker = listener->owner;
 
 	(void)peer;
-	sl_server_accept(&worker->server, fd);
+	sl_server_accept(&worker->server, fd, worker->listener_tls[listener - worker->listeners]);
+}
+
+/* The n-th call is for the n-th address of `listen`. */
+static void set_listener(struct sl_worker *worker, uint32_t index)
+{
+	const struct sl_routes *routes = worker->routes;
+	struct sl_tls_server *tls = routes->secure.listeners[index];
+
+	worker->listen[index] = routes->config->listen[index];
+	worker->listener_tls[index] = tls ? sl_tls_server_get(tls) : NULL;
+}
+
+/* New certificates. Whether a listener speaks TLS at all is settled at the start. */
+static void renew_listeners(struct sl_worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; i < worker->listener_count; i++) {
+		struct sl_tls_server *tls = sl_secure_listener(
+			&worker->routes->secure, worker->routes->config, &worker->listen[i]);
+
+		if (!tls || !worker->listener_tls[i])
+			continue;
+		sl_tls_server_put(&worker->listener_tls[i]);
+		worker->listener_tls[i] = sl_tls_server_get(tls);
+	}
 }
 
 int sl_worker_listen(struct sl_worker *worker, int fd)
@@ -274,6 +300,7 @@ int sl_worker_listen(struct sl_worker *worker, int fd)
 	listener = &worker->listeners[worker->listener_count];
 	listener->accepted = on_accepted;
 	listener->owner = worker;
+	set_listener(worker, worker->listener_count);
 	worker->listener_count++;
 	return sl_listener_adopt(listener, worker->loop, fd);
 }
@@ -284,6 +311,7 @@ void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes)
 
 	worker->routes = routes;
 	apply_config(worker);
+	renew_listeners(worker);
 	sl_routes_put(&old);
 }
 
@@ -333,6 +361,8 @@ void sl_worker_fini(struct sl_worker *worker)
 	sl_upstream_fini(&worker->upstream);
 	for (i = 0; i < SL_STATS_ROUTES_MAX; i++)
 		free(worker->stats.routes[i]);
+	for (i = 0; i < worker->listener_count; i++)
+		sl_tls_server_put(&worker->listener_tls[i]);
 	sl_routes_put(&worker->routes);
 	sl_keyring_put(&worker->keyring);
 }

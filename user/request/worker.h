@@ -37,6 +37,8 @@ struct sl_worker {
 	struct sl_server server;
 	struct sl_upstream upstream;
 	struct sl_listener listeners[SL_CONFIG_LISTEN_MAX];
+	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];
+	struct sl_tls_server *listener_tls[SL_CONFIG_LISTEN_MAX]; /* NULL: plain */
 	uint32_t listener_count;
 	struct sl_routes *routes;
 	struct sl_keyring *keyring;

@@ -261,6 +261,32 @@ static void forms_that_people_write(void **state)
 	}
 }
 
+static void listeners_speak_tls(void **state)
+{
+	struct sl_config *config = must_parse(
+		POOLS ROUTES
+		"listen:\n"
+		"  - 127.0.0.1:8080\n"
+		"  - {address: '0.0.0.0:8443', tls: {certificate: /c.pem, key: /k.pem}}\n"
+		"  - address: '[::1]:8444'\n"
+		"    tls: {certificate: [/a, /b], key: [/c, /d], client_ca: /ca, client: "
+		"optional}\n");
+
+	(void)state;
+	assert_int_equal(config->listen_count, 3);
+	assert_null(config->listen_tls[0]);
+	assert_int_equal(config->listen_tls[1]->certificates.count, 1);
+	assert_string_equal(config->listen_tls[1]->certificates.paths[0], "/c.pem");
+	assert_string_equal(config->listen_tls[1]->keys.paths[0], "/k.pem");
+	assert_null(config->listen_tls[1]->client_ca);
+	assert_int_equal(config->listen_tls[1]->client, SL_CONFIG_CLIENT_REQUIRED);
+	assert_string_equal(config->listen_tls[2]->certificates.paths[1], "/b");
+	assert_string_equal(config->listen_tls[2]->keys.paths[1], "/d");
+	assert_string_equal(config->listen_tls[2]->client_ca, "/ca");
+	assert_int_equal(config->listen_tls[2]->client, SL_CONFIG_CLIENT_OPTIONAL);
+	sl_config_close(&config);
+}
+
 static void environment_is_inserted(void **state)
 {
 	struct sl_config *config;
@@ -321,7 +347,21 @@ static const struct complaint complaints[] = {
 	 "3:15: ", "is too long (at most 107 bytes)"},
 	{POOLS ROUTES "listen: 8080\n", "3:9: ", "listen: \"8080\" has no port"},
 	{POOLS ROUTES "listen: [1.2.3.4:80, 1.2.3.4:80]\n", "3:22: ", "is here twice"},
-	{POOLS ROUTES "listen: {a: b}\n", "3:9: ", "listen: a map here (expected ADDRESS:PORT"},
+	{POOLS ROUTES "listen: {address: '1.2.3.4:80', a: b}\n",
+	 "3:33: ", "listen[0].a: unknown key"},
+	{POOLS ROUTES "listen: {tls: {key: /k, certificate: /c}}\n",
+	 "3:9: ", "listen[0]: needs the key \"address\""},
+	{POOLS ROUTES "listen: {address: '1.2.3.4:80', tls: {certificate: /c}}\n",
+	 "3:38: ", "listen[0].tls: needs the key \"key\""},
+	{POOLS ROUTES "listen: {address: '1.2.3.4:80', tls: {certificate: c, key: /k}}\n",
+	 "3:52: ", "listen[0].tls.certificate: \"c\" is not absolute"},
+	{POOLS ROUTES "listen: {address: '1.2.3.4:80', tls: {certificate: /c, key: [/k, /l]}}\n",
+	 "3:38: ", "listen[0]: 1 certificates and 2 keys"},
+	{POOLS ROUTES
+	 "listen: {address: '1.2.3.4:80', tls: {certificate: /c, key: /k, client: optional}}\n",
+	 "3:38: ", "there is no \"client_ca\" to check them"},
+	{POOLS ROUTES "listen: [1.2.3.4:80, {address: '1.2.3.4:80'}]\n",
+	 "3:22: ", "\"1.2.3.4:80\" is here twice"},
 	{POOLS ROUTES "listen: [[1.2.3.4:80]]\n", "3:10: ", "listen: a list here"},
 	/* kernel */
 	{POOLS ROUTES "kernel: {nat_ports: 70-90}\n", "3:21: ", "\"70-90\" leaves the range"},
@@ -764,6 +804,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),
+		cmocka_unit_test(listeners_speak_tls),
 		cmocka_unit_test(environment_is_inserted),
 		cmocka_unit_test(every_complaint_has_its_place),
 		cmocka_unit_test(output_is_golden),

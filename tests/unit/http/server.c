@@ -110,7 +110,7 @@ static void open_world(struct world *world, enum sl_io_backend backend)
 	assert_int_equal(sl_loop_open(&loop_options, &world->loop), 0);
 	sl_server_init(&world->server, world->loop, &ops, &options, world);
 	make_pair(&world->client_fd, &fd);
-	sl_server_accept(&world->server, fd);
+	sl_server_accept(&world->server, fd, NULL);
 }
 
 static void close_world(struct world *world)

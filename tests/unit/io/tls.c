@@ -338,8 +338,8 @@ static void test_refused_servers(void **state)
 		TURN_UNTIL(&world, server.error); /* by the alert */
 		assert_non_null(strstr(sl_socket_trouble(&server.socket), "the peer refuses"));
 		end_finish(&world, &server, SL_SOCKET_NOW);
-		assert_int_equal(
-			sl_tls_stats(world.loop)->failed[SL_TLS_CLIENT][cases[i].failure], 1);
+		assert_int_equal(sl_tls_stats(world.loop)->failed[SL_TLS_CLIENT][cases[i].failure],
+				 1);
 		assert_int_equal(
 			sl_tls_stats(world.loop)->failed[SL_TLS_SERVER][SL_TLS_FAILED_REFUSED], 1);
 		world_close(&world);
@@ -458,7 +458,8 @@ static void test_clients(void **state)
 		else
 			assert_null(sl_tls_identity(&server.socket));
 		if (cases[i].trouble) {
-			assert_non_null(strstr(sl_socket_trouble(&server.socket), cases[i].trouble));
+			assert_non_null(
+				strstr(sl_socket_trouble(&server.socket), cases[i].trouble));
 			assert_int_equal(stats->failed[SL_TLS_SERVER][cases[i].failure], 1);
 		}
 		hand_close(&hand);
@@ -478,7 +479,8 @@ static void hand_feed(struct world *world, struct hand *hand, struct end *server
 	char buf[16384];
 	int len;
 
-	while ((len = BIO_read(hand->out, buf, part < sizeof(buf) ? (int)part : (int)sizeof(buf))) > 0)
+	while ((len = BIO_read(hand->out, buf, part < sizeof(buf) ? (int)part : (int)sizeof(buf))) >
+	       0)
 		sl_socket_on_data(&server->socket, buf, (size_t)len);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(sl_loop_turn(world->loop, 1), 0);
@@ -573,13 +575,14 @@ static void test_cut(void **state)
 		if (way != DAMAGED)
 			sl_socket_shutdown(&client.socket);
 		TURN_UNTIL(&world, server.error);
-		assert_int_equal(server.error_code, way == BEHIND	? -ECONNABORTED
+		assert_int_equal(server.error_code, way == BEHIND    ? -ECONNABORTED
 						    : way == DAMAGED ? -EPROTO
 								     : -ECONNRESET);
 		assert_int_equal(server.got, way == BEHIND ? 7 : 0);
 		assert_int_equal(server.eof, 0);
-		assert_int_equal(sl_tls_stats(world.loop)->failed[SL_TLS_SERVER][SL_TLS_FAILED_CLOSED],
-				 way == IN_HANDSHAKE);
+		assert_int_equal(
+			sl_tls_stats(world.loop)->failed[SL_TLS_SERVER][SL_TLS_FAILED_CLOSED],
+			way == IN_HANDSHAKE);
 		len = (int)client.got;
 		sl_socket_close(&server.socket, SL_SOCKET_NOW);
 		TURN_UNTIL(&world, client.eof);
@@ -629,8 +632,8 @@ static void test_strangers(void **state)
 		sl_socket_send(&client.socket, cases[i].sent, strlen(cases[i].sent));
 		TURN_UNTIL(&world, server.error);
 		assert_int_equal(server.error_code, cases[i].error);
-		assert_int_equal(
-			sl_tls_stats(world.loop)->failed[SL_TLS_SERVER][cases[i].failure], 1);
+		assert_int_equal(sl_tls_stats(world.loop)->failed[SL_TLS_SERVER][cases[i].failure],
+				 1);
 		sl_socket_close(&server.socket, SL_SOCKET_NOW);
 		TURN_UNTIL(&world, client.eof);
 		if (cases[i].failure == SL_TLS_FAILED_PLAIN)
@@ -689,11 +692,13 @@ static void test_load(void **state)
 	} cases[] = {
 		{good.pem, good.key_pem, NULL, true, 0, ""},
 		{good.pem, good.key_pem, authority.pem, true, 0, ""},
-		{none, good.key_pem, NULL, false, -EINVAL, "none.pem: cannot be read: No such file"},
+		{none, good.key_pem, NULL, false, -EINVAL,
+		 "none.pem: cannot be read: No such file"},
 		{good.pem, none, NULL, false, -EINVAL, "none.pem: cannot be read: No such file"},
 		{garbage, good.key_pem, NULL, false, -EINVAL,
 		 "garbage.pem: no certificate can be read from it: "},
-		{good.pem, garbage, NULL, false, -EINVAL, "garbage.pem: no key can be read from it: "},
+		{good.pem, garbage, NULL, false, -EINVAL,
+		 "garbage.pem: no key can be read from it: "},
 		{good.pem, other.key_pem, NULL, false, -EINVAL,
 		 "other.key: this key does not belong to the certificate "},
 		{good.pem, good.key_pem, garbage, false, -EINVAL,

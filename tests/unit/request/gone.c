@@ -92,7 +92,9 @@ static void world_open(struct world *w)
 	assert_int_equal(sl_kernel_plane_open("/nonexistent", &w->plane, &error), 0);
 	assert_false(w->plane->bpf);
 	assert_int_equal(sl_kernel_plane_apply(w->plane, config, &topology, &error), 0);
-	assert_int_equal(sl_routes_build(config, &topology, &names, &routes), 0);
+	assert_int_equal(
+		sl_routes_build(config, &topology, &(struct sl_secure){{NULL}}, &names, &routes),
+		0);
 	assert_int_equal(sl_loop_open(&options, &w->loop), 0);
 	state = (struct sl_upstream_state){
 		.nodes = w->plane->nodes,
@@ -154,7 +156,7 @@ static void test_gone_with_its_request(void **unused)
 		connect_pair(&client, &server);
 		send_request(client);
 		close(client);
-		sl_server_accept(&w.worker.server, server);
+		sl_server_accept(&w.worker.server, server, NULL);
 	}
 	sl_upstream_drain(&w.worker.upstream); /* keeps no idle connection */
 	turn_until_idle(&w);
@@ -180,7 +182,7 @@ static void test_gone_with_the_first_token(void **unused)
 	world_open(&w);
 	connect_pair(&client, &server);
 	send_request(client);
-	sl_server_accept(&w.worker.server, server);
+	sl_server_accept(&w.worker.server, server, NULL);
 	do {
 		assert_int_equal(sl_loop_turn(w.loop, TURN_MS), 0);
 		node = accept(w.node_fd, NULL, NULL);
