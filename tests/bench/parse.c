@@ -20,7 +20,8 @@
 #define ROUNDS	   15
 #define ROUND_NS   20000000 /* about this long a round */
 #define BODY_BYTES 3700
-#define CHUNKS	   16 /* events in one received buffer */
+#define LONG_BYTES 220000 /* a prompt with a document in it */
+#define CHUNKS	   16	  /* events in one received buffer */
 
 static const char request[] =
 	"POST /v1/chat/completions HTTP/1.1\r\n"
@@ -52,6 +53,8 @@ static char body[8192];
 static size_t body_len;
 static char escaped_body[8192];
 static size_t escaped_body_len;
+static char long_body[LONG_BYTES + 4096];
+static size_t long_body_len;
 static char events[CHUNKS * sizeof(event)];
 static size_t events_len;
 static char chunks[CHUNKS * (sizeof(event) + SL_H1_CHUNK_HEAD_MAX + 2)];
@@ -156,12 +159,17 @@ static size_t run_escaped_body(void)
 	return run_scan(escaped_body, escaped_body_len);
 }
 
-static size_t fill_body(char *out, const char *unit)
+static size_t run_long_body(void)
+{
+	return run_scan(long_body, long_body_len);
+}
+
+static size_t fill_body(char *out, size_t bytes, const char *unit)
 {
 	size_t len = (size_t)sprintf(out, "{\"model\":\"llama-3\",\"stream\":true,\"messages\":[");
 
 	for (int i = 0; i < 4; i++) {
-		size_t stop = (size_t)(i + 1) * (BODY_BYTES / 4 - 16);
+		size_t stop = (size_t)(i + 1) * (bytes / 4 - 16);
 
 		len += (size_t)sprintf(out + len, "%s{\"role\":\"user\",\"content\":\"",
 				       i ? "," : "");
@@ -174,8 +182,17 @@ static size_t fill_body(char *out, const char *unit)
 
 static void fill(void)
 {
-	body_len = fill_body(body, "The quick brown fox jumps over the lazy dog, and again. ");
-	escaped_body_len = fill_body(escaped_body, "\\tif (a[i] == \\\"x\\\")\\n\\t\\treturn; ");
+	body_len = fill_body(body, BODY_BYTES,
+			     "The quick brown fox jumps over the lazy dog, and again. ");
+	long_body_len =
+		fill_body(long_body, LONG_BYTES,
+			  "What do the people who live beside the river say about the "
+			  "winter? It was long, they say, and the ice stood high; nobody "
+			  "went out but for wood. The old ferry lay upside down on the bank, "
+			  "and children slid over it until the paint was gone. In March the "
+			  "water came, brown and quick, and took the lower fence along.\\n\\n");
+	escaped_body_len =
+		fill_body(escaped_body, BODY_BYTES, "\\tif (a[i] == \\\"x\\\")\\n\\t\\treturn; ");
 	for (int i = 0; i < CHUNKS; i++) {
 		memcpy(events + events_len, event, sizeof(event) - 1);
 		events_len += sizeof(event) - 1;
@@ -239,6 +256,8 @@ int main(void)
 	measure(name, run_body, 1);
 	snprintf(name, sizeof(name), "JSON body of %zu bytes of code, 4 fields", escaped_body_len);
 	measure(name, run_escaped_body, 1);
+	snprintf(name, sizeof(name), "JSON body of %zu bytes of prose, 4 fields", long_body_len);
+	measure(name, run_long_body, 1);
 	snprintf(name, sizeof(name), "chat request of %zu bytes of prose, all facts", body_len);
 	measure(name, run_request_body, 1);
 	return 0;

@@ -17,8 +17,10 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#include "user/wire/json_plain.h"
 
-#define LEVELS 3 /* index 1: outermost object, 2: objects in it */
+#define PLAIN_UNTIL_BLOCKS 4 /* loads without a hit, then whole blocks are tried */
+#define LEVELS		   3 /* index 1: outermost object, 2: objects in it */
 
 _Static_assert(SL_JSON_DEPTH_MAX <= 64, "container kinds are bits of a word");
 _Static_assert(SL_JSON_FIELDS_MAX <= 32, "seen parents are bits of a word");
@@ -93,7 +95,13 @@ static inline const char *skip_plain(const char *at, const char *end, bool *ret_
 	const __m128i slash = _mm_set1_epi8('\\');
 	const __m128i space = _mm_set1_epi8(0x20);
 
-	for (; end - at >= 16; at += 16) {
+	for (int plain = 0; end - at >= 16; at += 16, plain++) {
+		if (plain == PLAIN_UNTIL_BLOCKS) {
+			at = sl_json_skip_plain_blocks(at, end);
+			plain = 0;
+			if (end - at < 16)
+				break;
+		}
 		__m128i v = _mm_loadu_si128((const __m128i *)at);
 		/* signed: both controls and bytes from 0x80 are below a space */
 		__m128i hit = _mm_or_si128(
@@ -108,6 +116,7 @@ static inline const char *skip_plain(const char *at, const char *end, bool *ret_
 				return at + i;
 			*ret_escaped = true;
 			mask &= ~(3u << i);
+			plain = 0;
 		}
 	}
 #else

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "tests/unit/guard.h"
+#include "user/wire/json_plain.h"
 #include "user/wire/json_scan.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
@@ -195,6 +196,46 @@ static void test_cuts(void **state)
 		if (rc != (n > 1 ? -SL_JSON_BAD_CUT : -SL_JSON_BAD_EMPTY))
 			fail_msg("cut at %zu: %d", n, rc);
 		assert_true(at <= n);
+	}
+}
+
+/* One odd byte in a long plain string, at each place of each block: found, and exactly there. */
+static void test_plain_blocks(void **state)
+{
+	static const struct {
+		char byte;
+		int rc;
+	} odd[] = {
+		{'"', -SL_JSON_BAD_TRAILING},
+		{'\\', -SL_JSON_BAD_ESCAPE},
+		{'\x1f', -SL_JSON_BAD_CONTROL},
+		{'\0', -SL_JSON_BAD_CONTROL},
+		{'\x80', -SL_JSON_BAD_UTF8},
+		{'\xff', -SL_JSON_BAD_UTF8},
+		{'\x20', 0},
+		{'\x7f', 0},
+	};
+	char text[700];
+	size_t at;
+
+	(void)state;
+	for (size_t len = 3; len < sizeof(text); len += len < 600 ? 97 : 1) {
+		for (size_t i = 1; i < len - 1; i++) {
+			for (size_t k = 0; k < COUNT(odd); k++) {
+				int rc;
+
+				memset(text, 'a', len);
+				text[0] = text[len - 1] = '"';
+				text[i] = odd[k].byte;
+				assert_ptr_equal(
+					sl_json_skip_plain_blocks(text + 1, text + len),
+					sl_json_skip_plain_blocks_narrow(text + 1, text + len));
+				rc = check(text, len, &at);
+				assert_int_equal(rc, odd[k].byte == '\\' && i == len - 2
+							     ? -SL_JSON_BAD_CUT
+							     : odd[k].rc);
+			}
+		}
 	}
 }
 
@@ -695,13 +736,13 @@ static void test_insertions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_texts),		cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_depth),		cmocka_unit_test(test_where),
-		cmocka_unit_test(test_against_jansson), cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_lone_parent),	cmocka_unit_test(test_each),
-		cmocka_unit_test(test_strings),		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_escape),		cmocka_unit_test(test_edits),
-		cmocka_unit_test(test_insertions),
+		cmocka_unit_test(test_texts),	     cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_plain_blocks), cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_where),	     cmocka_unit_test(test_against_jansson),
+		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_lone_parent),
+		cmocka_unit_test(test_each),	     cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_edits),	     cmocka_unit_test(test_insertions),
 	};
 	int rc;
 
