@@ -1,30 +1,51 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run.sh [BUILD_DIR] - all end-to-end tests, one after the other; prints each line and a sum.
+# run.sh [BUILD_DIR] - all end-to-end tests; prints each line and a sum.
 #
-# Each test owns its namespaces and cleans up by itself (lib.sh). E2E_ONLY="kill sdk" runs some.
+# Each test owns its namespaces and cleans up by itself (lib.sh), so that as many run at a time as
+# there are processors, or E2E_JOBS says; a test's lines come when it ends. E2E_ONLY="kill sdk" runs
+# some.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export SLUICE_BUILD=${1:-${SLUICE_BUILD:-build}}
-tests=${E2E_ONLY:-curl smuggling faults resume sdk messages keys limits cache tls breaker health kill fallback causes retry reload import backends memory}
+# A test is what sources lib.sh.
+tests=${E2E_ONLY:-$(grep -l '^\. .*/lib\.sh"' tests/e2e/*.sh | sed 's|.*/||; s|\.sh$||')}
+jobs=${E2E_JOBS:-$(nproc)}
 failed=0
-lines=$(mktemp)
-current=
-trap 'rm -f "$lines"' EXIT
-trap '[ -n "$current" ] && kill -TERM $current 2>/dev/null; exit 130' INT TERM
+out=$(mktemp -d)
+lines=$out/lines
+: >"$lines"
+declare -A running=() # by process: the test's name
+stop() {
+	for pid in "${!running[@]}"; do kill -TERM "$pid" 2>/dev/null; done
+	wait
+	exit 130
+}
+trap 'rm -rf "$out"' EXIT
+trap stop INT TERM
+
+start() { # NAME
+	# A test that hangs is a failure, not a wait for ever.
+	timeout --foreground 300 tests/e2e/"$1".sh >"$out/$1" 2>&1 </dev/null &
+	running[$!]=$1
+}
+end_one() { # waits for any, and shows it
+	local pid status name
+	wait -n -p pid "${!running[@]}"
+	status=$?
+	name=${running[$pid]}
+	unset "running[$pid]"
+	tee -a "$lines" <"$out/$name"
+	((status == 0)) && return
+	failed=$((failed + 1))
+	echo "not ok $name: exit status $status" | tee -a "$lines"
+}
 
 tests/e2e/deps.sh || echo "not ok e2e: npm packages could not be installed" | tee -a "$lines"
 for name in $tests; do
-	# A test that hangs is a failure, not a wait for ever.
-	timeout --foreground 300 tests/e2e/"$name".sh > >(tee -a "$lines") 2>&1 &
-	current=$!
-	wait $current
-	status=$?
-	current=
-	((status == 0)) && continue
-	failed=$((failed + 1))
-	echo "not ok $name: exit status $status" | tee -a "$lines"
+	((${#running[@]} < jobs)) || end_one
+	start "$name"
 done
-sleep 0.1
+while ((${#running[@]})); do end_one; done
 echo "e2e: $(grep -c '^ok ' "$lines") ok, $(grep -c '^not ok ' "$lines") not ok, in $SECONDS s"
 ((failed == 0)) && ! grep -q '^not ok ' "$lines"
