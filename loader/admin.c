@@ -128,6 +128,7 @@ int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_
 
 	if (error)
 		return error;
+	(void)shutdown(fd, SHUT_WR); /* nothing is said: the answer comes at once */
 	error = receive_line(fd, &buffer);
 	close(fd);
 	if (!error)
@@ -136,5 +137,47 @@ int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_
 		*ret_memory_fd = buffer.memory_fd;
 	else if (buffer.memory_fd >= 0)
 		close(buffer.memory_fd);
+	return error;
+}
+
+/* Reads to the end of the stream. */
+static int receive_all(int fd, struct sl_text *reply)
+{
+	uint64_t until_ms = sl_clock_ms() + SL_ADMIN_WAIT_MS;
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	char part[4096];
+
+	for (;;) {
+		uint64_t now_ms = sl_clock_ms();
+		ssize_t got;
+
+		if (now_ms >= until_ms)
+			return -ETIMEDOUT;
+		if (poll(&wait, 1, (int)(until_ms - now_ms)) < 0 && errno != EINTR)
+			return -errno;
+		got = recv(fd, part, sizeof(part), MSG_DONTWAIT);
+		if (got == 0)
+			return 0;
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (got > 0 && sl_text_append(reply, part, (size_t)got))
+			return reply->error;
+	}
+}
+
+int sl_admin_say(const char *path, const char *line, struct sl_text *reply)
+{
+	struct iovec parts[] = {{(void *)line, strlen(line)}, {(void *)"\n", 1}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	int fd = -1;
+	int error = connect_to(path, &fd);
+
+	if (error)
+		return error;
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
+		error = -errno;
+	if (!error)
+		error = receive_all(fd, reply);
+	close(fd);
 	return error;
 }

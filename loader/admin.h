@@ -3,15 +3,18 @@
  * admin.h - asks the daemon over its admin socket.
  *
  * The daemon answers each connection with one line and, where it works without a kernel plane, with
- * the descriptor of its shared memory. Nothing is sent. A daemon that is stopped or stuck costs
+ * the descriptor of its shared memory. sl_admin_say() sends one line and gets an answer of its own. A
+ * daemon that is stopped or stuck costs
  * SL_ADMIN_WAIT_MS for the connect and as much for the answer, no more.
  */
 #ifndef SL_LOADER_ADMIN_H
 #define SL_LOADER_ADMIN_H
 
 #include "user/base/admin_answer.h"
+#include "user/base/text.h"
 
-#define SL_ADMIN_WAIT_MS 2000u
+#define SL_ADMIN_WAIT_MS	 2000u
+#define SL_ADMIN_REPLY_BYTES_MAX (64u << 10)
 
 /* The socket to ask: --admin-socket, else $SLUICE_ADMIN_SOCKET, else SL_ADMIN_SOCKET_DEFAULT. */
 const char *sl_admin_path(const char *option);
@@ -23,5 +26,12 @@ const char *sl_admin_path(const char *option);
  * -EPROTO: what it said is no answer; -ENAMETOOLONG; else what a system call returned.
  */
 int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_memory_fd);
+
+/*
+ * Says one line (without its end) and appends all that comes back, up to
+ * SL_ADMIN_REPLY_BYTES_MAX. 0, or as sl_admin_ask(). Nothing comes back from a daemon that does not
+ * know the answer.
+ */
+int sl_admin_say(const char *path, const char *line, struct sl_text *reply);
 
 #endif

@@ -114,5 +114,6 @@ extern const struct sl_command sl_command_breaker;
 extern const struct sl_command sl_command_guard;
 extern const struct sl_command sl_command_key;
 extern const struct sl_command sl_command_import;
+extern const struct sl_command sl_command_explain;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * admin_answer.h - what the daemon says to whoever connects to its admin socket.
+ * admin_answer.h - what the daemon says to whoever connects to its admin socket and says nothing.
  *
- * One line with one JSON object, then the end of the stream:
+ * The client half-closes; it gets one line with one JSON object, then the end of the stream:
  *
  *	{"pid":4711,"abi":1,"kernel_plane":"memory","io":"io_uring","draining":false}
  *

@@ -254,6 +254,8 @@ struct sl_config {
 	struct sl_rates key_rates;	  /* of each key that has none of its own */
 	struct sl_config_tenant *tenants; /* by the name in the file of keys */
 	uint32_t tenant_count;
+	const char *log_requests; /* file of the request log; NULL: none */
+	uint32_t log_sample;	  /* one in so many of those that went well */
 	const char *keys_file;	  /* API keys; NULL: none are asked for */
 	uint32_t cache_bytes_max; /* of answers kept; 0: none */
 

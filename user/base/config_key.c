@@ -65,6 +65,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "How long the daemon waits for its clients; routes have their own for nodes."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "cache", 0, NULL, SL_CONFIG_CACHE, 0, NULL, false,
 	 "a map", "The cache of answers, for the routes that have `cache.ttl`."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "log", 0, NULL, SL_CONFIG_LOG, 0, NULL, false,
+	 "a map", "The log of requests."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "keys", 0, NULL, SL_CONFIG_KEYS, 0, NULL, false,
 	 "a map",
 	 "API keys of the clients. Without it anyone who reaches `listen` may use every route."},
@@ -169,6 +171,16 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Memory of all answers kept; what was asked for least goes first. 64MiB holds some 60,000 "
 	 "answers of 900 bytes. 0: none are kept, identical requests still share a call. Counts at "
 	 "start."},
+
+	{SL_CONFIG_LOG, SL_CONFIG_PATH, "requests", ROOT(log_requests), NULL, 0, PATH_LEN_MAX, NULL,
+	 false, "an absolute path",
+	 "One JSON object a line for each request that has ended: who, which model and node, how "
+	 "often, how long, how it ended. Never a prompt, an answer or a key, only a key's public "
+	 "id. A reload opens the file anew, for logrotate. Without it none is written."},
+	{SL_CONFIG_LOG, SL_CONFIG_U32, "sample", ROOT(log_sample), "1", 1, 1000000, NULL, false,
+	 NULL,
+	 "Write one in so many of the requests that went well; those that failed, were refused or "
+	 "cut are always written."},
 
 	{SL_CONFIG_KEYS, SL_CONFIG_PATH, "file", ROOT(keys_file), NULL, 0, PATH_LEN_MAX, NULL,
 	 false, "an absolute path",
@@ -540,6 +552,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
 	[SL_CONFIG_CACHE] = "cache",
+	[SL_CONFIG_LOG] = "log",
 	[SL_CONFIG_KEYS] = "keys",
 	[SL_CONFIG_TENANT] = "tenants.NAME",
 	[SL_CONFIG_KERNEL] = "kernel",

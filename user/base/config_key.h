@@ -19,6 +19,7 @@ enum sl_config_section {
 	SL_CONFIG_LIMITS,	   /* struct sl_config */
 	SL_CONFIG_TIMEOUTS,	   /* struct sl_config */
 	SL_CONFIG_CACHE,	   /* struct sl_config */
+	SL_CONFIG_LOG,		   /* struct sl_config */
 	SL_CONFIG_KEYS,		   /* struct sl_config */
 	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */

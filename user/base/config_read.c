@@ -559,9 +559,9 @@ static void read_value(struct sl_config_reader *r, const struct sl_config_key *k
 int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 			struct sl_arena *arena, struct sl_report *report)
 {
-	static const enum sl_config_section inner[] = {SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS,
-						       SL_CONFIG_CACHE,	 SL_CONFIG_KEYS,
-						       SL_CONFIG_KERNEL, SL_CONFIG_BEACON};
+	static const enum sl_config_section inner[] = {
+		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE, SL_CONFIG_LOG,
+		SL_CONFIG_KEYS,	  SL_CONFIG_KERNEL,   SL_CONFIG_BEACON};
 	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
 

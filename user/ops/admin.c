@@ -2,25 +2,46 @@
 #include "user/ops/admin.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "user/base/log.h"
 
-#define BACKLOG 16
+#define BACKLOG		16
+#define CLOSE_TURNS_MAX 100
+#define CLOSE_TURN_MS	10
 
-static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+/* One connection: waits for a line, answers, closes. */
+struct sl_admin_conn {
+	struct sl_socket socket; /* first */
+	struct sl_admin *admin;
+	struct sl_admin_conn *next, **pprev;
+	struct sl_timer silence;
+	bool answered;
+	char line[SL_ADMIN_LINE_BYTES];
+	size_t line_len;
+};
+
+static void end_conn(struct sl_admin_conn *conn)
 {
-	struct sl_admin *admin = listener->owner;
+	sl_timer_cancel(conn->admin->loop, &conn->silence);
+	conn->answered = true;
+	sl_socket_close(&conn->socket, SL_SOCKET_FLUSH);
+}
+
+/* A descriptor goes with the first byte, so not through the socket's queue, which is empty. */
+static void describe(struct sl_admin_conn *conn)
+{
+	struct sl_admin *admin = conn->admin;
 	struct sl_admin_answer answer = {0};
 	char line[SL_ADMIN_ANSWER_BYTES_MAX], control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = {line, 0};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *cmsg;
-	int passed_fd = admin->describe(admin->owner, &answer);
+	int passed_fd = admin->ops->describe(admin->owner, &answer);
 
-	(void)peer;
 	iov.iov_len = sl_admin_answer_format(&answer, line, sizeof(line));
 	if (passed_fd >= 0) {
 		memset(control, 0, sizeof(control));
@@ -32,8 +53,124 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cmsg), &passed_fd, sizeof(int));
 	}
-	(void)!sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
+	(void)!sendmsg(conn->socket.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void explain(struct sl_admin_conn *conn, char *words)
+{
+	struct sl_admin *admin = conn->admin;
+	char *format = strchr(words, ' ');
+	struct sl_text text;
+
+	if (!format)
+		return;
+	*format++ = '\0';
+	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
+	admin->ops->explain(admin->owner, words, !strcmp(format, "json"), &text);
+	if (!text.error)
+		sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
+static void answer(struct sl_admin_conn *conn)
+{
+	static const char explain_word[] = "explain ";
+
+	if (conn->answered)
+		return;
+	conn->line[conn->line_len] = '\0';
+	if (!conn->line_len)
+		describe(conn);
+	else if (!strncmp(conn->line, explain_word, sizeof(explain_word) - 1))
+		explain(conn, conn->line + sizeof(explain_word) - 1);
+	end_conn(conn);
+}
+
+static void on_data(struct sl_socket *socket, const char *buf, size_t len)
+{
+	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
+	const char *end = memchr(buf, '\n', len);
+	size_t part = end ? (size_t)(end - buf) : len;
+
+	if (conn->answered)
+		return;
+	if (conn->line_len + part >= sizeof(conn->line)) {
+		end_conn(conn); /* nothing that is known is that long */
+		return;
+	}
+	memcpy(conn->line + conn->line_len, buf, part);
+	conn->line_len += part;
+	if (end)
+		answer(conn);
+}
+
+static void on_eof(struct sl_socket *socket)
+{
+	answer((struct sl_admin_conn *)socket);
+}
+
+static void on_error(struct sl_socket *socket, int error)
+{
+	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
+
+	(void)error;
+	if (!conn->answered)
+		end_conn(conn);
+}
+
+static void on_closed(struct sl_socket *socket)
+{
+	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
+
+	sl_timer_cancel(conn->admin->loop, &conn->silence);
+	*conn->pprev = conn->next;
+	if (conn->next)
+		conn->next->pprev = conn->pprev;
+	conn->admin->conn_count--;
+	free(conn);
+}
+
+static const struct sl_socket_ops conn_ops = {
+	.data = on_data,
+	.eof = on_eof,
+	.error = on_error,
+	.closed = on_closed,
+};
+
+static void on_silence(struct sl_timer *timer)
+{
+	struct sl_admin_conn *conn =
+		(struct sl_admin_conn *)((char *)timer - offsetof(struct sl_admin_conn, silence));
+
+	end_conn(conn);
+}
+
+static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+{
+	struct sl_admin *admin = listener->owner;
+	struct sl_admin_conn *conn =
+		admin->conn_count < SL_ADMIN_CONNS_MAX ? calloc(1, sizeof(*conn)) : NULL;
+
+	(void)peer;
+	if (!conn) {
+		close(fd);
+		return;
+	}
+	conn->admin = admin;
+	sl_timer_init(&conn->silence, on_silence);
+	sl_socket_init(&conn->socket, admin->loop, &conn_ops);
+	if (sl_socket_adopt(&conn->socket, fd)) {
+		close(fd);
+		free(conn);
+		return;
+	}
+	conn->next = admin->conns;
+	conn->pprev = &admin->conns;
+	if (conn->next)
+		conn->next->pprev = &conn->next;
+	admin->conns = conn;
+	admin->conn_count++;
+	sl_timer_set(admin->loop, &conn->silence, SL_ADMIN_SILENCE_MS);
 }
 
 static void make_parent(const char *path)
@@ -59,6 +196,7 @@ void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *pat
 		return;
 	make_parent(path);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	admin->loop = loop;
 	admin->listener.accepted = on_accepted;
 	admin->listener.owner = admin;
 	mask = umask(0177);
@@ -74,7 +212,18 @@ void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *pat
 
 void sl_admin_close(struct sl_admin *admin)
 {
-	if (admin->path[0])
+	struct sl_admin_conn *conn, *next;
+	int turn;
+
+	if (admin->path[0]) {
 		unlink(admin->path);
+		sl_listener_close(&admin->listener);
+	}
 	admin->path[0] = '\0';
+	for (conn = admin->conns; conn; conn = next) {
+		next = conn->next;
+		sl_socket_close(&conn->socket, SL_SOCKET_NOW);
+	}
+	for (turn = 0; turn < CLOSE_TURNS_MAX && admin->conns; turn++)
+		sl_loop_turn(admin->loop, CLOSE_TURN_MS);
 }

@@ -2,31 +2,55 @@
 /*
  * admin.h - the admin socket: how the `sluice` command reaches the daemon.
  *
- * Whoever connects gets one JSON line (base/admin_answer.h) and, without a kernel plane, the
- * descriptor of the shared memory, so that `sluice` reads and steers the same structs in both modes.
- * The socket's mode (0600) is the access control. Thread: control.
+ *   a client says                          it gets
+ *   nothing (half-closes)                  one JSON line (base/admin_answer.h) and, without a kernel
+ *                                          plane, the descriptor of the shared memory, so that
+ *                                          `sluice` reads and steers the same structs in both modes
+ *   "explain ID json", "explain ID text"   the request's trail, or nothing when there is none
+ *   "takeover"                             see takeover.h
+ *
+ * A line ends with a newline. Then the connection is closed; who says neither a line nor that there
+ * is none within SL_ADMIN_SILENCE_MS gets nothing. At most SL_ADMIN_CONNS_MAX at once. The
+ * socket's mode (0600) is the access control. Thread: control.
  */
 #ifndef SL_OPS_ADMIN_H
 #define SL_OPS_ADMIN_H
 
 #include "user/base/admin_answer.h"
+#include "user/base/text.h"
 #include "user/io/socket.h"
 
-#define SL_ADMIN_PATH_BYTES 108u /* sun_path */
+#define SL_ADMIN_PATH_BYTES  108u /* sun_path */
+#define SL_ADMIN_SILENCE_MS  5000u
+#define SL_ADMIN_LINE_BYTES  128u
+#define SL_ADMIN_REPLY_BYTES (64u << 10)
+#define SL_ADMIN_CONNS_MAX   64u
+
+struct sl_admin;
+
+/* What the admin socket asks of the daemon. */
+struct sl_admin_ops {
+	/* Fills the answer in. Returns the descriptor that goes with it, or -1. */
+	int (*describe)(void *owner, struct sl_admin_answer *answer);
+	/* Appends what is known of that request; nothing: it is not known. */
+	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
+};
 
 struct sl_admin {
 	struct sl_listener listener;
 	char path[SL_ADMIN_PATH_BYTES]; /* "" while it is not open */
-	/* Fills the answer in. Returns the descriptor that goes with it, or -1. */
-	int (*describe)(void *owner, struct sl_admin_answer *answer);
+	const struct sl_admin_ops *ops;
 	void *owner;
+	struct sl_loop *loop;
+	struct sl_admin_conn *conns;
+	uint32_t conn_count;
 };
 
 /* Listens on `path`; NULL: does nothing. What fails is logged: without the socket the daemon serves
  * all the same. */
 void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *path);
 
-/* Removes the socket's file. */
+/* Removes the socket's file and ends its connections, turning the loop. */
 void sl_admin_close(struct sl_admin *admin);
 
 #endif

@@ -19,6 +19,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/metrics.h"
 #include "user/ops/threads.h"
+#include "user/request/trail_text.h"
 
 #define EVENT_POLL_MS	 100u
 #define DRAIN_POLL_MS	 10u
@@ -308,6 +309,32 @@ static int describe(void *owner, struct sl_admin_answer *answer)
 	return daemon->plane->memory_fd;
 }
 
+static void explain(void *owner, const char *id, bool json, struct sl_text *text)
+{
+	struct daemon *daemon = owner;
+	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
+	struct sl_trail trail, newest;
+	bool found = false;
+	uint32_t i;
+
+	for (i = 0; i < daemon->threads.count; i++) {
+		if (!sl_trails_find(&daemon->threads.workers[i]->trails, id, &trail) ||
+		    (found && trail.start_ns < newest.start_ns))
+			continue;
+		newest = trail;
+		found = true;
+	}
+	if (found && json)
+		sl_trail_write_json(&newest, &state, text);
+	else if (found)
+		sl_trail_write_text(&newest, &state, text);
+}
+
+static const struct sl_admin_ops admin_ops = {
+	.describe = describe,
+	.explain = explain,
+};
+
 /* ---- drain ----------------------------------------------------------------------------------- */
 
 static void begin_drain(struct daemon *daemon)
@@ -453,7 +480,7 @@ static int start(struct daemon *daemon)
 	if (!rc)
 		rc = sl_threads_listen(&daemon->threads, daemon->routes->config);
 	if (!rc) {
-		daemon->admin.describe = describe;
+		daemon->admin.ops = &admin_ops;
 		daemon->admin.owner = daemon;
 		/* before requests: who sees /health may ask it */
 		sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);

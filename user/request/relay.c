@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/request/explain.h"
 #include "user/request/relay_scan.h"
 #include "user/request/resume.h"
 #include "user/wire/openai.h"
@@ -88,6 +89,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 {
 	struct sl_worker *worker = relay->worker;
 
+	sl_explain_stream_end(relay, ending);
 	leave_node(relay, ending);
 	record(relay, ending);
 	/* What was sent, when the node's own count did not come: a cut stream is charged too. */
@@ -213,6 +215,7 @@ static void break_off(struct sl_relay *relay, const struct cause *cause)
 		return;
 	}
 	keep_cause(relay, cause);
+	sl_explain_stream_note(relay, SL_TRAIL_STREAM_BROKEN, cause->ending);
 	leave_node(relay, cause->ending);
 	sl_flight_fail(&relay->flight); /* an answer of two nodes is not given again */
 	sl_timer_cancel(relay->worker->loop, &relay->timer);
@@ -553,6 +556,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
 		.prompt_tokens = start->prompt_tokens,
+		.trail = start->trail,
 		.admission = *start->admission,
 		.flight = *start->flight,
 		.resume = *start->resume,
@@ -612,6 +616,7 @@ void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *sourc
 		relay->upstream->ops = &relay_ops;
 		relay->upstream->owner = relay;
 	}
+	sl_explain_stream_note(relay, SL_TRAIL_STREAM_RESUMED, SL_ENDING_OK);
 	tell(relay, how);
 	watch(relay);
 	if (feed(relay, source->held, source->held_len) && source->complete)

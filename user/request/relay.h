@@ -71,6 +71,7 @@ struct sl_relay {
 	struct sl_admission admission;
 	struct sl_resume *resume; /* NULL: cannot go on elsewhere */
 	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
+	struct sl_trail_ref trail;
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
 	char id[SL_REQUEST_ID_MAX + 1];
@@ -99,6 +100,7 @@ struct sl_relay_start {
 	struct sl_flight **flight;	/* taken on success; of none that is translated */
 	struct sl_resume **resume;	/* the same */
 	uint32_t prompt_tokens;
+	struct sl_trail_ref trail;
 	bool messages;	  /* translate for the Messages API */
 	const char *held; /* what came before the relay took over */
 	size_t held_len;

@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/explain.h"
 #include "user/request/gate.h"
 #include "user/request/messages.h"
 #include "user/request/plan.h"
@@ -135,7 +136,9 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 		sl_upstream_release(&request->worker->upstream, grant->node);
 		return SL_ENDING_LOCAL;
 	}
+	sl_explain_attempt(request, pool, grant);
 	ending = sl_attempt_run(&request->attempt, grant, &plan);
+	sl_explain_ending(request, pool, &request->attempt, ending);
 	sl_stats_add(&request->worker->stats.attempts[pool->slot][ending], 1);
 	if (ending == SL_ENDING_OK)
 		sl_upstream_retry_earn(&request->worker->upstream, pool);
@@ -209,8 +212,10 @@ static bool back_off(struct sl_request *request, uint32_t failures, uint32_t min
 		delay_ms = min_ms;
 	if (delay_ms > (request->deadline_ns - now_ns) / SL_NS_PER_MS)
 		delay_ms = (uint32_t)((request->deadline_ns - now_ns) / SL_NS_PER_MS);
-	if (delay_ms)
+	if (delay_ms) {
+		sl_explain_note(request, SL_TRAIL_BACK_OFF, 0, delay_ms, NULL, NULL);
 		sl_fiber_sleep(request->worker->loop, delay_ms);
+	}
 	return !request->gone && now_of(request) < request->deadline_ns;
 }
 
@@ -283,6 +288,7 @@ static enum sl_retry_verdict take_permit(struct sl_request *request,
 		if (!back_off(request, waits, CROWDED_WAIT_MIN_MS))
 			break;
 	}
+	sl_explain_note(request, SL_TRAIL_RETRY, (uint8_t)verdict, 0, pool, NULL);
 	if (verdict <= SL_RETRY_CROWDED && !request->gone) {
 		sl_stats_add(&worker->stats.retries_refused[pool->slot][verdict], 1);
 		request->refused_pool = pool;
@@ -308,8 +314,10 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 
 	grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
 				    request->tried_count, allow_panic);
-	if (!grant.node)
+	if (!grant.node) {
+		sl_explain_note(request, SL_TRAIL_NO_NODE, 0, 0, pool, NULL);
 		return STEP_NEXT_POOL;
+	}
 	if (is_among(request->shunned, request->shunned_count, grant.node->slot) ||
 	    (more_pools && is_among(request->tried, request->tried_count, grant.node->slot))) {
 		/* Everyone worth it had a try. */
@@ -345,6 +353,9 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 	struct sl_upstream *up = &request->worker->upstream;
 	enum step step = STEP_AGAIN;
 
+	sl_explain_note(request, SL_TRAIL_POOL,
+			request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0, 0, pool,
+			NULL);
 	request->tried_count = request->shunned_count = 0;
 	request->pool_attempts = request->free_retries = 0;
 	while (step == STEP_AGAIN) {
@@ -425,6 +436,7 @@ static enum step wait_and_walk(struct sl_request *request)
 	if (permit <= SL_RETRY_CROWDED)
 		return STEP_STOP;
 	sl_stats_add(&request->worker->stats.retries_waited[pool->slot], 1);
+	sl_explain_note(request, SL_TRAIL_WAIT, 0, (uint32_t)wait_ms, pool, NULL);
 	sl_fiber_sleep(request->worker->loop, wait_ms);
 	if (!request->gone)
 		step = walk_chain(request, false);
@@ -438,6 +450,7 @@ static enum step wait_and_walk(struct sl_request *request)
 static void answer(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
+	int status;
 
 	if (stats && request->attempts > 1)
 		sl_stats_add(&stats->retries, request->attempts - 1);
@@ -459,7 +472,9 @@ static void answer(struct sl_request *request)
 	}
 	sl_gate_settle(request);
 	sl_recall_keep(request);
-	count_status(request, sl_respond_whole(request));
+	status = sl_respond_whole(request);
+	count_status(request, status);
+	sl_explain_end(request, status);
 	count_end(request);
 }
 
@@ -473,6 +488,7 @@ static void leave(struct sl_request *request)
 	if (stats)
 		sl_stats_add(&stats->client_gone, 1);
 	sl_gate_settle(request);
+	sl_explain_end(request, 0);
 	count_end(request);
 }
 
@@ -484,8 +500,11 @@ static void run(void *arg)
 
 	request->fiber = sl_fiber_self(request->worker->loop);
 	status = sl_recall_answer(request);
+	if (request->recall)
+		sl_explain_note(request, SL_TRAIL_CACHE, (uint8_t)request->recall, 0, NULL, NULL);
 	if (status) {
 		count_status(request, status);
+		sl_explain_end(request, status);
 		count_end(request);
 		sl_request_put(request);
 		return;
@@ -532,6 +551,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->attempt.lines_len = 0;
 	request->attempt.detail[0] = '\0';
 	sl_request_id_of(worker, client, request->id);
+	sl_explain_begin(request);
 }
 
 /* Returns SL_OPENAI_OK, or the error that the client gets. */
@@ -563,6 +583,7 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		return id;
 	request->deadline_ns =
 		request->start_ns + request->route->config->total_timeout_ms * SL_NS_PER_MS;
+	sl_explain_admitted(request);
 	return SL_OPENAI_OK;
 }
 
@@ -571,6 +592,7 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 	struct sl_server_conn *client = request->client;
 
 	count_status(request, sl_request_error_status(request, id));
+	sl_explain_refused(request, id);
 	client->user = NULL;
 	sl_gate_refuse(request);
 	sl_request_put(request);
@@ -595,6 +617,7 @@ void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 	id = sl_gate_admit(worker, client, request->id, &request->admission);
 	if (id) {
 		count_status(request, sl_request_error_status(request, id));
+		sl_explain_refused(request, id);
 		sl_request_put(request);
 		return;
 	}

@@ -71,6 +71,7 @@ struct sl_request {
 	const struct sl_upstream_pool *refused_pool; /* whose budget refused a retry, or NULL */
 	enum sl_ending last_ending;
 	char last_node[SL_ADDRESS_TEXT_SIZE];
+	struct sl_trail_ref trail;
 	char id[SL_REQUEST_ID_MAX + 1];
 };
 

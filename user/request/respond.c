@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/explain.h"
 #include "user/request/messages.h"
 #include "user/request/recall.h"
 #include "user/request/resume.h"
@@ -278,6 +279,7 @@ bool sl_respond_stream(struct sl_request *request)
 	if (!resume)
 		sl_server_release_request(client);
 	start.routes = sl_routes_get(request->routes);
+	start.trail = sl_explain_stream(request);
 	if (!sl_relay_start(request->worker, &start))
 		return true;
 	sl_routes_put(&start.routes);

@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/policy/failover.h"
+#include "user/request/explain.h"
 #include "user/request/messages.h"
 #include "user/request/plan.h"
 #include "user/wire/openai_continue.h"
@@ -230,7 +231,9 @@ static enum sl_ending try_node(struct search *search, const struct sl_upstream_g
 	}
 	plan.gone = &search->resume->gone;
 	search->resume->attempts++;
+	sl_explain_attempt(request, search->pool, grant);
 	ending = sl_attempt_run(&request->attempt, grant, &plan);
+	sl_explain_ending(request, search->pool, &request->attempt, ending);
 	sl_text_fini(&rest);
 	sl_stats_add(&worker->stats.attempts[search->pool->slot][ending], 1);
 	if (ending == SL_ENDING_OK && !request->attempt.is_stream)
@@ -437,6 +440,7 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->route = relay->route;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){.key = relay->admission.key};
+	request->trail = relay->trail;
 	request->messages = relay->translated;
 	request->flight = NULL;
 	request->start_ns = relay->start_ns;

@@ -221,6 +221,7 @@ static void apply_config(struct sl_worker *worker)
 	worker->stream_buffer_bytes_max = config->stream_buffer_bytes_max;
 	if (worker->stream_buffer_bytes_max < SL_SOCKET_LOW_BYTES)
 		worker->stream_buffer_bytes_max = SL_SOCKET_LOW_BYTES;
+	sl_reqlog_apply(&worker->reqlog, config);
 	worker->upstream.idle_ms = config->upstream_idle_ms;
 	worker->upstream.idle_max = config->upstream_idle_max;
 	worker->server.options = (struct sl_server_options){
@@ -253,6 +254,8 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	sl_server_init(&worker->server, loop, &server_ops, &none, worker);
 	sl_slab_init(&worker->relays, sizeof(struct sl_relay), RELAYS_KEPT);
 	sl_slab_init(&worker->message_relays, sizeof(struct sl_message_relay), RELAYS_KEPT);
+	sl_trails_init(&worker->trails);
+	sl_reqlog_init(&worker->reqlog, loop);
 	apply_config(worker);
 	return 0;
 }
@@ -355,6 +358,8 @@ void sl_worker_fini(struct sl_worker *worker)
 		worker->free_requests = request->next_free;
 		sl_request_free(request);
 	}
+	sl_reqlog_fini(&worker->reqlog);
+	sl_trails_fini(&worker->trails);
 	sl_slab_fini(&worker->relays);
 	sl_slab_fini(&worker->message_relays);
 	sl_server_fini(&worker->server);

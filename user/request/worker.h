@@ -10,8 +10,10 @@
 
 #include "user/base/text.h"
 #include "user/http/server.h"
+#include "user/request/reqlog.h"
 #include "user/request/routes.h"
 #include "user/request/stats.h"
+#include "user/request/trail.h"
 #include "user/store/cache.h"
 #include "user/upstream/upstream.h"
 
@@ -53,6 +55,8 @@ struct sl_worker {
 	struct sl_relay *relay_list;
 	struct sl_cache *cache;				   /* of all threads; NULL: keeps nothing */
 	struct sl_flight *flights[SL_WORKER_FLIGHT_LISTS]; /* by the first byte of their key */
+	struct sl_trails trails;
+	struct sl_reqlog reqlog;
 	bool draining;
 };
 

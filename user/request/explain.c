@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/explain.h"
+
+#include <stdio.h>
+#include "user/base/clock.h"
+#include "user/request/chain.h"
+
+static uint64_t now_of(const struct sl_request *request)
+{
+	return sl_loop_now_ns(request->worker->loop);
+}
+
+static uint32_t to_u32(uint64_t value)
+{
+	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+static struct sl_trail_event event_of(enum sl_trail_kind kind, uint8_t detail, uint32_t value,
+				      const struct sl_upstream_pool *pool,
+				      const struct sl_upstream_node *node)
+{
+	return (struct sl_trail_event){
+		.kind = (uint8_t)kind,
+		.detail = detail,
+		.value = value,
+		.pool = pool ? (uint8_t)pool->slot : 0,
+		.node = node ? (uint16_t)node->slot : 0,
+		.incarnation = node ? (uint16_t)node->incarnation : 0,
+	};
+}
+
+void sl_explain_note(struct sl_request *request, enum sl_trail_kind kind, uint8_t detail,
+		     uint32_t value, const struct sl_upstream_pool *pool,
+		     const struct sl_upstream_node *node)
+{
+	struct sl_trail_event event = event_of(kind, detail, value, pool, node);
+
+	sl_trail_note(&request->trail, now_of(request), &event);
+}
+
+void sl_explain_begin(struct sl_request *request)
+{
+	request->trail = sl_trail_begin(&request->worker->trails, request->id, request->start_ns);
+}
+
+void sl_explain_admitted(struct sl_request *request)
+{
+	struct sl_trail *trail = sl_trail_of(&request->trail);
+
+	if (!trail)
+		return;
+	snprintf(trail->model, sizeof(trail->model), "%.*s", (int)sizeof(trail->model) - 1,
+		 request->route->model);
+	if (request->admission.key)
+		snprintf(trail->key_id, sizeof(trail->key_id), "%s", request->admission.key->id);
+	trail->stream = request->facts.stream;
+	trail->prompt_tokens = request->facts.prompt_tokens_estimate;
+	sl_explain_note(request, SL_TRAIL_ADMITTED, 0, 0, NULL, NULL);
+}
+
+void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_pool *pool,
+			const struct sl_upstream_grant *grant)
+{
+	uint8_t why = 0;
+
+	if (grant->panic)
+		why |= SL_TRAIL_WHY_PANIC;
+	if (grant->ticket & 1u)
+		why |= SL_TRAIL_WHY_PROBE;
+	if (!grant->others)
+		why |= SL_TRAIL_WHY_ONLY;
+	sl_explain_note(request, SL_TRAIL_ATTEMPT, why, 0, pool, grant->node);
+}
+
+void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool *pool,
+		       const struct sl_attempt *attempt, enum sl_ending ending)
+{
+	struct sl_trail_event sent = event_of(
+		SL_TRAIL_CONNECTED, 0, attempt->conn && attempt->conn->reused, pool, attempt->node);
+
+	/* An attempt without a connection has not sent anything. */
+	if (ending != SL_ENDING_CONNECT_ERROR && ending != SL_ENDING_CONNECT_TIMEOUT &&
+	    ending != SL_ENDING_LOCAL)
+		sl_trail_note(&request->trail, attempt->sent_ns, &sent);
+	sl_explain_note(request, SL_TRAIL_ENDING, (uint8_t)ending, (uint32_t)attempt->status, pool,
+			attempt->node);
+}
+
+static const char *cache_of(enum sl_recall recall)
+{
+	static const char *const names[SL_RECALLS] = {
+		[SL_RECALL_BYPASS] = "bypass",
+		[SL_RECALL_MISS] = "miss",
+		[SL_RECALL_HIT] = "hit",
+		[SL_RECALL_COALESCED] = "coalesced",
+	};
+
+	return names[recall];
+}
+
+/* In one word: what became of a request that was answered in one piece. */
+static const char *outcome_of(const struct sl_request *request, int status)
+{
+	if (!status)
+		return "client_gone";
+	if (status < 400)
+		return "ok";
+	if (!request->any_attempt)
+		return request->route && request->deadline_ns ? "no_node" : "refused";
+	return sl_outcome_of(request->last_ending)->final_answer ? "error_answer" : "failed";
+}
+
+void sl_explain_end(struct sl_request *request, int status)
+{
+	struct sl_reqlog *log = &request->worker->reqlog;
+
+	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE, 0,
+			(uint32_t)status, NULL, NULL);
+	if (!sl_reqlog_is_on(log))
+		return;
+	sl_reqlog_write(
+		log,
+		&(struct sl_reqlog_line){
+			.id = request->id,
+			.model = request->route ? request->route->model : NULL,
+			.key = request->admission.key,
+			.outcome = outcome_of(request, status),
+			.pool = request->last_pool ? request->last_pool->name : NULL,
+			.node = request->last_node,
+			.fallback = request->any_attempt && request->chain.moves
+					    ? sl_chain_cause_name(request->chain.cause)
+					    : NULL,
+			.cache = cache_of(request->recall),
+			.stream = request->route && request->facts.stream,
+			.status = status,
+			.attempts = request->attempts,
+			.prompt_tokens = request->route ? request->facts.prompt_tokens_estimate : 0,
+			.duration_us = (now_of(request) - request->start_ns) / SL_NS_PER_US,
+		});
+}
+
+void sl_explain_refused(struct sl_request *request, enum sl_openai_error_id id)
+{
+	int status = sl_request_error_status(request, id);
+	struct sl_trail *trail = sl_trail_of(&request->trail);
+
+	if (trail && request->admission.key)
+		snprintf(trail->key_id, sizeof(trail->key_id), "%s", request->admission.key->id);
+	if (trail && request->route)
+		snprintf(trail->model, sizeof(trail->model), "%.*s", (int)sizeof(trail->model) - 1,
+			 request->route->model);
+	sl_explain_note(request, SL_TRAIL_REFUSED, (uint8_t)id, (uint32_t)status, NULL, NULL);
+	request->deadline_ns = 0;
+	sl_explain_end(request, status);
+}
+
+struct sl_trail_ref sl_explain_stream(struct sl_request *request)
+{
+	sl_explain_note(request, SL_TRAIL_STREAM, 0, 0, request->last_pool, request->attempt.node);
+	request->trail.first_us = to_u32((now_of(request) - request->start_ns) / SL_NS_PER_US);
+	request->trail.attempts = (uint16_t)request->attempts;
+	request->trail.recall = (uint8_t)request->recall;
+	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
+	return request->trail;
+}
+
+void sl_explain_stream_note(const struct sl_relay *relay, enum sl_trail_kind kind,
+			    enum sl_ending ending)
+{
+	struct sl_trail_event event =
+		event_of(kind, (uint8_t)ending, to_u32(relay->tokens), NULL, relay->node);
+
+	event.pool = (uint8_t)relay->pool_slot;
+	sl_trail_note(&relay->trail, sl_loop_now_ns(relay->worker->loop), &event);
+}
+
+void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
+{
+	const struct sl_trail_ref *ref = &relay->trail;
+	struct sl_reqlog *log = &relay->worker->reqlog;
+	uint64_t now_ns = sl_loop_now_ns(relay->worker->loop);
+
+	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
+	if (!sl_reqlog_is_on(log))
+		return;
+	sl_reqlog_write(
+		log, &(struct sl_reqlog_line){
+			     .id = relay->id,
+			     .model = relay->route->model,
+			     .key = relay->admission.key,
+			     .outcome = sl_outcome_of(ending)->name,
+			     .pool = relay->worker->upstream.state.pools[relay->pool_slot].name,
+			     .node = relay->node ? relay->node->text : NULL,
+			     .fallback = ref->fallback ? sl_chain_cause_name(
+								 (enum sl_cause)(ref->fallback - 1))
+						       : NULL,
+			     .cache = cache_of((enum sl_recall)ref->recall),
+			     .stream = true,
+			     .status = 200,
+			     .attempts = ref->attempts,
+			     .tokens = relay->tokens,
+			     .prompt_tokens = relay->prompt_tokens,
+			     .duration_us = (now_ns - relay->start_ns) / SL_NS_PER_US,
+			     .first_us = ref->first_us,
+		     });
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/trail.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/base/clock.h"
+
+#define COPY_TRIES_MAX 4
+
+_Static_assert(sizeof(struct sl_trail_event) == 16, "four to a cache line");
+_Static_assert(sizeof(struct sl_trail) <= 1024, "SL_TRAIL_ENTRIES of them are 1 MiB");
+_Static_assert(sizeof(struct sl_trail) % 8 == 0, "copied in words");
+
+void sl_trails_init(struct sl_trails *trails)
+{
+	trails->ring = calloc(SL_TRAIL_ENTRIES, sizeof(*trails->ring));
+	trails->next = 0;
+}
+
+void sl_trails_fini(struct sl_trails *trails)
+{
+	free(trails->ring);
+	trails->ring = NULL;
+}
+
+struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uint64_t now_ns)
+{
+	struct sl_trail *trail;
+
+	if (!trails->ring)
+		return (struct sl_trail_ref){0};
+	trail = &trails->ring[trails->next++ % SL_TRAIL_ENTRIES];
+	/* 0 while it is being made: a reader that sees it has no trail. */
+	__atomic_store_n(&trail->generation, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	snprintf(trail->id, sizeof(trail->id), "%s", id);
+	trail->model[0] = trail->key_id[0] = '\0';
+	trail->stream = false;
+	trail->event_count = trail->lost = 0;
+	trail->prompt_tokens = 0;
+	trail->start_ns = now_ns;
+	trail->start_wall_ms = sl_clock_wall_ms();
+	__atomic_store_n(&trail->generation, trails->next, __ATOMIC_RELEASE);
+	return (struct sl_trail_ref){.trail = trail, .generation = trails->next};
+}
+
+void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
+		   const struct sl_trail_event *event)
+{
+	struct sl_trail *trail = sl_trail_of(ref);
+	uint64_t at_us;
+	struct sl_trail_event *room;
+
+	if (!trail)
+		return;
+	if (trail->event_count == SL_TRAIL_EVENTS_MAX) {
+		trail->lost += trail->lost < UINT16_MAX;
+		/* How it ended is worth more than the last of many steps. */
+		if (event->kind < SL_TRAIL_STREAM_END)
+			return;
+		trail->event_count--;
+	}
+	at_us = now_ns > trail->start_ns ? (now_ns - trail->start_ns) / SL_NS_PER_US : 0;
+	room = &trail->events[trail->event_count];
+	*room = *event;
+	room->at_us = at_us < UINT32_MAX ? (uint32_t)at_us : UINT32_MAX;
+	__atomic_store_n(&trail->event_count, trail->event_count + 1, __ATOMIC_RELEASE);
+}
+
+/* Word by word, as its owner may be writing. Returns false when it was taken meanwhile. */
+static bool copy(const struct sl_trail *trail, struct sl_trail *ret_trail)
+{
+	const uint64_t *from = (const uint64_t *)trail;
+	uint64_t *to = (uint64_t *)ret_trail;
+	uint64_t generation = __atomic_load_n(&trail->generation, __ATOMIC_ACQUIRE);
+	uint16_t event_count = __atomic_load_n(&trail->event_count, __ATOMIC_ACQUIRE);
+	size_t i;
+
+	for (i = 0; i < sizeof(*trail) / 8; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	ret_trail->event_count = event_count;
+	return generation && ret_trail->generation == generation &&
+	       __atomic_load_n(&trail->generation, __ATOMIC_RELAXED) == generation;
+}
+
+bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail)
+{
+	struct sl_trail trail;
+	bool found = false;
+	uint32_t i;
+	int tries;
+
+	for (i = 0; trails->ring && i < SL_TRAIL_ENTRIES; i++) {
+		const struct sl_trail *at = &trails->ring[i];
+
+		if (!__atomic_load_n(&at->generation, __ATOMIC_ACQUIRE))
+			continue;
+		for (tries = 0; tries < COPY_TRIES_MAX && !copy(at, &trail); tries++)
+			;
+		if (tries == COPY_TRIES_MAX || strncmp(trail.id, id, sizeof(trail.id)) != 0 ||
+		    (found && trail.generation < ret_trail->generation))
+			continue;
+		*ret_trail = trail;
+		found = true;
+	}
+	return found;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/trail_text.h"
+
+#include <inttypes.h>
+#include "user/base/address.h"
+#include "user/base/clock.h"
+#include "user/policy/outcome.h"
+#include "user/policy/retry.h"
+#include "user/request/chain.h"
+#include "user/request/stats.h"
+#include "user/wire/openai.h"
+
+enum detail {
+	DETAIL_NONE = 0,
+	DETAIL_ERROR,
+	DETAIL_RECALL,
+	DETAIL_CAUSE,
+	DETAIL_WHY,
+	DETAIL_ENDING,
+	DETAIL_VERDICT
+};
+
+static const struct kind {
+	const char *name;
+	const char *detail_name;
+	enum detail detail;
+	const char *value_name; /* NULL: has none */
+} kinds[SL_TRAIL_KINDS] = {
+	[SL_TRAIL_NONE] = {"none", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_ADMITTED] = {"admitted", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_REFUSED] = {"refused", "error", DETAIL_ERROR, "status"},
+	[SL_TRAIL_CACHE] = {"cache", "result", DETAIL_RECALL, NULL},
+	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
+	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_ATTEMPT] = {"attempt", "why", DETAIL_WHY, NULL},
+	[SL_TRAIL_CONNECTED] = {"sent", "", DETAIL_NONE, "kept_connection"},
+	[SL_TRAIL_ENDING] = {"ending", "ending", DETAIL_ENDING, "status"},
+	[SL_TRAIL_RETRY] = {"retry_budget", "verdict", DETAIL_VERDICT, NULL},
+	[SL_TRAIL_BACK_OFF] = {"back_off", "", DETAIL_NONE, "ms"},
+	[SL_TRAIL_WAIT] = {"wait_for_node", "", DETAIL_NONE, "ms"},
+	[SL_TRAIL_STREAM] = {"stream", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_STREAM_BROKEN] = {"stream_broken", "ending", DETAIL_ENDING, "tokens"},
+	[SL_TRAIL_STREAM_RESUMED] = {"stream_resumed", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_STREAM_END] = {"stream_end", "ending", DETAIL_ENDING, "tokens"},
+	[SL_TRAIL_ANSWER] = {"answer", "", DETAIL_NONE, "status"},
+	[SL_TRAIL_CLIENT_GONE] = {"client_gone", "", DETAIL_NONE, NULL},
+};
+
+static const char *why_of(uint8_t why)
+{
+	return why & SL_TRAIL_WHY_PANIC	  ? "least bad of a pool in panic"
+	       : why & SL_TRAIL_WHY_PROBE ? "probe of a half-open breaker"
+	       : why & SL_TRAIL_WHY_ONLY  ? "the only one left"
+					  : "lowest load";
+}
+
+/* NULL: there is nothing to say. */
+static const char *detail_of(const struct sl_trail_event *event)
+{
+	static const char *const recalls[SL_RECALLS] = {
+		[SL_RECALL_BYPASS] = "bypass",
+		[SL_RECALL_MISS] = "miss",
+		[SL_RECALL_HIT] = "hit",
+		[SL_RECALL_COALESCED] = "coalesced",
+	};
+	static const char *const verdicts[SL_RETRY_VERDICTS] = {"spent", "crowded", "charged",
+								"moved"};
+
+	switch (kinds[event->kind].detail) {
+	case DETAIL_ERROR:
+		return sl_openai_error_code((enum sl_openai_error_id)event->detail);
+	case DETAIL_RECALL:
+		return event->detail < SL_RECALLS ? recalls[event->detail] : NULL;
+	case DETAIL_CAUSE:
+		return event->detail ? sl_chain_cause_name((enum sl_cause)(event->detail - 1))
+				     : NULL;
+	case DETAIL_WHY:
+		return why_of(event->detail);
+	case DETAIL_ENDING:
+		return event->detail < SL_ENDING_COUNT
+			       ? sl_outcome_of((enum sl_ending)event->detail)->name
+			       : NULL;
+	case DETAIL_VERDICT:
+		return event->detail < SL_RETRY_VERDICTS ? verdicts[event->detail] : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* The node's address; "a node that is gone" when its slot has another one now. */
+static const char *node_of(const struct sl_trail_event *event,
+			   const struct sl_upstream_state *state, char text[SL_ADDRESS_TEXT_SIZE])
+{
+	const struct sl_node_state *node = &state->nodes[event->node];
+
+	if (!event->node)
+		return NULL;
+	if ((uint16_t)node->incarnation != event->incarnation)
+		return "gone";
+	return sl_address_format(&node->endpoint, text);
+}
+
+/* One "name": "value" or name=value. */
+static void member(struct sl_text *text, bool json, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	if (!json) {
+		sl_text_printf(text, strchr(value, ' ') ? " %s=\"%s\"" : " %s=%s", name, value);
+		return;
+	}
+	sl_text_printf(text, ",\"%s\":", name);
+	sl_text_append_json_string(text, value);
+}
+
+static void write_event(const struct sl_trail_event *event, const struct sl_upstream_state *state,
+			bool json, struct sl_text *text)
+{
+	const struct kind *kind = &kinds[event->kind < SL_TRAIL_KINDS ? event->kind : 0];
+	char node[SL_ADDRESS_TEXT_SIZE];
+	bool has_value = kind->value_name && (event->value || kind->detail != DETAIL_ENDING ||
+					      event->kind != SL_TRAIL_ENDING);
+
+	if (json) {
+		sl_text_append_string(text, "{\"at_ms\":");
+		sl_text_append_scaled(text, event->at_us, 3);
+		sl_text_printf(text, ",\"event\":\"%s\"", kind->name);
+	} else {
+		sl_text_printf(text, "%8" PRIu32 ".%03" PRIu32 " ms  %s", event->at_us / 1000,
+			       event->at_us % 1000, kind->name);
+	}
+	member(text, json, "pool", event->pool ? state->pools[event->pool].name : NULL);
+	member(text, json, "node", node_of(event, state, node));
+	member(text, json, kind->detail_name, detail_of(event));
+	if (has_value)
+		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, kind->value_name,
+			       event->value);
+	sl_text_append_string(text, json ? "}" : "\n");
+}
+
+void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			 struct sl_text *text)
+{
+	char started[SL_CLOCK_ISO_SIZE];
+	uint16_t i;
+
+	sl_clock_format_iso(trail->start_wall_ms, started);
+	sl_text_append_string(text, "{\"id\":");
+	sl_text_append_json_string(text, trail->id);
+	sl_text_printf(text, ",\"started\":\"%s\"", started);
+	member(text, true, "model", trail->model[0] ? trail->model : NULL);
+	member(text, true, "key_id", trail->key_id[0] ? trail->key_id : NULL);
+	sl_text_printf(text, ",\"stream\":%s,\"prompt_tokens_estimated\":%" PRIu32 ",\"events\":[",
+		       trail->stream ? "true" : "false", trail->prompt_tokens);
+	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
+		if (i)
+			sl_text_append_char(text, ',');
+		write_event(&trail->events[i], state, true, text);
+	}
+	sl_text_printf(text, "],\"events_lost\":%u}\n", trail->lost);
+}
+
+void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			 struct sl_text *text)
+{
+	char started[SL_CLOCK_ISO_SIZE];
+	uint16_t i;
+
+	sl_clock_format_iso(trail->start_wall_ms, started);
+	sl_text_printf(text, "request %s", trail->id);
+	member(text, false, "model", trail->model[0] ? trail->model : NULL);
+	member(text, false, "key_id", trail->key_id[0] ? trail->key_id : NULL);
+	sl_text_printf(text, " stream=%s started=%s\n", trail->stream ? "true" : "false", started);
+	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++)
+		write_event(&trail->events[i], state, false, text);
+	if (trail->lost)
+		sl_text_printf(text, "%u further events were not kept\n", trail->lost);
+}

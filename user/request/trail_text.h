@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * trail_text.h - a trail for people and for programs. Pure but for the names it looks up.
+ */
+#ifndef SL_REQUEST_TRAIL_TEXT_H
+#define SL_REQUEST_TRAIL_TEXT_H
+
+#include "user/request/trail.h"
+#include "user/upstream/upstream.h"
+
+/* One JSON object in a line. */
+void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			 struct sl_text *text);
+
+/* A heading, then a line a decision: "   12.345 ms  attempt pool=chat node=10.0.0.7:8000". */
+void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			 struct sl_text *text);
+
+#endif
