@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sluiced - the daemon: sluiced [--log-level LEVEL] CONFIG
+ * sluiced - the daemon: sluiced [--takeover] [--log-level LEVEL] CONFIG
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -10,21 +10,24 @@
 
 static void usage(FILE *file)
 {
-	fprintf(file, "usage: sluiced [--log-level error|warn|info|debug] CONFIG\n"
+	fprintf(file, "usage: sluiced [--takeover] [--log-level error|warn|info|debug] CONFIG\n"
 		      "\n"
 		      "Serves the routes of CONFIG. SIGHUP reloads it, SIGTERM drains.\n"
+		      "--takeover: replaces the running daemon, whose streams go on to their end.\n"
 		      "Check a file first with: sluice check CONFIG\n");
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"log-level", required_argument, NULL, 'l'},
+						{"takeover", no_argument, NULL, 't'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	enum sl_log_level level;
+	bool takeover = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "l:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "l:th", options, NULL)) != -1) {
 		switch (option) {
 		case 'l':
 			if (sl_log_parse_level(optarg, &level)) {
@@ -35,6 +38,9 @@ int main(int argc, char **argv)
 				return 2;
 			}
 			sl_log_set_level(level);
+			break;
+		case 't':
+			takeover = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -48,5 +54,5 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	return sl_daemon_run(argv[optind]);
+	return sl_daemon_run(argv[optind], takeover);
 }

@@ -243,6 +243,7 @@ struct sl_config {
 	uint32_t body_timeout_ms;	  /* no byte of a body for this long ends the request */
 	uint32_t idle_timeout_ms;	  /* idle keep-alive connections of clients */
 	uint32_t drain_ms;		  /* at SIGTERM: longest wait for open requests */
+	uint32_t upgrade_ms;		  /* replaced by a new process: the same */
 	uint32_t connections_max;	  /* client connections a thread */
 	uint32_t requests_max;		  /* requests in flight a thread; over it: 503 */
 	uint32_t upstream_idle_ms;	  /* idle connections to nodes are closed after this */

@@ -161,6 +161,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 NULL,
 	 "Longest wait for open requests at SIGTERM. 30s is what common supervisors allow; "
 	 "raise both for long generations."},
+	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "upgrade", ROOT(upgrade_ms), "10m", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "Longest life of a process that another one has replaced (`sluiced --takeover`): its "
+	 "streams end by themselves until then. No supervisor waits for it, so it may be long."},
 	{SL_CONFIG_TIMEOUTS, SL_CONFIG_MS, "upstream_idle", ROOT(upstream_idle_ms), "30s", 10,
 	 DAY_MS, NULL, false, NULL,
 	 "An idle connection to a node is closed after this. Keep it below the server's own "

@@ -462,7 +462,7 @@ int sl_server_begin(struct sl_server_conn *conn, int status, const char *lines, 
 
 	if (!room)
 		return room_len > ROOM_MAX ? -ENOSPC : -EPIPE;
-	if (conn->server->draining || (body_len < 0 && conn->http10))
+	if (conn->server->draining || conn->server->leaving || (body_len < 0 && conn->http10))
 		conn->keep_alive = false;
 	sl_h1_out_init(&out, room, room_len);
 	sl_h1_write_status_line(&out, status);
@@ -699,6 +699,11 @@ void sl_server_accept(struct sl_server *server, int fd, struct sl_tls_server *tl
 	server->accepted++;
 	conn->progress_ns = sl_loop_now_ns(server->loop);
 	watch(conn);
+}
+
+void sl_server_leave(struct sl_server *server)
+{
+	server->leaving = true;
 }
 
 void sl_server_drain(struct sl_server *server)

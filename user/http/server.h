@@ -79,7 +79,8 @@ struct sl_server {
 	struct sl_slab heads;
 	struct sl_server_conn *open; /* list of all connections */
 	uint32_t conn_count;
-	bool draining; /* every answer says connection: close */
+	bool draining; /* every answer says connection: close, and no connection is taken */
+	bool leaving;  /* every answer says connection: close */
 	uint64_t accepted, requests, gone, refused[SL_SERVER_REFUSED_COUNT];
 };
 
@@ -152,6 +153,8 @@ void sl_server_abort(struct sl_server_conn *conn);
 /* Gives the request's bytes back early (a stream that can no longer be retried). */
 void sl_server_release_request(struct sl_server_conn *conn);
 
+/* Every connection closes with its next answer, and none before; new ones are still taken. */
+void sl_server_leave(struct sl_server *server);
 /* Idle connections close now, the others after their answer. */
 void sl_server_drain(struct sl_server *server);
 /* Closes whatever is left, by RST where an answer was under way. */

@@ -70,7 +70,8 @@ static void hand_on(struct sl_listener *listener, int fd)
 		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &family_len);
 		peer.ss_family = family == AF_UNIX ? AF_UNIX : AF_UNSPEC;
 	}
-	if (listener->state != SL_SOCKET_OPEN || peer.ss_family == AF_UNSPEC) {
+	if ((listener->state != SL_SOCKET_OPEN && !listener->serves_last) ||
+	    peer.ss_family == AF_UNSPEC) {
 		listener->loop->backend->close_fd(listener->loop, fd);
 		return;
 	}

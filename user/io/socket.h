@@ -125,7 +125,8 @@ struct sl_listener {
 	uint8_t state;			/* internal */
 	uint8_t ops_pending;		/* internal */
 	bool paused, waiting, canceled; /* internal */
-	struct sl_task settle;		/* internal: brings accepting in line with the above */
+	bool serves_last; /* connections that were accepted while it closes are handed on too */
+	struct sl_task settle; /* internal: brings accepting in line with the above */
 	/* A connection arrived: fd belongs to the callee. peer is valid during the call. */
 	void (*accepted)(struct sl_listener *listener, int fd, const struct sockaddr *peer);
 	/* sl_listener_close() is complete. May be NULL. */

@@ -263,7 +263,6 @@ int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane
 			 struct sl_error *why)
 {
 	struct sl_kernel_plane *plane = calloc(1, sizeof(*plane));
-	uint32_t slot;
 	int rc;
 
 	why->text[0] = '\0';
@@ -286,10 +285,16 @@ int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane
 		free(plane);
 		return rc;
 	}
-	for (slot = 0; slot < SL_NODES_MAX; slot++)
-		__atomic_store_n(&plane->nodes[slot].requests, 0, __ATOMIC_RELAXED);
 	*ret_plane = plane;
 	return 0;
+}
+
+void sl_kernel_plane_begin(struct sl_kernel_plane *plane)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SL_NODES_MAX; slot++)
+		__atomic_store_n(&plane->nodes[slot].requests, 0, __ATOMIC_RELAXED);
 }
 
 void sl_kernel_plane_close(struct sl_kernel_plane **plane)

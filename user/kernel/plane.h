@@ -49,6 +49,10 @@ struct sl_kernel_plane {
  */
 int sl_kernel_plane_open(const char *pin_dir, struct sl_kernel_plane **ret_plane,
 			 struct sl_error *why);
+
+/* This is the only daemon there is: none of the requests that the states count is under way. */
+void sl_kernel_plane_begin(struct sl_kernel_plane *plane);
+
 void sl_kernel_plane_close(struct sl_kernel_plane **plane);
 
 /* Brings the maps to what the configuration says; see topology.h. */

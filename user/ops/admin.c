@@ -20,6 +20,7 @@ struct sl_admin_conn {
 	struct sl_admin_conn *next, **pprev;
 	struct sl_timer silence;
 	bool answered;
+	bool giving; /* the sockets were sent; waits for "go" without a bound: it costs nothing */
 	char line[SL_ADMIN_LINE_BYTES];
 	size_t line_len;
 };
@@ -72,6 +73,33 @@ static void explain(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
+static void give(struct sl_admin_conn *conn)
+{
+	struct sl_admin *admin = conn->admin;
+	int rc = admin->ops->give(admin->owner, conn->socket.fd);
+
+	if (rc) {
+		sl_log(SL_LOG_WARN, "takeover: the sockets could not be sent: %s", strerror(-rc));
+		end_conn(conn);
+		return;
+	}
+	sl_timer_cancel(admin->loop, &conn->silence);
+	conn->giving = true;
+	conn->line_len = 0;
+	sl_log(SL_LOG_INFO, "takeover: sockets sent to a new process; serving on until it does");
+}
+
+static void go(struct sl_admin_conn *conn)
+{
+	if (strcmp(conn->line, "go") == 0) {
+		sl_socket_send(&conn->socket, "ok\n", 3);
+		conn->admin->ops->go(conn->admin->owner);
+	} else {
+		sl_log(SL_LOG_WARN, "takeover: the new process did not start; serving on");
+	}
+	end_conn(conn);
+}
+
 static void answer(struct sl_admin_conn *conn)
 {
 	static const char explain_word[] = "explain ";
@@ -79,6 +107,14 @@ static void answer(struct sl_admin_conn *conn)
 	if (conn->answered)
 		return;
 	conn->line[conn->line_len] = '\0';
+	if (conn->giving) {
+		go(conn);
+		return;
+	}
+	if (strcmp(conn->line, "takeover") == 0) {
+		give(conn);
+		return;
+	}
 	if (!conn->line_len)
 		describe(conn);
 	else if (!strncmp(conn->line, explain_word, sizeof(explain_word) - 1))
@@ -114,8 +150,11 @@ static void on_error(struct sl_socket *socket, int error)
 	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
 
 	(void)error;
-	if (!conn->answered)
-		end_conn(conn);
+	if (conn->answered)
+		return;
+	if (conn->giving)
+		sl_log(SL_LOG_WARN, "takeover: the new process did not start; serving on");
+	end_conn(conn);
 }
 
 static void on_closed(struct sl_socket *socket)
@@ -208,6 +247,13 @@ void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *pat
 		       path, strerror(-rc));
 	else
 		snprintf(admin->path, sizeof(admin->path), "%s", path);
+}
+
+void sl_admin_leave(struct sl_admin *admin)
+{
+	if (admin->path[0])
+		sl_listener_close(&admin->listener);
+	admin->path[0] = '\0';
 }
 
 void sl_admin_close(struct sl_admin *admin)

@@ -34,6 +34,10 @@ struct sl_admin_ops {
 	int (*describe)(void *owner, struct sl_admin_answer *answer);
 	/* Appends what is known of that request; nothing: it is not known. */
 	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
+	/* Sends the listening sockets over the connection. Returns 0 or -errno. */
+	int (*give)(void *owner, int fd);
+	/* The new process serves: this one may go. Must not turn the loop. */
+	void (*go)(void *owner);
 };
 
 struct sl_admin {
@@ -49,6 +53,9 @@ struct sl_admin {
 /* Listens on `path`; NULL: does nothing. What fails is logged: without the socket the daemon serves
  * all the same. */
 void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *path);
+
+/* Leaves the socket's file to the process that has taken over; open connections end by themselves. */
+void sl_admin_leave(struct sl_admin *admin);
 
 /* Removes the socket's file and ends its connections, turning the loop. */
 void sl_admin_close(struct sl_admin *admin);

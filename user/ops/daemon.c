@@ -18,6 +18,7 @@
 #include "user/ops/checks.h"
 #include "user/ops/keys.h"
 #include "user/ops/metrics.h"
+#include "user/ops/takeover.h"
 #include "user/ops/threads.h"
 #include "user/request/trail_text.h"
 
@@ -47,6 +48,8 @@ struct daemon {
 	struct sl_cache *cache;
 	struct sl_tls_tickets *tickets;
 	struct sl_admin admin;
+	struct sl_takeover *takeover; /* while this process takes over; else NULL */
+	bool handed_over;	      /* a new process serves; this one ends with its connections */
 	bool draining;
 	bool cut;
 	uint64_t drain_until_ms;
@@ -330,9 +333,31 @@ static void explain(void *owner, const char *id, bool json, struct sl_text *text
 		sl_trail_write_text(&newest, &state, text);
 }
 
+static int give(void *owner, int fd)
+{
+	struct daemon *daemon = owner;
+
+	if (daemon->draining)
+		return -ESHUTDOWN;
+	return sl_takeover_give(fd, &daemon->threads, daemon->metrics.io_backend);
+}
+
+/* What only one process may do ends here; the rest in serve(). */
+static void go(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	sl_timer_cancel(daemon->loop, &daemon->event_timer);
+	sl_admin_leave(&daemon->admin);
+	daemon->handed_over = true;
+	sl_loop_stop(daemon->loop);
+}
+
 static const struct sl_admin_ops admin_ops = {
 	.describe = describe,
 	.explain = explain,
+	.give = give,
+	.go = go,
 };
 
 /* ---- drain ----------------------------------------------------------------------------------- */
@@ -341,13 +366,31 @@ static void begin_drain(struct daemon *daemon)
 {
 	uint32_t drain_ms = daemon->routes->config->drain_ms;
 
-	if (daemon->draining)
+	if (daemon->draining && !daemon->handed_over)
 		return;
+	daemon->handed_over = false; /* a signal now means what it always does */
 	daemon->draining = true;
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
 	sl_checks_stop(daemon->health);
 	sl_threads_drain(&daemon->threads);
+	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
+}
+
+/* A new process serves: what is open here comes to its end. */
+static void begin_leave(struct daemon *daemon)
+{
+	uint32_t upgrade_ms = daemon->routes->config->upgrade_ms;
+
+	if (daemon->draining)
+		return;
+	daemon->draining = true;
+	daemon->drain_until_ms = sl_clock_ms() + upgrade_ms;
+	sl_log(SL_LOG_INFO, "replaced: a new process serves; open requests have %u ms", upgrade_ms);
+	sl_timer_cancel(daemon->loop, &daemon->keys_timer);
+	sl_beacon_sender_close(&daemon->beacons);
+	sl_checks_stop(daemon->health);
+	sl_threads_hand_over(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
 
@@ -455,6 +498,52 @@ static int first_load(struct daemon *daemon)
 	return load(daemon, &daemon->routes) ? EXIT_CONFIG : EXIT_OK;
 }
 
+static void open_admin(struct daemon *daemon)
+{
+	daemon->admin.ops = &admin_ops;
+	daemon->admin.owner = daemon;
+	sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);
+}
+
+/* Asks the running daemon for its sockets. Without one this is an ordinary start. */
+static int begin_takeover(struct daemon *daemon, struct sl_takeover *takeover)
+{
+	const char *path = daemon->routes->config->admin_socket;
+	int rc = path ? sl_takeover_ask(path, takeover) : -ENOENT;
+
+	if (!rc) {
+		daemon->takeover = takeover;
+		sl_log(SL_LOG_INFO, "takeover: %u sockets of the running daemon", takeover->count);
+		return 0;
+	}
+	if (rc != -ENOENT && rc != -ECONNREFUSED) {
+		sl_log(SL_LOG_ERROR,
+		       "takeover: the daemon at %s does not hand its sockets over: %s (it goes on "
+		       "serving)",
+		       path, strerror(-rc));
+		return rc;
+	}
+	sl_log(SL_LOG_INFO, "takeover: no daemon at %s, an ordinary start", path ? path : "none");
+	sl_kernel_plane_begin(daemon->plane);
+	return 0;
+}
+
+/* All threads serve: from here on this process is the daemon, whatever the old one says. */
+static void finish_takeover(struct daemon *daemon)
+{
+	int rc = sl_takeover_go(daemon->takeover);
+
+	if (rc)
+		sl_log(SL_LOG_WARN,
+		       "takeover: the old daemon did not say that it goes: %s (see: ss -ltnp)",
+		       strerror(-rc));
+	sl_takeover_end(daemon->takeover);
+	daemon->takeover = NULL;
+	if (daemon->routes->config->admin_socket)
+		unlink(daemon->routes->config->admin_socket);
+	open_admin(daemon);
+}
+
 static int start(struct daemon *daemon)
 {
 	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
@@ -478,12 +567,11 @@ static int start(struct daemon *daemon)
 	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
-		rc = sl_threads_listen(&daemon->threads, daemon->routes->config);
+		rc = sl_threads_listen(&daemon->threads, daemon->routes->config, daemon->takeover);
 	if (!rc) {
-		daemon->admin.ops = &admin_ops;
-		daemon->admin.owner = daemon;
 		/* before requests: who sees /health may ask it */
-		sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);
+		if (!daemon->takeover)
+			open_admin(daemon);
 		shared = (struct sl_threads_shared){
 			.routes = daemon->routes,
 			.ring = daemon->keys.ring,
@@ -491,6 +579,7 @@ static int start(struct daemon *daemon)
 			.retries = &daemon->retries,
 			.cache = daemon->cache,
 			.hooks = &daemon->hooks,
+			.io = daemon->takeover ? daemon->takeover->io : NULL,
 		};
 		rc = sl_threads_start(&daemon->threads, &shared);
 	}
@@ -499,6 +588,8 @@ static int start(struct daemon *daemon)
 		sl_admin_close(&daemon->admin);
 		return rc;
 	}
+	if (daemon->takeover)
+		finish_takeover(daemon);
 	daemon->metrics.io_backend = sl_loop_backend(daemon->threads.threads[0].loop);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
@@ -534,6 +625,8 @@ static void serve(struct daemon *daemon)
 	for (;;) {
 		if (want_stop)
 			begin_drain(daemon);
+		if (daemon->handed_over)
+			begin_leave(daemon);
 		if (want_reload && !daemon->draining) {
 			want_reload = 0;
 			reload(daemon);
@@ -546,8 +639,9 @@ static void serve(struct daemon *daemon)
 	signal_loop = NULL;
 }
 
-int sl_daemon_run(const char *config_path)
+int sl_daemon_run(const char *config_path, bool takeover)
 {
+	static struct sl_takeover taken; /* 16 KiB of descriptors: too much for a stack */
 	struct daemon daemon = {.config_path = config_path};
 	int status;
 
@@ -559,6 +653,10 @@ int sl_daemon_run(const char *config_path)
 	status = first_load(&daemon);
 	if (status)
 		return status;
+	if (!takeover)
+		sl_kernel_plane_begin(daemon.plane);
+	else if (begin_takeover(&daemon, &taken))
+		return EXIT_START;
 	if (start(&daemon))
 		return EXIT_START;
 	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u",

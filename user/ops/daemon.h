@@ -12,8 +12,11 @@
 #ifndef SL_OPS_DAEMON_H
 #define SL_OPS_DAEMON_H
 
-/* Runs until a signal ends it. Returns the exit status: 0, 1 failed to start, 2 bad configuration,
+#include <stdbool.h>
+
+/* takeover: the daemon that runs with the same admin socket is replaced (takeover.h); where there is
+ * none, this is an ordinary start. Runs until a signal ends it. Returns the exit status: 0, 1 failed to start, 2 bad configuration,
  * 3 requests were cut because the drain took too long. */
-int sl_daemon_run(const char *config_path);
+int sl_daemon_run(const char *config_path, bool takeover);
 
 #endif

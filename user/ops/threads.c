@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "user/base/address.h"
 #include "user/base/log.h"
+#include "user/ops/takeover.h"
 
 #define BACKLOG	      4096
 #define DRAIN_POLL_MS 10u
@@ -67,23 +68,78 @@ static int open_listener(const struct sl_endpoint *endpoint)
 	return fd;
 }
 
-int sl_threads_listen(struct sl_threads *threads, const struct sl_config *config)
+static int open_socket(const struct sl_endpoint *endpoint)
 {
 	char text[SL_ADDRESS_TEXT_SIZE];
+	int fd = open_listener(endpoint);
+
+	if (fd < 0)
+		sl_log(SL_LOG_ERROR,
+		       "listen %s: %s (is another program on this port? see: ss -ltnp)",
+		       sl_address_format(endpoint, text), strerror(-fd));
+	return fd;
+}
+
+static void add_socket(struct sl_thread *thread, int fd, uint32_t address)
+{
+	thread->sockets[thread->socket_count++] = (struct sl_thread_socket){fd, address};
+}
+
+static bool is_at(int fd, const struct sl_endpoint *wanted)
+{
+	struct sockaddr_storage name;
+	socklen_t name_len = sizeof(name);
+	struct sl_endpoint endpoint = {0};
+
+	return fd >= 0 && !getsockname(fd, (struct sockaddr *)&name, &name_len) &&
+	       !sl_address_from_sockaddr((struct sockaddr *)&name, name_len, &endpoint) &&
+	       !memcmp(&endpoint.addr, &wanted->addr, sizeof(endpoint.addr)) &&
+	       endpoint.port == wanted->port;
+}
+
+/* Gives the taken sockets of an address out in turn. Returns how many there were, or -E2BIG. */
+static int adopt_sockets(struct sl_threads *threads, struct sl_takeover *takeover,
+			 const struct sl_endpoint *endpoint, uint32_t address)
+{
+	uint32_t i, adopted = 0;
+
+	for (i = 0; takeover && i < takeover->count; i++) {
+		struct sl_thread *thread = &threads->threads[adopted % threads->count];
+
+		if (!is_at(takeover->sockets[i], endpoint))
+			continue;
+		if (thread->socket_count == SL_WORKER_LISTENERS_MAX) {
+			sl_log(SL_LOG_ERROR,
+			       "takeover: threads: %u are too few for the sockets of the running "
+			       "daemon (at most %u a thread; raise threads)",
+			       threads->count, SL_WORKER_LISTENERS_MAX);
+			return -E2BIG;
+		}
+		add_socket(thread, takeover->sockets[i], address);
+		takeover->sockets[i] = -1;
+		adopted++;
+	}
+	return (int)adopted;
+}
+
+int sl_threads_listen(struct sl_threads *threads, const struct sl_config *config,
+		      struct sl_takeover *takeover)
+{
 	uint32_t t, i;
 
-	for (t = 0; t < threads->count; t++) {
-		for (i = 0; i < config->listen_count; i++) {
-			int fd = open_listener(&config->listen[i]);
+	for (i = 0; i < config->listen_count; i++) {
+		int adopted = adopt_sockets(threads, takeover, &config->listen[i], i);
 
-			if (fd < 0) {
-				sl_log(SL_LOG_ERROR,
-				       "listen %s: %s (is another program on this port? see: ss "
-				       "-ltnp)",
-				       sl_address_format(&config->listen[i], text), strerror(-fd));
+		if (adopted < 0)
+			return adopted;
+		for (t = (uint32_t)adopted; t < threads->count; t++) {
+			int fd = threads->threads[t].socket_count < SL_WORKER_LISTENERS_MAX
+					 ? open_socket(&config->listen[i])
+					 : -E2BIG;
+
+			if (fd < 0)
 				return fd;
-			}
-			threads->threads[t].listen_fds[i] = fd;
+			add_socket(&threads->threads[t], fd, i);
 		}
 	}
 	return 0;
@@ -127,8 +183,16 @@ static int start_worker(struct sl_thread *thread)
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(shared->routes),
 			    sl_keyring_get(shared->ring), shared->hooks);
 	thread->worker->cache = shared->cache;
-	for (i = 0; i < config->listen_count && !rc; i++)
-		rc = sl_worker_listen(thread->worker, thread->listen_fds[i]);
+	if (shared->io && strcmp(shared->io, sl_loop_backend(thread->loop))) {
+		sl_log(SL_LOG_ERROR,
+		       "takeover: io: the running daemon uses %s, this one %s (set io to the same, "
+		       "or start anew)",
+		       shared->io, sl_loop_backend(thread->loop));
+		return -EPROTOTYPE;
+	}
+	for (i = 0; i < thread->socket_count && !rc; i++)
+		rc = sl_worker_listen(thread->worker, thread->sockets[i].fd,
+				      thread->sockets[i].address);
 	return rc;
 }
 
@@ -226,8 +290,18 @@ static void drain_worker(void *arg)
 	struct sl_thread *thread = arg;
 
 	sl_worker_drain(thread->worker);
-	sl_timer_init(&thread->drain_timer, on_drain_timer);
+	if (!thread->drain_timer.expired)
+		sl_timer_init(&thread->drain_timer, on_drain_timer);
 	sl_timer_set(thread->loop, &thread->drain_timer, 0);
+}
+
+static void hand_over_worker(void *arg)
+{
+	struct sl_thread *thread = arg;
+
+	sl_worker_hand_over(thread->worker);
+	sl_timer_init(&thread->drain_timer, on_drain_timer);
+	sl_timer_set(thread->loop, &thread->drain_timer, DRAIN_POLL_MS);
 }
 
 static void abort_worker(void *arg)
@@ -248,6 +322,11 @@ static void post_all(struct sl_threads *threads, void (*run)(void *arg))
 void sl_threads_drain(struct sl_threads *threads)
 {
 	post_all(threads, drain_worker);
+}
+
+void sl_threads_hand_over(struct sl_threads *threads)
+{
+	post_all(threads, hand_over_worker);
 }
 
 void sl_threads_abort(struct sl_threads *threads)

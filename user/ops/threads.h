@@ -20,13 +20,20 @@
 #define SL_THREADS_MAX 256u
 
 struct sl_threads;
+struct sl_takeover;
+
+struct sl_thread_socket {
+	int fd;
+	uint32_t address; /* index into `listen` */
+};
 
 struct sl_thread {
 	struct sl_threads *all;
 	pthread_t thread;
 	struct sl_loop *loop;
 	struct sl_worker *worker;
-	int listen_fds[SL_CONFIG_LISTEN_MAX];
+	struct sl_thread_socket sockets[SL_WORKER_LISTENERS_MAX];
+	uint32_t socket_count;
 	struct sl_timer drain_timer;
 	bool started; /* pthread_create succeeded */
 	bool running;
@@ -41,6 +48,7 @@ struct sl_threads_shared {
 	struct sl_upstream_retries *retries;
 	struct sl_cache *cache;
 	const struct sl_worker_hooks *hooks;
+	const char *io; /* the event back end that they must have; NULL: any */
 };
 
 struct sl_threads {
@@ -59,8 +67,13 @@ struct sl_upstream_state sl_threads_upstream(const struct sl_threads_shared *sha
 /* Memory for as many threads as the configuration says. Returns 0 or -ENOMEM. */
 int sl_threads_init(struct sl_threads *threads, const struct sl_config *config);
 
-/* One listening socket a thread and address of `listen`. Returns 0 or -errno (and has said why). */
-int sl_threads_listen(struct sl_threads *threads, const struct sl_config *config);
+/*
+ * One listening socket a thread and address of `listen`: those of the takeover as far as they go
+ * (NULL: none), which may be several for a thread, and new ones. Returns 0 or -errno (and has said
+ * why).
+ */
+int sl_threads_listen(struct sl_threads *threads, const struct sl_config *config,
+		      struct sl_takeover *takeover);
 
 /* Starts them all and waits until each serves or has failed. Returns 0 or -errno of the first. */
 int sl_threads_start(struct sl_threads *threads, const struct sl_threads_shared *shared);
@@ -70,6 +83,9 @@ void sl_threads_set_routes(struct sl_threads *threads, struct sl_routes *routes)
 
 /* No new connections; each thread ends by itself when its last one is gone. */
 void sl_threads_drain(struct sl_threads *threads);
+/* The same, but idle connections stay until their next request, whose answer closes them, or their
+ * time-out: nobody's request meets a connection that has just been closed. */
+void sl_threads_hand_over(struct sl_threads *threads);
 /* Cuts what is left. */
 void sl_threads_abort(struct sl_threads *threads);
 /* Is one still running? */

@@ -268,13 +268,12 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 	sl_server_accept(&worker->server, fd, worker->listener_tls[listener - worker->listeners]);
 }
 
-/* The n-th call is for the n-th address of `listen`. */
-static void set_listener(struct sl_worker *worker, uint32_t index)
+static void set_listener(struct sl_worker *worker, uint32_t index, uint32_t address)
 {
 	const struct sl_routes *routes = worker->routes;
-	struct sl_tls_server *tls = routes->secure.listeners[index];
+	struct sl_tls_server *tls = routes->secure.listeners[address];
 
-	worker->listen[index] = routes->config->listen[index];
+	worker->listen[index] = routes->config->listen[address];
 	worker->listener_tls[index] = tls ? sl_tls_server_get(tls) : NULL;
 }
 
@@ -294,16 +293,16 @@ static void renew_listeners(struct sl_worker *worker)
 	}
 }
 
-int sl_worker_listen(struct sl_worker *worker, int fd)
+int sl_worker_listen(struct sl_worker *worker, int fd, uint32_t address)
 {
 	struct sl_listener *listener;
 
-	if (worker->listener_count == SL_CONFIG_LISTEN_MAX)
+	if (worker->listener_count == SL_WORKER_LISTENERS_MAX)
 		return -E2BIG;
 	listener = &worker->listeners[worker->listener_count];
 	listener->accepted = on_accepted;
 	listener->owner = worker;
-	set_listener(worker, worker->listener_count);
+	set_listener(worker, worker->listener_count, address);
 	worker->listener_count++;
 	return sl_listener_adopt(listener, worker->loop, fd);
 }
@@ -330,12 +329,22 @@ void sl_worker_drain(struct sl_worker *worker)
 {
 	uint32_t i;
 
-	if (worker->draining)
-		return;
-	worker->draining = true;
-	for (i = 0; i < worker->listener_count; i++)
+	for (i = 0; i < worker->listener_count && !worker->draining; i++)
 		sl_listener_close(&worker->listeners[i]);
+	worker->draining = true;
 	sl_server_drain(&worker->server);
+}
+
+void sl_worker_hand_over(struct sl_worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; i < worker->listener_count && !worker->draining; i++) {
+		worker->listeners[i].serves_last = true;
+		sl_listener_close(&worker->listeners[i]);
+	}
+	worker->draining = true;
+	sl_server_leave(&worker->server);
 }
 
 void sl_worker_abort(struct sl_worker *worker)
@@ -345,6 +354,13 @@ void sl_worker_abort(struct sl_worker *worker)
 
 bool sl_worker_is_idle(const struct sl_worker *worker)
 {
+	uint32_t i;
+
+	/* A listener that is closing may have a connection to hand on. */
+	for (i = 0; i < worker->listener_count && worker->draining; i++) {
+		if (worker->listeners[i].fd >= 0)
+			return false;
+	}
 	return !worker->server.conn_count && !worker->stats.in_flight;
 }
 

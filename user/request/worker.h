@@ -23,6 +23,8 @@ struct sl_flight;
 struct sl_resume;
 
 #define SL_WORKER_FLIGHT_LISTS 256u
+/* A thread may have several sockets of an address, where a takeover brought more than threads. */
+#define SL_WORKER_LISTENERS_MAX (4u * SL_CONFIG_LISTEN_MAX)
 
 /* Calls to what lies above. */
 struct sl_worker_hooks {
@@ -38,9 +40,9 @@ struct sl_worker {
 	const struct sl_worker_hooks *hooks;
 	struct sl_server server;
 	struct sl_upstream upstream;
-	struct sl_listener listeners[SL_CONFIG_LISTEN_MAX];
-	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];
-	struct sl_tls_server *listener_tls[SL_CONFIG_LISTEN_MAX]; /* NULL: plain */
+	struct sl_listener listeners[SL_WORKER_LISTENERS_MAX];
+	struct sl_endpoint listen[SL_WORKER_LISTENERS_MAX];
+	struct sl_tls_server *listener_tls[SL_WORKER_LISTENERS_MAX]; /* NULL: plain */
 	uint32_t listener_count;
 	struct sl_routes *routes;
 	struct sl_keyring *keyring;
@@ -65,8 +67,8 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 		   const struct sl_upstream_state *state, struct sl_routes *routes,
 		   struct sl_keyring *keyring, const struct sl_worker_hooks *hooks);
 
-/* Takes listening descriptors over (one SO_REUSEPORT socket an address and thread). */
-int sl_worker_listen(struct sl_worker *worker, int fd);
+/* Takes a listening descriptor over, of the address at that index of `listen`. */
+int sl_worker_listen(struct sl_worker *worker, int fd, uint32_t address);
 
 /* A new snapshot counts for requests from now on. Takes the reference. */
 void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes);
@@ -76,6 +78,10 @@ void sl_worker_set_keyring(struct sl_worker *worker, struct sl_keyring *keyring)
 
 /* Stops accepting; idle connections close, the others after their answer. */
 void sl_worker_drain(struct sl_worker *worker);
+
+/* The same for a process that another one replaces: idle connections stay until their next request
+ * or time-out, and what the kernel has accepted for us is served. */
+void sl_worker_hand_over(struct sl_worker *worker);
 
 /* Cuts whatever is left. */
 void sl_worker_abort(struct sl_worker *worker);
