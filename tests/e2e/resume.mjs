@@ -424,6 +424,7 @@ await test("SDKs", sdks);
 await test("scripted", scripted);
 await test("client gone", clientGone);
 await test("big ones", bigOnes);
+expect("no node has a request left", await metric("sluice_node_requests"), 0);
 check("counted: continued", (await samples("sluice_streams_resumed_total", "how")).continued > 20, "");
 check("counted: restarted", (await samples("sluice_streams_resumed_total", "how")).restarted > 20, "");
 check("counted: held back", (await metric("sluice_stream_held_back_bytes_total")) > 100, "");

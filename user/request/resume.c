@@ -102,6 +102,7 @@ struct sl_resume *sl_resume_new(struct sl_request *request)
 	resume->endpoint = facts->endpoint;
 	resume->pool = request->last_pool;
 	resume->attempts = request->attempts;
+	resume->lost = SL_RESUMPTION_UNTOLD; /* by a stream that goes on already */
 	resume->same_again = same_again;
 	resume->may_continue = may_continue;
 	return resume;
@@ -525,7 +526,8 @@ bool sl_resume_start(struct sl_relay *relay, struct sl_upstream_node *node)
 	uint32_t node_slot = node->slot;
 
 	if (resume->splice.lost) {
-		sl_resume_count(relay, resume->lost);
+		sl_resume_count(relay,
+				resume->splice.too_long ? SL_RESUMPTION_TOO_LONG : resume->lost);
 		return false;
 	}
 	note_slot(resume->broken, &resume->broken_count, node_slot);

@@ -13,6 +13,7 @@
 #define CALL_MARK '\xff'
 
 #define NAMES_BYTES_MAX 1024u
+#define FORM_BYTES_MAX	2048u
 #define SCRATCH_BYTES	(2u << 20) /* more than an event may have */
 
 enum top_field {
@@ -65,6 +66,7 @@ void sl_splice_init(struct sl_splice *splice)
 	for (kind = 0; kind < SL_SPLICE_KINDS; kind++)
 		sl_text_init(&splice->sent[kind], SL_SPLICE_BYTES_MAX);
 	sl_text_init(&splice->names, NAMES_BYTES_MAX);
+	sl_text_init(&splice->form, FORM_BYTES_MAX);
 	sl_text_init(&splice->scratch, SCRATCH_BYTES);
 	splice->sent_call = splice->again_call = -1;
 }
@@ -76,6 +78,7 @@ void sl_splice_fini(struct sl_splice *splice)
 	for (kind = 0; kind < SL_SPLICE_KINDS; kind++)
 		sl_text_fini(&splice->sent[kind]);
 	sl_text_fini(&splice->names);
+	sl_text_fini(&splice->form);
 	sl_text_fini(&splice->scratch);
 	splice->lost = true;
 }
@@ -289,18 +292,25 @@ static void note_names(struct sl_splice *s, const struct reading *r)
 	}
 }
 
-/* The rest of a piece goes to the client. */
-static int note_piece(struct sl_splice *s, const struct piece *piece)
+static int note_text(struct sl_splice *s, enum sl_splice_kind kind, const char *text, size_t len)
 {
-	size_t len = piece->len - piece->skip;
 	int rc;
 
 	s->sent_bytes += len;
-	if (s->sent_bytes > SL_SPLICE_BYTES_MAX)
+	if (s->sent_bytes > SL_SPLICE_BYTES_MAX) {
+		s->too_long = true;
 		return -E2BIG;
-	rc = sl_text_append(&s->sent[piece->kind], s->scratch.data + piece->at + piece->skip, len);
-	s->again[piece->kind] = s->sent[piece->kind].len;
+	}
+	rc = sl_text_append(&s->sent[kind], text, len);
+	s->again[kind] = s->sent[kind].len;
 	return rc;
+}
+
+/* The rest of a piece goes to the client. */
+static int note_piece(struct sl_splice *s, const struct piece *piece)
+{
+	return note_text(s, piece->kind, s->scratch.data + piece->at + piece->skip,
+			 piece->len - piece->skip);
 }
 
 static int note_pieces(struct sl_splice *s, const struct reading *r)
@@ -315,19 +325,60 @@ static int note_pieces(struct sl_splice *s, const struct reading *r)
 	return rc;
 }
 
+/* Of a chunk with one text, its content: all but that text. */
+static void keep_form(struct sl_splice *s, const struct reading *r, const char *data, size_t len)
+{
+	const struct piece *piece = &r->pieces[0];
+	size_t text_len = piece->value.value_len - 2;
+
+	if (r->piece_count != 1 || piece->kind != SL_SPLICE_CONTENT)
+		return;
+	sl_text_reset(&s->form);
+	s->form_at = (size_t)(piece->value.value + 1 - data);
+	sl_text_append(&s->form, data, s->form_at);
+	sl_text_append(&s->form, data + s->form_at + text_len, len - s->form_at - text_len);
+	if (s->form.error)
+		sl_text_reset(&s->form);
+}
+
+/*
+ * A server writes chunk after chunk with nothing new in it but the text. One that has the form of the
+ * last, and neither quote nor escape between its ends, can hold nothing but a string there: it need
+ * not be taken apart. The caller knows that it is valid JSON.
+ */
+static bool has_form(const struct sl_splice *s, const char *data, size_t len, size_t *ret_text_len)
+{
+	size_t rest = s->form.len - s->form_at;
+
+	if (!s->form.len || len < s->form.len || memcmp(data, s->form.data, s->form_at) != 0 ||
+	    memcmp(data + len - rest, s->form.data + s->form_at, rest) != 0)
+		return false;
+	*ret_text_len = len - s->form.len;
+	return !memchr(data + s->form_at, '"', *ret_text_len) &&
+	       !memchr(data + s->form_at, '\\', *ret_text_len);
+}
+
 int sl_splice_note(struct sl_splice *splice, const char *data, size_t len)
 {
 	struct reading r;
+	size_t text_len;
 	int rc;
 
 	if (splice->lost)
 		return -ENOTSUP;
+	if (has_form(splice, data, len, &text_len)) {
+		rc = note_text(splice, SL_SPLICE_CONTENT, data + splice->form_at, text_len);
+		return rc ? lose(splice, rc) : 0;
+	}
 	if (!read_chunk(splice, data, len, &splice->sent_call, &r))
 		return lose(splice, -ENOTSUP);
 	if (!splice->named)
 		note_names(splice, &r);
 	rc = note_pieces(splice, &r);
-	return rc ? lose(splice, rc) : 0;
+	if (rc)
+		return lose(splice, rc);
+	keep_form(splice, &r, data, len);
+	return 0;
 }
 
 /* ---- another stream -------------------------------------------------------------------------- */
@@ -401,9 +452,6 @@ static bool take_repeated(struct sl_splice *s, struct reading *r, bool *ret_fres
 		*ret_fresh = true;
 		/* other blanks than those that were sent: the text goes on with them */
 		s->again[piece->kind] = s->sent[piece->kind].len;
-		/* a call of whose head only a part repeats is another call */
-		if (piece->kind == SL_SPLICE_TOOLS && piece->skip && piece->skip < piece->head_len)
-			return false;
 	}
 	return true;
 }

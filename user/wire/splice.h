@@ -18,7 +18,8 @@
  * completion_tokens, and total_tokens stays; a restart's usage is right as it is.
  *
  * Only streams of one choice without log probabilities. Pure but for the growing of sl_text; any
- * thread. Cost of a note: about 300 ns.
+ * thread. Cost of a note: 40 ns for a chunk that is the last one with another text in it, as nearly
+ * all are; 600 ns for others. Of a chunk written anew: about 1 us.
  */
 #ifndef SL_USER_WIRE_SPLICE_H
 #define SL_USER_WIRE_SPLICE_H
@@ -53,12 +54,15 @@ struct sl_splice {
 	enum sl_splice_way way;
 	bool named;			      /* by the first chunk */
 	bool lost;			      /* holds no longer what was sent */
+	bool too_long;			      /* for that reason */
 	struct sl_text sent[SL_SPLICE_KINDS]; /* unescaped; calls as splice.c says */
 	size_t again[SL_SPLICE_KINDS];	      /* of it, what has come once more */
 	size_t sent_bytes;		      /* all kinds together */
 	int64_t sent_call, again_call;	      /* index of the last tool call; -1: none */
 	uint64_t tokens_before;		      /* CONTINUE: sent before this stream */
 	uint64_t held_bytes;		      /* of text, in all restarts */
+	struct sl_text form;		      /* the last chunk with content alone, without it */
+	size_t form_at;			      /* where that stood */
 	struct sl_text names;		      /* raw JSON, one behind the other */
 	uint16_t name_len[SL_SPLICE_NAMES];   /* 0: the first chunk did not say */
 	struct sl_text scratch;

@@ -65,6 +65,8 @@ static const struct continue_case cases[] = {
 	 "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\"}," USER "," REST "]" FLAGS},
 	{"a field of ours, set by the client", SL_OPENAI_CHAT,
 	 "{\"model\":\"m\",\"add_generation_prompt\":false," MSGS "}", NULL, NULL},
+	{"the other one", SL_OPENAI_CHAT,
+	 "{\"model\":\"m\",\"continue_final_message\":false," MSGS "}", NULL, NULL},
 	{"a completion", SL_OPENAI_COMPLETIONS,
 	 "{\"model\":\"m\",\"prompt\":\"Say\",\"max_tokens\":9}", NULL,
 	 "{\"model\":\"m\",\"prompt\":\"Saya \\\"b\\\"\\n\",\"max_tokens\":4}"},

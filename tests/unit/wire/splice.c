@@ -120,6 +120,20 @@ static const struct splice_case cases[] = {
 	 {FIRST("\"content\":\"a\""), END("A")},
 	 {AGAIN("\"content\":\"a\""), END("B"), USAGE("B", "3", "1")},
 	 {NULL, NULL, USAGE("A", "3", "1")}},
+	{"finished before, and the end comes with usage",
+	 SL_SPLICE_RESTART,
+	 {FIRST("\"content\":\"a\""), END("A")},
+	 {AGAIN("\"content\":\"a\""),
+	  "{" ID("B") "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],"
+		      "\"usage\":{\"prompt_tokens\":1}}"},
+	 {NULL, "{" ID("A") "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null}],"
+			    "\"usage\":{\"prompt_tokens\":1}}"}},
+	{"arguments of one call are not those of another",
+	 SL_SPLICE_RESTART,
+	 {FIRST(CALL("0", NAMED("x", "f", "{"))), FIRST(CALL("1", NAMED("y", "g", "{"))),
+	  FIRST(CALL("0", ARGS("}")))},
+	 {AGAIN(CALL("0", NAMED("v", "f", "{"))), AGAIN(CALL("1", NAMED("w", "g", "{}")))},
+	 {NULL, "!"}},
 	{"finished otherwise",
 	 SL_SPLICE_RESTART,
 	 {FIRST("\"content\":\"a\""), END("A")},
@@ -266,6 +280,85 @@ static void every_cut(void **state)
 			}
 }
 
+/* The short way of noting takes the same text as the long one, whatever stands in it. */
+static void both_ways_of_noting(void **state)
+{
+	static const char *const texts[] = {
+		"a",	 "",  " b",	  "\\n",     "\\\"",
+		"c\\\\", "d", "\303\251", "\\u00e9", "\\\",\\\"content\\\":\\\"",
+	};
+	const size_t count = sizeof(texts) / sizeof(texts[0]);
+	struct sl_splice fast, slow;
+	char chunk[256];
+	size_t i, k;
+	int n;
+
+	(void)state;
+	for (i = 0; i < count; i++) {
+		sl_splice_init(&fast);
+		sl_splice_init(&slow);
+		for (k = 0; k < 3 * count; k++) {
+			n = snprintf(chunk, sizeof(chunk),
+				     "{" ID("A") "\"choices\":[{\"delta\":{\"content\":\"%s\"}}]}",
+				     texts[(i + k * (k + 1) / 2) % count]);
+			assert_int_equal(sl_json_check(chunk, (size_t)n, NULL), 0);
+			assert_int_equal(sl_splice_note(&fast, chunk, (size_t)n), 0);
+			sl_text_reset(&slow.form);
+			assert_int_equal(sl_splice_note(&slow, chunk, (size_t)n), 0);
+		}
+		assert_true(fast.form.len > 0);
+		assert_string_equal(sl_text_string(&fast.sent[SL_SPLICE_CONTENT]),
+				    sl_text_string(&slow.sent[SL_SPLICE_CONTENT]));
+		sl_splice_fini(&fast);
+		sl_splice_fini(&slow);
+	}
+}
+
+/* A chunk that only looks like the last one: what is between the ends is more than a text. */
+static void form_is_no_guess(void **state)
+{
+	static const char plain[] = FIRST("\"content\":\"a\"");
+	static const char more[] = FIRST("\"content\":\"b\",\"refusal\":\"c\"");
+	struct sl_splice splice;
+
+	(void)state;
+	sl_splice_init(&splice);
+	assert_int_equal(sl_splice_note(&splice, plain, sizeof(plain) - 1), 0);
+	assert_int_equal(sl_splice_note(&splice, plain, sizeof(plain) - 1), 0);
+	assert_int_equal(sl_splice_note(&splice, more, sizeof(more) - 1), 0);
+	assert_string_equal(splice.sent[SL_SPLICE_CONTENT].data, "aab");
+	assert_string_equal(splice.sent[SL_SPLICE_REFUSAL].data, "c");
+	sl_splice_fini(&splice);
+}
+
+/* Over the bound in the middle of a rest: it goes on all the same, once. */
+static void rest_over_the_bound(void **state)
+{
+	static const char plain[] = AGAIN("\"content\":\"a\"");
+	static char long_chunk[SL_SPLICE_BYTES_MAX + 128];
+	struct sl_splice splice;
+	struct sl_text out;
+	int n;
+
+	(void)state;
+	sl_splice_init(&splice);
+	assert_int_equal(sl_splice_note(&splice, FIRST("\"content\":\"a\""),
+					strlen(FIRST("\"content\":\"a\""))),
+			 0);
+	sl_splice_begin(&splice, SL_SPLICE_CONTINUE, true, 1);
+	sl_text_init(&out, 0);
+	n = snprintf(long_chunk, sizeof(long_chunk),
+		     "{\"id\":\"B\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%0*d\"}}]}",
+		     (int)SL_SPLICE_BYTES_MAX, 0);
+	assert_int_equal(sl_splice_put(&splice, long_chunk, (size_t)n, &out), SL_SPLICE_PASS);
+	assert_true(splice.lost && splice.too_long);
+	sl_text_reset(&out);
+	assert_int_equal(sl_splice_put(&splice, plain, sizeof(plain) - 1, &out), SL_SPLICE_PASS);
+	assert_string_equal(sl_text_string(&out), FIRST("\"content\":\"a\""));
+	sl_text_fini(&out);
+	sl_splice_fini(&splice);
+}
+
 static void what_cannot_be_noted(void **state)
 {
 	static const char *const strange[] = {
@@ -308,6 +401,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
 		cmocka_unit_test(every_cut),
+		cmocka_unit_test(both_ways_of_noting),
+		cmocka_unit_test(form_is_no_guess),
+		cmocka_unit_test(rest_over_the_bound),
 		cmocka_unit_test(what_cannot_be_noted),
 	};
 
