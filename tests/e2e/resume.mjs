@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // resume.mjs - streams that break after their first token: what the client gets, on three APIs, when they
 // can be continued (pool with prefill), restarted (seed), or neither. Started by resume.sh.
+import { execFile } from "node:child_process";
 import http from "node:http";
+import { promisify } from "node:util";
 import {
   URL_BASE, check, expect, finish, getJson, metric, packageFile, post, request, samples, sleep, test, waitFor,
 } from "./lib.mjs";
@@ -232,6 +234,12 @@ async function secondFailure() {
     broken(`${name}, and all after it`, last, CUT[api], reference);
     for (const port of [9007, 9008, 9009]) await well(port);
   }
+  // the second one breaks before anything new has come: the first cause stays
+  await live(9007, "error-event:4");
+  await live(9008, "cut:2");
+  await live(9009, "500");
+  broken("broken again while it catches up", await run("chat", "trio", "catching up", { seed: 5, response_format: { type: "json_object" } }, {}, true), "internal_error");
+  for (const port of [9007, 9008, 9009]) await well(port);
   const before = (await served(9001)) + (await served(9002));
   await live(9001, "cut:3");
   await live(9002, "cut:3");
@@ -294,6 +302,23 @@ async function neitherWay() {
       await run("chat", "spent", "budget", {}, faultOn("500"));
     }
   });
+}
+
+// Nobody else can be asked: the node whose stream broke is, unless it fell silent.
+async function nobodyElse() {
+  const sluice = (verb) => promisify(execFile)(process.env.SLUICE, [verb, "127.0.0.1:9004"]);
+  await sluice("drain");
+  await live(9003, "cut:3", 1);
+  const seen = await run("chat", "plain", "the same node", { seed: 6 }, {}, false);
+  const reference = await run("chat", "plain", "the same node", { seed: 6 });
+  if (seen.comments.length) whole("the same node again", seen, reference, "restarted");
+  else expect("the same node again: had moved unseen", seen.text, reference.text);
+  const before = await served(9003);
+  await rises("a silent node: counted", "plain-quick", "no_node", async () =>
+    broken("a silent node is not asked again", await run("chat", "plain-quick", "silent", { seed: 6 }, faultOn("stall:3")), "stream_stalled"),
+  );
+  expect("a silent node: one attempt", (await served(9003)) - before, run.tries);
+  await sluice("undrain");
 }
 
 async function bigOnes() {
@@ -420,6 +445,7 @@ await test("refusals", refusals);
 await test("second failure", secondFailure);
 await test("calls", calls);
 await test("neither way", neitherWay);
+await test("nobody else", nobodyElse);
 await test("SDKs", sdks);
 await test("scripted", scripted);
 await test("client gone", clientGone);

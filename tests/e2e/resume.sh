@@ -60,6 +60,7 @@ for name in pre-bad pre-good plain-bad plain-good other-bad other-good trio-bad 
 	number=$((number + 1))
 done
 daemon_start
+export SLUICE=$build/sluice SLUICE_ADMIN_SOCKET=$work/admin.sock
 SLUICE_TEST_NAME=$test_name node "$e2e/resume.mjs" || failures=$((failures + 1))
 grep -q 'stream continued on node' "$log" || not_ok "log" "no line tells of a stream that was continued"
 daemon_stop
