@@ -398,7 +398,7 @@ async function sdks() {
 const CHUNK = (delta, finish_reason = null) =>
   `data: ${JSON.stringify({ id: "s", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
 const SCRIPTS = {
-  skippable: () => [CHUNK({ role: "assistant", content: "" }), CHUNK({ content: "a" }), "data:\n\n", "data:   \n\n", ": comment\n\n", "id: 7\nretry: 5\n\n", "strange: field\n\n", CHUNK({ content: "b" }), CHUNK({}, "stop"), "data: [DONE]\n\n"],
+  skippable: () => ["data:\n\n", CHUNK({ role: "assistant", content: "" }), CHUNK({ content: "a" }), "data:\n\n", "data:   \n\n", ": comment\n\n", "id: 7\nretry: 5\n\n", "strange: field\n\n", CHUNK({ content: "b" }), CHUNK({}, "stop"), "data: [DONE]\n\n"],
   "no-done": () => [CHUNK({ content: "a" }), CHUNK({ content: "b" }), CHUNK({}, "stop")],
   unfinished: () => [CHUNK({ content: "a" }), CHUNK({ content: "b" })],
   unframed: () => [CHUNK({ content: "a" }), CHUNK({ content: "b" }), CHUNK({}, "stop"), null],

@@ -106,4 +106,14 @@ int sl_sse_finish(struct sl_sse *s, struct sl_sse_event *ret_event);
  */
 int sl_sse_data_join(const char *raw, size_t raw_len, char *out, size_t out_size);
 
+/* Data of nothing or blanks: a browser does not show such an event, JSON readers fail on it. */
+static inline bool sl_sse_says_nothing(const struct sl_sse_event *event)
+{
+	size_t len = event->data ? event->data_len : 1;
+
+	while (event->data && len && (event->data[len - 1] == ' ' || event->data[len - 1] == '\t'))
+		len--;
+	return !len;
+}
+
 #endif

@@ -82,13 +82,6 @@ static enum sl_relay_verdict put_spliced(struct sl_relay *relay, const char *dat
 	return verdict;
 }
 
-static bool is_blank(const char *data, size_t len)
-{
-	while (len && (data[len - 1] == ' ' || data[len - 1] == '\t'))
-		len--;
-	return !len;
-}
-
 static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct sl_sse_event *event,
 					  struct sl_text *out)
 {
@@ -103,8 +96,8 @@ static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct s
 			sl_resume_lose(relay, SL_RESUMPTION_UNTOLD);
 		return SL_RELAY_GO_ON;
 	}
-	if (is_blank(event->data, event->data_len))
-		return SL_RELAY_SKIP; /* as a browser does; SDKs fail on it */
+	if (sl_sse_says_nothing(event))
+		return SL_RELAY_SKIP;
 	if (sl_json_check(event->data, event->data_len, NULL))
 		return SL_RELAY_BAD;
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);

@@ -93,7 +93,7 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
 		return;
 	}
-	if (event->kind != SL_SSE_DATA)
+	if (event->kind != SL_SSE_DATA || sl_sse_says_nothing(event))
 		return;
 	if (!event->data || sl_json_check(event->data, event->data_len, NULL)) {
 		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid JSON");

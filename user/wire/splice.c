@@ -309,7 +309,7 @@ static int note_text(struct sl_splice *s, enum sl_splice_kind kind, const char *
 /* The rest of a piece goes to the client. */
 static int note_piece(struct sl_splice *s, const struct piece *piece)
 {
-	return note_text(s, piece->kind, s->scratch.data + piece->at + piece->skip,
+	return note_text(s, piece->kind, sl_text_string(&s->scratch) + piece->at + piece->skip,
 			 piece->len - piece->skip);
 }
 
@@ -397,6 +397,7 @@ size_t sl_splice_begin(struct sl_splice *splice, enum sl_splice_way way, bool tr
 	splice->way = way;
 	splice->tokens_before = tokens;
 	splice->again_call = -1;
+	splice->finished = sl_splice_has(splice, SL_SPLICE_FINISH);
 	while (trim && keep && is_blank(content->data[keep - 1]))
 		keep--;
 	for (kind = 0; kind < SL_SPLICE_KINDS; kind++)
@@ -420,8 +421,8 @@ bool sl_splice_caught_up(const struct sl_splice *splice)
 /* How much of the piece repeats what was sent. -1: it differs. */
 static int64_t repeated(const struct sl_splice *s, const struct piece *piece)
 {
-	const char *text = s->scratch.data + piece->at;
-	const char *sent = s->sent[piece->kind].data + s->again[piece->kind];
+	const char *text = sl_text_string(&s->scratch) + piece->at;
+	const char *sent = sl_text_string(&s->sent[piece->kind]) + s->again[piece->kind];
 	size_t left = s->sent[piece->kind].len - s->again[piece->kind];
 	size_t len = piece->len < left ? piece->len : left, same = 0;
 
@@ -468,7 +469,7 @@ static void replace(struct reading *r, const char *data, const struct sl_json_fi
 static void put_string(struct sl_text *out, const struct sl_splice *s, size_t at, size_t len)
 {
 	sl_text_append_char(out, '"');
-	sl_text_append_json(out, s->scratch.data + at, len);
+	sl_text_append_json(out, sl_text_string(&s->scratch) + at, len);
 	sl_text_append_char(out, '"');
 }
 
@@ -542,7 +543,7 @@ static void edit_choice(struct sl_splice *s, struct reading *r, const char *data
 
 static void edit_names(const struct sl_splice *s, struct reading *r, const char *data)
 {
-	const char *name_json = s->names.data;
+	const char *name_json = sl_text_string(&s->names);
 	int name;
 
 	for (name = 0; name < SL_SPLICE_NAMES; name++) {
@@ -627,11 +628,10 @@ enum sl_splice_verdict sl_splice_put(struct sl_splice *splice, const char *data,
 			return SL_SPLICE_DIFFERS;
 		if (!r.strange && !take_repeated(splice, &r, &fresh))
 			return SL_SPLICE_DIFFERS;
-		/* something new, or the end, before all that was sent has come again */
-		if ((fresh || !r.has_choice) && !sl_splice_caught_up(splice))
+		/* something new before all that was sent has come again, or behind its end */
+		if (fresh && (splice->finished || !sl_splice_caught_up(splice)))
 			return SL_SPLICE_DIFFERS;
-		if (!fresh && !r.strange && r.has_choice &&
-		    !(has_usage && sl_splice_caught_up(splice)))
+		if (!fresh && !r.strange && !(has_usage && sl_splice_caught_up(splice)))
 			return SL_SPLICE_HOLD;
 		/* once nothing is to be held back any more, a loss only forbids another change */
 		if (note_pieces(splice, &r))

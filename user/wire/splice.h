@@ -55,6 +55,7 @@ struct sl_splice {
 	bool named;			      /* by the first chunk */
 	bool lost;			      /* holds no longer what was sent */
 	bool too_long;			      /* for that reason */
+	bool finished;			      /* a finish_reason was sent before this stream */
 	struct sl_text sent[SL_SPLICE_KINDS]; /* unescaped; calls as splice.c says */
 	size_t again[SL_SPLICE_KINDS];	      /* of it, what has come once more */
 	size_t sent_bytes;		      /* all kinds together */
