@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * OpenAI requests: what is refused has an error that is JSON; what is taken is, once edited for the
- * server, the same request with the server's model and with usage asked for.
+ * server, the same request with the server's model and with usage asked for; and where it may be asked
+ * for the rest of an answer, what asks for it is a request once more, and no third time.
  */
+#include <errno.h>
 #include "tests/fuzz/fuzz.h"
 #include "user/wire/openai.h"
+#include "user/wire/openai_continue.h"
 
 static void check_refusal(const struct sl_openai_error *error, enum sl_openai_error_id id)
 {
@@ -41,6 +44,31 @@ static void check_edited(enum sl_openai_endpoint endpoint, const struct sl_opena
 	free(out);
 }
 
+static void check_continued(enum sl_openai_endpoint endpoint, const struct sl_openai_request *q)
+{
+	const struct sl_openai_continue how = {.text = "a\"\n\xff", .text_len = 4, .tokens = 2};
+	struct sl_openai_request again;
+	struct sl_openai_error error;
+	struct sl_text out;
+	char *copy;
+	int rc;
+
+	sl_text_init(&out, 1u << 20);
+	rc = sl_openai_continue_write(q, &how, &out);
+	CHECK(rc == 0 || rc == -ENOTSUP);
+	CHECK(rc || sl_openai_continue_may(q));
+	if (!rc) {
+		copy = fuzz_copy(out.data, out.len);
+		CHECK(!sl_openai_request_read(endpoint, copy, out.len, &again, &error));
+		CHECK(!strcmp(again.model, q->model) && again.stream == q->stream);
+		CHECK(again.prompt_bytes > q->prompt_bytes);
+		CHECK(again.max_tokens == (q->max_tokens < 0 ? -1 : q->max_tokens - 2));
+		CHECK(!sl_openai_continue_may(&again) || endpoint == SL_OPENAI_COMPLETIONS);
+		free(copy);
+	}
+	sl_text_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum sl_openai_endpoint endpoints[] = {SL_OPENAI_CHAT, SL_OPENAI_COMPLETIONS,
@@ -61,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(strlen(q.model) == q.model_len && q.prompt_tokens_estimate > 0);
 		CHECK(q.max_tokens >= -1 && q.n >= -1 && q.n <= SL_OPENAI_CHOICES_MAX);
 		check_edited(endpoints[i], &q);
+		check_continued(endpoints[i], &q);
 	}
 	free(body);
 	return 0;
