@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a decision costs: to wait and be granted with WAITING others in the queue of a pool, and to
- * choose among NODES nodes, all with room or all full. Nanoseconds of CPU time, the median of ROUNDS
- * runs. No test depends on the figures.
+ * What a decision costs: to wait and be granted with WAITING others in the queue of a pool, to choose
+ * among NODES nodes, all with room or all full, and to find the one that knows a prompt of
+ * PROMPT_BYTES or a session. Nanoseconds of CPU time, the median of ROUNDS runs. No test depends on
+ * the figures.
  *
  *	build/bench/queue
  */
@@ -11,14 +12,19 @@
 #include <string.h>
 #include <time.h>
 #include "user/base/random.h"
+#include "user/policy/affinity.h"
 #include "user/policy/choose.h"
 #include "user/policy/queue.h"
 
-#define ROUNDS	15
-#define STEPS	200000u
-#define WAITING 10000u
-#define TENANTS 500u
-#define NODES	256u
+#define ROUNDS	     15
+#define STEPS	     200000u
+#define WAITING	     10000u
+#define TENANTS	     500u
+#define NODES	     256u
+#define PROMPTS	     64u
+#define PROMPT_BYTES 32768u
+#define POOL	     1u
+#define PER_MS	     20u /* decisions in a millisecond, as of a busy thread */
 
 static const struct sl_queue_config config = {.count_max = 2 * WAITING,
 					      .bytes_max = 1ull << 40,
@@ -26,9 +32,12 @@ static const struct sl_queue_config config = {.count_max = 2 * WAITING,
 					      .interval_ns = 10000000000ull};
 static struct sl_queue queue;
 static struct sl_queue_entry entries[WAITING + 1];
-static struct sl_node_state nodes[NODES];
+static struct sl_node_state nodes[NODES + 1];
 static uint32_t slots[NODES];
 static struct sl_random random_;
+static struct sl_affinity *affinity;
+static char prompts[PROMPTS][PROMPT_BYTES];
+static struct sl_affinity_key keys[PROMPTS];
 static uint64_t now_ns = 1000000000000ull;
 static volatile uint32_t sink;
 
@@ -80,6 +89,69 @@ static void run_choose(void)
 	}
 }
 
+/* The blocks of a prompt, hashed, and the node that has served the longest chain of them. */
+static void run_prompt(void)
+{
+	struct sl_choose in = {.nodes = nodes, .slots = slots, .slot_count = 0, .now_ms = 1000};
+	struct sl_affinity_key key = {0};
+	uint32_t i;
+
+	for (i = 0; i < STEPS / 10; i++) {
+		sl_affinity_key_prompt(affinity, "model", 5, prompts[i % PROMPTS], PROMPT_BYTES,
+				       &key);
+		sink = (uint32_t)sl_affinity_choose(affinity, &key, &in, POOL, 25).verdict;
+	}
+}
+
+static void choose_known(const struct sl_affinity_key *list)
+{
+	struct sl_choose in = {.nodes = nodes, .slots = slots, .slot_count = NODES, .now_ms = 1000};
+	uint32_t i;
+
+	for (i = 0; i < STEPS / 10; i++) {
+		in.random = sl_random_u32(&random_);
+		in.now_ms += i % PER_MS == 0;
+		sink = sl_affinity_choose(affinity, &list[i % PROMPTS], &in, POOL, 25).index;
+		if (sink == SL_CHOOSE_NONE)
+			abort();
+	}
+}
+
+static void run_known(void)
+{
+	choose_known(keys);
+}
+
+static void run_session(void)
+{
+	static struct sl_affinity_key sessions[PROMPTS];
+	uint32_t i;
+
+	for (i = 0; i < PROMPTS; i++)
+		sessions[i].session = sl_random_u64(&random_) | 1;
+	choose_known(sessions);
+}
+
+static void run_note(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < STEPS / 10; i++)
+		sl_affinity_note(affinity, &keys[i % PROMPTS], POOL, slots[i % PROMPTS], 1,
+				 now_ns / 1000000u);
+}
+
+static void fill_prompts(void)
+{
+	uint32_t i, at;
+
+	for (i = 0; i < PROMPTS; i++) {
+		for (at = 0; at < PROMPT_BYTES; at++)
+			prompts[i][at] = (char)(32 + sl_random_below(&random_, 90));
+		sl_affinity_key_prompt(affinity, "model", 5, prompts[i], PROMPT_BYTES, &keys[i]);
+	}
+}
+
 static int compare(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -107,16 +179,25 @@ int main(void)
 	uint32_t i;
 
 	sl_random_seed(&random_, 1);
-	if (sl_queue_init(&queue))
+	if (sl_queue_init(&queue) || sl_affinity_open(1, &affinity))
 		return 1;
 	for (i = 0; i < WAITING; i++)
 		push(&entries[i]);
 	for (i = 0; i < NODES; i++) {
-		slots[i] = i;
-		nodes[i].admin = SL_NODE_PRESENT;
-		nodes[i].weight = 1;
+		slots[i] = i + 1;
+		nodes[i + 1].admin = SL_NODE_PRESENT;
+		nodes[i + 1].weight = 1;
+		nodes[i + 1].incarnation = 1;
+		nodes[i + 1].endpoint.addr.w[3] = i;
+		nodes[i + 1].requests = 8;
 	}
 	measure("queue: wait and be granted, 10,000 wait, 500 tenants", run_queue, STEPS);
 	measure("choose: one of 256 nodes with room", run_choose, STEPS / 10);
+	fill_prompts();
+	measure("affinity: a prompt of 32 KB remembered", run_note, STEPS / 10);
+	measure("affinity: a prompt of 32 KB hashed and looked up", run_prompt, STEPS / 10);
+	measure("affinity: one of 256 nodes for a known prompt", run_known, STEPS / 10);
+	measure("affinity: one of 256 nodes for a session", run_session, STEPS / 10);
+	sl_affinity_close(&affinity);
 	return 0;
 }

@@ -32,7 +32,7 @@ libraries=(
 	'bpf/(bpf|libbpf|btf)\.h|loader/ user/kernel/'
 	'libfyaml\.h|user/base/yaml.c'
 	'jansson\.h|user/ops/json.c tests/'
-	'xxhash\.h|user/request/routes.c'
+	'xxhash\.h|user/request/routes.c user/policy/affinity.c'
 	'nettle/|user/base/digest.c'
 	'sqlite3\.h|user/store/'
 )

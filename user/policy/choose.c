@@ -51,14 +51,27 @@ bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *no
 	       sl_choose_is_doubtful(in, node);
 }
 
-static uint64_t score_of(const struct sl_choose *in, const struct sl_node_state *node)
+uint64_t sl_choose_load(const struct sl_choose *in, const struct sl_node_state *node)
 {
 	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);
+
+	/* A node that never had a flow is spared the sum of its epochs. */
+	if (__atomic_load_n(&node->flows_opened, __ATOMIC_RELAXED))
+		load += sl_node_flows(node, in->now_ms * 1000000u);
+	return load;
+}
+
+uint64_t sl_choose_share(const struct sl_choose *in, const struct sl_node_state *node)
+{
 	uint64_t share = sl_breaker_capacity_percent(node, in->slow_start_ms, in->now_ms);
 
-	load += sl_node_flows(node, in->now_ms * 1000000u);
 	share *= node->weight ? node->weight : 1;
-	return ((load + 1) << 20) / (share ? share : 1);
+	return share ? share : 1;
+}
+
+uint64_t sl_choose_score(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	return ((sl_choose_load(in, node) + 1) << 20) / sl_choose_share(in, node);
 }
 
 static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
@@ -81,6 +94,31 @@ static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
 	return CLASS_FRESH;
 }
 
+void sl_choose_sum(const struct sl_choose *in, uint64_t *ret_load, uint64_t *ret_share)
+{
+	uint64_t load = 0, share = 0;
+	uint32_t i;
+
+	for (i = 0; i < in->slot_count; i++) {
+		const struct sl_node_state *node = &in->nodes[in->slots[i]];
+
+		if (!is_usable(node) || sl_breaker_state(node->breaker) != SL_BREAKER_CLOSED ||
+		    sl_choose_is_doubtful(in, node))
+			continue;
+		load += sl_choose_load(in, node);
+		share += sl_choose_share(in, node);
+	}
+	*ret_load = load;
+	*ret_share = share;
+}
+
+bool sl_choose_is_open(const struct sl_choose *in, uint32_t index)
+{
+	uint32_t slot = in->slots[index];
+
+	return class_of(in, slot, &in->nodes[slot]) == CLASS_FRESH;
+}
+
 static void consider(const struct sl_choose *in, uint32_t index, struct best *best)
 {
 	uint32_t slot = in->slots[index];
@@ -94,7 +132,7 @@ static void consider(const struct sl_choose *in, uint32_t index, struct best *be
 		best->others = true;
 	if (class > best->class)
 		return;
-	score = score_of(in, node);
+	score = sl_choose_score(in, node);
 	if (class < best->class || score < best->score)
 		*best = (struct best){slot, class, score, best->others};
 }
@@ -155,7 +193,8 @@ static uint32_t least_bad(const struct sl_choose *in)
 		if (!is_usable(node) || held_ms(in, slot) ||
 		    sl_breaker_state(node->breaker) == SL_BREAKER_FORCED_OPEN)
 			continue;
-		badness = (uint64_t)node->consecutive << 32 | (score_of(in, node) & UINT32_MAX);
+		badness = (uint64_t)node->consecutive << 32 |
+			  (sl_choose_score(in, node) & UINT32_MAX);
 		for (t = 0; t < in->tried_count; t++) {
 			if (in->tried[t] == slot)
 				badness |= 1ull << 63;

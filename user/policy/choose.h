@@ -70,6 +70,19 @@ bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_stat
 /* Gets no new requests because it fails: open, half-open, or doubtful. */
 bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *node);
 
+/* ---- for affinity.c ---------------------------------------------------------------------------- */
+
+/* May the node be chosen by something else than its score: would nothing but that be asked? */
+bool sl_choose_is_open(const struct sl_choose *in, uint32_t index);
+
+/* Requests and flows in flight; weight times capacity, at least 1; the score made of them. */
+uint64_t sl_choose_load(const struct sl_choose *in, const struct sl_node_state *node);
+uint64_t sl_choose_share(const struct sl_choose *in, const struct sl_node_state *node);
+uint64_t sl_choose_score(const struct sl_choose *in, const struct sl_node_state *node);
+
+/* Load and share of the nodes together that are present, not in doubt, and their breaker closed. */
+void sl_choose_sum(const struct sl_choose *in, uint64_t *ret_load, uint64_t *ret_share);
+
 /* Until the first of the nodes that are left alone may be asked; UINT64_MAX: none is left alone. */
 uint64_t sl_choose_held_ms(const struct sl_choose *in);
 
