@@ -651,8 +651,10 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	if (sl_tls_tickets_open(&daemon.tickets))
 		return EXIT_START;
 	status = first_load(&daemon);
-	if (status)
+	if (status) {
+		sl_tls_tickets_close(&daemon.tickets);
 		return status;
+	}
 	if (!takeover)
 		sl_kernel_plane_begin(daemon.plane);
 	else if (begin_takeover(&daemon, &taken))
