@@ -60,6 +60,15 @@ expect_soon "success: logged" 10 log_has good
 expect "success: the log's line" "$(logged good '"\(.outcome) \(.status) \(.attempts) \(.pool) \(.node) \(.tenant)"')" == \
 	"ok 200 1 pair 127.0.0.1:9001 acme"
 
+# on one connection of the client, so on one thread: the node's connection is kept
+twice=(-H 'x-request-id: kept' -H "authorization: Bearer $key" -H 'content-type: application/json'
+	-d '{"model":"pair","messages":[{"role":"user","content":"a"}]}')
+curl -s --max-time 20 -o "$work/out" -o "$work/out" "${twice[@]}" "$url/v1/chat/completions" "$url/v1/chat/completions"
+expect "kept: the second request found a connection" \
+	"$(told kept '.events[] | select(.event == "sent") | .kept_connection')" == 1
+expect "kept: a node that was not asked before is connected to" \
+	"$(told good '.events[] | select(.event == "sent") | .kept_connection')" == 0
+
 # stream
 expect "stream: answered" "$(ask stream pair ',"stream":true,"max_tokens":5,"ignore_eos":true')" == 200
 expect_soon "stream: logged at its end" 10 log_has stream

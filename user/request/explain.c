@@ -75,8 +75,8 @@ void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_poo
 void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool *pool,
 		       const struct sl_attempt *attempt, enum sl_ending ending)
 {
-	struct sl_trail_event sent = event_of(
-		SL_TRAIL_CONNECTED, 0, attempt->conn && attempt->conn->reused, pool, attempt->node);
+	struct sl_trail_event sent =
+		event_of(SL_TRAIL_CONNECTED, 0, !attempt->connect_done, pool, attempt->node);
 
 	/* An attempt without a connection has not sent anything. */
 	if (ending != SL_ENDING_CONNECT_ERROR && ending != SL_ENDING_CONNECT_TIMEOUT &&
