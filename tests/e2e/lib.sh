@@ -116,11 +116,12 @@ state_is() { [[ $(state_of "$1" "$2") == true ]]; }                             
 healthy() { curl -sf --max-time 5 -o "$work/health" "$url/health"; }
 starts() { grep -sc 'level=info ready: ' "$log"; }
 all_started() { (($(starts) > ${1:-0})); } # COUNT before
-# daemon_start: with the file $config
+# daemon_start: with the file $config, and the words of $DAEMON_OPTIONS before it
 daemon_start() {
 	local before
 	before=$(starts)
-	"$build/sluiced" "$config" >>"$log" 2>&1 &
+	# shellcheck disable=SC2086 # a list of words
+	"$build/sluiced" ${DAEMON_OPTIONS:-} "$config" >>"$log" 2>&1 &
 	daemon=$!
 	if ! wait_for 20 healthy; then
 		not_ok "start" "no /health: $(tail -n 5 "$log")"

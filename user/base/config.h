@@ -53,6 +53,7 @@ struct sl_config_node {
 	struct sl_endpoint endpoint; /* proto is TCP; see topology.h for its UDP twin */
 	const char *text;	     /* "10.0.0.7:8000" as written */
 	uint32_t weight;	     /* 1..1000, default 1 */
+	uint32_t slots;		     /* requests at once; 0: as the pool's */
 	uint32_t server_id;	     /* in QUIC connection ids, 1..65535; 0: none */
 	unsigned line;		     /* in the file */
 	unsigned column;
@@ -97,6 +98,11 @@ struct sl_config_pool {
 	const char *model; /* name the nodes know the model by; NULL: as the client said */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
+	uint32_t slots;		  /* requests that one node takes at once; 0: any */
+	uint32_t queue_count_max; /* requests that wait for a place */
+	uint32_t queue_bytes_max;
+	uint32_t queue_target_ms; /* see policy/queue.h */
+	uint32_t queue_interval_ms;
 	enum sl_mode mode; /* of all its nodes */
 	enum sl_config_rest rest;
 	uint32_t spill;			    /* index of its fallback pool; UINT32_MAX: none */
@@ -180,6 +186,9 @@ struct sl_config_route {
 	uint32_t cache_sampled; /* 1: also those that chance decided */
 	uint32_t cache_length;	/* 1: also those cut at max_tokens */
 	uint32_t cache_answer_bytes_max;
+	uint32_t queue_wait_ms;	 /* longest wait for a place, all pools together */
+	uint32_t queue_spill_ms; /* the same in a pool with others behind it */
+	uint32_t queue_hold_ms;	 /* longest wait for a node, where no pool has one */
 	unsigned line;
 	unsigned column;
 };

@@ -326,8 +326,33 @@ const struct sl_config_key sl_config_keys[] = {
 	 "ejected: "
 	 "that does a request, by the half-open breaker."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
-	 NULL, true, "a list of ADDRESS:PORT or {address, weight, server_id}",
+	 NULL, true, "a list of ADDRESS:PORT or {address, weight, slots, server_id}",
 	 "The inference servers. A node belongs to one pool."},
+
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "slots", POOL(slots), "0", 0, 100000, NULL, false, NULL,
+	 "Requests and streams that one node takes at once from this daemon; further ones wait in "
+	 "the "
+	 "pool's queue. Best what the server works on at once (vLLM: --max-num-seqs, llama.cpp: "
+	 "--parallel): then order and shares are decided here, not by the server. 0: no limit, and "
+	 "nobody waits while a node is there."},
+	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "queue", 0, NULL, SL_CONFIG_POOL_QUEUE, 0, NULL,
+	 false, "a map", "Bounds of the pool's queue."},
+
+	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_U32, "requests", POOL(queue_count_max), "1000", 0, 1000000,
+	 NULL, false, NULL,
+	 "Requests that wait at once, of all threads. A further one takes the place of one of a "
+	 "lower "
+	 "class, or is answered 503 at once. 0: nobody waits."},
+	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_BYTES, "memory", POOL(queue_bytes_max), "64MiB", 0,
+	 2147483648ull, NULL, false, NULL, "Memory of those that wait, bodies included."},
+	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_MS, "target", POOL(queue_target_ms), "5s", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "Overloaded is a pool whose next in turn has waited longer than this at every grant of an "
+	 "`interval`, while at least as many came as were granted. Then the newest go first, and "
+	 "the "
+	 "lowest class that waits loses those older than this. 0: never."},
+	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_MS, "interval", POOL(queue_interval_ms), "10s", 1, DAY_MS,
+	 NULL, false, NULL, "How long that must last. Longer than an answer takes."},
 
 	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "live", POOL(health.live), "none", 0, 0,
 	 live_choices, false, NULL,
@@ -373,6 +398,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "ADDRESS:PORT, numeric", "The server's address and port."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "weight", NODE(weight), "1", 1, 1000, NULL, false, NULL,
 	 "Share of the traffic relative to the other nodes of the pool."},
+	{SL_CONFIG_NODE, SL_CONFIG_U32, "slots", NODE(slots), "0", 0, 100000, NULL, false, NULL,
+	 "Requests that this node takes at once. 0: as many as the pool says."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "server_id", NODE(server_id), NULL, 1, 65535, NULL, false,
 	 NULL,
 	 "The id that this server puts into its QUIC connection ids (two bytes behind the first); "
@@ -417,6 +444,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "client cannot tell (failure-modes.md says when). `off`: they end with an error event, "
 	 "and "
 	 "no stream keeps its text and request."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "queue", 0, NULL, SL_CONFIG_ROUTE_QUEUE, 0, NULL,
+	 false, "a map", "How long requests wait for a place, or for a node to come back."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
 	 NULL,
 	 "Attempts over the whole chain, the first included. Four pass over a dead node and a "
@@ -448,8 +477,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "is a busy server."},
 	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "breaker_open", CAUSE(BREAKER_OPEN), NULL, 1,
 	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
-	 "The pool has no node that may be asked: breakers open, drained, or left alone after "
-	 "Retry-After."},
+	 "The pool has no node that may be asked: breakers open, drained, left alone after "
+	 "Retry-After, or without a place for as long as `queue` allows to wait."},
 
 	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "requests_per_minute",
 	 ROUTE(rates.requests_per_minute), "0", 0, SL_RATE_MAX, NULL, false, NULL,
@@ -476,6 +505,23 @@ const struct sl_config_key sl_config_keys[] = {
 	 1024, 64u << 20, NULL, false, NULL,
 	 "Largest answer that is kept; each stream of the route holds up to as much while it "
 	 "runs. At most a 64th of `cache.memory` counts."},
+
+	{SL_CONFIG_ROUTE_QUEUE, SL_CONFIG_MS, "wait", ROUTE(queue_wait_ms), "30s", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "Longest wait for a place, in all pools together (`pools.NAME.slots`); the request's "
+	 "deadline counts too. Whose wait would be longer by the pool's pace is answered 503 at "
+	 "once, "
+	 "with the time in Retry-After. 0: no wait."},
+	{SL_CONFIG_ROUTE_QUEUE, SL_CONFIG_MS, "spill", ROUTE(queue_spill_ms), "1s", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "Longest wait for a place in a pool that has others behind it in the route; then the next "
+	 "one is asked (cause breaker_open)."},
+	{SL_CONFIG_ROUTE_QUEUE, SL_CONFIG_MS, "hold", ROUTE(queue_hold_ms), "5s", 0, DAY_MS, NULL,
+	 false, NULL,
+	 "Longest wait for a node where no pool of the route has one: all breakers open, drained, "
+	 "or "
+	 "no connection could be made. Long enough for a server's quick restart. 0: the failure is "
+	 "told at once."},
 
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,
@@ -565,6 +611,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_BEACON_NODE] = "kernel.beacon.nodes[]",
 	[SL_CONFIG_POOL] = "pools.NAME",
 	[SL_CONFIG_POOL_HEALTH] = "pools.NAME.health",
+	[SL_CONFIG_POOL_QUEUE] = "pools.NAME.queue",
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",
 	[SL_CONFIG_ROUTE] = "routes[]",
@@ -572,6 +619,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
 	[SL_CONFIG_ROUTE_LIMITS] = "routes[].limits",
 	[SL_CONFIG_ROUTE_CACHE] = "routes[].cache",
+	[SL_CONFIG_ROUTE_QUEUE] = "routes[].queue",
 };
 
 void sl_config_write_reference(FILE *file)

@@ -28,6 +28,7 @@ enum sl_config_section {
 	SL_CONFIG_BEACON_NODE,	   /* struct sl_config_report */
 	SL_CONFIG_POOL,		   /* struct sl_config_pool */
 	SL_CONFIG_POOL_HEALTH,	   /* struct sl_config_pool */
+	SL_CONFIG_POOL_QUEUE,	   /* struct sl_config_pool */
 	SL_CONFIG_NODE,		   /* struct sl_config_node */
 	SL_CONFIG_SERVICE,	   /* struct sl_config_service */
 	SL_CONFIG_ROUTE,	   /* struct sl_config_route */
@@ -35,6 +36,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_TIMEOUTS,  /* struct sl_config_route */
 	SL_CONFIG_ROUTE_LIMITS,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_CACHE,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_QUEUE,	   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 

@@ -330,6 +330,7 @@ static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pai
 	read_presets(r, SL_CONFIG_POOL_HEALTH, &none, pool);
 	for (unsigned i = 0; i < SL_TUNABLE_KEYS; i++)
 		pool->tunables[i] = SL_TUNABLE_INHERIT;
+	read_presets(r, SL_CONFIG_POOL_QUEUE, &none, pool);
 	sl_reader_section(r, SL_CONFIG_POOL, pair->value, pool);
 }
 
@@ -430,6 +431,7 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 		read_presets(r, SL_CONFIG_ROUTE_TIMEOUTS, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_LIMITS, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_CACHE, &none, route);
+		read_presets(r, SL_CONFIG_ROUTE_QUEUE, &none, route);
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);
 		sl_reader_pop(r, before);
 	}

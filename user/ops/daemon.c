@@ -34,6 +34,7 @@ struct daemon {
 	struct sl_routes *routes; /* the control thread's reference */
 	struct sl_kernel_plane *plane;
 	struct sl_upstream_retries retries;
+	struct sl_rooms rooms;
 	struct sl_route_names names;
 	struct sl_threads threads;
 	struct sl_metrics_source metrics;
@@ -578,6 +579,7 @@ static int start(struct daemon *daemon)
 			.plane = daemon->plane,
 			.retries = &daemon->retries,
 			.cache = daemon->cache,
+			.rooms = &daemon->rooms,
 			.hooks = &daemon->hooks,
 			.io = daemon->takeover ? daemon->takeover->io : NULL,
 		};
@@ -615,6 +617,7 @@ static void destroy(struct daemon *daemon)
 	sl_routes_put(&daemon->routes);
 	sl_keys_fini(&daemon->keys);
 	sl_cache_close(&daemon->cache);
+	sl_rooms_fini(&daemon->rooms);
 	sl_kernel_plane_close(&daemon->plane);
 	sl_tls_tickets_close(&daemon->tickets);
 }

@@ -11,6 +11,7 @@
 #include "user/ops/metrics_health.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_tls.h"
+#include "user/ops/metrics_queue.h"
 #include "user/request/chain.h"
 
 #define VERSION		  "0.1.0"
@@ -749,6 +750,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_cache(source, text);
 	sl_metrics_write_resume(source, text);
 	sl_metrics_write_tls(source, text);
+	sl_metrics_write_queue(source, text);
 	write_endings(source, "sluice_attempts_total", "Attempts on nodes, by how they ended.",
 		      offsetof(struct sl_stats, attempts), text);
 	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",

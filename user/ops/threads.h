@@ -47,6 +47,7 @@ struct sl_threads_shared {
 	struct sl_kernel_plane *plane;
 	struct sl_upstream_retries *retries;
 	struct sl_cache *cache;
+	struct sl_rooms *rooms;
 	const struct sl_worker_hooks *hooks;
 	const char *io; /* the event back end that they must have; NULL: any */
 };

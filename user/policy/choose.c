@@ -19,6 +19,8 @@ struct best {
 	enum candidate_class class;
 	uint64_t score;
 	bool others;
+	bool full;
+	uint32_t limit;
 };
 
 static bool is_usable(const struct sl_node_state *node)
@@ -26,6 +28,19 @@ static bool is_usable(const struct sl_node_state *node)
 	uint32_t admin = __atomic_load_n(&node->admin, __ATOMIC_RELAXED);
 
 	return (admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) == SL_NODE_PRESENT;
+}
+
+static uint32_t limit_of(const struct sl_choose *in, uint32_t index)
+{
+	return in->limits ? in->limits[index] : 0;
+}
+
+static bool is_full(const struct sl_choose *in, uint32_t index)
+{
+	uint32_t limit = limit_of(in, index);
+
+	return limit &&
+	       __atomic_load_n(&in->nodes[in->slots[index]].requests, __ATOMIC_SEQ_CST) >= limit;
 }
 
 static uint64_t held_ms(const struct sl_choose *in, uint32_t slot)
@@ -116,7 +131,7 @@ bool sl_choose_is_open(const struct sl_choose *in, uint32_t index)
 {
 	uint32_t slot = in->slots[index];
 
-	return class_of(in, slot, &in->nodes[slot]) == CLASS_FRESH;
+	return class_of(in, slot, &in->nodes[slot]) == CLASS_FRESH && !is_full(in, index);
 }
 
 static void consider(const struct sl_choose *in, uint32_t index, struct best *best)
@@ -128,13 +143,18 @@ static void consider(const struct sl_choose *in, uint32_t index, struct best *be
 
 	if (class == CLASS_NONE)
 		return;
+	if (is_full(in, index)) {
+		best->full = true;
+		return;
+	}
 	if (class <= CLASS_DOUBTFUL && best->class <= CLASS_DOUBTFUL && slot != best->slot)
 		best->others = true;
 	if (class > best->class)
 		return;
 	score = sl_choose_score(in, node);
 	if (class < best->class || score < best->score)
-		*best = (struct best){slot, class, score, best->others};
+		*best = (struct best){slot,	    class,	score,
+				      best->others, best->full, limit_of(in, index)};
 }
 
 bool sl_choose_any_healthy(const struct sl_choose *in)
@@ -179,20 +199,26 @@ uint32_t sl_choose_available(const struct sl_choose *in)
 }
 
 /* The least bad: fewest failures in a row, then the lowest score; tried ones last. */
-static uint32_t least_bad(const struct sl_choose *in)
+static struct sl_choice least_bad(const struct sl_choose *in)
 {
-	uint32_t i, t, slot, found = SL_CHOOSE_NONE;
+	struct sl_choice found = {.slot = SL_CHOOSE_NONE, .panic = true};
+	uint32_t i, t, slot;
 	uint64_t lowest = UINT64_MAX;
 
 	for (i = 0; i < in->slot_count; i++) {
 		const struct sl_node_state *node;
+		uint32_t index = (i + in->random) % in->slot_count;
 		uint64_t badness;
 
-		slot = in->slots[(i + in->random) % in->slot_count];
+		slot = in->slots[index];
 		node = &in->nodes[slot];
 		if (!is_usable(node) || held_ms(in, slot) ||
 		    sl_breaker_state(node->breaker) == SL_BREAKER_FORCED_OPEN)
 			continue;
+		if (is_full(in, index)) {
+			found.full = true;
+			continue;
+		}
 		badness = (uint64_t)node->consecutive << 32 |
 			  (sl_choose_score(in, node) & UINT32_MAX);
 		for (t = 0; t < in->tried_count; t++) {
@@ -201,7 +227,8 @@ static uint32_t least_bad(const struct sl_choose *in)
 		}
 		if (badness < lowest) {
 			lowest = badness;
-			found = slot;
+			found.slot = slot;
+			found.limit = limit_of(in, index);
 		}
 	}
 	return found;
@@ -209,7 +236,7 @@ static uint32_t least_bad(const struct sl_choose *in)
 
 struct sl_choice sl_choose_node(const struct sl_choose *in)
 {
-	struct best best = {SL_CHOOSE_NONE, CLASS_NONE, UINT64_MAX, false};
+	struct best best = {.slot = SL_CHOOSE_NONE, .class = CLASS_NONE, .score = UINT64_MAX};
 	uint32_t i, available;
 
 	if (!in->slot_count)
@@ -227,9 +254,12 @@ struct sl_choice sl_choose_node(const struct sl_choose *in)
 			consider(in, (i + in->random % in->slot_count) % in->slot_count, &best);
 	}
 	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
-		return (struct sl_choice){.slot = best.slot, .others = best.others};
+		return (struct sl_choice){.slot = best.slot,
+					  .others = best.others,
+					  .full = best.full,
+					  .limit = best.limit};
 	available = sl_choose_available(in);
 	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
-		return (struct sl_choice){.slot = SL_CHOOSE_NONE};
-	return (struct sl_choice){.slot = least_bad(in), .panic = true};
+		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = best.full};
+	return least_bad(in);
 }

@@ -15,7 +15,8 @@
  *   4. the lowest score among the admitting nodes that were tried, but not last
  *   5. the one tried last
  *   6. in panic only: the least bad of those that are present and not draining
- * A node that is left alone because it said Retry-After is nobody's choice until then.
+ * A node that is left alone because it said Retry-After is nobody's choice until then, and one that
+ * has as many requests as it takes is none until one of them ends.
  *
  * score = (requests + flows in flight + 1) / (weight * capacity). Pools of up to
  * SL_CHOOSE_SCAN_MAX nodes are scanned whole from a random start; larger ones are sampled
@@ -41,8 +42,9 @@ struct sl_choose {
 	uint32_t slot_count;
 	const uint32_t *tried; /* slots this request has used, oldest first */
 	uint32_t tried_count;
-	const uint64_t *holds; /* by slot, see retry.h; NULL: none */
-	uint32_t doubtful;     /* failures in a row that make a node doubtful; 0: never */
+	const uint64_t *holds;	/* by slot, see retry.h; NULL: none */
+	const uint32_t *limits; /* requests that a node takes at once, as slots; 0 or NULL: any */
+	uint32_t doubtful;	/* failures in a row that make a node doubtful; 0: never */
 	uint64_t now_ms;
 	uint32_t slow_start_ms;
 	uint32_t panic_percent;
@@ -51,9 +53,11 @@ struct sl_choose {
 };
 
 struct sl_choice {
-	uint32_t slot; /* SL_CHOOSE_NONE: nobody */
-	bool panic;    /* the gate must be passed by: the node's breaker refuses */
-	bool others;   /* at least one more admitting node that was not tried was seen */
+	uint32_t slot;	/* SL_CHOOSE_NONE: nobody */
+	bool panic;	/* the gate must be passed by: the node's breaker refuses */
+	bool others;	/* at least one more admitting node that was not tried was seen */
+	bool full;	/* nodes were passed by because they have as many requests as they take */
+	uint32_t limit; /* of the chosen node, to be checked again when its place is taken */
 };
 
 struct sl_choice sl_choose_node(const struct sl_choose *in);

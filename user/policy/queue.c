@@ -183,6 +183,8 @@ static void drop_flow(struct sl_queue *queue, struct sl_queue_flow *flow)
 
 static uint32_t cost_of(const struct sl_queue_entry *entry)
 {
+	if (entry->cost < SL_QUEUE_QUANTUM)
+		return SL_QUEUE_QUANTUM;
 	return entry->cost < SL_QUEUE_COST_MAX ? entry->cost : SL_QUEUE_COST_MAX;
 }
 
@@ -307,7 +309,7 @@ static void note_age(struct sl_queue *queue, const struct sl_queue_config *confi
 
 	if (!config->target_ns || age_ns <= good_ns) {
 		queue->overloaded = false;
-		open_window(queue, now_ns);
+		queue->window_ns = 0;
 		return;
 	}
 	if (!queue->window_ns)

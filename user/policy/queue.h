@@ -43,8 +43,8 @@
 
 #define SL_QUEUE_CLASSES    SL_KEY_CLASSES
 #define SL_QUEUE_PASSED_MAX 16u
-#define SL_QUEUE_QUANTUM    512u /* tokens a tenant saves in a round */
-#define SL_QUEUE_ROUNDS	    256u /* of the calendar; a power of two */
+#define SL_QUEUE_QUANTUM    64u	  /* tokens a tenant saves in a round; no request counts as less */
+#define SL_QUEUE_ROUNDS	    2048u /* of the calendar; a multiple of 64 */
 #define SL_QUEUE_COST_MAX   (SL_QUEUE_QUANTUM * (SL_QUEUE_ROUNDS - 2u)) /* more counts as this */
 #define SL_QUEUE_FLOWS_MAX  1024u /* tenants that wait at once; more share one's turn */
 #define SL_QUEUE_GAPS_MIN   8u

@@ -22,8 +22,7 @@ enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_server
 	return why;
 }
 
-/* What the request may use at most: prompt and all answers; in doubt a fair guess. */
-static uint32_t estimate(const struct sl_request *request)
+uint32_t sl_gate_estimate(const struct sl_request *request)
 {
 	const struct sl_openai_request *facts = &request->facts;
 	uint64_t answer = facts->max_tokens >= 0 ? (uint64_t)facts->max_tokens
@@ -52,9 +51,9 @@ enum sl_openai_error_id sl_gate_limit(struct sl_request *request)
 			    &request->error, &refusal);
 	if (!id)
 		id = sl_admit_limits(&request->admission, route->meter, &route->config->rates,
-				     estimate(request), sl_loop_now_ns(request->worker->loop),
-				     request->refusal_text, &request->error, &refusal,
-				     &request->wait_ns);
+				     sl_gate_estimate(request),
+				     sl_loop_now_ns(request->worker->loop), request->refusal_text,
+				     &request->error, &refusal, &request->wait_ns);
 	if (id)
 		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
 	return id;

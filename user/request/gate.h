@@ -24,6 +24,9 @@ struct sl_request;
  */
 enum sl_openai_error_id sl_gate_limit(struct sl_request *request);
 
+/* Tokens that the request may use at most, prompt and all answers; in doubt a fair guess. */
+uint32_t sl_gate_estimate(const struct sl_request *request);
+
 /* Answers a request that was refused before it ran, with what its limits say. */
 void sl_gate_refuse(struct sl_request *request);
 

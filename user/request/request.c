@@ -13,6 +13,7 @@
 #include "user/request/plan.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
+#include "user/request/wait.h"
 
 #define CROWDED_WAIT_MIN_MS 5u /* between two questions for a place among the retries */
 
@@ -70,16 +71,6 @@ void sl_request_put(struct sl_request *request)
 	request->next_free = worker->free_requests;
 	worker->free_requests = request;
 	worker->free_request_count++;
-}
-
-static void on_client_gone(struct sl_client_owner *owner)
-{
-	struct sl_request *request = (struct sl_request *)owner;
-
-	request->client = NULL;
-	request->gone = true;
-	if (request->fiber)
-		sl_fiber_wake(request->fiber);
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -219,7 +210,7 @@ static bool back_off(struct sl_request *request, uint32_t failures, uint32_t min
 	return !request->gone && now_of(request) < request->deadline_ns;
 }
 
-enum step { STEP_ANSWER, STEP_AGAIN, STEP_NEXT_POOL, STEP_STOP };
+enum step { STEP_ANSWER, STEP_AGAIN, STEP_NEXT_POOL, STEP_WAIT, STEP_STOP };
 
 /* Why the request would leave the pool it is in. */
 static enum sl_cause cause_of(const struct sl_request *request)
@@ -257,8 +248,8 @@ static bool has_pools_behind(const struct sl_request *request)
 /* Is a further attempt in this pool worth more than keeping it for the pools behind? */
 static bool may_try_again(const struct sl_request *request)
 {
-	uint32_t left = request->route->config->attempts_max > request->attempts
-				? request->route->config->attempts_max - request->attempts
+	uint32_t left = request->attempts_max > request->attempts
+				? request->attempts_max - request->attempts
 				: 0;
 
 	return left > sl_chain_behind(&request->chain, cause_of(request));
@@ -312,8 +303,15 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	struct sl_upstream_grant grant;
 	bool last;
 
-	grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
-				    request->tried_count, allow_panic);
+	grant = request->granted;
+	request->granted.node = NULL;
+	if (!grant.node && !request->pool_attempts && sl_room_is_busy(request->worker, pool))
+		return STEP_WAIT;
+	if (!grant.node)
+		grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
+					    request->tried_count, allow_panic);
+	if (!grant.node && grant.full && (!request->pool_attempts || !more_pools))
+		return STEP_WAIT;
 	if (!grant.node) {
 		sl_explain_note(request, SL_TRAIL_NO_NODE, 0, 0, pool, NULL);
 		return STEP_NEXT_POOL;
@@ -328,13 +326,11 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	request->any_attempt = true;
 	request->attempts++;
 	request->pool_attempts++;
-	last = request->attempts >= request->route->config->attempts_max ||
-	       (!more_pools && !grant.others);
+	last = request->attempts >= request->attempts_max || (!more_pools && !grant.others);
 	request->last_ending = try_node(request, pool, &grant, last);
 	note_ending(request, grant.node);
 	rule = sl_outcome_of(request->last_ending);
-	if (request->last_ending != SL_ENDING_OK &&
-	    request->attempts < request->route->config->attempts_max &&
+	if (request->last_ending != SL_ENDING_OK && request->attempts < request->attempts_max &&
 	    sl_chain_leaves_at_once(&request->chain, cause_of(request)))
 		return STEP_NEXT_POOL;
 	if (!rule->retry)
@@ -362,7 +358,9 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 		enum sl_retry_verdict permit = SL_RETRY_MOVED;
 		uint32_t before = request->attempts;
 
-		if (before && !may_try_again(request))
+		bool granted = request->granted.node != NULL;
+
+		if (before && !granted && !may_try_again(request))
 			return STEP_NEXT_POOL;
 		if (request->gone) /* and with it the body that an attempt would send */
 			return STEP_STOP;
@@ -371,7 +369,7 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 		if (permit <= SL_RETRY_CROWDED)
 			return STEP_NEXT_POOL;
 		step = STEP_STOP;
-		if (!before || back_off(request, before, 0))
+		if (!before || granted || back_off(request, before, 0))
 			step = try_once(request, pool, allow_panic);
 		if (permit == SL_RETRY_CHARGED)
 			sl_upstream_retry_done(up, pool, request->attempts > before);
@@ -379,9 +377,9 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 	return step;
 }
 
-static enum step walk_chain(struct sl_request *request, bool allow_panic)
+/* From the present pool on. */
+static enum step walk_on(struct sl_request *request, bool allow_panic)
 {
-	sl_chain_begin(&request->chain, request->route);
 	do {
 		enum step step = try_pool(request, allow_panic);
 
@@ -391,6 +389,21 @@ static enum step walk_chain(struct sl_request *request, bool allow_panic)
 			return STEP_STOP;
 	} while (sl_chain_next(&request->chain, cause_of(request)));
 	return STEP_NEXT_POOL;
+}
+
+static enum step walk_chain(struct sl_request *request, bool allow_panic)
+{
+	sl_chain_begin(&request->chain, request->route);
+	return walk_on(request, allow_panic);
+}
+
+/* The pool's queue did not take the request, or it waited there in vain. */
+static enum step pass_by(struct sl_request *request)
+{
+	if (request->gone || now_of(request) >= request->deadline_ns ||
+	    !sl_chain_next(&request->chain, cause_of(request)))
+		return STEP_STOP;
+	return walk_on(request, false);
 }
 
 /* ---- Retry-After ----------------------------------------------------------------------------- */
@@ -427,7 +440,7 @@ static enum step wait_and_walk(struct sl_request *request)
 	uint32_t before = request->attempts;
 	enum step step = STEP_STOP;
 
-	if (!pool || request->attempts >= request->route->config->attempts_max)
+	if (!pool || request->attempts >= request->attempts_max)
 		return STEP_STOP;
 	wait_ms += 1 + sl_random_u32(&up->random) % (1 + wait_ms / RETRY_AFTER_JITTER);
 	if (now_ns + wait_ms * SL_NS_PER_MS >= request->deadline_ns)
@@ -492,10 +505,61 @@ static void leave(struct sl_request *request)
 	count_end(request);
 }
 
+static void on_client_gone(struct sl_client_owner *owner)
+{
+	struct sl_request *request = (struct sl_request *)owner;
+
+	request->client = NULL;
+	request->gone = true;
+	if (request->fiber) {
+		sl_fiber_wake(request->fiber);
+	} else if (sl_wait_leave(request)) {
+		leave(request);
+		sl_request_put(request);
+	}
+}
+
+/* Another pool of the chain has a node again; nothing was sent to anyone so far. */
+static enum step look_again(struct sl_request *request)
+{
+	request->attempts_max = request->attempts + request->route->config->attempts_max;
+	return walk_chain(request, false);
+}
+
+/* Goes on from a step to the answer, or to a wait: then the fiber ends here, the request does not. */
+static void work(struct sl_request *request, enum step step)
+{
+	bool panicked = false;
+
+	while (!request->gone && (step == STEP_WAIT || step == STEP_NEXT_POOL)) {
+		bool untried = !request->any_attempt && !request->was_full;
+
+		if (step == STEP_WAIT && sl_wait_for_place(request)) {
+			request->fiber = NULL;
+			return;
+		}
+		if (step == STEP_WAIT)
+			step = pass_by(request);
+		else if (untried && !panicked)
+			step = walk_chain(request, true);
+		else
+			step = wait_and_walk(request);
+		panicked = true;
+	}
+	sl_wait_drop(request);
+	request->fiber = NULL;
+	if (step == STEP_STOP && !request->gone && sl_wait_for_node(request))
+		return;
+	if (request->gone)
+		leave(request);
+	else
+		answer(request);
+	sl_request_put(request);
+}
+
 static void run(void *arg)
 {
 	struct sl_request *request = arg;
-	enum step step;
 	int status;
 
 	request->fiber = sl_fiber_self(request->worker->loop);
@@ -509,17 +573,39 @@ static void run(void *arg)
 		sl_request_put(request);
 		return;
 	}
-	step = walk_chain(request, false);
-	if (!request->any_attempt && !request->gone)
-		step = walk_chain(request, true);
-	while (step == STEP_NEXT_POOL && !request->gone)
-		step = wait_and_walk(request);
-	request->fiber = NULL;
-	if (request->gone)
-		leave(request);
-	else
-		answer(request);
-	sl_request_put(request);
+	work(request, walk_chain(request, false));
+}
+
+/* After a wait. What the queue granted is used for one attempt; the rest is as before. */
+static void after_wait(void *arg)
+{
+	struct sl_request *request = arg;
+	bool granted = request->granted.node != NULL, place = !request->holds;
+	enum step step = STEP_STOP;
+
+	request->fiber = sl_fiber_self(request->worker->loop);
+	if (request->gone) {
+		work(request, STEP_STOP);
+		return;
+	}
+	if (granted && request->attempts >= request->attempts_max)
+		request->attempts_max = request->attempts + 1;
+	if (place)
+		step = granted ? walk_on(request, false) : pass_by(request);
+	else if (granted)
+		step = walk_chain(request, false);
+	else if (now_of(request) < request->waiter.entry.deadline_ns &&
+		 request->wait_verdict == SL_QUEUE_EXPIRED)
+		step = look_again(request);
+	work(request, step);
+}
+
+void sl_request_go_on(struct sl_request *request)
+{
+	if (!sl_fiber_start(request->worker->loop, after_wait, request))
+		return;
+	sl_stats_add(&request->worker->stats.refused_overload, 1);
+	work(request, STEP_STOP);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -541,6 +627,14 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->deadline_ns = 0;
 	request->flight = NULL;
 	request->recall = SL_RECALL_NONE;
+	request->wait = SL_WAIT_NONE;
+	request->wait_verdict = SL_QUEUE_UNSET;
+	request->granted.node = NULL;
+	request->holds = request->was_full = false;
+	request->hold_count = 0;
+	request->wait_born_ns = request->queued_ns = 0;
+	request->place_until_ns = request->hold_until_ns = 0;
+	request->attempts_max = 0;
 	request->tried_count = request->attempts = 0;
 	request->pool_attempts = 0;
 	request->any_attempt = false;
@@ -560,6 +654,7 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 {
 	struct sl_server_conn *client = request->client;
 	enum sl_openai_error_id id;
+	uint64_t asked_ns;
 
 	if (request->messages)
 		id = sl_messages_read(request);
@@ -583,6 +678,10 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		return id;
 	request->deadline_ns =
 		request->start_ns + request->route->config->total_timeout_ms * SL_NS_PER_MS;
+	asked_ns = sl_wait_deadline_ns(request);
+	if (asked_ns < request->deadline_ns)
+		request->deadline_ns = asked_ns;
+	request->attempts_max = request->route->config->attempts_max;
 	sl_explain_admitted(request);
 	return SL_OPENAI_OK;
 }

@@ -11,8 +11,10 @@
  *   chain position moves on when   every admitting node of the pool was tried, or
  *                                  no more attempts are left than pools behind it, or
  *                                  the pool's retry budget is spent (policy/retry.h)
+ *   no place in the pool           waits in its queue, without a fiber (wait.h), then on from there
  *   second round (panic allowed)   when no pool of the chain had a node to try at all
  *   a further round                when nodes said Retry-After, and it fits into the deadline
+ *   from the start once more       when a node is back, after a wait where none could be reached
  *
  * Requests are pooled a thread, with their arena's first block. Thread: the loop's.
  */
@@ -33,6 +35,12 @@
 #define SL_REQUEST_ARENA_BYTES_MAX (16u << 20)
 #define SL_REQUESTS_KEPT	   128u	       /* a burst does not stay in memory */
 #define SL_REQUEST_BODY_KEPT_BYTES (64u << 10) /* a larger answer buffer is not kept for reuse */
+
+enum sl_wait {
+	SL_WAIT_NONE = 0,
+	SL_WAIT_WAITS, /* in a queue, without a fiber; see wait.h */
+	SL_WAIT_OVER,
+};
 
 struct sl_request {
 	struct sl_client_owner owner; /* first */
@@ -62,6 +70,20 @@ struct sl_request {
 	uint32_t shunned_count;
 	struct sl_flight *flight; /* that this request leads, or NULL */
 	enum sl_recall recall;
+	/* the queue, see wait.h */
+	struct sl_waiter waiter;
+	struct sl_upstream_grant granted; /* by the queue, not used yet; node NULL: none */
+	const struct sl_upstream_pool *wait_pool;
+	enum sl_wait wait;
+	enum sl_queue_verdict wait_verdict; /* of the last wait */
+	bool holds;			    /* it is for a node, not for a place */
+	bool was_full;
+	uint32_t hold_count;
+	uint64_t wait_born_ns, wait_start_ns; /* of the first wait, of the last one */
+	uint64_t queued_ns;		      /* all waits together */
+	uint64_t place_until_ns, hold_until_ns;
+	uint64_t retry_wait_ns; /* what one who was refused is told */
+	uint32_t attempts_max;
 	uint32_t attempts;	/* made so far, all pools */
 	uint32_t free_retries;	/* stale connections, in the present pool */
 	uint32_t pool_attempts; /* of those in the present pool */
@@ -78,6 +100,9 @@ struct sl_request {
 /* Takes a complete POST to an inference endpoint over. Answers by itself in every case. */
 void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
 		      enum sl_openai_endpoint endpoint);
+
+/* The wait is over: the request goes on, on a new fiber. */
+void sl_request_go_on(struct sl_request *request);
 
 /* Frees a pooled request's memory (sl_worker_fini). */
 void sl_request_free(struct sl_request *request);

@@ -3,12 +3,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
 #include "user/request/messages.h"
 #include "user/request/recall.h"
 #include "user/request/resume.h"
+#include "user/request/wait.h"
 
 /* the fields written here, names and longest values together */
 #define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
@@ -137,6 +139,8 @@ static int respond_failure(struct sl_request *request)
 	struct sl_server_conn *client = request->client;
 	char detail[SL_ATTEMPT_DETAIL_BYTES + SL_ADDRESS_TEXT_SIZE + 96 + SL_CONFIG_NAME_MAX];
 
+	if (sl_wait_refused(request))
+		return sl_wait_respond(request);
 	describe_failure(request, detail, sizeof(detail));
 	sl_log_limited(SL_LOG_WARN, "route \"%s\": request failed: %s request=%s",
 		       request->route->model, request->any_attempt ? detail : "no node can take it",
@@ -170,6 +174,9 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
 			   strlen(request->last_pool->name));
 	SL_H1_WRITE_HEADER_U64(&out, "x-sluice-attempts", request->attempts);
+	if (request->queued_ns)
+		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-queue-ms",
+				       request->queued_ns / SL_NS_PER_MS);
 	if (request->recall == SL_RECALL_MISS)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
 	else if (request->recall == SL_RECALL_BYPASS)

@@ -16,14 +16,37 @@ static uint32_t hash_of(const char *name, size_t len)
 	return (uint32_t)XXH3_64bits(name, len);
 }
 
+/* How many requests each node takes; limits has room for the pool's nodes. */
+static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_pool *pool,
+		       uint32_t *limits)
+{
+	uint32_t i;
+
+	for (i = 0; i < from->node_count; i++) {
+		limits[i] = from->nodes[i].slots ? from->nodes[i].slots : from->slots;
+		if (limits[i])
+			pool->limits = limits;
+	}
+	pool->queue = (struct sl_queue_config){
+		.count_max = from->queue_count_max,
+		.bytes_max = from->queue_bytes_max,
+		.target_ns = from->queue_target_ms * SL_NS_PER_MS,
+		.interval_ns = from->queue_interval_ms * SL_NS_PER_MS,
+	};
+}
+
 static int build_pools(struct sl_routes *routes)
 {
 	const struct sl_config *config = routes->config;
-	uint32_t i;
+	uint32_t i, nodes = 0;
 
+	for (i = 0; i < config->pool_count; i++)
+		nodes += config->pools[i].node_count;
 	routes->pools = calloc(config->pool_count + 1, sizeof(*routes->pools));
-	if (!routes->pools)
+	routes->limits = calloc(nodes + 1, sizeof(*routes->limits));
+	if (!routes->pools || !routes->limits)
 		return -ENOMEM;
+	nodes = 0;
 	for (i = 0; i < config->pool_count; i++) {
 		const struct sl_config_pool *from = &config->pools[i];
 		struct sl_upstream_pool *pool = &routes->pools[i];
@@ -34,6 +57,9 @@ static int build_pools(struct sl_routes *routes)
 		pool->node_count = from->node_count;
 		pool->takes_rest = from->rest == SL_CONFIG_REST_PREFILL;
 		pool->node_slots = routes->topology.node_slots[i];
+		limit_pool(from, pool, routes->limits + nodes);
+		nodes += from->node_count;
+		routes->pool_of_slot[pool->slot] = pool;
 		if (!from->model)
 			continue;
 		sl_text_init(&json, 0);
@@ -149,6 +175,7 @@ static void destroy(struct sl_routes *routes)
 	for (i = 0; routes->pools && i < routes->config->pool_count; i++)
 		free((char *)routes->pools[i].model_json);
 	free(routes->pools);
+	free(routes->limits);
 	free(routes->routes);
 	free(routes->buckets);
 	free(routes->models_json);

@@ -234,6 +234,11 @@ static void apply_config(struct sl_worker *worker)
 	};
 }
 
+static void on_freed(void *owner, uint32_t pool_slot, uint32_t node_slot)
+{
+	sl_room_freed(owner, pool_slot, node_slot);
+}
+
 int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 		   const struct sl_upstream_state *state, struct sl_routes *routes,
 		   struct sl_keyring *keyring, const struct sl_worker_hooks *hooks)
@@ -250,7 +255,9 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	if (rc)
 		return rc;
 	worker->upstream.changed = on_changed;
+	worker->upstream.freed = on_freed;
 	worker->upstream.owner = worker;
+	sl_desk_init(&worker->desk);
 	sl_server_init(&worker->server, loop, &server_ops, &none, worker);
 	sl_slab_init(&worker->relays, sizeof(struct sl_relay), RELAYS_KEPT);
 	sl_slab_init(&worker->message_relays, sizeof(struct sl_message_relay), RELAYS_KEPT);
@@ -368,6 +375,7 @@ void sl_worker_fini(struct sl_worker *worker)
 {
 	uint32_t i;
 
+	sl_timer_cancel(worker->loop, &worker->desk.timer);
 	while (worker->free_requests) {
 		struct sl_request *request = worker->free_requests;
 

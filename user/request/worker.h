@@ -11,6 +11,7 @@
 #include "user/base/text.h"
 #include "user/http/server.h"
 #include "user/request/reqlog.h"
+#include "user/request/room.h"
 #include "user/request/routes.h"
 #include "user/request/stats.h"
 #include "user/request/trail.h"
@@ -59,6 +60,7 @@ struct sl_worker {
 	struct sl_flight *flights[SL_WORKER_FLIGHT_LISTS]; /* by the first byte of their key */
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
+	struct sl_desk desk; /* its waiting requests */
 	bool draining;
 };
 

@@ -85,10 +85,20 @@ static bool pass_gate(struct sl_upstream *up, struct sl_upstream_node *node, uin
 	return verdict != SL_BREAKER_REFUSE;
 }
 
+/* Threads that race for the last place of a node may all see it free; one gets it. */
+static bool take_place(struct sl_upstream_node *node, uint32_t limit)
+{
+	uint32_t before = __atomic_fetch_add(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+
+	if (!limit || before < limit)
+		return true;
+	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
 static struct sl_upstream_grant grant(struct sl_upstream_node *node, uint32_t ticket,
 				      const struct sl_choice *choice)
 {
-	__atomic_fetch_add(&node->state->requests, 1, __ATOMIC_RELAXED);
 	return (struct sl_upstream_grant){
 		.node = node, .ticket = ticket, .panic = choice->panic, .others = choice->others};
 }
@@ -103,11 +113,48 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 		.tried = tried,
 		.tried_count = tried_count,
 		.holds = up->state.retries->holds,
+		.limits = pool->limits,
 		.doubtful = tunable(up, pool->slot, SL_TUNABLE_BREAKER_CONSECUTIVE),
 		.now_ms = sl_loop_now_ms(up->loop),
 		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
 		.panic_percent = tunable(up, pool->slot, SL_TUNABLE_PANIC_PERCENT),
 	};
+}
+
+static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose *in,
+					struct sl_pool_state *pool_state)
+{
+	bool full = false;
+	int i;
+
+	for (i = 0; i < GATE_TRIES_MAX; i++) {
+		struct sl_choice choice;
+		struct sl_upstream_node *node;
+		uint32_t ticket = 0;
+
+		in->random = sl_random_u32(&up->random);
+		choice = sl_choose_node(in);
+		full = choice.full;
+		if (choice.slot == SL_CHOOSE_NONE)
+			break;
+		node = node_at(up, choice.slot);
+		if (!node)
+			break;
+		full = !take_place(node, choice.limit);
+		if (full)
+			continue;
+		if (choice.panic) {
+			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
+			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
+			return grant(node, ticket, &choice);
+		}
+		if (pass_gate(up, node, &ticket))
+			return grant(node, ticket, &choice);
+		__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+	}
+	if (!full)
+		__atomic_fetch_add(&pool_state->no_node, 1, __ATOMIC_RELAXED);
+	return (struct sl_upstream_grant){.full = full};
 }
 
 struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
@@ -116,32 +163,43 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 					     bool allow_panic)
 {
 	struct sl_choose in = question(up, pool, tried, tried_count);
-	struct sl_pool_state *pool_state = &up->state.pools[pool->slot];
-	int i;
 
 	in.allow_panic = allow_panic;
-	for (i = 0; i < GATE_TRIES_MAX; i++) {
-		struct sl_choice choice;
-		struct sl_upstream_node *node;
-		uint32_t ticket = 0;
+	return acquire(up, &in, &up->state.pools[pool->slot]);
+}
 
-		in.random = sl_random_u32(&up->random);
-		choice = sl_choose_node(&in);
-		if (choice.slot == SL_CHOOSE_NONE)
-			break;
-		node = node_at(up, choice.slot);
-		if (!node)
-			break;
-		if (choice.panic) {
-			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
-			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
-			return grant(node, ticket, &choice);
-		}
-		if (pass_gate(up, node, &ticket))
-			return grant(node, ticket, &choice);
-	}
-	__atomic_fetch_add(&pool_state->no_node, 1, __ATOMIC_RELAXED);
-	return (struct sl_upstream_grant){0};
+struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
+						const struct sl_upstream_pool *pool,
+						uint32_t node_slot)
+{
+	struct sl_choose in = question(up, pool, NULL, 0);
+	uint32_t i = 0;
+
+	while (i < pool->node_count && pool->node_slots[i] != node_slot)
+		i++;
+	if (i == pool->node_count)
+		return (struct sl_upstream_grant){0};
+	in.slots += i;
+	in.slot_count = 1;
+	if (in.limits)
+		in.limits += i;
+	if (!sl_choose_any_healthy(&in))
+		return (struct sl_upstream_grant){0};
+	return acquire(up, &in, &up->state.pools[pool->slot]);
+}
+
+void sl_upstream_adopt(struct sl_upstream *up, struct sl_upstream_grant *grant, uint32_t node_slot)
+{
+	grant->node = node_at(up, node_slot);
+	if (!grant->node)
+		__atomic_fetch_sub(&up->state.nodes[node_slot].requests, 1, __ATOMIC_SEQ_CST);
+}
+
+bool sl_upstream_any_healthy(struct sl_upstream *up, const struct sl_upstream_pool *pool)
+{
+	struct sl_choose in = question(up, pool, NULL, 0);
+
+	return sl_choose_any_healthy(&in);
 }
 
 void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,
@@ -179,8 +237,9 @@ void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal s
 
 void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)
 {
-	(void)up;
-	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+	if (up->freed)
+		up->freed(up->owner, node->state->pool, node->slot);
 }
 
 /* ---- trying again --------------------------------------------------------------------------- */

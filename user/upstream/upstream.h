@@ -16,6 +16,7 @@
 #include "user/http/client.h"
 #include "user/policy/choose.h"
 #include "user/policy/outcome.h"
+#include "user/policy/queue.h"
 #include "user/policy/retry.h"
 
 #define SL_UPSTREAM_SWEEP_MS 1000u
@@ -43,6 +44,8 @@ struct sl_upstream_pool {
 	uint32_t slot;
 	uint32_t node_count;
 	const uint32_t *node_slots;
+	const uint32_t *limits; /* requests that each node takes at once, 0: any; NULL: all any */
+	struct sl_queue_config queue;
 	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
 	size_t model_json_len;
 	bool takes_rest; /* the nodes go on with the beginning of an answer */
@@ -74,6 +77,8 @@ struct sl_upstream {
 	/* A breaker changed by what this thread reported. */
 	void (*changed)(void *owner, const struct sl_upstream_node *node,
 			const struct sl_breaker_change *change);
+	/* A request of a pool's node has ended; NULL: nobody asks. */
+	void (*freed)(void *owner, uint32_t pool_slot, uint32_t node_slot);
 	void *owner;
 	uint64_t connects, reuses;
 };
@@ -90,6 +95,7 @@ struct sl_upstream_grant {
 	uint32_t ticket;
 	bool panic;
 	bool others; /* the pool has more nodes that this request could be sent to */
+	bool full;   /* no node: some would take it, had they a place */
 };
 
 /*
@@ -110,6 +116,18 @@ void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal s
 
 /* Nobody asks the node until then (loop time); 0: from now on it may be asked. */
 void sl_upstream_hold_until(struct sl_upstream *up, uint32_t slot, uint64_t until_ms);
+
+/* The same for one node of the pool that has just got a place; only while it is healthy. */
+struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
+						const struct sl_upstream_pool *pool,
+						uint32_t node_slot);
+
+/* A grant for that node that another thread made becomes this one's. Its node is NULL, and the grant
+ * over, without memory. */
+void sl_upstream_adopt(struct sl_upstream *up, struct sl_upstream_grant *grant, uint32_t node_slot);
+
+/* Has the pool a node that takes new requests, full or not, and does not fail? */
+bool sl_upstream_any_healthy(struct sl_upstream *up, const struct sl_upstream_pool *pool);
 
 /* Reports one outcome to the node's breaker. */
 void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, uint32_t ticket,

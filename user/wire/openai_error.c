@@ -93,6 +93,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 				      "The model '{o}' did not answer in time: {d}."},
 	[SL_OPENAI_ERROR_STREAM_CUT] = {502, SERVER_ERROR, "stream_interrupted", NULL,
 					"The answer of model '{o}' broke off: {d}."},
+	[SL_OPENAI_ERROR_QUEUE] =
+		{503, SERVER_ERROR, "server_is_overloaded", NULL,
+		 "The model '{o}' is overloaded: {d}. Retry after the time in the "
+		 "Retry-After header."},
 	[SL_OPENAI_ERROR_STREAM_STALL] = {504, SERVER_ERROR, "stream_stalled", NULL,
 					  "The answer of model '{o}' stalled."},
 };

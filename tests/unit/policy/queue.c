@@ -159,7 +159,7 @@ static void test_return_goes_before_all(void **state)
 /* Tenants that always wait have equal tokens, whatever their requests cost. */
 static void test_equal_tokens(void **state)
 {
-	static const uint32_t costs[] = {50, 400, 3000, 20000};
+	static const uint32_t costs[] = {70, 400, 3000, 20000};
 	uint64_t tokens[4] = {0}, least = UINT64_MAX, most = 0;
 	uint32_t i, t;
 
@@ -353,6 +353,24 @@ static void test_overload(void **state)
 	assert_false(queue.overloaded);
 }
 
+/* A long pause between a request in time and those that come late is no interval of late ones. */
+static void test_pause_is_no_overload(void **state)
+{
+	uint64_t now_ns = START + 100 * S;
+	uint32_t i;
+
+	(void)state;
+	push(STANDARD, 1, 10);
+	assert_non_null(pop());
+	for (i = 0; i < 20; i++)
+		push_of(&usual, entry_of(STANDARD, 1, 10, now_ns), now_ns);
+	for (i = 0; i < 20; i++) {
+		sl_queue_tick(&queue, &usual, now_ns + 7 * S);
+		assert_non_null(sl_queue_pop(&queue, &usual, now_ns + 7 * S));
+		now_ns += 100 * MS;
+	}
+}
+
 /* Shedding alone does not end it: while as many come as before, it goes on. */
 static void test_overload_goes_on(void **state)
 {
@@ -517,21 +535,14 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_oldest_first),
-		TEST(test_higher_class_first),
-		TEST(test_no_class_starves),
-		TEST(test_return_goes_before_all),
-		TEST(test_equal_tokens),
-		TEST(test_flood_of_a_tenant),
-		TEST(test_closed_loop),
-		TEST(test_more_tenants_than_turns),
-		TEST(test_bounds),
-		TEST(test_deadline),
-		TEST(test_overload),
-		TEST(test_overload_goes_on),
-		TEST(test_burst_is_no_overload),
-		TEST(test_random_steps),
-		TEST(test_names),
+		TEST(test_oldest_first),     TEST(test_higher_class_first),
+		TEST(test_no_class_starves), TEST(test_return_goes_before_all),
+		TEST(test_equal_tokens),     TEST(test_flood_of_a_tenant),
+		TEST(test_closed_loop),	     TEST(test_more_tenants_than_turns),
+		TEST(test_bounds),	     TEST(test_deadline),
+		TEST(test_overload),	     TEST(test_pause_is_no_overload),
+		TEST(test_overload_goes_on), TEST(test_burst_is_no_overload),
+		TEST(test_random_steps),     TEST(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait.h - a request's wait in the queue of a pool (room.h): when, for how long, and what is told.
+ *
+ *   it waits for   because                                                    at most
+ *   a place        every node of the pool that would take it has as many      queue.wait in all,
+ *                  requests as it takes, or others wait already               queue.spill where pools
+ *                                                                             are behind
+ *   a node         no pool of its chain has a node to ask, or no connection   queue.hold
+ *                  could be made to any
+ *
+ * and never past its deadline: the route's total time-out or, if shorter, what the client says in one
+ * of the header fields of wait.c.
+ *
+ * A grant that came is tried at once, in the pool that was waited for. Whoever was refused a place,
+ * or waited in vain, goes on to the next pool of its chain; without one it is told so. Its fiber ends
+ * where the wait begins, and another one begins where it ends: a waiting request is its struct, its
+ * arena and its body. Thread: the loop's.
+ */
+#ifndef SL_REQUEST_WAIT_H
+#define SL_REQUEST_WAIT_H
+
+#include "user/request/request.h"
+
+/* Both: true when the request waits from now on, and sl_request_go_on() follows. */
+bool sl_wait_for_place(struct sl_request *request);
+bool sl_wait_for_node(struct sl_request *request);
+
+/* The client of a waiting request is gone. True: the wait is over, and nothing follows. */
+bool sl_wait_leave(struct sl_request *request);
+
+/* Gives back a grant that was not used. */
+void sl_wait_drop(struct sl_request *request);
+
+/* Was the request refused a place, or waited for one in vain, and never sent to a node? */
+bool sl_wait_refused(const struct sl_request *request);
+
+/* Answers such a request. Returns the status. */
+int sl_wait_respond(struct sl_request *request);
+
+/* The time by which the client wants its answer; UINT64_MAX where it says none. */
+uint64_t sl_wait_deadline_ns(const struct sl_request *request);
+
+#endif
