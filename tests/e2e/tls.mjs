@@ -6,9 +6,11 @@
 //                              prints NAME=VALUE lines
 //   tls.mjs front PORT TO CERT KEY [MODE]
 //       TLS in front of 127.0.0.1:TO. MODE: pass (default), cut:BYTES (a FIN without close_notify
-//       after that many bytes of answers), silent (no handshake)
+//       after that many bytes of answers), silent (no handshake), unframed:whole and unframed:cut (an
+//       answer of its own without length, ended with and without close_notify), echo (an answer of
+//       its own that tells what was asked)
 import { createServer as plainServer, connect } from "node:net";
-import { TLSSocket } from "node:tls";
+import { TLSSocket, createSecureContext } from "node:tls";
 import { existsSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { check, expect, finish, packageFile } from "./lib.mjs";
@@ -68,8 +70,33 @@ async function load(url, stop) {
   for (const [name, value] of Object.entries(counts)) console.log(`${name}=${value}`);
 }
 
+// Answers by itself: the content is what it was asked.
+function answer(secure, raw, kind, number) {
+  let seen = "";
+  secure.on("data", (part) => {
+    seen += part;
+    const at = seen.indexOf("\r\n\r\n");
+    if (at < 0) return;
+    const head = seen.slice(0, at);
+    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    if (seen.length < at + 4 + length) return;
+    const content = JSON.stringify({ head: head.split("\r\n"), model: JSON.parse(seen.slice(at + 4, at + 4 + length)).model });
+    seen = seen.slice(at + 4 + length);
+    const body = JSON.stringify({
+      id: "x", object: "chat.completion", created: 1, model: "other",
+      choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content } }],
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+    });
+    const lines = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n`;
+    if (kind === "echo") return void secure.write(`${lines}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    secure.write(`${lines}connection: close\r\n\r\n${body}`, () => (number === "cut" ? raw.end() : secure.end()));
+  });
+  secure.on("error", () => {});
+}
+
 function front(port, to, cert, key, mode = "pass") {
-  const options = { cert: readFileSync(cert), key: readFileSync(key) };
+  const secureContext = createSecureContext({ cert: readFileSync(cert), key: readFileSync(key) });
+  const options = { secureContext };
   const [kind, number] = mode.split(":");
   const serve = (secure, raw) => {
     const inner = connect(Number(to), "127.0.0.1");
@@ -92,6 +119,7 @@ function front(port, to, cert, key, mode = "pass") {
   const server = plainServer((raw) => {
     raw.on("error", () => {});
     if (kind === "silent") return;
+    if (kind === "unframed" || kind === "echo") return answer(new TLSSocket(raw, { isServer: true, ...options }), raw, kind, number);
     serve(new TLSSocket(raw, { isServer: true, ...options }), raw);
   });
   server.listen(Number(port), "127.0.0.1", () => console.log("listening"));

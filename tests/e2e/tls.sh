@@ -3,6 +3,7 @@
 # tls.sh - TLS in front of the daemon and behind it; certificates are made here.
 #
 #   curl, openai, openssl --TLS--> sluiced 8443 (8444: asks clients, 8445: two names)
+#                                  sluiced --TLS--> tls.mjs front 94xx --> standin
 . "$(dirname "$0")/lib.sh"
 
 command -v openssl >/dev/null || { not_ok "openssl" "missing: apt-get install openssl"; finish; }
@@ -37,6 +38,12 @@ certificate second ca second DNS:b.test
 certificate expired ca front DNS:localhost -2
 certificate agent ca agent-7 DNS:agent
 certificate intruder stranger intruder DNS:agent
+certificate node ca node DNS:node.test,DNS:cut.test,DNS:silent.test,DNS:whole.test,DNS:unframed.test,DNS:echo.test
+certificate late ca node DNS:late.test -2
+certificate foreign stranger node DNS:foreign.test
+# names of our own, for the processes of this test
+{ cat /etc/hosts; echo 127.0.0.1 {node,wrong,late,foreign,cut,silent,whole,unframed,echo}.test; } >"$work/hosts"
+mount --bind "$work/hosts" /etc/hosts || not_ok "names" "mount --bind /etc/hosts failed"
 cp "$pki/front.pem" "$pki/live.pem"
 cp "$pki/front.key" "$pki/live.key"
 
@@ -57,11 +64,33 @@ file_now() {
 		threads: ${THREADS:-2}
 		io: ${SLUICE_IO:-auto}
 		timeouts: {header: ${1:-20s}, upstream_idle: 1s}
+		tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
+		  node: {nodes: ["https://node.test:9441"], ca: $pki/ca.pem}
+		  wrong: {nodes: ["https://wrong.test:9441"], ca: $pki/ca.pem}
+		  renamed: {nodes: ["https://127.0.0.1:9441"], ca: $pki/ca.pem, server_name: node.test}
+		  late: {nodes: ["https://late.test:9442"], ca: $pki/ca.pem}
+		  foreign: {nodes: ["https://foreign.test:9443"], ca: $pki/ca.pem}
+		  system: {nodes: ["https://node.test:9440"]}
+		  cut: {nodes: ["https://cut.test:9444"], ca: $pki/ca.pem}
+		  silent: {nodes: ["https://silent.test:9445"], ca: $pki/ca.pem}
+		  whole: {nodes: ["https://whole.test:9446"], ca: $pki/ca.pem}
+		  unframed: {nodes: ["https://unframed.test:9447"], ca: $pki/ca.pem}
+		  nowhere: {nodes: ["https://nowhere..test"]}
+		  provider:
+		    nodes: ["https://echo.test:9448"]
+		    ca: $pki/ca.pem
+		    model: provider-model
+		    path: /openai/v1
+		    api_key: "\${PROVIDER_KEY}"
 		routes:
 		  - {model: chat, pools: chat}
 	END
+	for model in node wrong renamed late foreign system cut silent whole unframed nowhere provider; do
+		printf '  - {model: %s, pools: [%s, chat], attempts: 2, timeouts: {connect: 2s}}\n' $model $model
+		printf '  - {model: %s-alone, pools: %s, attempts: 1}\n' $model $model
+	done >>"$config"
 }
 reloads() { metric_is sluice_config_reloads_total "$1" '>=' "$2"; }
 handshakes() { metric sluice_tls_handshakes_total "with=\"clients\",result=\"$1\""; }
@@ -72,6 +101,24 @@ subject_of() { # PORT [S_CLIENT OPTIONS]: of the certificate that is shown
 }
 
 standin a 9001 --token-us 1000
+standin b 9002 --token-us 1000
+front() { # PORT CERTIFICATE [MODE]
+	node "$e2e/tls.mjs" front $1 9002 "$pki/$2.pem" "$pki/$2.key" $3 >"$work/front-$1" 2>&1 &
+	fronts+=("$work/front-$1")
+}
+front 9440 node
+front 9441 node
+front 9442 late
+front 9443 foreign
+front 9444 node cut:3000
+front 9445 node silent
+front 9446 node unframed:whole
+front 9447 node unframed:cut
+front 9448 node echo
+for file in "${fronts[@]}"; do
+	wait_for 30 grep -q listening "$file" || { not_ok "front" "$(cat "$file")"; finish; }
+done
+export PROVIDER_KEY=sk-provider-secret-1
 file_now
 daemon_start
 
@@ -189,6 +236,78 @@ expect "reload under load: streams" "$(loaded streams)" '>' 30
 end=$(metric sluice_tls_certificate_end_seconds 'listen="127.0.0.1:8443"')
 expect "the end of the certificate is in the metrics" "$end" == \
 	"$(date -d "$(openssl x509 -in "$pki/front.pem" -noout -enddate | cut -d= -f2)" +%s)"
+
+# ---- nodes ------------------------------------------------------------------------------------
+# ask MODEL [MORE]: an answer over plain HTTP; its head in $work/head, its body in $work/out
+ask() {
+	curl -s --max-time 20 -D "$work/head" -o "$work/out" -w '%{http_code}' "$url/v1/chat/completions" \
+		-H 'content-type: application/json' -H 'authorization: Bearer sk-of-the-client' \
+		-H 'cookie: a=b' -H 'x-forwarded-for: 1.2.3.4' \
+		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],\"max_tokens\":${TOKENS:-8}${2:-}}"
+}
+field() { sed -n "s/^$1: \(.*\)\r$/\1/p" "$work/head"; }
+with_nodes() { metric sluice_tls_handshakes_total "with=\"nodes\",result=\"$1\""; }
+before=$(with_nodes ok)
+expect "node by name and TLS" "$(ask node)" == 200
+expect "node by name and TLS: named in the answer" "$(field x-sluice-node)" == node.test:9441
+expect "node by name and TLS: a stream" "$(ask node ',"stream":true')" == 200
+expect "node by name and TLS: its end" "$(tail -n 2 "$work/out" | head -n 1)" == "data: [DONE]"
+expect "node by name and TLS: named in the metrics" "$(metric sluice_node_weight 'node="node.test:9441"')" '>=' 0
+expect "node by name and TLS: handshakes are counted" "$(with_nodes ok)" '>' "$before"
+before=$(with_nodes ok)
+body='{"model":"node","messages":[{"role":"user","content":"x"}],"max_tokens":2}'
+curl -s --max-time 20 -o /dev/null -o /dev/null -o /dev/null -H 'content-type: application/json' -d "$body" \
+	"$url/v1/chat/completions" "$url/v1/chat/completions" "$url/v1/chat/completions"
+expect "node by TLS: connections are used again" $(($(with_nodes ok) - before)) '<=' 1
+count=$(metric sluice_tls_resumed_total 'with="nodes"')
+again() { sleep 1.3; ask node >/dev/null; metric_is sluice_tls_resumed_total 'with="nodes"' '>' "$count"; }
+expect_soon "node by TLS: a later connection resumes the session" 30 again
+expect "node by address, certificate by server_name" "$(ask renamed) $(field x-sluice-pool)" == "200 renamed"
+
+# fallen MODEL RESULT WORDS: refused, counted, and the next pool answers
+fallen() {
+	local before
+	before=$(with_nodes "$2")
+	expect "$1: the next pool answers" "$(ask "$1") $(field x-sluice-pool)" == "200 chat"
+	expect "$1: counted as $2" "$(with_nodes "$2")" '>' "$before"
+	expect "$1: alone: 502" "$(ask "$1-alone")" == 502
+	expect "$1: alone: says why" "$(jq -r .error.message "$work/out")" contains "$3"
+}
+fallen late certificate_expired "certificate of late.test has expired (20"
+fallen wrong certificate_name "certificate of wrong.test is made for other names: node.test"
+fallen foreign certificate_unknown_ca 'certificate of foreign.test is signed by "stranger", which is not trusted'
+fallen system certificate_unknown_ca "which is not trusted here"
+expect "no handshake in time: the next pool answers" "$(ask silent) $(field x-sluice-pool)" == "200 chat"
+expect "no address: the next pool answers" "$(ask nowhere) $(field x-sluice-pool)" == "200 chat"
+expect "no address: alone: says why" "$(ask nowhere-alone) $(jq -r .error.message "$work/out")" contains "name nowhere..test: "
+
+# a cut is no end
+expect "an answer without length, ended by close_notify" "$(ask whole) $(field x-sluice-pool)" == "200 whole"
+expect "the same without close_notify: the next pool answers" "$(ask unframed) $(field x-sluice-pool)" == "200 chat"
+expect "the same without close_notify: alone: says why" \
+	"$(ask unframed-alone) $(jq -r .error.message "$work/out")" contains "no close_notify"
+expect "a stream cut without close_notify: begins" "$(TOKENS=60 ask cut-alone ',"stream":true,"ignore_eos":true')" == 200
+expect "a stream cut without close_notify: an error event" "$(grep -c '"error"' "$work/out")" == 1
+expect "a stream cut without close_notify: no false [DONE]" "$(grep -c '\[DONE\]' "$work/out")" == 0
+
+# a provider gets its own key and path, and nothing that is the client's
+expect "provider: answers" "$(ask provider) $(field x-sluice-pool)" == "200 provider"
+asked=$(jq -r '.choices[0].message.content' "$work/out")
+expect "provider: path" "$(jq -r '.head[0]' <<<"$asked")" == "POST /openai/v1/chat/completions HTTP/1.1"
+expect "provider: host" "$(jq -r '[.head[] | select(startswith("host:"))] | join(",")' <<<"$asked")" == "host: echo.test:9448"
+expect "provider: its key, once" "$(jq -r '[.head[] | select(test("^authorization:"; "i"))] | join(",")' <<<"$asked")" == \
+	"authorization: Bearer sk-provider-secret-1"
+expect "provider: nothing of the client" "$(grep -c -e sk-of-the-client -e 1.2.3.4 -e 'a=b' <<<"$asked")" == 0
+expect "provider: its model" "$(jq -r .model <<<"$asked")" == provider-model
+messages=$(curl -s --max-time 20 "$url/v1/messages" -H 'content-type: application/json' -H 'x-api-key: sk-of-the-client' \
+	-d '{"model":"provider","max_tokens":8,"messages":[{"role":"user","content":"hello"}]}' | jq -r '.content[0].text')
+expect "provider: behind the Messages API: its key, once" \
+	"$(jq -r '[.head[] | select(test("authorization|api-key"; "i"))] | join(",")' <<<"$messages")" == \
+	"authorization: Bearer sk-provider-secret-1"
+curl -s "$url/metrics" >"$work/metrics"
+"$build/sluice" check "$config" >"$work/checked" 2>&1
+expect "provider: its key is shown nowhere" \
+	"$(cat "$log" "$work/metrics" "$work/checked" "$work/head" | grep -c provider-secret)" == 0
 
 daemon_stop
 finish

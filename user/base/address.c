@@ -214,3 +214,20 @@ int sl_address_from_sockaddr(const struct sockaddr *address, socklen_t len,
 	*ret_endpoint = endpoint;
 	return 0;
 }
+
+void sl_address_from_name(const char *name, uint16_t port, struct sl_endpoint *ret_endpoint)
+{
+	uint64_t hash = 14695981039346656037ull; /* FNV-1a */
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 1099511628211ull;
+	*ret_endpoint = (struct sl_endpoint){.port = htons(port), .proto = IPPROTO_TCP};
+	ret_endpoint->addr.w[0] = htonl(0x01000000u);
+	ret_endpoint->addr.w[2] = htonl((uint32_t)(hash >> 32));
+	ret_endpoint->addr.w[3] = htonl((uint32_t)hash);
+}
+
+bool sl_address_is_name(const struct sl_addr *addr)
+{
+	return addr->w[0] == htonl(0x01000000u) && addr->w[1] == 0;
+}

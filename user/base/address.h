@@ -34,6 +34,14 @@ const char *sl_address_format_host(const struct sl_addr *addr, char out[SL_ADDRE
 /* The address alone, "10.0.0.7" or "fd00::7". 0 or -EINVAL. */
 int sl_address_parse_host(const char *text, struct sl_addr *ret_addr, struct sl_error *error);
 
+/*
+ * Stands for a node by name in maps that know addresses alone: one of the discard prefix 100::/64
+ * (RFC 6666), to which nothing is ever sent, by a hash of the name. The same name and port give the
+ * same endpoint everywhere.
+ */
+void sl_address_from_name(const char *name, uint16_t port, struct sl_endpoint *ret_endpoint);
+bool sl_address_is_name(const struct sl_addr *addr);
+
 bool sl_address_is_v4(const struct sl_addr *addr);
 bool sl_address_is_any(const struct sl_addr *addr); /* 0.0.0.0 or :: */
 bool sl_address_equal(const struct sl_endpoint *a, const struct sl_endpoint *b);

@@ -29,6 +29,8 @@
 #define SL_CONFIG_TENANTS_MAX 1024u
 #define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
 #define SL_CONFIG_PATHS_MAX   16u
+#define SL_CONFIG_HOST_MAX    253u /* a DNS name */
+#define SL_CONFIG_TOKEN_MAX   512u /* a provider's key */
 
 enum sl_io_backend {
 	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
@@ -52,6 +54,8 @@ enum sl_config_protocol {
 struct sl_config_node {
 	struct sl_endpoint endpoint; /* proto is TCP; see topology.h for its UDP twin */
 	const char *text;	     /* "10.0.0.7:8000" as written */
+	const char *host;	     /* its DNS name, lower case; NULL: the address is numeric */
+	bool tls;		     /* https:// */
 	uint32_t weight;	     /* 1..1000, default 1 */
 	uint32_t slots;		     /* requests at once; 0: as the pool's */
 	uint32_t server_id;	     /* in QUIC connection ids, 1..65535; 0: none */
@@ -96,6 +100,11 @@ enum sl_config_rest {
 struct sl_config_pool {
 	const char *name;
 	const char *model; /* name the nodes know the model by; NULL: as the client said */
+	const char *ca;	   /* file of authorities for https nodes; NULL: the system's */
+	const char *server_name;      /* that their certificates are made for; NULL: the node's */
+	const char *api_key;	      /* secret: sent to the nodes instead of the client's; or NULL */
+	uint32_t api_key_header;      /* index into sl_config_key_headers */
+	const char *path;	      /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
 	uint32_t slots;		  /* requests that one node takes at once; 0: any */
@@ -122,6 +131,9 @@ struct sl_config_service {
 	unsigned line;
 	unsigned column;
 };
+
+/* Header fields for a provider's key, "authorization" (as Bearer) first. */
+extern const char *const sl_config_key_headers[];
 
 struct sl_config_paths {
 	const char *paths[SL_CONFIG_PATHS_MAX]; /* absolute */

@@ -194,6 +194,21 @@ static void check_tunables(const struct sl_config *config, const struct sl_confi
 		      (unsigned long long)max_ms);
 }
 
+/* What is said about TLS where there is none is a mistake about what protects the traffic. */
+static void check_https(const struct sl_config_pool *pool, struct sl_report *report)
+{
+	const char *key = pool->ca ? "ca" : "server_name";
+	bool tls = false;
+
+	for (uint32_t i = 0; i < pool->node_count; i++)
+		tls |= pool->nodes[i].tls;
+	if ((pool->ca || pool->server_name) && !tls)
+		sl_report_add(report, pool->line, pool->column,
+			      "pools.%s.%s: none of its nodes is reached by TLS (write them as "
+			      "https://NAME or https://ADDRESS:PORT)",
+			      pool->name, key);
+}
+
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report)
 {
@@ -203,8 +218,10 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	sl_config_check_kernel(config, root, report);
 	check_routes(config, report);
 	check_tunables(config, NULL, root, report);
-	for (uint32_t i = 0; i < config->pool_count; i++)
+	for (uint32_t i = 0; i < config->pool_count; i++) {
+		check_https(&config->pools[i], report);
 		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
+	}
 	/* A file that was to have some and got them wrong has been told so. */
 	if (config->route_count == 0 && config->service_count == 0 &&
 	    config->role != SL_ROLE_NODE && config->beacon.send_count == 0 && report->count == 0)

@@ -24,7 +24,8 @@ static void check_families(const struct sl_config_service *service,
 	for (uint32_t i = 0; i < pool->node_count; i++) {
 		const struct sl_config_node *node = &pool->nodes[i];
 
-		if (node->text == NULL || sl_address_is_v4(&node->endpoint.addr) == v4)
+		if (node->text == NULL || node->host != NULL ||
+		    sl_address_is_v4(&node->endpoint.addr) == v4)
 			continue;
 		sl_report_add(report, service->line, service->column,
 			      "service %s: the fast lane cannot lead to node %s of pool \"%s\", "
@@ -34,6 +35,24 @@ static void check_families(const struct sl_config_service *service,
 									  : "the smart lane, or ",
 			      v4 ? "IPv4" : "IPv6");
 		return; /* one is enough to see why */
+	}
+}
+
+/* Packets need an address that is known when they come. */
+static void check_names(const struct sl_config_service *service, const struct sl_config_pool *pool,
+			struct sl_report *report)
+{
+	for (uint32_t i = 0; i < pool->node_count; i++) {
+		const struct sl_config_node *node = &pool->nodes[i];
+
+		if (node->host == NULL)
+			continue;
+		sl_report_add(report, service->line, service->column,
+			      "service %s: the fast lane cannot lead to node %s of pool \"%s\", "
+			      "line %u, which has a name and no address (use the smart lane, or a "
+			      "numeric address)",
+			      service->text, node->text, pool->name, node->line);
+		return;
 	}
 }
 
@@ -78,6 +97,7 @@ static void check_fast(const struct sl_config *config, const struct sl_config_se
 {
 	const struct sl_config_pool *pool = &config->pools[service->pool];
 
+	check_names(service, pool, report);
 	check_families(service, pool, report);
 	if (service->quic && service->protocol == SL_CONFIG_PROTOCOL_UDP)
 		check_quic(service, pool, report);

@@ -40,6 +40,8 @@ static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
 static const char *const bool_choices[] = {"false", "true", NULL};
 
+const char *const sl_config_key_headers[] = {"authorization", "x-api-key", "api-key", NULL};
+
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
 const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_LISTEN_LIST, "listen", ROOT(listen), NULL, 0,
@@ -316,6 +318,25 @@ const struct sl_config_key sl_config_keys[] = {
 	 "SGLang). `none`, because a server that does not know it would begin a second answer "
 	 "behind "
 	 "the first half."},
+	{SL_CONFIG_POOL, SL_CONFIG_PATH, "ca", POOL(ca), NULL, 0, PATH_LEN_MAX, NULL, false,
+	 "an absolute path",
+	 "PEM file of the authorities that sign the certificates of https:// nodes. Without it "
+	 "those of the system are trusted."},
+	{SL_CONFIG_POOL, SL_CONFIG_MODEL, "server_name", POOL(server_name), NULL, 0,
+	 SL_CONFIG_MODEL_MAX, NULL, false, "a DNS name",
+	 "Name that the certificates of https:// nodes are made for, where it is not the one in "
+	 "the node's address."},
+	{SL_CONFIG_POOL, SL_CONFIG_TOKEN, "api_key", POOL(api_key), NULL, 0, SL_CONFIG_TOKEN_MAX,
+	 NULL, false, "visible ASCII, best as `${NAME}` from the environment",
+	 "Key of a hosted provider. Sent to the nodes; the client's own key, cookies and "
+	 "forwarding fields never are. Not shown anywhere."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "api_key_header", POOL(api_key_header), "authorization",
+	 0, 0, sl_config_key_headers, false, NULL,
+	 "Field that carries it; `authorization` as `Bearer KEY`."},
+	{SL_CONFIG_POOL, SL_CONFIG_TARGET, "path", POOL(path), NULL, 0, SL_CONFIG_URL_MAX, NULL,
+	 false, "the path of an URL, like /openai/v1",
+	 "What stands for `/v1` in requests to the nodes: providers have their API below other "
+	 "paths."},
 	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
@@ -326,7 +347,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "ejected: "
 	 "that does a request, by the half-open breaker."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
-	 NULL, true, "a list of ADDRESS:PORT or {address, weight, slots, server_id}",
+	 NULL, true,
+	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, server_id}",
 	 "The inference servers. A node belongs to one pool."},
 
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "slots", POOL(slots), "0", 0, 100000, NULL, false, NULL,
@@ -395,7 +417,9 @@ const struct sl_config_key sl_config_keys[] = {
 	 "(A single silent stream is judged by that alone.) 0: never."},
 
 	{SL_CONFIG_NODE, SL_CONFIG_ENDPOINT, "address", NODE(endpoint), NULL, 0, 0, NULL, true,
-	 "ADDRESS:PORT, numeric", "The server's address and port."},
+	 "ADDRESS:PORT, numeric, or https://NAME[:PORT], http://NAME[:PORT]",
+	 "The server's address and port. A name is resolved by the system, again every 30s; it is "
+	 "for the smart lane alone."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "weight", NODE(weight), "1", 1, 1000, NULL, false, NULL,
 	 "Share of the traffic relative to the other nodes of the pool."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "slots", NODE(slots), "0", 0, 100000, NULL, false, NULL,

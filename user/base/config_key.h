@@ -55,6 +55,7 @@ enum sl_config_type {
 	SL_CONFIG_ENDPOINT,
 	SL_CONFIG_URL,	  /* metrics_at and metrics_path of struct sl_config_report */
 	SL_CONFIG_SECRET, /* uint64_t[2], 32 hex digits */
+	SL_CONFIG_TOKEN,  /* const char *, visible ASCII, secret; max: longest */
 	/* The others have a function of their own in config_read.c or config_kernel.c. */
 	SL_CONFIG_POOL_NAME,
 	SL_CONFIG_SPILL,

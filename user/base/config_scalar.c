@@ -144,6 +144,100 @@ bool sl_reader_parse_endpoint(struct sl_config_reader *r, const struct sl_yaml *
 	return false;
 }
 
+/* ---- nodes by URL ---- */
+
+static bool is_host(struct sl_span host)
+{
+	if (host.len == 0 || host.len > SL_CONFIG_HOST_MAX)
+		return false;
+	for (size_t i = 0; i < host.len; i++)
+		if (!isalnum((unsigned char)host.data[i]) && !strchr(".-_", host.data[i]))
+			return false;
+	return true;
+}
+
+/* NAME or NAME:PORT, in lower case. Returns NULL, or what is wrong. */
+static const char *take_host(struct sl_config_reader *r, struct sl_span rest, uint64_t port,
+			     struct sl_config_node *server)
+{
+	struct sl_span host = sl_span_cut(&rest, ':');
+	char *name;
+
+	if (rest.data && (sl_span_u64(rest, &port) != 0 || port < 1 || port > 65535))
+		return "has no port between 1 and 65535";
+	if (!is_host(host))
+		return "has no valid name";
+	name = sl_reader_allocate(r, host.len + 1, 1);
+	if (!name)
+		return NULL;
+	for (size_t i = 0; i < host.len; i++)
+		name[i] = (char)tolower((unsigned char)host.data[i]);
+	server->host = name;
+	sl_address_from_name(name, (uint16_t)port, &server->endpoint);
+	return NULL;
+}
+
+/* https://NAME, http://ADDRESS:PORT and the like. */
+static void read_node_url(struct sl_config_reader *r, const struct sl_config_key *key,
+			  const struct sl_yaml *node, struct sl_config_node *server)
+{
+	const struct sl_span https = SL_SPAN("https://"), http = SL_SPAN("http://");
+	struct sl_span text = {node->text, node->text_len};
+	bool tls = sl_span_starts(text, https);
+	size_t skip = tls ? https.len : http.len;
+	struct sl_span rest = sl_span_make(text.data + skip, text.len - skip);
+	char address[SL_CONFIG_HOST_MAX + 8];
+	const char *what = NULL;
+
+	if (rest.len && rest.data[rest.len - 1] == '/')
+		rest.len--;
+	if (sl_span_find(rest, '/') < rest.len)
+		what = "has a path, which belongs into the pool's key \"path\"";
+	else if (rest.len >= sizeof(address))
+		what = "is too long";
+	if (!what) {
+		memcpy(address, rest.data, rest.len);
+		address[rest.len] = '\0';
+		if (sl_address_parse(address, &server->endpoint, NULL) != 0)
+			what = take_host(r, rest, tls ? 443 : 80, server);
+		else if (sl_address_is_any(&server->endpoint.addr))
+			what = "is every address, not one";
+	}
+	if (what) {
+		sl_reader_wrong(r, key, node, what);
+		return;
+	}
+	server->tls = tls;
+	server->text = node->text;
+	server->line = node->mark.line;
+	server->column = node->mark.column;
+}
+
+static bool is_node_url(const struct sl_config_key *key, const struct sl_yaml *node)
+{
+	struct sl_span text = {node->text, node->text_len};
+
+	return key->section == SL_CONFIG_NODE && (sl_span_starts(text, SL_SPAN("https://")) ||
+						  sl_span_starts(text, SL_SPAN("http://")));
+}
+
+/* Complaints stand at the pool's name, for they show the line, and this one has a secret. */
+static void read_token(struct sl_config_reader *r, const struct sl_config_key *key,
+		       const struct sl_yaml *node, const char **target,
+		       const struct sl_config_pool *pool)
+{
+	const struct sl_yaml_mark at = {.line = pool->line, .column = pool->column};
+	size_t i;
+
+	for (i = 0; i < node->text_len && node->text[i] > ' ' && node->text[i] < 0x7f; i++)
+		;
+	if (!node->text_len || i < node->text_len || node->text_len > key->max)
+		SL_COMPLAIN(r, at, "the value is no key (expected 1 to %llu %s)",
+			    (unsigned long long)key->max, key->expected);
+	else
+		*target = node->text;
+}
+
 static void read_endpoint(struct sl_config_reader *r, const struct sl_config_key *key,
 			  const struct sl_yaml *node, void *target)
 {
@@ -153,6 +247,10 @@ static void read_endpoint(struct sl_config_reader *r, const struct sl_config_key
 	struct sl_config_listen *listen = target;
 	struct sl_endpoint endpoint;
 
+	if (is_node_url(key, node)) {
+		read_node_url(r, key, node, server);
+		return;
+	}
 	if (!sl_reader_parse_endpoint(r, node, &endpoint))
 		return;
 	if (key->section == SL_CONFIG_LISTEN) {
@@ -295,6 +393,9 @@ void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *ke
 		break;
 	case SL_CONFIG_SECRET:
 		read_secret(r, key, node, field);
+		break;
+	case SL_CONFIG_TOKEN:
+		read_token(r, key, node, field, target);
 		break;
 	default:
 		break;

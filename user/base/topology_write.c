@@ -142,7 +142,7 @@ static int write_node(struct sl_topology_work *work, const struct sl_topology_wa
 			    : sl_topology_source(endpoint, &source);
 	if (code == 0)
 		node->snat_addr = source;
-	else
+	else if (!wanted->node->host)
 		work->topology.nodes_unroutable++;
 	sl_topology_store32(&node->pool, pool_slot);
 	sl_topology_store32(&node->weight, wanted->node->weight);

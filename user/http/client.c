@@ -225,6 +225,8 @@ static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 static void broken(struct sl_client_conn *conn, int error)
 {
 	bool cut = error == 0;
+	const char *trouble = sl_socket_trouble(&conn->socket);
+	const char *words = trouble ? trouble : "connection broken";
 
 	switch (conn->state) {
 	case STATE_IDLE:
@@ -236,7 +238,7 @@ static void broken(struct sl_client_conn *conn, int error)
 		     conn->reused && !conn->got_bytes ? SL_CLIENT_FAILED_STALE
 		     : cut			      ? SL_CLIENT_FAILED_CUT
 						      : SL_CLIENT_FAILED_RESET,
-		     error, cut ? "closed before the response head" : "connection broken");
+		     error, cut ? "closed before the response head" : words);
 		return;
 	case STATE_BODY:
 		if (cut && conn->body_kind == SL_H1_BODY_UNTIL_CLOSE) {
@@ -244,7 +246,7 @@ static void broken(struct sl_client_conn *conn, int error)
 			return;
 		}
 		fail(conn, cut ? SL_CLIENT_FAILED_CUT : SL_CLIENT_FAILED_RESET, error,
-		     cut ? "closed in the middle of the body" : "connection broken");
+		     cut ? "closed in the middle of the body" : words);
 		return;
 	default:
 		return;
@@ -293,13 +295,16 @@ static const struct sl_socket_ops socket_ops = {
 
 int sl_client_connect(struct sl_client_conn *conn, struct sl_loop *loop,
 		      const struct sl_client_ops *ops, void *owner, const struct sockaddr *addr,
-		      socklen_t addr_len)
+		      socklen_t addr_len, struct sl_tls_client *tls)
 {
+	int rc;
+
 	memset(conn, 0, sizeof(*conn));
 	conn->ops = ops;
 	conn->owner = owner;
 	sl_socket_init(&conn->socket, loop, &socket_ops);
-	return sl_socket_connect(&conn->socket, addr, addr_len);
+	rc = tls ? sl_tls_connect(&conn->socket, tls) : 0;
+	return rc ? rc : sl_socket_connect(&conn->socket, addr, addr_len);
 }
 
 void sl_client_begin(struct sl_client_conn *conn, bool to_head)

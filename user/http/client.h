@@ -20,6 +20,7 @@
 #include "user/http/h1_chunk.h"
 #include "user/http/h1_parse.h"
 #include "user/io/socket.h"
+#include "user/io/tls.h"
 
 /* Why an exchange failed. */
 enum sl_client_failure {
@@ -63,6 +64,7 @@ struct sl_client_conn {
 	bool reused; /* has completed an exchange before */
 	bool got_bytes;
 	bool to_head; /* HEAD request: the response has no body */
+	uint16_t tag; /* the owner's; 0 after connect */
 	uint64_t body_left;
 	struct sl_h1_chunk chunk;
 	char *in; /* a head that came in pieces */
@@ -71,10 +73,11 @@ struct sl_client_conn {
 	struct sl_client_conn *next, **pprev; /* the owner's list */
 };
 
-/* Starts connecting. ops and owner may be changed while IDLE. Returns 0 or -errno. */
+/* Starts connecting; tls NULL: in plain HTTP. ops and owner may be changed while IDLE. Returns 0 or
+ * -errno. */
 int sl_client_connect(struct sl_client_conn *conn, struct sl_loop *loop,
 		      const struct sl_client_ops *ops, void *owner, const struct sockaddr *addr,
-		      socklen_t addr_len);
+		      socklen_t addr_len, struct sl_tls_client *tls);
 
 /* Begins an exchange on an IDLE connection: the caller then sends bytes on conn->socket. */
 void sl_client_begin(struct sl_client_conn *conn, bool to_head);

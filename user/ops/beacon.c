@@ -297,7 +297,7 @@ static void fetch(struct report *report)
 	address_len = sl_address_to_sockaddr(&report->metrics_at, &address);
 	report->connection = CONNECTION_OPENING;
 	error = sl_client_connect(&report->conn, loop, &client_ops, NULL,
-				  (struct sockaddr *)&address, address_len);
+				  (struct sockaddr *)&address, address_len, NULL);
 	if (error != 0) {
 		report->connection = CONNECTION_NONE;
 		fetched(report, strerror(-error));

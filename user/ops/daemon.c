@@ -48,6 +48,7 @@ struct daemon {
 	struct sl_checks *health; /* NULL: no checks */
 	struct sl_cache *cache;
 	struct sl_tls_tickets *tickets;
+	struct sl_peers *peers;
 	struct sl_admin admin;
 	struct sl_takeover *takeover; /* while this process takes over; else NULL */
 	bool handed_over;	      /* a new process serves; this one ends with its connections */
@@ -151,7 +152,7 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 		free(errors);
 		return rc;
 	}
-	rc = sl_secure_build(config, daemon->tickets, reload, &secure, &error);
+	rc = sl_secure_build(config, daemon->tickets, daemon->peers, reload, &secure, &error);
 	if (!rc && daemon->plane) {
 		rc = sl_kernel_plane_apply(daemon->plane, config, &topology, &error);
 		if (rc)
@@ -163,8 +164,12 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 		return rc;
 	}
 	rc = sl_routes_build(config, &topology, &secure, &daemon->names, ret_routes);
-	if (!rc)
-		note_certificates(daemon, *ret_routes, reload);
+	if (rc)
+		return rc;
+	/* Before the routes: no request may reach a node that it names by another way. */
+	sl_peers_apply(daemon->peers, (*ret_routes)->config, &(*ret_routes)->topology,
+		       &(*ret_routes)->secure.peers);
+	note_certificates(daemon, *ret_routes, reload);
 	return rc;
 }
 
@@ -560,6 +565,7 @@ static int start(struct daemon *daemon)
 	daemon->metrics.io_backend = "";
 	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
 	daemon->metrics.keys = &daemon->keys;
+	daemon->metrics.peers = daemon->peers;
 	sl_keys_load(&daemon->keys, daemon->routes->config, false);
 	if (!rc && !daemon->keys.ring)
 		rc = -ENOMEM;
@@ -578,6 +584,7 @@ static int start(struct daemon *daemon)
 			.ring = daemon->keys.ring,
 			.plane = daemon->plane,
 			.retries = &daemon->retries,
+			.peers = daemon->peers,
 			.cache = daemon->cache,
 			.rooms = &daemon->rooms,
 			.hooks = &daemon->hooks,
@@ -620,6 +627,7 @@ static void destroy(struct daemon *daemon)
 	sl_rooms_fini(&daemon->rooms);
 	sl_kernel_plane_close(&daemon->plane);
 	sl_tls_tickets_close(&daemon->tickets);
+	sl_peers_close(&daemon->peers);
 }
 
 static void serve(struct daemon *daemon)
@@ -651,11 +659,12 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_keys_init(&daemon.keys);
 	raise_descriptors();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
-	if (sl_tls_tickets_open(&daemon.tickets))
+	if (sl_tls_tickets_open(&daemon.tickets) || sl_peers_open(&daemon.peers))
 		return EXIT_START;
 	status = first_load(&daemon);
 	if (status) {
 		sl_tls_tickets_close(&daemon.tickets);
+		sl_peers_close(&daemon.peers);
 		return status;
 	}
 	if (!takeover)

@@ -473,17 +473,20 @@ void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text
 			  const void *arg)
 {
 	const struct sl_kernel_plane *plane = source->plane;
-	char address[SL_ADDRESS_TEXT_SIZE], labels[256];
+	char address[SL_ADDRESS_TEXT_SIZE], name[SL_PEER_TEXT_SIZE], labels[512];
 	uint32_t slot;
 
 	for (slot = 1; slot < plane->settings->node_count && slot < SL_NODES_MAX; slot++) {
 		const struct sl_node_state *node = &plane->nodes[slot];
+		const char *shown;
 
 		if (!(LOAD(node->admin) & SL_NODE_PRESENT) || node->pool >= SL_POOLS_MAX)
 			continue;
-		sl_address_format(&node->endpoint, address);
+		shown = sl_peers_text(source->peers, slot, name);
+		if (!shown)
+			shown = sl_address_format(&node->endpoint, address);
 		snprintf(labels, sizeof(labels), "pool=\"%s\",node=\"%s\"",
-			 plane->pools[node->pool].name, address);
+			 plane->pools[node->pool].name, shown);
 		fn(node, labels, arg, text);
 	}
 }

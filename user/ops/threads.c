@@ -165,6 +165,7 @@ struct sl_upstream_state sl_threads_upstream(const struct sl_threads_shared *sha
 		.pools = shared->plane->pools,
 		.tunables = shared->plane->tunables,
 		.retries = shared->retries,
+		.peers = shared->peers,
 		.kernel_measures = shared->plane->bpf,
 	};
 }

@@ -46,6 +46,7 @@ struct sl_threads_shared {
 	struct sl_keyring *ring;  /* at the start */
 	struct sl_kernel_plane *plane;
 	struct sl_upstream_retries *retries;
+	struct sl_peers *peers;
 	struct sl_cache *cache;
 	struct sl_rooms *rooms;
 	const struct sl_worker_hooks *hooks;

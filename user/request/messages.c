@@ -50,15 +50,13 @@ enum sl_openai_error_id sl_messages_read(struct sl_request *request)
 				      &request->facts, &request->error);
 }
 
-void sl_messages_write_line(const struct sl_request *request, struct sl_h1_out *out)
+void sl_messages_write_key(const struct sl_request *request, struct sl_h1_out *out)
 {
-	static const char path[] = "/v1/chat/completions";
 	const struct sl_h1_head *head = request->client->head;
 	const struct sl_h1_header *key = sl_h1_head_find(head, SL_H1_ID_X_API_KEY);
 	char value[KEY_BYTES_MAX + 8];
 	int len;
 
-	sl_h1_write_request_line(out, "POST", 4, path, sizeof(path) - 1);
 	if (request->admission.key) /* it was one of ours */
 		return;
 	if (!key || key->value_len > KEY_BYTES_MAX || sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION))

@@ -17,7 +17,7 @@
 
 #define SL_MESSAGES_BYTES_MAX (64u << 20) /* a translated request, and an answer */
 
-/* The key goes on as Authorization, see sl_messages_write_line. */
+/* The key goes on as Authorization, see sl_messages_write_key. */
 #define SL_MESSAGES_DROPPED_FIELDS SL_H1_ID_BIT(SL_H1_ID_X_API_KEY)
 
 void sl_messages_init(struct sl_request *request);
@@ -27,8 +27,8 @@ void sl_messages_fini(struct sl_request *request);
 /* Translates the client's body and reads its facts. Returns SL_OPENAI_OK or the error's id. */
 enum sl_openai_error_id sl_messages_read(struct sl_request *request);
 
-/* The request line for the node, and its key where the client sent x-api-key alone. */
-void sl_messages_write_line(const struct sl_request *request, struct sl_h1_out *out);
+/* The node's key where the client sent x-api-key alone. */
+void sl_messages_write_key(const struct sl_request *request, struct sl_h1_out *out);
 
 void sl_messages_plan(struct sl_request *request, struct sl_attempt_plan *plan);
 

@@ -2,6 +2,7 @@
 #include "user/request/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
@@ -15,12 +16,41 @@
 #define HEAD_EXTRA_BYTES 512u /* request line, host, id and framing beside the copied fields */
 #define EDIT_EXTRA_BYTES 512u /* longest growth of a body by its edits */
 
+/* What tells a hosted provider who asks: its own key does, and nothing else. */
+#define IDENTITY_FIELDS                                                              \
+	(SL_ADMIT_KEY_FIELDS | SL_H1_ID_BIT(SL_H1_ID_COOKIE) |                       \
+	 SL_H1_ID_BIT(SL_H1_ID_FORWARDED) | SL_H1_ID_BIT(SL_H1_ID_X_FORWARDED) |     \
+	 SL_H1_ID_BIT(SL_H1_ID_VIA))
+
+/* "POST /v1/chat/completions", with the pool's path in the place of /v1. */
+static void write_line(const struct sl_request *request, const struct sl_upstream_pool *pool,
+		       struct sl_h1_out *out)
+{
+	static const char chat[] = "/v1/chat/completions", ours[] = "/v1";
+	const struct sl_h1_head *head = request->client->head;
+	const char *path = request->messages ? chat : head->path;
+	size_t path_len = request->messages ? sizeof(chat) - 1 : head->path_len;
+	char room[SL_CONFIG_URL_MAX + 64];
+	int len;
+
+	if (pool->path && path_len > sizeof(ours) && !memcmp(path, ours, sizeof(ours) - 1)) {
+		len = snprintf(room, sizeof(room), "%s%.*s", pool->path,
+			       (int)(path_len - (sizeof(ours) - 1)), path + sizeof(ours) - 1);
+		path = room;
+		path_len = (size_t)len;
+	}
+	sl_h1_write_request_line(out, "POST", 4, path, path_len);
+}
+
 /* The request head for one node. */
-static int write_head(struct sl_request *request, const struct sl_upstream_node *node,
-		      size_t body_len, struct sl_attempt_plan *plan)
+static int write_head(struct sl_request *request, const struct sl_upstream_pool *pool,
+		      const struct sl_upstream_node *node, size_t body_len, struct sl_attempt_plan *plan)
 {
 	const struct sl_h1_head *head = request->client->head;
-	size_t room_len = request->client->head_len + HEAD_EXTRA_BYTES;
+	const char *host = sl_upstream_host(node);
+	size_t key_len = pool->key_line ? strlen(pool->key_line) : 0;
+	size_t room_len = request->client->head_len + HEAD_EXTRA_BYTES + strlen(host) + key_len +
+			  (pool->path ? strlen(pool->path) : 0);
 	char *room = sl_arena_alloc(&request->arena, room_len);
 	uint64_t dropped = DROPPED_FIELDS;
 	struct sl_h1_out out;
@@ -31,15 +61,17 @@ static int write_head(struct sl_request *request, const struct sl_upstream_node 
 	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
 	if (request->admission.key)
 		dropped |= SL_ADMIT_KEY_FIELDS;
+	if (pool->key_line)
+		dropped |= IDENTITY_FIELDS;
 	if (request->messages)
 		dropped |= SL_MESSAGES_DROPPED_FIELDS;
 	sl_h1_out_init(&out, room, room_len);
-	if (request->messages)
-		sl_messages_write_line(request, &out);
-	else
-		sl_h1_write_request_line(&out, head->method_text, head->method_len, head->path,
-					 head->path_len);
-	SL_H1_WRITE_HEADER(&out, "host", node->text, strlen(node->text));
+	write_line(request, pool, &out);
+	SL_H1_WRITE_HEADER(&out, "host", host, strlen(host));
+	if (pool->key_line)
+		sl_h1_write_lines(&out, pool->key_line, key_len);
+	else if (request->messages)
+		sl_messages_write_key(request, &out);
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
 	sl_h1_write_headers_of(&out, head, dropped);
 	sl_h1_write_content_length(&out, body_len);
@@ -118,7 +150,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		sl_messages_plan(request, &plan);
 	rc = write_body(request, pool, &plan);
 	if (!rc)
-		rc = write_head(request, node, plan.body_len, &plan);
+		rc = write_head(request, pool, node, plan.body_len, &plan);
 	if (!rc)
 		*ret_plan = plan;
 	return rc;

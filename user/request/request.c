@@ -120,7 +120,8 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 	enum sl_ending ending;
 
 	request->last_pool = pool;
-	snprintf(request->last_node, sizeof(request->last_node), "%s", grant->node->text);
+	snprintf(request->last_node, sizeof(request->last_node), "%.*s",
+		 (int)sizeof(request->last_node) - 1, grant->node->text);
 	if (sl_plan_make(request, pool, grant->node, last, &plan)) {
 		sl_upstream_report(&request->worker->upstream, grant->node, grant->ticket,
 				   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);

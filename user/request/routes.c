@@ -35,6 +35,20 @@ static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_poo
 	};
 }
 
+/* The provider's key as the header line that carries it. */
+static int build_key(const struct sl_config_pool *from, struct sl_upstream_pool *pool)
+{
+	struct sl_text line;
+
+	if (!from->api_key)
+		return 0;
+	sl_text_init(&line, 0);
+	sl_text_printf(&line, "%s: %s%s\r\n", sl_config_key_headers[from->api_key_header],
+		       from->api_key_header ? "" : "Bearer ", from->api_key);
+	pool->key_line = sl_text_take(&line);
+	return pool->key_line ? 0 : -ENOMEM;
+}
+
 static int build_pools(struct sl_routes *routes)
 {
 	const struct sl_config *config = routes->config;
@@ -60,6 +74,9 @@ static int build_pools(struct sl_routes *routes)
 		limit_pool(from, pool, routes->limits + nodes);
 		nodes += from->node_count;
 		routes->pool_of_slot[pool->slot] = pool;
+		pool->path = from->path;
+		if (build_key(from, pool))
+			return -ENOMEM;
 		if (!from->model)
 			continue;
 		sl_text_init(&json, 0);
@@ -172,8 +189,10 @@ static void destroy(struct sl_routes *routes)
 {
 	uint32_t i;
 
-	for (i = 0; routes->pools && i < routes->config->pool_count; i++)
+	for (i = 0; routes->pools && i < routes->config->pool_count; i++) {
 		free((char *)routes->pools[i].model_json);
+		free((char *)routes->pools[i].key_line);
+	}
 	free(routes->pools);
 	free(routes->limits);
 	free(routes->routes);

@@ -31,10 +31,11 @@ static int open_listener(const struct sl_config *config, uint32_t index,
 	return 0;
 }
 
-int sl_secure_build(const struct sl_config *config, struct sl_tls_tickets *tickets, bool reload,
-		    struct sl_secure *ret_secure, struct sl_error *error)
+int sl_secure_build(const struct sl_config *config, struct sl_tls_tickets *tickets,
+		    struct sl_peers *book, bool reload, struct sl_secure *ret_secure,
+		    struct sl_error *error)
 {
-	struct sl_secure secure = {{NULL}};
+	struct sl_secure secure = {.listeners = {NULL}};
 	uint32_t i;
 	int rc = 0;
 
@@ -42,6 +43,8 @@ int sl_secure_build(const struct sl_config *config, struct sl_tls_tickets *ticke
 		if (config->listen_tls[i])
 			rc = open_listener(config, i, tickets, reload, &secure.listeners[i], error);
 	}
+	if (!rc)
+		rc = sl_peers_build(book, config, &secure.peers, error);
 	if (rc) {
 		sl_secure_fini(&secure);
 		return rc;
@@ -56,6 +59,7 @@ void sl_secure_fini(struct sl_secure *secure)
 
 	for (i = 0; i < SL_CONFIG_LISTEN_MAX; i++)
 		sl_tls_server_put(&secure->listeners[i]);
+	sl_peer_list_fini(&secure->peers);
 }
 
 struct sl_tls_server *sl_secure_listener(const struct sl_secure *secure,

@@ -33,6 +33,14 @@ static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char
 
 /* ---- the connection's callbacks -------------------------------------------------------------- */
 
+/* Words that an -errno does not have: of TLS, of DNS. */
+static void note_trouble(struct sl_attempt *attempt, const char *words)
+{
+	if (words && words[0])
+		snprintf(attempt->detail, sizeof(attempt->detail), "connect: %.*s",
+			 (int)sizeof(attempt->detail) - 10, words);
+}
+
 static void on_connected(struct sl_client_conn *conn, int error)
 {
 	struct sl_attempt *attempt = conn->owner;
@@ -41,8 +49,10 @@ static void on_connected(struct sl_client_conn *conn, int error)
 		return;
 	attempt->connect_done = true;
 	attempt->connect_error = error;
-	if (error)
+	if (error) {
+		note_trouble(attempt, sl_socket_trouble(&conn->socket));
 		attempt->conn = NULL;
+	}
 	sl_fiber_wake(attempt->fiber);
 }
 
@@ -284,12 +294,14 @@ static void send_request(struct sl_attempt *attempt)
 static void connect_failed(struct sl_attempt *attempt, enum sl_ending ending, int error)
 {
 	conclude(attempt, ending, NULL);
-	snprintf(attempt->detail, sizeof(attempt->detail), "connect: %s", sl_error_words(error));
+	if (!attempt->detail[0])
+		note_trouble(attempt, sl_error_words(error));
 }
 
 static void open_connection(struct sl_attempt *attempt)
 {
 	uint64_t until_ns = attempt->start_ns + attempt->plan->connect_ms * SL_NS_PER_MS;
+	struct sl_error why = {{0}};
 	int rc;
 
 	attempt->kernel_signals = sl_upstream_kernel_signals(attempt->node);
@@ -297,10 +309,12 @@ static void open_connection(struct sl_attempt *attempt)
 		until_ns = attempt->plan->deadline_ns;
 	attempt->connecting = true;
 	attempt->connect_until_ns = until_ns;
-	rc = sl_upstream_connect(attempt->up, attempt->node, &attempt_ops, attempt, &attempt->conn);
+	rc = sl_upstream_connect(attempt->up, attempt->node, &attempt_ops, attempt, &attempt->conn,
+				 &why);
 	if (!rc)
 		return;
 	attempt->conn = NULL;
+	note_trouble(attempt, why.text);
 	connect_failed(attempt,
 		       rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? SL_ENDING_LOCAL
 								       : SL_ENDING_CONNECT_ERROR,

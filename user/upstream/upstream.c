@@ -2,6 +2,7 @@
 #include "user/upstream/upstream.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "user/base/tunables.h"
 
@@ -31,11 +32,33 @@ static void forget_idle(struct sl_upstream *up, struct sl_upstream_node *node)
 	}
 }
 
-static void describe(struct sl_upstream_node *node)
+static void describe(struct sl_upstream *up, struct sl_upstream_node *node)
 {
+	char address[SL_ADDRESS_TEXT_SIZE];
+
 	node->incarnation = node->state->incarnation;
 	node->address_len = sl_address_to_sockaddr(&node->state->endpoint, &node->address);
-	sl_address_format(&node->state->endpoint, node->text);
+	sl_peer_put(&node->peer);
+	if (up->state.peers) {
+		node->peers_generation = sl_peers_generation(up->state.peers);
+		node->peer = sl_peers_get(up->state.peers, node->slot);
+	}
+	snprintf(node->text, sizeof(node->text), "%s",
+		 node->peer ? node->peer->text
+			    : sl_address_format(&node->state->endpoint, address));
+}
+
+/* Has a reload changed how the node is reached? Connections made the old way are not used then. */
+static void renew_peer(struct sl_upstream *up, struct sl_upstream_node *node)
+{
+	struct sl_peer *peer = sl_peers_get(up->state.peers, node->slot);
+
+	if (peer != node->peer) {
+		forget_idle(up, node);
+		node->era++;
+	}
+	sl_peer_put(&peer);
+	describe(up, node);
 }
 
 static struct sl_upstream_node *node_at(struct sl_upstream *up, uint32_t slot)
@@ -48,11 +71,14 @@ static struct sl_upstream_node *node_at(struct sl_upstream *up, uint32_t slot)
 			return NULL;
 		node->slot = slot;
 		node->state = &up->state.nodes[slot];
-		describe(node);
+		describe(up, node);
 		up->by_slot[slot] = node;
 	} else if (node->incarnation != node->state->incarnation) {
 		forget_idle(up, node); /* the slot has another endpoint now */
-		describe(node);
+		describe(up, node);
+	} else if (up->state.peers &&
+		   node->peers_generation != sl_peers_generation(up->state.peers)) {
+		renew_peer(up, node);
 	}
 	return node;
 }
@@ -385,21 +411,29 @@ struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_u
 
 int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 			const struct sl_client_ops *ops, void *owner,
-			struct sl_client_conn **ret_conn)
+			struct sl_client_conn **ret_conn, struct sl_error *error)
 {
-	struct upstream_conn *uconn = sl_slab_get(&up->conns);
+	const struct sl_peer *peer = node->peer;
+	struct upstream_conn *uconn;
 	int rc;
 
+	if (peer && peer->name &&
+	    !sl_name_address(peer->name, node->next_address++, &node->address, &node->address_len,
+			     error))
+		return -EADDRNOTAVAIL;
+	uconn = sl_slab_get(&up->conns);
 	if (!uconn)
 		return -ENOMEM;
 	uconn->up = up;
 	uconn->node = node;
 	rc = sl_client_connect(&uconn->client, up->loop, ops, owner,
-			       (const struct sockaddr *)&node->address, node->address_len);
+			       (const struct sockaddr *)&node->address, node->address_len,
+			       peer ? peer->tls : NULL);
 	if (rc) {
 		sl_slab_put(&up->conns, uconn);
 		return rc;
 	}
+	uconn->client.tag = node->era;
 	up->connects++;
 	up->conn_count++;
 	node->open_count++;
@@ -411,7 +445,7 @@ void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		     struct sl_client_conn *conn)
 {
 	if (!sl_client_is_idle(conn) || node->idle_count >= up->idle_max ||
-	    node->incarnation != node->state->incarnation) {
+	    conn->tag != node->era || node->incarnation != node->state->incarnation) {
 		sl_client_close(conn);
 		return;
 	}
@@ -507,10 +541,16 @@ static void average(__u32 *value, uint64_t sample)
 	__atomic_store_n(value, (uint32_t)next, __ATOMIC_RELAXED);
 }
 
+/* It knows nodes by address, not by name. */
+static bool kernel_sees(const struct sl_upstream *up, const struct sl_upstream_node *node)
+{
+	return up->state.kernel_measures && !(node->peer && node->peer->name);
+}
+
 void sl_upstream_note_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 			      uint64_t duration_us)
 {
-	if (!up->state.kernel_measures)
+	if (!kernel_sees(up, node))
 		average(&node->state->connect_us, duration_us);
 }
 
@@ -518,7 +558,7 @@ void sl_upstream_note_first_byte(struct sl_upstream *up, struct sl_upstream_node
 				 uint64_t duration_us)
 {
 	sl_upstream_note_alive(up, node);
-	if (up->state.kernel_measures)
+	if (kernel_sees(up, node))
 		return;
 	average(&node->state->first_byte_us, duration_us);
 	__atomic_store_n(&node->state->last_byte_ns, sl_loop_now_ns(up->loop), __ATOMIC_RELAXED);
@@ -558,8 +598,11 @@ void sl_upstream_fini(struct sl_upstream *up)
 {
 	uint32_t slot;
 
-	for (slot = 0; slot < SL_NODES_MAX; slot++)
+	for (slot = 0; slot < SL_NODES_MAX; slot++) {
+		if (up->by_slot[slot])
+			sl_peer_put(&up->by_slot[slot]->peer);
 		free(up->by_slot[slot]);
+	}
 	free(up->by_slot);
 	up->by_slot = NULL;
 	sl_slab_fini(&up->conns);

@@ -18,6 +18,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
+#include "user/upstream/peer.h"
 
 #define SL_UPSTREAM_SWEEP_MS 1000u
 
@@ -35,7 +36,8 @@ struct sl_upstream_state {
 	struct sl_pool_state *pools;
 	const uint64_t *tunables;
 	struct sl_upstream_retries *retries;
-	bool kernel_measures; /* TC measures connect and first-byte times, bytes, last progress */
+	struct sl_peers *peers; /* NULL: every node is an address and plain */
+	bool kernel_measures;	/* TC measures connect and first-byte times, bytes, last progress */
 };
 
 /* One pool of the configuration, resolved to slots. Shared by all threads, immutable. */
@@ -48,6 +50,8 @@ struct sl_upstream_pool {
 	struct sl_queue_config queue;
 	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
 	size_t model_json_len;
+	const char *path;     /* stands for /v1 in requests to them, or NULL */
+	const char *key_line; /* header line with a provider's key: secret; or NULL */
 	bool takes_rest; /* the nodes go on with the beginning of an answer */
 };
 
@@ -61,7 +65,11 @@ struct sl_upstream_node {
 	uint32_t open_count; /* connections of any state */
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	char text[SL_ADDRESS_TEXT_SIZE];
+	struct sl_peer *peer; /* NULL: the address, in plain HTTP */
+	uint32_t peers_generation;
+	uint16_t era; /* moves when the peer is another one: older connections are not kept */
+	uint32_t next_address; /* of a name: each connect takes the next one */
+	char text[SL_PEER_TEXT_SIZE];
 };
 
 struct sl_upstream {
@@ -157,10 +165,17 @@ uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_po
 /* An idle connection to the node, or NULL. The caller owns it. */
 struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_upstream_node *node);
 
-/* Starts a new connection; ops->connected tells. Returns 0 or -errno. */
+/* What goes into the Host field of requests to the node. */
+static inline const char *sl_upstream_host(const struct sl_upstream_node *node)
+{
+	return node->peer ? node->peer->host : node->text;
+}
+
+/* Starts a new connection; ops->connected tells. Returns 0 or -errno: with -EADDRNOTAVAIL the node's
+ * name has no address, and error (may be NULL) says why. */
 int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 			const struct sl_client_ops *ops, void *owner,
-			struct sl_client_conn **ret_conn);
+			struct sl_client_conn **ret_conn, struct sl_error *error);
 
 /* Gives a connection back after a complete exchange: kept idle when it can serve again. */
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
