@@ -102,12 +102,13 @@ function front(port, to, cert, key, mode = "pass") {
     const inner = connect(Number(to), "127.0.0.1");
     let left = Number(number);
     inner.on("data", (part) => {
+      if (left === 0) return;
       if (kind !== "cut" || part.length < left) {
         left -= part.length;
         return void secure.write(part);
       }
-      secure.write(part.subarray(0, left), () => raw.end()); // FIN below TLS
-      left = Infinity;
+      secure.write(part.subarray(0, left), () => setTimeout(() => raw.end(), 300)); // FIN below TLS, once the tokens are through
+      left = 0;
     });
     inner.on("end", () => secure.end());
     secure.on("data", (part) => inner.write(part));

@@ -99,12 +99,12 @@ enum sl_config_rest {
 
 struct sl_config_pool {
 	const char *name;
-	const char *model; /* name the nodes know the model by; NULL: as the client said */
-	const char *ca;	   /* file of authorities for https nodes; NULL: the system's */
-	const char *server_name;      /* that their certificates are made for; NULL: the node's */
-	const char *api_key;	      /* secret: sent to the nodes instead of the client's; or NULL */
-	uint32_t api_key_header;      /* index into sl_config_key_headers */
-	const char *path;	      /* stands for /v1 in requests to the nodes; or NULL */
+	const char *model;	 /* name the nodes know the model by; NULL: as the client said */
+	const char *ca;		 /* file of authorities for https nodes; NULL: the system's */
+	const char *server_name; /* that their certificates are made for; NULL: the node's */
+	const char *api_key;	 /* secret: sent to the nodes instead of the client's; or NULL */
+	uint32_t api_key_header; /* index into sl_config_key_headers */
+	const char *path;	 /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
 	uint32_t slots;		  /* requests that one node takes at once; 0: any */

@@ -17,10 +17,9 @@
 #define EDIT_EXTRA_BYTES 512u /* longest growth of a body by its edits */
 
 /* What tells a hosted provider who asks: its own key does, and nothing else. */
-#define IDENTITY_FIELDS                                                              \
-	(SL_ADMIT_KEY_FIELDS | SL_H1_ID_BIT(SL_H1_ID_COOKIE) |                       \
-	 SL_H1_ID_BIT(SL_H1_ID_FORWARDED) | SL_H1_ID_BIT(SL_H1_ID_X_FORWARDED) |     \
-	 SL_H1_ID_BIT(SL_H1_ID_VIA))
+#define IDENTITY_FIELDS                                                                           \
+	(SL_ADMIT_KEY_FIELDS | SL_H1_ID_BIT(SL_H1_ID_COOKIE) | SL_H1_ID_BIT(SL_H1_ID_FORWARDED) | \
+	 SL_H1_ID_BIT(SL_H1_ID_X_FORWARDED) | SL_H1_ID_BIT(SL_H1_ID_VIA))
 
 /* "POST /v1/chat/completions", with the pool's path in the place of /v1. */
 static void write_line(const struct sl_request *request, const struct sl_upstream_pool *pool,
@@ -44,7 +43,8 @@ static void write_line(const struct sl_request *request, const struct sl_upstrea
 
 /* The request head for one node. */
 static int write_head(struct sl_request *request, const struct sl_upstream_pool *pool,
-		      const struct sl_upstream_node *node, size_t body_len, struct sl_attempt_plan *plan)
+		      const struct sl_upstream_node *node, size_t body_len,
+		      struct sl_attempt_plan *plan)
 {
 	const struct sl_h1_head *head = request->client->head;
 	const char *host = sl_upstream_host(node);

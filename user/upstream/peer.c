@@ -50,7 +50,8 @@ static uint64_t stamp_of(const char *path)
 
 	if (!path || stat(path, &info))
 		return 0;
-	return ((uint64_t)info.st_mtim.tv_sec * 1000000007u + (uint64_t)info.st_mtim.tv_nsec) * 31u +
+	return ((uint64_t)info.st_mtim.tv_sec * 1000000007u + (uint64_t)info.st_mtim.tv_nsec) *
+		       31u +
 	       (uint64_t)info.st_ino * 7u + (uint64_t)info.st_size;
 }
 
@@ -114,7 +115,8 @@ static int open_tls(struct sl_peer *peer, const struct sl_config_pool *pool,
 }
 
 static int make(struct sl_peers *book, const struct sl_config_pool *pool,
-		const struct sl_config_node *node, struct sl_peer **ret_peer, struct sl_error *error)
+		const struct sl_config_node *node, struct sl_peer **ret_peer,
+		struct sl_error *error)
 {
 	struct sl_peer *peer = calloc(1, sizeof(*peer));
 	int rc = 0;
@@ -126,8 +128,8 @@ static int make(struct sl_peers *book, const struct sl_config_pool *pool,
 	if (node->tls)
 		rc = open_tls(peer, pool, node, error);
 	if (!rc && node->host) {
-		peer->name = sl_name_open(book->resolver, node->host,
-					  sl_address_port(&node->endpoint));
+		peer->name =
+			sl_name_open(book->resolver, node->host, sl_address_port(&node->endpoint));
 		if (!peer->name)
 			rc = sl_error_set(error, -ENOSPC, "node %s: too many names (at most %u)",
 					  peer->text, SL_RESOLVE_NAMES_MAX);

@@ -52,7 +52,7 @@ struct sl_upstream_pool {
 	size_t model_json_len;
 	const char *path;     /* stands for /v1 in requests to them, or NULL */
 	const char *key_line; /* header line with a provider's key: secret; or NULL */
-	bool takes_rest; /* the nodes go on with the beginning of an answer */
+	bool takes_rest;      /* the nodes go on with the beginning of an answer */
 };
 
 /* This thread's view of one node. */

@@ -287,6 +287,58 @@ static void listeners_speak_tls(void **state)
 	sl_config_close(&config);
 }
 
+static void nodes_have_names(void **state)
+{
+	struct sl_config *config = must_parse("pools:\n"
+					      "  p:\n"
+					      "    nodes: ['https://API.Example.com', "
+					      "'http://b.test:8080/', 'https://10.0.0.7:8443',\n"
+					      "            'https://[fd00::7]:8443', 10.0.0.8:80, "
+					      "{address: 'https://c', weight: 3}]\n"
+					      "    ca: /ca.pem\n"
+					      "    server_name: inner\n"
+					      "    path: /openai/v1\n"
+					      "    api_key: sk-1\n"
+					      "    api_key_header: x-api-key\n" ROUTES);
+	const struct sl_config_pool *pool = &config->pools[0];
+	const struct {
+		const char *host;
+		bool tls;
+		uint16_t port;
+	} wanted[] = {{"api.example.com", true, 443},
+		      {"b.test", false, 8080},
+		      {NULL, true, 8443},
+		      {NULL, true, 8443},
+		      {NULL, false, 80},
+		      {"c", true, 443}};
+	struct sl_endpoint same;
+
+	(void)state;
+	assert_int_equal(pool->node_count, 6);
+	for (uint32_t i = 0; i < 6; i++) {
+		const struct sl_config_node *node = &pool->nodes[i];
+
+		if (wanted[i].host)
+			assert_string_equal(node->host, wanted[i].host);
+		else
+			assert_null(node->host);
+		assert_int_equal(node->tls, wanted[i].tls);
+		assert_int_equal(sl_address_port(&node->endpoint), wanted[i].port);
+		assert_int_equal(sl_address_is_name(&node->endpoint.addr), wanted[i].host != NULL);
+	}
+	sl_address_from_name("api.example.com", 443, &same);
+	assert_true(sl_address_equal(&same, &pool->nodes[0].endpoint));
+	sl_address_from_name("api.example.con", 443, &same);
+	assert_false(sl_address_equal(&same, &pool->nodes[0].endpoint));
+	assert_int_equal(pool->nodes[5].weight, 3);
+	assert_string_equal(pool->ca, "/ca.pem");
+	assert_string_equal(pool->server_name, "inner");
+	assert_string_equal(pool->path, "/openai/v1");
+	assert_string_equal(pool->api_key, "sk-1");
+	assert_string_equal(sl_config_key_headers[pool->api_key_header], "x-api-key");
+	sl_config_close(&config);
+}
+
 static void environment_is_inserted(void **state)
 {
 	struct sl_config *config;
@@ -347,6 +399,24 @@ static const struct complaint complaints[] = {
 	 "3:15: ", "is too long (at most 107 bytes)"},
 	{POOLS ROUTES "listen: 8080\n", "3:9: ", "listen: \"8080\" has no port"},
 	{POOLS ROUTES "listen: [1.2.3.4:80, 1.2.3.4:80]\n", "3:22: ", "is here twice"},
+	{"pools: {p: {nodes: ['https://a.b/v1']}}\n" ROUTES, "1:22: ",
+	 "pools.p.nodes[0]: \"https://a.b/v1\" has a path, which belongs into the pool's key"},
+	{"pools: {p: {nodes: ['https://a.b:70000']}}\n" ROUTES, "1:22: ", "has no port between 1"},
+	{"pools: {p: {nodes: ['https://']}}\n" ROUTES, "1:22: ", "has no valid name"},
+	{"pools: {p: {nodes: ['https://a_b!']}}\n" ROUTES, "1:22: ", "has no valid name"},
+	{"pools: {p: {nodes: ['https://0.0.0.0:443']}}\n" ROUTES, "1:22: ", "is every address"},
+	{"pools: {p: {nodes: ['https://a', 'http://A:443']}}\n" ROUTES,
+	 "1:35: ", "node http://A:443 is already in pool \"p\""},
+	{"pools: {p: {nodes: ['http://a'], ca: /ca}}\n" ROUTES,
+	 "1:9: ", "pools.p.ca: none of its nodes is reached by TLS"},
+	{"pools: {p: {nodes: ['http://a'], server_name: a}}\n" ROUTES,
+	 "1:9: ", "pools.p.server_name: none of its nodes is reached by TLS"},
+	{"pools:\n  p:\n    nodes: ['http://a']\n    api_key: 'sk one'\n" ROUTES,
+	 "2:3: ", "pools.p.api_key: the value is no key"},
+	{"pools: {p: {nodes: ['http://a']}}\n" ROUTES
+	 "services: [{address: '10.0.0.1:80', lane: fast, pool: p}]\n",
+	 "3:23: ",
+	 "the fast lane cannot lead to node http://a of pool \"p\", line 1, which has a name"},
 	{POOLS ROUTES "listen: {address: '1.2.3.4:80', a: b}\n",
 	 "3:33: ", "listen[0].a: unknown key"},
 	{POOLS ROUTES "listen: {tls: {key: /k, certificate: /c}}\n",
@@ -805,6 +875,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),
 		cmocka_unit_test(listeners_speak_tls),
+		cmocka_unit_test(nodes_have_names),
 		cmocka_unit_test(environment_is_inserted),
 		cmocka_unit_test(every_complaint_has_its_place),
 		cmocka_unit_test(output_is_golden),
