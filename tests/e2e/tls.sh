@@ -64,6 +64,7 @@ file_now() {
 		threads: ${THREADS:-2}
 		io: ${SLUICE_IO:-auto}
 		timeouts: {header: ${1:-20s}, upstream_idle: 1s}
+		log: {requests: $work/requests.log}
 		tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
@@ -168,6 +169,10 @@ expect_soon "a long one again" 10 reloads success 2
 mtls=https://localhost:8444
 expect "client certificate: accepted" \
 	"$(post --cert "$pki/agent.pem" --key "$pki/agent.key" $mtls/v1/chat/completions)" == "200 1.1"
+logged() { grep -q '"client":"CN=agent-7"' "$work/requests.log"; }
+expect_soon "client certificate: named in the log of requests" 10 logged
+expect "client certificate: others have none in it" \
+	"$(grep -c '"client"' "$work/requests.log")" '<' "$(wc -l <"$work/requests.log")"
 expect "client certificate: none is refused" "$(post $mtls/v1/chat/completions)" contains 000
 expect "client certificate: a stranger's is refused" \
 	"$(post --cert "$pki/intruder.pem" --key "$pki/intruder.key" $mtls/v1/chat/completions)" contains 000
@@ -307,7 +312,7 @@ expect "provider: behind the Messages API: its key, once" \
 curl -s "$url/metrics" >"$work/metrics"
 "$build/sluice" check "$config" >"$work/checked" 2>&1
 expect "provider: its key is shown nowhere" \
-	"$(cat "$log" "$work/metrics" "$work/checked" "$work/head" | grep -c provider-secret)" == 0
+	"$(cat "$log" "$work/requests.log" "$work/metrics" "$work/checked" "$work/head" | grep -c provider-secret)" == 0
 
 daemon_stop
 finish

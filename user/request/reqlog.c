@@ -94,6 +94,7 @@ static void write_line(struct sl_text *text, const struct sl_reqlog_line *line)
 		add_string(text, "key_id", line->key->id);
 		add_string(text, "tenant", line->key->tenant);
 	}
+	add_string(text, "client", line->client);
 	sl_text_append_string(text, line->stream ? ",\"stream\":true" : ",\"stream\":false");
 	add_string(text, "outcome", line->outcome);
 	if (line->status)

@@ -39,6 +39,7 @@ struct sl_reqlog_line {
 	const char *id;
 	const char *model;
 	const struct sl_key_record *key;
+	const char *client;  /* subject of its certificate (mutual TLS), or NULL */
 	const char *outcome; /* "ok" is sampled, all else is written */
 	const char *pool;
 	const char *node;

@@ -105,7 +105,7 @@ static void count_end(struct sl_request *request)
 static void log_failed(const struct sl_request *request, const struct sl_upstream_pool *pool,
 		       enum sl_ending ending)
 {
-	const char *who = request->client ? sl_tls_identity(&request->client->socket) : NULL;
+	const char *who = request->client_name;
 
 	sl_log(SL_LOG_DEBUG, "pool \"%s\": node %s: attempt %u: %s (%s) request=%s%s%s%s",
 	       pool->name, request->last_node, request->attempts, sl_outcome_of(ending)->name,
@@ -618,6 +618,9 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->worker = worker;
 	request->client = client;
 	request->gone = false;
+	request->client_name = sl_tls_identity(&client->socket);
+	if (request->client_name) /* the request may outlive the connection */
+		request->client_name = sl_arena_strdup(&request->arena, request->client_name);
 	request->routes = sl_routes_get(worker->routes);
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};

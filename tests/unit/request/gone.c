@@ -92,9 +92,9 @@ static void world_open(struct world *w)
 	assert_int_equal(sl_kernel_plane_open("/nonexistent", &w->plane, &error), 0);
 	assert_false(w->plane->bpf);
 	assert_int_equal(sl_kernel_plane_apply(w->plane, config, &topology, &error), 0);
-	assert_int_equal(
-		sl_routes_build(config, &topology, &(struct sl_secure){.listeners = {NULL}}, &names, &routes),
-		0);
+	assert_int_equal(sl_routes_build(config, &topology,
+					 &(struct sl_secure){.listeners = {NULL}}, &names, &routes),
+			 0);
 	assert_int_equal(sl_loop_open(&options, &w->loop), 0);
 	state = (struct sl_upstream_state){
 		.nodes = w->plane->nodes,
