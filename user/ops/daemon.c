@@ -170,7 +170,7 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 	sl_peers_apply(daemon->peers, (*ret_routes)->config, &(*ret_routes)->topology,
 		       &(*ret_routes)->secure.peers);
 	note_certificates(daemon, *ret_routes, reload);
-	return rc;
+	return 0;
 }
 
 /* Reads the file of keys where it may have changed; the workers get what is new. */
