@@ -97,6 +97,13 @@ enum sl_config_rest {
 	SL_CONFIG_REST_PREFILL = 1,
 };
 
+/* What beside load decides which node of a pool is asked; policy/affinity.h. */
+enum sl_config_affinity {
+	SL_CONFIG_AFFINITY_NONE = 0,
+	SL_CONFIG_AFFINITY_SESSION,
+	SL_CONFIG_AFFINITY_PREFIX,
+};
+
 struct sl_config_pool {
 	const char *name;
 	const char *model;	 /* name the nodes know the model by; NULL: as the client said */
@@ -114,7 +121,9 @@ struct sl_config_pool {
 	uint32_t queue_interval_ms;
 	enum sl_mode mode; /* of all its nodes */
 	enum sl_config_rest rest;
-	uint32_t spill;			    /* index of its fallback pool; UINT32_MAX: none */
+	enum sl_config_affinity affinity;
+	uint32_t affinity_excess; /* percent above its share that a node may have for affinity */
+	uint32_t spill;		  /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	struct sl_config_health health;
 	unsigned line;

@@ -35,6 +35,8 @@ static const char *const protocol_choices[] = {"tcp", "udp", NULL};
 static const char *const live_choices[] = {"none", "tcp", "http", NULL}; /* enum sl_config_live */
 static const char *const generate_choices[] = {"chat", "completions", "embeddings", NULL};
 static const char *const rest_choices[] = {"none", "prefill", NULL}; /* enum sl_config_rest */
+/* enum sl_config_affinity */
+static const char *const affinity_choices[] = {"none", "session", "prefix", NULL};
 static const char *const resume_choices[] = {"off", "auto", NULL};
 static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
@@ -337,6 +339,18 @@ const struct sl_config_key sl_config_keys[] = {
 	 false, "the path of an URL, like /openai/v1",
 	 "What stands for `/v1` in requests to the nodes: providers have their API below other "
 	 "paths."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "affinity", POOL(affinity), "prefix", 0, 0,
+	 affinity_choices, false, NULL,
+	 "What beside load decides which node is asked. `prefix`: the one that was asked last for "
+	 "the longest beginning of the prompt, in blocks of 1 KiB, as its KV cache has that; for a "
+	 "prompt that nobody knows, the node of its session (header `x-session-id`, else the "
+	 "body's `prompt_cache_key`). `session`: the node of the session alone, where `user` names "
+	 "one too. `none`: load alone. `prefix`, because the servers keep prefixes by default, and "
+	 "`affinity_excess` bounds what it may cost where they do not."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "affinity_excess", POOL(affinity_excess), "25", 0, 1000,
+	 NULL, false, NULL,
+	 "Percent that a node may have in flight above its share of the pool's load to get a "
+	 "request for affinity; above that, load decides."},
 	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "

@@ -145,6 +145,7 @@ enum sl_h1_id sl_h1_name_id(const char *name, size_t name_len)
 	case 12:
 		IS("content-type", SL_H1_ID_CONTENT_TYPE);
 		IS("x-request-id", SL_H1_ID_X_REQUEST_ID);
+		IS("x-session-id", SL_H1_ID_X_SESSION_ID);
 		break;
 	case 13:
 		IS("authorization", SL_H1_ID_AUTHORIZATION);

@@ -92,6 +92,7 @@ enum sl_h1_id {
 	SL_H1_ID_X_FORWARDED, /* any x-forwarded-* */
 	SL_H1_ID_X_RATELIMIT, /* any x-ratelimit-* */
 	SL_H1_ID_X_REQUEST_ID,
+	SL_H1_ID_X_SESSION_ID,
 	SL_H1_ID_X_SHOULD_RETRY,
 	SL_H1_ID_X_SLUICE, /* any x-sluice-* */
 	SL_H1_ID_COUNT

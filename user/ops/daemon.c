@@ -554,6 +554,7 @@ static int start(struct daemon *daemon)
 {
 	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
 	struct sl_threads_shared shared;
+	uint64_t affinity_seed;
 	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
 
 	daemon->metrics.workers = daemon->threads.workers;
@@ -571,6 +572,10 @@ static int start(struct daemon *daemon)
 		rc = -ENOMEM;
 	if (!rc)
 		rc = sl_cache_open(daemon->routes->config->cache_bytes_max, &daemon->cache);
+	if (!rc)
+		rc = sl_random_secure(&affinity_seed, sizeof(affinity_seed));
+	if (!rc)
+		rc = sl_affinity_open(affinity_seed, &daemon->retries.affinity);
 	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
@@ -625,6 +630,7 @@ static void destroy(struct daemon *daemon)
 	sl_keys_fini(&daemon->keys);
 	sl_cache_close(&daemon->cache);
 	sl_rooms_fini(&daemon->rooms);
+	sl_affinity_close(&daemon->retries.affinity);
 	sl_kernel_plane_close(&daemon->plane);
 	sl_tls_tickets_close(&daemon->tickets);
 	sl_peers_close(&daemon->peers);

@@ -9,6 +9,7 @@
 #include "user/base/latency.h"
 #include "user/ops/metrics_cache.h"
 #include "user/ops/metrics_health.h"
+#include "user/ops/metrics_affinity.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_tls.h"
 #include "user/ops/metrics_queue.h"
@@ -759,6 +760,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",
 		      offsetof(struct sl_stats, stream_endings), text);
 	write_retries(source, text);
+	sl_metrics_write_affinity(source, text);
 	write_pools(source, text);
 	write_nodes(source, text);
 	write_measured(source, text);

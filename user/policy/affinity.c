@@ -40,18 +40,25 @@ struct sum {
 };
 
 struct sl_affinity {
-	struct set sets[SL_AFFINITY_SETS]; /* first: alignment */
+	void *room;	  /* of sets: pages that nobody has touched cost nothing */
+	struct set *sets; /* SL_AFFINITY_SETS */
 	struct sum sums[SL_POOLS_MAX];
 	unsigned char secret[SECRET_BYTES];
 };
 
 int sl_affinity_open(uint64_t seed, struct sl_affinity **ret_affinity)
 {
-	struct sl_affinity *affinity = aligned_alloc(64, (sizeof(*affinity) + 63u) & ~(size_t)63u);
+	struct sl_affinity *affinity = calloc(1, sizeof(*affinity));
+	size_t line = sizeof(struct set);
 
 	if (!affinity)
 		return -ENOMEM;
-	memset(affinity, 0, sizeof(*affinity));
+	affinity->room = calloc(1, SL_AFFINITY_BYTES + line);
+	if (!affinity->room) {
+		free(affinity);
+		return -ENOMEM;
+	}
+	affinity->sets = (struct set *)(((uintptr_t)affinity->room + line - 1) & ~(line - 1));
 	XXH3_generateSecret_fromSeed(affinity->secret, seed);
 	*ret_affinity = affinity;
 	return 0;
@@ -59,13 +66,15 @@ int sl_affinity_open(uint64_t seed, struct sl_affinity **ret_affinity)
 
 void sl_affinity_close(struct sl_affinity **affinity)
 {
+	if (*affinity)
+		free((*affinity)->room);
 	free(*affinity);
 	*affinity = NULL;
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static const struct set *set_of(const struct sl_affinity *affinity, uint64_t hash)
+static struct set *set_of(const struct sl_affinity *affinity, uint64_t hash)
 {
 	return &affinity->sets[hash & (SL_AFFINITY_SETS - 1)];
 }
@@ -135,7 +144,7 @@ static uint64_t entry_of(uint64_t hash, uint32_t slot, uint32_t incarnation, uin
  */
 static bool put(struct sl_affinity *affinity, uint64_t hash, uint64_t entry, uint32_t copies)
 {
-	uint64_t *ways = ((struct set *)set_of(affinity, hash))->ways, old;
+	uint64_t *ways = set_of(affinity, hash)->ways, old;
 	uint32_t i, oldest = 0, oldest_copy = 0, count = 0, age;
 	uint32_t worst = 0, worst_copy = 0;
 
@@ -165,7 +174,7 @@ static bool put(struct sl_affinity *affinity, uint64_t hash, uint64_t entry, uin
 
 static void drop(struct sl_affinity *affinity, uint64_t hash, uint32_t slot)
 {
-	uint64_t *ways = ((struct set *)set_of(affinity, hash))->ways;
+	uint64_t *ways = set_of(affinity, hash)->ways;
 	uint32_t i;
 
 	for (i = 0; i < SL_AFFINITY_WAYS; i++) {

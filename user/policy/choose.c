@@ -255,6 +255,7 @@ struct sl_choice sl_choose_node(const struct sl_choose *in)
 	}
 	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
 		return (struct sl_choice){.slot = best.slot,
+					  .fresh = best.class == CLASS_FRESH,
 					  .others = best.others,
 					  .full = best.full,
 					  .limit = best.limit};

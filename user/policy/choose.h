@@ -55,6 +55,7 @@ struct sl_choose {
 struct sl_choice {
 	uint32_t slot;	/* SL_CHOOSE_NONE: nobody */
 	bool panic;	/* the gate must be passed by: the node's breaker refuses */
+	bool fresh;	/* it was chosen by its score, among those that nothing speaks against */
 	bool others;	/* at least one more admitting node that was not tried was seen */
 	bool full;	/* nodes were passed by because they have as many requests as they take */
 	uint32_t limit; /* of the chosen node, to be checked again when its place is taken */

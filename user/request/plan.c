@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
 #include "user/request/messages.h"
+#include "user/request/near.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
 #define DROPPED_FIELDS                                                           \
@@ -143,6 +144,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.answer_ns = answer_bound(request, last),
 		.deadline_ns = request->deadline_ns,
 		.gone = &request->gone,
+		.affinity = sl_near_key(request, pool),
 	};
 	int rc;
 

@@ -10,6 +10,7 @@
 #include "user/request/explain.h"
 #include "user/request/gate.h"
 #include "user/request/messages.h"
+#include "user/request/near.h"
 #include "user/request/plan.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
@@ -28,11 +29,13 @@ struct sl_request *sl_request_take(struct sl_worker *worker)
 	if (request) {
 		worker->free_requests = request->next_free;
 		worker->free_request_count--;
+		request->near = NULL;
 		return request;
 	}
 	request = malloc(sizeof(*request));
 	if (!request)
 		return NULL;
+	request->near = NULL;
 	sl_arena_init(&request->arena, 0, SL_REQUEST_ARENA_BYTES_MAX);
 	sl_attempt_init(&request->attempt, &worker->upstream, &request->arena);
 	sl_messages_init(request);
@@ -309,8 +312,9 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	if (!grant.node && !request->pool_attempts && sl_room_is_busy(request->worker, pool))
 		return STEP_WAIT;
 	if (!grant.node)
-		grant = sl_upstream_acquire(&request->worker->upstream, pool, request->tried,
-					    request->tried_count, allow_panic);
+		grant = sl_upstream_acquire_near(&request->worker->upstream, pool,
+						 sl_near_key(request, pool), request->tried,
+						 request->tried_count, allow_panic);
 	if (!grant.node && grant.full && (!request->pool_attempts || !more_pools))
 		return STEP_WAIT;
 	if (!grant.node) {
@@ -323,6 +327,8 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 		give_back(request, &grant);
 		return STEP_NEXT_POOL;
 	}
+	request->affinity = grant.affinity;
+	sl_stats_add(&request->worker->stats.affinity[pool->slot][grant.affinity], 1);
 	note_tried(request, grant.node->slot);
 	request->any_attempt = true;
 	request->attempts++;
@@ -639,6 +645,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->wait_born_ns = request->queued_ns = 0;
 	request->place_until_ns = request->hold_until_ns = 0;
 	request->attempts_max = 0;
+	request->near = NULL;
+	request->affinity = SL_AFFINITY_NONE;
 	request->tried_count = request->attempts = 0;
 	request->pool_attempts = 0;
 	request->any_attempt = false;

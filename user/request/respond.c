@@ -8,6 +8,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
 #include "user/request/messages.h"
+#include "user/request/near.h"
 #include "user/request/recall.h"
 #include "user/request/resume.h"
 #include "user/request/wait.h"
@@ -157,6 +158,7 @@ static int respond_failure(struct sl_request *request)
 static const char *all_lines(struct sl_request *request, bool spent, size_t *ret_len)
 {
 	const struct sl_attempt *attempt = &request->attempt;
+	const char *affinity = sl_near_word(request->affinity);
 	size_t room_len = attempt->lines_len + OUR_LINES_BYTES;
 	char *room = sl_arena_alloc(&request->arena, room_len);
 	struct sl_h1_out out;
@@ -177,6 +179,8 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	if (request->queued_ns)
 		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-queue-ms",
 				       request->queued_ns / SL_NS_PER_MS);
+	if (affinity)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-affinity", affinity, strlen(affinity));
 	if (request->recall == SL_RECALL_MISS)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
 	else if (request->recall == SL_RECALL_BYPASS)

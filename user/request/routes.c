@@ -69,6 +69,8 @@ static int build_pools(struct sl_routes *routes)
 		pool->name = from->name;
 		pool->slot = routes->topology.pool_slots[i];
 		pool->node_count = from->node_count;
+		pool->affinity = from->affinity;
+		pool->affinity_excess = from->affinity_excess;
 		pool->takes_rest = from->rest == SL_CONFIG_REST_PREFILL;
 		pool->node_slots = routes->topology.node_slots[i];
 		limit_pool(from, pool, routes->limits + nodes);

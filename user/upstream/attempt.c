@@ -382,6 +382,39 @@ static bool kernel_told(const struct sl_attempt *attempt, enum sl_ending ending)
 	       sl_upstream_kernel_signals(attempt->node) != attempt->kernel_signals;
 }
 
+/*
+ * What was asked is remembered at once, so that those who come before the answer go there too; who
+ * did not answer loses it again.
+ */
+static void remember(struct sl_attempt *attempt)
+{
+	const struct sl_upstream_node *node = attempt->node;
+
+	if (attempt->plan->affinity)
+		attempt->known_blocks =
+			sl_affinity_note(attempt->up->state.retries->affinity,
+					 attempt->plan->affinity, node->state->pool, node->slot,
+					 node->incarnation, sl_loop_now_ms(attempt->up->loop));
+}
+
+static void correct(struct sl_attempt *attempt, enum sl_ending ending)
+{
+	struct sl_affinity *affinity = attempt->up->state.retries->affinity;
+	const struct sl_upstream_node *node = attempt->node;
+	/* Its cache is as good as gone; one that is busy, or was not waited for, keeps what it had. */
+	bool broken = sl_outcome_of(ending)->outcome == SL_OUTCOME_FAILURE;
+
+	if (!attempt->plan->affinity)
+		return;
+	if (ending == SL_ENDING_OK)
+		sl_affinity_confirm(affinity, attempt->plan->affinity, node->state->pool,
+				    node->slot, node->incarnation,
+				    sl_loop_now_ms(attempt->up->loop));
+	else
+		sl_affinity_forget(affinity, attempt->plan->affinity, node->state->pool, node->slot,
+				   broken ? 0 : attempt->known_blocks);
+}
+
 enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 {
 	enum sl_ending ending = attempt->ending;
@@ -393,6 +426,7 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 		abandon(attempt);
 		return ending;
 	}
+	correct(attempt, ending);
 	if (sl_outcome_is_overload(ending, attempt->sent_ns,
 				   sl_upstream_alive_ns(attempt->up, attempt->node))) {
 		outcome = SL_OUTCOME_NEUTRAL;
@@ -422,6 +456,7 @@ void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant
 	attempt->ticket = grant->ticket;
 	attempt->fiber = sl_fiber_self(attempt->up->loop);
 	attempt->start_ns = attempt->sent_ns = now_of(attempt);
+	remember(attempt);
 	attempt->conn = plan->check ? NULL : sl_upstream_take_idle(attempt->up, attempt->node);
 	if (!attempt->conn) {
 		open_connection(attempt);

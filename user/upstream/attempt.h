@@ -51,10 +51,12 @@ struct sl_attempt_plan {
 	 * 0: the connect is all of it.
 	 */
 	bool check;
-	uint32_t connect_ms;	 /* bound of the connect */
-	uint64_t answer_ns;	 /* the answer, or a stream's first token, by this time */
-	uint64_t deadline_ns;	 /* the request's deadline */
-	const bool *gone;	 /* set when the client has left (with a wake-up) */
+	uint32_t connect_ms;  /* bound of the connect */
+	uint64_t answer_ns;   /* the answer, or a stream's first token, by this time */
+	uint64_t deadline_ns; /* the request's deadline */
+	const bool *gone;     /* set when the client has left (with a wake-up) */
+	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
+						   it; NULL: is not */
 	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */
 	/*
 	 * Looks at a whole answer of status 2xx that is a JSON object without an error. Returns
@@ -89,7 +91,8 @@ struct sl_attempt {
 	bool is_json;
 	const char *lines; /* end-to-end header lines of the answer, in the arena */
 	size_t lines_len;
-	struct sl_text body; /* the whole answer, or what was held of a stream */
+	struct sl_text body;   /* the whole answer, or what was held of a stream */
+	uint32_t known_blocks; /* that the node was known for before, see affinity.h */
 	uint64_t start_ns;
 	uint64_t connect_until_ns;
 	uint64_t sent_ns;

@@ -123,10 +123,13 @@ static bool take_place(struct sl_upstream_node *node, uint32_t limit)
 }
 
 static struct sl_upstream_grant grant(struct sl_upstream_node *node, uint32_t ticket,
-				      const struct sl_choice *choice)
+				      const struct sl_choice *choice, enum sl_affinity_verdict why)
 {
-	return (struct sl_upstream_grant){
-		.node = node, .ticket = ticket, .panic = choice->panic, .others = choice->others};
+	return (struct sl_upstream_grant){.node = node,
+					  .ticket = ticket,
+					  .panic = choice->panic,
+					  .others = choice->others,
+					  .affinity = why};
 }
 
 static struct sl_choose question(struct sl_upstream *up, const struct sl_upstream_pool *pool,
@@ -147,19 +150,41 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 	};
 }
 
-static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose *in,
-					struct sl_pool_state *pool_state)
+/* Probes and what is left in need go first: they are chosen for more than their load. */
+static enum sl_affinity_verdict lean(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+				     const struct sl_affinity_key *key, const struct sl_choose *in,
+				     struct sl_choice *choice)
 {
+	struct sl_affinity_choice near;
+
+	if (!key || !choice->fresh)
+		return SL_AFFINITY_NONE;
+	near = sl_affinity_choose(up->state.retries->affinity, key, in, pool->slot,
+				  pool->affinity_excess);
+	if (near.index != SL_CHOOSE_NONE) {
+		choice->slot = in->slots[near.index];
+		choice->limit = in->limits ? in->limits[near.index] : 0;
+	}
+	return near.verdict;
+}
+
+static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose *in,
+					const struct sl_upstream_pool *pool,
+					const struct sl_affinity_key *key)
+{
+	struct sl_pool_state *pool_state = &up->state.pools[pool->slot];
 	bool full = false;
 	int i;
 
 	for (i = 0; i < GATE_TRIES_MAX; i++) {
 		struct sl_choice choice;
+		enum sl_affinity_verdict why;
 		struct sl_upstream_node *node;
 		uint32_t ticket = 0;
 
 		in->random = sl_random_u32(&up->random);
 		choice = sl_choose_node(in);
+		why = lean(up, pool, key, in, &choice);
 		full = choice.full;
 		if (choice.slot == SL_CHOOSE_NONE)
 			break;
@@ -172,10 +197,10 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 		if (choice.panic) {
 			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
 			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
-			return grant(node, ticket, &choice);
+			return grant(node, ticket, &choice, why);
 		}
 		if (pass_gate(up, node, &ticket))
-			return grant(node, ticket, &choice);
+			return grant(node, ticket, &choice, why);
 		__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
 	}
 	if (!full)
@@ -183,15 +208,24 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 	return (struct sl_upstream_grant){.full = full};
 }
 
+struct sl_upstream_grant sl_upstream_acquire_near(struct sl_upstream *up,
+						  const struct sl_upstream_pool *pool,
+						  const struct sl_affinity_key *key,
+						  const uint32_t *tried, uint32_t tried_count,
+						  bool allow_panic)
+{
+	struct sl_choose in = question(up, pool, tried, tried_count);
+
+	in.allow_panic = allow_panic;
+	return acquire(up, &in, pool, key);
+}
+
 struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 					     const struct sl_upstream_pool *pool,
 					     const uint32_t *tried, uint32_t tried_count,
 					     bool allow_panic)
 {
-	struct sl_choose in = question(up, pool, tried, tried_count);
-
-	in.allow_panic = allow_panic;
-	return acquire(up, &in, &up->state.pools[pool->slot]);
+	return sl_upstream_acquire_near(up, pool, NULL, tried, tried_count, allow_panic);
 }
 
 struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
@@ -211,7 +245,7 @@ struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
 		in.limits += i;
 	if (!sl_choose_any_healthy(&in))
 		return (struct sl_upstream_grant){0};
-	return acquire(up, &in, &up->state.pools[pool->slot]);
+	return acquire(up, &in, pool, NULL);
 }
 
 void sl_upstream_adopt(struct sl_upstream *up, struct sl_upstream_grant *grant, uint32_t node_slot)

@@ -11,9 +11,11 @@
 
 #include "bpf/breaker.h"
 #include "user/base/address.h"
+#include "user/base/config.h"
 #include "user/base/random.h"
 #include "user/base/slab.h"
 #include "user/http/client.h"
+#include "user/policy/affinity.h"
 #include "user/policy/choose.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
@@ -28,6 +30,7 @@ struct sl_upstream_retries {
 	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After, or not ready */
 	uint64_t alive_ns[SL_NODES_MAX]; /* by node slot: last answer or token to one of us */
 	uint8_t checked[SL_NODES_MAX];	 /* by node slot: health checks are sent to it */
+	struct sl_affinity *affinity;	 /* NULL: load alone decides */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -53,6 +56,8 @@ struct sl_upstream_pool {
 	const char *path;     /* stands for /v1 in requests to them, or NULL */
 	const char *key_line; /* header line with a provider's key: secret; or NULL */
 	bool takes_rest;      /* the nodes go on with the beginning of an answer */
+	enum sl_config_affinity affinity;
+	uint32_t affinity_excess;
 };
 
 /* This thread's view of one node. */
@@ -104,6 +109,7 @@ struct sl_upstream_grant {
 	bool panic;
 	bool others; /* the pool has more nodes that this request could be sent to */
 	bool full;   /* no node: some would take it, had they a place */
+	enum sl_affinity_verdict affinity; /* why it is this one; NONE: not asked, or a probe */
 };
 
 /*
@@ -114,6 +120,13 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 					     const struct sl_upstream_pool *pool,
 					     const uint32_t *tried, uint32_t tried_count,
 					     bool allow_panic);
+
+/* The same, where the key has a say among those that load would choose from; NULL: it has none. */
+struct sl_upstream_grant sl_upstream_acquire_near(struct sl_upstream *up,
+						  const struct sl_upstream_pool *pool,
+						  const struct sl_affinity_key *key,
+						  const uint32_t *tried, uint32_t tried_count,
+						  bool allow_panic);
 
 /* A grant for a check of that very node: it passes no gate, counts as no load and is never released
  * (struct sl_attempt_plan, check). NULL node without memory. */

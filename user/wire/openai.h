@@ -122,6 +122,7 @@ struct sl_openai_request {
 	struct sl_json_field prompt_field; /* messages, prompt or input */
 	struct sl_json_field stream_options_field;
 	struct sl_json_field include_usage_field;
+	struct sl_json_field cache_key_field; /* prompt_cache_key, of any type */
 };
 
 /*

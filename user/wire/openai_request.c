@@ -27,6 +27,7 @@ enum wanted {
 	FUNCTIONS,
 	RESPONSE_FORMAT,
 	LOGPROBS,
+	PROMPT_CACHE_KEY,
 	WANTED_COUNT
 };
 
@@ -229,6 +230,7 @@ enum sl_openai_error_id sl_openai_request_read(enum sl_openai_endpoint endpoint,
 				[FUNCTIONS] = SL_JSON_FIELD("functions"),
 				[RESPONSE_FORMAT] = SL_JSON_FIELD("response_format"),
 				[LOGPROBS] = SL_JSON_FIELD("logprobs"),
+				[PROMPT_CACHE_KEY] = SL_JSON_FIELD("prompt_cache_key"),
 			},
 		.error = ret_error,
 	};
@@ -249,6 +251,7 @@ enum sl_openai_error_id sl_openai_request_read(enum sl_openai_endpoint endpoint,
 		return id;
 	q->has_tools = array_filled(&r.f[TOOLS]) || array_filled(&r.f[FUNCTIONS]);
 	q->has_response_format = r.f[RESPONSE_FORMAT].type == SL_JSON_OBJECT;
+	q->cache_key_field = r.f[PROMPT_CACHE_KEY];
 	q->logprobs = given(&r.f[LOGPROBS]) && r.f[LOGPROBS].type != SL_JSON_FALSE;
 	return SL_OPENAI_OK;
 }
