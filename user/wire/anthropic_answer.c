@@ -12,25 +12,8 @@
 
 /* ---- shared with streams --------------------------------------------------------------------- */
 
-bool sl_anthropic_choice_read(const struct sl_json_field *choices,
-			      struct sl_json_field f[SL_ANTHROPIC_CHOICE_FIELDS])
-{
-	struct sl_json_field choice;
-	const char *cursor = NULL;
-	int64_t index;
-
-	while (sl_json_each(choices, &cursor, &choice)) {
-		if (choice.type != SL_JSON_OBJECT ||
-		    sl_json_scan(choice.value, choice.value_len, f, SL_ANTHROPIC_CHOICE_FIELDS))
-			return false;
-		if (sl_json_int(&f[SL_ANTHROPIC_CHOICE_INDEX], &index) || index == 0)
-			return true;
-	}
-	return false;
-}
-
 enum sl_anthropic_finish
-sl_anthropic_finish_read(const struct sl_json_field f[SL_ANTHROPIC_CHOICE_FIELDS],
+sl_anthropic_finish_read(const struct sl_json_field f[SL_CHAT_CHOICE_FIELDS],
 			 const struct sl_json_field **ret_sequence)
 {
 	static const struct {
@@ -43,7 +26,7 @@ sl_anthropic_finish_read(const struct sl_json_field f[SL_ANTHROPIC_CHOICE_FIELDS
 		{"function_call", SL_ANTHROPIC_FINISH_TOOL},
 		{"content_filter", SL_ANTHROPIC_FINISH_REFUSAL},
 	};
-	const struct sl_json_field *reason = &f[SL_ANTHROPIC_CHOICE_FINISH];
+	const struct sl_json_field *reason = &f[SL_CHAT_CHOICE_FINISH];
 	enum sl_anthropic_finish finish = SL_ANTHROPIC_FINISH_NONE;
 	size_t i;
 
@@ -54,8 +37,8 @@ sl_anthropic_finish_read(const struct sl_json_field f[SL_ANTHROPIC_CHOICE_FIELDS
 	}
 	if (finish != SL_ANTHROPIC_FINISH_STOP)
 		return finish;
-	for (i = SL_ANTHROPIC_CHOICE_STOP; i <= SL_ANTHROPIC_CHOICE_MATCHED; i++) {
-		if (sl_anthropic_filled(&f[i])) { /* a number is the model's own end token */
+	for (i = SL_CHAT_CHOICE_STOP; i <= SL_CHAT_CHOICE_MATCHED; i++) {
+		if (sl_chat_filled(&f[i])) { /* a number is the model's own end token */
 			*ret_sequence = &f[i];
 			return SL_ANTHROPIC_FINISH_SEQUENCE;
 		}
@@ -129,11 +112,11 @@ static void begin_block(struct answer *a, const char *type)
 
 static void put_text(struct answer *a, const struct sl_json_field *text)
 {
-	if (!sl_anthropic_filled(text))
+	if (!sl_chat_filled(text))
 		return;
 	begin_block(a, "text");
 	sl_text_append_string(a->out, ",\"citations\":null,\"text\":");
-	sl_anthropic_put_raw(a->out, text);
+	sl_chat_put_raw(a->out, text);
 	sl_text_append_char(a->out, '}');
 }
 
@@ -148,7 +131,7 @@ static int read_arguments(struct answer *a, const struct sl_json_field *argument
 		*ret_input = sl_span_make(arguments->value, arguments->value_len);
 		return 0;
 	}
-	if (!sl_anthropic_given(arguments) ||
+	if (!sl_chat_given(arguments) ||
 	    (arguments->type == SL_JSON_STRING && arguments->value_len == 2))
 		return 0;
 	if (arguments->type != SL_JSON_STRING)
@@ -176,7 +159,7 @@ static int put_call(struct answer *a, const struct sl_json_field *call)
 
 	if (call->type != SL_JSON_OBJECT ||
 	    sl_json_scan(call->value, call->value_len, f, CALL_FIELDS) ||
-	    !sl_anthropic_filled(&f[CALL_NAME]))
+	    !sl_chat_filled(&f[CALL_NAME]))
 		return -EINVAL;
 	rc = read_arguments(a, &f[CALL_ARGUMENTS], &input);
 	if (rc == -EBADMSG && a->cut)
@@ -185,12 +168,12 @@ static int put_call(struct answer *a, const struct sl_json_field *call)
 		return rc;
 	begin_block(a, "tool_use");
 	sl_text_append_string(a->out, ",\"caller\":{\"type\":\"direct\"},\"id\":");
-	if (sl_anthropic_filled(&f[CALL_ID]))
-		sl_anthropic_put_raw(a->out, &f[CALL_ID]);
+	if (sl_chat_filled(&f[CALL_ID]))
+		sl_chat_put_raw(a->out, &f[CALL_ID]);
 	else
 		sl_text_printf(a->out, "\"toolu_%s_%u\"", a->id + 4, a->calls);
 	sl_text_append_string(a->out, ",\"name\":");
-	sl_anthropic_put_raw(a->out, &f[CALL_NAME]);
+	sl_chat_put_raw(a->out, &f[CALL_NAME]);
 	sl_text_append_string(a->out, ",\"input\":");
 	sl_text_append_span(a->out, input);
 	sl_text_append_char(a->out, '}');
@@ -211,11 +194,11 @@ static int put_content(struct answer *a, const struct sl_json_field *message, bo
 
 	if (message->type != SL_JSON_OBJECT ||
 	    sl_json_scan(message->value, message->value_len, f, MESSAGE_FIELDS) ||
-	    (sl_anthropic_given(&f[CONTENT]) && f[CONTENT].type != SL_JSON_STRING))
+	    (sl_chat_given(&f[CONTENT]) && f[CONTENT].type != SL_JSON_STRING))
 		return -EINVAL;
 	put_text(a, &f[CONTENT]);
 	put_text(a, &f[REFUSAL]);
-	*ret_refused = sl_anthropic_filled(&f[REFUSAL]);
+	*ret_refused = sl_chat_filled(&f[REFUSAL]);
 	while (!rc && sl_json_each(&f[TOOL_CALLS], &cursor, &call))
 		rc = put_call(a, &call);
 	return rc;
@@ -235,12 +218,12 @@ static int put_message(struct answer *a, const struct sl_json_field *model,
 		       "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\","
 		       "\"model\":",
 		       a->id);
-	if (sl_anthropic_filled(model))
-		sl_anthropic_put_raw(a->out, model);
+	if (sl_chat_filled(model))
+		sl_chat_put_raw(a->out, model);
 	else
 		sl_text_append_json_string(a->out, a->names->model);
 	sl_text_append_string(a->out, ",\"content\":[");
-	rc = put_content(a, &choice[SL_ANTHROPIC_CHOICE_BODY], &refused);
+	rc = put_content(a, &choice[SL_CHAT_CHOICE_BODY], &refused);
 	if (rc)
 		return rc;
 	if (refused)
@@ -250,7 +233,7 @@ static int put_message(struct answer *a, const struct sl_json_field *model,
 	sl_text_append_string(a->out,
 			      "\",\"stop_details\":null,\"container\":null,\"stop_sequence\":");
 	if (sequence && !refused)
-		sl_anthropic_put_raw(a->out, sequence);
+		sl_chat_put_raw(a->out, sequence);
 	else
 		sl_text_append_string(a->out, "null");
 	sl_text_append_string(a->out, ",\"usage\":");
@@ -267,12 +250,12 @@ int sl_anthropic_answer_translate(const struct sl_anthropic_names *names, const 
 		[CHOICES] = SL_JSON_FIELD("choices"),
 		[MODEL] = SL_JSON_FIELD("model"),
 	};
-	struct sl_json_field choice[SL_ANTHROPIC_CHOICE_FIELDS] = SL_ANTHROPIC_CHOICE("message");
+	struct sl_json_field choice[SL_CHAT_CHOICE_FIELDS] = SL_CHAT_CHOICE("message");
 	struct answer a = {.names = names, .out = out};
 	int rc;
 
 	if (sl_json_scan(body, body_len, top, TOP_FIELDS) ||
-	    !sl_anthropic_choice_read(&top[CHOICES], choice))
+	    !sl_chat_choice_read(&top[CHOICES], choice))
 		return -EINVAL;
 	sl_anthropic_id_of(names->request_id, a.id);
 	sl_text_init(&a.scratch, body_len + 1);

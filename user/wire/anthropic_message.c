@@ -94,7 +94,7 @@ static enum sl_openai_error_id read_block(struct sl_anthropic_source *s,
 		if (sl_json_string_equal(&ret_block->f[TYPE], kinds[i].name, strlen(kinds[i].name)))
 			ret_block->kind = kinds[i].kind;
 	}
-	if (!sl_anthropic_given(&ret_block->f[TYPE]))
+	if (!sl_chat_given(&ret_block->f[TYPE]))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, "type", NULL);
 	if (!(allowed & 1u << ret_block->kind))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type", expected);
@@ -157,7 +157,7 @@ static enum sl_openai_error_id put_image(struct sl_anthropic_source *s,
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source", "an object");
 	sl_text_append_string(s->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
 	if (sl_json_string_equal(&f[KIND], "base64", 6)) {
-		if (!sl_anthropic_filled(&f[MEDIA]) || !sl_anthropic_filled(&f[BYTES]))
+		if (!sl_chat_filled(&f[MEDIA]) || !sl_chat_filled(&f[BYTES]))
 			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
 						   "strings in 'media_type' and 'data'");
 		sl_text_append_string(s->out, "data:");
@@ -165,7 +165,7 @@ static enum sl_openai_error_id put_image(struct sl_anthropic_source *s,
 		sl_text_append_string(s->out, ";base64,");
 		put_inside(s, &f[BYTES]);
 	} else if (sl_json_string_equal(&f[KIND], "url", 3)) {
-		if (!sl_anthropic_filled(&f[URL]))
+		if (!sl_chat_filled(&f[URL]))
 			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
 						   "a string in 'url'");
 		put_inside(s, &f[URL]);
@@ -184,17 +184,17 @@ static enum sl_openai_error_id put_result(struct sl_anthropic_source *s, const s
 	bool failed = false;
 	const char *prefix;
 
-	if (!sl_anthropic_filled(&block->f[TOOL_USE_ID]))
+	if (!sl_chat_filled(&block->f[TOOL_USE_ID]))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "tool_use_id", "a string");
-	if (sl_anthropic_given(&block->f[IS_ERROR]) && sl_json_bool(&block->f[IS_ERROR], &failed))
+	if (sl_chat_given(&block->f[IS_ERROR]) && sl_json_bool(&block->f[IS_ERROR], &failed))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "is_error", "a boolean");
 	prefix = failed ? "Error: " : "";
 	sl_text_append_string(s->out, ",{\"role\":\"tool\",\"tool_call_id\":");
-	sl_anthropic_put_raw(s->out, &block->f[TOOL_USE_ID]);
+	sl_chat_put_raw(s->out, &block->f[TOOL_USE_ID]);
 	sl_text_append_string(s->out, ",\"content\":");
 	if (content->type == SL_JSON_ARRAY) {
 		id = put_texts(s, content, &s->inner, prefix);
-	} else if (content->type == SL_JSON_STRING || !sl_anthropic_given(content)) {
+	} else if (content->type == SL_JSON_STRING || !sl_chat_given(content)) {
 		sl_text_append_char(s->out, '"');
 		sl_text_append_string(s->out, prefix);
 		if (content->type == SL_JSON_STRING)
@@ -259,7 +259,7 @@ static enum sl_openai_error_id put_parts(struct sl_anthropic_source *s,
 			continue;
 		}
 		sl_text_append_string(s->out, "{\"type\":\"text\",\"text\":");
-		sl_anthropic_put_raw(s->out, &block.f[TEXT]);
+		sl_chat_put_raw(s->out, &block.f[TEXT]);
 		sl_text_append_char(s->out, '}');
 	}
 	sl_text_append_char(s->out, ']');
@@ -275,7 +275,7 @@ static void put_only_text(struct sl_anthropic_source *s, const struct sl_json_fi
 
 	while (sl_json_each(content, &cursor, &object)) {
 		if (!read_block(s, &object, ~0u, "", &block) && block.kind == KIND_TEXT)
-			sl_anthropic_put_raw(s->out, &block.f[TEXT]);
+			sl_chat_put_raw(s->out, &block.f[TEXT]);
 	}
 }
 
@@ -299,7 +299,7 @@ static enum sl_openai_error_id put_user(struct sl_anthropic_source *s,
 	}
 	sl_text_append_string(s->out, ",{\"role\":\"user\",\"content\":");
 	if (content->type == SL_JSON_STRING)
-		sl_anthropic_put_raw(s->out, content);
+		sl_chat_put_raw(s->out, content);
 	else if (texts == 1 && !images)
 		put_only_text(s, content);
 	else
@@ -318,18 +318,18 @@ static enum sl_openai_error_id put_tool_use(struct sl_anthropic_source *s,
 {
 	const struct sl_json_field *input = &block->f[INPUT];
 
-	if (!sl_anthropic_filled(&block->f[ID]))
+	if (!sl_chat_filled(&block->f[ID]))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "id", "a string");
-	if (!sl_anthropic_filled(&block->f[NAME]))
+	if (!sl_chat_filled(&block->f[NAME]))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
-	if (sl_anthropic_given(input) && input->type != SL_JSON_OBJECT)
+	if (sl_chat_given(input) && input->type != SL_JSON_OBJECT)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "input", "an object");
 	sl_text_append_string(s->out, "{\"id\":");
-	sl_anthropic_put_raw(s->out, &block->f[ID]);
+	sl_chat_put_raw(s->out, &block->f[ID]);
 	sl_text_append_string(s->out, ",\"type\":\"function\",\"function\":{\"name\":");
-	sl_anthropic_put_raw(s->out, &block->f[NAME]);
+	sl_chat_put_raw(s->out, &block->f[NAME]);
 	sl_text_append_string(s->out, ",\"arguments\":\"");
-	if (sl_anthropic_given(input))
+	if (sl_chat_given(input))
 		sl_text_append_json(s->out, input->value, input->value_len);
 	else
 		sl_text_append_string(s->out, "{}");
@@ -378,7 +378,7 @@ static enum sl_openai_error_id put_assistant(struct sl_anthropic_source *s,
 	*ret_calls = 0;
 	sl_text_append_string(s->out, ",{\"role\":\"assistant\",\"content\":");
 	if (content->type == SL_JSON_STRING) {
-		sl_anthropic_put_raw(s->out, content);
+		sl_chat_put_raw(s->out, content);
 	} else {
 		id = put_blocks(s, content, KIND_TEXT, &texts);
 		if (id)
@@ -411,7 +411,7 @@ static enum sl_openai_error_id put_system(struct sl_anthropic_source *s,
 					   "a string or an array of text blocks");
 	sl_text_append_string(s->out, ",{\"role\":\"system\",\"content\":");
 	if (system->type == SL_JSON_STRING)
-		sl_anthropic_put_raw(s->out, system);
+		sl_chat_put_raw(s->out, system);
 	else
 		id = put_texts(s, system, depth, "");
 	sl_text_append_char(s->out, '}');
@@ -460,12 +460,12 @@ enum sl_openai_error_id sl_anthropic_messages_put(struct sl_anthropic_source *s,
 	sl_text_append_string(s->out, ",\"messages\":[");
 	begin = s->out->len;
 	s->list = "system";
-	if (sl_anthropic_given(system))
+	if (sl_chat_given(system))
 		id = put_system(s, system, &s->item);
 	if (id)
 		return id;
 	s->list = "messages";
-	if (!sl_anthropic_given(messages))
+	if (!sl_chat_given(messages))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, NULL, NULL);
 	if (messages->type != SL_JSON_ARRAY)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array of messages");

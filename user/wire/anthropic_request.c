@@ -147,7 +147,7 @@ static void put_member(struct sl_anthropic_source *s, const char *name,
 	sl_text_append_string(s->out, ",\"");
 	sl_text_append_string(s->out, name);
 	sl_text_append_string(s->out, "\":");
-	sl_anthropic_put_raw(s->out, value);
+	sl_chat_put_raw(s->out, value);
 }
 
 static enum sl_openai_error_id put_numbers(struct sl_anthropic_source *s,
@@ -155,13 +155,13 @@ static enum sl_openai_error_id put_numbers(struct sl_anthropic_source *s,
 {
 	int64_t value;
 
-	if (!sl_anthropic_given(&f[MAX_TOKENS]))
+	if (!sl_chat_given(&f[MAX_TOKENS]))
 		return top_refuse(s, SL_OPENAI_ERROR_MISSING, "max_tokens", NULL);
 	if (sl_json_int(&f[MAX_TOKENS], &value) || value < 1 || value > INT32_MAX)
 		return top_refuse(s, SL_OPENAI_ERROR_VALUE, "max_tokens",
 				  "an integer of at least 1");
 	put_member(s, "max_tokens", &f[MAX_TOKENS]);
-	if (sl_anthropic_given(&f[TEMPERATURE])) {
+	if (sl_chat_given(&f[TEMPERATURE])) {
 		double temperature;
 
 		if (sl_json_double(&f[TEMPERATURE], &temperature) || temperature < 0)
@@ -169,12 +169,12 @@ static enum sl_openai_error_id put_numbers(struct sl_anthropic_source *s,
 					  "a number of at least 0");
 		put_member(s, "temperature", &f[TEMPERATURE]);
 	}
-	if (sl_anthropic_given(&f[TOP_P])) {
+	if (sl_chat_given(&f[TOP_P])) {
 		if (f[TOP_P].type != SL_JSON_NUMBER)
 			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "top_p", "a number");
 		put_member(s, "top_p", &f[TOP_P]);
 	}
-	if (sl_anthropic_given(&f[TOP_K])) {
+	if (sl_chat_given(&f[TOP_K])) {
 		if (sl_json_int(&f[TOP_K], &value))
 			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "top_k", "an integer");
 		put_member(s, "top_k", &f[TOP_K]);
@@ -190,7 +190,7 @@ static enum sl_openai_error_id put_stop(struct sl_anthropic_source *s,
 	const char *cursor = NULL;
 	size_t count = 0;
 
-	if (!sl_anthropic_given(sequences))
+	if (!sl_chat_given(sequences))
 		return SL_OPENAI_OK;
 	if (sequences->type != SL_JSON_ARRAY)
 		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stop_sequences", expected);
@@ -210,7 +210,7 @@ static enum sl_openai_error_id put_stream(struct sl_anthropic_source *s,
 {
 	bool on = false;
 
-	if (!sl_anthropic_given(stream))
+	if (!sl_chat_given(stream))
 		return SL_OPENAI_OK;
 	if (sl_json_bool(stream, &on))
 		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stream", "a boolean");
@@ -228,13 +228,13 @@ static enum sl_openai_error_id put_metadata(struct sl_anthropic_source *s,
 	char text[SL_OPENAI_USER_BYTES_MAX + 1];
 	int len;
 
-	if (!sl_anthropic_given(metadata))
+	if (!sl_chat_given(metadata))
 		return SL_OPENAI_OK;
 	if (metadata->type != SL_JSON_OBJECT)
 		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "metadata", "an object");
 	s->list = "metadata";
 	id = sl_anthropic_object_read(s, metadata, &user, 1, NULL);
-	if (id || !sl_anthropic_given(&user))
+	if (id || !sl_chat_given(&user))
 		return id;
 	len = sl_json_string(&user, text, sizeof(text));
 	if (len < 0 || strlen(text) != (size_t)len)
@@ -251,7 +251,7 @@ static enum sl_openai_error_id check_thinking(struct sl_anthropic_source *s,
 {
 	struct sl_json_field type = SL_JSON_FIELD("type");
 
-	if (!sl_anthropic_given(thinking))
+	if (!sl_chat_given(thinking))
 		return SL_OPENAI_OK;
 	if (thinking->type != SL_JSON_OBJECT ||
 	    sl_json_scan(thinking->value, thinking->value_len, &type, 1))
@@ -272,7 +272,7 @@ static enum sl_openai_error_id put_format(struct sl_anthropic_source *s, const c
 	};
 	enum sl_openai_error_id id;
 
-	if (!sl_anthropic_given(format))
+	if (!sl_chat_given(format))
 		return SL_OPENAI_OK;
 	if (format->type != SL_JSON_OBJECT)
 		return top_refuse(s, SL_OPENAI_ERROR_TYPE, key, "an object");
@@ -287,7 +287,7 @@ static enum sl_openai_error_id put_format(struct sl_anthropic_source *s, const c
 	sl_text_append_string(s->out, ",\"response_format\":{\"type\":\"json_schema\","
 				      "\"json_schema\":{\"name\":\"answer\",\"strict\":true,"
 				      "\"schema\":");
-	sl_anthropic_put_raw(s->out, &f[SCHEMA]);
+	sl_chat_put_raw(s->out, &f[SCHEMA]);
 	sl_text_append_string(s->out, "}}");
 	return SL_OPENAI_OK;
 }
@@ -303,7 +303,7 @@ static enum sl_openai_error_id put_output(struct sl_anthropic_source *s,
 	};
 	enum sl_openai_error_id id;
 
-	if (sl_anthropic_given(config)) {
+	if (sl_chat_given(config)) {
 		if (config->type != SL_JSON_OBJECT)
 			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "output_config", "an object");
 		s->list = "output_config";
@@ -311,10 +311,10 @@ static enum sl_openai_error_id put_output(struct sl_anthropic_source *s,
 		if (id)
 			return id;
 	}
-	if (sl_anthropic_given(&f[FORMAT]) && sl_anthropic_given(old_format))
+	if (sl_chat_given(&f[FORMAT]) && sl_chat_given(old_format))
 		return top_refuse(s, SL_OPENAI_ERROR_VALUE, "output_format",
 				  "one of 'output_config.format' and 'output_format'");
-	if (sl_anthropic_given(&f[EFFORT])) {
+	if (sl_chat_given(&f[EFFORT])) {
 		if (!sl_json_string_equal(&f[EFFORT], "low", 3) &&
 		    !sl_json_string_equal(&f[EFFORT], "medium", 6) &&
 		    !sl_json_string_equal(&f[EFFORT], "high", 4))
@@ -329,7 +329,7 @@ static enum sl_openai_error_id put_output(struct sl_anthropic_source *s,
 static enum sl_openai_error_id check_tier(struct sl_anthropic_source *s,
 					  const struct sl_json_field *tier)
 {
-	if (!sl_anthropic_given(tier) || sl_json_string_equal(tier, "auto", 4) ||
+	if (!sl_chat_given(tier) || sl_json_string_equal(tier, "auto", 4) ||
 	    sl_json_string_equal(tier, "standard_only", 13))
 		return SL_OPENAI_OK;
 	return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "service_tier",
@@ -365,9 +365,9 @@ static enum sl_openai_error_id put_others(struct sl_anthropic_source *s,
 		if (i < sizeof(refused) / sizeof(refused[0]))
 			continue;
 		sl_text_append_char(s->out, ',');
-		sl_anthropic_put_raw(s->out, &key);
+		sl_chat_put_raw(s->out, &key);
 		sl_text_append_char(s->out, ':');
-		sl_anthropic_put_raw(s->out, &value);
+		sl_chat_put_raw(s->out, &value);
 	}
 	return SL_OPENAI_OK;
 }
@@ -394,12 +394,12 @@ static enum sl_openai_error_id put_all(struct sl_anthropic_source *s, const stru
 {
 	enum sl_openai_error_id id;
 
-	if (!sl_anthropic_given(&f[MODEL]))
+	if (!sl_chat_given(&f[MODEL]))
 		return top_refuse(s, SL_OPENAI_ERROR_MISSING, "model", NULL);
 	if (f[MODEL].type != SL_JSON_STRING)
 		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
 	sl_text_append_string(s->out, "{\"model\":");
-	sl_anthropic_put_raw(s->out, &f[MODEL]);
+	sl_chat_put_raw(s->out, &f[MODEL]);
 	if ((id = sl_anthropic_messages_put(s, &f[SYSTEM], &f[MESSAGES])) ||
 	    (id = put_numbers(s, f)) || (id = put_stop(s, &f[STOP_SEQUENCES])) ||
 	    (id = put_stream(s, &f[STREAM])) || (id = put_metadata(s, &f[METADATA])) ||

@@ -64,8 +64,8 @@ static void start(struct sl_anthropic_stream *s, const struct sl_json_field *mod
 	sl_text_append_string(out, ",\"message\":{\"id\":\"");
 	sl_text_append_string(out, s->id);
 	sl_text_append_string(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-	if (model && sl_anthropic_filled(model))
-		sl_anthropic_put_raw(out, model);
+	if (model && sl_chat_filled(model))
+		sl_chat_put_raw(out, model);
 	else
 		sl_text_append_json_string(out, s->model);
 	sl_text_append_string(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
@@ -104,7 +104,7 @@ static void put_delta(struct sl_anthropic_stream *s, const char *type, const cha
 	sl_text_append_string(out, "\",\"");
 	sl_text_append_string(out, member);
 	sl_text_append_string(out, "\":");
-	sl_anthropic_put_raw(out, raw);
+	sl_chat_put_raw(out, raw);
 	sl_text_append_char(out, '}');
 	end_event(out);
 }
@@ -112,7 +112,7 @@ static void put_delta(struct sl_anthropic_stream *s, const char *type, const cha
 static void put_text(struct sl_anthropic_stream *s, const struct sl_json_field *text,
 		     struct sl_text *out)
 {
-	if (!sl_anthropic_filled(text))
+	if (!sl_chat_filled(text))
 		return;
 	if (s->open != OPEN_TEXT) {
 		close_block(s, out);
@@ -129,19 +129,6 @@ static void put_text(struct sl_anthropic_stream *s, const struct sl_json_field *
 
 /* ---- tool calls ------------------------------------------------------------------------------ */
 
-/* FNV-1a: tells whether an id is the one of the open call, nothing more. Never 0. */
-static uint32_t hash_of(const struct sl_json_field *id)
-{
-	uint32_t hash = 2166136261u;
-	size_t i;
-
-	if (!sl_anthropic_filled(id))
-		return 0;
-	for (i = 0; i < id->value_len; i++)
-		hash = (hash ^ (unsigned char)id->value[i]) * 16777619u;
-	return hash ? hash : 1;
-}
-
 /* Servers count calls, or name them anew by id only; both are told apart from the open one. */
 static bool is_open_call(const struct sl_anthropic_stream *s, int64_t index, uint32_t id_hash)
 {
@@ -152,10 +139,10 @@ static bool is_open_call(const struct sl_anthropic_stream *s, int64_t index, uin
 static int open_call(struct sl_anthropic_stream *s, const struct sl_json_field *f, int64_t index,
 		     struct sl_text *out)
 {
-	uint32_t id_hash = hash_of(&f[CALL_ID]);
+	uint32_t id_hash = sl_chat_id_hash(&f[CALL_ID]);
 
 	/* without a name: the rest of a call whose block has ended */
-	if (!sl_anthropic_filled(&f[CALL_NAME]))
+	if (!sl_chat_filled(&f[CALL_NAME]))
 		return -EBADMSG;
 	close_block(s, out);
 	s->open = OPEN_TOOL;
@@ -167,11 +154,11 @@ static int open_call(struct sl_anthropic_stream *s, const struct sl_json_field *
 	sl_text_append_string(out, ",\"content_block\":{\"type\":\"tool_use\",\"caller\":{\"type\":"
 				   "\"direct\"},\"id\":");
 	if (id_hash)
-		sl_anthropic_put_raw(out, &f[CALL_ID]);
+		sl_chat_put_raw(out, &f[CALL_ID]);
 	else
 		sl_text_printf(out, "\"toolu_%s_%u\"", s->id + 4, s->block);
 	sl_text_append_string(out, ",\"name\":");
-	sl_anthropic_put_raw(out, &f[CALL_NAME]);
+	sl_chat_put_raw(out, &f[CALL_NAME]);
 	sl_text_append_string(out, ",\"input\":{}}");
 	end_event(out);
 	return 0;
@@ -194,9 +181,9 @@ static int put_call(struct sl_anthropic_stream *s, const struct sl_json_field *c
 	    sl_json_scan(call->value, call->value_len, f, CALL_FIELDS))
 		return -EBADMSG;
 	sl_json_int(&f[CALL_INDEX], &index);
-	if (!is_open_call(s, index, hash_of(&f[CALL_ID])))
+	if (!is_open_call(s, index, sl_chat_id_hash(&f[CALL_ID])))
 		rc = open_call(s, f, index, out);
-	if (!rc && sl_anthropic_filled(&f[CALL_ARGUMENTS]))
+	if (!rc && sl_chat_filled(&f[CALL_ARGUMENTS]))
 		put_delta(s, "input_json_delta", "partial_json", &f[CALL_ARGUMENTS], out);
 	return rc;
 }
@@ -220,7 +207,7 @@ static void note_finish(struct sl_anthropic_stream *s, const struct sl_json_fiel
 static int put_choice(struct sl_anthropic_stream *s, const struct sl_json_field *choice,
 		      struct sl_text *out)
 {
-	const struct sl_json_field *delta = &choice[SL_ANTHROPIC_CHOICE_BODY];
+	const struct sl_json_field *delta = &choice[SL_CHAT_CHOICE_BODY];
 	struct sl_json_field f[DELTA_FIELDS] = {
 		[CONTENT] = SL_JSON_FIELD("content"),
 		[REFUSAL] = SL_JSON_FIELD("refusal"),
@@ -235,7 +222,7 @@ static int put_choice(struct sl_anthropic_stream *s, const struct sl_json_field 
 		return -EBADMSG;
 	put_text(s, &f[CONTENT], out);
 	put_text(s, &f[REFUSAL], out);
-	if (sl_anthropic_filled(&f[REFUSAL]))
+	if (sl_chat_filled(&f[REFUSAL]))
 		s->finish = SL_ANTHROPIC_FINISH_REFUSAL;
 	while (!rc && sl_json_each(&f[TOOL_CALLS], &cursor, &call))
 		rc = put_call(s, &call, out);
@@ -250,7 +237,7 @@ int sl_anthropic_stream_data(struct sl_anthropic_stream *stream, const char *dat
 		[CHOICES] = SL_JSON_FIELD("choices"),
 		[MODEL] = SL_JSON_FIELD("model"),
 	};
-	struct sl_json_field choice[SL_ANTHROPIC_CHOICE_FIELDS] = SL_ANTHROPIC_CHOICE("delta");
+	struct sl_json_field choice[SL_CHAT_CHOICE_FIELDS] = SL_CHAT_CHOICE("delta");
 	size_t before;
 	int rc = 0;
 
@@ -263,7 +250,7 @@ int sl_anthropic_stream_data(struct sl_anthropic_stream *stream, const char *dat
 	if (!stream->started)
 		start(stream, &top[MODEL], out);
 	before = out->len;
-	if (sl_anthropic_choice_read(&top[CHOICES], choice))
+	if (sl_chat_choice_read(&top[CHOICES], choice))
 		rc = put_choice(stream, choice, out);
 	if (chunk->flags & SL_OPENAI_CHUNK_TOKEN) {
 		stream->tokens++;

@@ -27,30 +27,30 @@ static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
 	id = sl_anthropic_object_read(s, tool, f, TOOL_FIELDS, &unknown);
 	if (id)
 		return id;
-	if (sl_anthropic_given(&f[TYPE]) && !sl_json_string_equal(&f[TYPE], "custom", 6))
+	if (sl_chat_given(&f[TYPE]) && !sl_json_string_equal(&f[TYPE], "custom", 6))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
 					   "only tools of the client's own (type \"custom\") are");
 	if (unknown.type != SL_JSON_ABSENT)
 		return sl_anthropic_unknown_refuse(s, &unknown);
-	if (!sl_anthropic_filled(&f[NAME]))
+	if (!sl_chat_filled(&f[NAME]))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
 	if (f[SCHEMA].type != SL_JSON_OBJECT)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "input_schema", "an object");
 	sl_text_append_string(s->out, "{\"type\":\"function\",\"function\":{\"name\":");
-	sl_anthropic_put_raw(s->out, &f[NAME]);
-	if (sl_anthropic_given(&f[DESCRIPTION])) {
+	sl_chat_put_raw(s->out, &f[NAME]);
+	if (sl_chat_given(&f[DESCRIPTION])) {
 		if (f[DESCRIPTION].type != SL_JSON_STRING)
 			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "description",
 						   "a string");
 		sl_text_append_string(s->out, ",\"description\":");
-		sl_anthropic_put_raw(s->out, &f[DESCRIPTION]);
+		sl_chat_put_raw(s->out, &f[DESCRIPTION]);
 	}
-	if (sl_anthropic_given(&f[STRICT])) {
+	if (sl_chat_given(&f[STRICT])) {
 		sl_text_append_string(s->out, ",\"strict\":");
-		sl_anthropic_put_raw(s->out, &f[STRICT]);
+		sl_chat_put_raw(s->out, &f[STRICT]);
 	}
 	sl_text_append_string(s->out, ",\"parameters\":");
-	sl_anthropic_put_raw(s->out, &f[SCHEMA]);
+	sl_chat_put_raw(s->out, &f[SCHEMA]);
 	sl_text_append_string(s->out, "}}");
 	return SL_OPENAI_OK;
 }
@@ -73,7 +73,7 @@ static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
 	id = sl_anthropic_object_read(s, choice, f, COUNT, NULL);
 	if (id)
 		return id;
-	if (sl_anthropic_given(&f[ALONE]) && sl_json_bool(&f[ALONE], &alone))
+	if (sl_chat_given(&f[ALONE]) && sl_json_bool(&f[ALONE], &alone))
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, f[ALONE].name, "a boolean");
 	if (alone)
 		sl_text_append_string(s->out, ",\"parallel_tool_calls\":false");
@@ -87,11 +87,11 @@ static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
 	} else if (!sl_json_string_equal(&f[KIND], "tool", 4)) {
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "type",
 					   "\"auto\", \"any\", \"tool\" or \"none\"");
-	} else if (!sl_anthropic_filled(&f[TOOL])) {
+	} else if (!sl_chat_filled(&f[TOOL])) {
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, "name", NULL);
 	} else {
 		sl_text_append_string(s->out, "{\"type\":\"function\",\"function\":{\"name\":");
-		sl_anthropic_put_raw(s->out, &f[TOOL]);
+		sl_chat_put_raw(s->out, &f[TOOL]);
 		sl_text_append_string(s->out, "}}");
 	}
 	return SL_OPENAI_OK;
@@ -108,7 +108,7 @@ enum sl_openai_error_id sl_anthropic_tools_put(struct sl_anthropic_source *s,
 
 	s->list = "tools";
 	s->item = s->block = s->inner = -1;
-	if (sl_anthropic_given(tools) && tools->type != SL_JSON_ARRAY)
+	if (sl_chat_given(tools) && tools->type != SL_JSON_ARRAY)
 		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array");
 	while (!id && sl_json_each(tools, &cursor, &tool)) {
 		s->item = count;
@@ -120,7 +120,7 @@ enum sl_openai_error_id sl_anthropic_tools_put(struct sl_anthropic_source *s,
 		return id;
 	if (count)
 		sl_text_append_char(s->out, ']');
-	if (!sl_anthropic_given(choice))
+	if (!sl_chat_given(choice))
 		return SL_OPENAI_OK;
 	if (!count) {
 		s->list = "tool_choice";
