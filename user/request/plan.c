@@ -6,8 +6,8 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
-#include "user/request/messages.h"
 #include "user/request/near.h"
+#include "user/request/translate.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
 #define DROPPED_FIELDS                                                           \
@@ -28,8 +28,8 @@ static void write_line(const struct sl_request *request, const struct sl_upstrea
 {
 	static const char chat[] = "/v1/chat/completions", ours[] = "/v1";
 	const struct sl_h1_head *head = request->client->head;
-	const char *path = request->messages ? chat : head->path;
-	size_t path_len = request->messages ? sizeof(chat) - 1 : head->path_len;
+	const char *path = request->dialect ? chat : head->path;
+	size_t path_len = request->dialect ? sizeof(chat) - 1 : head->path_len;
 	char room[SL_CONFIG_URL_MAX + 64];
 	int len;
 
@@ -64,15 +64,15 @@ static int write_head(struct sl_request *request, const struct sl_upstream_pool 
 		dropped |= SL_ADMIT_KEY_FIELDS;
 	if (pool->key_line)
 		dropped |= IDENTITY_FIELDS;
-	if (request->messages)
-		dropped |= SL_MESSAGES_DROPPED_FIELDS;
+	if (request->dialect && request->dialect->anthropic_fields)
+		dropped |= SL_TRANSLATE_DROPPED_FIELDS;
 	sl_h1_out_init(&out, room, room_len);
 	write_line(request, pool, &out);
 	SL_H1_WRITE_HEADER(&out, "host", host, strlen(host));
 	if (pool->key_line)
 		sl_h1_write_lines(&out, pool->key_line, key_len);
-	else if (request->messages)
-		sl_messages_write_key(request, &out);
+	else if (request->dialect)
+		sl_translate_write_key(request, &out);
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
 	sl_h1_write_headers_of(&out, head, dropped);
 	sl_h1_write_content_length(&out, body_len);
@@ -148,8 +148,8 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 	};
 	int rc;
 
-	if (request->messages)
-		sl_messages_plan(request, &plan);
+	if (request->dialect)
+		sl_translate_plan(request, &plan);
 	rc = write_body(request, pool, &plan);
 	if (!rc)
 		rc = write_head(request, pool, node, plan.body_len, &plan);

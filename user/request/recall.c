@@ -66,7 +66,7 @@ static bool is_eligible(const struct sl_request *request)
 	bool chance = facts->endpoint != SL_OPENAI_EMBEDDINGS && !facts->has_seed &&
 		      facts->temperature != 0;
 
-	if (request->messages || client_says_no(request->client->head))
+	if (request->dialect || client_says_no(request->client->head))
 		return false;
 	if (chance && !request->route->config->cache_sampled)
 		return false;

@@ -105,6 +105,8 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	sl_timer_cancel(worker->loop, &relay->timer);
 	sl_resume_free(&relay->resume);
 	sl_text_fini(&relay->partial);
+	if (relay->translated)
+		sl_relay_dialect(relay)->stream_fini(sl_relay_dialect_stream(relay));
 	*relay->pprev = relay->next;
 	if (relay->next)
 		relay->next->pprev = relay->pprev;
@@ -122,7 +124,10 @@ static void end_well(struct sl_relay *relay)
 	sl_server_end(client);
 }
 
-/* What broke a stream. event: the node's own for the client; else id and detail make one. */
+/*
+ * What broke a stream. event: the node's own, whole or, for a dialect, its data; else id and detail
+ * make one.
+ */
 struct cause {
 	enum sl_ending ending;
 	enum sl_openai_error_id id;
@@ -131,6 +136,22 @@ struct cause {
 	size_t event_len;
 };
 
+static void write_translated_error(struct sl_relay *relay, const struct cause *cause,
+				   const struct sl_openai_error *error)
+{
+	const struct sl_dialect *dialect = sl_relay_dialect(relay);
+	struct sl_text out;
+
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	if (cause->event_len)
+		dialect->stream_fault(sl_relay_dialect_stream(relay), cause->event,
+				      cause->event_len, relay->id, &out);
+	else
+		dialect->stream_error(sl_relay_dialect_stream(relay), error, relay->id, &out);
+	sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	sl_text_fini(&out);
+}
+
 static void write_error(struct sl_relay *relay, const struct cause *cause)
 {
 	struct sl_openai_error error = {
@@ -138,13 +159,15 @@ static void write_error(struct sl_relay *relay, const struct cause *cause)
 	char event[SL_OPENAI_ERROR_BYTES_MAX];
 	int len;
 
+	if (relay->translated) {
+		write_translated_error(relay, cause, &error);
+		return;
+	}
 	if (cause->event_len) {
 		sl_server_chunk(relay->client, cause->event, cause->event_len);
 		return;
 	}
-	len = relay->translated
-		      ? sl_anthropic_error_event_write(&error, relay->id, event, sizeof(event))
-		      : sl_openai_error_event_write(&error, event, sizeof(event));
+	len = sl_openai_error_event_write(&error, event, sizeof(event));
 	if (len > 0)
 		sl_server_chunk(relay->client, event, (size_t)len);
 }
@@ -275,19 +298,11 @@ static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *ev
 	struct cause cause = {
 		.ending = SL_ENDING_ERROR_EVENT,
 		.detail = "the node sent an error event",
-		.event = event->raw,
-		.event_len = event->raw_len,
+		.event = relay->translated ? event->data : event->raw,
+		.event_len = relay->translated ? event->data_len : event->raw_len,
 	};
-	struct sl_text out;
 
-	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
-	if (relay->translated) {
-		sl_anthropic_fault_event_write(event->data, event->data_len, relay->id, &out);
-		cause.event = sl_text_string(&out);
-		cause.event_len = out.len;
-	}
 	break_off(relay, &cause);
-	sl_text_fini(&out);
 }
 
 /* The answer that was begun is not this one: the node did nothing wrong, and none can help. */
@@ -384,20 +399,29 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 	return false;
 }
 
-/* The last event of a complete answer; untouched: as the node would have sent it, or NULL. */
-static void end_data(struct sl_relay *relay, const char *untouched)
+/*
+ * The last event of a complete answer; untouched: as the node would have sent it, or NULL. Returns
+ * false when it cannot be told: the relay is over then.
+ */
+static bool end_data(struct sl_relay *relay, const char *untouched)
 {
 	struct sl_text out;
+	bool told;
 
 	if (!relay->translated) {
 		if (untouched)
 			sl_server_chunk(relay->client, untouched, strlen(untouched));
-		return;
+		return true;
 	}
 	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
-	sl_anthropic_stream_end(&((struct sl_message_relay *)relay)->stream, &out);
-	sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	told = !sl_relay_dialect(relay)->stream_end(sl_relay_dialect_stream(relay), &out) &&
+	       !out.error;
+	if (told)
+		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	else
+		end_untold(relay);
 	sl_text_fini(&out);
+	return told;
 }
 
 /* The body ended properly: is the answer whole? */
@@ -415,10 +439,11 @@ static void conclude(struct sl_relay *relay)
 	if (relay->partial.len >= sizeof(done) - 1 &&
 	    !memcmp(relay->partial.data, done, sizeof(done) - 1)) {
 		/* A server that forgot the last empty line. */
-		end_data(relay, "data: [DONE]\n\n");
+		if (!end_data(relay, "data: [DONE]\n\n"))
+			return;
 		relay->done_seen = true;
-	} else if (relay->finish_seen && !relay->done_seen) {
-		end_data(relay, NULL);
+	} else if (relay->finish_seen && !relay->done_seen && !end_data(relay, NULL)) {
+		return;
 	}
 	if (relay->done_seen || relay->finish_seen)
 		end_well(relay);
@@ -535,7 +560,7 @@ static void on_timer(struct sl_timer *timer)
 int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 {
 	struct sl_relay *relay =
-		sl_slab_get(start->messages ? &worker->message_relays : &worker->relays);
+		sl_slab_get(start->dialect ? &worker->message_relays : &worker->relays);
 
 	if (!relay)
 		return -ENOMEM;
@@ -551,7 +576,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.ticket = start->ticket,
 		.pool_slot = start->pool_slot,
 		.inter_token_ms = start->inter_token_ms,
-		.translated = start->messages,
+		.translated = start->dialect != NULL,
 		.start_ns = start->start_ns,
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
@@ -565,10 +590,12 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 	*start->flight = NULL;
 	*start->resume = NULL;
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
-	if (start->messages)
-		sl_anthropic_stream_init(
-			&((struct sl_message_relay *)relay)->stream,
-			&(struct sl_anthropic_names){relay->id, relay->route->model});
+	if (start->dialect) {
+		((struct sl_message_relay *)relay)->dialect = start->dialect;
+		start->dialect->stream_init(
+			sl_relay_dialect_stream(relay),
+			&(struct sl_dialect_names){relay->id, relay->route->model, start->echo});
+	}
 	sl_text_init(&relay->partial, SL_SSE_EVENT_BYTES_MAX);
 	sl_timer_init(&relay->timer, on_timer);
 	relay->next = worker->relay_list;

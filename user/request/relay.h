@@ -21,8 +21,9 @@
  * Only whole events are forwarded, so an error event always begins on a line of its own; `[DONE]`
  * is forwarded only when the node sent it. Comments pass but are no progress.
  *
- * For the Messages API the same holds in its own events (wire/anthropic.h): message_stop is written
- * where [DONE] or the end of a finished body would be forwarded, and nowhere else.
+ * For clients of another API the same holds in its own events (wire/dialect.h): message_stop and
+ * response.completed are written where [DONE] or the end of a finished body would be forwarded, and
+ * nowhere else.
  *
  * Cost a token: one receive completion, one scan (about 100 ns), one copy into the client's output,
  * and a share of the turn's system call. State: sizeof(struct sl_relay), no buffer unless an event
@@ -35,7 +36,7 @@
 #include "user/request/flight.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
-#include "user/wire/anthropic.h"
+#include "user/wire/dialect.h"
 
 #define SL_REQUEST_ID_MAX   63u
 #define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
@@ -77,11 +78,24 @@ struct sl_relay {
 	char id[SL_REQUEST_ID_MAX + 1];
 };
 
-/* A stream for a client of the Messages API: what it gets is written anew, event by event. */
+/* A stream for a client of another API: what it gets is written anew, event by event. */
 struct sl_message_relay {
 	struct sl_relay relay; /* first */
-	struct sl_anthropic_stream stream;
+	const struct sl_dialect *dialect;
+	struct sl_dialect_stream stream;
 };
+
+/* NULL: the stream is not translated. */
+static inline const struct sl_dialect *sl_relay_dialect(struct sl_relay *relay)
+{
+	return relay->translated ? ((struct sl_message_relay *)relay)->dialect : NULL;
+}
+
+/* Of one that is translated. */
+static inline struct sl_dialect_stream *sl_relay_dialect_stream(struct sl_relay *relay)
+{
+	return &((struct sl_message_relay *)relay)->stream;
+}
 
 /* What the request hands over; the caller fills it in. */
 struct sl_relay_start {
@@ -101,8 +115,9 @@ struct sl_relay_start {
 	struct sl_resume **resume;	/* the same */
 	uint32_t prompt_tokens;
 	struct sl_trail_ref trail;
-	bool messages;	  /* translate for the Messages API */
-	const char *held; /* what came before the relay took over */
+	const struct sl_dialect *dialect; /* to translate into; NULL: none */
+	const struct sl_text *echo;	  /* of the dialect; borrowed for the call */
+	const char *held;		  /* what came before the relay took over */
 	size_t held_len;
 	bool complete; /* and the body has ended */
 };

@@ -41,11 +41,11 @@ static void note_sent(struct sl_relay *relay, const char *data, size_t len)
 static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, size_t len,
 				      const struct sl_openai_chunk *chunk, struct sl_text *out)
 {
-	if (relay->translated &&
-	    sl_anthropic_stream_data(&((struct sl_message_relay *)relay)->stream, data, len, chunk,
-				     out))
+	const struct sl_dialect *dialect = sl_relay_dialect(relay);
+
+	if (dialect && dialect->stream_data(sl_relay_dialect_stream(relay), data, len, chunk, out))
 		return SL_RELAY_UNTOLD;
-	if (!relay->translated && out) {
+	if (!dialect && out) {
 		sl_text_append_string(out, "data: ");
 		sl_text_append(out, data, len);
 		sl_text_append_string(out, "\n\n");
@@ -112,18 +112,19 @@ static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct s
 static enum sl_relay_verdict look_at_rest(struct sl_relay *relay, const struct sl_sse_event *event,
 					  struct sl_text *out)
 {
-	struct sl_anthropic_stream *stream = &((struct sl_message_relay *)relay)->stream;
+	const struct sl_dialect *dialect = sl_relay_dialect(relay);
 
 	if (event->kind == SL_SSE_DONE) {
 		if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice))
 			return SL_RELAY_OTHER;
 		relay->done_seen = true;
 	}
-	if (relay->translated && event->kind == SL_SSE_COMMENT)
-		sl_anthropic_stream_ping(stream, out);
-	else if (relay->translated && event->kind == SL_SSE_DONE)
-		sl_anthropic_stream_end(stream, out);
-	else if (!relay->translated && out && event->raw)
+	if (dialect && event->kind == SL_SSE_COMMENT)
+		dialect->stream_ping(sl_relay_dialect_stream(relay), out);
+	else if (dialect && event->kind == SL_SSE_DONE &&
+		 dialect->stream_end(sl_relay_dialect_stream(relay), out))
+		return SL_RELAY_UNTOLD;
+	else if (!dialect && out && event->raw)
 		sl_text_append(out, event->raw, event->raw_len);
 	return SL_RELAY_GO_ON;
 }

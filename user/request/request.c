@@ -9,8 +9,8 @@
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
 #include "user/request/gate.h"
-#include "user/request/messages.h"
 #include "user/request/near.h"
+#include "user/request/translate.h"
 #include "user/request/plan.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
@@ -38,13 +38,13 @@ struct sl_request *sl_request_take(struct sl_worker *worker)
 	request->near = NULL;
 	sl_arena_init(&request->arena, 0, SL_REQUEST_ARENA_BYTES_MAX);
 	sl_attempt_init(&request->attempt, &worker->upstream, &request->arena);
-	sl_messages_init(request);
+	sl_translate_init(request);
 	return request;
 }
 
 void sl_request_free(struct sl_request *request)
 {
-	sl_messages_fini(request);
+	sl_translate_fini(request);
 	sl_attempt_fini(&request->attempt);
 	sl_arena_fini(&request->arena);
 	free(request);
@@ -68,7 +68,7 @@ void sl_request_put(struct sl_request *request)
 		return;
 	}
 	sl_arena_reset(&request->arena);
-	sl_messages_fini(request);
+	sl_translate_fini(request);
 	if (request->attempt.body.size > SL_REQUEST_BODY_KEPT_BYTES)
 		sl_text_fini(&request->attempt.body);
 	request->next_free = worker->free_requests;
@@ -631,7 +631,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
-	request->messages = sl_anthropic_path(client->head->path, client->head->path_len);
+	request->dialect = sl_dialect_of_path(client->head->path, client->head->path_len);
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
@@ -668,8 +668,8 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 	enum sl_openai_error_id id;
 	uint64_t asked_ns;
 
-	if (request->messages)
-		id = sl_messages_read(request);
+	if (request->dialect)
+		id = sl_translate_read(request);
 	else
 		id = sl_openai_request_read(endpoint, client->body, client->body_len,
 					    &request->facts, &request->error);

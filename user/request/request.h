@@ -29,7 +29,7 @@
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
 #include "user/upstream/attempt.h"
-#include "user/wire/anthropic.h"
+#include "user/wire/dialect.h"
 #include "user/wire/openai.h"
 
 #define SL_REQUEST_ARENA_BYTES_MAX (16u << 20)
@@ -56,10 +56,11 @@ struct sl_request {
 	struct sl_admission admission;
 	uint64_t wait_ns; /* of a refusal by a limit */
 	char refusal_text[SL_ADMIT_TEXT_BYTES];
-	bool messages;	     /* came by the Messages API: translated both ways (wire/anthropic.h) */
-	struct sl_text chat; /* messages: the request as chat completion, else empty */
-	struct sl_text message; /* messages: the whole answer, or the node's error, translated */
-	char param[SL_ANTHROPIC_PARAM_BYTES];
+	const struct sl_dialect *dialect; /* translated both ways; NULL: the servers' own API */
+	struct sl_text chat;		  /* dialect: the request as chat completion, else empty */
+	struct sl_text message; /* dialect: the whole answer, or the node's error, translated */
+	struct sl_text echo;	/* dialect: what the answer repeats of the request */
+	char param[SL_DIALECT_PARAM_BYTES];
 	struct sl_arena arena;
 	struct sl_attempt attempt;
 	struct sl_fiber *fiber;

@@ -7,8 +7,8 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
-#include "user/request/messages.h"
 #include "user/request/near.h"
+#include "user/request/translate.h"
 #include "user/request/recall.h"
 #include "user/request/resume.h"
 #include "user/request/wait.h"
@@ -61,7 +61,7 @@ void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, c
 
 int sl_request_error_status(const struct sl_request *request, enum sl_openai_error_id id)
 {
-	return request->messages ? sl_anthropic_error_status(id) : sl_openai_error_status(id);
+	return request->dialect ? request->dialect->error_status(id) : sl_openai_error_status(id);
 }
 
 size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_openai_error *error,
@@ -168,9 +168,9 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	sl_h1_out_init(&out, room, room_len);
 	sl_h1_write_lines(&out, attempt->lines ? attempt->lines : "", attempt->lines_len);
 	sl_request_write_id(&out, request->client->head, request->id);
-	if (request->messages && attempt->is_stream)
+	if (request->dialect && attempt->is_stream)
 		SL_H1_WRITE_HEADER(&out, "content-type", "text/event-stream; charset=utf-8", 32);
-	else if (request->messages)
+	else if (request->dialect)
 		SL_H1_WRITE_HEADER(&out, "content-type", "application/json", 16);
 	SL_H1_WRITE_HEADER(&out, "x-sluice-node", request->last_node, strlen(request->last_node));
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
@@ -205,17 +205,17 @@ int sl_respond_whole(struct sl_request *request)
 	struct sl_attempt *attempt = &request->attempt;
 	struct sl_server_conn *client = request->client;
 	const struct sl_outcome_rule *rule = sl_outcome_of(request->last_ending);
-	const struct sl_text *body = request->messages ? &request->message : &attempt->body;
+	const struct sl_text *body = request->dialect ? &request->message : &attempt->body;
 	bool good = request->last_ending == SL_ENDING_OK;
 	int status = attempt->status;
 	size_t lines_len;
 	const char *lines;
 	int rc;
 
-	if (!rule->final_answer || !status || (request->messages && !good && status < 400))
+	if (!rule->final_answer || !status || (request->dialect && !good && status < 400))
 		return respond_failure(request);
-	if (request->messages && !good)
-		status = sl_messages_fault(request);
+	if (request->dialect && !good)
+		status = sl_translate_fault(request);
 	lines = all_lines(request, rule->retry, &lines_len);
 	if (!lines)
 		return respond_failure(request);
@@ -266,7 +266,8 @@ bool sl_respond_stream(struct sl_request *request)
 		.flight = &request->flight,
 		.resume = &resume,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
-		.messages = request->messages,
+		.dialect = request->dialect,
+		.echo = &request->echo,
 		.held = sl_text_string(&attempt->body),
 		.held_len = attempt->body.len,
 		.complete = attempt->complete,

@@ -8,7 +8,7 @@
 #include "user/base/log.h"
 #include "user/policy/failover.h"
 #include "user/request/explain.h"
-#include "user/request/messages.h"
+#include "user/request/translate.h"
 #include "user/request/plan.h"
 #include "user/wire/openai_continue.h"
 
@@ -98,7 +98,7 @@ struct sl_resume *sl_resume_new(struct sl_request *request)
 	sl_text_init(&resume->fault, SL_RESUME_FAULT_BYTES_MAX);
 	sl_text_init(&resume->cause, SL_RESUME_CAUSE_BYTES_MAX);
 	resume->chat = request->chat;
-	sl_text_init(&request->chat, SL_MESSAGES_BYTES_MAX);
+	sl_text_init(&request->chat, SL_TRANSLATE_BYTES_MAX);
 	resume->endpoint = facts->endpoint;
 	resume->pool = request->last_pool;
 	resume->attempts = request->attempts;
@@ -442,7 +442,7 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){.key = relay->admission.key};
 	request->trail = relay->trail;
-	request->messages = relay->translated;
+	request->dialect = sl_relay_dialect(relay);
 	request->flight = NULL;
 	request->start_ns = relay->start_ns;
 	request->deadline_ns = relay->deadline_ns;

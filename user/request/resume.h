@@ -29,8 +29,8 @@
 
 struct sl_resume {
 	struct sl_splice splice;
-	struct sl_text chat;  /* of the Messages API: the request as chat completion */
-	struct sl_text fault; /* the node's own error event, as the client will see it */
+	struct sl_text chat;  /* of a dialect: the request as chat completion */
+	struct sl_text fault; /* the node's own error event; of a dialect: its data */
 	struct sl_text cause; /* what broke the stream, for people */
 	enum sl_ending ending;
 	enum sl_openai_error_id error;

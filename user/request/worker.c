@@ -56,7 +56,8 @@ struct endpoint {
 
 static const struct endpoint endpoints[] = {
 	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL},
-	{"/v1/messages", SL_OPENAI_CHAT, NULL}, /* translated: request/messages.h */
+	{"/v1/messages", SL_OPENAI_CHAT, NULL},	 /* translated: request/translate.h */
+	{"/v1/responses", SL_OPENAI_CHAT, NULL}, /* the same */
 	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL},
 	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL},
 	{"/v1/models", SL_OPENAI_NONE, sl_gate_answer_models},
@@ -89,11 +90,16 @@ static void refuse(struct sl_worker *worker, struct sl_server_conn *conn,
 			  len);
 }
 
-static bool counts_tokens(const struct sl_h1_head *head)
+/* Why a path of an API that we speak is none of ours. */
+static enum sl_openai_error_id unknown_path(const struct sl_h1_head *head)
 {
-	static const char path[] = "/v1/messages/count_tokens";
+	const struct sl_span path = {head->path, head->path_len};
 
-	return head->path_len == sizeof(path) - 1 && !memcmp(head->path, path, sizeof(path) - 1);
+	if (sl_span_equal(path, SL_SPAN("/v1/messages/count_tokens")) ||
+	    sl_span_equal(path, SL_SPAN("/v1/responses/input_tokens")))
+		return SL_OPENAI_ERROR_NO_COUNT;
+	return sl_span_starts(path, SL_SPAN("/v1/responses/")) ? SL_OPENAI_ERROR_NOT_STORED
+							       : SL_OPENAI_ERROR_PATH;
 }
 
 static const struct endpoint *find_endpoint(const struct sl_h1_head *head)
@@ -115,9 +121,7 @@ static void on_request(struct sl_server_conn *conn)
 	uint8_t method = conn->head->method;
 
 	if (!endpoint)
-		refuse(worker, conn,
-		       counts_tokens(conn->head) ? SL_OPENAI_ERROR_NO_COUNT : SL_OPENAI_ERROR_PATH,
-		       NULL);
+		refuse(worker, conn, unknown_path(conn->head), NULL);
 	else if (endpoint->inference && method == SL_H1_METHOD_POST)
 		sl_request_start(worker, conn, endpoint->inference);
 	else if (endpoint->answer && (method == SL_H1_METHOD_GET || method == SL_H1_METHOD_HEAD))

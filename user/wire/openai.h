@@ -76,6 +76,7 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_UNSUPPORTED,  /* object: what is not supported */
 	SL_OPENAI_ERROR_UNTRANSLATED, /* param: the key, object: what to do instead */
 	SL_OPENAI_ERROR_NO_COUNT,
+	SL_OPENAI_ERROR_NOT_STORED, /* object: method, detail: path */
 	SL_OPENAI_ERROR_UPSTREAM,   /* object: model, detail: what the last attempt met */
 	SL_OPENAI_ERROR_OVERLOADED, /* object: model */
 	SL_OPENAI_ERROR_NO_NODE,    /* object: model */

@@ -81,6 +81,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 				      "Tokens are not counted here: only the servers know their "
 				      "models' tokenizers, and an estimate would not be a count. "
 				      "Each answer's usage is exact."},
+	[SL_OPENAI_ERROR_NOT_STORED] = {404, REQUEST_ERROR, "unknown_url", NULL,
+					"Unknown request URL: {o} {d}. Responses are not stored "
+					"here: their answer to POST /v1/responses is all there is "
+					"of them."},
 	[SL_OPENAI_ERROR_UPSTREAM] = {502, SERVER_ERROR, "upstream_error", NULL,
 				      "The servers of model '{o}' failed: {d}."},
 	[SL_OPENAI_ERROR_OVERLOADED] = {503, SERVER_ERROR, "server_is_overloaded", NULL,

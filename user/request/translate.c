@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "user/request/messages.h"
+#include "user/request/translate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,16 +7,18 @@
 
 #define KEY_BYTES_MAX 512u /* of x-api-key; a longer one is not passed on */
 
-void sl_messages_init(struct sl_request *request)
+void sl_translate_init(struct sl_request *request)
 {
-	sl_text_init(&request->chat, SL_MESSAGES_BYTES_MAX);
-	sl_text_init(&request->message, SL_MESSAGES_BYTES_MAX);
+	sl_text_init(&request->chat, SL_TRANSLATE_BYTES_MAX);
+	sl_text_init(&request->message, SL_TRANSLATE_BYTES_MAX);
+	sl_text_init(&request->echo, SL_TRANSLATE_BYTES_MAX);
 }
 
-void sl_messages_fini(struct sl_request *request)
+void sl_translate_fini(struct sl_request *request)
 {
 	sl_text_fini(&request->chat);
 	sl_text_fini(&request->message);
+	sl_text_fini(&request->echo);
 }
 
 /* The first version streamed in another format; who types a request by hand may leave it out. */
@@ -29,12 +31,12 @@ static bool version_is_right(const struct sl_h1_head *head)
 	       memcmp(given->value, first, sizeof(first) - 1) != 0;
 }
 
-enum sl_openai_error_id sl_messages_read(struct sl_request *request)
+enum sl_openai_error_id sl_translate_read(struct sl_request *request)
 {
 	const struct sl_server_conn *client = request->client;
 	enum sl_openai_error_id id;
 
-	if (!version_is_right(client->head)) {
+	if (request->dialect->anthropic_fields && !version_is_right(client->head)) {
 		request->error = (struct sl_openai_error){
 			.id = SL_OPENAI_ERROR_VALUE,
 			.param = "anthropic-version",
@@ -42,22 +44,22 @@ enum sl_openai_error_id sl_messages_read(struct sl_request *request)
 		};
 		return SL_OPENAI_ERROR_VALUE;
 	}
-	id = sl_anthropic_request_translate(client->body, client->body_len, &request->chat,
-					    request->param, &request->error);
+	id = request->dialect->request(client->body, client->body_len, &request->chat,
+				       &request->echo, request->param, &request->error);
 	if (id)
 		return id;
 	return sl_openai_request_read(SL_OPENAI_CHAT, request->chat.data, request->chat.len,
 				      &request->facts, &request->error);
 }
 
-void sl_messages_write_key(const struct sl_request *request, struct sl_h1_out *out)
+void sl_translate_write_key(const struct sl_request *request, struct sl_h1_out *out)
 {
 	const struct sl_h1_head *head = request->client->head;
 	const struct sl_h1_header *key = sl_h1_head_find(head, SL_H1_ID_X_API_KEY);
 	char value[KEY_BYTES_MAX + 8];
 	int len;
 
-	if (request->admission.key) /* it was one of ours */
+	if (!request->dialect->anthropic_fields || request->admission.key) /* it was one of ours */
 		return;
 	if (!key || key->value_len > KEY_BYTES_MAX || sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION))
 		return;
@@ -71,11 +73,11 @@ static enum sl_ending accept_answer(void *owner, const char *body, size_t body_l
 				    const char **ret_detail)
 {
 	struct sl_request *request = owner;
-	const struct sl_anthropic_names names = {request->id, request->route->model};
+	const struct sl_dialect_names names = {request->id, request->route->model, &request->echo};
 	int rc;
 
 	sl_text_reset(&request->message);
-	rc = sl_anthropic_answer_translate(&names, body, body_len, &request->message);
+	rc = request->dialect->answer(&names, body, body_len, &request->message);
 	switch (rc) {
 	case 0:
 		return SL_ENDING_OK;
@@ -92,18 +94,18 @@ static enum sl_ending accept_answer(void *owner, const char *body, size_t body_l
 	}
 }
 
-void sl_messages_plan(struct sl_request *request, struct sl_attempt_plan *plan)
+void sl_translate_plan(struct sl_request *request, struct sl_attempt_plan *plan)
 {
 	plan->accept = accept_answer;
 	plan->owner = request;
 	plan->dropped_fields = SL_H1_ID_BIT(SL_H1_ID_CONTENT_TYPE); /* of bodies no longer sent */
 }
 
-int sl_messages_fault(struct sl_request *request)
+int sl_translate_fault(struct sl_request *request)
 {
 	const struct sl_attempt *attempt = &request->attempt;
 
 	sl_text_reset(&request->message);
-	return sl_anthropic_fault_write(attempt->status, sl_text_string(&attempt->body),
-					attempt->body.len, request->id, &request->message);
+	return request->dialect->fault(attempt->status, sl_text_string(&attempt->body),
+				       attempt->body.len, request->id, &request->message);
 }
