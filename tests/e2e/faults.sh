@@ -8,9 +8,9 @@
 # routes NAME POOLS: a patient one, and one for the faults that only a time-out finds
 routes() {
 	cat <<-END
-		  - {model: $1, pools: $2, attempts: 3, backoff: 0ms,
+		  - {model: $1, pools: $2, attempts: 3, backoff: 0ms, queue: {hold: 0},
 		     timeouts: {connect: 10s, ttft: 20s, inter_token: 20s, total: 60s}}
-		  - {model: $1-quick, pools: $2, attempts: 3, backoff: 0ms,
+		  - {model: $1-quick, pools: $2, attempts: 3, backoff: 0ms, queue: {hold: 0},
 		     timeouts: {connect: 10s, ttft: 400ms, inter_token: 400ms, total: 1600ms}}
 	END
 }

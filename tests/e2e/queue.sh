@@ -32,6 +32,8 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		  grows: {nodes: ["127.0.0.1:9008"], slots: $1}
 		  moves: {nodes: ["127.0.0.1:$2"]}
 		  tight: {nodes: ["127.0.0.1:9012"], slots: 1, queue: {memory: 20KiB}}
+		  patient: {nodes: ["127.0.0.1:9013"], tunables: {breaker.consecutive_failures: 1000,
+		    breaker.minimum_outcomes: 100000}}
 		routes:
 		  - {model: one, pools: one}
 		  - {model: brief, pools: one, queue: {wait: 300ms}}
@@ -45,6 +47,7 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		  - {model: moves, pools: moves, queue: {hold: 60s}}
 		  - {model: chain, pools: [held, moves], queue: {hold: 60s}}
 		  - {model: tight, pools: tight}
+		  - {model: patient, pools: patient, attempts: 2, queue: {hold: 2s}}
 	END
 }
 for n in 1 4 5 6 7 8; do standin n$n 900$n --token-us 5000; done
@@ -228,6 +231,14 @@ standin n4 9004 --token-us 5000
 wait_all
 expect "hold: all are answered" "$(cat "$work"/held-*.code | sed 's/200/&\n/g' | sort | uniq -c | tr -s ' ')" == " 10 200"
 expect "hold: each asked the node once" "$(state_of 9004 .inference_requests)" == 10
+# a breaker that stays closed: those who come back ask one node now and then, not as fast as it refuses
+for i in {1..10}; do ask_later patient-$i "$standard" patient 2; done
+wait_all
+expect "hold: the cause, when nobody came back" \
+	"$(cat "$work"/patient-*.code | sed 's/502/&\n/g' | sort | uniq -c | tr -s ' ')" == " 10 502"
+refusals=$(metric sluice_node_signals_total '9013",signal="connect_error')
+expect "hold: each tried its attempts" "$refusals" '>=' 20
+expect "hold: and four more a second all together" "$refusals" '<=' 60
 # drained: nothing fails, nothing is tried
 ask warm "$standard" held 2
 "$build/sluice" drain 127.0.0.1:9004 --admin-socket "$work/admin.sock" >"$work/drain" 2>&1

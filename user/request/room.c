@@ -6,6 +6,9 @@
 #include "user/base/clock.h"
 #include "user/request/worker.h"
 
+/* How long a pool is asked slowly after a request that could make no connection to it. */
+#define DOUBT_NS (2 * SL_ROOM_PROBE_MS * SL_NS_PER_MS)
+
 static uint32_t waiting_in(const struct sl_room *room)
 {
 	return __atomic_load_n(&room->waiting, __ATOMIC_SEQ_CST);
@@ -145,22 +148,23 @@ static void grant_next(struct sl_worker *worker, struct sl_room *room,
 }
 
 /*
- * Whether nodes may be asked at all. A pool without a healthy node gets one request now and then, in
- * panic too: who waits has nobody else, and somebody must find out that a node is back.
+ * How many nodes may be asked for now. A pool without a healthy node gets one request now and then, in
+ * panic too: who waits has nobody else, and somebody must find out that a node is back. The same, but
+ * for the panic, while requests come back from a pool that its breakers take for healthy.
  */
-static bool may_look(struct sl_worker *worker, struct sl_room *room,
-		     const struct sl_upstream_pool *pool, bool *ret_sick)
+static uint32_t looks_now(struct sl_worker *worker, struct sl_room *room,
+			  const struct sl_upstream_pool *pool, bool *ret_panic)
 {
 	uint64_t now_ns = sl_loop_now_ns(worker->loop);
 
-	*ret_sick = !sl_upstream_any_healthy(&worker->upstream, pool);
-	if (!*ret_sick)
-		return true;
+	*ret_panic = !sl_upstream_any_healthy(&worker->upstream, pool);
+	if (!*ret_panic && now_ns >= room->doubt_ns)
+		return SL_ROOM_GRANTS_MAX;
 	sl_queue_pause(&room->queue);
 	if (now_ns < room->probe_ns)
-		return false;
+		return 0;
 	room->probe_ns = now_ns + SL_ROOM_PROBE_MS * SL_NS_PER_MS;
-	return true;
+	return 1;
 }
 
 /* Grants what the pool has free. */
@@ -168,17 +172,35 @@ static void look(struct sl_worker *worker, struct sl_room *room,
 		 const struct sl_upstream_pool *pool)
 {
 	struct sl_upstream_grant grant;
-	uint32_t grants;
-	bool sick;
+	uint32_t left;
+	bool panic;
 
-	if (!room->queue.count || !may_look(worker, room, pool, &sick))
+	if (!room->queue.count)
 		return;
-	for (grants = 0; room->queue.count && grants < (sick ? 1 : SL_ROOM_GRANTS_MAX); grants++) {
-		grant = sl_upstream_acquire(&worker->upstream, pool, NULL, 0, sick);
+	for (left = looks_now(worker, room, pool, &panic); left && room->queue.count; left--) {
+		grant = sl_upstream_acquire(&worker->upstream, pool, NULL, 0, panic);
 		if (!grant.node)
 			break;
 		grant_next(worker, room, &pool->queue, &grant);
 	}
+}
+
+/* A request could make no connection: the pool is asked slowly until a while after the last such. */
+static void doubt(struct sl_room *room, uint64_t now_ns)
+{
+	if (now_ns >= room->doubt_ns)
+		room->probe_ns = now_ns + SL_ROOM_PROBE_MS * SL_NS_PER_MS;
+	room->doubt_ns = now_ns + DOUBT_NS;
+}
+
+/* Has the node told nothing since a request of its pool could make no connection? */
+static bool is_doubtful(const struct sl_worker *worker, const struct sl_room *room,
+			uint32_t node_slot)
+{
+	const uint64_t *alive_ns = &worker->upstream.state.retries->alive_ns[node_slot];
+
+	return sl_loop_now_ns(worker->loop) < room->doubt_ns &&
+	       __atomic_load_n(alive_ns, __ATOMIC_RELAXED) + DOUBT_NS <= room->doubt_ns;
 }
 
 void sl_room_freed(struct sl_worker *worker, uint32_t pool_slot, uint32_t node_slot)
@@ -193,7 +215,7 @@ void sl_room_freed(struct sl_worker *worker, uint32_t pool_slot, uint32_t node_s
 	if (!pool)
 		return;
 	pthread_mutex_lock(&room->lock);
-	if (room->queue.count) {
+	if (room->queue.count && !is_doubtful(worker, room, node_slot)) {
 		grant = sl_upstream_acquire_at(&worker->upstream, pool, node_slot);
 		if (grant.node)
 			grant_next(worker, room, &pool->queue, &grant);
@@ -324,6 +346,8 @@ enum sl_queue_verdict sl_room_enter(struct sl_worker *worker, const struct sl_up
 	waiter->pool_slot = pool->slot;
 	sl_timer_init(&waiter->timer, on_waited);
 	pthread_mutex_lock(&room->lock);
+	if (waiter->came_back)
+		doubt(room, now_ns);
 	verdict = sl_queue_push(&room->queue, &pool->queue, &waiter->entry, now_ns, ret_wait_ns);
 	note_count(room);
 	tell_shed(worker, room);

@@ -11,7 +11,9 @@
  *   free place        whoever releases it grants it to the next one, without looking at other nodes
  *   node comes back   each thread with waiting requests looks every SL_ROOM_TICK_MS: breakers,
  *                     drains, Retry-After and reloads change without telling anybody
- *   sick pool         without a healthy node, one request at a time tries one, every SL_ROOM_PROBE_MS
+ *   sick pool         without a healthy node, or while requests come back because no connection could
+ *                     be made (a breaker has not opened yet, or may not): one request at a time
+ *                     tries a node, every SL_ROOM_PROBE_MS
  *
  * A waiting request has no fiber. What was decided for it comes to its own thread, in sl_waiter's
  * callback:
@@ -43,8 +45,9 @@ struct sl_worker;
 struct sl_room {
 	pthread_mutex_t lock;
 	struct sl_queue queue;
-	uint32_t waiting;			       /* queue.count, for those without the lock */
-	uint64_t probe_ns;			       /* a sick pool is tried again */
+	uint32_t waiting;  /* queue.count, for those without the lock */
+	uint64_t probe_ns; /* a sick pool is tried again */
+	uint64_t doubt_ns; /* until then the pool counts as sick whatever its breakers say */
 	struct sl_histogram wait_us[SL_QUEUE_CLASSES]; /* of those granted */
 };
 
@@ -58,6 +61,7 @@ struct sl_waiter {
 	struct sl_worker *worker;
 	struct sl_room *room;
 	uint32_t pool_slot;
+	bool came_back;		/* no connection could be made to any node of its chain */
 	uint32_t hold_check_ms; /* 0, or how often expired() is asked before the deadline */
 	struct sl_timer timer;
 	struct sl_upstream_grant
@@ -88,7 +92,7 @@ void sl_rooms_fini(struct sl_rooms *rooms);
 bool sl_room_is_busy(struct sl_worker *worker, const struct sl_upstream_pool *pool);
 
 /*
- * Begins to wait. waiter: entry's first block, hold_check_ms, ended, looks. WAITING: ended() comes,
+ * Begins to wait. waiter: entry's first block, came_back, hold_check_ms, ended, looks. WAITING: ended() comes,
  * at the earliest in this turn. Else a refusal, with *ret_wait_ns.
  */
 enum sl_queue_verdict sl_room_enter(struct sl_worker *worker, const struct sl_upstream_pool *pool,

@@ -181,6 +181,7 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 		.born_ns = request->wait_born_ns,
 		.deadline_ns = until_ns < request->deadline_ns ? until_ns : request->deadline_ns,
 	};
+	waiter->came_back = holds && request->any_attempt;
 	waiter->hold_check_ms =
 		holds && request->route->chains[SL_CAUSE_ERROR].len > 1 ? HOLD_CHECK_MS : 0;
 	waiter->ended = on_ended;
