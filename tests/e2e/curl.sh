@@ -92,7 +92,21 @@ error_is "empty body" 400 invalid_json
 ask -H "$json" -d '{"messages":[]}' "$url/v1/chat/completions"
 error_is "no model" 400 missing_required_parameter
 ask -H "$json" -d '{"model":"chat","model":"chat-b","messages":[]}' "$url/v1/chat/completions"
-expect "two models: refused" "$(cat "$work/status")" == 400
+error_is "two models" 400 invalid_json
+expect "two models: named" "$(cat "$work/out")" contains "key occurs twice (give 'model' once, spelt like this)"
+expect "two models: the parameter" "$(jq -r .error.param "$work/out")" == model
+ask -H "$json" -d '{"model":"chat","Max_Tokens":9,"messages":[{"role":"user","content":"x"}]}' \
+	"$url/v1/chat/completions"
+error_is "a parameter in capitals" 400 invalid_json
+expect "a parameter in capitals: named" "$(jq -r .error.param "$work/out")" == max_tokens
+ask -H "$json" -d "{\"model\":\"chat\",\"x\":$(printf '[%.0s' $(seq 100))$(printf ']%.0s' $(seq 100))}" \
+	"$url/v1/chat/completions"
+error_is "a body nested too deeply" 400 invalid_json
+for reason in duplicate letter_case depth not_object; do
+	expect "refused bodies are counted: $reason" "$(metric sluice_bodies_refused_total "\"$reason\"")" == 1
+done
+expect "refused bodies are counted: syntax" "$(metric sluice_bodies_refused_total '"syntax"')" == 2
+expect "refused bodies are counted: parameter" "$(metric sluice_bodies_refused_total '"parameter"')" == 1
 ask -H "$json" -d '{"model":"chat","stream":"yes","messages":[]}' "$url/v1/chat/completions"
 error_is "stream that is no boolean" 400 invalid_value
 head -c 70000 /dev/zero | tr '\0' ' ' >"$work/large"

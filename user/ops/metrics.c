@@ -75,6 +75,34 @@ static void write_process(const struct sl_metrics_source *source, struct sl_text
 		sum_;                                                    \
 	})
 
+/* Bodies of requests that we do not pass on. */
+static void write_bodies(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	static const struct {
+		const char *reason;
+		enum sl_json_bad from, to;
+	} rows[] = {
+		{"parameter", SL_JSON_BAD_NONE, SL_JSON_BAD_NONE},
+		{"syntax", SL_JSON_BAD_EMPTY, SL_JSON_BAD_UTF8},
+		{"depth", SL_JSON_BAD_DEPTH, SL_JSON_BAD_DEPTH},
+		{"duplicate", SL_JSON_BAD_DUPLICATE, SL_JSON_BAD_DUPLICATE},
+		{"letter_case", SL_JSON_BAD_CASE, SL_JSON_BAD_CASE},
+		{"trailing", SL_JSON_BAD_TRAILING, SL_JSON_BAD_TRAILING},
+		{"not_object", SL_JSON_BAD_NOT_OBJECT, SL_JSON_BAD_NOT_OBJECT},
+	};
+
+	family(text, "sluice_bodies_refused_total", "counter",
+	       "Inference requests refused for their body, by reason.");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t sum = 0;
+
+		for (int bad = (int)rows[i].from; bad <= (int)rows[i].to; bad++)
+			sum += SUM(stats.refused_bodies[bad]);
+		sl_text_printf(text, "sluice_bodies_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+			       rows[i].reason, sum);
+	}
+}
+
 static void write_http(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	static const char *const reasons[SL_SERVER_REFUSED_COUNT] = {
@@ -96,6 +124,7 @@ static void write_http(const struct sl_metrics_source *source, struct sl_text *t
 			       reasons[i], SUM(server.refused[i]));
 	sl_text_printf(text, "sluice_http_refused_total{reason=\"overload\"} %" PRIu64 "\n",
 		       SUM(stats.refused_overload));
+	write_bodies(source, text);
 	single(text, "sluice_upstream_connections", "gauge", "Open connections to nodes.",
 	       SUM(upstream.conn_count));
 	single(text, "sluice_upstream_connects_total", "counter", "Connections opened to nodes.",

@@ -673,8 +673,10 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 	else
 		id = sl_openai_request_read(endpoint, client->body, client->body_len,
 					    &request->facts, &request->error);
-	if (id)
+	if (id) {
+		sl_stats_add(&request->worker->stats.refused_bodies[request->error.bad], 1);
 		return id;
+	}
 	request->route =
 		sl_routes_find(request->routes, request->facts.model, request->facts.model_len);
 	if (!request->route) {

@@ -15,6 +15,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
 #include "user/stage/admit.h"
+#include "user/wire/json_scan.h"
 
 #define SL_STATS_ROUTES_MAX 1024u
 #define SL_STATS_STATUS_MIN 100
@@ -76,6 +77,7 @@ struct sl_stats {
 	uint64_t in_flight;		       /* requests and streams now */
 	uint64_t refused_overload;
 	uint64_t refused_admission[SL_ADMIT_REFUSALS];
+	uint64_t refused_bodies[SL_JSON_BAD_COUNT]; /* 0: JSON, but a parameter is wrong */
 };
 
 static inline void sl_stats_add(uint64_t *counter, uint64_t n)

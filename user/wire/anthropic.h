@@ -42,7 +42,8 @@ bool sl_anthropic_path(const char *path, size_t path_len);
  * Appends the body of POST /v1/chat/completions. Returns SL_OPENAI_OK, or the error's id with
  * *ret_error ready to be written; its param then points into param, its other texts to constants
  * or into *ret_error. *out is of no use after an error. A body that passed is a valid chat request
- * but for what sl_openai_request_read still looks at (the length of the model's name).
+ * but for what sl_openai_request_read still looks at: the length of the model's name, and keys of
+ * that API which this one does not know, twice or in letters of another case.
  */
 enum sl_openai_error_id sl_anthropic_request_translate(const char *body, size_t body_len,
 						       struct sl_text *out,

@@ -372,19 +372,23 @@ static enum sl_openai_error_id put_others(struct sl_anthropic_source *s,
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id json_refuse(struct sl_anthropic_source *s, int bad, const char *body,
+static enum sl_openai_error_id json_refuse(struct sl_anthropic_source *s,
+					   const struct sl_json_field *f, int bad, const char *body,
 					   size_t body_len)
 {
 	struct sl_openai_error *e = s->error;
 	size_t at;
 
 	*e = (struct sl_openai_error){.id = SL_OPENAI_ERROR_JSON,
+				      .param = sl_json_refused_name(f, TOP_FIELDS),
+				      .bad = (enum sl_json_bad)bad,
 				      .object = sl_json_bad_text((enum sl_json_bad)bad)};
-	if (sl_json_check(body, body_len, &at) < 0) {
+	if (!e->param && sl_json_check(body, body_len, &at) < 0) {
 		snprintf(e->text, sizeof(e->text), "at byte %zu of %zu", at, body_len);
 		e->detail = e->text;
-	} else if (bad == SL_JSON_BAD_DUPLICATE) {
-		e->detail = "(each field may be given once)";
+	} else if (e->param) {
+		snprintf(e->text, sizeof(e->text), "(give '%s' once, spelt like this)", e->param);
+		e->detail = e->text;
 	}
 	return e->id;
 }
@@ -449,10 +453,13 @@ enum sl_openai_error_id sl_anthropic_request_translate(const char *body, size_t 
 					.block = -1,
 					.inner = -1};
 	struct sl_json_field whole = {.type = SL_JSON_OBJECT};
-	int rc = sl_json_scan(body, body_len, f, TOP_FIELDS);
+	int rc;
 
+	for (size_t i = 0; i < TOP_FIELDS; i++)
+		f[i].any_case = true;
+	rc = sl_json_scan(body, body_len, f, TOP_FIELDS);
 	if (rc)
-		return json_refuse(&s, -rc, body, body_len);
+		return json_refuse(&s, f, -rc, body, body_len);
 	whole.value = memchr(body, '{', body_len);
 	whole.value_len = (size_t)(body + body_len - whole.value);
 	return put_all(&s, f, &whole);

@@ -21,6 +21,8 @@
 
 #define PLAIN_UNTIL_BLOCKS 4 /* loads without a hit, then whole blocks are tried */
 #define LEVELS		   3 /* index 1: outermost object, 2: objects in it */
+#define LONG_S		   "\xc5\xbf"
+#define KELVIN		   "\xe2\x84\xaa"
 
 _Static_assert(SL_JSON_DEPTH_MAX <= 64, "container kinds are bits of a word");
 _Static_assert(SL_JSON_FIELDS_MAX <= 32, "seen parents are bits of a word");
@@ -50,6 +52,7 @@ static const char *const texts[SL_JSON_BAD_COUNT] = {
 	[SL_JSON_BAD_UTF8] = "invalid UTF-8",
 	[SL_JSON_BAD_DEPTH] = "nested too deeply",
 	[SL_JSON_BAD_DUPLICATE] = "key occurs twice",
+	[SL_JSON_BAD_CASE] = "key in letters of another case",
 	[SL_JSON_BAD_TRAILING] = "text after the value",
 	[SL_JSON_BAD_NOT_OBJECT] = "not an object",
 };
@@ -291,6 +294,55 @@ static inline bool name_equal(const char *name, uint8_t name_len, const char *ke
 	return name_len == len && memcmp(name, key, len) == 0;
 }
 
+static bool refuse_field(struct scan *s, struct sl_json_field *f, enum sl_json_bad bad)
+{
+	f->refused = true;
+	return refuse(s, bad);
+}
+
+/*
+ * Is the key the name to a reader that compares without case? Unicode folds two more characters to
+ * ASCII letters: the long s and the Kelvin sign.
+ */
+static bool name_folds(const struct sl_json_field *f, const char *key, size_t len)
+{
+	const char *at = key, *end = key + len;
+	size_t i;
+
+	for (i = 0; i < f->name_len && at < end; i++) {
+		char b = *at;
+
+		if (b >= 'A' && b <= 'Z') {
+			b |= 0x20;
+		} else if (end - at >= 2 && memcmp(at, LONG_S, 2) == 0) {
+			b = 's';
+			at++;
+		} else if (end - at >= 3 && memcmp(at, KELVIN, 3) == 0) {
+			b = 'k';
+			at += 2;
+		}
+		if (b != f->name[i])
+			return false;
+		at++;
+	}
+	return i == f->name_len && at == end;
+}
+
+/* Only keys with a capital or beyond ASCII can be another's: real ones have neither. */
+static bool match_case(struct scan *s, const char *key, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && (key[i] < 'A' || key[i] > 'Z') && (unsigned char)key[i] < 0x80)
+		i++;
+	if (i == len)
+		return true;
+	for (i = 0; i < s->field_count; i++)
+		if (s->fields[i].any_case && name_folds(&s->fields[i], key, len))
+			return refuse_field(s, &s->fields[i], SL_JSON_BAD_CASE);
+	return true;
+}
+
 /* A key of the outermost object: is it wanted, or the parent of something wanted? */
 static bool match_outer(struct scan *s, const char *key, size_t len)
 {
@@ -301,17 +353,17 @@ static bool match_outer(struct scan *s, const char *key, size_t len)
 
 		if (!f->parent && name_equal(f->name, f->name_len, key, len)) {
 			if (f->type != SL_JSON_ABSENT)
-				return refuse(s, SL_JSON_BAD_DUPLICATE);
+				return refuse_field(s, f, SL_JSON_BAD_DUPLICATE);
 			s->open[1] = f;
 		} else if (f->parent && !s->parent &&
 			   name_equal(f->parent, f->parent_len, key, len)) {
 			if (s->parents_seen & UINT32_C(1) << i)
-				return refuse(s, SL_JSON_BAD_DUPLICATE);
+				return refuse_field(s, f, SL_JSON_BAD_DUPLICATE);
 			s->parents_seen |= UINT32_C(1) << i;
 			s->parent = f;
 		}
 	}
-	return true;
+	return s->open[1] || s->parent || match_case(s, key, len);
 }
 
 static bool match_inner(struct scan *s, const char *key, size_t len)
@@ -326,7 +378,7 @@ static bool match_inner(struct scan *s, const char *key, size_t len)
 		    !name_equal(f->parent, f->parent_len, parent->parent, parent->parent_len))
 			continue;
 		if (f->type != SL_JSON_ABSENT)
-			return refuse(s, SL_JSON_BAD_DUPLICATE);
+			return refuse_field(s, f, SL_JSON_BAD_DUPLICATE);
 		s->open[2] = f;
 		break;
 	}
@@ -507,6 +559,7 @@ int sl_json_scan(const char *buf, size_t len, struct sl_json_field *fields, size
 		assert(fields[i].name_len <= SL_JSON_NAME_BYTES_MAX);
 		fields[i].type = SL_JSON_ABSENT;
 		fields[i].escaped = false;
+		fields[i].refused = false;
 		fields[i].value = NULL;
 		fields[i].value_len = 0;
 	}
@@ -519,6 +572,14 @@ int sl_json_scan(const char *buf, size_t len, struct sl_json_field *fields, size
 		return -s.bad;
 	skip_space(&s);
 	return s.at == s.end ? 0 : -SL_JSON_BAD_TRAILING;
+}
+
+const char *sl_json_refused_name(const struct sl_json_field *fields, size_t field_count)
+{
+	for (size_t i = 0; i < field_count; i++)
+		if (fields[i].refused)
+			return fields[i].name;
+	return NULL;
 }
 
 int sl_json_check(const char *buf, size_t len, size_t *ret_at)

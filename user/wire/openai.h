@@ -94,6 +94,7 @@ struct sl_openai_error {
 	const char *param; /* key of the request that is at fault */
 	const char *object;
 	const char *detail;
+	enum sl_json_bad bad; /* of ERROR_JSON */
 	char text[64]; /* room for a caller's number or offset; object or detail may point here */
 };
 

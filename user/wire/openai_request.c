@@ -188,7 +188,7 @@ static enum sl_openai_error_id read_stream(struct reader *r, struct sl_openai_re
 	return id;
 }
 
-/* Names the byte at which the text stops being what we want. */
+/* Names the byte at which the text stops being what we want, or the key. */
 static enum sl_openai_error_id fail_json(struct reader *r, int bad, const char *body,
 					 size_t body_len)
 {
@@ -196,11 +196,14 @@ static enum sl_openai_error_id fail_json(struct reader *r, int bad, const char *
 	size_t at;
 
 	fail(r, SL_OPENAI_ERROR_JSON, NULL, sl_json_bad_text((enum sl_json_bad)bad));
-	if (sl_json_check(body, body_len, &at) < 0) {
+	e->bad = (enum sl_json_bad)bad;
+	e->param = sl_json_refused_name(r->f, WANTED_COUNT);
+	if (!e->param && sl_json_check(body, body_len, &at) < 0) {
 		snprintf(e->text, sizeof(e->text), "at byte %zu of %zu", at, body_len);
 		e->detail = e->text;
-	} else if (bad == SL_JSON_BAD_DUPLICATE) {
-		e->detail = "(each parameter may be given once)";
+	} else if (e->param) {
+		snprintf(e->text, sizeof(e->text), "(give '%s' once, spelt like this)", e->param);
+		e->detail = e->text;
 	}
 	return e->id;
 }
@@ -242,6 +245,8 @@ enum sl_openai_error_id sl_openai_request_read(enum sl_openai_endpoint endpoint,
 		r.f[PROMPT] = (struct sl_json_field)SL_JSON_FIELD("prompt");
 	else if (endpoint == SL_OPENAI_EMBEDDINGS)
 		r.f[PROMPT] = (struct sl_json_field)SL_JSON_FIELD("input");
+	for (size_t i = 0; i < WANTED_COUNT; i++)
+		r.f[i].any_case = !r.f[i].parent;
 	rc = sl_json_scan(body, body_len, r.f, WANTED_COUNT);
 	if (rc < 0)
 		return fail_json(&r, -rc, body, body_len);

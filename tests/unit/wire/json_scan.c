@@ -498,6 +498,38 @@ static void test_fields(void **state)
 	}
 }
 
+/* Names in letters of another case are refused where the caller wants it, and only whole names. */
+static void test_letter_case(void **state)
+{
+	static const struct {
+		const char *text;
+		int rc;
+		bool any_case;
+	} rows[] = {
+		{"{\"model\":1,\"Model\":2}", 0, false},
+		{"{\"model\":1,\"Model\":2}", -SL_JSON_BAD_CASE, true},
+		{"{\"MODEL\":2}", -SL_JSON_BAD_CASE, true},
+		{"{\"mod\\u0045l\":2}", -SL_JSON_BAD_CASE, true},
+		{"{\"Models\":1,\"Mode\":2,\"MODEL \":3,\"\":4,\"Moder\":5}", 0, true},
+		{"{\"x\":{\"Model\":1},\"y\":[{\"MODEL\":2}]}", 0, true},
+		{"{\"\xe2\x84\xaa\":1,\"mode\xe2\x84\":1}", -SL_JSON_BAD_UTF8, true},
+		{"{\"\xc3\xa4model\":1,\"model\xc3\xa4\":1}", 0, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sl_json_field f = SL_JSON_FIELD("model");
+		size_t len = strlen(rows[i].text);
+		int rc;
+
+		f.any_case = rows[i].any_case;
+		rc = sl_json_scan(place(rows[i].text, len), len, &f, 1);
+		if (rc != rows[i].rc)
+			fail_msg("%s: %d", rows[i].text, rc);
+		assert_int_equal(f.refused, rc == -SL_JSON_BAD_CASE);
+	}
+}
+
 /* A parent that is wanted only for a child of it may not occur twice either. */
 static void test_lone_parent(void **state)
 {
@@ -739,10 +771,11 @@ int main(void)
 		cmocka_unit_test(test_texts),	     cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_plain_blocks), cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_where),	     cmocka_unit_test(test_against_jansson),
-		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_lone_parent),
-		cmocka_unit_test(test_each),	     cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_edits),	     cmocka_unit_test(test_insertions),
+		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_letter_case),
+		cmocka_unit_test(test_lone_parent),  cmocka_unit_test(test_each),
+		cmocka_unit_test(test_strings),	     cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_escape),	     cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_insertions),
 	};
 	int rc;
 
