@@ -74,6 +74,7 @@ const TABLE = [
   ["no-done", "all but [DONE]", { stream: { end: "no-done", signals: ["success"] }, whole: fine }],
   ["429", "too many requests", both(busy(429))],
   ["429-retry:1", "the same with Retry-After", both(busy(429))],
+  ["429-quota", "account used up", both(busy(429))],
   ["503-retry:1", "unavailable with Retry-After", both(busy(503))],
   ["529", "overloaded", both(busy(529))],
   ["500", "internal error", both(elsewhere("http_5xx"))],
@@ -81,6 +82,7 @@ const TABLE = [
   ["503", "unavailable", both(elsewhere("http_5xx"))],
   ["400-context", "prompt too long", both(client(400, "context_length_exceeded"))],
   ["400-policy", "content policy", both(client(400, "content_policy_violation"))],
+  ["400-prefill", "cannot continue an answer; nobody asks it to", both(fine)],
   ["401", "key refused by the server", both(client(401, "invalid_api_key"))],
   ["huge-headers", "64 KB of header fields", both(elsewhere("bad_body"))],
   ["bad-length", "length too large by 100", { stream: { ...fine, spaced: true }, whole: elsewhere("stream_cut") }],
@@ -292,5 +294,6 @@ async function runAll(reuse) {
 }
 
 if (process.argv[2] === "--table") printTable();
+else if (process.argv[2] === "--names") for (const [fault] of TABLE) console.log(fault.split(":")[0]);
 else await runAll(process.argv[2] === "--reuse");
 finish();

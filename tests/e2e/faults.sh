@@ -50,6 +50,9 @@ daemon_start
 node "$e2e/faults.mjs" --reuse || failures=$((failures + 1))
 daemon_stop
 
+missing=$(comm -23 <(grep -oE 'X\("[^"]+' "$root/tests/standin/fault.h" | cut -d'"' -f2 | sort) \
+	<(node "$e2e/faults.mjs" --names | sort -u))
+expect "the table has every fault that the server knows" "$missing" == ""
 if diff <(node "$e2e/faults.mjs" --table) <(sed -n '/^## The table/,$p' "$root/docs/failure-modes.md" | grep '^|') >"$work/diff"; then
 	ok "docs/failure-modes.md shows this table"
 else
