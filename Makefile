@@ -57,7 +57,7 @@ PACKAGES := \
 	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev libssl-dev \
 	pkg-config \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
-	curl jq prometheus socat openssl ca-certificates nodejs npm \
+	curl jq prometheus socat openssl ca-certificates nodejs npm varnish \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	haproxy nginx-light wrk nftables
 
