@@ -280,6 +280,8 @@ struct sl_config {
 	uint32_t upstream_idle_max;	  /* idle connections kept for one node a thread */
 	uint32_t stream_buffer_bytes_max; /* behind a slow client before the node is paused */
 	uint32_t send_timeout_ms;	  /* a client that takes no byte for this long is cut */
+	uint32_t
+		client_rate_min; /* bytes a second of a body, or of an answer that waits; 0: none */
 
 	uint32_t answer_tokens;		  /* reserved where a request names no bound */
 	struct sl_rates key_rates;	  /* of each key that has none of its own */

@@ -147,6 +147,12 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Bytes kept for a client that reads slower than its node writes; then the node is paused. "
 	 "256KiB is about 1,000 streamed tokens, so that a short stall of a phone does not hold up "
 	 "a GPU slot."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_BYTES, "client_rate", ROOT(client_rate_min), "512", 0,
+	 1u << 30, NULL, false, NULL,
+	 "Bytes a second that a client must send of a body on average, once `timeouts.header` and "
+	 "`timeouts.body` have passed (else 408), and take of an answer while more than 4KiB of it "
+	 "waits, once `timeouts.send` has passed (else it is cut). So a byte now and then holds "
+	 "nothing for long. 0: no such bound."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "upstream_idle", ROOT(upstream_idle_max), "64", 0, 65536,
 	 NULL, false, NULL,
 	 "Idle connections kept for one node and thread. 64 covers the slots of a common server."},

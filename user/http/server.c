@@ -2,9 +2,11 @@
 #include "user/http/server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 #include "user/http/h1_write.h"
+#include "user/http/patience.h"
 
 enum {
 	STATE_IDLE = 0,
@@ -63,6 +65,7 @@ void sl_server_release_request(struct sl_server_conn *conn)
 static void close_conn(struct sl_server_conn *conn, enum sl_socket_how how)
 {
 	conn->state = STATE_CLOSE;
+	conn->behind = false;
 	sl_timer_cancel(conn->server->loop, &conn->timer);
 	if (how == SL_SOCKET_FLUSH)
 		sl_timer_set(conn->server->loop, &conn->timer, SL_SERVER_LINGER_MS);
@@ -81,6 +84,18 @@ static void lose(struct sl_server_conn *conn, enum sl_socket_how how)
 		close_conn(conn, how);
 }
 
+/*
+ * A flood of connections is over: what it took goes back to the system, which the allocator would
+ * keep, as something small always lies above it. Costs some milliseconds, a few times a flood.
+ */
+static void give_back(struct sl_server *server)
+{
+	if (!server->trim_at || server->conn_count > server->trim_at)
+		return;
+	server->trim_at /= SL_SERVER_FLOOD_PARTS;
+	malloc_trim(0);
+}
+
 static void on_closed(struct sl_socket *socket)
 {
 	struct sl_server_conn *conn = (struct sl_server_conn *)socket;
@@ -94,6 +109,7 @@ static void on_closed(struct sl_socket *socket)
 		conn->next->pprev = conn->pprev;
 	server->conn_count--;
 	sl_slab_put(&server->conns, conn);
+	give_back(server);
 }
 
 static void on_error(struct sl_socket *socket, int error)
@@ -135,36 +151,91 @@ static void send_continue(struct sl_server_conn *conn)
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-static uint64_t limit_ms(const struct sl_server_conn *conn)
+static uint64_t body_due_ns(const struct sl_server_conn *conn)
+{
+	const struct sl_server_options *o = &conn->server->options;
+	bool chunked = conn->head->body == SL_H1_BODY_CHUNKED;
+	size_t bytes = chunked ? conn->body_len : conn->in_len - conn->head_len;
+	uint64_t from_ns = conn->started_ns + (uint64_t)o->header_timeout_ms * SL_NS_PER_MS;
+
+	return sl_patience_min_ns(
+		conn->progress_ns + (uint64_t)o->body_timeout_ms * SL_NS_PER_MS,
+		sl_patience_due_ns(from_ns, o->body_timeout_ms, bytes, o->rate_min));
+}
+
+/*
+ * An answer under way. Only a client that does not take its bytes is late; the owner times the
+ * rest. What is below one buffer may be on its way just now: it is not held against a client whose
+ * server writes slowly.
+ */
+static uint64_t answer_due_ns(struct sl_server_conn *conn)
+{
+	const struct sl_server_options *o = &conn->server->options;
+	uint64_t now_ns = sl_loop_now_ns(conn->server->loop);
+	size_t pending = sl_socket_pending(&conn->socket);
+
+	if (!pending || conn->sent_mark != conn->socket.bytes_out) {
+		conn->sent_mark = conn->socket.bytes_out;
+		conn->progress_ns = now_ns;
+	}
+	if (pending <= SL_SERVER_BUFFER_BYTES || !conn->behind_ns) {
+		conn->behind_ns = now_ns;
+		conn->behind_mark = conn->socket.bytes_out;
+	}
+	return sl_patience_min_ns(conn->progress_ns + (uint64_t)o->send_timeout_ms * SL_NS_PER_MS,
+				  sl_patience_due_ns(conn->behind_ns, o->send_timeout_ms,
+						     conn->socket.bytes_out - conn->behind_mark,
+						     o->rate_min));
+}
+
+/* When the present state will be overdue. */
+static uint64_t due_ns(struct sl_server_conn *conn)
 {
 	const struct sl_server_options *o = &conn->server->options;
 
 	switch (conn->state) {
 	case STATE_IDLE:
-		return o->idle_timeout_ms;
+		return conn->progress_ns + (uint64_t)o->idle_timeout_ms * SL_NS_PER_MS;
 	case STATE_HEAD:
-		return o->header_timeout_ms;
+		return conn->started_ns + (uint64_t)o->header_timeout_ms * SL_NS_PER_MS;
 	case STATE_BODY:
-		return o->body_timeout_ms;
+		return body_due_ns(conn);
 	default:
-		return o->send_timeout_ms;
+		return answer_due_ns(conn);
 	}
 }
 
-/* When the present state began to be overdue. */
-static uint64_t since_ns(struct sl_server_conn *conn)
+/* Sees that the timer fires no later than the present state is overdue. */
+static void watch(struct sl_server_conn *conn)
 {
-	if (conn->state == STATE_HEAD)
-		return conn->started_ns;
-	if (conn->state == STATE_HANDLE) {
-		/* Only a client that does not take its bytes is late; the owner times the rest. */
-		if (!sl_socket_pending(&conn->socket) ||
-		    conn->sent_mark != conn->socket.bytes_out) {
-			conn->sent_mark = conn->socket.bytes_out;
-			conn->progress_ns = sl_loop_now_ns(conn->server->loop);
+	uint64_t now_ns = sl_loop_now_ns(conn->server->loop);
+	uint64_t at_ns = due_ns(conn);
+	uint64_t left_ms = at_ns > now_ns ? (at_ns - now_ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS : 0;
+	uint64_t due_ms = sl_loop_now_ms(conn->server->loop) + left_ms;
+
+	if (!sl_timer_is_set(&conn->timer) || conn->timer.due_ms > due_ms + 1)
+		sl_timer_set(conn->server->loop, &conn->timer, left_ms);
+}
+
+/* The last answer has its time as any other; behind it the client has SL_SERVER_LINGER_MS. */
+static void watch_closing(struct sl_server_conn *conn)
+{
+	struct sl_server *server = conn->server;
+
+	if (!sl_socket_pending(&conn->socket)) {
+		if (!conn->behind) {
+			sl_socket_close(&conn->socket, SL_SOCKET_NOW);
+			return;
 		}
+		conn->behind = false;
+	} else if (sl_loop_now_ns(server->loop) >= answer_due_ns(conn)) {
+		server->cut++;
+		sl_socket_close(&conn->socket, SL_SOCKET_RESET);
+		return;
+	} else {
+		conn->behind = true;
 	}
-	return conn->progress_ns;
+	sl_timer_set(server->loop, &conn->timer, SL_SERVER_LINGER_MS);
 }
 
 /*
@@ -174,16 +245,13 @@ static uint64_t since_ns(struct sl_server_conn *conn)
 static void on_timer(struct sl_timer *timer)
 {
 	struct sl_server_conn *conn = conn_of_timer(timer);
-	uint64_t limit, late;
 
 	if (conn->state == STATE_CLOSE) {
-		sl_socket_close(&conn->socket, SL_SOCKET_NOW);
+		watch_closing(conn);
 		return;
 	}
-	limit = limit_ms(conn);
-	late = (sl_loop_now_ns(conn->server->loop) - since_ns(conn)) / 1000000u;
-	if (late < limit) {
-		sl_timer_set(conn->server->loop, timer, limit - late);
+	if (sl_loop_now_ns(conn->server->loop) < due_ns(conn)) {
+		watch(conn);
 		return;
 	}
 	switch (conn->state) {
@@ -195,19 +263,10 @@ static void on_timer(struct sl_timer *timer)
 		refuse(conn, SL_SERVER_REFUSED_SLOW, 408, "the request was not complete in time");
 		break;
 	default:
+		conn->server->cut++;
 		lose(conn, SL_SOCKET_RESET);
 		break;
 	}
-}
-
-/* Sees that the timer fires no later than the present state's limit. */
-static void watch(struct sl_server_conn *conn)
-{
-	uint64_t limit = limit_ms(conn);
-	uint64_t due = sl_loop_now_ms(conn->server->loop) + limit;
-
-	if (!sl_timer_is_set(&conn->timer) || conn->timer.due_ms > due + 1)
-		sl_timer_set(conn->server->loop, &conn->timer, limit);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -236,6 +295,7 @@ static void hand_over(struct sl_server_conn *conn)
 	conn->server->requests++;
 	conn->progress_ns = sl_loop_now_ns(conn->server->loop);
 	conn->sent_mark = conn->socket.bytes_out;
+	conn->behind_ns = 0;
 	watch(conn);
 	conn->in_request = true;
 	conn->server->ops->request(conn);
@@ -696,6 +756,9 @@ void sl_server_accept(struct sl_server *server, int fd, struct sl_tls_server *tl
 		conn->next->pprev = &conn->next;
 	server->open = conn;
 	server->conn_count++;
+	if (server->conn_count >= SL_SERVER_FLOOD_CONNS &&
+	    server->trim_at < server->conn_count / SL_SERVER_FLOOD_PARTS)
+		server->trim_at = server->conn_count / SL_SERVER_FLOOD_PARTS;
 	server->accepted++;
 	conn->progress_ns = sl_loop_now_ns(server->loop);
 	watch(conn);
@@ -727,5 +790,7 @@ void sl_server_abort_all(struct sl_server *server)
 		next = conn->next;
 		if (conn->state != STATE_CLOSE)
 			lose(conn, SL_SOCKET_RESET);
+		else if (sl_socket_pending(&conn->socket))
+			sl_socket_close(&conn->socket, SL_SOCKET_RESET);
 	}
 }

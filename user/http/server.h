@@ -15,6 +15,11 @@
  * request is handled is gone: the owner is told at once. (A client that half-closes and then waits
  * for an answer is treated as gone too; HTTP clients do not do that.)
  *
+ * Slow clients. A head has header_timeout_ms from its first byte to its last. A body must bring a byte
+ * every body_timeout_ms, and, that time set aside, rate_min bytes a second on average: a byte now and
+ * then holds nothing for long. An answer likewise by send_timeout_ms, while more than
+ * SL_SERVER_BUFFER_BYTES of it waits; the last one of a connection too, before it is closed.
+ *
  * Cost of a small request: one copy of its bytes into the buffer, one parse, no system call of
  * its own. An idle connection costs sizeof(struct sl_server_conn) and nothing else.
  * Thread: the loop's.
@@ -31,7 +36,9 @@
 #define SL_SERVER_BUFFER_BYTES	 4096u	     /* first size of a request buffer */
 #define SL_SERVER_PIPELINE_BYTES (64u << 10) /* held of following requests before a pause */
 #define SL_SERVER_UNREAD_BYTES	 (64u << 10) /* answers unread before the next request must wait */
-#define SL_SERVER_LINGER_MS	 2000u	     /* flush and wait for FIN after the last answer */
+#define SL_SERVER_LINGER_MS	 2000u	     /* wait for FIN after the last answer */
+#define SL_SERVER_FLOOD_CONNS	 1000u	     /* so many at once are a flood */
+#define SL_SERVER_FLOOD_PARTS	 8u	     /* with an eighth left, and so on, memory goes back */
 
 struct sl_server;
 struct sl_server_conn;
@@ -41,7 +48,7 @@ enum sl_server_refusal {
 	SL_SERVER_REFUSED_HEAD = 0, /* bad head, see status */
 	SL_SERVER_REFUSED_BODY,	    /* bad chunking */
 	SL_SERVER_REFUSED_TOO_LARGE,
-	SL_SERVER_REFUSED_SLOW, /* head or body not complete in time */
+	SL_SERVER_REFUSED_SLOW, /* head or body not complete in time, or below the rate */
 	SL_SERVER_REFUSED_MANY, /* connections_max reached */
 	SL_SERVER_REFUSED_COUNT
 };
@@ -67,6 +74,7 @@ struct sl_server_options {
 	uint32_t body_timeout_ms;
 	uint32_t idle_timeout_ms;
 	uint32_t send_timeout_ms;
+	uint32_t rate_min; /* bytes a second of a body, or of an answer that waits; 0: none */
 	uint32_t connections_max;
 };
 
@@ -82,6 +90,8 @@ struct sl_server {
 	bool draining; /* every answer says connection: close, and no connection is taken */
 	bool leaving;  /* every answer says connection: close */
 	uint64_t accepted, requests, gone, refused[SL_SERVER_REFUSED_COUNT];
+	uint64_t cut;	  /* connections reset: the client did not take its answer */
+	uint32_t trim_at; /* with so few connections left memory goes back; 0: no flood was there */
 };
 
 struct sl_server_conn {
@@ -95,7 +105,7 @@ struct sl_server_conn {
 	bool to_head;	 /* HEAD request: no body in the answer */
 	bool in_request; /* inside ops->request: finish must not recurse */
 	bool again;	 /* finished inside ops->request */
-	bool behind;	 /* finished, but the client has to take its answers first */
+	bool behind;	 /* finished, but the client has to take its answers first; also in CLOSE */
 	bool finished;
 	bool paused_pipeline;
 	struct sl_h1_head *head; /* valid in HANDLE, until finish or release */
@@ -113,6 +123,8 @@ struct sl_server_conn {
 	uint64_t started_ns;  /* first byte of this request */
 	uint64_t progress_ns; /* last byte in, or out while sending */
 	uint64_t sent_mark;
+	uint64_t behind_ns;   /* since then more of the answer waits than one buffer */
+	uint64_t behind_mark; /* bytes sent by then */
 };
 
 void sl_server_init(struct sl_server *server, struct sl_loop *loop, const struct sl_server_ops *ops,

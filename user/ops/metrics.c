@@ -125,6 +125,8 @@ static void write_http(const struct sl_metrics_source *source, struct sl_text *t
 	sl_text_printf(text, "sluice_http_refused_total{reason=\"overload\"} %" PRIu64 "\n",
 		       SUM(stats.refused_overload));
 	write_bodies(source, text);
+	single(text, "sluice_http_slow_readers_cut_total", "counter",
+	       "Connections reset because the client did not take its answer.", SUM(server.cut));
 	single(text, "sluice_upstream_connections", "gauge", "Open connections to nodes.",
 	       SUM(upstream.conn_count));
 	single(text, "sluice_upstream_connects_total", "counter", "Connections opened to nodes.",

@@ -234,6 +234,7 @@ static void apply_config(struct sl_worker *worker)
 		.body_timeout_ms = config->body_timeout_ms,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.send_timeout_ms = config->send_timeout_ms,
+		.rate_min = config->client_rate_min,
 		.connections_max = config->connections_max,
 	};
 }

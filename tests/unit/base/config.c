@@ -220,6 +220,7 @@ static void defaults_fill_in(void **state)
 	assert_int_equal(config->requests_max, 8192);
 	assert_int_equal(config->stream_buffer_bytes_max, 256u << 10);
 	assert_int_equal(config->upstream_idle_max, 64);
+	assert_int_equal(config->client_rate_min, 512);
 	assert_int_equal(config->header_timeout_ms, 10000);
 	assert_int_equal(config->send_timeout_ms, 30000);
 	assert_int_equal(config->upstream_idle_ms, 30000);
