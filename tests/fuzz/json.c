@@ -289,6 +289,53 @@ static void check_scan(const char *text, size_t len, const struct sl_json_field 
 		CHECK(same(&f[i], &want[i]));
 }
 
+/* What a reader that compares without case takes the key for; "" when it is long or holds a NUL. */
+static void folded(const struct sl_json_field *key, char out[SL_JSON_NAME_BYTES_MAX + 1])
+{
+	char text[SL_JSON_NAME_BYTES_MAX + 1];
+	int len = sl_json_string(key, text, sizeof(text));
+	size_t n = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (!strncmp(text + i, "\xc5\xbf", 2)) {
+			out[n++] = 's';
+			i++;
+		} else if (!strncmp(text + i, "\xe2\x84\xaa", 3)) {
+			out[n++] = 'k';
+			i += 2;
+		} else {
+			out[n++] =
+				(char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]);
+		}
+	}
+	if (len < 0 || memchr(text, 0, (size_t)len))
+		n = 0;
+	out[n] = '\0';
+}
+
+/* The first key that is the wanted one again, or in letters of another case, is the refusal. */
+static void check_case(const char *text, size_t len, const struct sl_json_field *whole)
+{
+	struct sl_json_field f = {.name = "masks", .name_len = 5, .any_case = true};
+	struct sl_json_field key, value;
+	const char *cursor = NULL;
+	char name[SL_JSON_NAME_BYTES_MAX + 1];
+	int want = 0, seen = 0;
+
+	while (!want && sl_json_each_member(whole, &cursor, &key, &value)) {
+		folded(&key, name);
+		if (strcmp(name, "masks"))
+			continue;
+		if (!sl_json_string_equal(&key, "masks", 5))
+			want = -SL_JSON_BAD_CASE;
+		else if (seen++)
+			want = -SL_JSON_BAD_DUPLICATE;
+	}
+	CHECK(sl_json_scan(text, len, &f, 1) == want);
+	CHECK(f.refused == (want != 0));
+	CHECK(!sl_json_refused_name(&f, 1) == !want);
+}
+
 static void check_edit(const char *text, size_t len)
 {
 	struct sl_json_field f[] = {SL_JSON_FIELD("model"), SL_JSON_FIELD("a")};
@@ -344,6 +391,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			whole.value_len--;
 		walk(&whole);
 		check_scan(text, size, &whole);
+		check_case(text, size, &whole);
 		check_edit(text, size);
 	} else {
 		struct sl_json_field f = SL_JSON_FIELD("model");
