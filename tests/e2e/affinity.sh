@@ -55,14 +55,23 @@ expect "prefix: the metrics tell" "$(metric sluice_affinity_total 'by="prefix"')
 expect "prefix: and what nobody knew" "$(metric sluice_affinity_total 'by="miss"')" == 31
 
 # ---- load ----
-MORE='{"stream": true, "max_tokens": 3000}'
+running_are() { (($(state_of 9001 .running) + $(state_of 9002 .running) + $(state_of 9003 .running) == $1)); }
+MORE='{"stream": true, "max_tokens": 3000, "ignore_eos": true}'
 streams=()
 for i in {1..6}; do
 	MORE=$MORE ask "$(long river)" "stream $i" >/dev/null &
 	streams+=($!)
-	wait_for 10 metric_is sluice_requests_in_flight '' '>=' "$i"
+	wait_for 10 running_are "$i"
 done
 unset MORE
+most=0 all=0
+for port in 9001 9002 9003; do
+	running=$(state_of $port .running)
+	all=$((all + running))
+	((running > most)) && most=$running
+done
+expect "load: all six run" $all == 6
+expect "load: no node has more than three of six alike" $most '<=' 3
 expect "load: refused for it, and told" "$(metric sluice_affinity_total 'by="load"')" '>' 0
 kill "${streams[@]}" 2>/dev/null
 for port in 9001 9002 9003; do
