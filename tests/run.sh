@@ -26,13 +26,17 @@ skipped=0
 failures=()
 limit_s=${TEST_LIMIT_S:-900}
 
-# run NAME COMMAND...: one program, its output in a log, its cases counted.
-run() {
-	local name=$1 log rc ok bad skip start=$SECONDS
+# logged NAME COMMAND...: becomes the program, its output in its log. In a process of its own.
+logged() {
+	local log=$logs/${1//\//-}.log
 	shift
+	exec timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
+}
+
+# report NAME STATUS SECONDS: counts the cases of its log.
+report() {
+	local name=$1 rc=$2 seconds=$3 log ok bad skip
 	log=$logs/${name//\//-}.log
-	timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
-	rc=$?
 	ok=$(grep -cE '^(ok |\[       OK \] )' "$log")
 	bad=$(grep -cE '^(not ok |\[  FAILED  \] [^0-9])' "$log")
 	skip=$(grep -cE '^skip |^ok .* # SKIP' "$log")
@@ -45,12 +49,43 @@ run() {
 	skipped=$((skipped + skip))
 	if [ "$bad" -gt 0 ]; then
 		failures+=("$name")
-		printf 'FAIL  %-34s %3d passed %3d failed  %4ds  (status %d)\n' "$name" "$ok" "$bad" $((SECONDS - start)) "$rc"
+		printf 'FAIL  %-34s %3d passed %3d failed  %4ds  (status %d)\n' "$name" "$ok" "$bad" "$seconds" "$rc"
 		{ grep -E '^not ok |FAILED|ERROR|error:|runtime error|Sanitizer' "$log" | head -40; echo "--- end of $log:"; tail -25 "$log"; } | sed 's/^/      /'
 	else
-		printf 'ok    %-34s %3d passed             %4ds\n' "$name" "$ok" $((SECONDS - start))
+		printf 'ok    %-34s %3d passed             %4ds\n' "$name" "$ok" "$seconds"
 	fi
 }
+
+# begin NAME COMMAND...: beside others, as many as there are processors or TEST_JOBS says; each is
+# reported when it ends, the last ones by end_all.
+declare -A running=() started=()
+jobs=${TEST_JOBS:-$(nproc)}
+begin() {
+	((${#running[@]} < jobs)) || end_one
+	logged "$@" &
+	running[$!]=$1
+	started[$!]=$SECONDS
+}
+end_one() {
+	local pid rc name
+	wait -n -p pid "${!running[@]}"
+	rc=$?
+	name=${running[$pid]}
+	unset "running[$pid]"
+	report "$name" "$rc" $((SECONDS - started[$pid]))
+}
+# run NAME COMMAND...: one program after the other.
+run() {
+	begin "$@"
+	end_one
+}
+end_all() { while ((${#running[@]})); do end_one; done; }
+stop() {
+	for pid in "${!running[@]}"; do kill -TERM "$pid" 2>/dev/null; done
+	wait
+	exit 130
+}
+trap stop INT TERM HUP
 
 group_lint() {
 	run lint/layers tests/lint/layers.sh
@@ -81,11 +116,17 @@ group_bpf() {
 	run bpf/fixtures_flip build/bpf/fixtures_flip
 }
 
+# Each test has namespaces and pins of its own. What loads programs a hundred times, or looks for what
+# the kernel has let go of, runs alone.
+net_alone=" updown upgrade "
 group_net() {
-	local script
+	local script name
 	for script in tests/net/*.sh; do
-		[ -x "$script" ] && [ "$(basename "$script")" != lib.sh ] && run "net/$(basename "$script" .sh)" "$script"
+		name=$(basename "$script" .sh)
+		[ -x "$script" ] && [[ $net_alone != *" $name "* ]] && begin "net/$name" "$script"
 	done
+	end_all
+	for name in $net_alone; do run "net/$name" "tests/net/$name.sh"; done
 }
 
 group_standin() { run standin/selftest tests/standin/selftest.sh; }
