@@ -16,6 +16,8 @@
 .SUFFIXES:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# How the commands below build: on all processors, unless make was told (make -j1 test).
+BUILD_JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := /bin/bash
 # A newer Node than the system's, where tests/deps.sh had to install one.
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
@@ -257,31 +259,31 @@ deps:
 # The fast part: formatting, static analysis, layers, unit tests, the breaker simulated; under a
 # minute once built.
 check: deps
-	$(Q)$(MAKE) --no-print-directory all unit sim
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all unit sim
 	$(Q)tests/run.sh lint unit sim
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all unit sim fuzzers bpftests nettools e2etools
-	$(Q)$(MAKE) --no-print-directory SAN=1 all unit e2etools
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all unit sim fuzzers bpftests nettools e2etools
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory SAN=1 all unit e2etools
 	$(Q)tests/e2e/deps.sh
 	$(Q)tests/run.sh lint unit unit-san fuzz sim sim-mutants standin bpf net e2e e2e-san vm
 
 # Each fuzzer for FUZZ_SECONDS (60), two at a time.
 fuzz: deps
-	$(Q)$(MAKE) --no-print-directory fuzzers
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory fuzzers
 	$(Q)tests/fuzz/run.sh
 
 vmtest: deps
-	$(Q)$(MAKE) --no-print-directory all bpftests nettools
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all bpftests nettools
 	$(Q)tests/run.sh vm
 
 bench: deps
-	$(Q)$(MAKE) --no-print-directory all bench-programs nettools e2etools
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all bench-programs nettools e2etools
 	$(Q)tests/bench/run.sh
 
 # A small cluster on this machine; Ctrl-C takes it away. MODEL=path.gguf serves a model of yours.
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all
 	$(Q)tests/e2e/deps.sh
 	$(Q)tests/e2e/cluster.sh $(MODEL)
 
