@@ -287,25 +287,15 @@ static uint32_t index_of(const struct sl_choose *in, uint32_t slot)
 	return SL_CHOOSE_NONE;
 }
 
-static bool is_refused(const struct decision *d, uint32_t slot)
-{
-	uint32_t i;
-
-	for (i = 0; i < d->refused_count; i++) {
-		if (d->refused[i] == slot)
-			return true;
-	}
-	return false;
-}
-
 /* The index of an entry's node if the request may go there for affinity, else SL_CHOOSE_NONE. */
 static uint32_t admit(struct decision *d, uint64_t entry)
 {
 	uint32_t slot = slot_of(entry), index;
 	bool open;
 
-	if (is_refused(d, slot) || (d->in->nodes[slot].incarnation & INCARNATION_MASK) !=
-					   (entry >> INCARNATION_SHIFT & INCARNATION_MASK))
+	if (sl_choose_is_among(d->refused, d->refused_count, slot) ||
+	    (d->in->nodes[slot].incarnation & INCARNATION_MASK) !=
+		    (entry >> INCARNATION_SHIFT & INCARNATION_MASK))
 		return SL_CHOOSE_NONE;
 	index = index_of(d->in, slot);
 	open = index != SL_CHOOSE_NONE && sl_choose_is_open(d->in, index);
@@ -359,7 +349,8 @@ static uint64_t rank_of(uint64_t session, const struct sl_endpoint *endpoint)
 /* May the session go there, if it has no earlier place? */
 static bool takes_session(struct decision *d, uint32_t index)
 {
-	if (!sl_choose_is_open(d->in, index) || is_refused(d, d->in->slots[index]))
+	if (!sl_choose_is_open(d->in, index) ||
+	    sl_choose_is_among(d->refused, d->refused_count, d->in->slots[index]))
 		return false;
 	if (is_in_bound(d, node_at(d, index)))
 		return true;

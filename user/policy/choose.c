@@ -202,7 +202,7 @@ uint32_t sl_choose_available(const struct sl_choose *in)
 static struct sl_choice least_bad(const struct sl_choose *in)
 {
 	struct sl_choice found = {.slot = SL_CHOOSE_NONE, .panic = true};
-	uint32_t i, t, slot;
+	uint32_t i, slot;
 	uint64_t lowest = UINT64_MAX;
 
 	for (i = 0; i < in->slot_count; i++) {
@@ -221,10 +221,8 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 		}
 		badness = (uint64_t)node->consecutive << 32 |
 			  (sl_choose_score(in, node) & UINT32_MAX);
-		for (t = 0; t < in->tried_count; t++) {
-			if (in->tried[t] == slot)
-				badness |= 1ull << 63;
-		}
+		if (sl_choose_is_among(in->tried, in->tried_count, slot))
+			badness |= 1ull << 63;
 		if (badness < lowest) {
 			lowest = badness;
 			found.slot = slot;

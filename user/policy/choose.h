@@ -75,6 +75,18 @@ bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_stat
 /* Gets no new requests because it fails: open, half-open, or doubtful. */
 bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *node);
 
+/* Is the slot one of these few? */
+static inline bool sl_choose_is_among(const uint32_t *slots, uint32_t count, uint32_t slot)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		if (slots[i] == slot)
+			return true;
+	}
+	return false;
+}
+
 /* ---- for affinity.c ---------------------------------------------------------------------------- */
 
 /* May the node be chosen by something else than its score: would nothing but that be asked? */

@@ -161,17 +161,6 @@ static void note_tried(struct sl_request *request, uint32_t slot)
 	request->tried_count = keep;
 }
 
-static bool is_among(const uint32_t *slots, uint32_t count, uint32_t slot)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		if (slots[i] == slot)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A node that was silent, or said that it is full, is not asked again by the same request: it would
  * only cost time. One that named a time is left alone by everybody until then, and free after that.
@@ -321,8 +310,9 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 		sl_explain_note(request, SL_TRAIL_NO_NODE, 0, 0, pool, NULL);
 		return STEP_NEXT_POOL;
 	}
-	if (is_among(request->shunned, request->shunned_count, grant.node->slot) ||
-	    (more_pools && is_among(request->tried, request->tried_count, grant.node->slot))) {
+	if (sl_choose_is_among(request->shunned, request->shunned_count, grant.node->slot) ||
+	    (more_pools &&
+	     sl_choose_is_among(request->tried, request->tried_count, grant.node->slot))) {
 		/* Everyone worth it had a try. */
 		give_back(request, &grant);
 		return STEP_NEXT_POOL;

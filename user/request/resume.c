@@ -254,17 +254,6 @@ static void note_why(struct search *search, enum sl_resumption why)
 		search->why = why;
 }
 
-static bool is_among(const uint32_t *slots, uint32_t count, uint32_t slot)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		if (slots[i] == slot)
-			return true;
-	}
-	return false;
-}
-
 static void note_slot(uint32_t slots[SL_CHOOSE_TRIED_MAX], uint32_t *count, uint32_t slot)
 {
 	if (*count == SL_CHOOSE_TRIED_MAX) {
@@ -358,8 +347,9 @@ static enum step try_once(struct search *search, bool again)
 	grant = sl_upstream_acquire(up, search->pool, search->tried, search->tried_count, false);
 	if (!grant.node)
 		return STEP_NEXT_POOL;
-	if (is_among(search->tried, search->tried_count, grant.node->slot) &&
-	    (!again || is_among(resume->silent, resume->silent_count, grant.node->slot))) {
+	if (sl_choose_is_among(search->tried, search->tried_count, grant.node->slot) &&
+	    (!again ||
+	     sl_choose_is_among(resume->silent, resume->silent_count, grant.node->slot))) {
 		give_back(search, &grant);
 		return STEP_NEXT_POOL;
 	}
