@@ -207,9 +207,10 @@ struct sl_config_route {
 	uint32_t cache_sampled; /* 1: also those that chance decided */
 	uint32_t cache_length;	/* 1: also those cut at max_tokens */
 	uint32_t cache_answer_bytes_max;
-	uint32_t queue_wait_ms;	 /* longest wait for a place, all pools together */
-	uint32_t queue_spill_ms; /* the same in a pool with others behind it */
-	uint32_t queue_hold_ms;	 /* longest wait for a node, where no pool has one */
+	uint32_t queue_wait_ms;	     /* longest wait for a place, all pools together */
+	uint32_t queue_spill_ms;     /* the same in a pool with others behind it */
+	uint32_t queue_hold_ms;	     /* longest wait for a node, where no pool has one */
+	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
 	unsigned line;
 	unsigned column;
 };

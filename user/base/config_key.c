@@ -566,6 +566,13 @@ const struct sl_config_key sl_config_keys[] = {
 	 "or "
 	 "no connection could be made. Long enough for a server's quick restart. 0: the failure is "
 	 "told at once."},
+	{SL_CONFIG_ROUTE_QUEUE, SL_CONFIG_MS, "keepalive", ROUTE(queue_keepalive_ms), "0", 0,
+	 DAY_MS, NULL, false, NULL,
+	 "A streaming request that waits gets the head of its answer, status 200, after this long, "
+	 "and "
+	 "a comment as often, so that no proxy takes it for dead. A failure after that is an event "
+	 "in "
+	 "the stream. 0: none."},
 
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,

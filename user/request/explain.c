@@ -103,7 +103,7 @@ static const char *outcome_of(const struct sl_request *request, int status)
 {
 	if (!status)
 		return "client_gone";
-	if (status < 400)
+	if (status < 400 && !request->head_sent)
 		return "ok";
 	if (!request->any_attempt)
 		return request->route && request->deadline_ns ? "no_node" : "refused";
@@ -114,7 +114,8 @@ void sl_explain_end(struct sl_request *request, int status)
 {
 	struct sl_reqlog *log = &request->worker->reqlog;
 
-	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE, 0,
+	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE,
+			status && request->head_sent ? (uint8_t)request->error.id : 0,
 			(uint32_t)status, NULL, NULL);
 	if (!sl_reqlog_is_on(log))
 		return;

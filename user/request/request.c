@@ -9,6 +9,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
 #include "user/request/gate.h"
+#include "user/request/keepalive.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
 #include "user/request/plan.h"
@@ -39,6 +40,7 @@ struct sl_request *sl_request_take(struct sl_worker *worker)
 	sl_arena_init(&request->arena, 0, SL_REQUEST_ARENA_BYTES_MAX);
 	sl_attempt_init(&request->attempt, &worker->upstream, &request->arena);
 	sl_translate_init(request);
+	sl_keepalive_init(request);
 	return request;
 }
 
@@ -59,6 +61,7 @@ void sl_request_put(struct sl_request *request)
 {
 	struct sl_worker *worker = request->worker;
 
+	sl_keepalive_stop(request);
 	sl_flight_fail(&request->flight);
 	sl_admit_end(&request->admission,
 		     now_of(request)); /* before the routes: limits are theirs */
@@ -631,6 +634,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->wait_verdict = SL_QUEUE_UNSET;
 	request->granted.node = NULL;
 	request->holds = request->was_full = false;
+	request->head_sent = false;
 	request->hold_count = 0;
 	request->wait_born_ns = request->queued_ns = 0;
 	request->place_until_ns = request->hold_until_ns = 0;

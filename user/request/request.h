@@ -87,7 +87,9 @@ struct sl_request {
 	uint64_t wait_born_ns, wait_start_ns; /* of the first wait, of the last one */
 	uint64_t queued_ns;		      /* all waits together */
 	uint64_t place_until_ns, hold_until_ns;
-	uint64_t retry_wait_ns; /* what one who was refused is told */
+	uint64_t retry_wait_ns;	   /* what one who was refused is told */
+	struct sl_timer keepalive; /* of comments while it waits, see keepalive.h */
+	bool head_sent;		   /* by the first of them: failures are told in the stream */
 	uint32_t attempts_max;
 	uint32_t attempts;	/* made so far, all pools */
 	uint32_t free_retries;	/* stale connections, in the present pool */

@@ -7,6 +7,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
+#include "user/request/keepalive.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
 #include "user/request/recall.h"
@@ -146,6 +147,8 @@ static int respond_failure(struct sl_request *request)
 	sl_log_limited(SL_LOG_WARN, "route \"%s\": request failed: %s request=%s",
 		       request->route->model, request->any_attempt ? detail : "no node can take it",
 		       request->id);
+	if (request->head_sent)
+		return sl_keepalive_fail(request, &request->error);
 	client->user = NULL;
 	request->client = NULL;
 	sl_request_respond_error(client, &request->error, request->id, true);
@@ -214,6 +217,8 @@ int sl_respond_whole(struct sl_request *request)
 
 	if (!rule->final_answer || !status || (request->dialect && !good && status < 400))
 		return respond_failure(request);
+	if (request->head_sent)
+		return sl_keepalive_fail(request, NULL);
 	if (request->dialect && !good)
 		status = sl_translate_fault(request);
 	lines = all_lines(request, rule->retry, &lines_len);
@@ -276,13 +281,16 @@ bool sl_respond_stream(struct sl_request *request)
 	const char *lines = all_lines(request, false, &lines_len);
 
 	sl_recall_keep_stream(request);
+	sl_keepalive_stop(request);
+	if (request->head_sent)
+		sl_keepalive_tell(request);
 	client->user = NULL;
 	request->client = NULL;
 	if (attempt->complete && upstream) {
 		sl_upstream_put(&request->worker->upstream, attempt->node, upstream);
 		upstream = NULL;
 	}
-	if (!lines || sl_server_begin(client, 200, lines, lines_len, -1)) {
+	if (!request->head_sent && (!lines || sl_server_begin(client, 200, lines, lines_len, -1))) {
 		drop_stream(request, upstream);
 		sl_server_abort(client);
 		return false;

@@ -45,7 +45,8 @@ enum sl_trail_kind {
 	SL_TRAIL_STREAM_BROKEN,	 /* on its node; detail: enum sl_ending, value: tokens so far */
 	SL_TRAIL_STREAM_RESUMED, /* on another one */
 	SL_TRAIL_STREAM_END,	 /* detail: enum sl_ending, value: tokens */
-	SL_TRAIL_ANSWER,	 /* a whole answer; value: status */
+	SL_TRAIL_ANSWER,	 /* a whole answer; value: status, detail: an error in a stream */
+	SL_TRAIL_KEEPALIVE,	 /* the head was sent while waiting; value: ms */
 	SL_TRAIL_CLIENT_GONE,
 	SL_TRAIL_KINDS
 };

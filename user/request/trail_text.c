@@ -42,7 +42,8 @@ static const struct kind {
 	[SL_TRAIL_STREAM_BROKEN] = {"stream_broken", "ending", DETAIL_ENDING, "tokens"},
 	[SL_TRAIL_STREAM_RESUMED] = {"stream_resumed", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_STREAM_END] = {"stream_end", "ending", DETAIL_ENDING, "tokens"},
-	[SL_TRAIL_ANSWER] = {"answer", "", DETAIL_NONE, "status"},
+	[SL_TRAIL_ANSWER] = {"answer", "error", DETAIL_ERROR, "status"},
+	[SL_TRAIL_KEEPALIVE] = {"keepalive", "", DETAIL_NONE, "waited_ms"},
 	[SL_TRAIL_CLIENT_GONE] = {"client_gone", "", DETAIL_NONE, NULL},
 };
 
@@ -68,7 +69,8 @@ static const char *detail_of(const struct sl_trail_event *event)
 
 	switch (kinds[event->kind].detail) {
 	case DETAIL_ERROR:
-		return sl_openai_error_code((enum sl_openai_error_id)event->detail);
+		return event->detail ? sl_openai_error_code((enum sl_openai_error_id)event->detail)
+				     : NULL;
 	case DETAIL_RECALL:
 		return event->detail < SL_RECALLS ? recalls[event->detail] : NULL;
 	case DETAIL_CAUSE:

@@ -7,6 +7,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/gate.h"
+#include "user/request/keepalive.h"
 
 #define HOLD_CHECK_MS	  250u /* how often a held request looks at the other pools of its chain */
 #define HOLDS_MAX	  256u /* of one request */
@@ -194,6 +195,7 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 	if (request->wait_verdict != SL_QUEUE_WAITING)
 		return false;
 	request->wait = SL_WAIT_WAITS;
+	sl_keepalive_start(request);
 	sl_log(SL_LOG_DEBUG, "pool \"%s\": request waits for %s class=%s request=%s", pool->name,
 	       holds ? "a node" : "a place", sl_key_class_name(waiter->entry.class), request->id);
 	return true;
@@ -314,6 +316,8 @@ int sl_wait_respond(struct sl_request *request)
 	if (request->wait_verdict == SL_QUEUE_EXPIRED && now_of(request) >= request->deadline_ns)
 		error.id = SL_OPENAI_ERROR_DEADLINE;
 	describe(request, text, sizeof(text));
+	if (request->head_sent)
+		return sl_keepalive_fail(request, &error);
 	sl_h1_out_init(&out, lines, sizeof(lines));
 	sl_request_write_id(&out, client->head, request->id);
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->wait_pool->name,

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# waiting.sh - what a streaming client sees while it waits in a queue: comments, then its stream, or an
+# error in the stream and never an end that reads as success.
+#
+# A pool of one slot is taken by a stream without an end ("the blocker"), as in queue.sh.
+. "$(dirname "$0")/lib.sh"
+
+json='content-type: application/json'
+config_write <<-END
+	limits: {upstream_idle: 0}
+	pools:
+	  one: {nodes: ["127.0.0.1:9001"], slots: 1}
+	  none: {nodes: ["127.0.0.1:9003"]}
+	routes:
+	  - {model: quiet, pools: one, attempts: 1}
+	  - {model: told, pools: one, attempts: 1, queue: {wait: 120s, keepalive: 50ms}}
+	  - {model: brief, pools: one, attempts: 1, queue: {wait: 1s, keepalive: 50ms}}
+	  - {model: held, pools: none, attempts: 1, queue: {hold: 1s, keepalive: 50ms}}
+END
+standin n1 9001 --token-us 1000 --ctx 40000
+daemon_start
+
+# ask NAME MODEL PATH BODY: the answer as it comes in $work/NAME.out
+ask() {
+	curl -sN --max-time 120 -o "$work/$1.out" -D "$work/$1.head" -w '%{http_code} %{exitcode}' -H "$json" \
+		-H "x-request-id: $1" -d "$4" "$url/v1/$3" >"$work/$1.code"
+}
+asking=()
+ask_later() { ask "$@" & asking+=($!); }
+wait_all() { wait "${asking[@]}" 2>/dev/null; asking=(); }
+chat() { # MODEL [MORE]
+	echo "{\"model\":\"$1\",\"stream\":true,\"max_tokens\":5,\"ignore_eos\":true,${2:-}\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+}
+code() { cat "$work/$1.code"; }                                  # NAME: status, curl's exit code
+header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; } # NAME FIELD
+lines() { grep -c "$2" "$work/$1.out"; }                         # NAME REGEX
+depth_is() { (($(metric sluice_queue_depth) == $1)); }           # COUNT
+block() {
+	curl -sN --max-time 120 -o "$work/blocker" -H "$json" \
+		-d '{"model":"quiet","max_tokens":36000,"ignore_eos":true,"stream":true,"messages":[{"role":"user","content":"x"}]}' \
+		"$url/v1/chat/completions" &
+	blocker=$!
+	expect_soon "the blocker runs" 10 state_is 9001 '.running == 1'
+}
+unblock() { kill -KILL $blocker; wait $blocker 2>/dev/null; }
+
+# ---- comments, then the stream
+block
+ask_later told told chat/completions "$(chat told)"
+ask_later quiet quiet chat/completions "$(chat quiet)"
+ask_later whole told chat/completions "$(chat told | sed 's/"stream":true,//')"
+expect_soon "comments come" 20 grep -q '^: sluice: waiting, ' "$work/told.out"
+expect_soon "three wait" 20 depth_is 3
+expect "the head is that of a stream" "$(head -n 1 "$work/told.head" | cut -d ' ' -f 2) $(header told content-type)" == "200 text/event-stream; charset=utf-8"
+expect "it says why" "$(header told x-sluice-queue) $(header told x-request-id)" == "waiting told"
+expect "nothing else was said" "$(grep -cv -e '^: ' -e '^$' "$work/told.out")" == 0
+expect "who did not ask for them has none" "$(cat "$work/quiet.out" "$work/quiet.head" "$work/whole.out" "$work/whole.head" 2>/dev/null)" == ""
+unblock
+wait_all
+expect "the stream follows" "$(code told) $(lines told '^data: {') $(lines told '^data: \[DONE\]')" == "200 0 7 1"
+expect "who answered" "$(lines told '^: sluice: answered by 127.0.0.1:9001 of pool one, attempt 1, after [0-9]* ms in line')" == 1
+expect "without comments too" "$(code quiet) $(lines quiet '^data: \[DONE\]') $(lines quiet '^: ')" == "200 0 1 0"
+expect "a whole answer as ever" "$(code whole) $(header whole x-sluice-node)" == "200 0 127.0.0.1:9001"
+expect "explained" "$("$build/sluice" explain told --admin-socket "$work/admin.sock" | grep -c ' keepalive waited_ms=')" == 1
+
+# ---- a failure is told in the stream, in the words of each API
+block
+ask_later brief brief chat/completions "$(chat brief)"
+ask_later messages brief messages "$(chat brief)"
+ask_later responses brief responses '{"model":"brief","stream":true,"input":"hello"}'
+wait_all
+expect "too long: the status was sent, the end is proper" "$(code brief)" == "200 0"
+expect "too long: the error" "$(sed -n 's/^data: //p' "$work/brief.out" | jq -r .error.code)" == server_is_overloaded
+expect "too long: no false end" "$(lines brief DONE)" == 0
+expect "too long: messages" "$(code messages) $(lines messages '^event: error') $(sed -n 's/^data: //p' "$work/messages.out" | jq -r .error.type)" == "200 0 1 overloaded_error"
+expect "too long: messages: no false end" "$(lines messages message_stop)" == 0
+expect "too long: responses" "$(code responses) $(lines responses '^event: response.failed')" == "200 0 1"
+expect "too long: responses: no false end" "$(lines responses response.completed)" == 0
+expect "too long: counted as broken" "$(metric sluice_streams_broken_total 'route="brief"')" == 3
+expect "too long: explained" "$("$build/sluice" explain brief --admin-socket "$work/admin.sock" | grep -c ' answer error=server_is_overloaded status=200')" == 1
+# the node's own refusal, after the wait
+ask_later refused told chat/completions "$(chat told | sed 's/"max_tokens":5/"max_tokens":50000/')"
+expect_soon "refused: comments come" 20 grep -q '^: sluice: waiting, ' "$work/refused.out"
+unblock
+wait_all
+expect "refused: the server's error" "$(code refused) $(sed -n 's/^data: //p' "$work/refused.out" | jq -r .error.code)" == "200 0 context_length_exceeded"
+expect "refused: no false end" "$(lines refused DONE)" == 0
+# no node came back
+ask held held chat/completions "$(chat held)"
+expect "held: the cause" "$(code held) $(sed -n 's/^data: //p' "$work/held.out" | jq -r .error.code)" == "200 0 upstream_error"
+
+# ---- who leaves is gone
+block
+curl -sN --max-time 120 -o "$work/leaver.out" -H "$json" -d "$(chat told)" "$url/v1/chat/completions" &
+leaver=$!
+expect_soon "leaver: comments come" 20 grep -q '^: sluice: waiting, ' "$work/leaver.out"
+kill -KILL $leaver
+expect_soon "leaver: nobody waits" 20 depth_is 0
+wait $leaver 2>/dev/null
+unblock
+daemon_stop
+finish
