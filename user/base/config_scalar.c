@@ -221,18 +221,24 @@ static bool is_node_url(const struct sl_config_key *key, const struct sl_yaml *n
 						  sl_span_starts(text, SL_SPAN("http://")));
 }
 
-/* Complaints stand at the pool's name, for they show the line, and this one has a secret. */
-static void read_token(struct sl_config_reader *r, const struct sl_config_key *key,
-		       const struct sl_yaml *node, const char **target,
-		       const struct sl_config_pool *pool)
+/* Whatever is said of the file, this is not shown; nor what the environment put into it. */
+static void hide_value(struct sl_config_reader *r, const struct sl_yaml *node)
 {
-	const struct sl_yaml_mark at = {.line = pool->line, .column = pool->column};
+	sl_report_hide(r->report, node->text);
+	if (strstr(node->shown, "${") == NULL)
+		sl_report_hide(r->report, node->shown);
+}
+
+static void read_token(struct sl_config_reader *r, const struct sl_config_key *key,
+		       const struct sl_yaml *node, const char **target)
+{
 	size_t i;
 
+	hide_value(r, node);
 	for (i = 0; i < node->text_len && node->text[i] > ' ' && node->text[i] < 0x7f; i++)
 		;
 	if (!node->text_len || i < node->text_len || node->text_len > key->max)
-		SL_COMPLAIN(r, at, "the value is no key (expected 1 to %llu %s)",
+		SL_COMPLAIN(r, node->mark, "the value is no key (expected 1 to %llu %s)",
 			    (unsigned long long)key->max, key->expected);
 	else
 		*target = node->text;
@@ -336,6 +342,7 @@ static void read_secret(struct sl_config_reader *r, const struct sl_config_key *
 	uint64_t words[2] = {0, 0};
 	bool is_hex = node->text_len == HEX_DIGITS;
 
+	hide_value(r, node);
 	/* The bytes as written; each word takes its eight lowest first, as SipHash does. */
 	for (unsigned i = 0; i < HEX_DIGITS && is_hex; i++) {
 		int digit = hex_digit(node->text[i]);
@@ -395,7 +402,7 @@ void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *ke
 		read_secret(r, key, node, field);
 		break;
 	case SL_CONFIG_TOKEN:
-		read_token(r, key, node, field, target);
+		read_token(r, key, node, field);
 		break;
 	default:
 		break;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "user/base/mask.h"
+
 #define MARGIN "      | "
 
 void sl_report_init(struct sl_report *report, const char *name, const char *source,
@@ -13,6 +15,7 @@ void sl_report_init(struct sl_report *report, const char *name, const char *sour
 	memset(report, 0, sizeof(*report));
 	report->name = name;
 	report->source = sl_span_make(source, source_len);
+	sl_text_init(&report->secrets, 0);
 }
 
 static unsigned kept(const struct sl_report *report)
@@ -24,6 +27,7 @@ void sl_report_fini(struct sl_report *report)
 {
 	for (unsigned i = 0; i < kept(report); i++)
 		free(report->entries[i].text);
+	sl_text_fini(&report->secrets);
 	memset(report, 0, sizeof(*report));
 }
 
@@ -44,6 +48,30 @@ void sl_report_add(struct sl_report *report, unsigned line, unsigned column, con
 	if (vasprintf(&entry->text, format, args) < 0)
 		entry->text = NULL;
 	va_end(args);
+}
+
+void sl_report_hide(struct sl_report *report, const char *value)
+{
+	sl_text_append(&report->secrets, value, strlen(value) + 1);
+}
+
+static void hide_secrets(const struct sl_report *report, char *text, size_t text_len)
+{
+	const char *value = sl_text_string(&report->secrets);
+	const char *end = value + report->secrets.len;
+
+	for (; value < end; value += strlen(value) + 1)
+		sl_mask_value(text, text_len, value);
+}
+
+/* The source as it may be shown. Without memory nothing of it is: better no line than a secret. */
+static void mask_source(const struct sl_report *report, struct sl_text *masked)
+{
+	sl_text_init(masked, 0);
+	if (sl_mask_source(report->source, masked) != 0 || report->secrets.error != 0)
+		sl_text_reset(masked);
+	else if (masked->len > 0)
+		hide_secrets(report, masked->data, masked->len);
 }
 
 static int compare(const void *left, const void *right)
@@ -113,27 +141,31 @@ static void append_source(struct sl_text *text, const struct sl_report_entry *en
 
 char *sl_report_render(struct sl_report *report)
 {
-	struct sl_text text;
+	struct sl_text text, masked;
 	char *out;
 
+	mask_source(report, &masked);
 	qsort(report->entries, kept(report), sizeof(report->entries[0]), compare);
 	sl_text_init(&text, 0);
 	for (unsigned i = 0; i < kept(report); i++) {
 		const struct sl_report_entry *entry = &report->entries[i];
 		const char *said = entry->text != NULL ? entry->text : "out of memory";
 
+		if (entry->text != NULL)
+			hide_secrets(report, entry->text, strlen(entry->text));
 		if (entry->line == 0) {
 			sl_text_printf(&text, "%s: error: %s\n", report->name, said);
 			continue;
 		}
 		sl_text_printf(&text, "%s:%u:%u: error: %s\n", report->name, entry->line,
 			       entry->column, said);
-		append_source(&text, entry, source_line(report->source, entry->line));
+		append_source(&text, entry, source_line(sl_text_span(&masked), entry->line));
 	}
 	if (report->count > SL_REPORT_MAX)
 		sl_text_printf(&text, "%s: %u more errors are not shown\n", report->name,
 			       report->count - SL_REPORT_MAX);
 	out = sl_text_take(&text);
 	sl_text_fini(&text);
+	sl_text_fini(&masked);
 	return out;
 }

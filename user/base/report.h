@@ -7,8 +7,8 @@
  *	      |               ^
  *
  * Complaints may come in any order; they are written in the order of the text. At most
- * SL_REPORT_MAX are kept, the rest is counted. Control bytes of the source are shown as '?'. The
- * source is borrowed and must live as long as the report. One thread.
+ * SL_REPORT_MAX are kept, the rest is counted. Control bytes of the source are shown as '?', secrets
+ * as '*' (mask.h). The source is borrowed and must live as long as the report. One thread.
  */
 #ifndef SL_BASE_REPORT_H
 #define SL_BASE_REPORT_H
@@ -30,7 +30,8 @@ struct sl_report {
 	const char *name; /* of the file */
 	struct sl_span source;
 	struct sl_report_entry entries[SL_REPORT_MAX];
-	unsigned count; /* of all complaints, those not kept included */
+	unsigned count;		/* of all complaints, those not kept included */
+	struct sl_text secrets; /* values that are hidden wherever they stand, each with its NUL */
 };
 
 void sl_report_init(struct sl_report *report, const char *name, const char *source,
@@ -40,6 +41,9 @@ void sl_report_fini(struct sl_report *report);
 /* line and column from 1, column in characters. line 0: about the file as a whole. */
 __attribute__((format(printf, 4, 5))) void sl_report_add(struct sl_report *report, unsigned line,
 							 unsigned column, const char *format, ...);
+
+/* The value, at least of SL_MASK_VALUE_MIN bytes, is shown nowhere: in no line, in no complaint. */
+void sl_report_hide(struct sl_report *report, const char *value);
 
 /* All of it as text; malloc'ed, the caller frees. NULL without memory. "" without complaints. */
 char *sl_report_render(struct sl_report *report);

@@ -413,7 +413,7 @@ static const struct complaint complaints[] = {
 	{"pools: {p: {nodes: ['http://a'], server_name: a}}\n" ROUTES,
 	 "1:9: ", "pools.p.server_name: none of its nodes is reached by TLS"},
 	{"pools:\n  p:\n    nodes: ['http://a']\n    api_key: 'sk one'\n" ROUTES,
-	 "2:3: ", "pools.p.api_key: the value is no key"},
+	 "4:15: ", "pools.p.api_key: the value is no key"},
 	{"pools: {p: {nodes: ['http://a']}}\n" ROUTES
 	 "services: [{address: '10.0.0.1:80', lane: fast, pool: p}]\n",
 	 "3:23: ",
