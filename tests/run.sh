@@ -88,17 +88,19 @@ stop() {
 trap stop INT TERM HUP
 
 group_lint() {
-	run lint/layers tests/lint/layers.sh
-	run lint/format tests/lint/format.sh
-	run lint/analysis tests/lint/analysis.sh
-	run lint/docs tests/lint/docs.sh
+	begin lint/analysis tests/lint/analysis.sh
+	begin lint/layers tests/lint/layers.sh
+	begin lint/format tests/lint/format.sh
+	begin lint/docs tests/lint/docs.sh
+	end_all
 }
 
 units() { # BUILD NAME
 	local program
 	for program in "$1"/unit/*/*; do
-		[ -x "$program" ] && run "$2/${program#"$1"/unit/}" "$program"
+		[ -x "$program" ] && begin "$2/${program#"$1"/unit/}" "$program"
 	done
+	end_all
 }
 
 group_unit() { units build unit; }
@@ -111,19 +113,22 @@ group_fuzz() { FUZZ_SECONDS=${FUZZ_SECONDS:-5} run fuzz tests/fuzz/run.sh; }
 
 # All but the longest in one program, which loads the object once.
 group_bpf() {
-	run bpf/suite build/bpf-suite
-	run bpf/fixtures_cut build/bpf/fixtures_cut
-	run bpf/fixtures_flip build/bpf/fixtures_flip
+	begin bpf/suite build/bpf-suite
+	begin bpf/fixtures_cut build/bpf/fixtures_cut
+	begin bpf/fixtures_flip build/bpf/fixtures_flip
+	end_all
 }
 
-# Each test has namespaces and pins of its own. What loads programs a hundred times, or looks for what
-# the kernel has let go of, runs alone.
-net_alone=" updown upgrade "
+# Each test has namespaces and pins of its own. The longest begins first; what looks for all that the
+# kernel has let go of runs alone.
+net_first=" upgrade "
+net_alone=" updown "
 group_net() {
 	local script name
+	for name in $net_first; do begin "net/$name" "tests/net/$name.sh"; done
 	for script in tests/net/*.sh; do
 		name=$(basename "$script" .sh)
-		[ -x "$script" ] && [[ $net_alone != *" $name "* ]] && begin "net/$name" "$script"
+		[ -x "$script" ] && [[ $net_first$net_alone != *" $name "* ]] && begin "net/$name" "$script"
 	done
 	end_all
 	for name in $net_alone; do run "net/$name" "tests/net/$name.sh"; done
