@@ -21,8 +21,10 @@ core() {
 		"data: [DONE]"
 	expect "$1: reset by the node" "$(ask -H 'x-standin-fault: reset-before' \
 		-H 'x-standin-fault-node: a' -o "$work/out" -w '%{http_code}' -d "$body")" == 200
+	pace 20000 # what comes in one piece with the reset has not begun yet, and is no broken stream
 	expect "$1: cut in mid-stream" "$(ask -N -H 'x-standin-fault: rst:3' \
 		-d "${body/\{/\{\"stream\":true,}" | grep -c stream_interrupted)" == 1
+	pace 1000
 
 	local gone=$(($(state_of 9001 .client_gone) + $(state_of 9002 .client_gone)))
 	ask -N -m 1 -d "${body/\{/\{\"stream\":true,\"ignore_eos\":true,\"max_tokens\":100000,}" >"$work/out"
