@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a decision costs: to wait and be granted with WAITING others in the queue of a pool, to choose
- * among NODES nodes, all with room or all full, and to find the one that knows a prompt of
- * PROMPT_BYTES or a session. Nanoseconds of CPU time, the median of ROUNDS runs. No test depends on
+ * among NODES nodes (by what is in flight alone, by what the servers say of themselves too, with a
+ * zone to stay in that has room or none) or the FEW of which all are looked at, and to find the one
+ * that knows a prompt of PROMPT_BYTES or a session. Nanoseconds of CPU time, the median of ROUNDS runs. No test depends on
  * the figures.
  *
  *	build/bench/queue
@@ -21,6 +22,7 @@
 #define WAITING	     10000u
 #define TENANTS	     500u
 #define NODES	     256u
+#define FEW	     SL_CHOOSE_SCAN_MAX
 #define PROMPTS	     64u
 #define PROMPT_BYTES 32768u
 #define POOL	     1u
@@ -34,6 +36,8 @@ static struct sl_queue queue;
 static struct sl_queue_entry entries[WAITING + 1];
 static struct sl_node_state nodes[NODES + 1];
 static uint32_t slots[NODES];
+static uint32_t locals[NODES / 2];
+static struct sl_loads loads;
 static struct sl_random random_;
 static struct sl_affinity *affinity;
 static char prompts[PROMPTS][PROMPT_BYTES];
@@ -78,15 +82,50 @@ static void run_queue(void)
 	}
 }
 
-static void run_choose(void)
+static void choose(struct sl_choose *in)
 {
-	struct sl_choose in = {.nodes = nodes, .slots = slots, .slot_count = NODES, .now_ms = 1000};
 	uint32_t i;
 
+	in->nodes = nodes;
+	in->slots = slots;
+	in->now_ms = 1000;
 	for (i = 0; i < STEPS / 10; i++) {
-		in.random = sl_random_u32(&random_);
-		sink = sl_choose_node(&in).slot;
+		in->random = sl_random_u32(&random_);
+		sink = sl_choose_node(in).slot;
 	}
+}
+
+static void run_choose(void)
+{
+	choose(&(struct sl_choose){.slot_count = NODES});
+}
+
+static void run_choose_said(void)
+{
+	choose(&(struct sl_choose){.slot_count = NODES, .loads = &loads});
+}
+
+static void run_choose_few(void)
+{
+	choose(&(struct sl_choose){.slot_count = FEW, .loads = &loads});
+}
+
+static void run_choose_zone(void)
+{
+	choose(&(struct sl_choose){.slot_count = NODES,
+				   .loads = &loads,
+				   .locals = locals,
+				   .local_count = NODES / 2,
+				   .local_fill = SL_LOAD_FULL});
+}
+
+static void run_choose_spill(void)
+{
+	choose(&(struct sl_choose){.slot_count = NODES,
+				   .loads = &loads,
+				   .locals = locals,
+				   .local_count = NODES / 2,
+				   .local_fill = 1});
 }
 
 /* The blocks of a prompt, hashed, and the node that has served the longest chain of them. */
@@ -190,9 +229,18 @@ int main(void)
 		nodes[i + 1].incarnation = 1;
 		nodes[i + 1].endpoint.addr.w[3] = i;
 		nodes[i + 1].requests = 8;
+		locals[i / 2] = i;
+		sl_load_take(&loads, i + 1, 1,
+			     &(struct sl_load_reading){
+				     .running = 9, .waiting = 1, .kv_permille = 300 + i},
+			     8, UINT64_MAX);
 	}
 	measure("queue: wait and be granted, 10,000 wait, 500 tenants", run_queue, STEPS);
 	measure("choose: one of 256 nodes with room", run_choose, STEPS / 10);
+	measure("choose: the same, by what they say of their load", run_choose_said, STEPS / 10);
+	measure("choose: one of 16, all of them looked at", run_choose_few, STEPS / 10);
+	measure("choose: one of 256 in a zone with room", run_choose_zone, STEPS / 10);
+	measure("choose: one of 256, the zone has none", run_choose_spill, STEPS / 10);
 	fill_prompts();
 	measure("affinity: a prompt of 32 KB remembered", run_note, STEPS / 10);
 	measure("affinity: a prompt of 32 KB hashed and looked up", run_prompt, STEPS / 10);

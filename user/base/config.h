@@ -29,6 +29,7 @@
 #define SL_CONFIG_TENANTS_MAX 1024u
 #define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
 #define SL_CONFIG_PATHS_MAX   16u
+#define SL_CONFIG_ADAPTER_MAX 64u  /* of one pool */
 #define SL_CONFIG_HOST_MAX    253u /* a DNS name */
 #define SL_CONFIG_TOKEN_MAX   512u /* a provider's key */
 
@@ -58,6 +59,7 @@ struct sl_config_node {
 	bool tls;		     /* https:// */
 	uint32_t weight;	     /* 1..1000, default 1 */
 	uint32_t slots;		     /* requests at once; 0: as the pool's */
+	const char *zone;	     /* NULL: none */
 	uint32_t server_id;	     /* in QUIC connection ids, 1..65535; 0: none */
 	unsigned line;		     /* in the file */
 	unsigned column;
@@ -89,6 +91,11 @@ struct sl_config_health {
 	enum sl_config_generate generate_as;
 	uint32_t failures;   /* in a row that open the breaker */
 	uint32_t silence_ms; /* no byte on any of its streams for this long opens it; 0: never */
+};
+
+struct sl_config_names {
+	const char **names;
+	uint32_t count;
 };
 
 /* How the nodes of a pool go on with an answer that another one began. */
@@ -126,6 +133,8 @@ struct sl_config_pool {
 	uint32_t spill;		  /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	struct sl_config_health health;
+	struct sl_config_names adapters; /* LoRA: models of routes that its nodes load when asked */
+	uint32_t zone_load;		 /* percent full that a node of this host's zone may be */
 	unsigned line;
 	unsigned column;
 };
@@ -260,6 +269,7 @@ struct sl_config_prefix {
 
 struct sl_config {
 	const char *path;
+	const char *zone; /* of this host; NULL: none */
 
 	/* daemon */
 	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];

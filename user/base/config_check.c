@@ -169,6 +169,37 @@ static void check_routes(const struct sl_config *config, struct sl_report *repor
 	}
 }
 
+static bool has_pool(const struct sl_config_route *route, uint32_t pool)
+{
+	for (uint32_t cause = 0; cause < SL_CAUSES; cause++)
+		for (uint32_t i = 0; i < route->chains[cause].len; i++)
+			if (route->chains[cause].pools[i] == pool)
+				return true;
+	return false;
+}
+
+/* An adapter that nobody can ask for is a misspelt one. */
+static void check_adapters(const struct sl_config *config, uint32_t index, struct sl_report *report)
+{
+	const struct sl_config_pool *pool = &config->pools[index];
+
+	for (uint32_t i = 0; i < pool->adapters.count; i++) {
+		const char *name = pool->adapters.names[i];
+		uint32_t r = 0;
+
+		while (r < config->route_count &&
+		       (!config->routes[r].model || strcmp(config->routes[r].model, name) != 0 ||
+			!has_pool(&config->routes[r], index)))
+			r++;
+		if (r == config->route_count)
+			sl_report_add(
+				report, pool->line, pool->column,
+				"pools.%s.adapters: \"%s\" is the model of no route with this "
+				"pool (expected a route with \"model: %s\")",
+				pool->name, name, name);
+	}
+}
+
 static uint64_t tunable_of(const struct sl_config *config, const struct sl_config_pool *pool,
 			   enum sl_tunable index)
 {
@@ -220,6 +251,7 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	check_tunables(config, NULL, root, report);
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		check_https(&config->pools[i], report);
+		check_adapters(config, i, report);
 		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
 	}
 	/* A file that was to have some and got them wrong has been told so. */

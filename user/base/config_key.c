@@ -62,6 +62,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 NULL,
 	 "Event back end. `auto` takes io_uring and falls back to epoll where a container "
 	 "profile or an old kernel forbids it."},
+	{SL_CONFIG_ROOT, SL_CONFIG_MODEL, "zone", ROOT(zone), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
+	 false, "a zone's name",
+	 "Zone of this host. Pools prefer their nodes with the same `zone`, while these are "
+	 "healthy and below `zone_load`. Without it zones do not count."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "limits", 0, NULL, SL_CONFIG_LIMITS, 0, NULL, false,
 	 "a map", "What the daemon takes before it says no."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_TIMEOUTS, 0, NULL,
@@ -357,6 +361,17 @@ const struct sl_config_key sl_config_keys[] = {
 	 NULL, false, NULL,
 	 "Percent that a node may have in flight above its share of the pool's load to get a "
 	 "request for affinity; above that, load decides."},
+	{SL_CONFIG_POOL, SL_CONFIG_NAMES, "adapters", POOL(adapters), NULL, 0,
+	 SL_CONFIG_ADAPTER_MAX, NULL, false, "a list of models' names",
+	 "LoRA adapters that the nodes load beside their model when asked: models of routes with "
+	 "this pool. They are asked for under that name (`model` is not put in its place), first "
+	 "of nodes that say they have it in use (metrics of vLLM), else of few, by the name, "
+	 "within `affinity_excess`."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "zone_load", POOL(zone_load), "80", 1, 1000, NULL, false,
+	 NULL,
+	 "Percent full that the least loaded node of this host's zone may be; above it requests "
+	 "go to the least loaded of all. Full are its `slots` (256 where nobody knows them), its "
+	 "KV cache, or 5 requests in its queue."},
 	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
@@ -368,7 +383,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "that does a request, by the half-open breaker."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
 	 NULL, true,
-	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, server_id}",
+	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, zone, server_id}",
 	 "The inference servers. A node belongs to one pool."},
 
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "slots", POOL(slots), "0", 0, 100000, NULL, false, NULL,
@@ -441,9 +456,11 @@ const struct sl_config_key sl_config_keys[] = {
 	 "The server's address and port. A name is resolved by the system, again every 30s; it is "
 	 "for the smart lane alone."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "weight", NODE(weight), "1", 1, 1000, NULL, false, NULL,
-	 "Share of the traffic relative to the other nodes of the pool."},
+	 "Share of the traffic relative to the other nodes of the pool that have as many slots."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "slots", NODE(slots), "0", 0, 100000, NULL, false, NULL,
 	 "Requests that this node takes at once. 0: as many as the pool says."},
+	{SL_CONFIG_NODE, SL_CONFIG_MODEL, "zone", NODE(zone), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
+	 false, "a zone's name", "Where the server is; see `zone` at the top."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "server_id", NODE(server_id), NULL, 1, 65535, NULL, false,
 	 NULL,
 	 "The id that this server puts into its QUIC connection ids (two bytes behind the first); "

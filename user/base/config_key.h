@@ -60,6 +60,7 @@ enum sl_config_type {
 	SL_CONFIG_POOL_NAME,
 	SL_CONFIG_SPILL,
 	SL_CONFIG_CHAIN,
+	SL_CONFIG_NAMES, /* struct sl_config_names, models' names */
 	SL_CONFIG_LISTEN_LIST,
 	SL_CONFIG_DEVICE_LIST,
 	SL_CONFIG_TUNABLE_MAP,

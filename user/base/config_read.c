@@ -132,6 +132,27 @@ static void read_chain(struct sl_config_reader *r, const struct sl_config_key *k
 			chain->pools[chain->len++] = pool;
 	}
 }
+
+static void read_names(struct sl_config_reader *r, const struct sl_config_key *key,
+		       const struct sl_yaml *node, struct sl_config_names *names)
+{
+	const struct sl_config_key each = {
+		.type = SL_CONFIG_MODEL, .max = SL_CONFIG_MODEL_MAX, .expected = key->expected};
+	unsigned count = sl_reader_item_count(node);
+
+	if (!sl_reader_check_count(r, key, node, count))
+		return;
+	names->names = sl_reader_allocate(r, count, sizeof(*names->names));
+	for (unsigned i = 0; i < count && names->names != NULL; i++) {
+		const struct sl_yaml *item = sl_reader_item_at(node, i);
+
+		if (!sl_reader_check_scalar(r, item, key->expected))
+			continue;
+		sl_reader_scalar(r, &each, item, (void *)&names->names[names->count]);
+		names->count += names->names[names->count] != NULL;
+	}
+}
+
 /* ---- tunables ------------------------------------------------------------------------------ */
 
 static int parse_tunable(const struct sl_tunable_info *tunable, const char *text, size_t len,
@@ -466,6 +487,7 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 	case SL_CONFIG_DEVICE_LIST:
 	case SL_CONFIG_NODE_LIST:
 	case SL_CONFIG_CHAIN:
+	case SL_CONFIG_NAMES:
 	case SL_CONFIG_PREFIXES:
 	case SL_CONFIG_BEACON_TARGETS:
 		fits = fits || node->kind == SL_YAML_LIST;
@@ -491,6 +513,9 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 		return true;
 	case SL_CONFIG_CHAIN:
 		read_chain(r, key, node, (void *)((char *)target + key->offset));
+		return true;
+	case SL_CONFIG_NAMES:
+		read_names(r, key, node, (void *)((char *)target + key->offset));
 		return true;
 	case SL_CONFIG_LISTEN_LIST:
 		read_listen(r, key, node);

@@ -263,15 +263,20 @@ static void sum_up(struct decision *d)
 }
 
 /* Would it be within its bound with one more? */
-static bool is_in_bound(struct decision *d, const struct sl_node_state *node)
+static bool is_in_bound(struct decision *d, uint32_t index)
 {
-	uint64_t whole, part, load = sl_choose_load(d->in, node);
+	uint64_t whole, part, load = sl_choose_load(d->in, index);
 
+	if (!sl_choose_has_kv_room(d->in, index))
+		return false;
 	if (!load)
 		return true; /* the bound is at least one: spares the sum */
 	if (!d->summed)
 		sum_up(d);
-	whole = (100u + d->excess_percent) * (d->load + 1) * sl_choose_share(d->in, node);
+	/* Numbers that no pool has, but a server could say: load decides. */
+	if (__builtin_mul_overflow((100u + d->excess_percent) * (d->load + 1),
+				   sl_choose_share(d->in, index), &whole))
+		return false;
 	part = 100u * d->share;
 	return part && load + 1 <= (whole + part - 1) / part;
 }
@@ -299,7 +304,7 @@ static uint32_t admit(struct decision *d, uint64_t entry)
 		return SL_CHOOSE_NONE;
 	index = index_of(d->in, slot);
 	open = index != SL_CHOOSE_NONE && sl_choose_is_open(d->in, index);
-	if (open && is_in_bound(d, &d->in->nodes[slot]))
+	if (open && is_in_bound(d, index))
 		return index;
 	d->refused_load |= open;
 	if (d->refused_count < SL_AFFINITY_REFUSED_MAX)
@@ -325,7 +330,7 @@ static uint32_t best_known(const struct sl_affinity *affinity, struct decision *
 		index = admit(d, entry);
 		if (index == SL_CHOOSE_NONE)
 			continue;
-		score = sl_choose_score(d->in, node_at(d, index));
+		score = sl_choose_score(d->in, index);
 		if (score < lowest) {
 			lowest = score;
 			found = index;
@@ -335,68 +340,140 @@ static uint32_t best_known(const struct sl_affinity *affinity, struct decision *
 }
 
 /* The endpoint, not the slot: that is another one in another process. */
-static uint64_t rank_of(uint64_t session, const struct sl_endpoint *endpoint)
+static uint64_t rank_of(uint64_t name, const struct sl_endpoint *endpoint)
 {
 	uint64_t words[2];
 
 	static_assert(sizeof(endpoint->addr) == sizeof(words), "an address is two words");
 	memcpy(words, &endpoint->addr, sizeof(words));
-	return sl_mix64(session ^ (words[0] * 0x9e3779b97f4a7c15ull) ^
+	return sl_mix64(name ^ (words[0] * 0x9e3779b97f4a7c15ull) ^
 			(words[1] * 0xc2b2ae3d27d4eb4full) ^
 			((uint64_t)endpoint->port * 0x165667b19e3779f9ull));
 }
 
-/* May the session go there, if it has no earlier place? */
-static bool takes_session(struct decision *d, uint32_t index)
+/* May the session or adapter go there, if it has no earlier place? */
+static bool takes_new(struct decision *d, uint32_t index)
 {
 	if (!sl_choose_is_open(d->in, index) ||
 	    sl_choose_is_among(d->refused, d->refused_count, d->in->slots[index]))
 		return false;
-	if (is_in_bound(d, node_at(d, index)))
+	if (is_in_bound(d, index))
 		return true;
 	d->refused_load = true;
 	return false;
 }
 
+/* Those that rendezvous is among: of the zone where the request stays there, else all. */
+static uint32_t place_count(const struct decision *d)
+{
+	return d->in->stays ? d->in->local_count : d->in->slot_count;
+}
+
+static uint32_t place_at(const struct decision *d, uint32_t i)
+{
+	return d->in->stays ? d->in->locals[i] : i;
+}
+
+static const struct sl_load *load_of(const struct decision *d, uint32_t index)
+{
+	return sl_load_fresh(d->in->loads, d->in->slots[index], node_at(d, index)->incarnation,
+			     d->in->now_ms);
+}
+
+/* With spare: not where another adapter would have to make room. */
+static bool is_wanted(struct decision *d, uint32_t index, bool spare)
+{
+	return (!spare || !sl_load_adapters_full(load_of(d, index))) && takes_new(d, index);
+}
+
 /* The node with the first of exponential times, so that each has the odds of its weight. */
-static uint32_t rendezvous_weighted(struct decision *d, uint64_t session)
+static uint32_t rendezvous_weighted(struct decision *d, uint64_t name, bool spare)
 {
 	uint32_t i, found = SL_CHOOSE_NONE;
 	double least = INFINITY;
 
-	for (i = 0; i < d->in->slot_count; i++) {
-		const struct sl_node_state *node = node_at(d, i);
-		uint64_t rank = rank_of(session, &node->endpoint);
+	for (i = 0; i < place_count(d); i++) {
+		const struct sl_node_state *node = node_at(d, place_at(d, i));
+		uint64_t rank = rank_of(name, &node->endpoint);
 		double time = -log(((double)(rank >> 11) + 1.0) * 0x1p-53) /
 			      (node->weight ? node->weight : 1);
 
-		if (time >= least || !takes_session(d, i))
+		if (time >= least || !is_wanted(d, place_at(d, i), spare))
 			continue;
 		least = time;
-		found = i;
+		found = place_at(d, i);
 	}
 	return found;
 }
 
-/* The node that is first for the session among those in bounds; the highest rank, alike the above
+/* The node that is first for the name among those in bounds; the highest rank, alike the above
  * where all weights are the same, without its logarithms. */
-static uint32_t rendezvous(struct decision *d, uint64_t session)
+static uint32_t rendezvous(struct decision *d, uint64_t name, bool spare)
 {
-	uint32_t i, found = SL_CHOOSE_NONE, weight = node_at(d, 0)->weight;
+	uint32_t i, found = SL_CHOOSE_NONE, weight = node_at(d, place_at(d, 0))->weight;
 	uint64_t highest = 0;
 
-	for (i = 0; i < d->in->slot_count; i++) {
-		const struct sl_node_state *node = node_at(d, i);
-		uint64_t rank = rank_of(session, &node->endpoint) | 1;
+	for (i = 0; i < place_count(d); i++) {
+		const struct sl_node_state *node = node_at(d, place_at(d, i));
+		uint64_t rank = rank_of(name, &node->endpoint) | 1;
 
 		if (node->weight != weight)
-			return rendezvous_weighted(d, session);
-		if (rank <= highest || !takes_session(d, i))
+			return rendezvous_weighted(d, name, spare);
+		if (rank <= highest || !is_wanted(d, place_at(d, i), spare))
 			continue;
 		highest = rank;
-		found = i;
+		found = place_at(d, i);
 	}
 	return found;
+}
+
+/* Of the nodes that say they have the adapter, this zone's before others, the lowest score. */
+static uint32_t best_with_adapter(struct decision *d, uint64_t adapter)
+{
+	uint32_t i, found = SL_CHOOSE_NONE;
+	uint64_t lowest = UINT64_MAX, score;
+
+	for (i = 0; i < d->in->slot_count; i++) {
+		if (!sl_load_has_adapter(d->in->loads, d->in->slots[i], load_of(d, i), adapter) ||
+		    !takes_new(d, i))
+			continue;
+		score = sl_choose_score(d->in, i) >> 1;
+		if (d->in->stays && !sl_choose_is_local(d->in, i))
+			score |= 1ull << 63;
+		if (score < lowest) {
+			lowest = score;
+			found = i;
+		}
+	}
+	return found;
+}
+
+static uint32_t for_adapter(struct decision *d, uint64_t adapter, enum sl_affinity_verdict *verdict)
+{
+	uint32_t index = best_with_adapter(d, adapter);
+
+	*verdict = SL_AFFINITY_ADAPTER;
+	if (index != SL_CHOOSE_NONE)
+		return index;
+	*verdict = SL_AFFINITY_ADAPTER_NEW;
+	index = rendezvous(d, adapter, true);
+	return index != SL_CHOOSE_NONE ? index : rendezvous(d, adapter, false);
+}
+
+/* Where nobody knows the prompt. */
+static void choose_by_name(struct sl_affinity *affinity, struct decision *d,
+			   const struct sl_affinity_key *key, uint32_t pool,
+			   struct sl_affinity_choice *choice)
+{
+	choice->verdict = SL_AFFINITY_SESSION;
+	if (key->session)
+		choice->index = best_known(affinity, d, salted(key->session, pool));
+	if (choice->index == SL_CHOOSE_NONE && key->adapter)
+		choice->index = for_adapter(d, key->adapter, &choice->verdict);
+	else if (choice->index == SL_CHOOSE_NONE && key->session)
+		choice->index = rendezvous(d, key->session, false);
+	if (choice->index == SL_CHOOSE_NONE)
+		choice->verdict = d->refused_load ? SL_AFFINITY_LOAD : SL_AFFINITY_MISS;
 }
 
 struct sl_affinity_choice sl_affinity_choose(struct sl_affinity *affinity,
@@ -410,7 +487,7 @@ struct sl_affinity_choice sl_affinity_choose(struct sl_affinity *affinity,
 	uint64_t hashes[SL_AFFINITY_BLOCKS_MAX];
 	uint32_t i;
 
-	if ((!key->block_count && !key->session) || !in->slot_count)
+	if ((!key->block_count && !key->session && !key->adapter) || !in->slot_count)
 		return choice;
 	for (i = 0; i < key->block_count; i++) {
 		hashes[i] = salted(key->blocks[i], pool);
@@ -424,14 +501,6 @@ struct sl_affinity_choice sl_affinity_choose(struct sl_affinity *affinity,
 		choice.blocks = i + 1;
 		return choice;
 	}
-	if (key->session) {
-		choice.index = best_known(affinity, &d, salted(key->session, pool));
-		if (choice.index == SL_CHOOSE_NONE)
-			choice.index = rendezvous(&d, key->session);
-	}
-	if (choice.index != SL_CHOOSE_NONE)
-		choice.verdict = SL_AFFINITY_SESSION;
-	else
-		choice.verdict = d.refused_load ? SL_AFFINITY_LOAD : SL_AFFINITY_MISS;
+	choose_by_name(affinity, &d, key, pool, &choice);
 	return choice;
 }

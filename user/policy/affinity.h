@@ -12,7 +12,9 @@
  *	longest chain    yes                    yes                            PREFIX
  *	                 yes                    no: try the shorter ones, then as below
  *	session          its last node          yes                            SESSION
- *	                 else by rendezvous     the first in bounds            SESSION
+ *	adapter          nodes that say so      yes, the lowest score          ADAPTER
+ *	                 else by rendezvous     the first in bounds            ADAPTER_NEW
+ *	session          by rendezvous          the first in bounds            SESSION
  *	neither          a known node was refused for its load                 LOAD
  *	                 -                                                     MISS
  *
@@ -24,6 +26,12 @@
  *
  * Rendezvous: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998, with
  * weights. It needs no memory, and the same configuration gives the same node in another process.
+ *
+ * An adapter (LoRA) is a model that a server loads beside its own when first asked for it, and puts
+ * aside for another one. Who has it by its own word (load.h) gets its requests; where nobody does, or
+ * nobody says anything, rendezvous by the adapter's name keeps it on few nodes, first among those
+ * that have room for one more. Where the request stays in this host's zone (in->stays), rendezvous
+ * is among the zone's nodes.
  *
  * The table is a set-associative cache of SL_AFFINITY_BYTES whatever is put into it; a set is one
  * cache line, and its least recently used entry makes room (in steps of about 4 s). An entry is one
@@ -55,12 +63,15 @@ enum sl_affinity_verdict {
 	SL_AFFINITY_SESSION,
 	SL_AFFINITY_MISS,
 	SL_AFFINITY_LOAD,
+	SL_AFFINITY_ADAPTER,
+	SL_AFFINITY_ADAPTER_NEW,
 	SL_AFFINITY_VERDICTS
 };
 
 /* What a request has to go by. All zero: nothing. */
 struct sl_affinity_key {
 	uint64_t session; /* 0: none */
+	uint64_t adapter; /* sl_load_adapter(); 0: none */
 	uint32_t block_count;
 	uint64_t blocks[SL_AFFINITY_BLOCKS_MAX];
 };
@@ -78,7 +89,7 @@ void sl_affinity_key_prompt(const struct sl_affinity *affinity, const char *salt
 void sl_affinity_key_session(const char *session, size_t len, struct sl_affinity_key *key);
 
 struct sl_affinity_choice {
-	uint32_t index; /* into in->slots; SL_CHOOSE_NONE but for PREFIX and SESSION */
+	uint32_t index; /* into in->slots; SL_CHOOSE_NONE for NONE, MISS and LOAD */
 	enum sl_affinity_verdict verdict;
 	uint32_t blocks; /* PREFIX: how many the node knows */
 };

@@ -4,6 +4,8 @@
 #include "bpf/breaker.h"
 #include "user/policy/retry.h"
 
+#define SCORE_BITS ((1ull << 30) - 1) /* of a score, beside what counts for more in need */
+
 /* Lower is better; a candidate of a lower class always wins. */
 enum candidate_class {
 	CLASS_PROBE = 0,
@@ -15,12 +17,12 @@ enum candidate_class {
 };
 
 struct best {
-	uint32_t slot;
+	uint32_t slot, index;
 	enum candidate_class class;
 	uint64_t score;
 	bool others;
 	bool full;
-	uint32_t limit;
+	uint32_t seen, healthy; /* nodes looked at, and those that take new work */
 };
 
 static bool is_usable(const struct sl_node_state *node)
@@ -66,7 +68,21 @@ bool sl_choose_is_out(const struct sl_choose *in, const struct sl_node_state *no
 	       sl_choose_is_doubtful(in, node);
 }
 
-uint64_t sl_choose_load(const struct sl_choose *in, const struct sl_node_state *node)
+/* ---- the score ------------------------------------------------------------------------------- */
+
+static const struct sl_node_state *node_at(const struct sl_choose *in, uint32_t index)
+{
+	return &in->nodes[in->slots[index]];
+}
+
+static const struct sl_load *load_of(const struct sl_choose *in, uint32_t index)
+{
+	return sl_load_fresh(in->loads, in->slots[index], node_at(in, index)->incarnation,
+			     in->now_ms);
+}
+
+/* Of this process, and flows of this host. */
+static uint64_t ours(const struct sl_choose *in, const struct sl_node_state *node)
 {
 	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);
 
@@ -76,18 +92,91 @@ uint64_t sl_choose_load(const struct sl_choose *in, const struct sl_node_state *
 	return load;
 }
 
-uint64_t sl_choose_share(const struct sl_choose *in, const struct sl_node_state *node)
+static uint32_t slots_of(const struct sl_choose *in, const struct sl_load *load, uint32_t limit)
 {
-	uint64_t share = sl_breaker_capacity_percent(node, in->slow_start_ms, in->now_ms);
+	uint32_t slots = load ? __atomic_load_n(&load->slots, __ATOMIC_RELAXED) : 0;
 
-	share *= node->weight ? node->weight : 1;
+	if (!slots)
+		slots = limit;
+	if (!slots)
+		slots = in->nominal ? in->nominal : SL_LOAD_SLOTS_NOMINAL;
+	return slots < SL_LOAD_SLOTS_MAX ? slots : SL_LOAD_SLOTS_MAX;
+}
+
+uint64_t sl_choose_load(const struct sl_choose *in, uint32_t index)
+{
+	const struct sl_load *load = load_of(in, index);
+
+	return ours(in, node_at(in, index)) +
+	       (load ? __atomic_load_n(&load->others, __ATOMIC_RELAXED) : 0);
+}
+
+static uint64_t weight_of(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	return (uint64_t)sl_breaker_capacity_percent(node, in->slow_start_ms, in->now_ms) *
+	       (node->weight ? node->weight : 1);
+}
+
+uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index)
+{
+	uint64_t share = weight_of(in, node_at(in, index)) *
+			 slots_of(in, load_of(in, index), limit_of(in, index));
+
 	return share ? share : 1;
 }
 
-uint64_t sl_choose_score(const struct sl_choose *in, const struct sl_node_state *node)
+static uint64_t kv_fill(const struct sl_choose *in, uint32_t index, const struct sl_load *load,
+			uint64_t own)
 {
-	return ((sl_choose_load(in, node) + 1) << 20) / sl_choose_share(in, node);
+	const uint32_t *sent = &in->loads->sent[in->slots[index]];
+
+	return sl_load_kv_fill(load, own, __atomic_load_n(sent, __ATOMIC_RELAXED));
 }
+
+bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index)
+{
+	const struct sl_load *load = load_of(in, index);
+
+	return !load || kv_fill(in, index, load, ours(in, node_at(in, index))) <= SL_LOAD_KV_FULL;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index)
+{
+	const struct sl_load *load = load_of(in, index);
+	uint64_t own = ours(in, node_at(in, index)), others, fill;
+	uint32_t limit = limit_of(in, index), slots = slots_of(in, load, limit);
+
+	if (!load) {
+		fill = (own + 1) * SL_LOAD_FULL / slots;
+	} else {
+		others = __atomic_load_n(&load->others, __ATOMIC_RELAXED);
+		fill = (own + others + 1) * SL_LOAD_FULL / slots;
+		if (limit && limit != slots)
+			fill = most(fill, (own + 1) * SL_LOAD_FULL / limit);
+		fill = most(fill, sl_load_queue_fill(load, own));
+		fill = most(fill, kv_fill(in, index, load, own));
+	}
+	return fill < SL_LOAD_FILL_MAX ? fill : SL_LOAD_FILL_MAX;
+}
+
+static uint64_t score_of(const struct sl_choose *in, uint32_t index, uint64_t fill)
+{
+	uint64_t weight = weight_of(in, node_at(in, index));
+
+	return (fill << 16) / (weight ? weight : 1);
+}
+
+uint64_t sl_choose_score(const struct sl_choose *in, uint32_t index)
+{
+	return score_of(in, index, sl_choose_fill(in, index));
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
 
 static enum candidate_class class_of(const struct sl_choose *in, uint32_t slot,
 				     const struct sl_node_state *node)
@@ -120,8 +209,8 @@ void sl_choose_sum(const struct sl_choose *in, uint64_t *ret_load, uint64_t *ret
 		if (!is_usable(node) || sl_breaker_state(node->breaker) != SL_BREAKER_CLOSED ||
 		    sl_choose_is_doubtful(in, node))
 			continue;
-		load += sl_choose_load(in, node);
-		share += sl_choose_share(in, node);
+		load += sl_choose_load(in, i);
+		share += sl_choose_share(in, i);
 	}
 	*ret_load = load;
 	*ret_share = share;
@@ -137,10 +226,11 @@ bool sl_choose_is_open(const struct sl_choose *in, uint32_t index)
 static void consider(const struct sl_choose *in, uint32_t index, struct best *best)
 {
 	uint32_t slot = in->slots[index];
-	const struct sl_node_state *node = &in->nodes[slot];
-	enum candidate_class class = class_of(in, slot, node);
+	enum candidate_class class = class_of(in, slot, node_at(in, index));
 	uint64_t score;
 
+	best->seen++;
+	best->healthy += class != CLASS_NONE && class != CLASS_DOUBTFUL;
 	if (class == CLASS_NONE)
 		return;
 	if (is_full(in, index)) {
@@ -151,10 +241,13 @@ static void consider(const struct sl_choose *in, uint32_t index, struct best *be
 		best->others = true;
 	if (class > best->class)
 		return;
-	score = sl_choose_score(in, node);
-	if (class < best->class || score < best->score)
-		*best = (struct best){slot,	    class,	score,
-				      best->others, best->full, limit_of(in, index)};
+	score = sl_choose_score(in, index);
+	if (class == best->class && score >= best->score)
+		return;
+	best->slot = slot;
+	best->index = index;
+	best->class = class;
+	best->score = score;
 }
 
 bool sl_choose_any_healthy(const struct sl_choose *in)
@@ -198,7 +291,7 @@ uint32_t sl_choose_available(const struct sl_choose *in)
 	return count;
 }
 
-/* The least bad: fewest failures in a row, then the lowest score; tried ones last. */
+/* The least bad: fewest failures in a row, then this zone's, then the lowest score; tried ones last. */
 static struct sl_choice least_bad(const struct sl_choose *in)
 {
 	struct sl_choice found = {.slot = SL_CHOOSE_NONE, .panic = true};
@@ -208,7 +301,7 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 	for (i = 0; i < in->slot_count; i++) {
 		const struct sl_node_state *node;
 		uint32_t index = (i + in->random) % in->slot_count;
-		uint64_t badness;
+		uint64_t badness, score;
 
 		slot = in->slots[index];
 		node = &in->nodes[slot];
@@ -219,8 +312,11 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 			found.full = true;
 			continue;
 		}
-		badness = (uint64_t)node->consecutive << 32 |
-			  (sl_choose_score(in, node) & UINT32_MAX);
+		score = sl_choose_score(in, index);
+		badness = (uint64_t)node->consecutive << 31 |
+			  (score < SCORE_BITS ? score : SCORE_BITS);
+		if (in->local_count && !sl_choose_is_local(in, index))
+			badness |= SCORE_BITS + 1;
 		if (sl_choose_is_among(in->tried, in->tried_count, slot))
 			badness |= 1ull << 63;
 		if (badness < lowest) {
@@ -232,31 +328,119 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 	return found;
 }
 
-struct sl_choice sl_choose_node(const struct sl_choose *in)
+/* ---- the choice ------------------------------------------------------------------------------ */
+
+/*
+ * The best of the nodes of these indexes; NULL: of all. Which part of them is healthy a sample tells
+ * alone: it is right on average, and would not be if it were corrected only where it is empty.
+ */
+static struct best look(const struct sl_choose *in, const uint32_t *indexes, uint32_t count)
 {
 	struct best best = {.slot = SL_CHOOSE_NONE, .class = CLASS_NONE, .score = UINT64_MAX};
-	uint32_t i, available;
+	uint32_t i, at, random = in->random, seen = 0, healthy = 0;
+
+	if (count > SL_CHOOSE_SCAN_MAX) {
+		for (i = 0; i < SL_CHOOSE_SAMPLE; i++) {
+			at = (uint32_t)(((uint64_t)random * count) >> 32);
+			consider(in, indexes ? indexes[at] : at, &best);
+			random = random * 2654435761u + 0x9e3779b9u;
+		}
+		if (best.class <= CLASS_FRESH)
+			return best;
+		seen = best.seen;
+		healthy = best.healthy;
+	}
+	for (i = 0, at = count ? in->random % count : 0; i < count; i++, at++) {
+		if (at == count)
+			at = 0;
+		consider(in, indexes ? indexes[at] : at, &best);
+	}
+	if (seen) {
+		best.seen = seen;
+		best.healthy = healthy;
+	}
+	return best;
+}
+
+bool sl_choose_is_local(const struct sl_choose *in, uint32_t index)
+{
+	uint32_t low = 0, high = in->local_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (in->locals[middle] == index)
+			return true;
+		if (in->locals[middle] < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+/* May the zone's best have the request, or is it for all to share? A node that ramps has less room. */
+static bool stays(const struct sl_choose *in, const struct best *near)
+{
+	uint32_t dice = (in->random * 2654435761u >> 16) % 100u, ramp;
+
+	if (near->class > CLASS_FRESH || dice * near->seen >= SL_CHOOSE_ZONE_SPARE * near->healthy)
+		return false;
+	ramp = sl_breaker_capacity_percent(node_at(in, near->index), in->slow_start_ms, in->now_ms);
+	return sl_choose_fill(in, near->index) * 100u < in->local_fill * ramp;
+}
+
+/* Could another node than that one take the request? */
+static bool has_other(const struct sl_choose *in, uint32_t slot)
+{
+	uint32_t i, at = in->random % in->slot_count;
+
+	for (i = 0; i < in->slot_count; i++, at = at + 1 < in->slot_count ? at + 1 : 0) {
+		if (in->slots[at] != slot && !is_full(in, at) &&
+		    class_of(in, in->slots[at], node_at(in, at)) <= CLASS_DOUBTFUL)
+			return true;
+	}
+	return false;
+}
+
+/* The best of this host's zone if the request stays there. */
+static bool look_near(const struct sl_choose *in, struct best *ret_best)
+{
+	struct best all;
+
+	if (!in->local_count || in->local_count == in->slot_count)
+		return false;
+	if (!in->tried_count && in->random % SL_CHOOSE_ZONE_LOOK_PERIOD == 0) {
+		all = look(in, NULL, in->slot_count);
+		if (all.class == CLASS_PROBE)
+			return false;
+	}
+	*ret_best = look(in, in->locals, in->local_count);
+	if (!stays(in, ret_best))
+		return false;
+	ret_best->others = ret_best->others || has_other(in, ret_best->slot);
+	return true;
+}
+
+struct sl_choice sl_choose_node(const struct sl_choose *in)
+{
+	struct best best;
+	uint32_t available;
+	bool local;
 
 	if (!in->slot_count)
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE};
-	if (in->slot_count > SL_CHOOSE_SCAN_MAX) {
-		uint32_t random = in->random;
-
-		for (i = 0; i < SL_CHOOSE_SAMPLE; i++) {
-			consider(in, (uint32_t)(((uint64_t)random * in->slot_count) >> 32), &best);
-			random = random * 2654435761u + 0x9e3779b9u;
-		}
-	}
-	if (best.class > CLASS_FRESH) {
-		for (i = 0; i < in->slot_count; i++)
-			consider(in, (i + in->random % in->slot_count) % in->slot_count, &best);
-	}
+	local = look_near(in, &best);
+	if (!local)
+		best = look(in, NULL, in->slot_count);
 	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
-		return (struct sl_choice){.slot = best.slot,
-					  .fresh = best.class == CLASS_FRESH,
-					  .others = best.others,
-					  .full = best.full,
-					  .limit = best.limit};
+		return (struct sl_choice){
+			.slot = best.slot,
+			.fresh = best.class == CLASS_FRESH,
+			.others = best.others,
+			.full = best.full,
+			.local = local,
+			.limit = best.slot != SL_CHOOSE_NONE ? limit_of(in, best.index) : 0};
 	available = sl_choose_available(in);
 	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = best.full};

@@ -18,10 +18,23 @@
  * A node that is left alone because it said Retry-After is nobody's choice until then, and one that
  * has as many requests as it takes is none until one of them ends.
  *
- * score = (requests + flows in flight + 1) / (weight * capacity). Pools of up to
- * SL_CHOOSE_SCAN_MAX nodes are scanned whole from a random start; larger ones are sampled
- * (Mitzenmacher, "The power of two choices in randomized load balancing", 2001) and scanned only
- * when the sample has no candidate.
+ * score = fill / (weight * capacity), fill being how full the node is: the most of
+ *	(at the node + 1) / slots	of the server, else of `limits`, else the pool's `nominal`
+ *	(ours + 1) / limit		where it has one
+ *	queue, KV cache			by what the server says itself, see load.h
+ * Pools of up to SL_CHOOSE_SCAN_MAX nodes are scanned whole from a random start; larger ones are
+ * sampled (Mitzenmacher, "The power of two choices in randomized load balancing", 2001) and scanned
+ * only when the sample has no candidate.
+ *
+ * Zones. With `locals`, those nodes alone are looked at first, and their best is taken
+ *	while its fill is below `local_fill`, and
+ *	with the odds of SL_CHOOSE_ZONE_SPARE * (healthy locals / locals) percent,
+ * else the best of all, local or not: what the zone cannot take spills in proportion, all of it when
+ * the zone is out. (Envoy's zone-aware routing has the same idea; it compares the shares of hosts
+ * and callers, which needs to know the callers of all zones.) One choice in
+ * SL_CHOOSE_ZONE_LOOK_PERIOD looks for nodes elsewhere that are due for their probe, so that they
+ * are in order by the time they are needed. In panic a local one goes before another with as many
+ * failures.
  */
 #ifndef SL_POLICY_CHOOSE_H
 #define SL_POLICY_CHOOSE_H
@@ -29,12 +42,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "bpf/abi.h"
+#include "user/policy/load.h"
 
 #define SL_CHOOSE_SCAN_MAX     16u
 #define SL_CHOOSE_SAMPLE       4u
 #define SL_CHOOSE_TRIED_MAX    16u /* attempts of one request that are remembered */
 #define SL_CHOOSE_DOUBT_PERIOD 16u
 #define SL_CHOOSE_NONE	       UINT32_MAX
+
+#define SL_CHOOSE_ZONE_SPARE	   140u /* percent: what healthy nodes take of the others' share */
+#define SL_CHOOSE_ZONE_LOOK_PERIOD 16u
 
 struct sl_choose {
 	const struct sl_node_state *nodes; /* the whole table, indexed by slot */
@@ -44,7 +61,13 @@ struct sl_choose {
 	uint32_t tried_count;
 	const uint64_t *holds;	/* by slot, see retry.h; NULL: none */
 	const uint32_t *limits; /* requests that a node takes at once, as slots; 0 or NULL: any */
-	uint32_t doubtful;	/* failures in a row that make a node doubtful; 0: never */
+	uint32_t nominal; /* slots of a node that has no limit and does not say; 0: any number */
+	const struct sl_loads *loads; /* what the servers say; NULL: nothing */
+	const uint32_t *locals;	      /* indexes of the nodes in this host's zone, in order */
+	uint32_t local_count;	      /* 0, or as many as slot_count: no zone is preferred */
+	uint64_t local_fill;	      /* that a node of the zone may have, in SL_LOAD_FULL */
+	bool stays;	   /* for affinity.h: load has chosen among the zone's nodes alone */
+	uint32_t doubtful; /* failures in a row that make a node doubtful; 0: never */
 	uint64_t now_ms;
 	uint32_t slow_start_ms;
 	uint32_t panic_percent;
@@ -58,6 +81,7 @@ struct sl_choice {
 	bool fresh;	/* it was chosen by its score, among those that nothing speaks against */
 	bool others;	/* at least one more admitting node that was not tried was seen */
 	bool full;	/* nodes were passed by because they have as many requests as they take */
+	bool local;	/* it was chosen among the nodes of this zone alone */
 	uint32_t limit; /* of the chosen node, to be checked again when its place is taken */
 };
 
@@ -92,10 +116,20 @@ static inline bool sl_choose_is_among(const uint32_t *slots, uint32_t count, uin
 /* May the node be chosen by something else than its score: would nothing but that be asked? */
 bool sl_choose_is_open(const struct sl_choose *in, uint32_t index);
 
-/* Requests and flows in flight; weight times capacity, at least 1; the score made of them. */
-uint64_t sl_choose_load(const struct sl_choose *in, const struct sl_node_state *node);
-uint64_t sl_choose_share(const struct sl_choose *in, const struct sl_node_state *node);
-uint64_t sl_choose_score(const struct sl_choose *in, const struct sl_node_state *node);
+/* Is the node of that index in this host's zone, where that counts? */
+bool sl_choose_is_local(const struct sl_choose *in, uint32_t index);
+
+/*
+ * Of one node: requests and flows at it; weight times capacity times slots, at least 1; how full it
+ * is (SL_LOAD_FULL); the score made of them.
+ */
+uint64_t sl_choose_load(const struct sl_choose *in, uint32_t index);
+uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index);
+uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index);
+uint64_t sl_choose_score(const struct sl_choose *in, uint32_t index);
+
+/* Has the node room in its KV cache for work that somebody else could do too? */
+bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index);
 
 /* Load and share of the nodes together that are present, not in doubt, and their breaker closed. */
 void sl_choose_sum(const struct sl_choose *in, uint64_t *ret_load, uint64_t *ret_share);

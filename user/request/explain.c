@@ -69,7 +69,9 @@ void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_poo
 		why |= SL_TRAIL_WHY_PROBE;
 	if (!grant->others)
 		why |= SL_TRAIL_WHY_ONLY;
-	sl_explain_note(request, SL_TRAIL_ATTEMPT, why, 0, pool, grant->node);
+	sl_explain_note(request, SL_TRAIL_ATTEMPT, why,
+			(uint32_t)grant->affinity | (uint32_t)grant->zone << SL_TRAIL_ZONE_SHIFT,
+			pool, grant->node);
 }
 
 void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool *pool,

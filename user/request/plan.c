@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
+#include "user/request/gate.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
 
@@ -89,8 +90,10 @@ static int write_body(struct sl_request *request, const struct sl_upstream_pool 
 		      struct sl_attempt_plan *plan)
 {
 	struct sl_json_edit edits[2];
-	size_t edit_count = sl_openai_request_edits(&request->facts, pool->model_json,
-						    pool->model_json_len, false, edits);
+	/* An adapter has its own name there. */
+	const char *model = sl_near_is_adapter(request, pool) ? NULL : pool->model_json;
+	size_t edit_count =
+		sl_openai_request_edits(&request->facts, model, pool->model_json_len, false, edits);
 	size_t room_len = request->facts.body_len + EDIT_EXTRA_BYTES;
 	int64_t len;
 	char *room;
@@ -145,6 +148,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.deadline_ns = request->deadline_ns,
 		.gone = &request->gone,
 		.affinity = sl_near_key(request, pool),
+		.tokens = sl_gate_estimate(request),
 	};
 	int rc;
 

@@ -321,6 +321,8 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 		return STEP_NEXT_POOL;
 	}
 	request->affinity = grant.affinity;
+	request->zone = grant.zone;
+	sl_stats_add(&request->worker->stats.zones[pool->slot][grant.zone], 1);
 	sl_stats_add(&request->worker->stats.affinity[pool->slot][grant.affinity], 1);
 	note_tried(request, grant.node->slot);
 	request->any_attempt = true;
@@ -641,6 +643,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->attempts_max = 0;
 	request->near = NULL;
 	request->affinity = SL_AFFINITY_NONE;
+	request->zone = SL_ZONE_NONE;
 	request->tried_count = request->attempts = 0;
 	request->pool_attempts = 0;
 	request->any_attempt = false;

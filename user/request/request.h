@@ -73,8 +73,9 @@ struct sl_request {
 	struct sl_flight *flight; /* that this request leads, or NULL */
 	enum sl_recall recall;
 	struct sl_affinity_key *near;	   /* see near.h; NULL: not made yet */
-	bool near_prompts;		   /* it has blocks */
+	enum sl_config_affinity near_by;   /* what it was made for */
 	enum sl_affinity_verdict affinity; /* why the last node was chosen */
+	enum sl_zone zone;		   /* where it is */
 	/* the queue, see wait.h */
 	struct sl_waiter waiter;
 	struct sl_upstream_grant granted; /* by the queue, not used yet; node NULL: none */

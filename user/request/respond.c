@@ -162,6 +162,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 {
 	const struct sl_attempt *attempt = &request->attempt;
 	const char *affinity = sl_near_word(request->affinity);
+	const char *zone = sl_near_zone_word(request->zone);
 	size_t room_len = attempt->lines_len + OUR_LINES_BYTES;
 	char *room = sl_arena_alloc(&request->arena, room_len);
 	struct sl_h1_out out;
@@ -184,6 +185,8 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 				       request->queued_ns / SL_NS_PER_MS);
 	if (affinity)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-affinity", affinity, strlen(affinity));
+	if (zone)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-zone", zone, strlen(zone));
 	if (request->recall == SL_RECALL_MISS)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
 	else if (request->recall == SL_RECALL_BYPASS)

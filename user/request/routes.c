@@ -26,6 +26,8 @@ static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_poo
 		limits[i] = from->nodes[i].slots ? from->nodes[i].slots : from->slots;
 		if (limits[i])
 			pool->limits = limits;
+		if (limits[i] > pool->nominal)
+			pool->nominal = limits[i];
 	}
 	pool->queue = (struct sl_queue_config){
 		.count_max = from->queue_count_max,
@@ -33,6 +35,22 @@ static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_poo
 		.target_ns = from->queue_target_ms * SL_NS_PER_MS,
 		.interval_ns = from->queue_interval_ms * SL_NS_PER_MS,
 	};
+}
+
+/* Which nodes are in this host's zone; locals has room for the pool's nodes. */
+static void build_zone(const struct sl_config *config, const struct sl_config_pool *from,
+		       struct sl_upstream_pool *pool, uint32_t *locals)
+{
+	uint32_t i;
+
+	pool->locals = locals;
+	pool->local_fill = (uint64_t)SL_LOAD_FULL * from->zone_load / 100;
+	for (i = 0; i < from->node_count && config->zone; i++) {
+		const char *zone = from->nodes[i].zone;
+
+		if (zone && !strcmp(zone, config->zone))
+			locals[pool->local_count++] = i;
+	}
 }
 
 /* The provider's key as the header line that carries it. */
@@ -58,7 +76,8 @@ static int build_pools(struct sl_routes *routes)
 		nodes += config->pools[i].node_count;
 	routes->pools = calloc(config->pool_count + 1, sizeof(*routes->pools));
 	routes->limits = calloc(nodes + 1, sizeof(*routes->limits));
-	if (!routes->pools || !routes->limits)
+	routes->locals = calloc(nodes + 1, sizeof(*routes->locals));
+	if (!routes->pools || !routes->limits || !routes->locals)
 		return -ENOMEM;
 	nodes = 0;
 	for (i = 0; i < config->pool_count; i++) {
@@ -73,7 +92,9 @@ static int build_pools(struct sl_routes *routes)
 		pool->affinity_excess = from->affinity_excess;
 		pool->takes_rest = from->rest == SL_CONFIG_REST_PREFILL;
 		pool->node_slots = routes->topology.node_slots[i];
+		pool->adapters = &from->adapters;
 		limit_pool(from, pool, routes->limits + nodes);
+		build_zone(config, from, pool, routes->locals + nodes);
 		nodes += from->node_count;
 		routes->pool_of_slot[pool->slot] = pool;
 		pool->path = from->path;
@@ -197,6 +218,7 @@ static void destroy(struct sl_routes *routes)
 	}
 	free(routes->pools);
 	free(routes->limits);
+	free(routes->locals);
 	free(routes->routes);
 	free(routes->buckets);
 	free(routes->models_json);

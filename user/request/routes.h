@@ -43,6 +43,7 @@ struct sl_routes {
 	struct sl_upstream_pool *pools;
 	const struct sl_upstream_pool *pool_of_slot[SL_POOLS_MAX];
 	uint32_t *limits; /* of all pools' nodes */
+	uint32_t *locals; /* the same room */
 	struct sl_route *routes;
 	uint32_t route_count;
 	uint32_t *buckets; /* open addressing by name; value index + 1 */

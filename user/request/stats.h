@@ -73,6 +73,7 @@ struct sl_stats {
 	uint64_t stream_endings[SL_POOLS_MAX][SL_ENDING_COUNT];
 	uint64_t retries_refused[SL_POOLS_MAX][SL_RETRY_VERDICTS]; /* SPENT and CROWDED */
 	uint64_t affinity[SL_POOLS_MAX][SL_AFFINITY_VERDICTS];	   /* attempts, by why the node */
+	uint64_t zones[SL_POOLS_MAX][SL_ZONES];			   /* attempts, by where it is */
 	uint64_t retries_waited[SL_POOLS_MAX]; /* had to wait for their place, or a Retry-After */
 	uint64_t in_flight;		       /* requests and streams now */
 	uint64_t refused_overload;

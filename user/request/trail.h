@@ -35,7 +35,7 @@ enum sl_trail_kind {
 	SL_TRAIL_CACHE,	   /* detail: enum sl_recall */
 	SL_TRAIL_POOL,	  /* enters a pool; detail: enum sl_cause + 1 of a fallback, 0: the first */
 	SL_TRAIL_NO_NODE, /* nobody in the pool may be asked */
-	SL_TRAIL_ATTEMPT, /* detail: SL_TRAIL_WHY_* */
+	SL_TRAIL_ATTEMPT, /* detail: SL_TRAIL_WHY_*; value: affinity and zone */
 	SL_TRAIL_CONNECTED,	 /* the request goes out; value: 1 on a kept connection */
 	SL_TRAIL_ENDING,	 /* of the attempt; detail: enum sl_ending, value: status */
 	SL_TRAIL_RETRY,		 /* the pool's budget was asked; detail: enum sl_retry_verdict */
@@ -55,6 +55,10 @@ enum sl_trail_kind {
 #define SL_TRAIL_WHY_PROBE 1u /* its breaker's half-open probe */
 #define SL_TRAIL_WHY_PANIC 2u /* least bad of a pool in panic */
 #define SL_TRAIL_WHY_ONLY  4u /* no other was left */
+
+/* The value of an attempt: enum sl_affinity_verdict below, enum sl_zone above. */
+#define SL_TRAIL_ZONE_SHIFT    8u
+#define SL_TRAIL_AFFINITY_MASK 0xffu
 
 struct sl_trail_event {
 	uint32_t at_us; /* since the request's start */

@@ -7,6 +7,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
 #include "user/request/chain.h"
+#include "user/request/near.h"
 #include "user/request/stats.h"
 #include "user/wire/openai.h"
 
@@ -47,12 +48,23 @@ static const struct kind {
 	[SL_TRAIL_CLIENT_GONE] = {"client_gone", "", DETAIL_NONE, NULL},
 };
 
-static const char *why_of(uint8_t why)
+static const char *why_of(uint8_t why, uint32_t affinity)
 {
-	return why & SL_TRAIL_WHY_PANIC	  ? "least bad of a pool in panic"
-	       : why & SL_TRAIL_WHY_PROBE ? "probe of a half-open breaker"
-	       : why & SL_TRAIL_WHY_ONLY  ? "the only one left"
-					  : "lowest load";
+	static const char *const words[SL_AFFINITY_VERDICTS] = {
+		[SL_AFFINITY_PREFIX] = "it knows the prompt's beginning",
+		[SL_AFFINITY_SESSION] = "the session's node",
+		[SL_AFFINITY_LOAD] = "lowest load: those with an affinity have too much of it",
+		[SL_AFFINITY_ADAPTER] = "it has the adapter loaded",
+		[SL_AFFINITY_ADAPTER_NEW] = "the adapter's place by its name",
+	};
+
+	if (why & SL_TRAIL_WHY_PANIC)
+		return "least bad of a pool in panic";
+	if (why & SL_TRAIL_WHY_PROBE)
+		return "probe of a half-open breaker";
+	if (why & SL_TRAIL_WHY_ONLY)
+		return "the only one left";
+	return affinity < SL_AFFINITY_VERDICTS && words[affinity] ? words[affinity] : "lowest load";
 }
 
 /* NULL: there is nothing to say. */
@@ -77,7 +89,7 @@ static const char *detail_of(const struct sl_trail_event *event)
 		return event->detail ? sl_chain_cause_name((enum sl_cause)(event->detail - 1))
 				     : NULL;
 	case DETAIL_WHY:
-		return why_of(event->detail);
+		return why_of(event->detail, event->value & SL_TRAIL_AFFINITY_MASK);
 	case DETAIL_ENDING:
 		return event->detail < SL_ENDING_COUNT
 			       ? sl_outcome_of((enum sl_ending)event->detail)->name
@@ -115,6 +127,15 @@ static void member(struct sl_text *text, bool json, const char *name, const char
 	sl_text_append_json_string(text, value);
 }
 
+static const char *zone_word(const struct sl_trail_event *event)
+{
+	uint32_t zone = event->value >> SL_TRAIL_ZONE_SHIFT;
+
+	return event->kind == SL_TRAIL_ATTEMPT && zone < SL_ZONES
+		       ? sl_near_zone_word((enum sl_zone)zone)
+		       : NULL;
+}
+
 static void write_event(const struct sl_trail_event *event, const struct sl_upstream_state *state,
 			bool json, struct sl_text *text)
 {
@@ -134,6 +155,7 @@ static void write_event(const struct sl_trail_event *event, const struct sl_upst
 	member(text, json, "pool", event->pool ? state->pools[event->pool].name : NULL);
 	member(text, json, "node", node_of(event, state, node));
 	member(text, json, kind->detail_name, detail_of(event));
+	member(text, json, "zone", zone_word(event));
 	if (has_value)
 		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, kind->value_name,
 			       event->value);

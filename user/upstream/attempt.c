@@ -389,7 +389,11 @@ static bool kernel_told(const struct sl_attempt *attempt, enum sl_ending ending)
 static void remember(struct sl_attempt *attempt)
 {
 	const struct sl_upstream_node *node = attempt->node;
+	struct sl_loads *loads = attempt->up->state.retries->loads;
 
+	if (loads && attempt->plan->tokens)
+		__atomic_fetch_add(&loads->sent[node->slot], attempt->plan->tokens,
+				   __ATOMIC_RELAXED);
 	if (attempt->plan->affinity)
 		attempt->known_blocks =
 			sl_affinity_note(attempt->up->state.retries->affinity,

@@ -55,6 +55,7 @@ struct sl_attempt_plan {
 	uint64_t answer_ns;   /* the answer, or a stream's first token, by this time */
 	uint64_t deadline_ns; /* the request's deadline */
 	const bool *gone;     /* set when the client has left (with a wake-up) */
+	uint32_t tokens;      /* that the node will hold for it, as estimated; see policy/load.h */
 	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
 						   it; NULL: is not */
 	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */

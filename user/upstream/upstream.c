@@ -122,10 +122,26 @@ static bool take_place(struct sl_upstream_node *node, uint32_t limit)
 	return false;
 }
 
-static struct sl_upstream_grant grant(struct sl_upstream_node *node, uint32_t ticket,
+/* Locals are few, or the pool is large and a wrong zone dear. */
+static enum sl_zone zone_of(const struct sl_upstream_pool *pool, uint32_t slot)
+{
+	uint32_t i;
+
+	if (!pool->local_count || pool->local_count == pool->node_count)
+		return SL_ZONE_NONE;
+	for (i = 0; i < pool->local_count; i++) {
+		if (pool->node_slots[pool->locals[i]] == slot)
+			return SL_ZONE_LOCAL;
+	}
+	return SL_ZONE_SPILL;
+}
+
+static struct sl_upstream_grant grant(const struct sl_upstream_pool *pool,
+				      struct sl_upstream_node *node, uint32_t ticket,
 				      const struct sl_choice *choice, enum sl_affinity_verdict why)
 {
 	return (struct sl_upstream_grant){.node = node,
+					  .zone = zone_of(pool, node->slot),
 					  .ticket = ticket,
 					  .panic = choice->panic,
 					  .others = choice->others,
@@ -143,6 +159,11 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 		.tried_count = tried_count,
 		.holds = up->state.retries->holds,
 		.limits = pool->limits,
+		.nominal = pool->nominal,
+		.loads = up->state.retries->loads,
+		.locals = pool->locals,
+		.local_count = pool->local_count,
+		.local_fill = pool->local_fill,
 		.doubtful = tunable(up, pool->slot, SL_TUNABLE_BREAKER_CONSECUTIVE),
 		.now_ms = sl_loop_now_ms(up->loop),
 		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
@@ -152,13 +173,14 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 
 /* Probes and what is left in need go first: they are chosen for more than their load. */
 static enum sl_affinity_verdict lean(struct sl_upstream *up, const struct sl_upstream_pool *pool,
-				     const struct sl_affinity_key *key, const struct sl_choose *in,
+				     const struct sl_affinity_key *key, struct sl_choose *in,
 				     struct sl_choice *choice)
 {
 	struct sl_affinity_choice near;
 
 	if (!key || !choice->fresh)
 		return SL_AFFINITY_NONE;
+	in->stays = choice->local;
 	near = sl_affinity_choose(up->state.retries->affinity, key, in, pool->slot,
 				  pool->affinity_excess);
 	if (near.index != SL_CHOOSE_NONE) {
@@ -197,10 +219,10 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 		if (choice.panic) {
 			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
 			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
-			return grant(node, ticket, &choice, why);
+			return grant(pool, node, ticket, &choice, why);
 		}
 		if (pass_gate(up, node, &ticket))
-			return grant(node, ticket, &choice, why);
+			return grant(pool, node, ticket, &choice, why);
 		__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
 	}
 	if (!full)
@@ -241,6 +263,7 @@ struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
 		return (struct sl_upstream_grant){0};
 	in.slots += i;
 	in.slot_count = 1;
+	in.local_count = 0;
 	if (in.limits)
 		in.limits += i;
 	if (!sl_choose_any_healthy(&in))

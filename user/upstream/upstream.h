@@ -31,6 +31,7 @@ struct sl_upstream_retries {
 	uint64_t alive_ns[SL_NODES_MAX]; /* by node slot: last answer or token to one of us */
 	uint8_t checked[SL_NODES_MAX];	 /* by node slot: health checks are sent to it */
 	struct sl_affinity *affinity;	 /* NULL: load alone decides */
+	struct sl_loads *loads;		 /* what the servers say; NULL: nothing */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -58,6 +59,11 @@ struct sl_upstream_pool {
 	bool takes_rest;      /* the nodes go on with the beginning of an answer */
 	enum sl_config_affinity affinity;
 	uint32_t affinity_excess;
+	const struct sl_config_names *adapters; /* models that its nodes load when asked */
+	uint32_t nominal;			/* see choose.h; these four */
+	const uint32_t *locals;
+	uint32_t local_count;
+	uint64_t local_fill;
 };
 
 /* This thread's view of one node. */
@@ -102,6 +108,14 @@ int sl_upstream_init(struct sl_upstream *up, struct sl_loop *loop,
 void sl_upstream_drain(struct sl_upstream *up);
 void sl_upstream_fini(struct sl_upstream *up);
 
+/* Where a node is that was chosen. */
+enum sl_zone {
+	SL_ZONE_NONE = 0, /* zones do not count for the pool */
+	SL_ZONE_LOCAL,	  /* in this host's */
+	SL_ZONE_SPILL,	  /* in another one */
+	SL_ZONES
+};
+
 /* A node that was chosen and passed its gate. */
 struct sl_upstream_grant {
 	struct sl_upstream_node *node; /* NULL: nobody can take it */
@@ -110,6 +124,7 @@ struct sl_upstream_grant {
 	bool others; /* the pool has more nodes that this request could be sent to */
 	bool full;   /* no node: some would take it, had they a place */
 	enum sl_affinity_verdict affinity; /* why it is this one; NONE: not asked, or a probe */
+	enum sl_zone zone;
 };
 
 /*

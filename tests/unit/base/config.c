@@ -168,6 +168,29 @@ static void limits_arrive(void **state)
 	sl_config_close(&config);
 }
 
+static void zones_and_adapters_arrive(void **state)
+{
+	struct sl_config *config =
+		must_parse("zone: east\n"
+			   "pools: {p: {adapters: [x, org/y], zone_load: 60, nodes: [10.0.0.7:80,\n"
+			   "        {address: 10.0.0.8:80, zone: west}]}, q: {adapters: z, nodes: "
+			   "[10.0.0.9:80]}}\n"
+			   "routes: [{model: x, pools: p}, {model: org/y, pools: [q, p]}, {model: "
+			   "z, pools: q}]\n");
+	const struct sl_config_pool *pool = &config->pools[0];
+
+	(void)state;
+	assert_string_equal(config->zone, "east");
+	assert_null(pool->nodes[0].zone);
+	assert_string_equal(pool->nodes[1].zone, "west");
+	assert_int_equal(pool->zone_load, 60);
+	assert_int_equal(config->pools[1].zone_load, 80);
+	assert_int_equal(pool->adapters.count, 2);
+	assert_string_equal(pool->adapters.names[1], "org/y");
+	assert_int_equal(config->pools[1].adapters.count, 1);
+	sl_config_close(&config);
+}
+
 static void pools_services_routes_arrive(void **state)
 {
 	struct sl_config *config = must_parse(good);
@@ -462,6 +485,12 @@ static const struct complaint complaints[] = {
 	{"pools:\n  p:\n" ROUTES, "", "pools.p: needs the key \"nodes\""},
 	{"pools: {p: {model: \"a b\", nodes: [10.0.0.7:80]}}\n" ROUTES,
 	 "1:21: ", "pools.p.model: \"a b\" has a character"},
+	{"pools: {p: {adapters: [m, n], nodes: [10.0.0.7:80]}}\n" ROUTES,
+	 "1:9: ", "pools.p.adapters: \"n\" is the model of no route with this pool"},
+	{"pools: {p: {nodes: [10.0.0.7:80]}, q: {adapters: m, nodes: [10.0.0.8:80]}}\n" ROUTES, "",
+	 "pools.q.adapters: \"m\" is the model of no route with this pool"},
+	{"pools: {p: {adapters: [\"a b\"], nodes: [10.0.0.7:80]}}\n" ROUTES, "",
+	 "letters, digits and . _ - : / @ +"},
 	{"pools: {p: {nodes: [gpu7:8000]}}\n" ROUTES, "1:21: ",
 	 "pools.p.nodes[0]: \"gpu7:8000\" is a name; sluice takes numeric addresses only"},
 	{"pools: {p: {nodes: [0.0.0.0:80]}}\n" ROUTES, "1:21: ", "is every address, not one"},
@@ -872,6 +901,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fallbacks_arrive),
 		cmocka_unit_test(keys_arrive),
 		cmocka_unit_test(limits_arrive),
+		cmocka_unit_test(zones_and_adapters_arrive),
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),
