@@ -3,7 +3,8 @@
 # waiting.sh - what a streaming client sees while it waits in a queue: comments, then its stream, or an
 # error in the stream and never an end that reads as success.
 #
-# A pool of one slot is taken by a stream without an end ("the blocker"), as in queue.sh.
+# A pool of one slot is taken by a stream without an end ("the blocker"), as in queue.sh. Then streams
+# that break while every place of their pool is taken.
 . "$(dirname "$0")/lib.sh"
 
 json='content-type: application/json'
@@ -12,13 +13,19 @@ config_write <<-END
 	pools:
 	  one: {nodes: ["127.0.0.1:9001"], slots: 1}
 	  none: {nodes: ["127.0.0.1:9003"]}
+	  pair: {nodes: [{address: "127.0.0.1:9004", weight: 1000}, "127.0.0.1:9005"], slots: 1}
 	routes:
 	  - {model: quiet, pools: one, attempts: 1}
 	  - {model: told, pools: one, attempts: 1, queue: {wait: 120s, keepalive: 50ms}}
 	  - {model: brief, pools: one, attempts: 1, queue: {wait: 1s, keepalive: 50ms}}
+	  - {model: pair, pools: pair, queue: {wait: 120s}, backoff: 0ms}
+	  - {model: hasty, pools: pair, queue: {wait: 1s}, backoff: 0ms}
+	  - {model: beats, pools: pair, queue: {wait: 120s, keepalive: 50ms}, backoff: 0ms}
 	  - {model: held, pools: none, attempts: 1, queue: {hold: 1s, keepalive: 50ms}}
 END
 standin n1 9001 --token-us 1000 --ctx 40000
+for n in 4 5; do standin n$n 900$n --token-us 5000; done
+DAEMON_OPTIONS='--log-level debug'
 daemon_start
 
 # ask NAME MODEL PATH BODY: the answer as it comes in $work/NAME.out
@@ -89,6 +96,56 @@ expect "refused: no false end" "$(lines refused DONE)" == 0
 # no node came back
 ask held held chat/completions "$(chat held)"
 expect "held: the cause" "$(code held) $(sed -n 's/^data: //p' "$work/held.out" | jq -r .error.code)" == "200 0 upstream_error"
+
+# ---- a stream that breaks while every place is taken waits its turn
+long() { # MODEL TOKENS
+	chat "$1" '"temperature":0,' | sed "s/\"max_tokens\":5/\"max_tokens\":$2/"
+}
+drop() { curl -s -o "$work/drop.out" -X POST "http://127.0.0.1:$(($1 + 1000))/drop"; } # PORT
+runs() { expect_soon "$2" 10 state_is "$1" '.running == 1'; }                          # PORT WHAT
+# break_full MODEL, whose tokens come every 5 ms: a stream of it breaks on 9004, whose place the queue gives to another at once
+break_full() {
+	expect_soon "$1: nothing runs" 10 idle
+	ask_later "broken-$1" "$1" chat/completions "$(long "$1" 3000)"
+	runs 9004 "$1: the stream runs"
+	ask_later "other-$1" pair chat/completions "$(long pair 30000)"
+	other=${asking[-1]}
+	runs 9005 "$1: so does another"
+	ask_later "next-$1" pair chat/completions "$(long pair 30000)"
+	next=${asking[-1]}
+	expect_soon "$1: and one waits" 10 depth_is 1
+	expect_soon "$1: it has brought tokens" 20 grep -q '^data: {' "$work/broken-$1.out"
+	drop 9004
+	expect_soon "$1: it breaks, and waits" 20 grep -q "request waits for a place .*request=broken-$1" "$log"
+}
+leave() { { pkill -KILL -P "$1"; wait "$1"; } 2>/dev/null; } # PROCESS: its client
+break_full beats
+runs 9004 "beats: the other has its place"
+pace() { curl -s -o "$work/pace.out" -d "{\"token_us\":$1}" http://127.0.0.1:10005/config; } # OF 9005
+pace 0
+expect_soon "beats: a comment meanwhile" 20 grep -q '^: sluice: waiting, ' "$work/broken-beats.out"
+leave "$other"
+wait "${asking[0]}"
+expect "beats: it goes on" "$(code broken-beats) $(lines broken-beats '^data: \[DONE\]') $(lines broken-beats '^data: .*"error"')" == "200 0 1 0"
+expect "beats: every token once" "$(lines broken-beats '^data: .*"content":"[^"]')" == 3000
+expect "beats: on the other node" "$(lines broken-beats '^: sluice: restarted on 127.0.0.1:9005, attempt 2')" == 1
+leave "$next"
+wait_all
+pace 5000
+break_full hasty
+wait "${asking[0]}"
+expect "hasty: not longer than the route allows" "$(code broken-hasty) $(lines broken-hasty '^data: .*"error"') $(lines broken-hasty '^data: \[DONE\]')" == "200 0 1 0"
+expect "hasty: counted" "$(metric sluice_streams_not_resumed_total 'reason="queue"')" == 1
+leave "$other"
+leave "$next"
+wait_all
+# one whose client leaves while it waits
+break_full pair
+leave "${asking[0]}"
+expect_soon "gone: it waits no more" 10 depth_is 0
+leave "$other"
+leave "$next"
+wait_all
 
 # ---- who leaves is gone
 block

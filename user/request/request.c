@@ -635,7 +635,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->wait = SL_WAIT_NONE;
 	request->wait_verdict = SL_QUEUE_UNSET;
 	request->granted.node = NULL;
-	request->holds = request->was_full = false;
+	request->holds = request->was_full = request->fiber_waits = false;
 	request->head_sent = false;
 	request->hold_count = 0;
 	request->wait_born_ns = request->queued_ns = 0;

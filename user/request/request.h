@@ -83,6 +83,7 @@ struct sl_request {
 	enum sl_wait wait;
 	enum sl_queue_verdict wait_verdict; /* of the last wait */
 	bool holds;			    /* it is for a node, not for a place */
+	bool fiber_waits;		    /* its fiber is parked, not ended */
 	bool was_full;
 	uint32_t hold_count;
 	uint64_t wait_born_ns, wait_start_ns; /* of the first wait, of the last one */

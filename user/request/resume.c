@@ -10,9 +10,12 @@
 #include "user/request/explain.h"
 #include "user/request/translate.h"
 #include "user/request/plan.h"
+#include "user/request/wait.h"
 #include "user/wire/openai_continue.h"
 
 #define CROWDED_WAIT_MIN_MS 5u /* between two questions for a place among the retries */
+#define UNWANTED_WAIT_MS \
+	25u /* until the queue is asked again, when it gave a node that fell silent */
 
 /* One search for a node. */
 struct search {
@@ -24,10 +27,11 @@ struct search {
 	enum sl_failover way;
 	uint32_t tried[SL_CHOOSE_TRIED_MAX];
 	uint32_t tried_count;
-	uint32_t failures;	/* attempts of this search */
-	bool fresh_pool;	/* nobody of it was asked yet */
-	bool refused;		/* the rest, by a server */
-	enum sl_resumption why; /* it came to nothing; the first reason that is one */
+	uint32_t failures;		     /* attempts of this search */
+	bool fresh_pool;		     /* nobody of it was asked yet */
+	bool refused;			     /* the rest, by a server */
+	const struct sl_upstream_pool *full; /* the first whose nodes had no place; NULL: none */
+	enum sl_resumption why;		     /* it came to nothing; the first reason that is one */
 };
 
 static uint64_t now_of(const struct sl_relay *relay)
@@ -142,6 +146,7 @@ const char *sl_resume_word(enum sl_resumption why)
 		[SL_RESUMPTION_ATTEMPTS] = "attempts",	 [SL_RESUMPTION_BUDGET] = "budget",
 		[SL_RESUMPTION_REFUSED] = "refused",	 [SL_RESUMPTION_DIFFERS] = "differs",
 		[SL_RESUMPTION_DEADLINE] = "deadline",	 [SL_RESUMPTION_MEMORY] = "memory",
+		[SL_RESUMPTION_QUEUE] = "queue",
 	};
 
 	return words[why];
@@ -342,15 +347,25 @@ static enum step try_once(struct search *search, bool again)
 	struct sl_resume *resume = search->resume;
 	struct sl_upstream *up = &search->relay->worker->upstream;
 	struct sl_upstream_grant grant;
+	bool queued = search->request->granted.node != NULL;
 	enum sl_ending ending;
 
-	grant = sl_upstream_acquire(up, search->pool, search->tried, search->tried_count, false);
+	grant = search->request->granted;
+	search->request->granted.node = NULL;
 	if (!grant.node)
+		grant = sl_upstream_acquire(up, search->pool, search->tried, search->tried_count,
+					    false);
+	if (!grant.node) {
+		if (grant.full && !search->full)
+			search->full = search->pool;
 		return STEP_NEXT_POOL;
+	}
 	if (sl_choose_is_among(search->tried, search->tried_count, grant.node->slot) &&
 	    (!again ||
 	     sl_choose_is_among(resume->silent, resume->silent_count, grant.node->slot))) {
 		give_back(search, &grant);
+		if (queued && wait_ms(search, UNWANTED_WAIT_MS))
+			search->full = search->pool;
 		return STEP_NEXT_POOL;
 	}
 	note_slot(search->tried, &search->tried_count, grant.node->slot);
@@ -378,7 +393,8 @@ static enum step try_pool(struct search *search, bool again)
 			note_why(search, SL_RESUMPTION_ATTEMPTS);
 			return STEP_STOP;
 		}
-		permit = take_permit(search);
+		/* a place from the queue is used at once, as by every request */
+		permit = search->request->granted.node ? SL_RETRY_MOVED : take_permit(search);
 		if (permit <= SL_RETRY_CROWDED)
 			return STEP_NEXT_POOL;
 		step = STEP_STOP;
@@ -393,6 +409,26 @@ static enum step try_pool(struct search *search, bool again)
 			sl_upstream_retry_done(up, search->pool, search->resume->attempts > before);
 	}
 	return step;
+}
+
+/* Every place is taken: waits its turn for one. */
+static bool wait_turn(struct search *search)
+{
+	struct sl_resume *resume = search->resume;
+	struct sl_request *request = search->request;
+
+	search->pool = search->full;
+	search->full = NULL;
+	if (resume->attempts >= search->relay->route->config->attempts_max ||
+	    way_of(search) == SL_FAILOVER_GIVE_UP ||
+	    read_facts(request, resume->endpoint, search->body))
+		return false;
+	if (sl_wait_parked(request, search->pool, &resume->gone))
+		return true;
+	note_why(search, now_of(search->relay) < search->relay->deadline_ns
+				 ? SL_RESUMPTION_QUEUE
+				 : SL_RESUMPTION_DEADLINE);
+	return false;
 }
 
 /* True: request->attempt has a stream to go on with. */
@@ -411,6 +447,9 @@ static bool find(struct search *search)
 			step = try_pool(search, round > 0);
 		}
 	}
+	while (step == STEP_NEXT_POOL && search->full && !search->resume->gone && wait_turn(search))
+		step = try_pool(search, true);
+	sl_wait_drop(search->request);
 	return step == STEP_FOUND;
 }
 
@@ -431,6 +470,12 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->route = relay->route;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){.key = relay->admission.key};
+	request->head_sent = true; /* a wait's comments follow it */
+	request->wait = SL_WAIT_NONE;
+	request->wait_verdict = SL_QUEUE_UNSET;
+	request->granted.node = NULL;
+	request->any_attempt = true;
+	request->wait_born_ns = request->queued_ns = request->place_until_ns = 0;
 	request->trail = relay->trail;
 	request->dialect = sl_relay_dialect(relay);
 	request->flight = NULL;
@@ -483,7 +528,7 @@ static void run(void *arg)
 	resume->fiber = sl_fiber_self(relay->worker->loop);
 	memcpy(search.tried, resume->broken, sizeof(search.tried));
 	search.tried_count = resume->broken_count;
-	search.request = resume->gone ? NULL : borrow(relay);
+	search.request = resume->request = resume->gone ? NULL : borrow(relay);
 	search.body = (struct sl_span){relay->client ? relay->client->body : NULL,
 				       relay->client ? relay->client->body_len : 0};
 	if (resume->chat.len)
@@ -493,6 +538,7 @@ static void run(void *arg)
 	else
 		search.why = SL_RESUMPTION_MEMORY;
 	resume->fiber = NULL;
+	resume->request = NULL;
 	if (found && resume->gone) {
 		sl_upstream_abandon(sl_attempt_take_stream(&search.request->attempt));
 		sl_upstream_release(&relay->worker->upstream, search.request->attempt.node);
@@ -534,6 +580,8 @@ bool sl_resume_start(struct sl_relay *relay, struct sl_upstream_node *node)
 void sl_resume_leave(struct sl_resume *resume)
 {
 	resume->gone = true;
+	if (resume->request) /* its comments had nobody to go to */
+		resume->request->client = NULL;
 	if (resume->fiber)
 		sl_fiber_wake(resume->fiber);
 }

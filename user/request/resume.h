@@ -11,7 +11,8 @@
  * Asked are the nodes of the pool whose stream broke, then the pools behind it in `pools` that serve
  * the model by the same name; another model would not be one answer. A node whose stream broke comes
  * last, and not at all if it fell silent. The attempts of the request go on counting, its deadline
- * stays, and each attempt has to have a place in the pool's retry budget.
+ * stays, and each attempt has to have a place in the pool's retry budget. Where all of them have as
+ * many requests as they take it waits in the pool's queue, as a request would (wait.h).
  *
  * What it takes is kept only where going on is possible at all (sl_resume_new): the client's request
  * stays in its connection, and the text that was sent in the splice, up to SL_SPLICE_BYTES_MAX.
@@ -47,8 +48,9 @@ struct sl_resume {
 	bool broke;		 /* before */
 	bool same_again;	 /* temperature 0 or a seed */
 	bool may_continue;
-	bool gone;		/* the client, while the fiber is at work */
-	struct sl_fiber *fiber; /* at work, or NULL */
+	bool gone;		    /* the client, while the fiber is at work */
+	struct sl_fiber *fiber;	    /* at work, or NULL */
+	struct sl_request *request; /* of the fiber, while it is at work; or NULL */
 };
 
 /* NULL: the stream cannot go on elsewhere, or there is no memory. Takes request->chat over. */

@@ -44,6 +44,7 @@ enum sl_resumption {
 	SL_RESUMPTION_NO_NODE,
 	SL_RESUMPTION_ATTEMPTS,
 	SL_RESUMPTION_BUDGET,
+	SL_RESUMPTION_QUEUE,   /* every place was taken, and none became free in time */
 	SL_RESUMPTION_REFUSED, /* by the server that was asked */
 	SL_RESUMPTION_DIFFERS,
 	SL_RESUMPTION_DEADLINE,

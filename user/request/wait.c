@@ -133,9 +133,9 @@ static struct sl_request *request_of(struct sl_waiter *waiter)
 	return (struct sl_request *)((char *)waiter - offsetof(struct sl_request, waiter));
 }
 
-static void on_ended(struct sl_waiter *waiter)
+static void take_end(struct sl_request *request)
 {
-	struct sl_request *request = request_of(waiter);
+	struct sl_waiter *waiter = &request->waiter;
 
 	request->wait = SL_WAIT_OVER;
 	request->wait_verdict = waiter->entry.verdict;
@@ -148,7 +148,18 @@ static void on_ended(struct sl_waiter *waiter)
 		sl_upstream_adopt(&request->worker->upstream, &waiter->grant, waiter->slot);
 		request->granted = waiter->grant;
 	}
-	sl_request_go_on(request);
+}
+
+static void on_ended(struct sl_waiter *waiter)
+{
+	take_end(request_of(waiter));
+	sl_request_go_on(request_of(waiter));
+}
+
+static void on_ended_parked(struct sl_waiter *waiter)
+{
+	take_end(request_of(waiter));
+	sl_fiber_wake(request_of(waiter)->fiber);
 }
 
 /* Has another pool of the chain a node again? */
@@ -185,7 +196,7 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 	waiter->came_back = holds && request->any_attempt;
 	waiter->hold_check_ms =
 		holds && request->route->chains[SL_CAUSE_ERROR].len > 1 ? HOLD_CHECK_MS : 0;
-	waiter->ended = on_ended;
+	waiter->ended = request->fiber_waits ? on_ended_parked : on_ended;
 	waiter->looks = on_look;
 	request->wait_pool = pool;
 	request->holds = holds;
@@ -214,6 +225,26 @@ bool sl_wait_for_place(struct sl_request *request)
 	    now_ns + config->queue_spill_ms * SL_NS_PER_MS < until_ns)
 		until_ns = now_ns + config->queue_spill_ms * SL_NS_PER_MS;
 	return enter(request, sl_chain_pool(&request->chain), until_ns, false);
+}
+
+bool sl_wait_parked(struct sl_request *request, const struct sl_upstream_pool *pool,
+		    const bool *gone)
+{
+	uint64_t now_ns = now_of(request);
+
+	if (!request->place_until_ns)
+		request->place_until_ns =
+			now_ns + request->route->config->queue_wait_ms * SL_NS_PER_MS;
+	request->fiber = sl_fiber_self(request->worker->loop);
+	request->fiber_waits = true;
+	if (*gone || !enter(request, pool, request->place_until_ns, false))
+		return false;
+	/* What was decided already is still on its way when leaving fails. */
+	while (request->wait == SL_WAIT_WAITS && !(*gone && sl_wait_leave(request)))
+		sl_fiber_park(request->worker->loop, 0);
+	if (*gone)
+		sl_wait_drop(request);
+	return request->granted.node != NULL;
 }
 
 /* Nothing of the request has left this host. */

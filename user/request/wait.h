@@ -26,6 +26,13 @@
 bool sl_wait_for_place(struct sl_request *request);
 bool sl_wait_for_node(struct sl_request *request);
 
+/*
+ * For a place, on the caller's fiber, which parks: the next attempt of a stream that broke. gone: its
+ * client has left, and the fiber was woken. True: request->granted is a node of the pool.
+ */
+bool sl_wait_parked(struct sl_request *request, const struct sl_upstream_pool *pool,
+		    const bool *gone);
+
 /* The client of a waiting request is gone. True: the wait is over, and nothing follows. */
 bool sl_wait_leave(struct sl_request *request);
 
