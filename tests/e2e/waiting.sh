@@ -71,6 +71,10 @@ expect "without comments too" "$(code quiet) $(lines quiet '^data: \[DONE\]') $(
 expect "a whole answer as ever" "$(code whole) $(header whole x-sluice-node)" == "200 0 127.0.0.1:9001"
 expect "explained" "$("$build/sluice" explain told --admin-socket "$work/admin.sock" | grep -c ' keepalive waited_ms=')" == 1
 
+expect "explained: the wait" "$("$build/sluice" explain told --admin-socket "$work/admin.sock" --json |
+	jq -r '[.events[] | select(.event | startswith("queue")) | "\(.event) \(.pool) \(.for // .result) \(.in_line // (.waited_ms > 0))"] | join(", ")')" \
+	== "queue one a place 1, queue_end one granted true"
+
 # ---- a failure is told in the stream, in the words of each API
 block
 ask_later brief brief chat/completions "$(chat brief)"
@@ -86,6 +90,7 @@ expect "too long: responses" "$(code responses) $(lines responses '^event: respo
 expect "too long: responses: no false end" "$(lines responses response.completed)" == 0
 expect "too long: counted as broken" "$(metric sluice_streams_broken_total 'route="brief"')" == 3
 expect "too long: explained" "$("$build/sluice" explain brief --admin-socket "$work/admin.sock" | grep -c ' answer error=server_is_overloaded status=200')" == 1
+expect "too long: why" "$("$build/sluice" explain brief --admin-socket "$work/admin.sock" | grep -c 'queue_end pool=one result=expired waited_ms=')" == 1
 # the node's own refusal, after the wait
 ask_later refused told chat/completions "$(chat told | sed 's/"max_tokens":5/"max_tokens":50000/')"
 expect_soon "refused: comments come" 20 grep -q '^: sluice: waiting, ' "$work/refused.out"
@@ -143,6 +148,7 @@ wait_all
 break_full pair
 leave "${asking[0]}"
 expect_soon "gone: it waits no more" 10 depth_is 0
+expect "gone: explained" "$("$build/sluice" explain broken-pair --admin-socket "$work/admin.sock" | grep -c 'queue_end pool=pair result=left waited_ms=')" == 1
 leave "$other"
 leave "$next"
 wait_all

@@ -317,6 +317,11 @@ bool sl_room_is_busy(struct sl_worker *worker, const struct sl_upstream_pool *po
 	       sl_upstream_any_healthy(&worker->upstream, pool);
 }
 
+uint32_t sl_room_depth(const struct sl_waiter *waiter)
+{
+	return waiting_in(waiter->room);
+}
+
 uint64_t sl_room_estimate_ns(struct sl_worker *worker, const struct sl_waiter *waiter)
 {
 	struct sl_room *room = room_at(worker, waiter->pool_slot);

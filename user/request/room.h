@@ -101,6 +101,9 @@ enum sl_queue_verdict sl_room_enter(struct sl_worker *worker, const struct sl_up
 /* The client went away. True: out of the queue, ended() does not come. False: it comes. */
 bool sl_room_leave(struct sl_waiter *waiter);
 
+/* How many wait where it does. */
+uint32_t sl_room_depth(const struct sl_waiter *waiter);
+
 /* How long another one like the waiter would wait if it came now; 0: not known. */
 uint64_t sl_room_estimate_ns(struct sl_worker *worker, const struct sl_waiter *waiter);
 

@@ -46,7 +46,9 @@ enum sl_trail_kind {
 	SL_TRAIL_STREAM_RESUMED, /* on another one */
 	SL_TRAIL_STREAM_END,	 /* detail: enum sl_ending, value: tokens */
 	SL_TRAIL_ANSWER,	 /* a whole answer; value: status, detail: an error in a stream */
-	SL_TRAIL_KEEPALIVE,	 /* the head was sent while waiting; value: ms */
+	SL_TRAIL_QUEUE,	    /* waits in a pool's queue; detail: 1 for a node, value: in it now */
+	SL_TRAIL_QUEUE_END, /* or may not wait; detail: enum sl_queue_verdict, value: ms */
+	SL_TRAIL_KEEPALIVE, /* the head was sent while waiting; value: ms */
 	SL_TRAIL_CLIENT_GONE,
 	SL_TRAIL_KINDS
 };

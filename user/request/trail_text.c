@@ -5,6 +5,7 @@
 #include "user/base/address.h"
 #include "user/base/clock.h"
 #include "user/policy/outcome.h"
+#include "user/policy/queue.h"
 #include "user/policy/retry.h"
 #include "user/request/chain.h"
 #include "user/request/near.h"
@@ -18,7 +19,9 @@ enum detail {
 	DETAIL_CAUSE,
 	DETAIL_WHY,
 	DETAIL_ENDING,
-	DETAIL_VERDICT
+	DETAIL_VERDICT,
+	DETAIL_WAITS_FOR,
+	DETAIL_QUEUE
 };
 
 static const struct kind {
@@ -44,6 +47,8 @@ static const struct kind {
 	[SL_TRAIL_STREAM_RESUMED] = {"stream_resumed", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_STREAM_END] = {"stream_end", "ending", DETAIL_ENDING, "tokens"},
 	[SL_TRAIL_ANSWER] = {"answer", "error", DETAIL_ERROR, "status"},
+	[SL_TRAIL_QUEUE] = {"queue", "for", DETAIL_WAITS_FOR, "in_line"},
+	[SL_TRAIL_QUEUE_END] = {"queue_end", "result", DETAIL_QUEUE, "waited_ms"},
 	[SL_TRAIL_KEEPALIVE] = {"keepalive", "", DETAIL_NONE, "waited_ms"},
 	[SL_TRAIL_CLIENT_GONE] = {"client_gone", "", DETAIL_NONE, NULL},
 };
@@ -93,6 +98,12 @@ static const char *detail_of(const struct sl_trail_event *event)
 	case DETAIL_ENDING:
 		return event->detail < SL_ENDING_COUNT
 			       ? sl_outcome_of((enum sl_ending)event->detail)->name
+			       : NULL;
+	case DETAIL_WAITS_FOR:
+		return event->detail ? "a node" : "a place";
+	case DETAIL_QUEUE:
+		return event->detail < SL_QUEUE_VERDICTS
+			       ? sl_queue_verdict_name((enum sl_queue_verdict)event->detail)
 			       : NULL;
 	case DETAIL_VERDICT:
 		return event->detail < SL_RETRY_VERDICTS ? verdicts[event->detail] : NULL;

@@ -6,6 +6,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/explain.h"
 #include "user/request/gate.h"
 #include "user/request/keepalive.h"
 
@@ -133,6 +134,12 @@ static struct sl_request *request_of(struct sl_waiter *waiter)
 	return (struct sl_request *)((char *)waiter - offsetof(struct sl_request, waiter));
 }
 
+static void note_end(struct sl_request *request, enum sl_queue_verdict verdict, uint64_t waited_ns)
+{
+	sl_explain_note(request, SL_TRAIL_QUEUE_END, (uint8_t)verdict,
+			(uint32_t)(waited_ns / SL_NS_PER_MS), request->wait_pool, NULL);
+}
+
 static void take_end(struct sl_request *request)
 {
 	struct sl_waiter *waiter = &request->waiter;
@@ -140,6 +147,7 @@ static void take_end(struct sl_request *request)
 	request->wait = SL_WAIT_OVER;
 	request->wait_verdict = waiter->entry.verdict;
 	request->queued_ns += now_of(request) - request->wait_start_ns;
+	note_end(request, request->wait_verdict, now_of(request) - request->wait_start_ns);
 	sl_log(SL_LOG_DEBUG, "pool \"%s\": request waited %llu ms: %s request=%s",
 	       request->wait_pool->name,
 	       (unsigned long long)((now_of(request) - request->wait_start_ns) / SL_NS_PER_MS),
@@ -203,8 +211,11 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 	request->wait_start_ns = now_ns;
 	request->wait_verdict =
 		sl_room_enter(request->worker, pool, waiter, &request->retry_wait_ns);
-	if (request->wait_verdict != SL_QUEUE_WAITING)
+	if (request->wait_verdict != SL_QUEUE_WAITING) {
+		note_end(request, request->wait_verdict, 0);
 		return false;
+	}
+	sl_explain_note(request, SL_TRAIL_QUEUE, holds, sl_room_depth(waiter), pool, NULL);
 	request->wait = SL_WAIT_WAITS;
 	sl_keepalive_start(request);
 	sl_log(SL_LOG_DEBUG, "pool \"%s\": request waits for %s class=%s request=%s", pool->name,
@@ -275,6 +286,7 @@ bool sl_wait_leave(struct sl_request *request)
 	if (request->wait != SL_WAIT_WAITS || !sl_room_leave(&request->waiter))
 		return false;
 	request->wait = SL_WAIT_OVER;
+	note_end(request, SL_QUEUE_LEFT, now_of(request) - request->wait_start_ns);
 	return true;
 }
 
