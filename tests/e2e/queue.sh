@@ -273,7 +273,7 @@ expect "chain: the second pool answers" "$(code chained) $(header chained x-slui
 
 # ---- a shutdown serves those who wait
 curl -sN --max-time 60 -o "$work/last" -H "authorization: Bearer $critical" -H "$json" \
-	-d "$(body one 1200 '"stream":true,')" "$chat" &
+	-d "$(body one 700 '"stream":true,')" "$chat" &
 last=$!
 expect_soon "shutdown: a stream runs" 10 state_is 9001 '.running == 1'
 for i in 1 2 3; do ask_later stop-$i "$standard" one 2; done
