@@ -139,6 +139,12 @@
 	X(RETRY_CONCURRENT_MIN, "retry.concurrent_min", 3, 1, 100000, "retries",            \
 	  "retries at once that are always allowed")                                        \
 	X(RETRY_AFTER_MAX, "retry.after_max_ms", 30000, 0, 3600000, "ms",                   \
-	  "longest Retry-After of a node that is obeyed; 0: none is")
+	  "longest Retry-After of a node that is obeyed; 0: none is")                       \
+	X(CONCURRENCY_ENABLED, "concurrency.enabled", 1, 0, 1, "bool",                      \
+	  "0: the limits that nodes have shown by themselves do not count")                 \
+	X(CONCURRENCY_GAP, "concurrency.gap_percent", 200, 101, 10000, "percent",           \
+	  "mode gap: a gap between tokens above that share of the best lowers the limit")   \
+	X(CONCURRENCY_WINDOW, "concurrency.window_ms", 1000, 100, 60000, "ms",              \
+	  "how often a limit may move")
 
 #endif

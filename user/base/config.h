@@ -111,6 +111,13 @@ enum sl_config_affinity {
 	SL_CONFIG_AFFINITY_PREFIX,
 };
 
+/* What moves the limit of a pool's nodes; policy/concurrency.h. */
+enum sl_config_concurrency {
+	SL_CONFIG_CONCURRENCY_OFF = 0,
+	SL_CONFIG_CONCURRENCY_BUSY,
+	SL_CONFIG_CONCURRENCY_GAP,
+};
+
 struct sl_config_pool {
 	const char *name;
 	const char *model;	 /* name the nodes know the model by; NULL: as the client said */
@@ -126,7 +133,10 @@ struct sl_config_pool {
 	uint32_t queue_bytes_max;
 	uint32_t queue_target_ms; /* see policy/queue.h */
 	uint32_t queue_interval_ms;
-	enum sl_mode mode; /* of all its nodes */
+	enum sl_config_concurrency concurrency;
+	uint32_t concurrency_min, concurrency_max; /* 0: as slots, or SL_CONCURRENCY_MAX */
+	uint32_t concurrency_tokens;		   /* in flight on a node; 0: any */
+	enum sl_mode mode;			   /* of all its nodes */
 	enum sl_config_rest rest;
 	enum sl_config_affinity affinity;
 	uint32_t affinity_excess; /* percent above its share that a node may have for affinity */

@@ -240,6 +240,15 @@ static void check_https(const struct sl_config_pool *pool, struct sl_report *rep
 			      pool->name, key);
 }
 
+static void check_concurrency(const struct sl_config_pool *pool, struct sl_report *report)
+{
+	if (pool->concurrency_max && pool->concurrency_min > pool->concurrency_max)
+		sl_report_add(report, pool->line, pool->column,
+			      "pools.%s.concurrency: min is %u and max %u (expected min at most "
+			      "max)",
+			      pool->name, pool->concurrency_min, pool->concurrency_max);
+}
+
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report)
 {
@@ -252,6 +261,7 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		check_https(&config->pools[i], report);
 		check_adapters(config, i, report);
+		check_concurrency(&config->pools[i], report);
 		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
 	}
 	/* A file that was to have some and got them wrong has been told so. */

@@ -37,6 +37,8 @@ static const char *const generate_choices[] = {"chat", "completions", "embedding
 static const char *const rest_choices[] = {"none", "prefill", NULL}; /* enum sl_config_rest */
 /* enum sl_config_affinity */
 static const char *const affinity_choices[] = {"none", "session", "prefix", NULL};
+/* enum sl_config_concurrency */
+static const char *const concurrency_choices[] = {"off", "busy", "gap", NULL};
 static const char *const resume_choices[] = {"off", "auto", NULL};
 static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
@@ -394,6 +396,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 "nobody waits while a node is there."},
 	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "queue", 0, NULL, SL_CONFIG_POOL_QUEUE, 0, NULL,
 	 false, "a map", "Bounds of the pool's queue."},
+	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "concurrency", 0, NULL, SL_CONFIG_POOL_AT_ONCE, 0,
+	 NULL, false, "a map",
+	 "How many requests each node is given at once, by what it shows itself; `slots` stays the "
+	 "highest."},
 
 	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_U32, "requests", POOL(queue_count_max), "1000", 0, 1000000,
 	 NULL, false, NULL,
@@ -410,6 +416,25 @@ const struct sl_config_key sl_config_keys[] = {
 	 "lowest class that waits loses those older than this. 0: never."},
 	{SL_CONFIG_POOL_QUEUE, SL_CONFIG_MS, "interval", POOL(queue_interval_ms), "10s", 1, DAY_MS,
 	 NULL, false, NULL, "How long that must last. Longer than an answer takes."},
+
+	{SL_CONFIG_POOL_AT_ONCE, SL_CONFIG_CHOICE, "mode", POOL(concurrency), "busy", 0, 0,
+	 concurrency_choices, false, NULL,
+	 "What lowers the limit of a node. `busy`: its answers 429, and 503 with Retry-After; a "
+	 "node that never gives one has no limit but `slots`. `gap`: these, and a gap between "
+	 "tokens above concurrency.gap_percent of the best that the node has shown; it begins with "
+	 "16 requests. `off`: nothing. `busy`, because a server says so only when it has enough, "
+	 "while a longer gap may be worth its throughput: that is for who runs it to decide."},
+	{SL_CONFIG_POOL_AT_ONCE, SL_CONFIG_U32, "min", POOL(concurrency_min), "1", 1, 100000, NULL,
+	 false, NULL, "No limit is lowered below this."},
+	{SL_CONFIG_POOL_AT_ONCE, SL_CONFIG_U32, "max", POOL(concurrency_max), "0", 0, 100000, NULL,
+	 false, NULL,
+	 "None grows above this. 0: `slots` or, without, 1024 in mode gap and no limit in mode "
+	 "busy."},
+	{SL_CONFIG_POOL_AT_ONCE, SL_CONFIG_U32, "tokens", POOL(concurrency_tokens), "0", 0,
+	 4000000000ull, NULL, false, NULL,
+	 "Tokens that the KV cache of one node holds (vLLM logs it at its start). While the "
+	 "requests in flight make up as many, each counted as its prompt and its longest answer, "
+	 "further ones wait. Not in mode `off`. 0: any."},
 
 	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "live", POOL(health.live), "none", 0, 0,
 	 live_choices, false, NULL,
@@ -680,6 +705,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_POOL] = "pools.NAME",
 	[SL_CONFIG_POOL_HEALTH] = "pools.NAME.health",
 	[SL_CONFIG_POOL_QUEUE] = "pools.NAME.queue",
+	[SL_CONFIG_POOL_AT_ONCE] = "pools.NAME.concurrency",
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",
 	[SL_CONFIG_ROUTE] = "routes[]",

@@ -659,7 +659,8 @@ static void serve(struct daemon *daemon)
 int sl_daemon_run(const char *config_path, bool takeover)
 {
 	static struct sl_takeover taken; /* 16 KiB of descriptors: too much for a stack */
-	struct daemon daemon = {.config_path = config_path};
+	static struct sl_concurrency concurrency[SL_NODES_MAX]; /* what is used takes memory */
+	struct daemon daemon = {.config_path = config_path, .retries.concurrency = concurrency};
 	int status;
 
 	sl_keys_init(&daemon.keys);

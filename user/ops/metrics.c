@@ -8,6 +8,7 @@
 #include "user/base/clock.h"
 #include "user/base/latency.h"
 #include "user/ops/metrics_cache.h"
+#include "user/ops/metrics_concurrency.h"
 #include "user/ops/metrics_health.h"
 #include "user/ops/metrics_affinity.h"
 #include "user/ops/metrics_resume.h"
@@ -41,8 +42,7 @@ static void single(struct sl_text *text, const char *name, const char *type, con
 
 static void write_process(const struct sl_metrics_source *source, struct sl_text *text)
 {
-	family(text, "sluice_build_info", "gauge",
-	       "Version and event-loop back end of the daemon.");
+	family(text, "sluice_build_info", "gauge", "Version and event-loop back end.");
 	sl_text_printf(text, "sluice_build_info{version=\"%s\",io=\"%s\"} 1\n", VERSION,
 		       source->io_backend);
 	family(text, "sluice_kernel_plane", "gauge",
@@ -745,8 +745,7 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 		family(text, averages[f].name, averages[f].type, averages[f].help);
 		sl_metrics_each_node(source, text, write_average, &averages[f]);
 	}
-	family(text, "sluice_node_signals_total", "counter",
-	       "Signals that the breaker got, by kind.");
+	family(text, "sluice_node_signals_total", "counter", "Signals the breaker got, by kind.");
 	sl_metrics_each_node(source, text, write_signals, NULL);
 }
 
@@ -796,5 +795,6 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_nodes(source, text);
 	write_measured(source, text);
 	sl_metrics_write_health(source, text);
+	sl_metrics_write_concurrency(source, text);
 	write_kernel(source, text);
 }

@@ -32,15 +32,22 @@ static bool is_usable(const struct sl_node_state *node)
 	return (admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) == SL_NODE_PRESENT;
 }
 
-static uint32_t limit_of(const struct sl_choose *in, uint32_t index)
+uint32_t sl_choose_limit(const struct sl_choose *in, uint32_t index)
 {
-	return in->limits ? in->limits[index] : 0;
+	uint32_t slot = in->slots[index], limit = in->limits ? in->limits[index] : 0;
+
+	if (!in->concurrency)
+		return limit;
+	return sl_concurrency_limit(&in->concurrency[slot], in->nodes[slot].incarnation, limit);
 }
 
 static bool is_full(const struct sl_choose *in, uint32_t index)
 {
-	uint32_t limit = limit_of(in, index);
+	uint32_t limit = sl_choose_limit(in, index);
 
+	if (in->concurrency &&
+	    sl_concurrency_is_laden(&in->concurrency[in->slots[index]], in->tokens_max))
+		return true;
 	return limit &&
 	       __atomic_load_n(&in->nodes[in->slots[index]].requests, __ATOMIC_SEQ_CST) >= limit;
 }
@@ -120,7 +127,7 @@ static uint64_t weight_of(const struct sl_choose *in, const struct sl_node_state
 uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index)
 {
 	uint64_t share = weight_of(in, node_at(in, index)) *
-			 slots_of(in, load_of(in, index), limit_of(in, index));
+			 slots_of(in, load_of(in, index), sl_choose_limit(in, index));
 
 	return share ? share : 1;
 }
@@ -149,7 +156,7 @@ uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index)
 {
 	const struct sl_load *load = load_of(in, index);
 	uint64_t own = ours(in, node_at(in, index)), others, fill;
-	uint32_t limit = limit_of(in, index), slots = slots_of(in, load, limit);
+	uint32_t limit = sl_choose_limit(in, index), slots = slots_of(in, load, limit);
 
 	if (!load) {
 		fill = (own + 1) * SL_LOAD_FULL / slots;
@@ -322,7 +329,7 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 		if (badness < lowest) {
 			lowest = badness;
 			found.slot = slot;
-			found.limit = limit_of(in, index);
+			found.limit = sl_choose_limit(in, index);
 		}
 	}
 	return found;
@@ -440,7 +447,7 @@ struct sl_choice sl_choose_node(const struct sl_choose *in)
 			.others = best.others,
 			.full = best.full,
 			.local = local,
-			.limit = best.slot != SL_CHOOSE_NONE ? limit_of(in, best.index) : 0};
+			.limit = best.slot != SL_CHOOSE_NONE ? sl_choose_limit(in, best.index) : 0};
 	available = sl_choose_available(in);
 	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = best.full};

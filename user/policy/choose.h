@@ -42,6 +42,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "bpf/abi.h"
+#include "user/policy/concurrency.h"
 #include "user/policy/load.h"
 
 #define SL_CHOOSE_SCAN_MAX     16u
@@ -61,7 +62,9 @@ struct sl_choose {
 	uint32_t tried_count;
 	const uint64_t *holds;	/* by slot, see retry.h; NULL: none */
 	const uint32_t *limits; /* requests that a node takes at once, as slots; 0 or NULL: any */
-	uint32_t nominal; /* slots of a node that has no limit and does not say; 0: any number */
+	const struct sl_concurrency *concurrency; /* by slot; NULL: none */
+	uint64_t tokens_max; /* in flight that a node takes another request with; 0: any */
+	uint32_t nominal;    /* slots of a node that has no limit and does not say; 0: any number */
 	const struct sl_loads *loads; /* what the servers say; NULL: nothing */
 	const uint32_t *locals;	      /* indexes of the nodes in this host's zone, in order */
 	uint32_t local_count;	      /* 0, or as many as slot_count: no zone is preferred */
@@ -118,6 +121,9 @@ bool sl_choose_is_open(const struct sl_choose *in, uint32_t index);
 
 /* Is the node of that index in this host's zone, where that counts? */
 bool sl_choose_is_local(const struct sl_choose *in, uint32_t index);
+
+/* How many requests the node of that index takes at once; 0: any. */
+uint32_t sl_choose_limit(const struct sl_choose *in, uint32_t index);
 
 /*
  * Of one node: requests and flows at it; weight times capacity times slots, at least 1; how full it

@@ -148,6 +148,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.deadline_ns = request->deadline_ns,
 		.gone = &request->gone,
 		.affinity = sl_near_key(request, pool),
+		.pool = pool,
 		.tokens = sl_gate_estimate(request),
 	};
 	int rc;

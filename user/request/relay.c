@@ -500,6 +500,7 @@ static void on_client_drained(struct sl_client_owner *owner)
 		return;
 	relay->paused = false;
 	relay->progress_ns = now_of(relay); /* the silence was the client's */
+	relay->reads = 0;		    /* and what comes at once was held up by it */
 	sl_socket_resume(&relay->upstream->socket);
 }
 

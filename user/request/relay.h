@@ -56,6 +56,7 @@ struct sl_relay {
 	uint32_t ticket;
 	uint32_t pool_slot;
 	uint32_t inter_token_ms;
+	uint32_t reads; /* with tokens, since the client last kept the node waiting */
 	bool done_seen : 1;
 	bool finish_seen : 1;
 	bool over : 1;	     /* the client's answer has ended */

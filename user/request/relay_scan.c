@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include "user/request/resume.h"
+#include "user/upstream/concurrency.h"
 #include "user/wire/openai.h"
 
 static uint64_t now_of(const struct sl_relay *relay)
@@ -139,10 +140,22 @@ static void forward(struct sl_relay *relay, struct sl_relay_pass *pass, size_t t
 	pass->from = to;
 }
 
+/* Of one read in SL_CONCURRENCY_SAMPLE: the words that it moves are every thread's. */
+static void note_gap(struct sl_relay *relay, uint64_t tokens)
+{
+	struct sl_worker *worker = relay->worker;
+
+	if (!tokens || ++relay->reads % SL_CONCURRENCY_SAMPLE)
+		return;
+	sl_upstream_note_gap(&worker->upstream, worker->routes->pool_of_slot[relay->pool_slot],
+			     relay->node, now_of(relay) - relay->progress_ns, tokens);
+}
+
 enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass *pass, size_t len)
 {
 	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
 	struct sl_sse_event event;
+	uint64_t tokens = relay->tokens;
 	bool progress = false;
 	struct sl_sse sse;
 	size_t at = 0;
@@ -169,6 +182,7 @@ enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass
 	}
 	forward(relay, pass, pass->whole);
 	if (progress) {
+		note_gap(relay, relay->tokens - tokens);
 		relay->progress_ns = now_of(relay);
 		sl_upstream_note_alive(&relay->worker->upstream, relay->node);
 	}

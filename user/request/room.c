@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/request/worker.h"
+#include "user/upstream/concurrency.h"
 
 /* How long a pool is asked slowly after a request that could make no connection to it. */
 #define DOUBT_NS (2 * SL_ROOM_PROBE_MS * SL_NS_PER_MS)
@@ -313,7 +314,9 @@ bool sl_room_is_busy(struct sl_worker *worker, const struct sl_upstream_pool *po
 {
 	const struct sl_room *room = room_at(worker, pool->slot);
 
-	return room && pool->limits && waiting_in(room) &&
+	bool bounded = pool->limits || sl_upstream_concurrency(&worker->upstream, pool);
+
+	return room && bounded && waiting_in(room) &&
 	       sl_upstream_any_healthy(&worker->upstream, pool);
 }
 

@@ -9,6 +9,7 @@
  * nobody waits a request costs one load.
  *
  *   free place        whoever releases it grants it to the next one, without looking at other nodes
+ *   limit grows       (policy/concurrency.h) the same look as below finds the places
  *   node comes back   each thread with waiting requests looks every SL_ROOM_TICK_MS: breakers,
  *                     drains, Retry-After and reloads change without telling anybody
  *   sick pool         without a healthy node, or while requests come back because no connection could

@@ -35,6 +35,12 @@ static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_poo
 		.target_ns = from->queue_target_ms * SL_NS_PER_MS,
 		.interval_ns = from->queue_interval_ms * SL_NS_PER_MS,
 	};
+	pool->concurrency = (struct sl_concurrency_config){
+		.mode = (enum sl_concurrency_mode)from->concurrency,
+		.min = from->concurrency_min,
+		.max = from->concurrency_max,
+		.tokens = from->concurrency_tokens,
+	};
 }
 
 /* Which nodes are in this host's zone; locals has room for the pool's nodes. */

@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/error.h"
 #include "user/http/h1_write.h"
+#include "user/upstream/concurrency.h"
 
 /* Answers' fields that are ours to say. */
 /* x-ratelimit-* of a server would speak of its limits for us, beside ours for the client. */
@@ -284,6 +285,7 @@ static void send_request(struct sl_attempt *attempt)
 	struct sl_client_conn *conn = attempt->conn;
 
 	sl_client_begin(conn, false);
+	sl_upstream_charge(conn, plan->tokens);
 	attempt->sent_ns = now_of(attempt);
 	if (sl_socket_send(&conn->socket, plan->head, plan->head_len) ||
 	    sl_socket_send(&conn->socket, plan->body, plan->body_len))
@@ -431,10 +433,13 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 		return ending;
 	}
 	correct(attempt, ending);
+	if (ending == SL_ENDING_BUSY && attempt->fault != SL_OPENAI_FAULT_QUOTA)
+		sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node, true);
 	if (sl_outcome_is_overload(ending, attempt->sent_ns,
 				   sl_upstream_alive_ns(attempt->up, attempt->node))) {
 		outcome = SL_OUTCOME_NEUTRAL;
 		signal = SL_SIGNAL_BUSY;
+		sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node, false);
 	}
 	if (ending == SL_ENDING_OK)
 		sl_upstream_note_first_byte(attempt->up, attempt->node,

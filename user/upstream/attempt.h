@@ -58,6 +58,7 @@ struct sl_attempt_plan {
 	uint32_t tokens;      /* that the node will hold for it, as estimated; see policy/load.h */
 	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
 						   it; NULL: is not */
+	const struct sl_upstream_pool *pool;	/* the node's; not of a check */
 	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */
 	/*
 	 * Looks at a whole answer of status 2xx that is a JSON object without an error. Returns

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/tunables.h"
+#include "user/upstream/concurrency.h"
 
 #define CONNS_KEPT     1024u
 #define ALIVE_STEP_NS  1000000u
@@ -15,6 +16,7 @@ struct upstream_conn {
 	struct sl_client_conn client; /* first */
 	struct sl_upstream *up;
 	struct sl_upstream_node *node;
+	uint32_t tokens; /* of the request that is under way on it */
 };
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
@@ -164,6 +166,8 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 		.locals = pool->locals,
 		.local_count = pool->local_count,
 		.local_fill = pool->local_fill,
+		.concurrency = sl_upstream_concurrency(up, pool),
+		.tokens_max = pool->concurrency.tokens,
 		.doubtful = tunable(up, pool->slot, SL_TUNABLE_BREAKER_CONSECUTIVE),
 		.now_ms = sl_loop_now_ms(up->loop),
 		.slow_start_ms = tunable(up, pool->slot, SL_TUNABLE_SLOW_START_MS),
@@ -185,7 +189,7 @@ static enum sl_affinity_verdict lean(struct sl_upstream *up, const struct sl_ups
 				  pool->affinity_excess);
 	if (near.index != SL_CHOOSE_NONE) {
 		choice->slot = in->slots[near.index];
-		choice->limit = in->limits ? in->limits[near.index] : 0;
+		choice->limit = sl_choose_limit(in, near.index);
 	}
 	return near.verdict;
 }
@@ -216,6 +220,7 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 		full = !take_place(node, choice.limit);
 		if (full)
 			continue;
+		sl_upstream_note_enter(up, pool, node);
 		if (choice.panic) {
 			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
 			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
@@ -424,6 +429,7 @@ void sl_upstream_conn_closed(struct sl_client_conn *conn)
 	struct upstream_conn *uconn = (struct upstream_conn *)conn;
 	struct sl_upstream *up = uconn->up;
 
+	sl_upstream_charge(conn, 0);
 	uconn->node->open_count--;
 	up->conn_count--;
 	sl_slab_put(&up->conns, uconn);
@@ -483,6 +489,7 @@ int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 		return -ENOMEM;
 	uconn->up = up;
 	uconn->node = node;
+	uconn->tokens = 0;
 	rc = sl_client_connect(&uconn->client, up->loop, ops, owner,
 			       (const struct sockaddr *)&node->address, node->address_len,
 			       peer ? peer->tls : NULL);
@@ -498,9 +505,22 @@ int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 	return 0;
 }
 
+void sl_upstream_charge(struct sl_client_conn *conn, uint32_t tokens)
+{
+	struct upstream_conn *uconn = (struct upstream_conn *)conn;
+	struct sl_concurrency *states = uconn->up->state.retries->concurrency;
+
+	if (states && uconn->tokens)
+		sl_concurrency_give_tokens(&states[uconn->node->slot], uconn->tokens);
+	if (states && tokens)
+		sl_concurrency_take_tokens(&states[uconn->node->slot], tokens);
+	uconn->tokens = tokens;
+}
+
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		     struct sl_client_conn *conn)
 {
+	sl_upstream_charge(conn, 0);
 	if (!sl_client_is_idle(conn) || node->idle_count >= up->idle_max ||
 	    conn->tag != node->era || node->incarnation != node->state->incarnation) {
 		sl_client_close(conn);

@@ -17,6 +17,7 @@
 #include "user/http/client.h"
 #include "user/policy/affinity.h"
 #include "user/policy/choose.h"
+#include "user/policy/concurrency.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
@@ -28,10 +29,11 @@
 struct sl_upstream_retries {
 	struct sl_retry_budget budgets[SL_POOLS_MAX]; /* by pool slot */
 	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After, or not ready */
-	uint64_t alive_ns[SL_NODES_MAX]; /* by node slot: last answer or token to one of us */
-	uint8_t checked[SL_NODES_MAX];	 /* by node slot: health checks are sent to it */
-	struct sl_affinity *affinity;	 /* NULL: load alone decides */
-	struct sl_loads *loads;		 /* what the servers say; NULL: nothing */
+	uint64_t alive_ns[SL_NODES_MAX];    /* by node slot: last answer or token to one of us */
+	uint8_t checked[SL_NODES_MAX];	    /* by node slot: health checks are sent to it */
+	struct sl_affinity *affinity;	    /* NULL: load alone decides */
+	struct sl_loads *loads;		    /* what the servers say; NULL: nothing */
+	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -64,6 +66,7 @@ struct sl_upstream_pool {
 	const uint32_t *locals;
 	uint32_t local_count;
 	uint64_t local_fill;
+	struct sl_concurrency_config concurrency; /* all but the tunables */
 };
 
 /* This thread's view of one node. */
@@ -204,6 +207,9 @@ static inline const char *sl_upstream_host(const struct sl_upstream_node *node)
 int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 			const struct sl_client_ops *ops, void *owner,
 			struct sl_client_conn **ret_conn, struct sl_error *error);
+
+/* A request of so many tokens goes out on it: they count as in flight until it is put or closed. */
+void sl_upstream_charge(struct sl_client_conn *conn, uint32_t tokens);
 
 /* Gives a connection back after a complete exchange: kept idle when it can serve again. */
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
