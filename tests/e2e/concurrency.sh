@@ -78,11 +78,12 @@ expect "busy: a used-up account" "$(ask busy 5 -H 'x-standin-fault: 429-quota')"
 expect "busy: lowers nothing" "$(metric sluice_node_concurrency_lowered_total 'pool="busy"')" == "$lowered"
 
 # ---- the gap between tokens
-stream gap 30000 14
-expect_soon "gap: fourteen streams run" 20 running 9002 14
-expect "gap: a new node begins with 16" "$(limit gap)" == 16
+stream gap 30000 4
+expect_soon "gap: four streams run" 20 running 9002 4
 gap_known() { curl -s "$url/metrics" | grep -q '^sluice_node_token_gap_best_seconds{pool="gap"'; }
 expect_soon "gap: the best is measured" 30 gap_known
+expect "gap: a new node begins with 16" "$(limit gap)" == 16
+stream gap 30000 12
 expect_soon "gap: it grows while the gap is good" 30 limit_is gap '>=' 32
 curl -s -o /dev/null -d '{"fault":"slow-token:200"}' http://127.0.0.1:10002/fault
 leave
