@@ -38,7 +38,7 @@ stream() { # MODEL TOKENS COUNT: without an end of their own that would matter
 	done
 }
 leave() {
-	kill -KILL "${streams[@]}"
+	kill -KILL "${streams[@]}" 2>/dev/null
 	wait "${streams[@]}" 2>/dev/null
 	streams=()
 }
