@@ -55,7 +55,7 @@ prepare() {
 # What a test must not leave: names of namespaces, and pins under bpffs.
 possessions() {
 	ip netns list | sed 's/^\([^ ]*\).*/namespace \1/'
-	find /sys/fs/bpf -mindepth 1 ! -type d -printf 'pin %p\n'
+	find /sys/fs/bpf -mindepth 1 ! -type d ! -type l -printf 'pin %p\n'
 }
 
 # Gives a program's last processes three seconds to go, then reports and kills what stays. The

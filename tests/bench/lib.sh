@@ -16,7 +16,7 @@
 
 threads=2
 nodes=(127.0.0.1:8001 127.0.0.1:8002 127.0.0.1:8003)
-declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [at_once]=8105 [direct]=8001)
+declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [at_once]=8105 [scale]=8106 [direct]=8001)
 declare -A pid=()
 standins=()
 
@@ -43,7 +43,7 @@ write_sluiced() { # NAME
 		threads: $threads
 		io: $([ "$1" = epoll ] && echo epoll || echo io_uring)
 		$([ "$1" = at_once ] && echo "gather_us: 0")
-		limits: {connections: 20000, requests: 20000, upstream_idle: 1024}
+		limits: {connections: $([ "$1" = scale ] && echo 120000 || echo 20000), requests: 20000, upstream_idle: 1024}
 		# No kernel plane here: the daemon alone is compared with other daemons.
 		kernel: {pin_dir: $tmp/no-bpf}
 		pools:
@@ -120,6 +120,7 @@ start_standins() {
 		build/standin --listen "$n" --admin "127.0.0.1:$((9000 + i))" --name "n$i" \
 			--token-us 0 >"$tmp/standin$i.log" 2>&1 &
 		standins+=($!)
+		pid[direct]=${pid[direct]:-$!}
 		wait_port "${n##*:}" "standin$i"
 	done
 }
@@ -136,7 +137,7 @@ token_us() {
 # start NAME: sets pid[NAME] to the process ids that do the work, with commas.
 start() {
 	case $1 in
-	sluiced | epoll | at_once)
+	sluiced | epoll | at_once | scale)
 		write_sluiced "$1"
 		"${SLUICED:-build/sluiced}" "$tmp/$1.yaml" >"$tmp/$1.log" 2>&1 &
 		;;

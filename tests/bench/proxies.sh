@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # proxies.sh - compares sluiced with haproxy and nginx on this machine, side by side in one run.
 #
-#   tests/bench/proxies.sh [chat] [relay] [calls] [memory] [latency] [body] [parts]  default: all
+#   tests/bench/proxies.sh [chat] [relay] [calls] [jitter] [memory] [scale] [latency] [body] [parts]
+#                                                                              default: all
 #
 # Rounds alternate the order of the proxies; a cell is the median of the rounds, a ratio the median
 # of the rounds' ratios. CPU is the time of the proxy's own processes, not elapsed time, so it holds
@@ -30,7 +31,7 @@ tmp=$(mktemp -d)
 . tests/bench/lib.sh
 trap 'stop_all; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
-ulimit -n "$(ulimit -Hn)"
+ulimit -n 250000 2>/dev/null || ulimit -n "$(ulimit -Hn)" # for scale
 for tool in haproxy nginx wrk curl jq; do
 	command -v "$tool" >/dev/null || die "$tool is missing: make deps"
 done
@@ -43,7 +44,7 @@ rounds=${ROUNDS:-9} # of what the bars are about; haproxy alone varies by a thir
 proxies=(sluiced epoll haproxy nginx)
 raw=build/bench/samples.tsv # metric proxy round value; kept
 : >"$raw"
-[ $# -eq 0 ] && set -- chat relay calls memory latency body parts
+[ $# -eq 0 ] && set -- chat relay calls jitter memory scale latency body parts
 
 note() { printf '\r\033[K%s' "$*" >&2; }
 add() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$raw"; }
@@ -172,6 +173,54 @@ calls() {
 	cat "$tmp/at_once" >>"$raw"
 }
 
+# What 1,000 open streams cost in time: first tokens, and how even the others come. "direct" is one
+# stand-in without a proxy: what the machine and the client themselves add.
+jitter() {
+	local r name
+	token_us 25000
+	for r in 1 2 3; do
+		for name in $(order "$r") at_once direct; do
+			[ "$name" = epoll ] && continue
+			note "jitter: round $r of 3: $name"
+			hold "$name" --streams 1000 --tokens 4000 --open-ms 2000 --window-ms 1900 --gap-us 25000 --leave
+			add first_p50_us "$name" "$r" "$(field first_p50_us)"
+			add first_p99_us "$name" "$r" "$(field first_p99_us)"
+			add jitter_p50_us "$name" "$r" "$(field jitter_p50_us)"
+			add jitter_p99_us "$name" "$r" "$(field jitter_p99_us)"
+		done
+	done
+	token_us 0
+}
+
+# at_most N FILES SPARE: N, or what the limit of open files leaves when one takes FILES of them.
+at_most() {
+	local most=$((($(ulimit -n) - $3) / $2))
+	echo $(($1 < most ? $1 : most))
+}
+
+# What must be held, by the daemon alone: 10,000 open streams, 100,000 idle connections.
+scale() {
+	local streams idle
+	streams=$(at_most 10000 2 100)
+	idle=$(at_most 100000 1 1500) # up to 1024 connections to nodes are kept
+	start scale
+	note "scale: $streams streams"
+	token_us 500000
+	hold scale --streams "$streams" --open-ms 8000 --window-ms 2000 --tokens 1000 --leave
+	add scale_streams sluiced 1 "$(field open)"
+	add scale_streams_mib sluiced 1 $(($(field pss_bytes) >> 20))
+	token_us 0
+	stop scale
+	start scale
+	note "scale: $idle idle connections"
+	hold scale --streams "$idle" --open-ms $((idle / 4)) --window-ms 2000 --tokens 1 --idle
+	add scale_idle sluiced 1 "$(field open)"
+	add scale_idle_mib sluiced 1 $(($(field pss_bytes) >> 20))
+	stop scale
+	[ "$idle" -eq 100000 ] ||
+		printf '\r\033[Kscale: a process may open %s files here; ulimit -n 120000 is needed for all\n' "$(ulimit -n)" >&2
+}
+
 # memory_slope KIND NAME ROUND: PSS between 1,000 and 4,000 connections of a fresh process, so that
 # what is paid once does not count.
 memory_slope() {
@@ -249,6 +298,9 @@ row() { # METRIC TEXT FORMAT
 	echo
 }
 
+# direct METRIC: its median without a proxy.
+direct() { jq --arg m "$1" '.table[$m].direct.median // "-"' build/bench/results.json; }
+
 # The median decides; the spread tells how much that is worth.
 bar() { # METRIC TEXT
 	jq -r --arg m "$1" --arg t "$2" 'def r: . * 100 | round / 100;
@@ -273,11 +325,23 @@ print_table() {
 	row memory_stream_b "memory: bytes per open stream" %.0f
 	row memory_idle_b "memory: bytes per idle connection" %.0f
 	row memory_4000_mib "memory: MiB with 4,000 open streams" %.0f
+	row scale_streams "open streams held" %.0f
+	row scale_streams_mib "  MiB with them" %.0f
+	row scale_idle "idle connections held" %.0f
+	row scale_idle_mib "  MiB with them" %.0f
+	row first_p50_us "first token with 1,000 streams, p50, us" %.0f
+	row first_p99_us "first token with 1,000 streams, p99, us" %.0f
+	row jitter_p50_us "jitter between tokens, 1,000 streams, p50, us" %.0f
+	row jitter_p99_us "jitter between tokens, 1,000 streams, p99, us" %.0f
 	row latency_p50_us "latency added, 1 connection, p50, us" %.0f
 	row latency_p99_us "latency, 1 connection, p99, us" %.0f
 	row chat_per_s "for information: chat requests / s reached" %.0f
+	printf '%s\n' "without a proxy, 1,000 streams: first token p50 $(direct first_p50_us), p99 $(direct first_p99_us) us;" \
+		"jitter p50 $(direct jitter_p50_us), p99 $(direct jitter_p99_us) us"
 	echo
 	bar chat_cpu_ms "CPU per chat request"
+	bar first_p99_us "first token with 1,000 streams, p99"
+	bar jitter_p99_us "jitter between tokens, p99"
 	bar relay_cpu_s "CPU per relayed token (default: gathers <= 1 ms)"
 	for part in parse io; do
 		[ -s "$tmp/$part.txt" ] || continue

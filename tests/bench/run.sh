@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh - all benchmarks, or the named parts of them: tests/bench/run.sh [PART...]
 #
-#   chat relay calls memory latency body parts   the daemon beside haproxy and nginx (proxies.sh)
+#   chat relay calls jitter memory scale latency body parts
+#               the daemon beside haproxy and nginx (proxies.sh)
 #   packet      ns a packet of the kernel plane beside plain balancers (packet.c), root
 #   effect      how soon packets obey a map and a breaker (effect.c), root
 #   maglev      building lookup tables, and a walk over the flow table (maglev.c)
@@ -13,7 +14,7 @@
 # See docs/benchmarks.md. The kernel plane goes first: its parts need no quiet daemon beside them.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-proxy_parts=(chat relay calls memory latency body parts)
+proxy_parts=(chat relay calls jitter memory scale latency body parts)
 kernel_parts=(packet effect maglev queue kernel_e2e retry)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0

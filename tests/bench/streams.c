@@ -3,13 +3,18 @@
  * streams.c - holds many event streams (or idle connections) open through a proxy and measures it.
  *
  *   streams --target 127.0.0.1:PORT --pids PID,PID [--streams N] [--tokens N] [--open-ms N]
- *           [--window-ms N] [--idle] [--leave]
+ *           [--window-ms N] [--gap-us N] [--idle] [--leave]
  *
  * The connections are opened evenly over open-ms, so that their tokens do not fall together. Once
  * every stream has its first token the window begins: CPU time of the given processes and events
  * received are taken at both ends of it, memory at its end. Then each stream must end by itself, with
  * [DONE] and the last chunk; --leave closes them instead. --idle sends one short request on each
  * connection and then holds it without another one.
+ *
+ * first_p50_us and first_p99_us: from a request's send to its first event, over all streams.
+ * jitter_p50_us and jitter_p99_us: how far the time between two events of a stream, as read here, is
+ * from --gap-us, the server's time for a token; within the window. Events that come in one read have
+ * no time between them.
  *
  * Cost: one epoll_wait for up to 512 connections, one recv each; events are counted while scanning
  * for line feeds, nothing is kept but four bytes of state a stream. One thread.
@@ -28,22 +33,25 @@
 #include <unistd.h>
 
 #include "tests/bench/usage.h"
+#include "user/base/histogram.h"
 
 #define BATCH		512
 #define BUFFER_BYTES	65536
 #define REQUEST_BYTES	1024
 #define SETTLE_MS	300    /* between the last first token and the window */
 #define LIMIT_MS	60000u /* of the whole run */
-#define FIRST_LIMIT_MS	15000u /* of the first tokens, after the last open */
-#define STREAMS_MAX	16000u
-#define LINE_DATA	5u  /* "data:" matched */
-#define LINE_DONE	12u /* "data: [DONE]" matched */
+#define FIRST_LIMIT_MS	30000u /* of the first tokens, after the last open */
+#define STREAMS_MAX	120000u
+#define SOURCE_STREAMS	20000u /* connections from one address: it has no more than 28,232 ports */
+#define LINE_DATA	5u     /* "data:" matched */
+#define LINE_DONE	12u    /* "data: [DONE]" matched */
 #define LINE_SKIP	255u
 #define LAST_CHUNK_SIZE 5u
 
 enum stream_state { STREAM_NONE = 0, STREAM_OPEN, STREAM_ENDED, STREAM_BROKEN };
 
 struct stream {
+	uint64_t last_ns; /* of its request, then of its newest event */
 	int fd;
 	uint32_t events;
 	uint8_t state;
@@ -56,7 +64,7 @@ struct options {
 	struct sockaddr_in target;
 	pid_t pids[USAGE_PIDS_MAX];
 	size_t pid_count;
-	uint32_t streams, tokens, open_ms, window_ms;
+	uint32_t streams, tokens, open_ms, window_ms, gap_us;
 	bool idle, leave;
 };
 
@@ -68,6 +76,8 @@ struct bench {
 	size_t request_len;
 	uint32_t opened, first, ended, broken;
 	uint64_t events;
+	bool in_window;
+	struct sl_histogram first_us, jitter_us;
 };
 
 static const char marker[] = "data: [DONE]";
@@ -148,6 +158,26 @@ static void end_stream(struct bench *bench, struct stream *stream, bool good)
 		bench->broken++;
 }
 
+/* Before the events are added to the stream's. */
+static void take_times(struct bench *bench, struct stream *stream, uint32_t events)
+{
+	uint64_t now, past_us, gap_us = bench->options.gap_us;
+
+	if (!events)
+		return;
+	now = now_ns();
+	past_us = (now - stream->last_ns) / 1000u;
+	stream->last_ns = now;
+	if (!stream->events) {
+		sl_histogram_record(&bench->first_us, past_us);
+	} else if (bench->in_window) {
+		sl_histogram_record(&bench->jitter_us,
+				    past_us > gap_us ? past_us - gap_us : gap_us - past_us);
+		while (--events)
+			sl_histogram_record(&bench->jitter_us, gap_us);
+	}
+}
+
 static void on_readable(struct bench *bench, struct stream *stream)
 {
 	static char buf[BUFFER_BYTES];
@@ -171,6 +201,7 @@ static void on_readable(struct bench *bench, struct stream *stream)
 		return;
 	}
 	events = count_events(stream, buf, (size_t)got);
+	take_times(bench, stream, events);
 	bench->first += !stream->events && events;
 	stream->events += events;
 	bench->events += events;
@@ -211,16 +242,22 @@ static void write_request(struct bench *bench)
 static int open_stream(struct bench *bench, struct stream *stream)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = stream};
+	struct sockaddr_in source = {.sin_family = AF_INET};
 	int on = 1;
 
 	stream->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (stream->fd < 0)
+		return -errno;
+	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + bench->opened / SOURCE_STREAMS);
+	setsockopt(stream->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (bind(stream->fd, (struct sockaddr *)&source, sizeof(source)))
 		return -errno;
 	/* On loopback a connect does not wait for anything but room in the backlog. */
 	if (connect(stream->fd, (struct sockaddr *)&bench->options.target,
 		    sizeof(bench->options.target)))
 		return -errno;
 	setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	stream->last_ns = now_ns();
 	if (send(stream->fd, bench->request, bench->request_len, MSG_NOSIGNAL) !=
 	    (ssize_t)bench->request_len)
 		return errno ? -errno : -EIO;
@@ -279,8 +316,10 @@ static int measure(struct bench *bench)
 	events = bench->events;
 	start = now_ns();
 	until = now_ms() + o->window_ms;
+	bench->in_window = true;
 	while (now_ms() < until)
 		poll_streams(bench, 10);
+	bench->in_window = false;
 	gone_ns = now_ns() - start;
 	open = bench->opened - bench->ended - bench->broken;
 	if (usage_of(o->pids, o->pid_count, &after))
@@ -290,6 +329,11 @@ static int measure(struct bench *bench)
 	       o->streams, open, (unsigned long long)(gone_ns / 1000000u),
 	       (unsigned long long)events, (unsigned long long)(after.cpu_ns - before.cpu_ns),
 	       (unsigned long long)after.pss_bytes);
+	printf("first_p50_us=%llu first_p99_us=%llu jitter_p50_us=%llu jitter_p99_us=%llu ",
+	       (unsigned long long)sl_histogram_quantile(&bench->first_us, 500),
+	       (unsigned long long)sl_histogram_quantile(&bench->first_us, 990),
+	       (unsigned long long)sl_histogram_quantile(&bench->jitter_us, 500),
+	       (unsigned long long)sl_histogram_quantile(&bench->jitter_us, 990));
 	if (open < o->streams) {
 		fprintf(stderr, "streams: %u ended before the window did: more tokens\n",
 			o->streams - open);
@@ -351,6 +395,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{"tokens", required_argument, NULL, 'k'},
 		{"open-ms", required_argument, NULL, 'o'},
 		{"window-ms", required_argument, NULL, 'w'},
+		{"gap-us", required_argument, NULL, 'g'},
 		{"idle", no_argument, NULL, 'i'},
 		{"leave", no_argument, NULL, 'l'},
 		{0},
@@ -371,6 +416,8 @@ static int parse(struct options *o, int argc, char **argv)
 			o->open_ms = (uint32_t)strtoul(optarg, NULL, 10);
 		if (option == 'w')
 			o->window_ms = (uint32_t)strtoul(optarg, NULL, 10);
+		if (option == 'g')
+			o->gap_us = (uint32_t)strtoul(optarg, NULL, 10);
 		o->idle |= option == 'i';
 		o->leave |= option == 'l';
 		if (option == '?')
@@ -379,13 +426,13 @@ static int parse(struct options *o, int argc, char **argv)
 	if (!o->target.sin_port || !o->pid_count)
 		return usage_error("--target and --pids are needed", "");
 	if (!o->streams || o->streams > STREAMS_MAX)
-		return usage_error("--streams is 1 to 16000", "");
+		return usage_error("--streams is 1 to 120000", "");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct bench bench = {0};
+	static struct bench bench;
 	struct rlimit files;
 	int rc = parse(&bench.options, argc, argv);
 
