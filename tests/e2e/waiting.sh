@@ -13,6 +13,8 @@ config_write <<-END
 	pools:
 	  one: {nodes: ["127.0.0.1:9001"], slots: 1}
 	  none: {nodes: ["127.0.0.1:9003"]}
+	  leaving: {nodes: ["127.0.0.1:9006"], slots: 1}
+	  absent: {nodes: ["127.0.0.1:9008"]}
 	  pair: {nodes: [{address: "127.0.0.1:9004", weight: 1000}, "127.0.0.1:9005"], slots: 1}
 	routes:
 	  - {model: quiet, pools: one, attempts: 1}
@@ -22,9 +24,12 @@ config_write <<-END
 	  - {model: hasty, pools: pair, queue: {wait: 1s}, backoff: 0ms}
 	  - {model: beats, pools: pair, queue: {wait: 120s, keepalive: 50ms}, backoff: 0ms}
 	  - {model: held, pools: none, attempts: 1, queue: {hold: 1s, keepalive: 50ms}}
+	  - {model: moves, pools: leaving, attempts: 2, limits: {concurrent: 5, tokens_per_minute: 100000}}
+	  - {model: returns, pools: absent, attempts: 2, queue: {hold: 100s}}
+	  - {model: vanishes, pools: leaving, attempts: 1}
 END
 standin n1 9001 --token-us 1000 --ctx 40000
-for n in 4 5; do standin n$n 900$n --token-us 5000; done
+for n in 4 5 6 7; do standin n$n 900$n --token-us 5000; done
 DAEMON_OPTIONS='--log-level debug'
 daemon_start
 
@@ -151,6 +156,28 @@ expect_soon "gone: it waits no more" 10 depth_is 0
 expect "gone: explained" "$("$build/sluice" explain broken-pair --admin-socket "$work/admin.sock" | grep -c 'queue_end pool=pair result=left waited_ms=')" == 1
 leave "$other"
 leave "$next"
+wait_all
+
+# ---- a reload takes the pool away: those who wait in it go by the route as it is now
+ask_later stays moves chat/completions "$(long moves 30000)"
+runs 9006 "moved: the pool is taken"
+ask_later moves moves chat/completions "$(chat moves)"
+ask_later whole-moves moves chat/completions "$(chat moves | sed 's/"stream":true,//')"
+ask_later vanishes vanishes chat/completions "$(chat vanishes)"
+ask_later returns returns chat/completions "$(chat returns)"
+expect_soon "moved: three wait for a place" 10 metric_is sluice_queue_depth 'pool="leaving"' == 3
+expect_soon "moved: one for a node" 20 metric_is sluice_queue_depth 'pool="absent"' == 1
+sed -i -e '/vanishes/d' -e 's/pools: leaving/pools: coming/; s/pools: absent/pools: coming/' \
+	-e 's/^  leaving: .*/  coming: {nodes: ["127.0.0.1:9007"], slots: 1}/' -e '/^  absent: /d' "$config"
+kill -HUP $daemon
+wait "${asking[@]:1}"
+expect "moved: a stream" "$(code moves) $(header moves x-sluice-pool) $(lines moves '^data: \[DONE\]')" == "200 0 coming 1"
+expect "moved: a whole answer" "$(code whole-moves) $(header whole-moves x-sluice-node)" == "200 0 127.0.0.1:9007"
+expect "moved: one that was held" "$(code returns) $(header returns x-sluice-pool)" == "200 0 coming"
+expect "moved: whose route is gone too is told to come again" "$(code vanishes) $(header vanishes x-sluice-queue) $(header vanishes retry-after)" == "503 0 moved 1"
+expect "moved: what ran there still does" "$(state_of 9006 .running)" == 1
+expect "moved: explained" "$("$build/sluice" explain moves --admin-socket "$work/admin.sock" | grep -c 'result=moved')" == 1
+leave "${asking[0]}"
 wait_all
 
 # ---- who leaves is gone

@@ -503,6 +503,7 @@ const char *sl_queue_verdict_name(enum sl_queue_verdict verdict)
 		[SL_QUEUE_SHED] = "shed",
 		[SL_QUEUE_EXPIRED] = "expired",
 		[SL_QUEUE_LEFT] = "left",
+		[SL_QUEUE_MOVED] = "moved",
 	};
 
 	return (unsigned)verdict < SL_QUEUE_VERDICTS ? names[verdict] : "";

@@ -27,6 +27,7 @@
  *   GRANTED     from sl_queue_pop()                                 the caller's
  *   EXPIRED     waited as long as it could; the caller's timer      from sl_queue_remove()
  *   LEFT        its client went away                                from sl_queue_remove()
+ *   MOVED       the pool is no more                                 from sl_queue_remove()
  *
  * The estimate is what goes ahead times the mean time between two grants, as measured while others
  * waited; nobody is refused by it before SL_QUEUE_GAPS_MIN were measured.
@@ -60,6 +61,7 @@ enum sl_queue_verdict {
 	SL_QUEUE_SHED,
 	SL_QUEUE_EXPIRED,
 	SL_QUEUE_LEFT,
+	SL_QUEUE_MOVED,
 	SL_QUEUE_VERDICTS
 };
 
@@ -149,7 +151,7 @@ void sl_queue_return(struct sl_queue *queue, struct sl_queue_entry *entry);
 struct sl_queue_entry *sl_queue_pop(struct sl_queue *queue, const struct sl_queue_config *config,
 				    uint64_t now_ns);
 
-/* Takes one out that waits: EXPIRED or LEFT. */
+/* Takes one out that waits: EXPIRED, LEFT or MOVED. */
 void sl_queue_remove(struct sl_queue *queue, struct sl_queue_entry *entry,
 		     enum sl_queue_verdict why);
 

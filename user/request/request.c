@@ -66,6 +66,7 @@ void sl_request_put(struct sl_request *request)
 	sl_admit_end(&request->admission,
 		     now_of(request)); /* before the routes: limits are theirs */
 	sl_routes_put(&request->routes);
+	sl_routes_put(&request->former);
 	if (worker->free_request_count >= SL_REQUESTS_KEPT) {
 		sl_request_free(request);
 		return;
@@ -402,6 +403,8 @@ static enum step walk_chain(struct sl_request *request, bool allow_panic)
 /* The pool's queue did not take the request, or it waited there in vain. */
 static enum step pass_by(struct sl_request *request)
 {
+	if (!request->gone && request->wait_verdict == SL_QUEUE_MOVED && sl_wait_move(request))
+		return walk_chain(request, false);
 	if (request->gone || now_of(request) >= request->deadline_ns ||
 	    !sl_chain_next(&request->chain, cause_of(request)))
 		return STEP_STOP;
@@ -531,6 +534,7 @@ static enum step look_again(struct sl_request *request)
 /* Goes on from a step to the answer, or to a wait: then the fiber ends here, the request does not. */
 static void work(struct sl_request *request, enum step step)
 {
+	struct sl_fiber *self = sl_fiber_self(request->worker->loop);
 	bool panicked = false;
 
 	while (!request->gone && (step == STEP_WAIT || step == STEP_NEXT_POOL)) {
@@ -552,6 +556,12 @@ static void work(struct sl_request *request, enum step step)
 	request->fiber = NULL;
 	if (step == STEP_STOP && !request->gone && sl_wait_for_node(request))
 		return;
+	if (self && step == STEP_STOP && !request->gone &&
+	    request->wait_verdict == SL_QUEUE_MOVED && sl_wait_move(request)) {
+		request->fiber = self; /* once: a request moves once */
+		work(request, walk_chain(request, false));
+		return;
+	}
 	if (request->gone)
 		leave(request);
 	else
@@ -596,6 +606,8 @@ static void after_wait(void *arg)
 		step = granted ? walk_on(request, false) : pass_by(request);
 	else if (granted)
 		step = walk_chain(request, false);
+	else if (request->wait_verdict == SL_QUEUE_MOVED)
+		step = pass_by(request);
 	else if (now_of(request) < request->waiter.entry.deadline_ns &&
 		 request->wait_verdict == SL_QUEUE_EXPIRED)
 		step = look_again(request);
@@ -623,6 +635,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	if (request->client_name) /* the request may outlive the connection */
 		request->client_name = sl_arena_strdup(&request->arena, request->client_name);
 	request->routes = sl_routes_get(worker->routes);
+	request->former = NULL;
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};

@@ -48,8 +48,8 @@ struct sl_request {
 	struct sl_worker *worker;
 	struct sl_server_conn *client; /* NULL once gone */
 	bool gone;
-	const char *client_name; /* subject of its certificate, in the arena; or NULL */
-	struct sl_routes *routes;
+	const char *client_name;	   /* subject of its certificate, in the arena; or NULL */
+	struct sl_routes *routes, *former; /* former: see sl_wait_move(); or NULL */
 	const struct sl_route *route;
 	struct sl_openai_request facts;
 	struct sl_openai_error error;

@@ -467,6 +467,7 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->client = relay->client;
 	request->gone = false;
 	request->routes = sl_routes_get(relay->routes);
+	request->former = NULL;
 	request->route = relay->route;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){.key = relay->admission.key};

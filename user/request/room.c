@@ -291,6 +291,48 @@ static bool take_out(struct sl_waiter *waiter, enum sl_queue_verdict why)
 	return waits;
 }
 
+static bool is_removed(const struct sl_waiter *waiter, const struct sl_upstream_pool *now_pool)
+{
+	return !now_pool || strcmp(now_pool->name, waiter->pool_name) != 0;
+}
+
+static void send_off(struct sl_worker *worker, struct sl_room *room,
+		     const struct sl_upstream_pool *now_pool)
+{
+	int class;
+
+	for (class = 0; class < SL_QUEUE_CLASSES; class ++) {
+		struct sl_queue_entry *entry = room->queue.classes[class].oldest, *next;
+
+		for (; entry; entry = next) {
+			struct sl_waiter *waiter = (struct sl_waiter *)entry;
+
+			next = entry->younger;
+			if (waiter->worker != worker || !is_removed(waiter, now_pool))
+				continue;
+			sl_queue_remove(&room->queue, entry, SL_QUEUE_MOVED);
+			tell(worker, waiter);
+		}
+	}
+	note_count(room);
+}
+
+void sl_room_reload(struct sl_worker *worker)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SL_POOLS_MAX; slot++) {
+		struct sl_room *room;
+
+		if (!worker->desk.waiting[slot])
+			continue;
+		room = room_at(worker, slot);
+		pthread_mutex_lock(&room->lock);
+		send_off(worker, room, pool_at(worker, slot));
+		pthread_mutex_unlock(&room->lock);
+	}
+}
+
 static void on_waited(struct sl_timer *timer)
 {
 	struct sl_waiter *waiter =
@@ -352,6 +394,9 @@ enum sl_queue_verdict sl_room_enter(struct sl_worker *worker, const struct sl_up
 	waiter->worker = worker;
 	waiter->room = room;
 	waiter->pool_slot = pool->slot;
+	waiter->pool_name = pool->name;
+	if (is_removed(waiter, now_pool))
+		return SL_QUEUE_MOVED;
 	sl_timer_init(&waiter->timer, on_waited);
 	pthread_mutex_lock(&room->lock);
 	if (waiter->came_back)

@@ -12,6 +12,7 @@
  *   limit grows       (policy/concurrency.h) the same look as below finds the places
  *   node comes back   each thread with waiting requests looks every SL_ROOM_TICK_MS: breakers,
  *                     drains, Retry-After and reloads change without telling anybody
+ *   pool removed      each thread sends its own on their way (MOVED) when it gets the new snapshot
  *   sick pool         without a healthy node, or while requests come back because no connection could
  *                     be made (a breaker has not opened yet, or may not): one request at a time
  *                     tries a node, every SL_ROOM_PROBE_MS
@@ -62,6 +63,7 @@ struct sl_waiter {
 	struct sl_worker *worker;
 	struct sl_room *room;
 	uint32_t pool_slot;
+	const char *pool_name;	/* of its request's snapshot */
 	bool came_back;		/* no connection could be made to any node of its chain */
 	uint32_t hold_check_ms; /* 0, or how often expired() is asked before the deadline */
 	struct sl_timer timer;
@@ -85,6 +87,9 @@ struct sl_desk {
 };
 
 void sl_desk_init(struct sl_desk *desk);
+
+/* The worker has a new snapshot: who waits here for a pool that it does not have ends as MOVED. */
+void sl_room_reload(struct sl_worker *worker);
 
 /* Frees the rooms; nobody may wait. */
 void sl_rooms_fini(struct sl_rooms *rooms);

@@ -270,6 +270,8 @@ bool sl_wait_for_node(struct sl_request *request)
 	const struct sl_config_route *config = request->route->config;
 	uint64_t now_ns = now_of(request);
 
+	if (request->wait_verdict == SL_QUEUE_MOVED)
+		return false;
 	if (!config->queue_hold_ms || request->was_full || !is_unsent(request) ||
 	    request->hold_count++ >= HOLDS_MAX)
 		return false;
@@ -287,6 +289,24 @@ bool sl_wait_leave(struct sl_request *request)
 		return false;
 	request->wait = SL_WAIT_OVER;
 	note_end(request, SL_QUEUE_LEFT, now_of(request) - request->wait_start_ns);
+	return true;
+}
+
+bool sl_wait_move(struct sl_request *request)
+{
+	const struct sl_openai_request *facts = &request->facts;
+	struct sl_routes *routes = request->worker->routes;
+	const struct sl_route *route = sl_routes_find(routes, facts->model, facts->model_len);
+
+	/* What was noted of former pools stays: one former snapshot is kept, not any number. */
+	if (!route || request->former)
+		return false;
+	request->former = request->routes;
+	request->routes = sl_routes_get(routes);
+	request->route = route;
+	request->wait_verdict = SL_QUEUE_UNSET;
+	request->was_full = false;
+	request->hold_until_ns = request->place_until_ns = 0;
 	return true;
 }
 
@@ -316,6 +336,7 @@ static void describe(const struct sl_request *request, char *text, size_t size)
 		[SL_QUEUE_COUNT] = "as many requests wait already as may",
 		[SL_QUEUE_BYTES] = "the requests that wait already use all of its queue's memory",
 		[SL_QUEUE_DISPLACED] = "a request of a higher class took this one's place in line",
+		[SL_QUEUE_MOVED] = "its pool was taken out of the configuration",
 		[SL_QUEUE_SHED] = "requests wait too long, and those of this class are given up",
 	};
 	const char *known = texts[request->wait_verdict];

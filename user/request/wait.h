@@ -12,6 +12,9 @@
  * and never past its deadline: the route's total time-out or, if shorter, what the client says in one
  * of the header fields of wait.c.
  *
+ * Whose pool is taken out of the configuration meanwhile goes by the route as it is then, with the
+ * deadline and the attempts it has.
+ *
  * A grant that came is tried at once, in the pool that was waited for. Whoever was refused a place,
  * or waited in vain, goes on to the next pool of its chain; without one it is told so. Its fiber ends
  * where the wait begins, and another one begins where it ends: a waiting request is its struct, its
@@ -35,6 +38,12 @@ bool sl_wait_parked(struct sl_request *request, const struct sl_upstream_pool *p
 
 /* The client of a waiting request is gone. True: the wait is over, and nothing follows. */
 bool sl_wait_leave(struct sl_request *request);
+
+/*
+ * The pool it would wait in was taken away by a reload (MOVED). True: from now on the request goes by
+ * its route of the new snapshot, from the start. False: there is none, or it moved before.
+ */
+bool sl_wait_move(struct sl_request *request);
 
 /* Gives back a grant that was not used. */
 void sl_wait_drop(struct sl_request *request);

@@ -326,6 +326,7 @@ void sl_worker_set_routes(struct sl_worker *worker, struct sl_routes *routes)
 	worker->routes = routes;
 	apply_config(worker);
 	renew_listeners(worker);
+	sl_room_reload(worker);
 	sl_routes_put(&old);
 }
 

@@ -95,7 +95,8 @@ static void add_meter(struct sl_admission *admission, struct sl_meter *meter,
 		      const struct sl_rates *rates)
 {
 	if (meter != NULL && sl_rates_any(rates))
-		admission->meters[admission->meter_count++] = (struct sl_admit_meter){meter, rates};
+		admission->meters[admission->meter_count++] =
+			(struct sl_admit_meter){meter, *rates};
 }
 
 static void collect(struct sl_admission *admission, struct sl_meter *model,
@@ -156,24 +157,24 @@ enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct s
 
 	collect(admission, model, model_rates);
 	for (i = 0; i < admission->meter_count; i++) {
-		limit = sl_meter_take(admission->meters[i].meter, admission->meters[i].rates,
+		limit = sl_meter_take(admission->meters[i].meter, &admission->meters[i].rates,
 				      tokens, now_ns, ret_wait_ns);
 		if (limit != SL_METER_NONE)
 			break;
 	}
 	if (limit == SL_METER_NONE) {
 		for (i = 0; i < admission->meter_count; i++)
-			sl_meter_begin(admission->meters[i].meter, admission->meters[i].rates,
+			sl_meter_begin(admission->meters[i].meter, &admission->meters[i].rates,
 				       now_ns);
 		admission->taken = true;
 		admission->reserved_tokens = tokens;
 		return SL_OPENAI_OK;
 	}
 	owner = owner_of(admission, &admission->meters[i], model);
-	describe(owner, limit, admission->meters[i].rates, tokens, *ret_wait_ns == SL_LIMIT_NEVER,
+	describe(owner, limit, &admission->meters[i].rates, tokens, *ret_wait_ns == SL_LIMIT_NEVER,
 		 text);
 	while (i-- > 0)
-		sl_meter_undo(admission->meters[i].meter, admission->meters[i].rates, tokens,
+		sl_meter_undo(admission->meters[i].meter, &admission->meters[i].rates, tokens,
 			      now_ns);
 	*ret_error = (struct sl_openai_error){.id = SL_OPENAI_ERROR_RATE, .object = text};
 	*ret_refusal = refusals[limit] + owner;
@@ -183,7 +184,7 @@ enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct s
 bool sl_admit_counts_tokens(const struct sl_admission *admission)
 {
 	for (unsigned i = 0; i < admission->meter_count; i++)
-		if (admission->meters[i].rates->tokens_per_minute)
+		if (admission->meters[i].rates.tokens_per_minute)
 			return true;
 	return false;
 }
@@ -228,7 +229,7 @@ void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns
 		for (unsigned i = 0; i < admission->meter_count; i++) {
 			const struct sl_admit_meter *m = &admission->meters[i];
 			uint32_t rate =
-				kind ? m->rates->tokens_per_minute : m->rates->requests_per_minute;
+				kind ? m->rates.tokens_per_minute : m->rates.requests_per_minute;
 			uint64_t remaining, reset_ns;
 
 			if (!rate)
@@ -253,7 +254,7 @@ void sl_admit_write_limits(const struct sl_admission *admission, uint64_t now_ns
 void sl_admit_settle(struct sl_admission *admission, uint64_t used_tokens, uint64_t now_ns)
 {
 	for (unsigned i = 0; admission->taken && i < admission->meter_count; i++)
-		sl_meter_end(admission->meters[i].meter, admission->meters[i].rates,
+		sl_meter_end(admission->meters[i].meter, &admission->meters[i].rates,
 			     admission->reserved_tokens, used_tokens, now_ns);
 	admission->taken = false;
 }

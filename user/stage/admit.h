@@ -44,7 +44,7 @@ enum sl_admit_refusal {
 /* What a request holds from its admission to its end. All zero: nothing. */
 struct sl_admit_meter {
 	struct sl_meter *meter;
-	const struct sl_rates *rates;
+	struct sl_rates rates; /* as they were: a reload may take the route away */
 };
 
 struct sl_admission {
@@ -76,7 +76,7 @@ enum sl_openai_error_id sl_admit_route(const struct sl_admission *admission, con
 
 /*
  * The limits step: a place, a request and the estimated tokens, from the key, its tenant and the
- * model (meter and rates; they must outlive the admission). On refusal *ret_error, *ret_refusal and
+ * model (its meter must outlive the admission). On refusal *ret_error, *ret_refusal and
  * *ret_wait_ns (SL_LIMIT_NEVER: it will never fit) are set and nothing is taken. text: the caller's,
  * SL_ADMIT_TEXT_BYTES, which *ret_error points to.
  */
