@@ -31,9 +31,10 @@
 
 #include "user/base/text.h"
 #include "user/wire/openai.h"
+#include "user/wire/place.h"
 
-#define SL_RESPONSES_PARAM_BYTES 128 /* longest path of a field in an error, NUL included */
-#define SL_RESPONSES_HEX_BYTES	 72  /* the request's digits, part of every id; NUL included */
+#define SL_RESPONSES_PARAM_BYTES SL_PLACE_PARAM_BYTES
+#define SL_RESPONSES_HEX_BYTES	 72 /* the request's digits, part of every id; NUL included */
 #define SL_RESPONSES_TEXT_BYTES	 (8u << 20) /* of a streamed answer: its end repeats it */
 
 /*

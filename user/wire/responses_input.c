@@ -73,30 +73,30 @@ static enum item_kind find_kind(const struct kind_name *names, size_t count,
 
 #define FIND_KIND(names, text) find_kind(names, sizeof(names) / sizeof((names)[0]), text)
 
-static enum sl_openai_error_id read_item(struct sl_responses_source *s,
-					 const struct sl_json_field *object, struct item *ret_item)
+static enum sl_openai_error_id read_item(struct sl_place *s, const struct sl_json_field *object,
+					 struct item *ret_item)
 {
 	struct sl_json_field *f = ret_item->f;
 	enum sl_openai_error_id id;
 
 	memcpy(f, item_wanted, sizeof(item_wanted));
-	id = sl_responses_object_read(s, object, f, ITEM_FIELDS, false);
+	id = sl_place_object_read(s, object, f, ITEM_FIELDS, false);
 	if (id)
 		return id;
 	if (!sl_chat_given(&f[TYPE]) || sl_json_string_equal(&f[TYPE], "message", 7)) {
 		ret_item->kind = FIND_KIND(roles, &f[ROLE]);
 		if (!ret_item->kind)
-			return sl_responses_refuse(
+			return sl_place_refuse(
 				s, SL_OPENAI_ERROR_VALUE, "role",
 				"\"user\", \"assistant\", \"system\" or \"developer\"");
 		if (f[CONTENT].type != SL_JSON_STRING && f[CONTENT].type != SL_JSON_ARRAY)
-			return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
-						   "a string or an array of parts");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
+					       "a string or an array of parts");
 		return SL_OPENAI_OK;
 	}
 	ret_item->kind = FIND_KIND(types, &f[TYPE]);
 	if (!ret_item->kind)
-		return sl_responses_refuse(
+		return sl_place_refuse(
 			s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
 			"items may be message, function_call, function_call_output or reasoning");
 	return SL_OPENAI_OK;
@@ -112,9 +112,8 @@ struct part {
 	struct sl_json_field detail;
 };
 
-static enum sl_openai_error_id read_part(struct sl_responses_source *s,
-					 const struct sl_json_field *object, bool images,
-					 struct part *ret_part)
+static enum sl_openai_error_id read_part(struct sl_place *s, const struct sl_json_field *object,
+					 bool images, struct part *ret_part)
 {
 	struct sl_json_field f[PART_FIELDS] = {
 		[PART_TYPE] = SL_JSON_FIELD("type"),
@@ -123,40 +122,39 @@ static enum sl_openai_error_id read_part(struct sl_responses_source *s,
 		[PART_IMAGE] = SL_JSON_FIELD("image_url"),
 		[PART_DETAIL] = SL_JSON_FIELD("detail"),
 	};
-	enum sl_openai_error_id id = sl_responses_object_read(s, object, f, PART_FIELDS, false);
+	enum sl_openai_error_id id = sl_place_object_read(s, object, f, PART_FIELDS, false);
 	bool refusal = sl_json_string_equal(&f[PART_TYPE], "refusal", 7);
 
 	*ret_part = (struct part){.text = {.type = SL_JSON_ABSENT}};
 	if (id)
 		return id;
 	if (!sl_chat_given(&f[PART_TYPE]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_MISSING, "type", NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_MISSING, "type", NULL);
 	if (refusal || sl_json_string_equal(&f[PART_TYPE], "input_text", 10) ||
 	    sl_json_string_equal(&f[PART_TYPE], "output_text", 11)) {
 		ret_part->text = f[refusal ? PART_REFUSAL : PART_TEXT];
 		if (ret_part->text.type != SL_JSON_STRING)
-			return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, ret_part->text.name,
-						   "a string");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, ret_part->text.name,
+					       "a string");
 		return SL_OPENAI_OK;
 	}
 	if (!images || !sl_json_string_equal(&f[PART_TYPE], "input_image", 11))
-		return sl_responses_refuse(
-			s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
-			images ? "a user's parts may be input_text or input_image"
-			       : "only parts of text are, here");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
+				       images ? "a user's parts may be input_text or input_image"
+					      : "only parts of text are, here");
 	if (!sl_chat_filled(&f[PART_IMAGE]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "image_url",
-					   "an image is sent as a URL, not by 'file_id'");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "image_url",
+				       "an image is sent as a URL, not by 'file_id'");
 	if (sl_chat_given(&f[PART_DETAIL]) && f[PART_DETAIL].type != SL_JSON_STRING)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "detail", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "detail", "a string");
 	ret_part->image = f[PART_IMAGE];
 	ret_part->detail = f[PART_DETAIL];
 	return SL_OPENAI_OK;
 }
 
 /* All texts of a string or of parts, joined by a line end, as the inside of one JSON string. */
-static enum sl_openai_error_id put_texts(struct sl_responses_source *s,
-					 const struct sl_json_field *content, const char *key)
+static enum sl_openai_error_id put_texts(struct sl_place *s, const struct sl_json_field *content,
+					 const char *key)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object;
@@ -180,7 +178,7 @@ static enum sl_openai_error_id put_texts(struct sl_responses_source *s,
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_message(struct sl_responses_source *s, const char *role,
+static enum sl_openai_error_id put_message(struct sl_place *s, const char *role,
 					   const struct sl_json_field *content, const char *key)
 {
 	enum sl_openai_error_id id;
@@ -191,7 +189,7 @@ static enum sl_openai_error_id put_message(struct sl_responses_source *s, const 
 	return id;
 }
 
-static void put_image(struct sl_responses_source *s, const struct part *part)
+static void put_image(struct sl_place *s, const struct part *part)
 {
 	sl_text_append_string(s->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
 	sl_chat_put_raw(s->out, &part->image);
@@ -203,8 +201,7 @@ static void put_image(struct sl_responses_source *s, const struct part *part)
 }
 
 /* One text alone stays a string: servers without vision know no parts. */
-static enum sl_openai_error_id put_user(struct sl_responses_source *s,
-					const struct sl_json_field *content)
+static enum sl_openai_error_id put_user(struct sl_place *s, const struct sl_json_field *content)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object, second;
@@ -218,8 +215,7 @@ static enum sl_openai_error_id put_user(struct sl_responses_source *s,
 	s->part = 0;
 	if (!sl_json_each(content, &cursor, &object)) {
 		s->part = -1;
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_VALUE, "content",
-					   "at least one part");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "content", "at least one part");
 	}
 	id = read_part(s, &object, true, &part);
 	alone = !id && !sl_json_each(content, &cursor, &second) && part.text.type == SL_JSON_STRING;
@@ -249,16 +245,16 @@ static enum sl_openai_error_id put_user(struct sl_responses_source *s,
 
 /* ---- assistant ------------------------------------------------------------------------------- */
 
-static enum sl_openai_error_id put_call(struct sl_responses_source *s, const struct item *item)
+static enum sl_openai_error_id put_call(struct sl_place *s, const struct item *item)
 {
 	const struct sl_json_field *f = item->f;
 
 	if (!sl_chat_filled(&f[CALL_ID]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "call_id", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "call_id", "a string");
 	if (!sl_chat_filled(&f[NAME]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
 	if (f[ARGUMENTS].type != SL_JSON_STRING)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "arguments", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "arguments", "a string");
 	sl_text_append_string(s->out, "{\"id\":");
 	sl_chat_put_raw(s->out, &f[CALL_ID]);
 	sl_text_append_string(s->out, ",\"type\":\"function\",\"function\":{\"name\":");
@@ -278,9 +274,8 @@ static bool is_of_run(enum item_kind kind)
  * One walk over the assistant's items from *cursor on for the texts (kind ASSISTANT), one for the
  * calls (kind CALL). *cursor ends behind the last of them, s->item at the one that follows.
  */
-static enum sl_openai_error_id put_run(struct sl_responses_source *s,
-				       const struct sl_json_field *input, const char **cursor,
-				       enum item_kind kind, size_t *ret_count)
+static enum sl_openai_error_id put_run(struct sl_place *s, const struct sl_json_field *input,
+				       const char **cursor, enum item_kind kind, size_t *ret_count)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object;
@@ -309,9 +304,8 @@ static enum sl_openai_error_id put_run(struct sl_responses_source *s,
 }
 
 /* *cursor: before the first of the assistant's items. */
-static enum sl_openai_error_id put_assistant(struct sl_responses_source *s,
-					     const struct sl_json_field *input, const char **cursor,
-					     size_t *ret_calls)
+static enum sl_openai_error_id put_assistant(struct sl_place *s, const struct sl_json_field *input,
+					     const char **cursor, size_t *ret_calls)
 {
 	enum sl_openai_error_id id;
 	const char *again = *cursor;
@@ -335,16 +329,16 @@ static enum sl_openai_error_id put_assistant(struct sl_responses_source *s,
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static enum sl_openai_error_id put_result(struct sl_responses_source *s, const struct item *item)
+static enum sl_openai_error_id put_result(struct sl_place *s, const struct item *item)
 {
 	const struct sl_json_field *output = &item->f[OUTPUT];
 	enum sl_openai_error_id id;
 
 	if (!sl_chat_filled(&item->f[CALL_ID]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "call_id", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "call_id", "a string");
 	if (output->type != SL_JSON_STRING && output->type != SL_JSON_ARRAY)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "output",
-					   "a string or an array of parts");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "output",
+				       "a string or an array of parts");
 	sl_text_append_string(s->out, ",{\"role\":\"tool\",\"tool_call_id\":");
 	sl_chat_put_raw(s->out, &item->f[CALL_ID]);
 	sl_text_append_string(s->out, ",\"content\":\"");
@@ -354,8 +348,8 @@ static enum sl_openai_error_id put_result(struct sl_responses_source *s, const s
 }
 
 /* *ret_calls: of the assistant's items, where they are the last. */
-static enum sl_openai_error_id put_items(struct sl_responses_source *s,
-					 const struct sl_json_field *input, size_t *ret_calls)
+static enum sl_openai_error_id put_items(struct sl_place *s, const struct sl_json_field *input,
+					 size_t *ret_calls)
 {
 	enum sl_openai_error_id id;
 	struct sl_json_field object;
@@ -388,7 +382,7 @@ static enum sl_openai_error_id put_items(struct sl_responses_source *s,
 	return SL_OPENAI_OK;
 }
 
-enum sl_openai_error_id sl_responses_input_put(struct sl_responses_source *s,
+enum sl_openai_error_id sl_responses_input_put(struct sl_place *s,
 					       const struct sl_json_field *instructions,
 					       const struct sl_json_field *input)
 {
@@ -399,30 +393,29 @@ enum sl_openai_error_id sl_responses_input_put(struct sl_responses_source *s,
 	begin = s->out->len;
 	s->list = "instructions";
 	if (sl_chat_given(instructions) && instructions->type != SL_JSON_STRING)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "a string");
 	if (sl_chat_filled(instructions))
 		put_message(s, "system", instructions, NULL);
 	s->list = "input";
 	after = s->out->len;
 	if (!sl_chat_given(input))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_MISSING, NULL, NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_MISSING, NULL, NULL);
 	if (input->type == SL_JSON_STRING)
 		id = put_message(s, "user", input, NULL);
 	else if (input->type == SL_JSON_ARRAY)
 		id = put_items(s, input, &calls);
 	else
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "a string or an array");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "a string or an array");
 	if (id)
 		return id;
 	if (calls) {
 		s->item--;
-		return sl_responses_refuse(
-			s, SL_OPENAI_ERROR_VALUE, NULL,
-			"a function_call_output for each function_call behind it");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, NULL,
+				       "a function_call_output for each function_call behind it");
 	}
 	s->item = -1;
 	if (!s->out->error && s->out->len == after)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "at least one message");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "at least one message");
 	if (!s->out->error) /* each message begins with a comma, the first must not */
 		s->out->data[begin] = ' ';
 	sl_text_append_char(s->out, ']');

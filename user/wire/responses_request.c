@@ -66,103 +66,37 @@ static const struct {
 	{"n", "a response is one answer"},
 };
 
-/* ---- refusals -------------------------------------------------------------------------------- */
-
-enum sl_openai_error_id sl_responses_refuse(struct sl_responses_source *s,
-					    enum sl_openai_error_id id, const char *key,
-					    const char *expected)
-{
-	struct sl_text path;
-
-	sl_text_init_fixed(&path, s->param, SL_RESPONSES_PARAM_BYTES);
-	sl_text_append_string(&path, s->list);
-	if (s->item >= 0)
-		sl_text_printf(&path, "[%ld]", s->item);
-	if (s->part >= 0)
-		sl_text_printf(&path, ".%s[%ld]", s->inner, s->part);
-	if (key && key[0]) {
-		if (path.len)
-			sl_text_append_char(&path, '.');
-		sl_text_append_string(&path, key);
-	}
-	*s->error = (struct sl_openai_error){.id = id, .param = s->param, .object = expected};
-	return id;
-}
-
-static enum sl_openai_error_id unknown_refuse(struct sl_responses_source *s,
-					      const struct sl_json_field *key)
-{
-	char name[SL_JSON_NAME_BYTES_MAX + 1];
-
-	if (sl_json_string(key, name, sizeof(name)) < 0)
-		snprintf(name, sizeof(name), "(a name of over %d bytes)", SL_JSON_NAME_BYTES_MAX);
-	return sl_responses_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, name, "leave it out");
-}
-
-enum sl_openai_error_id sl_responses_object_read(struct sl_responses_source *s,
-						 const struct sl_json_field *object,
-						 struct sl_json_field *fields, size_t field_count,
-						 bool strict)
-{
-	struct sl_json_field key, value;
-	const char *cursor = NULL;
-	size_t i;
-
-	if (object->type != SL_JSON_OBJECT)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
-	if (sl_json_scan(object->value, object->value_len, fields, field_count))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "each field once");
-	while (strict && sl_json_each_member(object, &cursor, &key, &value)) {
-		for (i = 0; i < field_count; i++) {
-			if (sl_json_string_equal(&key, fields[i].name, fields[i].name_len))
-				break;
-		}
-		if (i == field_count && value.type != SL_JSON_NULL)
-			return unknown_refuse(s, &key);
-	}
-	return SL_OPENAI_OK;
-}
-
-static enum sl_openai_error_id top_refuse(struct sl_responses_source *s, enum sl_openai_error_id id,
-					  const char *key, const char *expected)
-{
-	s->list = "";
-	s->item = s->part = -1;
-	return sl_responses_refuse(s, id, key, expected);
-}
-
 /* ---- single values --------------------------------------------------------------------------- */
 
 /* ,"name":VALUE as it stands. */
-static void put_member(struct sl_responses_source *s, const char *name,
-		       const struct sl_json_field *value)
+static void put_member(struct sl_place *s, const char *name, const struct sl_json_field *value)
 {
 	sl_text_printf(s->out, ",\"%s\":", name);
 	sl_chat_put_raw(s->out, value);
 }
 
-static enum sl_openai_error_id put_numbers(struct sl_responses_source *s,
-					   const struct sl_json_field *f)
+static enum sl_openai_error_id put_numbers(struct sl_place *s, const struct sl_json_field *f)
 {
 	int64_t value;
 	double number;
 
 	if (sl_chat_given(&f[MAX_OUTPUT_TOKENS])) {
 		if (sl_json_int(&f[MAX_OUTPUT_TOKENS], &value) || value < 1 || value > INT32_MAX)
-			return top_refuse(s, SL_OPENAI_ERROR_VALUE, "max_output_tokens",
-					  "an integer of at least 1");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, "max_output_tokens",
+						   "an integer of at least 1");
 		put_member(s, "max_tokens", &f[MAX_OUTPUT_TOKENS]);
 	}
 	for (size_t i = TEMPERATURE; i <= TOP_P; i++) {
 		if (!sl_chat_given(&f[i]))
 			continue;
 		if (sl_json_double(&f[i], &number) || number < 0)
-			return top_refuse(s, SL_OPENAI_ERROR_VALUE, f[i].name,
-					  "a number of at least 0");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, f[i].name,
+						   "a number of at least 0");
 		put_member(s, f[i].name, &f[i]);
 	}
 	if (sl_chat_given(&f[TOP_LOGPROBS]) && (sl_json_int(&f[TOP_LOGPROBS], &value) || value))
-		return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "top_logprobs", "leave it out");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "top_logprobs",
+					   "leave it out");
 	for (size_t i = USER; i <= SAFETY_IDENTIFIER; i++)
 		if (sl_chat_given(&f[i]))
 			put_member(s, f[i].name, &f[i]); /* sl_openai_request_read looks at it */
@@ -170,13 +104,12 @@ static enum sl_openai_error_id put_numbers(struct sl_responses_source *s,
 }
 
 /* Usage is always asked for: the last event of a stream holds it. */
-static enum sl_openai_error_id put_stream(struct sl_responses_source *s,
-					  const struct sl_json_field *stream)
+static enum sl_openai_error_id put_stream(struct sl_place *s, const struct sl_json_field *stream)
 {
 	bool on = false;
 
 	if (sl_chat_given(stream) && sl_json_bool(stream, &on))
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stream", "a boolean");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "stream", "a boolean");
 	if (on)
 		sl_text_append_string(s->out, ",\"stream\":true,"
 					      "\"stream_options\":{\"include_usage\":true}");
@@ -184,33 +117,33 @@ static enum sl_openai_error_id put_stream(struct sl_responses_source *s,
 }
 
 /* store may be true, as it is where nobody says otherwise: the answer says that it was not. */
-static enum sl_openai_error_id check_life(struct sl_responses_source *s,
-					  const struct sl_json_field *f)
+static enum sl_openai_error_id check_life(struct sl_place *s, const struct sl_json_field *f)
 {
 	bool on = false;
 
 	if (sl_chat_given(&f[STORE]) && sl_json_bool(&f[STORE], &on))
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "store", "a boolean");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "store", "a boolean");
 	on = false;
 	if (sl_chat_given(&f[BACKGROUND]) && sl_json_bool(&f[BACKGROUND], &on))
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "background", "a boolean");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "background", "a boolean");
 	if (on)
-		return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "background",
-				  "responses are not kept; send 'stream' or wait for the answer");
+		return sl_place_refuse_top(
+			s, SL_OPENAI_ERROR_UNTRANSLATED, "background",
+			"responses are not kept; send 'stream' or wait for the answer");
 	if (sl_chat_given(&f[TRUNCATION]) && !sl_json_string_equal(&f[TRUNCATION], "disabled", 8))
-		return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "truncation",
-				  "leave it out, or send \"disabled\"");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "truncation",
+					   "leave it out, or send \"disabled\"");
 	if (sl_chat_given(&f[SERVICE_TIER]) && !sl_json_string_equal(&f[SERVICE_TIER], "auto", 4) &&
 	    !sl_json_string_equal(&f[SERVICE_TIER], "default", 7))
-		return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "service_tier",
-				  "leave it out, or send \"auto\"");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "service_tier",
+					   "leave it out, or send \"auto\"");
 	if (sl_chat_given(&f[METADATA]) && f[METADATA].type != SL_JSON_OBJECT)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "metadata", "an object");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "metadata", "an object");
 	return SL_OPENAI_OK;
 }
 
 /* What may be added to an answer: there is none of it here, but log probabilities there would be. */
-static enum sl_openai_error_id check_include(struct sl_responses_source *s,
+static enum sl_openai_error_id check_include(struct sl_place *s,
 					     const struct sl_json_field *include)
 {
 	static const char expected[] = "an array of strings";
@@ -220,21 +153,20 @@ static enum sl_openai_error_id check_include(struct sl_responses_source *s,
 	if (!sl_chat_given(include))
 		return SL_OPENAI_OK;
 	if (include->type != SL_JSON_ARRAY)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "include", expected);
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "include", expected);
 	while (sl_json_each(include, &cursor, &element)) {
 		if (element.type != SL_JSON_STRING)
-			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "include", expected);
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "include", expected);
 		if (sl_json_string_equal(&element, "message.output_text.logprobs", 28))
-			return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "include",
-					  "leave 'message.output_text.logprobs' out");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "include",
+						   "leave 'message.output_text.logprobs' out");
 	}
 	return SL_OPENAI_OK;
 }
 
 /* ---- what the model shall do ----------------------------------------------------------------- */
 
-static enum sl_openai_error_id put_format(struct sl_responses_source *s,
-					  const struct sl_json_field *format)
+static enum sl_openai_error_id put_format(struct sl_place *s, const struct sl_json_field *format)
 {
 	enum { TYPE, NAME, SCHEMA, STRICT, DESCRIPTION, COUNT };
 	struct sl_json_field f[COUNT] = {
@@ -248,7 +180,7 @@ static enum sl_openai_error_id put_format(struct sl_responses_source *s,
 	bool strict;
 
 	s->list = "text.format";
-	id = sl_responses_object_read(s, format, f, COUNT, true);
+	id = sl_place_object_read(s, format, f, COUNT, true);
 	if (id || sl_json_string_equal(&f[TYPE], "text", 4))
 		return id;
 	if (sl_json_string_equal(&f[TYPE], "json_object", 11)) {
@@ -256,16 +188,16 @@ static enum sl_openai_error_id put_format(struct sl_responses_source *s,
 		return SL_OPENAI_OK;
 	}
 	if (!sl_json_string_equal(&f[TYPE], "json_schema", 11))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_VALUE, "type",
-					   "\"text\", \"json_object\" or \"json_schema\"");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "type",
+				       "\"text\", \"json_object\" or \"json_schema\"");
 	if (!sl_chat_filled(&f[NAME]))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
 	if (f[SCHEMA].type != SL_JSON_OBJECT)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "schema", "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "schema", "an object");
 	if (sl_chat_given(&f[STRICT]) && sl_json_bool(&f[STRICT], &strict))
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "strict", "a boolean");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "strict", "a boolean");
 	if (sl_chat_given(&f[DESCRIPTION]) && f[DESCRIPTION].type != SL_JSON_STRING)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "description", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "description", "a string");
 	sl_text_append_string(s->out, ",\"response_format\":{\"type\":\"json_schema\","
 				      "\"json_schema\":{\"name\":");
 	sl_chat_put_raw(s->out, &f[NAME]);
@@ -276,8 +208,7 @@ static enum sl_openai_error_id put_format(struct sl_responses_source *s,
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_text(struct sl_responses_source *s,
-					const struct sl_json_field *text)
+static enum sl_openai_error_id put_text(struct sl_place *s, const struct sl_json_field *text)
 {
 	enum { FORMAT, VERBOSITY, COUNT };
 	struct sl_json_field f[COUNT] = {
@@ -289,20 +220,19 @@ static enum sl_openai_error_id put_text(struct sl_responses_source *s,
 	if (!sl_chat_given(text))
 		return SL_OPENAI_OK;
 	s->list = "text";
-	id = sl_responses_object_read(s, text, f, COUNT, true);
+	id = sl_place_object_read(s, text, f, COUNT, true);
 	if (id)
 		return id;
 	if (sl_chat_given(&f[VERBOSITY])) {
 		if (f[VERBOSITY].type != SL_JSON_STRING)
-			return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "verbosity",
-						   "a string");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "verbosity", "a string");
 		put_member(s, "verbosity", &f[VERBOSITY]);
 	}
 	return sl_chat_given(&f[FORMAT]) ? put_format(s, &f[FORMAT]) : SL_OPENAI_OK;
 }
 
 /* A summary of the thinking is a wish: there is none to show. */
-static enum sl_openai_error_id put_reasoning(struct sl_responses_source *s,
+static enum sl_openai_error_id put_reasoning(struct sl_place *s,
 					     const struct sl_json_field *reasoning)
 {
 	enum { EFFORT, SUMMARY, OLD_SUMMARY, COUNT };
@@ -316,11 +246,11 @@ static enum sl_openai_error_id put_reasoning(struct sl_responses_source *s,
 	if (!sl_chat_given(reasoning))
 		return SL_OPENAI_OK;
 	s->list = "reasoning";
-	id = sl_responses_object_read(s, reasoning, f, COUNT, true);
+	id = sl_place_object_read(s, reasoning, f, COUNT, true);
 	if (id || !sl_chat_given(&f[EFFORT]))
 		return id;
 	if (f[EFFORT].type != SL_JSON_STRING)
-		return sl_responses_refuse(s, SL_OPENAI_ERROR_TYPE, "effort", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "effort", "a string");
 	put_member(s, "reasoning_effort", &f[EFFORT]);
 	return SL_OPENAI_OK;
 }
@@ -339,8 +269,7 @@ static const char *instead_of(const struct sl_json_field *key)
 }
 
 /* Fields beside those that are translated: the servers' own, such as vLLM's, pass. */
-static enum sl_openai_error_id put_others(struct sl_responses_source *s,
-					  const struct sl_json_field *whole,
+static enum sl_openai_error_id put_others(struct sl_place *s, const struct sl_json_field *whole,
 					  const struct sl_json_field *f)
 {
 	struct sl_json_field key, value;
@@ -356,7 +285,7 @@ static enum sl_openai_error_id put_others(struct sl_responses_source *s,
 		instead = i < TOP_FIELDS ? NULL : instead_of(&key);
 		if (instead && instead != unknown && value.type != SL_JSON_NULL) {
 			sl_json_string(&key, name, sizeof(name)); /* it fits: it is known */
-			return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, name, instead);
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, name, instead);
 		}
 		if (instead != unknown)
 			continue;
@@ -411,7 +340,7 @@ static void put_echo(struct sl_text *echo, const struct sl_json_field *f)
 	}
 }
 
-static enum sl_openai_error_id json_refuse(struct sl_responses_source *s, int bad, const char *body,
+static enum sl_openai_error_id json_refuse(struct sl_place *s, int bad, const char *body,
 					   size_t body_len)
 {
 	struct sl_openai_error *e = s->error;
@@ -428,16 +357,16 @@ static enum sl_openai_error_id json_refuse(struct sl_responses_source *s, int ba
 	return e->id;
 }
 
-static enum sl_openai_error_id put_all(struct sl_responses_source *s, struct sl_text *echo,
+static enum sl_openai_error_id put_all(struct sl_place *s, struct sl_text *echo,
 				       const struct sl_json_field *f,
 				       const struct sl_json_field *whole)
 {
 	enum sl_openai_error_id id;
 
 	if (!sl_chat_given(&f[MODEL]))
-		return top_refuse(s, SL_OPENAI_ERROR_MISSING, "model", NULL);
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_MISSING, "model", NULL);
 	if (f[MODEL].type != SL_JSON_STRING)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
 	sl_text_append_string(s->out, "{\"model\":");
 	sl_chat_put_raw(s->out, &f[MODEL]);
 	if ((id = sl_responses_input_put(s, &f[INSTRUCTIONS], &f[INPUT])) ||
@@ -485,7 +414,7 @@ enum sl_openai_error_id sl_responses_request_translate(const char *body, size_t 
 		[USER] = SL_JSON_FIELD("user"),
 		[SAFETY_IDENTIFIER] = SL_JSON_FIELD("safety_identifier"),
 	};
-	struct sl_responses_source s = {
+	struct sl_place s = {
 		.out = out, .error = ret_error, .param = param, .list = "", .item = -1, .part = -1};
 	struct sl_json_field whole = {.type = SL_JSON_OBJECT};
 	int rc = sl_json_scan(body, body_len, f, TOP_FIELDS);
