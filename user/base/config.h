@@ -104,6 +104,12 @@ enum sl_config_rest {
 	SL_CONFIG_REST_PREFILL = 1,
 };
 
+/* What the nodes of a pool speak. */
+enum sl_config_api {
+	SL_CONFIG_API_OPENAI = 0,
+	SL_CONFIG_API_ANTHROPIC,
+};
+
 /* What beside load decides which node of a pool is asked; policy/affinity.h. */
 enum sl_config_affinity {
 	SL_CONFIG_AFFINITY_NONE = 0,
@@ -118,14 +124,24 @@ enum sl_config_concurrency {
 	SL_CONFIG_CONCURRENCY_GAP,
 };
 
+/* The field that carries a pool's key. */
+enum sl_config_key_header {
+	SL_CONFIG_KEY_HEADER_AUTO = 0, /* by the API */
+	SL_CONFIG_KEY_HEADER_AUTHORIZATION,
+	SL_CONFIG_KEY_HEADER_X_API_KEY,
+	SL_CONFIG_KEY_HEADER_API_KEY,
+};
+
 struct sl_config_pool {
 	const char *name;
 	const char *model;	 /* name the nodes know the model by; NULL: as the client said */
 	const char *ca;		 /* file of authorities for https nodes; NULL: the system's */
 	const char *server_name; /* that their certificates are made for; NULL: the node's */
 	const char *api_key;	 /* secret: sent to the nodes instead of the client's; or NULL */
-	uint32_t api_key_header; /* index into sl_config_key_headers */
-	const char *path;	 /* stands for /v1 in requests to the nodes; or NULL */
+	enum sl_config_key_header api_key_header;
+	enum sl_config_api api;
+	uint32_t max_tokens; /* api anthropic: where the request names no bound */
+	const char *path;    /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
 	uint32_t slots;		  /* requests that one node takes at once; 0: any */
@@ -160,7 +176,7 @@ struct sl_config_service {
 	unsigned column;
 };
 
-/* Header fields for a provider's key, "authorization" (as Bearer) first. */
+/* Names by enum sl_config_key_header; "authorization" is sent as Bearer. */
 extern const char *const sl_config_key_headers[];
 
 struct sl_config_paths {

@@ -249,6 +249,17 @@ static void check_concurrency(const struct sl_config_pool *pool, struct sl_repor
 			      pool->name, pool->concurrency_min, pool->concurrency_max);
 }
 
+/* A probe that no node of the pool could ever answer. */
+static void check_api(const struct sl_config_pool *pool, struct sl_report *report)
+{
+	if (pool->api == SL_CONFIG_API_ANTHROPIC &&
+	    pool->health.generate_as != SL_CONFIG_GENERATE_CHAT)
+		sl_report_add(report, pool->line, pool->column,
+			      "pools.%s.health.generate_as: servers of \"api: anthropic\" have "
+			      "neither completions nor embeddings (leave it out, or write chat)",
+			      pool->name);
+}
+
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report)
 {
@@ -262,6 +273,7 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		check_https(&config->pools[i], report);
 		check_adapters(config, i, report);
 		check_concurrency(&config->pools[i], report);
+		check_api(&config->pools[i], report);
 		check_tunables(config, &config->pools[i], pools->value->pairs[i].value, report);
 	}
 	/* A file that was to have some and got them wrong has been told so. */

@@ -44,7 +44,10 @@ static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
 static const char *const bool_choices[] = {"false", "true", NULL};
 
-const char *const sl_config_key_headers[] = {"authorization", "x-api-key", "api-key", NULL};
+static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum sl_config_api */
+
+/* enum sl_config_key_header */
+const char *const sl_config_key_headers[] = {"auto", "authorization", "x-api-key", "api-key", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
 const struct sl_config_key sl_config_keys[] = {
@@ -332,6 +335,18 @@ const struct sl_config_key sl_config_keys[] = {
 	 "SGLang). `none`, because a server that does not know it would begin a second answer "
 	 "behind "
 	 "the first half."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "api", POOL(api), "openai", 0, 0, api_choices, false,
+	 NULL,
+	 "What the nodes speak. `openai`: chat completions, completions, embeddings. `anthropic`: "
+	 "the "
+	 "Messages API alone; chat completions and responses are translated to it and back, and "
+	 "what "
+	 "cannot be said in it goes to the next pool of the route."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "max_tokens", POOL(max_tokens), "4096", 1, 10000000, NULL,
+	 false, NULL,
+	 "With `api: anthropic`: `max_tokens` of a request that names none; that API wants one. "
+	 "4096, "
+	 "because each of its models takes as much."},
 	{SL_CONFIG_POOL, SL_CONFIG_PATH, "ca", POOL(ca), NULL, 0, PATH_LEN_MAX, NULL, false,
 	 "an absolute path",
 	 "PEM file of the authorities that sign the certificates of https:// nodes. Without it "
@@ -344,9 +359,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 NULL, false, "visible ASCII, best as `${NAME}` from the environment",
 	 "Key of a hosted provider. Sent to the nodes; the client's own key, cookies and "
 	 "forwarding fields never are. Not shown anywhere."},
-	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "api_key_header", POOL(api_key_header), "authorization",
-	 0, 0, sl_config_key_headers, false, NULL,
-	 "Field that carries it; `authorization` as `Bearer KEY`."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "api_key_header", POOL(api_key_header), "auto", 0, 0,
+	 sl_config_key_headers, false, NULL,
+	 "Field that carries it; `authorization` as `Bearer KEY`. `auto`: that, and `x-api-key` "
+	 "with `api: anthropic`."},
 	{SL_CONFIG_POOL, SL_CONFIG_TARGET, "path", POOL(path), NULL, 0, SL_CONFIG_URL_MAX, NULL,
 	 false, "the path of an URL, like /openai/v1",
 	 "What stands for `/v1` in requests to the nodes: providers have their API below other "
@@ -465,7 +481,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "generate_as", POOL(health.generate_as), "chat",
 	 0, 0, generate_choices, false, NULL,
 	 "How the probe asks: `chat` for models that talk (those that reason too), `completions` "
-	 "for those without a chat template, `embeddings`."},
+	 "for those without a chat template, `embeddings`. With `api: anthropic`, `chat` is a "
+	 "message."},
 	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_U32, "failures", POOL(health.failures), "3", 1, 100, NULL,
 	 false, NULL,
 	 "Failed checks in a row that open the node's breaker, unless it has answered a request "

@@ -91,6 +91,9 @@ static inline __attribute__((always_inline)) bool name_is(const char *name, cons
 static enum sl_h1_id family_of(const char *name, size_t name_len)
 {
 	switch (lower(name[0])) {
+	case 'a':
+		BEGINS("anthropic-", SL_H1_ID_ANTHROPIC);
+		break;
 	case 'p':
 		BEGINS("proxy-", SL_H1_ID_PROXY);
 		break;
@@ -135,6 +138,7 @@ enum sl_h1_id sl_h1_name_id(const char *name, size_t name_len)
 	case 10:
 		IS("connection", SL_H1_ID_CONNECTION);
 		IS("user-agent", SL_H1_ID_USER_AGENT);
+		IS("request-id", SL_H1_ID_REQUEST_ID);
 		IS("keep-alive", SL_H1_ID_KEEP_ALIVE);
 		IS("tracestate", SL_H1_ID_TRACESTATE);
 		break;

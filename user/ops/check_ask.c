@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/clock.h"
+#include "user/upstream/provider.h"
 #include "user/wire/json_scan.h"
 
-#define ROOM_BYTES (SL_CONFIG_URL_MAX + 6u * SL_CONFIG_MODEL_MAX + 512u)
+#define ROOM_BYTES \
+	(SL_PROVIDER_TARGET_BYTES + SL_PROVIDER_LINES_BYTES + 6u * SL_CONFIG_MODEL_MAX + 512u)
 #define BODY_BYTES (6u * SL_CONFIG_MODEL_MAX + 128u)
 
 struct shape {
@@ -26,12 +28,27 @@ static const struct shape shapes[] = {
 	[SL_CONFIG_GENERATE_EMBEDDINGS] = {"/v1/embeddings", "\"input\":\"a\"", "data"},
 };
 
+static const struct shape of_messages = {
+	"/v1/messages",
+	"\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1",
+	"content",
+};
+
+static const struct shape *shape_of(const struct sl_check_ask *ask)
+{
+	if (ask->pool->api == SL_CONFIG_API_ANTHROPIC)
+		return &of_messages;
+	return &shapes[ask->config->generate_as];
+}
+
 int sl_check_ask_write(const struct sl_check_ask *ask, const char *host, char *room,
 		       size_t room_len, size_t *ret_head_len, size_t *ret_body_len)
 {
-	const struct shape *shape = &shapes[ask->config->generate_as];
+	const struct shape *shape = shape_of(ask);
+	const struct sl_span version = sl_provider_version(ask->pool);
 	bool generate = ask->question == SL_CHECK_GENERATE;
-	char body[BODY_BYTES], framing[96] = "";
+	char body[BODY_BYTES], framing[96] = "", target_room[SL_PROVIDER_TARGET_BYTES];
+	struct sl_span target;
 	const char *path = generate				 ? shape->path
 			   : ask->question == SL_CHECK_READINESS ? ask->config->ready_path
 								 : ask->config->live_path;
@@ -45,10 +62,13 @@ int sl_check_ask_write(const struct sl_check_ask *ask, const char *host, char *r
 		snprintf(framing, sizeof(framing),
 			 "content-type: application/json\r\ncontent-length: %d\r\n", body_len);
 	}
+	target = sl_provider_target(ask->pool, sl_span_string(path), target_room);
 	head_len = snprintf(room, room_len,
-			    "%s %s HTTP/1.1\r\nhost: %s\r\nuser-agent: sluiced-health\r\n"
-			    "accept: */*\r\n%s\r\n",
-			    generate ? "POST" : "GET", path, host, framing);
+			    "%s %.*s HTTP/1.1\r\nhost: %s\r\nuser-agent: sluiced-health\r\n"
+			    "accept: */*\r\n%s%.*s%s\r\n",
+			    generate ? "POST" : "GET", (int)target.len, target.data, host,
+			    ask->pool->key_line ? ask->pool->key_line : "", (int)version.len,
+			    version.data, framing);
 	if (head_len < 0 || (size_t)head_len + (size_t)body_len >= room_len)
 		return -ENOSPC;
 	memcpy(room + head_len, body, (size_t)body_len);
@@ -62,7 +82,7 @@ static enum sl_ending accept_answer(void *owner, const char *body, size_t body_l
 				    const char **ret_detail)
 {
 	const struct sl_check_ask *ask = owner;
-	const char *name = shapes[ask->config->generate_as].answer, *cursor = NULL;
+	const char *name = shape_of(ask)->answer, *cursor = NULL;
 	struct sl_json_field array = {.name = name, .name_len = (uint8_t)strlen(name)};
 	struct sl_json_field first;
 
@@ -122,8 +142,8 @@ enum sl_check_reply sl_check_ask(struct sl_attempt *attempt, const struct sl_ups
 		ask->question == SL_CHECK_LIVE && ask->config->live == SL_CONFIG_LIVE_TCP;
 	enum sl_ending ending;
 
-	if (!connect_only && sl_check_ask_write(ask, grant->node->text, room, sizeof(room),
-						&plan.head_len, &plan.body_len))
+	if (!connect_only && sl_check_ask_write(ask, sl_upstream_host(grant->node), room,
+						sizeof(room), &plan.head_len, &plan.body_len))
 		return SL_CHECK_UNCLEAR;
 	plan.body = room + plan.head_len;
 	ending = sl_attempt_run(attempt, grant, &plan);

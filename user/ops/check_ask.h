@@ -12,6 +12,9 @@
  * spends its token on a thought and answers with empty content and finish_reason "length"; that is
  * good. Unclear is what says something about the request or the load rather than the engine.
  *
+ * All three go where the pool's requests go: with its key, and with its path where theirs begins with
+ * /v1. Of a pool with `api: anthropic` the probe asks for a message.
+ *
  * Thread: the loop's; on a fiber.
  */
 #ifndef SL_OPS_CHECK_ASK_H
@@ -38,7 +41,8 @@ enum sl_check_reply {
 struct sl_check_ask {
 	enum sl_check_question question;
 	const struct sl_config_health *config;
-	const char *model_json; /* generate: the model's name as a JSON string */
+	const struct sl_upstream_pool *pool; /* its path, key and API */
+	const char *model_json;		     /* generate: the model's name as a JSON string */
 	size_t model_json_len;
 	uint64_t timeout_ms;
 	const bool *gone; /* ends it early */

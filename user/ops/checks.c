@@ -183,7 +183,11 @@ static enum sl_check_reply ask_all(struct check *check, const struct sl_routes *
 	struct sl_checks *health = check->health;
 	const struct sl_config_health *config = &pool_of(check, routes)->health;
 	struct sl_upstream_grant grant = sl_upstream_grant_check(&health->up, check->slot);
-	struct sl_check_ask ask = {.config = config, .gone = &check->gone};
+	struct sl_check_ask ask = {
+		.config = config,
+		.pool = &routes->pools[check->pool],
+		.gone = &check->gone,
+	};
 	char model[SL_CONFIG_MODEL_MAX + 3];
 	bool wanted[SL_CHECK_QUESTIONS] = {
 		[SL_CHECK_LIVE] = config->live != SL_CONFIG_LIVE_NONE,

@@ -62,13 +62,18 @@ static void build_zone(const struct sl_config *config, const struct sl_config_po
 /* The provider's key as the header line that carries it. */
 static int build_key(const struct sl_config_pool *from, struct sl_upstream_pool *pool)
 {
+	enum sl_config_key_header header = from->api_key_header;
 	struct sl_text line;
 
 	if (!from->api_key)
 		return 0;
+	if (header == SL_CONFIG_KEY_HEADER_AUTO)
+		header = from->api == SL_CONFIG_API_ANTHROPIC ? SL_CONFIG_KEY_HEADER_X_API_KEY
+							      : SL_CONFIG_KEY_HEADER_AUTHORIZATION;
 	sl_text_init(&line, 0);
-	sl_text_printf(&line, "%s: %s%s\r\n", sl_config_key_headers[from->api_key_header],
-		       from->api_key_header ? "" : "Bearer ", from->api_key);
+	sl_text_printf(&line, "%s: %s%s\r\n", sl_config_key_headers[header],
+		       header == SL_CONFIG_KEY_HEADER_AUTHORIZATION ? "Bearer " : "",
+		       from->api_key);
 	pool->key_line = sl_text_take(&line);
 	return pool->key_line ? 0 : -ENOMEM;
 }
@@ -104,6 +109,8 @@ static int build_pools(struct sl_routes *routes)
 		nodes += from->node_count;
 		routes->pool_of_slot[pool->slot] = pool;
 		pool->path = from->path;
+		pool->api = from->api;
+		pool->max_tokens = from->max_tokens;
 		if (build_key(from, pool))
 			return -ENOMEM;
 		if (!from->model)
@@ -157,10 +164,13 @@ static void insert(struct sl_routes *routes, uint32_t index)
 }
 
 static void resolve(const struct sl_routes *routes, const struct sl_config_chain *from,
-		    struct sl_route_chain *to)
+		    struct sl_route *route, struct sl_route_chain *to)
 {
-	for (to->len = 0; to->len < from->len; to->len++)
+	for (to->len = 0; to->len < from->len; to->len++) {
 		to->pools[to->len] = &routes->pools[from->pools[to->len]];
+		if (to->pools[to->len]->api != SL_CONFIG_API_OPENAI)
+			route->other_api = true;
+	}
 }
 
 static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
@@ -182,7 +192,7 @@ static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 		route->config = &config->routes[i];
 		route->model = route->config->model;
 		for (k = 0; k < SL_CAUSES; k++)
-			resolve(routes, &route->config->chains[k], &route->chains[k]);
+			resolve(routes, &route->config->chains[k], route, &route->chains[k]);
 		route->stats_index = stats_index_of(names, route->model);
 		route->meter = names->meters[route->stats_index];
 		insert(routes, i);

@@ -56,6 +56,8 @@ struct sl_upstream_pool {
 	struct sl_queue_config queue;
 	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
 	size_t model_json_len;
+	enum sl_config_api api;
+	uint32_t max_tokens;  /* where its API wants a bound and the request names none */
 	const char *path;     /* stands for /v1 in requests to them, or NULL */
 	const char *key_line; /* header line with a provider's key: secret; or NULL */
 	bool takes_rest;      /* the nodes go on with the beginning of an answer */

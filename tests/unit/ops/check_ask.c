@@ -16,23 +16,43 @@ struct row {
 	enum sl_check_question question;
 	enum sl_config_generate generate_as;
 	const char *model; /* JSON */
-	const char *head;  /* how it begins */
+	const struct sl_upstream_pool *pool;
+	const char *head; /* how it begins */
 	const char *body;
 };
 
+static const struct sl_upstream_pool plain = {.name = "p"};
+static const struct sl_upstream_pool hosted = {
+	.name = "h", .path = "/openai/v1", .key_line = "authorization: Bearer k-1\r\n"};
+static const struct sl_upstream_pool claude = {
+	.name = "c", .api = SL_CONFIG_API_ANTHROPIC, .key_line = "x-api-key: k-2\r\n"};
+
 static const struct row rows[] = {
-	{"liveness", SL_CHECK_LIVE, SL_CONFIG_GENERATE_CHAT, NULL, "GET /health HTTP/1.1\r\n", ""},
-	{"readiness", SL_CHECK_READINESS, SL_CONFIG_GENERATE_CHAT, NULL,
-	 "GET /ready?full HTTP/1.1\r\n", ""},
-	{"a token of a chat", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_CHAT, "\"org/m\"",
+	{"liveness", SL_CHECK_LIVE, SL_CONFIG_GENERATE_CHAT, NULL, &plain,
+	 "GET /health HTTP/1.1\r\n", ""},
+	{"readiness", SL_CHECK_READINESS, SL_CONFIG_GENERATE_CHAT, NULL, &plain,
+	 "GET /v1/ready?full HTTP/1.1\r\n", ""},
+	{"a token of a chat", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_CHAT, "\"org/m\"", &plain,
 	 "POST /v1/chat/completions HTTP/1.1\r\n",
 	 "{\"model\":\"org/"
 	 "m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1}"},
 	{"a token of a completion", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_COMPLETIONS, "\"a\\\"b\"",
-	 "POST /v1/completions HTTP/1.1\r\n",
+	 &plain, "POST /v1/completions HTTP/1.1\r\n",
 	 "{\"model\":\"a\\\"b\",\"prompt\":\"a\",\"max_tokens\":1}"},
-	{"a vector", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_EMBEDDINGS, "\"e\"",
+	{"a vector", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_EMBEDDINGS, "\"e\"", &plain,
 	 "POST /v1/embeddings HTTP/1.1\r\n", "{\"model\":\"e\",\"input\":\"a\"}"},
+	{"liveness, hosted: no path of the API", SL_CHECK_LIVE, SL_CONFIG_GENERATE_CHAT, NULL,
+	 &hosted, "GET /health HTTP/1.1\r\n", ""},
+	{"readiness, hosted", SL_CHECK_READINESS, SL_CONFIG_GENERATE_CHAT, NULL, &hosted,
+	 "GET /openai/v1/ready?full HTTP/1.1\r\n", ""},
+	{"a token, hosted", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_CHAT, "\"m\"", &hosted,
+	 "POST /openai/v1/chat/completions HTTP/1.1\r\n",
+	 "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
+	 "\"max_tokens\":1}"},
+	{"a token of a message", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_CHAT, "\"m\"", &claude,
+	 "POST /v1/messages HTTP/1.1\r\n",
+	 "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
+	 "\"max_tokens\":1}"},
 };
 
 static void test_requests(void **unused)
@@ -42,12 +62,13 @@ static void test_requests(void **unused)
 		const struct row *row = &rows[i];
 		struct sl_config_health config = {
 			.live_path = "/health",
-			.ready_path = "/ready?full",
+			.ready_path = "/v1/ready?full",
 			.generate_as = row->generate_as,
 		};
 		struct sl_check_ask ask = {
 			.question = row->question,
 			.config = &config,
+			.pool = row->pool,
 			.model_json = row->model,
 			.model_json_len = row->model ? strlen(row->model) : 0,
 		};
@@ -63,6 +84,13 @@ static void test_requests(void **unused)
 			fail_msg("%s: %s", row->description, room);
 		assert_int_equal(memcmp(room + head_len - 4, "\r\n\r\n", 4), 0);
 		assert_non_null(strstr(room, "\r\nhost: 10.0.0.7:8000\r\n"));
+		if (row->pool->key_line) {
+			const char *key = strstr(room, row->pool->key_line);
+
+			assert_true(key && key < room + head_len && key[-1] == '\n');
+		}
+		assert_int_equal(strstr(room, "\r\nanthropic-version: 2023-06-01\r\n") != NULL,
+				 row->pool->api == SL_CONFIG_API_ANTHROPIC);
 		snprintf(length, sizeof(length), "\r\ncontent-length: %zu\r\n", body_len);
 		assert_int_equal(strstr(room, length) != NULL, body_len != 0);
 		if (body_len)
@@ -86,7 +114,7 @@ static void test_members(void **unused)
 static void test_no_room(void **unused)
 {
 	struct sl_config_health config = {.live_path = "/health"};
-	struct sl_check_ask ask = {.question = SL_CHECK_LIVE, .config = &config};
+	struct sl_check_ask ask = {.question = SL_CHECK_LIVE, .config = &config, .pool = &plain};
 	size_t head_len, body_len;
 	char room[40];
 
