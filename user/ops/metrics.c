@@ -11,6 +11,8 @@
 #include "user/ops/metrics_concurrency.h"
 #include "user/ops/metrics_health.h"
 #include "user/ops/metrics_affinity.h"
+#include "user/ops/metrics_fit.h"
+#include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_tls.h"
 #include "user/ops/metrics_queue.h"
@@ -749,32 +751,6 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 	sl_metrics_each_node(source, text, write_signals, NULL);
 }
 
-/* ---- kernel plane ---------------------------------------------------------------------------- */
-
-static void write_kernel(const struct sl_metrics_source *source, struct sl_text *text)
-{
-	static const struct {
-		const char *name;
-		const char *help;
-	} counters[SL_COUNTER_COUNT] = {
-#define X(id, name, help) [SL_COUNTER_##id] = {"sluice_kernel_" name "_total", help},
-#include "bpf/counters.def"
-#undef X
-	};
-	uint32_t cpu, cpu_count = source->plane->settings->cpu_count;
-	int c;
-
-	if (!source->plane->counters)
-		return;
-	for (c = 0; c < SL_COUNTER_COUNT; c++) {
-		uint64_t sum = 0;
-
-		for (cpu = 0; cpu < cpu_count && cpu < SL_CPUS_MAX; cpu++)
-			sum += LOAD(source->plane->counters[cpu].v[c]);
-		single(text, counters[c].name, "counter", counters[c].help, sum);
-	}
-}
-
 void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	write_process(source, text);
@@ -791,10 +767,11 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 		      offsetof(struct sl_stats, stream_endings), text);
 	write_retries(source, text);
 	sl_metrics_write_affinity(source, text);
+	sl_metrics_write_fit(source, text);
 	write_pools(source, text);
 	write_nodes(source, text);
 	write_measured(source, text);
 	sl_metrics_write_health(source, text);
 	sl_metrics_write_concurrency(source, text);
-	write_kernel(source, text);
+	sl_metrics_write_kernel(source, text);
 }

@@ -93,11 +93,29 @@ void sl_gate_refuse(struct sl_request *request)
 			  len);
 }
 
+/* The tokens of a whole answer as the server counted them; false: it has not. */
+static bool read_usage(const struct sl_request *request, uint64_t *ret_tokens)
+{
+	const struct sl_text *body = &request->attempt.body;
+	struct sl_openai_usage usage = {.total_tokens = -1};
+	struct sl_messages_usage own;
+
+	if (request->direct) {
+		if (sl_messages_usage_of(sl_text_string(body), body->len, &own))
+			return false;
+		*ret_tokens = sl_messages_usage_total(&own);
+		return true;
+	}
+	if (sl_openai_usage_read(sl_text_string(body), body->len, &usage) || usage.total_tokens < 0)
+		return false;
+	*ret_tokens = (uint64_t)usage.total_tokens;
+	return true;
+}
+
 void sl_gate_settle(struct sl_request *request)
 {
 	const struct sl_attempt *attempt = &request->attempt;
-	struct sl_openai_usage usage = {.total_tokens = -1};
-	uint64_t used = 0;
+	uint64_t used = 0, counted;
 
 	if (!request->admission.taken)
 		return;
@@ -105,11 +123,8 @@ void sl_gate_settle(struct sl_request *request)
 		used = request->facts.prompt_tokens_estimate;
 		if (request->last_ending != SL_ENDING_OK && !request->gone)
 			used = 0; /* nobody answered: nothing was had */
-		else if (!attempt->is_stream && !request->gone &&
-			 !sl_openai_usage_read(sl_text_string(&attempt->body), attempt->body.len,
-					       &usage) &&
-			 usage.total_tokens >= 0)
-			used = (uint64_t)usage.total_tokens;
+		else if (!attempt->is_stream && !request->gone && read_usage(request, &counted))
+			used = counted;
 		else if (!attempt->is_stream && !request->gone)
 			used += attempt->body.len / SL_OPENAI_BYTES_PER_TOKEN;
 	}

@@ -9,6 +9,7 @@
 #include "user/request/gate.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
+#include "user/upstream/provider.h"
 
 /* Fields of the client that nodes must not get: ours to say, or a coding we could not read. */
 #define DROPPED_FIELDS                                                           \
@@ -27,20 +28,41 @@
 static void write_line(const struct sl_request *request, const struct sl_upstream_pool *pool,
 		       struct sl_h1_out *out)
 {
-	static const char chat[] = "/v1/chat/completions", ours[] = "/v1";
 	const struct sl_h1_head *head = request->client->head;
-	const char *path = request->dialect ? chat : head->path;
-	size_t path_len = request->dialect ? sizeof(chat) - 1 : head->path_len;
-	char room[SL_CONFIG_URL_MAX + 64];
-	int len;
+	struct sl_span path = sl_span_make(head->path, head->path_len);
+	char room[SL_PROVIDER_TARGET_BYTES];
 
-	if (pool->path && path_len > sizeof(ours) && !memcmp(path, ours, sizeof(ours) - 1)) {
-		len = snprintf(room, sizeof(room), "%s%.*s", pool->path,
-			       (int)(path_len - (sizeof(ours) - 1)), path + sizeof(ours) - 1);
-		path = room;
-		path_len = (size_t)len;
+	if (pool->api == SL_CONFIG_API_ANTHROPIC)
+		path = SL_SPAN("/v1/messages");
+	else if (request->dialect)
+		path = SL_SPAN("/v1/chat/completions");
+	path = sl_provider_target(pool, path, room);
+	sl_h1_write_request_line(out, "POST", 4, path.data, path.len);
+}
+
+/* Who asks, which version of an API; returns the client's fields that this replaces. */
+static uint64_t write_identity(const struct sl_request *request,
+			       const struct sl_upstream_pool *pool, struct sl_h1_out *out)
+{
+	static const char version[] = "anthropic-version";
+	const struct sl_span ours = sl_provider_version(pool);
+	uint64_t dropped = 0;
+
+	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
+	if (request->admission.key)
+		dropped |= SL_ADMIT_KEY_FIELDS;
+	if (pool->key_line) {
+		sl_h1_write_lines(out, pool->key_line, strlen(pool->key_line));
+		dropped |= IDENTITY_FIELDS;
+	} else {
+		dropped |= sl_translate_write_key(request, pool, out);
 	}
-	sl_h1_write_request_line(out, "POST", 4, path, path_len);
+	if (ours.len && !request->direct) /* its client speaks another API */
+		dropped |= SL_H1_ID_BIT(SL_H1_ID_ANTHROPIC);
+	if (ours.len && (!request->direct || !sl_h1_head_find_name(request->client->head, version,
+								   sizeof(version) - 1)))
+		sl_h1_write_lines(out, ours.data, ours.len);
+	return dropped;
 }
 
 /* The request head for one node. */
@@ -60,20 +82,10 @@ static int write_head(struct sl_request *request, const struct sl_upstream_pool 
 
 	if (!room)
 		return -ENOMEM;
-	/* Without keys of ours the field is for the node, as with vLLM's --api-key. */
-	if (request->admission.key)
-		dropped |= SL_ADMIT_KEY_FIELDS;
-	if (pool->key_line)
-		dropped |= IDENTITY_FIELDS;
-	if (request->dialect && request->dialect->anthropic_fields)
-		dropped |= SL_TRANSLATE_DROPPED_FIELDS;
 	sl_h1_out_init(&out, room, room_len);
 	write_line(request, pool, &out);
 	SL_H1_WRITE_HEADER(&out, "host", host, strlen(host));
-	if (pool->key_line)
-		sl_h1_write_lines(&out, pool->key_line, key_len);
-	else if (request->dialect)
-		sl_translate_write_key(request, &out);
+	dropped |= write_identity(request, pool, &out);
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
 	sl_h1_write_headers_of(&out, head, dropped);
 	sl_h1_write_content_length(&out, body_len);
@@ -98,6 +110,8 @@ static int write_body(struct sl_request *request, const struct sl_upstream_pool 
 	int64_t len;
 	char *room;
 
+	if (pool->api == SL_CONFIG_API_ANTHROPIC)
+		return sl_translate_body(request, pool, plan);
 	plan->body = request->facts.body;
 	plan->body_len = request->facts.body_len;
 	if (!edit_count)
@@ -150,11 +164,11 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.affinity = sl_near_key(request, pool),
 		.pool = pool,
 		.tokens = sl_gate_estimate(request),
+		.own_key = pool->key_line != NULL,
 	};
 	int rc;
 
-	if (request->dialect)
-		sl_translate_plan(request, &plan);
+	sl_translate_plan(request, pool, &plan);
 	rc = write_body(request, pool, &plan);
 	if (!rc)
 		rc = write_head(request, pool, node, plan.body_len, &plan);

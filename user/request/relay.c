@@ -64,6 +64,7 @@ static void leave_node(struct sl_relay *relay, enum sl_ending ending)
 	drop_upstream(relay);
 	sl_upstream_release(&worker->upstream, relay->node);
 	relay->node = NULL;
+	sl_attempt_free_decoder(&relay->decoder);
 }
 
 static void record(struct sl_relay *relay, enum sl_ending ending)
@@ -159,7 +160,7 @@ static void write_error(struct sl_relay *relay, const struct cause *cause)
 	char event[SL_OPENAI_ERROR_BYTES_MAX];
 	int len;
 
-	if (relay->translated) {
+	if (relay->translated && !(relay->direct && cause->event_len)) {
 		write_translated_error(relay, cause, &error);
 		return;
 	}
@@ -295,11 +296,17 @@ static void hold_back_pressure(struct sl_relay *relay)
 /* The node says itself that it failed. */
 static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *event)
 {
+	bool anew = relay->translated && !relay->direct;
+	enum sl_openai_fault fault =
+		relay->direct || relay->decoder
+			? sl_openai_fault_read(0, event->data, event->data_len, NULL)
+			: SL_OPENAI_FAULT_OTHER;
+	bool busy = fault == SL_OPENAI_FAULT_OVERLOADED || fault == SL_OPENAI_FAULT_RATE;
 	struct cause cause = {
-		.ending = SL_ENDING_ERROR_EVENT,
+		.ending = busy ? SL_ENDING_BUSY : SL_ENDING_ERROR_EVENT, /* see attempt.c */
 		.detail = "the node sent an error event",
-		.event = relay->translated ? event->data : event->raw,
-		.event_len = relay->translated ? event->data_len : event->raw_len,
+		.event = anew ? event->data : event->raw,
+		.event_len = anew ? event->data_len : event->raw_len,
 	};
 
 	break_off(relay, &cause);
@@ -347,7 +354,7 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 /* Returns false when the node's stream is over, and the relay perhaps freed. */
 static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
 {
-	bool anew = relay->translated || relay->resumed;
+	bool anew = (relay->translated && !relay->direct) || relay->resumed;
 	struct sl_text out;
 	struct sl_relay_pass pass = {.buf = buf};
 	enum sl_relay_verdict verdict;
@@ -408,7 +415,7 @@ static bool end_data(struct sl_relay *relay, const char *untouched)
 	struct sl_text out;
 	bool told;
 
-	if (!relay->translated) {
+	if (!sl_relay_translator(relay)) {
 		if (untouched)
 			sl_server_chunk(relay->client, untouched, strlen(untouched));
 		return true;
@@ -436,7 +443,7 @@ static void conclude(struct sl_relay *relay)
 	/* Not one that lacked its end in whatever way: that may be a sign of more. */
 	if (relay->flight && relay->done_seen && !relay->partial.len)
 		sl_flight_commit(&relay->flight);
-	if (relay->partial.len >= sizeof(done) - 1 &&
+	if (!relay->direct && relay->partial.len >= sizeof(done) - 1 &&
 	    !memcmp(relay->partial.data, done, sizeof(done) - 1)) {
 		/* A server that forgot the last empty line. */
 		if (!end_data(relay, "data: [DONE]\n\n"))
@@ -454,9 +461,38 @@ static void conclude(struct sl_relay *relay)
 
 /* ---- the node's side ------------------------------------------------------------------------- */
 
+/* As the node counted, once it has counted to the end; its client may not have asked for the chunk. */
+static void note_usage(struct sl_relay *relay)
+{
+	if (relay->decoder && relay->decoder->finish)
+		relay->usage_tokens = sl_messages_usage_total(&relay->decoder->usage);
+}
+
+/* What the bytes are as chat completion chunks; then as from any node. */
+static void feed_decoded(struct sl_relay *relay, const char *data, size_t len)
+{
+	struct sl_text chunks;
+	bool goes_on;
+	int rc;
+
+	sl_text_init(&chunks, SL_RELAY_ANEW_BYTES_MAX);
+	rc = sl_messages_decoder_feed(relay->decoder, data, len, &chunks);
+	note_usage(relay);
+	goes_on = !chunks.len || feed(relay, chunks.data, chunks.len);
+	sl_text_fini(&chunks);
+	if (goes_on && rc && !relay->done_seen)
+		break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
+			       "the server sent an event that is not valid");
+}
+
 static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 {
-	feed(conn->owner, data, len);
+	struct sl_relay *relay = conn->owner;
+
+	if (relay->decoder)
+		feed_decoded(relay, data, len);
+	else
+		feed(relay, data, len);
 }
 
 static void on_end(struct sl_client_conn *conn)
@@ -578,6 +614,8 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.pool_slot = start->pool_slot,
 		.inter_token_ms = start->inter_token_ms,
 		.translated = start->dialect != NULL,
+		.direct = start->direct,
+		.decoder = start->decoder,
 		.start_ns = start->start_ns,
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
@@ -593,6 +631,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
 	if (start->dialect) {
 		((struct sl_message_relay *)relay)->dialect = start->dialect;
+		sl_messages_usage_init(&((struct sl_message_relay *)relay)->usage);
 		start->dialect->stream_init(
 			sl_relay_dialect_stream(relay),
 			&(struct sl_dialect_names){relay->id, relay->route->model, start->echo});
@@ -610,6 +649,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		relay->upstream->owner = relay;
 	}
 	watch(relay);
+	note_usage(relay);
 	if (feed(relay, start->held, start->held_len) && start->complete)
 		conclude(relay);
 	return 0;
@@ -639,6 +679,7 @@ void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *sourc
 	relay->ticket = source->ticket;
 	relay->pool_slot = source->pool_slot;
 	relay->upstream = source->upstream;
+	relay->decoder = source->decoder;
 	relay->progress_ns = now_of(relay);
 	if (relay->upstream) {
 		relay->upstream->ops = &relay_ops;
@@ -647,6 +688,7 @@ void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *sourc
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_RESUMED, SL_ENDING_OK);
 	tell(relay, how);
 	watch(relay);
+	note_usage(relay);
 	if (feed(relay, source->held, source->held_len) && source->complete)
 		conclude(relay);
 }

@@ -25,6 +25,10 @@
  * response.completed are written where [DONE] or the end of a finished body would be forwarded, and
  * nowhere else.
  *
+ * A node of the Messages API comes in one of two ways. Decoded: its bytes become chat chunks before
+ * anything looks at them (wire/messages.h). Direct: its client speaks that API too; its events pass as
+ * they came, done_seen is message_stop and nothing else is an end.
+ *
  * Cost a token: one receive completion, one scan (about 100 ns), one copy into the client's output,
  * and a share of the turn's system call. State: sizeof(struct sl_relay), no buffer unless an event
  * arrives in pieces. Thread: the loop's.
@@ -37,6 +41,7 @@
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
 #include "user/wire/dialect.h"
+#include "user/wire/messages.h"
 
 #define SL_REQUEST_ID_MAX   63u
 #define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
@@ -62,6 +67,7 @@ struct sl_relay {
 	bool over : 1;	     /* the client's answer has ended */
 	bool paused : 1;     /* the node is not read, because the client is slow */
 	bool translated : 1; /* part of a struct sl_message_relay */
+	bool direct : 1;     /* that too, but its events pass as the node sends them */
 	bool resuming : 1;   /* a fiber looks for a node to go on with (resume.h) */
 	bool resumed : 1;    /* this is not the first node's stream: see splice.h */
 	uint64_t start_ns;
@@ -73,6 +79,7 @@ struct sl_relay {
 	struct sl_admission admission;
 	struct sl_resume *resume; /* NULL: cannot go on elsewhere */
 	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
+	struct sl_messages_decoder *decoder; /* of the node's stream; NULL: it is chat, or direct */
 	struct sl_trail_ref trail;
 	struct sl_timer timer;
 	struct sl_text partial; /* beginning of an event that is not whole yet */
@@ -84,12 +91,19 @@ struct sl_message_relay {
 	struct sl_relay relay; /* first */
 	const struct sl_dialect *dialect;
 	struct sl_dialect_stream stream;
+	struct sl_messages_usage usage; /* of one that is direct */
 };
 
 /* NULL: the stream is not translated. */
 static inline const struct sl_dialect *sl_relay_dialect(struct sl_relay *relay)
 {
 	return relay->translated ? ((struct sl_message_relay *)relay)->dialect : NULL;
+}
+
+/* NULL: what the client gets is not written anew by a dialect. */
+static inline const struct sl_dialect *sl_relay_translator(struct sl_relay *relay)
+{
+	return relay->direct ? NULL : sl_relay_dialect(relay);
 }
 
 /* Of one that is translated. */
@@ -116,9 +130,11 @@ struct sl_relay_start {
 	struct sl_resume **resume;	/* the same */
 	uint32_t prompt_tokens;
 	struct sl_trail_ref trail;
-	const struct sl_dialect *dialect; /* to translate into; NULL: none */
-	const struct sl_text *echo;	  /* of the dialect; borrowed for the call */
-	const char *held;		  /* what came before the relay took over */
+	const struct sl_dialect *dialect;    /* to translate into; NULL: none */
+	bool direct;			     /* the node speaks it itself */
+	struct sl_messages_decoder *decoder; /* of the node's stream, or NULL; taken on success */
+	const struct sl_text *echo;	     /* of the dialect; borrowed for the call */
+	const char *held;		     /* what came before the relay took over */
 	size_t held_len;
 	bool complete; /* and the body has ended */
 };
@@ -134,6 +150,7 @@ struct sl_relay_source {
 	const char *held; /* what has come of it */
 	size_t held_len;
 	bool complete;
+	struct sl_messages_decoder *decoder; /* of it, or NULL */
 };
 
 /* Goes on with it; how: a word for the client. The relay may be over afterwards. */

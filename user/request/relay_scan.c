@@ -38,6 +38,39 @@ static void note_sent(struct sl_relay *relay, const char *data, size_t len)
 						      : SL_RESUMPTION_UNTOLD);
 }
 
+/* An event of the client's own API. ret_progress: the model is at work. */
+static enum sl_relay_verdict look_at_message(struct sl_relay *relay,
+					     const struct sl_sse_event *event, bool *ret_progress)
+{
+	struct sl_messages_usage *usage = &((struct sl_message_relay *)relay)->usage;
+	enum sl_messages_kind kind;
+	bool refused;
+
+	if (sl_sse_says_nothing(event))
+		return SL_RELAY_SKIP;
+	kind = event->data ? sl_messages_event_read(event->data, event->data_len, usage, &refused)
+			   : SL_MESSAGES_INVALID;
+	*ret_progress = kind != SL_MESSAGES_PING && kind != SL_MESSAGES_OTHER;
+	switch (kind) {
+	case SL_MESSAGES_DELTA:
+		relay->tokens++;
+		break;
+	case SL_MESSAGES_END:
+		relay->usage_tokens = sl_messages_usage_total(usage);
+		break;
+	case SL_MESSAGES_STOP:
+		relay->done_seen = true;
+		break;
+	case SL_MESSAGES_ERROR:
+		return SL_RELAY_FAULT;
+	case SL_MESSAGES_INVALID:
+		return SL_RELAY_BAD;
+	default:
+		break;
+	}
+	return SL_RELAY_GO_ON;
+}
+
 /* Data that goes to the client, in the words of its API. */
 static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, size_t len,
 				      const struct sl_openai_chunk *chunk, struct sl_text *out)
@@ -113,8 +146,10 @@ static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct s
 static enum sl_relay_verdict look_at_rest(struct sl_relay *relay, const struct sl_sse_event *event,
 					  struct sl_text *out)
 {
-	const struct sl_dialect *dialect = sl_relay_dialect(relay);
+	const struct sl_dialect *dialect = sl_relay_translator(relay);
 
+	if (event->kind == SL_SSE_DONE && relay->direct)
+		return SL_RELAY_SKIP; /* no event of its API */
 	if (event->kind == SL_SSE_DONE) {
 		if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice))
 			return SL_RELAY_OTHER;
@@ -163,11 +198,15 @@ enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass
 
 	sl_sse_init(&sse, NULL, 0);
 	while ((rc = sl_sse_next(&sse, pass->buf, len, &at, &event)) == 1) {
-		if (event.kind == SL_SSE_DATA)
-			verdict = look_at_data(relay, &event, pass->out);
-		else
+		bool moves = event.kind == SL_SSE_DATA;
+
+		if (event.kind != SL_SSE_DATA)
 			verdict = look_at_rest(relay, &event, pass->out);
-		progress = progress || event.kind == SL_SSE_DATA;
+		else if (relay->direct)
+			verdict = look_at_message(relay, &event, &moves);
+		else
+			verdict = look_at_data(relay, &event, pass->out);
+		progress = progress || moves;
 		if (verdict == SL_RELAY_SKIP) {
 			forward(relay, pass, pass->whole);
 			pass->from = at;

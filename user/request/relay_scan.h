@@ -12,6 +12,8 @@
  *   data that is not JSON         BAD        nothing: a part of the answer may be lost in it
  *   data not to be translated     UNTOLD     nothing
  *   resumed, but another answer   OTHER      nothing
+ *   direct: message_stop          GO_ON      it; done_seen is set
+ *   direct: ping                  GO_ON      it; that is no progress
  *
  * Thread: the loop's.
  */

@@ -8,6 +8,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
+#include "user/request/fit.h"
 #include "user/request/gate.h"
 #include "user/request/keepalive.h"
 #include "user/request/near.h"
@@ -135,6 +136,8 @@ static enum sl_ending try_node(struct sl_request *request, const struct sl_upstr
 		sl_upstream_release(&request->worker->upstream, grant->node);
 		return SL_ENDING_LOCAL;
 	}
+	plan.refusal_leaves = request->attempts < request->attempts_max &&
+			      sl_chain_leaves_at_once(&request->chain, SL_CAUSE_CONTENT_POLICY);
 	sl_explain_attempt(request, pool, grant);
 	ending = sl_attempt_run(&request->attempt, grant, &plan);
 	sl_explain_ending(request, pool, &request->attempt, ending);
@@ -212,6 +215,8 @@ enum step { STEP_ANSWER, STEP_AGAIN, STEP_NEXT_POOL, STEP_WAIT, STEP_STOP };
 /* Why the request would leave the pool it is in. */
 static enum sl_cause cause_of(const struct sl_request *request)
 {
+	if (request->unfit)
+		return SL_CAUSE_ERROR;
 	if (!request->pool_attempts)
 		return SL_CAUSE_BREAKER_OPEN;
 	switch (request->attempt.fault) {
@@ -357,6 +362,12 @@ static enum step try_pool(struct sl_request *request, bool allow_panic)
 			NULL);
 	request->tried_count = request->shunned_count = 0;
 	request->pool_attempts = request->free_retries = 0;
+	request->unfit = (uint8_t)sl_fit_of(request, pool);
+	if (request->unfit) {
+		sl_stats_add(&request->worker->stats.unfit[pool->slot][request->unfit], 1);
+		sl_explain_note(request, SL_TRAIL_UNFIT, request->unfit, 0, pool, NULL);
+		return STEP_NEXT_POOL;
+	}
 	while (step == STEP_AGAIN) {
 		enum sl_retry_verdict permit = SL_RETRY_MOVED;
 		uint32_t before = request->attempts;
@@ -422,6 +433,8 @@ static const struct sl_upstream_pool *first_held(struct sl_request *request, uin
 	uint32_t i;
 
 	for (i = 0; i < chain->len; i++) {
+		if (request->route->other_api && sl_fit_of(request, chain->pools[i]))
+			continue;
 		wait_ms = sl_upstream_held_ms(&request->worker->upstream, chain->pools[i]);
 		if (wait_ms < first_ms) {
 			first_ms = wait_ms;
@@ -640,6 +653,11 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
 	request->dialect = sl_dialect_of_path(client->head->path, client->head->path_len);
+	request->may_direct = request->dialect && request->dialect->anthropic_fields;
+	request->direct = false;
+	request->untold = (struct sl_openai_error){0};
+	request->native_of = NULL;
+	request->unfit = SL_FIT_GOOD;
 	request->fiber = NULL;
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
@@ -697,7 +715,9 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		};
 		return SL_OPENAI_ERROR_MODEL;
 	}
-	id = sl_gate_limit(request);
+	id = sl_fit_check(request);
+	if (!id)
+		id = sl_gate_limit(request);
 	if (id)
 		return id;
 	request->deadline_ns =

@@ -157,6 +157,12 @@ static int respond_failure(struct sl_request *request)
 
 /* ---- the node's answer ----------------------------------------------------------------------- */
 
+/* NULL: the node's answer is in the client's API already. */
+static const struct sl_dialect *translator_of(const struct sl_request *request)
+{
+	return request->direct ? NULL : request->dialect;
+}
+
 /* The node's end-to-end lines and ours, in the arena. NULL without memory. */
 static const char *all_lines(struct sl_request *request, bool spent, size_t *ret_len)
 {
@@ -172,9 +178,9 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	sl_h1_out_init(&out, room, room_len);
 	sl_h1_write_lines(&out, attempt->lines ? attempt->lines : "", attempt->lines_len);
 	sl_request_write_id(&out, request->client->head, request->id);
-	if (request->dialect && attempt->is_stream)
+	if (translator_of(request) && attempt->is_stream)
 		SL_H1_WRITE_HEADER(&out, "content-type", "text/event-stream; charset=utf-8", 32);
-	else if (request->dialect)
+	else if (translator_of(request))
 		SL_H1_WRITE_HEADER(&out, "content-type", "application/json", 16);
 	SL_H1_WRITE_HEADER(&out, "x-sluice-node", request->last_node, strlen(request->last_node));
 	SL_H1_WRITE_HEADER(&out, "x-sluice-pool", request->last_pool->name,
@@ -206,23 +212,32 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	return room;
 }
 
+/* A provider's word about the pool's key would look to the client like one about its own. */
+static bool is_about_us(const struct sl_request *request)
+{
+	return request->last_pool && request->last_pool->key_line &&
+	       request->attempt.fault == SL_OPENAI_FAULT_AUTH;
+}
+
 int sl_respond_whole(struct sl_request *request)
 {
 	struct sl_attempt *attempt = &request->attempt;
 	struct sl_server_conn *client = request->client;
 	const struct sl_outcome_rule *rule = sl_outcome_of(request->last_ending);
-	const struct sl_text *body = request->dialect ? &request->message : &attempt->body;
+	const struct sl_dialect *dialect = translator_of(request);
+	const struct sl_text *body = dialect ? &request->message : &attempt->body;
 	bool good = request->last_ending == SL_ENDING_OK;
 	int status = attempt->status;
 	size_t lines_len;
 	const char *lines;
 	int rc;
 
-	if (!rule->final_answer || !status || (request->dialect && !good && status < 400))
+	if (!rule->final_answer || !status || is_about_us(request) ||
+	    (dialect && !good && status < 400))
 		return respond_failure(request);
 	if (request->head_sent)
 		return sl_keepalive_fail(request, NULL);
-	if (request->dialect && !good)
+	if (dialect && !good)
 		status = sl_translate_fault(request);
 	lines = all_lines(request, rule->retry, &lines_len);
 	if (!lines)
@@ -275,6 +290,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.resume = &resume,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.dialect = request->dialect,
+		.direct = request->direct,
 		.echo = &request->echo,
 		.held = sl_text_string(&attempt->body),
 		.held_len = attempt->body.len,
@@ -303,9 +319,11 @@ bool sl_respond_stream(struct sl_request *request)
 		sl_server_release_request(client);
 	start.routes = sl_routes_get(request->routes);
 	start.trail = sl_explain_stream(request);
+	start.decoder = sl_attempt_take_decoder(attempt);
 	if (!sl_relay_start(request->worker, &start))
 		return true;
 	sl_routes_put(&start.routes);
+	sl_attempt_free_decoder(&start.decoder);
 	sl_resume_free(&resume);
 	drop_stream(request, upstream);
 	sl_server_abort(client);

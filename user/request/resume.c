@@ -87,8 +87,8 @@ struct sl_resume *sl_resume_new(struct sl_request *request)
 	struct sl_resume *resume;
 	bool may_continue;
 
-	if (!request->route->config->resume || request->attempt.complete || facts->n > 1 ||
-	    facts->logprobs || facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
+	if (!request->route->config->resume || request->attempt.complete || request->direct ||
+	    facts->n > 1 || facts->logprobs || facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
 	    (facts->endpoint != SL_OPENAI_CHAT && facts->endpoint != SL_OPENAI_COMPLETIONS) ||
 	    !is_possible(request, same_again, true))
 		return NULL;
@@ -201,10 +201,13 @@ static int make_body(struct search *search, struct sl_text *rest)
 	bool trim = resume->endpoint == SL_OPENAI_CHAT;
 	int rc = read_facts(search->request, resume->endpoint, search->body);
 
+	sl_translate_forget(search->request);
+
 	if (rc || search->way == SL_FAILOVER_RESTART)
 		return rc;
 	how.text_len = sl_splice_begin(&resume->splice, SL_SPLICE_CONTINUE, trim, how.tokens);
 	rc = sl_openai_continue_write(&search->request->facts, &how, rest);
+	sl_translate_forget(search->request);
 	return rc ? rc : read_facts(search->request, resume->endpoint, sl_text_span(rest));
 }
 
@@ -479,6 +482,9 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->wait_born_ns = request->queued_ns = request->place_until_ns = 0;
 	request->trail = relay->trail;
 	request->dialect = sl_relay_dialect(relay);
+	request->may_direct = request->direct = false; /* the stream goes on as chat completion */
+	request->untold = (struct sl_openai_error){0};
+	request->native_of = NULL;
 	request->flight = NULL;
 	request->start_ns = relay->start_ns;
 	request->deadline_ns = relay->deadline_ns;
@@ -502,6 +508,7 @@ static void go_on(struct search *search)
 		.held = sl_text_string(&attempt->body),
 		.held_len = attempt->body.len,
 		.complete = attempt->complete,
+		.decoder = sl_attempt_take_decoder(attempt),
 	};
 
 	if (attempt->complete && source.upstream) {

@@ -34,6 +34,14 @@ enum sl_recall {
 	SL_RECALLS
 };
 
+/* Can a pool's nodes be asked a request, by the API that they speak? See fit.h. */
+enum sl_fit {
+	SL_FIT_GOOD = 0,
+	SL_FIT_ENDPOINT, /* they have no such endpoint */
+	SL_FIT_REQUEST,	 /* it cannot be said in their API */
+	SL_FITS
+};
+
 /* What came of streams that broke after their first token, where going on was thought of. */
 enum sl_resumption {
 	SL_RESUMPTION_CONTINUED = 0,
@@ -75,6 +83,7 @@ struct sl_stats {
 	uint64_t retries_refused[SL_POOLS_MAX][SL_RETRY_VERDICTS]; /* SPENT and CROWDED */
 	uint64_t affinity[SL_POOLS_MAX][SL_AFFINITY_VERDICTS];	   /* attempts, by why the node */
 	uint64_t zones[SL_POOLS_MAX][SL_ZONES];			   /* attempts, by where it is */
+	uint64_t unfit[SL_POOLS_MAX][SL_FITS];			   /* passed over by requests */
 	uint64_t retries_waited[SL_POOLS_MAX]; /* had to wait for their place, or a Retry-After */
 	uint64_t in_flight;		       /* requests and streams now */
 	uint64_t refused_overload;

@@ -35,6 +35,7 @@ enum sl_trail_kind {
 	SL_TRAIL_CACHE,	   /* detail: enum sl_recall */
 	SL_TRAIL_POOL,	  /* enters a pool; detail: enum sl_cause + 1 of a fallback, 0: the first */
 	SL_TRAIL_NO_NODE, /* nobody in the pool may be asked */
+	SL_TRAIL_UNFIT,	  /* nor can anybody there be asked this; detail: enum sl_fit */
 	SL_TRAIL_ATTEMPT, /* detail: SL_TRAIL_WHY_*; value: affinity and zone */
 	SL_TRAIL_CONNECTED,	 /* the request goes out; value: 1 on a kept connection */
 	SL_TRAIL_ENDING,	 /* of the attempt; detail: enum sl_ending, value: status */

@@ -9,6 +9,7 @@
 #include "user/policy/retry.h"
 #include "user/request/chain.h"
 #include "user/request/near.h"
+#include "user/request/fit.h"
 #include "user/request/stats.h"
 #include "user/wire/openai.h"
 
@@ -21,7 +22,8 @@ enum detail {
 	DETAIL_ENDING,
 	DETAIL_VERDICT,
 	DETAIL_WAITS_FOR,
-	DETAIL_QUEUE
+	DETAIL_QUEUE,
+	DETAIL_FIT
 };
 
 static const struct kind {
@@ -36,6 +38,7 @@ static const struct kind {
 	[SL_TRAIL_CACHE] = {"cache", "result", DETAIL_RECALL, NULL},
 	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
 	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_UNFIT] = {"passed_over", "reason", DETAIL_FIT, NULL},
 	[SL_TRAIL_ATTEMPT] = {"attempt", "why", DETAIL_WHY, NULL},
 	[SL_TRAIL_CONNECTED] = {"sent", "", DETAIL_NONE, "kept_connection"},
 	[SL_TRAIL_ENDING] = {"ending", "ending", DETAIL_ENDING, "status"},
@@ -105,6 +108,8 @@ static const char *detail_of(const struct sl_trail_event *event)
 		return event->detail < SL_QUEUE_VERDICTS
 			       ? sl_queue_verdict_name((enum sl_queue_verdict)event->detail)
 			       : NULL;
+	case DETAIL_FIT:
+		return event->detail < SL_FITS ? sl_fit_word((enum sl_fit)event->detail) : NULL;
 	case DETAIL_VERDICT:
 		return event->detail < SL_RETRY_VERDICTS ? verdicts[event->detail] : NULL;
 	default:

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "user/base/clock.h"
+#include "user/upstream/provider.h"
+#include "user/wire/messages.h"
 
 #define KEY_BYTES_MAX 512u /* of x-api-key; a longer one is not passed on */
 
@@ -12,6 +15,7 @@ void sl_translate_init(struct sl_request *request)
 	sl_text_init(&request->chat, SL_TRANSLATE_BYTES_MAX);
 	sl_text_init(&request->message, SL_TRANSLATE_BYTES_MAX);
 	sl_text_init(&request->echo, SL_TRANSLATE_BYTES_MAX);
+	sl_text_init(&request->native, SL_TRANSLATE_BYTES_MAX);
 }
 
 void sl_translate_fini(struct sl_request *request)
@@ -19,6 +23,7 @@ void sl_translate_fini(struct sl_request *request)
 	sl_text_fini(&request->chat);
 	sl_text_fini(&request->message);
 	sl_text_fini(&request->echo);
+	sl_text_fini(&request->native);
 }
 
 /* The first version streamed in another format; who types a request by hand may leave it out. */
@@ -46,25 +51,122 @@ enum sl_openai_error_id sl_translate_read(struct sl_request *request)
 	}
 	id = request->dialect->request(client->body, client->body_len, &request->chat,
 				       &request->echo, request->param, &request->error);
+	if (id == SL_OPENAI_ERROR_UNTRANSLATED && request->may_direct) {
+		request->untold = request->error; /* nodes of its own API may still take it */
+		sl_text_fini(&request->chat);
+		return sl_openai_request_read(SL_OPENAI_CHAT, client->body, client->body_len,
+					      &request->facts, &request->error);
+	}
 	if (id)
 		return id;
 	return sl_openai_request_read(SL_OPENAI_CHAT, request->chat.data, request->chat.len,
 				      &request->facts, &request->error);
 }
 
-void sl_translate_write_key(const struct sl_request *request, struct sl_h1_out *out)
+/* "Bearer KEY" of the client, for nodes that want x-api-key. */
+static uint64_t write_bare_key(const struct sl_h1_head *head, struct sl_h1_out *out)
+{
+	static const char scheme[] = "Bearer ";
+	const size_t scheme_len = sizeof(scheme) - 1;
+	const struct sl_h1_header *given = sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION);
+
+	if (!given || sl_h1_head_find(head, SL_H1_ID_X_API_KEY) || given->value_len <= scheme_len ||
+	    !sl_h1_text_equal(given->value, scheme, scheme_len))
+		return 0;
+	SL_H1_WRITE_HEADER(out, "x-api-key", given->value + scheme_len,
+			   given->value_len - scheme_len);
+	return SL_H1_ID_BIT(SL_H1_ID_AUTHORIZATION);
+}
+
+uint64_t sl_translate_write_key(const struct sl_request *request,
+				const struct sl_upstream_pool *pool, struct sl_h1_out *out)
 {
 	const struct sl_h1_head *head = request->client->head;
 	const struct sl_h1_header *key = sl_h1_head_find(head, SL_H1_ID_X_API_KEY);
 	char value[KEY_BYTES_MAX + 8];
 	int len;
 
-	if (!request->dialect->anthropic_fields || request->admission.key) /* it was one of ours */
-		return;
-	if (!key || key->value_len > KEY_BYTES_MAX || sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION))
-		return;
-	len = snprintf(value, sizeof(value), "Bearer %.*s", (int)key->value_len, key->value);
-	SL_H1_WRITE_HEADER(out, "authorization", value, (size_t)len);
+	if (request->admission.key || request->direct) /* it was one of ours; it is in its field */
+		return 0;
+	if (pool->api == SL_CONFIG_API_ANTHROPIC)
+		return write_bare_key(head, out);
+	if (!request->dialect || !request->dialect->anthropic_fields)
+		return 0;
+	if (key && key->value_len <= KEY_BYTES_MAX &&
+	    !sl_h1_head_find(head, SL_H1_ID_AUTHORIZATION)) {
+		len = snprintf(value, sizeof(value), "Bearer %.*s", (int)key->value_len,
+			       key->value);
+		SL_H1_WRITE_HEADER(out, "authorization", value, (size_t)len);
+	}
+	return SL_H1_ID_BIT(SL_H1_ID_X_API_KEY);
+}
+
+/* ---- nodes of another API -------------------------------------------------------------------- */
+
+enum sl_openai_error_id sl_translate_native(struct sl_request *request,
+					    const struct sl_upstream_pool *pool,
+					    struct sl_openai_error *ret_error)
+{
+	const struct sl_messages_terms terms = {pool->model_json, pool->model_json_len,
+						pool->max_tokens};
+	enum sl_openai_error_id id;
+
+	if (request->native_of == pool)
+		return SL_OPENAI_OK;
+	sl_translate_forget(request);
+	id = sl_messages_request_write(&request->facts, &terms, &request->native, request->param,
+				       ret_error);
+	if (!id)
+		request->native_of = pool;
+	return id;
+}
+
+void sl_translate_forget(struct sl_request *request)
+{
+	request->native_of = NULL;
+	sl_text_reset(&request->native);
+}
+
+/* The client's own body, with the pool's name of the model. */
+static int write_direct(struct sl_request *request, const struct sl_upstream_pool *pool,
+			struct sl_attempt_plan *plan)
+{
+	const struct sl_server_conn *client = request->client;
+	struct sl_json_field model = SL_JSON_FIELD("model");
+	struct sl_json_edit edit;
+	int64_t len;
+
+	plan->body = client->body;
+	plan->body_len = client->body_len;
+	if (!pool->model_json)
+		return 0;
+	if (sl_json_scan(client->body, client->body_len, &model, 1))
+		return -EINVAL;
+	sl_translate_forget(request);
+	if (sl_text_reserve(&request->native, client->body_len + pool->model_json_len + 1))
+		return request->native.error;
+	edit = sl_json_edit_replace(client->body, &model, pool->model_json, pool->model_json_len);
+	len = sl_json_edit_write(client->body, client->body_len, &edit, 1, request->native.data,
+				 request->native.size);
+	if (len < 0)
+		return (int)len;
+	plan->body = request->native.data;
+	plan->body_len = (size_t)len;
+	return 0;
+}
+
+int sl_translate_body(struct sl_request *request, const struct sl_upstream_pool *pool,
+		      struct sl_attempt_plan *plan)
+{
+	struct sl_openai_error error;
+
+	if (request->direct)
+		return write_direct(request, pool, plan);
+	if (sl_translate_native(request, pool, &error))
+		return -EINVAL;
+	plan->body = request->native.data;
+	plan->body_len = request->native.len;
+	return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -94,11 +196,24 @@ static enum sl_ending accept_answer(void *owner, const char *body, size_t body_l
 	}
 }
 
-void sl_translate_plan(struct sl_request *request, struct sl_attempt_plan *plan)
+void sl_translate_plan(struct sl_request *request, const struct sl_upstream_pool *pool,
+		       struct sl_attempt_plan *plan)
 {
+	bool anthropic = pool->api == SL_CONFIG_API_ANTHROPIC;
+
+	request->direct = anthropic && request->may_direct;
+	plan->dropped_fields = sl_provider_dropped_fields(pool);
+	if (anthropic)
+		plan->answer = request->direct ? SL_ATTEMPT_DIRECT : SL_ATTEMPT_DECODED;
+	plan->names = (struct sl_messages_names){
+		.created_s = (int64_t)(sl_clock_wall_ms() / 1000),
+		.include_usage = request->facts.include_usage,
+	};
+	if (!request->dialect || request->direct)
+		return;
 	plan->accept = accept_answer;
 	plan->owner = request;
-	plan->dropped_fields = SL_H1_ID_BIT(SL_H1_ID_CONTENT_TYPE); /* of bodies no longer sent */
+	plan->dropped_fields |= SL_H1_ID_BIT(SL_H1_ID_CONTENT_TYPE); /* of bodies no longer sent */
 }
 
 int sl_translate_fault(struct sl_request *request)

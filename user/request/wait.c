@@ -7,6 +7,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
+#include "user/request/fit.h"
 #include "user/request/gate.h"
 #include "user/request/keepalive.h"
 
@@ -177,7 +178,10 @@ static bool on_look(struct sl_waiter *waiter)
 	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
 	uint32_t i;
 
-	for (i = 1; i < chain->len; i++) {
+	for (i = 0; i < chain->len; i++) {
+		if (chain->pools[i] == request->wait_pool ||
+		    (request->route->other_api && sl_fit_of(request, chain->pools[i])))
+			continue;
 		if (sl_upstream_any_healthy(&request->worker->upstream, chain->pools[i]))
 			return true;
 	}
@@ -279,8 +283,7 @@ bool sl_wait_for_node(struct sl_request *request)
 		request->hold_until_ns = now_ns + config->queue_hold_ms * SL_NS_PER_MS;
 	if (now_ns >= request->hold_until_ns || now_ns >= request->deadline_ns)
 		return false;
-	return enter(request, request->route->chains[SL_CAUSE_ERROR].pools[0],
-		     request->hold_until_ns, true);
+	return enter(request, sl_fit_first(request), request->hold_until_ns, true);
 }
 
 bool sl_wait_leave(struct sl_request *request)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/error.h"
@@ -72,6 +73,15 @@ static bool keep_lines(struct sl_attempt *attempt, const struct sl_h1_head *head
 	return attempt->lines != NULL;
 }
 
+static bool begin_decoding(struct sl_attempt *attempt)
+{
+	attempt->decoder = malloc(sizeof(*attempt->decoder));
+	if (!attempt->decoder)
+		return false;
+	sl_messages_decoder_init(attempt->decoder, &attempt->plan->names);
+	return true;
+}
+
 static void on_head(struct sl_client_conn *conn, const struct sl_h1_head *head)
 {
 	struct sl_attempt *attempt = conn->owner;
@@ -84,6 +94,9 @@ static void on_head(struct sl_client_conn *conn, const struct sl_h1_head *head)
 		head->status == 200 && head->content == SL_H1_CONTENT_SSE && attempt->plan->stream;
 	if (!keep_lines(attempt, head))
 		finish(attempt, SL_ENDING_BAD, "response header too large");
+	else if (attempt->is_stream && attempt->plan->answer == SL_ATTEMPT_DECODED &&
+		 !begin_decoding(attempt))
+		finish(attempt, SL_ENDING_LOCAL, "no memory to translate the stream");
 	else if (head->status == 200 && head->content == SL_H1_CONTENT_SSE && !attempt->is_stream)
 		finish(attempt, SL_ENDING_BAD, "a stream that nobody asked for");
 }
@@ -96,10 +109,75 @@ static bool is_preamble(const struct sl_sse_event *event, const struct sl_openai
 	return !chunk->flags && memmem(event->data, event->data_len, role, sizeof(role) - 1);
 }
 
+/*
+ * The node says that it failed. A provider of the Messages API says so of its load too, inside a
+ * stream of status 200: that is busy, as its status 529 would have been.
+ */
+static void finish_by_error(struct sl_attempt *attempt, const struct sl_sse_event *event)
+{
+	bool busy;
+
+	attempt->fault = sl_openai_fault_read(attempt->status, event->data, event->data_len, NULL);
+	busy = attempt->plan->answer != SL_ATTEMPT_CHAT &&
+	       (attempt->fault == SL_OPENAI_FAULT_OVERLOADED ||
+		attempt->fault == SL_OPENAI_FAULT_RATE);
+	snprintf(attempt->detail, sizeof(attempt->detail), "error event: %.*s",
+		 (int)(event->data_len < 120 ? event->data_len : 120), event->data);
+	if (busy)
+		attempt->status = 0; /* what is held is no answer to show */
+	finish(attempt, busy ? SL_ENDING_BUSY : SL_ENDING_ERROR_EVENT, NULL);
+}
+
+/* The first event that decides, and it may be the last: a refusal, where another model may do it. */
+static void finish_begun(struct sl_attempt *attempt, bool refused)
+{
+	if (!refused || !attempt->plan->refusal_leaves) {
+		finish(attempt, SL_ENDING_OK, NULL);
+		return;
+	}
+	attempt->fault = SL_OPENAI_FAULT_CONTENT_POLICY;
+	attempt->status = 0;
+	finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
+}
+
+static void on_message_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
+{
+	struct sl_messages_usage usage;
+	bool refused = false;
+
+	if (event->kind == SL_SSE_COMMENT || event->kind == SL_SSE_OTHER ||
+	    sl_sse_says_nothing(event))
+		return;
+	sl_messages_usage_init(&usage);
+	switch (event->data ? sl_messages_event_read(event->data, event->data_len, &usage, &refused)
+			    : SL_MESSAGES_INVALID) {
+	case SL_MESSAGES_DELTA:
+	case SL_MESSAGES_BLOCK_STOP:
+	case SL_MESSAGES_END:
+		finish_begun(attempt, refused);
+		return;
+	case SL_MESSAGES_ERROR:
+		finish_by_error(attempt, event);
+		return;
+	case SL_MESSAGES_STOP:
+		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
+		return;
+	case SL_MESSAGES_INVALID:
+		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid");
+		return;
+	default:
+		return; /* nothing of the answer yet */
+	}
+}
+
 static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
 {
 	struct sl_openai_chunk chunk;
 
+	if (attempt->plan->answer == SL_ATTEMPT_DIRECT) {
+		on_message_event(attempt, event);
+		return;
+	}
 	if (event->kind == SL_SSE_DONE) {
 		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
 		return;
@@ -113,14 +191,11 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);
 	if (is_preamble(event, &chunk))
 		return;
-	if (!(chunk.flags & SL_OPENAI_CHUNK_ERROR)) {
-		finish(attempt, SL_ENDING_OK, NULL);
-		return;
-	}
-	attempt->fault = sl_openai_fault_read(attempt->status, event->data, event->data_len, NULL);
-	snprintf(attempt->detail, sizeof(attempt->detail), "error event: %.*s",
-		 (int)(event->data_len < 120 ? event->data_len : 120), event->data);
-	finish(attempt, SL_ENDING_ERROR_EVENT, NULL);
+	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
+		finish_by_error(attempt, event);
+	else
+		finish_begun(attempt, attempt->decoder && attempt->decoder->refused &&
+					      !(chunk.flags & SL_OPENAI_CHUNK_TOKEN));
 }
 
 /* Looks for the first event with a token, or an error, among what is held. */
@@ -143,20 +218,86 @@ static void scan_stream(struct sl_attempt *attempt)
 	}
 }
 
+/* What comes of the answer, as it is or decoded. 0 or -errno. */
+static int keep_body(struct sl_attempt *attempt, const char *data, size_t len)
+{
+	if (attempt->decoder)
+		return sl_messages_decoder_feed(attempt->decoder, data, len, &attempt->body);
+	return sl_text_append(&attempt->body, data, len);
+}
+
 static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 {
 	struct sl_attempt *attempt = conn->owner;
 	size_t cap = attempt->is_stream ? SL_ATTEMPT_HELD_BYTES_MAX : SL_ATTEMPT_BODY_BYTES_MAX;
+	int rc;
 
 	if (attempt->done && !attempt->is_stream)
 		return;
-	if (attempt->body.len + len > cap || sl_text_append(&attempt->body, data, len)) {
+	rc = attempt->body.len + len > cap ? -E2BIG : keep_body(attempt, data, len);
+	if (rc) {
 		attempt->done = false;
-		finish(attempt, SL_ENDING_BAD, "the answer is too large");
+		finish(attempt, SL_ENDING_BAD,
+		       rc == -EBADMSG ? "the server sent an event that is not valid"
+				      : "the answer is too large");
 		return;
 	}
 	if (attempt->is_stream && !attempt->done)
 		scan_stream(attempt);
+}
+
+/* The body in other words. */
+static void take_body(struct sl_attempt *attempt, struct sl_text *body)
+{
+	sl_text_fini(&attempt->body);
+	attempt->body = *body;
+	attempt->body.cap = SL_ATTEMPT_BODY_BYTES_MAX;
+}
+
+/* An error of the Messages API for who does not know that API. */
+static void decode_error(struct sl_attempt *attempt)
+{
+	struct sl_text error;
+	int status;
+
+	sl_text_init(&error, 0);
+	status = sl_messages_fault_write(attempt->status, sl_text_string(&attempt->body),
+					 attempt->body.len, &error);
+	if (error.error) {
+		sl_text_fini(&error);
+		return;
+	}
+	attempt->status = status;
+	take_body(attempt, &error);
+}
+
+/* The message as the plan wants it. False: it is none, and the attempt is finished. */
+static bool take_message(struct sl_attempt *attempt)
+{
+	const struct sl_attempt_plan *plan = attempt->plan;
+	struct sl_text chat;
+	int rc;
+
+	sl_text_init(&chat, SL_MESSAGES_ANSWER_BYTES_MAX);
+	if (plan->answer == SL_ATTEMPT_DECODED)
+		rc = sl_messages_answer_read(&plan->names, sl_text_string(&attempt->body),
+					     attempt->body.len, &chat, &attempt->refused);
+	else
+		rc = sl_messages_answer_check(sl_text_string(&attempt->body), attempt->body.len,
+					      &attempt->refused);
+	if (rc) {
+		sl_text_fini(&chat);
+		finish(attempt, rc == -ENOMEM ? SL_ENDING_LOCAL : SL_ENDING_BAD,
+		       "the answer is not a whole message");
+		return false;
+	}
+	if (plan->answer == SL_ATTEMPT_DECODED)
+		take_body(attempt, &chat);
+	if (!attempt->refused || !plan->refusal_leaves)
+		return true;
+	attempt->fault = SL_OPENAI_FAULT_CONTENT_POLICY;
+	finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
+	return false;
 }
 
 /* What the plan's owner says to an answer that is right as far as HTTP and JSON go. */
@@ -166,10 +307,28 @@ static void finish_accepted(struct sl_attempt *attempt)
 	enum sl_ending ending = SL_ENDING_OK;
 	const char *detail = NULL;
 
+	if (plan->answer != SL_ATTEMPT_CHAT && !plan->check && !take_message(attempt))
+		return;
 	if (plan->accept)
 		ending = plan->accept(plan->owner, sl_text_string(&attempt->body),
 				      attempt->body.len, &detail);
 	finish(attempt, ending, detail);
+}
+
+/*
+ * A provider that refuses our own key, or says that our account is used up, says nothing about the
+ * client's request: another one may do better, and the breaker learns nothing of the node.
+ */
+static enum sl_ending ending_of_status(const struct sl_attempt *attempt)
+{
+	enum sl_ending ending = sl_outcome_of_status(attempt->status, attempt->has_retry_after,
+						     attempt->fault == SL_OPENAI_FAULT_MODEL);
+
+	if (ending != SL_ENDING_STATUS_4XX)
+		return ending;
+	if (attempt->plan->own_key && attempt->fault == SL_OPENAI_FAULT_AUTH)
+		return SL_ENDING_STATUS_RETRY;
+	return attempt->fault == SL_OPENAI_FAULT_QUOTA ? SL_ENDING_BUSY : ending;
 }
 
 static void check_whole(struct sl_attempt *attempt)
@@ -181,10 +340,11 @@ static void check_whole(struct sl_attempt *attempt)
 	if (attempt->status >= 400)
 		attempt->fault = sl_openai_fault_read(attempt->status, sl_text_string(body),
 						      body->len, &message);
-	ending = sl_outcome_of_status(attempt->status, attempt->has_retry_after,
-				      attempt->fault == SL_OPENAI_FAULT_MODEL);
+	ending = ending_of_status(attempt);
 	if (ending != SL_ENDING_OK) {
 		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
+		if (attempt->plan->answer == SL_ATTEMPT_DECODED)
+			decode_error(attempt);
 		finish(attempt, ending, NULL);
 	} else if (attempt->plan->json_answer &&
 		   (!body->len || sl_json_scan(body->data, body->len, &error, 1))) {
@@ -218,6 +378,8 @@ static bool held_is_whole(const struct sl_attempt *attempt)
 	const char *held = attempt->body.data;
 	size_t len = attempt->body.len;
 
+	if (attempt->plan->answer == SL_ATTEMPT_DIRECT)
+		return sl_messages_stream_is_whole(held, len);
 	while (len && (held[len - 1] == '\n' || held[len - 1] == '\r'))
 		len--;
 	return len >= sizeof(done) - 1 &&
@@ -366,7 +528,8 @@ static void reset(struct sl_attempt *attempt)
 	attempt->fault = SL_OPENAI_FAULT_NONE;
 	attempt->has_retry_after = false;
 	attempt->retry_after_ms = -1;
-	attempt->is_json = false;
+	attempt->is_json = attempt->refused = false;
+	sl_attempt_free_decoder(&attempt->decoder);
 	attempt->lines = NULL;
 	attempt->lines_len = 0;
 	attempt->detail[0] = '\0';
@@ -509,6 +672,25 @@ struct sl_client_conn *sl_attempt_take_stream(struct sl_attempt *attempt)
 	return conn;
 }
 
+struct sl_messages_decoder *sl_attempt_take_decoder(struct sl_attempt *attempt)
+{
+	struct sl_messages_decoder *decoder = attempt->decoder;
+
+	attempt->decoder = NULL;
+	return decoder;
+}
+
+void sl_attempt_free_decoder(struct sl_messages_decoder **decoder)
+{
+	struct sl_messages_decoder *old = *decoder;
+
+	*decoder = NULL;
+	if (!old)
+		return;
+	sl_messages_decoder_fini(old);
+	free(old);
+}
+
 void sl_attempt_init(struct sl_attempt *attempt, struct sl_upstream *up, struct sl_arena *arena)
 {
 	memset(attempt, 0, sizeof(*attempt));
@@ -519,5 +701,6 @@ void sl_attempt_init(struct sl_attempt *attempt, struct sl_upstream *up, struct 
 
 void sl_attempt_fini(struct sl_attempt *attempt)
 {
+	sl_attempt_free_decoder(&attempt->decoder);
 	sl_text_fini(&attempt->body);
 }

@@ -30,12 +30,20 @@
 #include "user/http/sse.h"
 #include "user/io/fiber.h"
 #include "user/upstream/upstream.h"
+#include "user/wire/messages.h"
 #include "user/wire/openai.h"
 
 #define SL_ATTEMPT_BODY_BYTES_MAX  (64u << 20) /* a whole answer */
 #define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first token */
 #define SL_ATTEMPT_LINES_BYTES_MAX 16384u      /* end-to-end header lines of an answer */
 #define SL_ATTEMPT_DETAIL_BYTES	   160u
+
+/* The API of the node's answer, and what becomes of it. */
+enum sl_attempt_answer {
+	SL_ATTEMPT_CHAT = 0, /* OpenAI's: as it is */
+	SL_ATTEMPT_DECODED,  /* Messages: body and stream are made chat completions here */
+	SL_ATTEMPT_DIRECT,   /* Messages: as it is, for a client of that API */
+};
 
 /* What to send and how long to wait; all borrowed until the attempt is settled. */
 struct sl_attempt_plan {
@@ -45,6 +53,11 @@ struct sl_attempt_plan {
 	size_t body_len;
 	bool stream;	  /* the client asked for a stream */
 	bool json_answer; /* a whole answer must be a JSON object */
+	bool own_key;	  /* the node gets a key of the pool, not the client's */
+	enum sl_attempt_answer answer;
+	struct sl_messages_names names; /* of what is decoded */
+	/* An answer that the model refused, before its first token, is no answer (4xx, content policy). */
+	bool refusal_leaves;
 	/*
 	 * A health check (ops/checks.h): on a connection of its own, and neither reported to the
 	 * breaker nor counted as a sign of life; its grant is of sl_upstream_grant_check(). head_len
@@ -85,6 +98,8 @@ struct sl_attempt {
 	int connect_error;
 	bool complete; /* the answer's last byte has come */
 	bool unframed; /* complete by what it says, though the framing's end is missing */
+	bool refused;  /* the model would not answer; of the Messages API alone */
+	struct sl_messages_decoder *decoder; /* of a stream that is decoded */
 	enum sl_ending ending;
 	int status;
 	enum sl_openai_fault fault; /* what the server's error means; NONE: it sent none */
@@ -130,5 +145,10 @@ enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstre
 /* The open stream's connection, to be given new ops by the caller, who owns connection and grant
  * from now on. complete is set when the stream has already ended. */
 struct sl_client_conn *sl_attempt_take_stream(struct sl_attempt *attempt);
+
+/* Its decoder, for the bytes that follow; the caller ends it with sl_attempt_free_decoder(). NULL: the
+ * stream is not decoded. */
+struct sl_messages_decoder *sl_attempt_take_decoder(struct sl_attempt *attempt);
+void sl_attempt_free_decoder(struct sl_messages_decoder **decoder);
 
 #endif

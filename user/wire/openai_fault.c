@@ -15,6 +15,7 @@ enum error_field {
 	ERROR_MESSAGE,
 	ERROR_TYPE,
 	ERROR_CODE,
+	ERROR_DETAILS,
 	TOP_MESSAGE,
 	TOP_TYPE,
 	TOP_CODE,
@@ -37,6 +38,7 @@ static const struct {
 	{"insufficient_quota", SL_OPENAI_FAULT_QUOTA},
 	{"billing_hard_limit_reached", SL_OPENAI_FAULT_QUOTA},
 	{"billing_not_active", SL_OPENAI_FAULT_QUOTA},
+	{"billing_error", SL_OPENAI_FAULT_QUOTA},
 	{"rate_limit_exceeded", SL_OPENAI_FAULT_RATE},
 	{"rate_limit_error", SL_OPENAI_FAULT_RATE},
 	{"invalid_api_key", SL_OPENAI_FAULT_AUTH},
@@ -60,6 +62,10 @@ static const struct {
 	{"available context size", SL_OPENAI_FAULT_CONTEXT_LENGTH},
 	{"model's context length", SL_OPENAI_FAULT_CONTEXT_LENGTH},
 	{"`max_new_tokens` must be", SL_OPENAI_FAULT_CONTEXT_LENGTH},
+	{"prompt is too long", SL_OPENAI_FAULT_CONTEXT_LENGTH},
+	{"exceed context limit", SL_OPENAI_FAULT_CONTEXT_LENGTH},
+	{"content filtering policy", SL_OPENAI_FAULT_CONTENT_POLICY},
+	{"credit balance is too low", SL_OPENAI_FAULT_QUOTA},
 	{"content management policy", SL_OPENAI_FAULT_CONTENT_POLICY},
 	{"content policy", SL_OPENAI_FAULT_CONTENT_POLICY},
 	{"safety system", SL_OPENAI_FAULT_CONTENT_POLICY},
@@ -77,6 +83,9 @@ static const struct {
 	{"BadRequestError", SL_OPENAI_FAULT_INVALID},
 	{"validation", SL_OPENAI_FAULT_INVALID},
 	{"NotFoundError", SL_OPENAI_FAULT_MODEL},
+	{"not_found_error", SL_OPENAI_FAULT_MODEL},
+	{"api_error", SL_OPENAI_FAULT_SERVER},
+	{"timeout_error", SL_OPENAI_FAULT_SERVER},
 	{"server_error", SL_OPENAI_FAULT_SERVER},
 	{"internal_server_error", SL_OPENAI_FAULT_SERVER},
 	{"InternalServerError", SL_OPENAI_FAULT_SERVER},
@@ -163,11 +172,25 @@ static enum sl_openai_fault by_status(int status)
 	return status >= 400 ? SL_OPENAI_FAULT_INVALID : SL_OPENAI_FAULT_NONE;
 }
 
+/* Anthropic names several limits of an account's spending in a code below the error's type. */
+static bool is_spent(const struct sl_json_field *details)
+{
+	struct sl_json_field code = SL_JSON_FIELD("error_code");
+	static const char end[] = "_spend_limit_reached\"";
+
+	return details->type == SL_JSON_OBJECT &&
+	       !sl_json_scan(details->value, details->value_len, &code, 1) &&
+	       code.type == SL_JSON_STRING && code.value_len > sizeof(end) - 1 &&
+	       !memcmp(code.value + code.value_len - (sizeof(end) - 1), end, sizeof(end) - 1);
+}
+
 static enum sl_openai_fault judge(const struct sl_json_field *f, int status)
 {
 	enum sl_openai_fault fault;
 	int64_t code;
 
+	if (is_spent(&f[ERROR_DETAILS]))
+		return SL_OPENAI_FAULT_QUOTA;
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (named(f, names[i].text))
 			return names[i].fault;
@@ -196,6 +219,7 @@ enum sl_openai_fault sl_openai_fault_read(int status, const char *body, size_t b
 		[ERROR_MESSAGE] = SL_JSON_FIELD_IN("error", "message"),
 		[ERROR_TYPE] = SL_JSON_FIELD_IN("error", "type"),
 		[ERROR_CODE] = SL_JSON_FIELD_IN("error", "code"),
+		[ERROR_DETAILS] = SL_JSON_FIELD_IN("error", "details"),
 		[TOP_MESSAGE] = SL_JSON_FIELD("message"),
 		[TOP_TYPE] = SL_JSON_FIELD("type"),
 		[TOP_CODE] = SL_JSON_FIELD("code"),

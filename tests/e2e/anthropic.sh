@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# anthropic.sh - pools with `api: anthropic`: clients of three APIs through sluiced to servers of the
+# Messages API that anthropic.mjs scripts (ports 9005 to 9007), and to a stand-in (9001).
+. "$(dirname "$0")/lib.sh"
+
+[[ -d $root/build/e2e/node_modules/@anthropic-ai/sdk ]] || {
+	not_ok "packages" "the Anthropic client is missing: tests/e2e/deps.sh"
+	finish
+}
+
+config_write <<-END
+	limits: {upstream_idle: 0}
+	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000,
+	           retry.budget: 0, retry.after_max_ms: 0}
+	pools:
+	  claude: {api: anthropic, nodes: ["127.0.0.1:9005"], model: claude-1, api_key: sk-ant-pool, continue: prefill}
+	  other: {api: anthropic, nodes: ["127.0.0.1:9006"], model: claude-1, continue: prefill, max_tokens: 77}
+	  chat: {nodes: ["127.0.0.1:9001"]}
+	  closed: {nodes: ["127.0.0.1:9009"]}
+	  probed:
+	    api: anthropic
+	    nodes: ["127.0.0.1:9007"]
+	    path: /vendor/v1
+	    api_key: sk-ant-probe
+	    health: {live: http, path: /v1/models, every: 50ms, generate: 100ms}
+	routes:
+	  - {model: claude, pools: claude, attempts: 1}
+	  - {model: quick, pools: claude, attempts: 1, timeouts: {inter_token: 400ms}}
+	  - {model: two, pools: [claude, other], attempts: 3, backoff: 0ms}
+	  - {model: quick-two, pools: [claude, other], attempts: 3, backoff: 0ms, timeouts: {inter_token: 400ms}}
+	  - {model: bare, pools: other, attempts: 1}
+	  - {model: spare, pools: [closed, claude], attempts: 2, backoff: 0ms}
+	  - {model: back, pools: [claude, chat], attempts: 2, backoff: 0ms}
+	  - {model: polite, pools: claude, fallbacks: {content_policy: chat}, attempts: 2, backoff: 0ms}
+	  - {model: probed, pools: probed}
+END
+standin a 9001
+daemon_start
+SLUICE_TEST_NAME=$test_name node "$e2e/anthropic.mjs" || failures=$((failures + 1))
+daemon_stop
+expect "no key in the log" "$(grep -c sk-ant "$log")" == 0
+sed 's/generate: 100ms/generate: 100ms, generate_as: embeddings/' "$config" >"$work/wrong.yaml"
+expect "check refuses a probe that cannot be answered" \
+	"$("$build/sluice" check "$work/wrong.yaml" 2>&1)" contains "neither completions nor embeddings"
+finish
