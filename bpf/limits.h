@@ -145,6 +145,12 @@
 	X(CONCURRENCY_GAP, "concurrency.gap_percent", 200, 101, 10000, "percent",           \
 	  "mode gap: a gap between tokens above that share of the best lowers the limit")   \
 	X(CONCURRENCY_WINDOW, "concurrency.window_ms", 1000, 100, 60000, "ms",              \
-	  "how often a limit may move")
+	  "how often a limit may move")                                                     \
+	X(HEDGE_PERCENT, "hedge.budget_percent", 2, 0, 100, "percent",                      \
+	  "share of a pool's requests that may be hedged; 0: none is")                      \
+	X(HEDGE_BURST, "hedge.burst", 5, 1, 100000, "hedges",                               \
+	  "hedges that may come at once, before that share counts")                         \
+	X(HEDGE_SAMPLES_MIN, "hedge.samples_min", 100, 1, 2000, "answers",                  \
+	  "answers of a kind whose times must be known before the next is hedged")
 
 #endif

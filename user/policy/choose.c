@@ -257,15 +257,31 @@ static void consider(const struct sl_choose *in, uint32_t index, struct best *be
 	best->score = score;
 }
 
+static bool is_healthy(const struct sl_choose *in, uint32_t index)
+{
+	const struct sl_node_state *node = &in->nodes[in->slots[index]];
+
+	return class_of(in, in->slots[index], node) == CLASS_FRESH &&
+	       !sl_choose_is_doubtful(in, node);
+}
+
 bool sl_choose_any_healthy(const struct sl_choose *in)
 {
 	uint32_t i;
 
 	for (i = 0; i < in->slot_count; i++) {
-		const struct sl_node_state *node = &in->nodes[in->slots[i]];
+		if (is_healthy(in, i))
+			return true;
+	}
+	return false;
+}
 
-		if (class_of(in, in->slots[i], node) == CLASS_FRESH &&
-		    !sl_choose_is_doubtful(in, node))
+bool sl_choose_any_place(const struct sl_choose *in)
+{
+	uint32_t i;
+
+	for (i = 0; i < in->slot_count; i++) {
+		if (is_healthy(in, i) && !is_full(in, i))
 			return true;
 	}
 	return false;
@@ -296,6 +312,11 @@ uint32_t sl_choose_available(const struct sl_choose *in)
 			count++;
 	}
 	return count;
+}
+
+bool sl_choose_in_panic(const struct sl_choose *in)
+{
+	return sl_choose_available(in) * 100u < in->slot_count * in->panic_percent;
 }
 
 /* The least bad: fewest failures in a row, then this zone's, then the lowest score; tried ones last. */
@@ -432,7 +453,6 @@ static bool look_near(const struct sl_choose *in, struct best *ret_best)
 struct sl_choice sl_choose_node(const struct sl_choose *in)
 {
 	struct best best;
-	uint32_t available;
 	bool local;
 
 	if (!in->slot_count)
@@ -448,8 +468,7 @@ struct sl_choice sl_choose_node(const struct sl_choose *in)
 			.full = best.full,
 			.local = local,
 			.limit = best.slot != SL_CHOOSE_NONE ? sl_choose_limit(in, best.index) : 0};
-	available = sl_choose_available(in);
-	if (available * 100u >= in->slot_count * in->panic_percent && in->panic_percent)
+	if (in->panic_percent && !sl_choose_in_panic(in))
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = best.full};
 	return least_bad(in);
 }

@@ -93,8 +93,14 @@ struct sl_choice sl_choose_node(const struct sl_choose *in);
 /* Nodes of the pool that would take new work now. */
 uint32_t sl_choose_available(const struct sl_choose *in);
 
+/* Do fewer take new work than the panic threshold asks for? */
+bool sl_choose_in_panic(const struct sl_choose *in);
+
 /* Is there a node that was not tried, is not doubtful, not left alone, and its breaker closed? */
 bool sl_choose_any_healthy(const struct sl_choose *in);
+
+/* And has one of these a place? */
+bool sl_choose_any_place(const struct sl_choose *in);
 
 /* Would its breaker be open but for the ejection cap? */
 bool sl_choose_is_doubtful(const struct sl_choose *in, const struct sl_node_state *node);

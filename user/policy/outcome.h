@@ -32,6 +32,7 @@ enum sl_ending {
 	SL_ENDING_STATUS_RETRY, /* 408, 409, 425; 404 for a model the node does not have */
 	SL_ENDING_STATUS_4XX,	/* the request's own fault: the answer goes to the client */
 	SL_ENDING_LOCAL,	/* no memory, no descriptor: our fault */
+	SL_ENDING_LOST,		/* another attempt of the request was first: cancelled */
 	SL_ENDING_COUNT
 };
 

@@ -77,6 +77,17 @@ enum sl_retry_verdict sl_retry_take(struct sl_retry_budget *budget,
 	return SL_RETRY_CHARGED;
 }
 
+bool sl_retry_is_spent(struct sl_retry_budget *budget, const struct sl_retry_config *config,
+		       uint64_t now_ms)
+{
+	uint64_t full = (uint64_t)config->budget * SL_RETRY_COST;
+
+	if (!config->budget)
+		return false;
+	refill(budget, config, now_ms);
+	return (uint64_t)LOAD(budget->spent) * 2 >= full;
+}
+
 void sl_retry_done(struct sl_retry_budget *budget)
 {
 	__atomic_fetch_sub(&budget->running, 1, __ATOMIC_RELAXED);

@@ -58,13 +58,18 @@ struct sl_retry_budget {
 
 /*
  * in_flight: attempts of the pool under way, without those that back off. charge false: only the
- * place among the running ones is asked for (a request that waits before its first attempt).
+ * place among the running ones is asked for (a request that waits before its first attempt; a
+ * hedge, which has a budget of its own).
  * CHARGED takes a place: give it back with sl_retry_done().
  */
 enum sl_retry_verdict sl_retry_take(struct sl_retry_budget *budget,
 				    const struct sl_retry_config *config, uint32_t in_flight,
 				    bool charge, uint64_t now_ms);
 void sl_retry_done(struct sl_retry_budget *budget);
+
+/* Is it spent? A retry that was to be charged would be refused. */
+bool sl_retry_is_spent(struct sl_retry_budget *budget, const struct sl_retry_config *config,
+		       uint64_t now_ms);
 
 /* The retry that was charged did not take place. Beside sl_retry_done(). */
 void sl_retry_refund(struct sl_retry_budget *budget);

@@ -250,6 +250,38 @@ static void test_others(void **unused)
 	assert_false(sl_choose_node(&w.in).others);
 }
 
+/* Panic counts those that take new work; a place is one of a node that is well and was not tried. */
+static void test_panic_and_places(void **unused)
+{
+	uint32_t limits[] = {2, 0, 2}, tried[] = {2};
+	struct world w;
+
+	(void)unused;
+	world_init(&w, 3);
+	w.in.panic_percent = 50;
+	w.in.limits = limits;
+	assert_false(sl_choose_in_panic(&w.in));
+	set_open(&w, 1, NOW + 1000);
+	assert_false(sl_choose_in_panic(&w.in));
+	set_open(&w, 2, NOW + 1000);
+	assert_true(sl_choose_in_panic(&w.in));
+	assert_true(sl_choose_any_place(&w.in));
+	w.nodes[3].requests = 2;
+	assert_false(sl_choose_any_place(&w.in));
+	assert_true(sl_choose_any_healthy(&w.in));
+	w.nodes[2].breaker = 0;
+	assert_true(sl_choose_any_place(&w.in)); /* it takes any */
+	w.in.tried = tried;
+	w.in.tried_count = 1;
+	assert_false(sl_choose_any_place(&w.in));
+	w.nodes[3].requests = 1;
+	assert_true(sl_choose_any_place(&w.in));
+	w.nodes[3].consecutive = w.in.doubtful = 5;
+	assert_false(sl_choose_any_place(&w.in));
+	w.in.panic_percent = 0;
+	assert_false(sl_choose_in_panic(&w.in));
+}
+
 /* A large pool is sampled: the choice is good on average, and a lone available node is found. */
 static void test_large(void **unused)
 {
@@ -332,7 +364,7 @@ int main(void)
 		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_doubtful),
 		cmocka_unit_test(test_held),	 cmocka_unit_test(test_others),
 		cmocka_unit_test(test_large),	 cmocka_unit_test(test_statuses),
-		cmocka_unit_test(test_overload),
+		cmocka_unit_test(test_overload), cmocka_unit_test(test_panic_and_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
