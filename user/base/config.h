@@ -223,6 +223,17 @@ struct sl_config_chain {
 	uint32_t len;			     /* 0: none */
 };
 
+/* Which share of the others is to be faster than an attempt before it is hedged. */
+enum sl_config_hedge {
+	SL_CONFIG_HEDGE_OFF = 0,
+	SL_CONFIG_HEDGE_P50,
+	SL_CONFIG_HEDGE_P75,
+	SL_CONFIG_HEDGE_P90,
+	SL_CONFIG_HEDGE_P95,
+	SL_CONFIG_HEDGE_P98,
+	SL_CONFIG_HEDGE_P99,
+};
+
 /* One public model name. */
 struct sl_config_route {
 	const char *model;
@@ -242,6 +253,9 @@ struct sl_config_route {
 	uint32_t cache_sampled; /* 1: also those that chance decided */
 	uint32_t cache_length;	/* 1: also those cut at max_tokens */
 	uint32_t cache_answer_bytes_max;
+	enum sl_config_hedge hedge_after;
+	uint32_t hedge_min_ms;	     /* never before */
+	uint32_t hedge_whole;	     /* 1: also answers that are no streams */
 	uint32_t queue_wait_ms;	     /* longest wait for a place, all pools together */
 	uint32_t queue_spill_ms;     /* the same in a pool with others behind it */
 	uint32_t queue_hold_ms;	     /* longest wait for a node, where no pool has one */

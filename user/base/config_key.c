@@ -43,6 +43,8 @@ static const char *const resume_choices[] = {"off", "auto", NULL};
 static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
 static const char *const bool_choices[] = {"false", "true", NULL};
+/* enum sl_config_hedge */
+static const char *const hedge_choices[] = {"off", "p50", "p75", "p90", "p95", "p98", "p99", NULL};
 
 static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum sl_config_api */
 
@@ -540,6 +542,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "What all clients together may use of the model; over it the answer is 429."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "cache", 0, NULL, SL_CONFIG_ROUTE_CACHE, 0, NULL,
 	 false, "a map", "Whether an answer may be given again to who asks the same."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "hedge", 0, NULL, SL_CONFIG_ROUTE_HEDGE, 0, NULL,
+	 false, "a map", "Whether a second node is asked as well when the first one is slow."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_CHOICE, "resume", ROUTE(resume), "auto", 0, 0, resume_choices,
 	 false, NULL,
 	 "Streams that break after their first token. `auto`: they go on, on another node, where "
@@ -608,6 +612,19 @@ const struct sl_config_key sl_config_keys[] = {
 	 1024, 64u << 20, NULL, false, NULL,
 	 "Largest answer that is kept; each stream of the route holds up to as much while it "
 	 "runs. At most a 64th of `cache.memory` counts."},
+
+	{SL_CONFIG_ROUTE_HEDGE, SL_CONFIG_CHOICE, "after", ROUTE(hedge_after), "off", 0, 0,
+	 hedge_choices, false, NULL,
+	 "Once an attempt has taken longer than that percentile of the pool's times to the first "
+	 "token, another node gets the request as well, and the first to answer counts. `off`: a "
+	 "prompt that is worked on twice must be asked for."},
+	{SL_CONFIG_ROUTE_HEDGE, SL_CONFIG_MS, "min", ROUTE(hedge_min_ms), "100ms", 0, HOUR_MS, NULL,
+	 false, NULL, "Never before that: where all are fast nobody gains by it."},
+	{SL_CONFIG_ROUTE_HEDGE, SL_CONFIG_CHOICE, "whole", ROUTE(hedge_whole), "true", 0, 0,
+	 bool_choices, false, NULL,
+	 "Also answers that are no streams, by the times of whole answers. These tell of their "
+	 "length as well as of the node: with answers of very different lengths, `false` keeps "
+	 "the budget for the streams."},
 
 	{SL_CONFIG_ROUTE_QUEUE, SL_CONFIG_MS, "wait", ROUTE(queue_wait_ms), "30s", 0, DAY_MS, NULL,
 	 false, NULL,
@@ -730,6 +747,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
 	[SL_CONFIG_ROUTE_LIMITS] = "routes[].limits",
 	[SL_CONFIG_ROUTE_CACHE] = "routes[].cache",
+	[SL_CONFIG_ROUTE_HEDGE] = "routes[].hedge",
 	[SL_CONFIG_ROUTE_QUEUE] = "routes[].queue",
 };
 

@@ -37,6 +37,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_TIMEOUTS,  /* struct sl_config_route */
 	SL_CONFIG_ROUTE_LIMITS,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_CACHE,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_HEDGE,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_QUEUE,	   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };

@@ -453,6 +453,7 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 		read_presets(r, SL_CONFIG_ROUTE_TIMEOUTS, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_LIMITS, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_CACHE, &none, route);
+		read_presets(r, SL_CONFIG_ROUTE_HEDGE, &none, route);
 		read_presets(r, SL_CONFIG_ROUTE_QUEUE, &none, route);
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);
 		sl_reader_pop(r, before);

@@ -11,6 +11,7 @@
 #include "user/ops/metrics_concurrency.h"
 #include "user/ops/metrics_health.h"
 #include "user/ops/metrics_affinity.h"
+#include "user/ops/metrics_again.h"
 #include "user/ops/metrics_fit.h"
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_resume.h"
@@ -417,38 +418,6 @@ static void write_endings(const struct sl_metrics_source *source, const char *na
 	}
 }
 
-static void write_retries(const struct sl_metrics_source *source, struct sl_text *text)
-{
-	static const char *const reasons[] = {
-		[SL_RETRY_SPENT] = "spent", [SL_RETRY_CROWDED] = "crowded"};
-	const struct sl_kernel_plane *plane = source->plane;
-	uint32_t pool, count = plane->settings->pool_count;
-	size_t r;
-
-	if (count > SL_POOLS_MAX)
-		count = SL_POOLS_MAX;
-	family(text, "sluice_retries_refused_total", "counter",
-	       "Retries that the pool's budget refused: spent, or crowded up to the deadline.");
-	for (r = 0; r < sizeof(reasons) / sizeof(reasons[0]); r++) {
-		for (pool = 1; pool < count; pool++) {
-			if (plane->pools[pool].present)
-				sl_text_printf(text,
-					       "sluice_retries_refused_total{pool=\"%s\",reason="
-					       "\"%s\"} %" PRIu64 "\n",
-					       plane->pools[pool].name, reasons[r],
-					       SUM(stats.retries_refused[pool][r]));
-		}
-	}
-	family(text, "sluice_retries_waited_total", "counter",
-	       "Retries that waited for a place among those under way, or for a Retry-After.");
-	for (pool = 1; pool < count; pool++) {
-		if (plane->pools[pool].present)
-			sl_text_printf(text,
-				       "sluice_retries_waited_total{pool=\"%s\"} %" PRIu64 "\n",
-				       plane->pools[pool].name, SUM(stats.retries_waited[pool]));
-	}
-}
-
 static const struct field pool_fields[] = {
 	FIELD(sl_pool_state, "sluice_pool_nodes", "gauge", "Nodes of the pool.", node_count),
 	FIELD(sl_pool_state, "sluice_pool_ejected", "gauge", "Nodes ejected by their breaker.",
@@ -765,7 +734,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 		      offsetof(struct sl_stats, attempts), text);
 	write_endings(source, "sluice_stream_endings_total", "Streams, by how they ended.",
 		      offsetof(struct sl_stats, stream_endings), text);
-	write_retries(source, text);
+	sl_metrics_write_again(source, text);
 	sl_metrics_write_affinity(source, text);
 	sl_metrics_write_fit(source, text);
 	write_pools(source, text);

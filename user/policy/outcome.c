@@ -31,7 +31,7 @@ static const struct sl_outcome_rule rules[SL_ENDING_COUNT] = {
 							 .final_answer = true)},
 	[SL_ENDING_STATUS_4XX] = {"status_4xx", RULE(NEUTRAL, CLIENT_ERROR, .final_answer = true)},
 	[SL_ENDING_LOCAL] = {"local", RULE(NEUTRAL, NONE, .retry = true)},
-	[SL_ENDING_LOST] = {"hedge_lost", RULE(NEUTRAL, NONE, .retry = false)},
+	[SL_ENDING_LOST] = {"cancelled", RULE(NEUTRAL, NONE, .retry = false)},
 };
 
 const struct sl_outcome_rule *sl_outcome_of(enum sl_ending ending)

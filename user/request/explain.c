@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "user/base/clock.h"
 #include "user/request/chain.h"
+#include "user/request/hedged.h"
 
 static uint64_t now_of(const struct sl_request *request)
 {
@@ -135,6 +136,7 @@ void sl_explain_end(struct sl_request *request, int status)
 					    ? sl_chain_cause_name(request->chain.cause)
 					    : NULL,
 			.cache = cache_of(request->recall),
+			.hedge = sl_hedged_name(request->hedged),
 			.stream = request->route && request->facts.stream,
 			.status = status,
 			.attempts = request->attempts,
@@ -164,6 +166,7 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request)
 	request->trail.first_us = to_u32((now_of(request) - request->start_ns) / SL_NS_PER_US);
 	request->trail.attempts = (uint16_t)request->attempts;
 	request->trail.recall = (uint8_t)request->recall;
+	request->trail.hedged = (uint8_t)request->hedged;
 	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
 	return request->trail;
 }
@@ -201,6 +204,7 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 							    (enum sl_cause)(ref->fallback - 1))
 						  : NULL,
 			.cache = cache_of((enum sl_recall)ref->recall),
+			.hedge = sl_hedged_name((enum sl_hedged)ref->hedged),
 			.stream = true,
 			.status = 200,
 			.attempts = ref->attempts,

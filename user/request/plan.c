@@ -176,3 +176,16 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		*ret_plan = plan;
 	return rc;
 }
+
+int sl_plan_for_another(struct sl_request *request, const struct sl_upstream_node *node, bool last,
+			const struct sl_attempt_plan *from, struct sl_attempt_plan *ret_plan)
+{
+	struct sl_attempt_plan plan = *from;
+	int rc;
+
+	plan.answer_ns = answer_bound(request, last);
+	rc = write_head(request, from->pool, node, from->body_len, &plan);
+	if (!rc)
+		*ret_plan = plan;
+	return rc;
+}

@@ -17,4 +17,11 @@
 int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool,
 		 const struct sl_upstream_node *node, bool last, struct sl_attempt_plan *ret_plan);
 
+/*
+ * The same for one more node of the pool beside an attempt that is under way, from that one's plan:
+ * its body is shared, which a plan of its own might write anew while it is still to be sent.
+ */
+int sl_plan_for_another(struct sl_request *request, const struct sl_upstream_node *node, bool last,
+			const struct sl_attempt_plan *from, struct sl_attempt_plan *ret_plan);
+
 #endif

@@ -45,6 +45,7 @@ struct sl_reqlog_line {
 	const char *node;
 	const char *fallback;
 	const char *cache;
+	const char *hedge; /* "won" or "lost" */
 	bool stream;
 	int status;
 	uint32_t attempts;

@@ -10,10 +10,10 @@
 #include "user/request/explain.h"
 #include "user/request/fit.h"
 #include "user/request/gate.h"
+#include "user/request/hedged.h"
 #include "user/request/keepalive.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
-#include "user/request/plan.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
 #include "user/request/wait.h"
@@ -108,47 +108,6 @@ static void count_end(struct sl_request *request)
 				    (now_of(request) - request->start_ns) / SL_NS_PER_US);
 }
 
-/* ---- one attempt ----------------------------------------------------------------------------- */
-
-static void log_failed(const struct sl_request *request, const struct sl_upstream_pool *pool,
-		       enum sl_ending ending)
-{
-	const char *who = request->client_name;
-
-	sl_log(SL_LOG_DEBUG, "pool \"%s\": node %s: attempt %u: %s (%s) request=%s%s%s%s",
-	       pool->name, request->last_node, request->attempts, sl_outcome_of(ending)->name,
-	       request->attempt.detail, request->id, who ? " client=\"" : "", who ? who : "",
-	       who ? "\"" : "");
-}
-
-static enum sl_ending try_node(struct sl_request *request, const struct sl_upstream_pool *pool,
-			       const struct sl_upstream_grant *grant, bool last)
-{
-	struct sl_attempt_plan plan;
-	enum sl_ending ending;
-
-	request->last_pool = pool;
-	snprintf(request->last_node, sizeof(request->last_node), "%.*s",
-		 (int)sizeof(request->last_node) - 1, grant->node->text);
-	if (sl_plan_make(request, pool, grant->node, last, &plan)) {
-		sl_upstream_report(&request->worker->upstream, grant->node, grant->ticket,
-				   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
-		sl_upstream_release(&request->worker->upstream, grant->node);
-		return SL_ENDING_LOCAL;
-	}
-	plan.refusal_leaves = request->attempts < request->attempts_max &&
-			      sl_chain_leaves_at_once(&request->chain, SL_CAUSE_CONTENT_POLICY);
-	sl_explain_attempt(request, pool, grant);
-	ending = sl_attempt_run(&request->attempt, grant, &plan);
-	sl_explain_ending(request, pool, &request->attempt, ending);
-	sl_stats_add(&request->worker->stats.attempts[pool->slot][ending], 1);
-	if (ending == SL_ENDING_OK)
-		sl_upstream_retry_earn(&request->worker->upstream, pool);
-	if (ending != SL_ENDING_OK && ending != SL_ENDING_CLIENT_GONE)
-		log_failed(request, pool, ending);
-	return ending;
-}
-
 /* ---- the attempt loop ------------------------------------------------------------------------ */
 
 /* Remembers the node; the newest is last, and the oldest is forgotten when there are too many. */
@@ -172,17 +131,33 @@ static void note_tried(struct sl_request *request, uint32_t slot)
  * A node that was silent, or said that it is full, is not asked again by the same request: it would
  * only cost time. One that named a time is left alone by everybody until then, and free after that.
  */
-static void note_ending(struct sl_request *request, struct sl_upstream_node *node)
+void sl_request_note_ending(struct sl_request *request, const struct sl_attempt *attempt,
+			    enum sl_ending ending)
 {
-	const struct sl_attempt *attempt = &request->attempt;
-
-	if (!sl_outcome_of(request->last_ending)->elsewhere)
+	if (!sl_outcome_of(ending)->elsewhere)
 		return;
-	if (request->last_ending == SL_ENDING_BUSY && attempt->retry_after_ms > 0 &&
-	    sl_upstream_hold(&request->worker->upstream, node, (uint64_t)attempt->retry_after_ms))
+	if (ending == SL_ENDING_BUSY && attempt->retry_after_ms > 0 &&
+	    sl_upstream_hold(&request->worker->upstream, attempt->node,
+			     (uint64_t)attempt->retry_after_ms))
 		return;
 	if (request->shunned_count < SL_CHOOSE_TRIED_MAX)
-		request->shunned[request->shunned_count++] = node->slot;
+		request->shunned[request->shunned_count++] = attempt->node->slot;
+}
+
+void sl_request_note_attempt(struct sl_request *request, const struct sl_upstream_node *node)
+{
+	note_tried(request, node->slot);
+	request->any_attempt = true;
+	request->attempts++;
+	request->pool_attempts++;
+}
+
+void sl_request_forget_attempt(struct sl_request *request, const struct sl_upstream_node *node)
+{
+	note_tried(request, node->slot); /* which makes it the newest */
+	request->tried_count--;
+	request->attempts--;
+	request->pool_attempts--;
 }
 
 /*
@@ -247,6 +222,12 @@ static bool has_pools_behind(const struct sl_request *request)
 				request->facts.stream ? SL_CAUSE_TTFT : SL_CAUSE_TOTAL);
 }
 
+bool sl_request_is_last(const struct sl_request *request, const struct sl_upstream_grant *grant)
+{
+	return request->attempts >= request->attempts_max ||
+	       (!has_pools_behind(request) && !grant->others);
+}
+
 /* Is a further attempt in this pool worth more than keeping it for the pools behind? */
 static bool may_try_again(const struct sl_request *request)
 {
@@ -289,13 +270,6 @@ static enum sl_retry_verdict take_permit(struct sl_request *request,
 	return verdict;
 }
 
-static void give_back(struct sl_request *request, const struct sl_upstream_grant *grant)
-{
-	sl_upstream_report(&request->worker->upstream, grant->node, grant->ticket,
-			   SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
-	sl_upstream_release(&request->worker->upstream, grant->node);
-}
-
 /* One attempt in this pool. STEP_AGAIN: it failed, and another one may be worth it. */
 static enum step try_once(struct sl_request *request, const struct sl_upstream_pool *pool,
 			  bool allow_panic)
@@ -303,7 +277,6 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	bool more_pools = has_pools_behind(request);
 	const struct sl_outcome_rule *rule;
 	struct sl_upstream_grant grant;
-	bool last;
 
 	grant = request->granted;
 	request->granted.node = NULL;
@@ -323,31 +296,25 @@ static enum step try_once(struct sl_request *request, const struct sl_upstream_p
 	    (more_pools &&
 	     sl_choose_is_among(request->tried, request->tried_count, grant.node->slot))) {
 		/* Everyone worth it had a try. */
-		give_back(request, &grant);
+		sl_upstream_give_back(&request->worker->upstream, &grant);
 		return STEP_NEXT_POOL;
 	}
 	request->affinity = grant.affinity;
 	request->zone = grant.zone;
 	sl_stats_add(&request->worker->stats.zones[pool->slot][grant.zone], 1);
 	sl_stats_add(&request->worker->stats.affinity[pool->slot][grant.affinity], 1);
-	note_tried(request, grant.node->slot);
-	request->any_attempt = true;
-	request->attempts++;
-	request->pool_attempts++;
-	last = request->attempts >= request->attempts_max || (!more_pools && !grant.others);
-	request->last_ending = try_node(request, pool, &grant, last);
-	note_ending(request, grant.node);
+	sl_request_note_attempt(request, grant.node);
+	request->last_ending =
+		sl_hedged_run(request, pool, &grant, sl_request_is_last(request, &grant));
+	sl_request_note_ending(request, &request->attempt, request->last_ending);
 	rule = sl_outcome_of(request->last_ending);
 	if (request->last_ending != SL_ENDING_OK && request->attempts < request->attempts_max &&
 	    sl_chain_leaves_at_once(&request->chain, cause_of(request)))
 		return STEP_NEXT_POOL;
 	if (!rule->retry)
 		return STEP_ANSWER;
-	if (rule->free_retry && request->free_retries++ < pool->node_count + 1) {
-		request->attempts--;
-		request->pool_attempts--;
-		request->tried_count--;
-	}
+	if (rule->free_retry && request->free_retries++ < pool->node_count + 1)
+		sl_request_forget_attempt(request, request->attempt.node);
 	return STEP_AGAIN;
 }
 
@@ -481,10 +448,11 @@ static enum step wait_and_walk(struct sl_request *request)
 static void answer(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
+	uint32_t no_retries = request->hedged == SL_HEDGED_NONE ? 1 : 2;
 	int status;
 
-	if (stats && request->attempts > 1)
-		sl_stats_add(&stats->retries, request->attempts - 1);
+	if (stats && request->attempts > no_retries)
+		sl_stats_add(&stats->retries, request->attempts - no_retries);
 	if (stats && request->chain.moves && request->last_ending == SL_ENDING_OK) {
 		sl_stats_add(&stats->fallbacks, 1);
 		sl_stats_add(&stats->fallbacks_by_cause[request->chain.cause], 1);
@@ -663,6 +631,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->deadline_ns = 0;
 	request->flight = NULL;
 	request->recall = SL_RECALL_NONE;
+	request->hedged = SL_HEDGED_NONE;
 	request->wait = SL_WAIT_NONE;
 	request->wait_verdict = SL_QUEUE_UNSET;
 	request->granted.node = NULL;

@@ -36,6 +36,13 @@
 #define SL_REQUESTS_KEPT	   128u	       /* a burst does not stay in memory */
 #define SL_REQUEST_BODY_KEPT_BYTES (64u << 10) /* a larger answer buffer is not kept for reuse */
 
+/* What became of the request's hedge (hedged.h). */
+enum sl_hedged {
+	SL_HEDGED_NONE = 0, /* there was none */
+	SL_HEDGED_LOST,	    /* another attempt decided */
+	SL_HEDGED_WON,
+};
+
 enum sl_wait {
 	SL_WAIT_NONE = 0,
 	SL_WAIT_WAITS, /* in a queue, without a fiber; see wait.h */
@@ -78,6 +85,7 @@ struct sl_request {
 	uint32_t shunned_count;
 	struct sl_flight *flight; /* that this request leads, or NULL */
 	enum sl_recall recall;
+	enum sl_hedged hedged;
 	struct sl_affinity_key *near;	   /* see near.h; NULL: not made yet */
 	enum sl_config_affinity near_by;   /* what it was made for */
 	enum sl_affinity_verdict affinity; /* why the last node was chosen */
@@ -125,6 +133,18 @@ void sl_request_free(struct sl_request *request);
 /* x-request-id of the client when it is a valid one, else a new one. */
 void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
 		      char out[SL_REQUEST_ID_MAX + 1]);
+
+/* ---- for hedged.c: the request's own account of its attempts ----------------------------------- */
+
+/* One more begins, on that node. */
+void sl_request_note_attempt(struct sl_request *request, const struct sl_upstream_node *node);
+/* That one came to nothing, as if it had not been. */
+void sl_request_forget_attempt(struct sl_request *request, const struct sl_upstream_node *node);
+/* How one ended: its node may not be asked again, or be left alone by everybody for a while. */
+void sl_request_note_ending(struct sl_request *request, const struct sl_attempt *attempt,
+			    enum sl_ending ending);
+/* Could nobody else be asked after the newest one, which has that grant? */
+bool sl_request_is_last(const struct sl_request *request, const struct sl_upstream_grant *grant);
 
 /* Status of an error of ours for this request's API. */
 int sl_request_error_status(const struct sl_request *request, enum sl_openai_error_id id);

@@ -7,6 +7,7 @@
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
 #include "user/request/explain.h"
+#include "user/request/hedged.h"
 #include "user/request/keepalive.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
@@ -15,7 +16,7 @@
 #include "user/request/wait.h"
 
 /* the fields written here, names and longest values together */
-#define OUR_LINES_BYTES (768u + SL_ADMIT_LIMITS_BYTES)
+#define OUR_LINES_BYTES (800u + SL_ADMIT_LIMITS_BYTES)
 
 /* ---- request ids ----------------------------------------------------------------------------- */
 
@@ -169,6 +170,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	const struct sl_attempt *attempt = &request->attempt;
 	const char *affinity = sl_near_word(request->affinity);
 	const char *zone = sl_near_zone_word(request->zone);
+	const char *hedged = sl_hedged_name(request->hedged);
 	size_t room_len = attempt->lines_len + OUR_LINES_BYTES;
 	char *room = sl_arena_alloc(&request->arena, room_len);
 	struct sl_h1_out out;
@@ -193,6 +195,8 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 		SL_H1_WRITE_HEADER(&out, "x-sluice-affinity", affinity, strlen(affinity));
 	if (zone)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-zone", zone, strlen(zone));
+	if (hedged)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-hedged", hedged, strlen(hedged));
 	if (request->recall == SL_RECALL_MISS)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
 	else if (request->recall == SL_RECALL_BYPASS)

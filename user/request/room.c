@@ -367,6 +367,13 @@ uint32_t sl_room_depth(const struct sl_waiter *waiter)
 	return waiting_in(waiter->room);
 }
 
+bool sl_room_is_waited_in(struct sl_worker *worker, const struct sl_upstream_pool *pool)
+{
+	const struct sl_room *room = room_at(worker, pool->slot);
+
+	return room && waiting_in(room);
+}
+
 uint64_t sl_room_estimate_ns(struct sl_worker *worker, const struct sl_waiter *waiter)
 {
 	struct sl_room *room = room_at(worker, waiter->pool_slot);

@@ -97,6 +97,9 @@ void sl_rooms_fini(struct sl_rooms *rooms);
 /* Do others wait for a pool of limited nodes that serves? Then it is not for a newcomer to try. */
 bool sl_room_is_busy(struct sl_worker *worker, const struct sl_upstream_pool *pool);
 
+/* Does anybody wait in the pool, for a place or for a node? */
+bool sl_room_is_waited_in(struct sl_worker *worker, const struct sl_upstream_pool *pool);
+
 /*
  * Begins to wait. waiter: entry's first block, came_back, hold_check_ms, ended, looks. WAITING: ended() comes,
  * at the earliest in this turn. Else a refusal, with *ret_wait_ns.

@@ -12,6 +12,7 @@
 #include "user/base/config.h"
 #include "user/base/histogram.h"
 #include "user/policy/affinity.h"
+#include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
 #include "user/stage/admit.h"
@@ -85,7 +86,11 @@ struct sl_stats {
 	uint64_t zones[SL_POOLS_MAX][SL_ZONES];			   /* attempts, by where it is */
 	uint64_t unfit[SL_POOLS_MAX][SL_FITS];			   /* passed over by requests */
 	uint64_t retries_waited[SL_POOLS_MAX]; /* had to wait for their place, or a Retry-After */
-	uint64_t in_flight;		       /* requests and streams now */
+	uint64_t hedges_started[SL_POOLS_MAX];
+	uint64_t hedges_won[SL_POOLS_MAX];	 /* gave the answer */
+	uint64_t hedges_cancelled[SL_POOLS_MAX]; /* of two attempts, the one that was cut */
+	uint64_t hedges_refused[SL_POOLS_MAX][SL_HEDGE_VERDICTS]; /* all but GO */
+	uint64_t in_flight;					  /* requests and streams now */
 	uint64_t refused_overload;
 	uint64_t refused_admission[SL_ADMIT_REFUSALS];
 	uint64_t refused_bodies[SL_JSON_BAD_COUNT]; /* 0: JSON, but a parameter is wrong */

@@ -85,6 +85,20 @@ static bool copy(const struct sl_trail *trail, struct sl_trail *ret_trail)
 	       __atomic_load_n(&trail->generation, __ATOMIC_RELAXED) == generation;
 }
 
+/* An attempt's going out is noted at its end, when another one may have ended meanwhile. */
+static void sort(struct sl_trail *trail)
+{
+	uint16_t i, at;
+
+	for (i = 1; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
+		struct sl_trail_event event = trail->events[i];
+
+		for (at = i; at && trail->events[at - 1].at_us > event.at_us; at--)
+			trail->events[at] = trail->events[at - 1];
+		trail->events[at] = event;
+	}
+}
+
 bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail)
 {
 	struct sl_trail trail;
@@ -105,5 +119,7 @@ bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_tr
 		*ret_trail = trail;
 		found = true;
 	}
+	if (found)
+		sort(ret_trail);
 	return found;
 }

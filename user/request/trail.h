@@ -42,6 +42,10 @@ enum sl_trail_kind {
 	SL_TRAIL_RETRY,		 /* the pool's budget was asked; detail: enum sl_retry_verdict */
 	SL_TRAIL_BACK_OFF,	 /* value: ms */
 	SL_TRAIL_WAIT,		 /* for a node that is left alone; value: ms */
+	SL_TRAIL_HEDGE,		 /* a second node was due; detail: enum sl_hedge_verdict, value: ms
+				    that the first one had been waited for */
+	SL_TRAIL_HEDGE_WON,	 /* the second node's answer counts */
+	SL_TRAIL_HEDGE_LOST,	 /* it does not */
 	SL_TRAIL_STREAM,	 /* the stream to the client is open */
 	SL_TRAIL_STREAM_BROKEN,	 /* on its node; detail: enum sl_ending, value: tokens so far */
 	SL_TRAIL_STREAM_RESUMED, /* on another one */
@@ -102,6 +106,7 @@ struct sl_trail_ref {
 	uint32_t first_us; /* first token; 0: none yet */
 	uint16_t attempts;
 	uint8_t recall;	  /* enum sl_recall */
+	uint8_t hedged;	  /* enum sl_hedged */
 	uint8_t fallback; /* enum sl_cause + 1 */
 };
 
@@ -119,7 +124,8 @@ static inline struct sl_trail *sl_trail_of(const struct sl_trail_ref *ref)
 void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
 		   const struct sl_trail_event *event);
 
-/* Copies the newest trail of that id. Returns false when there is none (any more). */
+/* Copies the newest trail of that id, its events in the order of their times. Returns false when there
+ * is none (any more). */
 bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail);
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "user/base/address.h"
 #include "user/base/clock.h"
+#include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
@@ -23,7 +24,8 @@ enum detail {
 	DETAIL_VERDICT,
 	DETAIL_WAITS_FOR,
 	DETAIL_QUEUE,
-	DETAIL_FIT
+	DETAIL_FIT,
+	DETAIL_HEDGE
 };
 
 static const struct kind {
@@ -45,6 +47,9 @@ static const struct kind {
 	[SL_TRAIL_RETRY] = {"retry_budget", "verdict", DETAIL_VERDICT, NULL},
 	[SL_TRAIL_BACK_OFF] = {"back_off", "", DETAIL_NONE, "ms"},
 	[SL_TRAIL_WAIT] = {"wait_for_node", "", DETAIL_NONE, "ms"},
+	[SL_TRAIL_HEDGE] = {"hedge", "verdict", DETAIL_HEDGE, "waited_ms"},
+	[SL_TRAIL_HEDGE_WON] = {"hedge_won", "", DETAIL_NONE, NULL},
+	[SL_TRAIL_HEDGE_LOST] = {"hedge_lost", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_STREAM] = {"stream", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_STREAM_BROKEN] = {"stream_broken", "ending", DETAIL_ENDING, "tokens"},
 	[SL_TRAIL_STREAM_RESUMED] = {"stream_resumed", "", DETAIL_NONE, NULL},
@@ -112,6 +117,10 @@ static const char *detail_of(const struct sl_trail_event *event)
 		return event->detail < SL_FITS ? sl_fit_word((enum sl_fit)event->detail) : NULL;
 	case DETAIL_VERDICT:
 		return event->detail < SL_RETRY_VERDICTS ? verdicts[event->detail] : NULL;
+	case DETAIL_HEDGE:
+		return event->detail < SL_HEDGE_VERDICTS
+			       ? sl_hedge_verdict_name((enum sl_hedge_verdict)event->detail)
+			       : NULL;
 	default:
 		return NULL;
 	}

@@ -655,6 +655,36 @@ uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt)
 	return attempt->connecting ? attempt->connect_until_ns : attempt->plan->answer_ns;
 }
 
+enum sl_ending sl_attempt_cancel(struct sl_attempt *attempt)
+{
+	if (!attempt->done)
+		conclude(attempt, *attempt->plan->gone ? SL_ENDING_CLIENT_GONE : SL_ENDING_LOST,
+			 "another attempt was first");
+	sl_attempt_settle(attempt);
+	if (attempt->ending == SL_ENDING_OK && attempt->is_stream) {
+		/* Its first token came in the same turn as that of the other. */
+		abandon(attempt);
+		sl_upstream_release(attempt->up, attempt->node);
+	}
+	return attempt->ending;
+}
+
+static void adopt(struct sl_attempt *attempt)
+{
+	if (attempt->conn)
+		attempt->conn->owner = attempt;
+}
+
+void sl_attempt_swap(struct sl_attempt *a, struct sl_attempt *b)
+{
+	struct sl_attempt kept = *a;
+
+	*a = *b;
+	*b = kept;
+	adopt(a);
+	adopt(b);
+}
+
 enum sl_ending sl_attempt_run(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
 			      const struct sl_attempt_plan *plan)
 {

@@ -18,7 +18,8 @@
  *   over       `ending` says how                    settle -> idle
  *
  * sl_attempt_run() is all of it for a fiber that waits for nothing else. A fiber may have several
- * attempts under way: it parks until the earliest sl_attempt_due_ns(), then polls each of them.
+ * attempts under way: it parks until the earliest sl_attempt_due_ns(), then polls each of them. What
+ * happens to an attempt wakes it.
  *
  * Thread: the loop's; run only on a fiber.
  */
@@ -136,6 +137,16 @@ uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt);
  * was opened (ending OK and is_stream).
  */
 enum sl_ending sl_attempt_settle(struct sl_attempt *attempt);
+
+/*
+ * Instead of settling one that is not wanted any more, because another of the request decided it:
+ * the connection is closed at once, and unless it was over already it is neutral for the node
+ * (LOST). Nothing of it is kept, a stream that was opened neither. Returns its ending.
+ */
+enum sl_ending sl_attempt_cancel(struct sl_attempt *attempt);
+
+/* Each takes the other's place, connections included. */
+void sl_attempt_swap(struct sl_attempt *a, struct sl_attempt *b);
 
 /* All of it: start, wait, settle. Returns its ending; see the fields. Releases the grant
  * unless a stream was opened (ending OK and is_stream). */

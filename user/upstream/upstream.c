@@ -330,6 +330,12 @@ void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node)
 		up->freed(up->owner, node->state->pool, node->slot);
 }
 
+void sl_upstream_give_back(struct sl_upstream *up, const struct sl_upstream_grant *grant)
+{
+	sl_upstream_report(up, grant->node, grant->ticket, SL_OUTCOME_NEUTRAL, SL_SIGNAL_NONE);
+	sl_upstream_release(up, grant->node);
+}
+
 /* ---- trying again --------------------------------------------------------------------------- */
 
 static struct sl_retry_config retry_config(const struct sl_upstream *up, uint32_t pool)
@@ -343,6 +349,16 @@ static struct sl_retry_config retry_config(const struct sl_upstream *up, uint32_
 	};
 }
 
+static uint32_t in_flight_of(const struct sl_upstream *up, const struct sl_upstream_pool *pool)
+{
+	uint32_t i, sum = 0;
+
+	for (i = 0; i < pool->node_count; i++)
+		sum += __atomic_load_n(&up->state.nodes[pool->node_slots[i]].requests,
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
 enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
 					     const struct sl_upstream_pool *pool,
 					     const struct sl_upstream_node *failed,
@@ -350,15 +366,11 @@ enum sl_retry_verdict sl_upstream_retry_take(struct sl_upstream *up,
 {
 	struct sl_choose in = question(up, pool, tried, tried_count);
 	struct sl_retry_config config = retry_config(up, pool->slot);
-	uint32_t i, in_flight = 0;
 
 	if (failed && sl_choose_is_out(&in, failed->state) && sl_choose_any_healthy(&in))
 		return SL_RETRY_MOVED;
-	for (i = 0; i < pool->node_count; i++)
-		in_flight += __atomic_load_n(&up->state.nodes[pool->node_slots[i]].requests,
-					     __ATOMIC_RELAXED);
-	return sl_retry_take(&up->state.retries->budgets[pool->slot], &config, in_flight,
-			     failed != NULL, in.now_ms);
+	return sl_retry_take(&up->state.retries->budgets[pool->slot], &config,
+			     in_flight_of(up, pool), failed != NULL, in.now_ms);
 }
 
 void sl_upstream_retry_done(struct sl_upstream *up, const struct sl_upstream_pool *pool, bool used)
@@ -404,6 +416,85 @@ uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_po
 	struct sl_choose in = question(up, pool, NULL, 0);
 
 	return sl_choose_held_ms(&in);
+}
+
+/* ---- a second node -------------------------------------------------------------------------- */
+
+static struct sl_hedge_config hedge_config(const struct sl_upstream *up, uint32_t pool)
+{
+	return (struct sl_hedge_config){
+		.percent = tunable(up, pool, SL_TUNABLE_HEDGE_PERCENT),
+		.burst = tunable(up, pool, SL_TUNABLE_HEDGE_BURST),
+		.samples_min = tunable(up, pool, SL_TUNABLE_HEDGE_SAMPLES_MIN),
+		.retry = retry_config(up, pool),
+	};
+}
+
+void sl_upstream_hedge_earn(struct sl_upstream *up, const struct sl_upstream_pool *pool)
+{
+	struct sl_hedge_config config = hedge_config(up, pool->slot);
+
+	sl_hedge_earn(&up->state.retries->hedges[pool->slot], &config);
+}
+
+void sl_upstream_hedge_note(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+			    uint32_t class, uint64_t duration_us)
+{
+	sl_hedge_note(&up->state.retries->hedges[pool->slot].times[class], duration_us,
+		      sl_loop_now_ms(up->loop));
+}
+
+uint64_t sl_upstream_hedge_after_us(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+				    uint32_t class, uint32_t per_mille, uint32_t min_ms)
+{
+	struct sl_hedge_config config = hedge_config(up, pool->slot);
+
+	return sl_hedge_after_us(&up->state.retries->hedges[pool->slot].times[class], &config,
+				 per_mille, min_ms);
+}
+
+enum sl_hedge_verdict sl_upstream_hedge_take(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const struct sl_affinity_key *key, bool waited,
+					     const uint32_t *tried, uint32_t tried_count,
+					     struct sl_upstream_grant *ret_grant)
+{
+	struct sl_choose in = question(up, pool, tried, tried_count);
+	struct sl_hedge_config config = hedge_config(up, pool->slot);
+	struct sl_hedge_view view = {
+		.panic = sl_choose_in_panic(&in),
+		.other = sl_choose_any_healthy(&in),
+		.place = !waited && sl_choose_any_place(&in),
+		.in_flight = in_flight_of(up, pool),
+		.now_ms = in.now_ms,
+	};
+	struct sl_upstream_grant grant;
+	enum sl_hedge_verdict verdict;
+
+	verdict = sl_hedge_take(&up->state.retries->hedges[pool->slot],
+				&up->state.retries->budgets[pool->slot], &config, &view);
+	if (verdict != SL_HEDGE_GO)
+		return verdict;
+	grant = sl_upstream_acquire_near(up, pool, key, tried, tried_count, false);
+	if (grant.node && !sl_choose_is_among(tried, tried_count, grant.node->slot)) {
+		*ret_grant = grant;
+		return SL_HEDGE_GO;
+	}
+	/* Another thread's outcome has closed the way there just now, or its request has the place. */
+	if (grant.node)
+		sl_upstream_give_back(up, &grant);
+	sl_upstream_hedge_done(up, pool, false);
+	return SL_HEDGE_NO_PLACE;
+}
+
+void sl_upstream_hedge_done(struct sl_upstream *up, const struct sl_upstream_pool *pool, bool used)
+{
+	struct sl_upstream_retries *shared = up->state.retries;
+
+	if (used)
+		sl_hedge_done(&shared->budgets[pool->slot]);
+	else
+		sl_hedge_refund(&shared->hedges[pool->slot], &shared->budgets[pool->slot]);
 }
 
 /* ---- connections ---------------------------------------------------------------------------- */

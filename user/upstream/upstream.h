@@ -18,6 +18,7 @@
 #include "user/policy/affinity.h"
 #include "user/policy/choose.h"
 #include "user/policy/concurrency.h"
+#include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
@@ -34,6 +35,7 @@ struct sl_upstream_retries {
 	struct sl_affinity *affinity;	    /* NULL: load alone decides */
 	struct sl_loads *loads;		    /* what the servers say; NULL: nothing */
 	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
+	struct sl_hedge_pool *hedges;	    /* SL_POOLS_MAX, by pool slot */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -175,6 +177,9 @@ void sl_upstream_report(struct sl_upstream *up, struct sl_upstream_node *node, u
 			enum sl_outcome outcome, enum sl_signal signal);
 void sl_upstream_release(struct sl_upstream *up, struct sl_upstream_node *node);
 
+/* A grant that is not used: neutral for the breaker, and released. */
+void sl_upstream_give_back(struct sl_upstream *up, const struct sl_upstream_grant *grant);
+
 /* ---- trying again: policy/retry.h on the pool's shared budget ---------------------------------- */
 
 /*
@@ -194,6 +199,28 @@ void sl_upstream_retry_earn(struct sl_upstream *up, const struct sl_upstream_poo
 bool sl_upstream_hold(struct sl_upstream *up, struct sl_upstream_node *node, uint64_t wait_ms);
 /* Until the first node of the pool that is left alone may be asked; UINT64_MAX: none is. */
 uint64_t sl_upstream_held_ms(struct sl_upstream *up, const struct sl_upstream_pool *pool);
+
+/* ---- a second node beside a slow one: policy/hedge.h on what the threads share of the pool -------- */
+
+/* A request makes its first attempt in the pool. */
+void sl_upstream_hedge_earn(struct sl_upstream *up, const struct sl_upstream_pool *pool);
+/* One of its attempts answered, or lost, after duration_us. class: sl_hedge_class(). */
+void sl_upstream_hedge_note(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+			    uint32_t class, uint64_t duration_us);
+/* How long the first attempt is waited for alone; SL_HEDGE_NEVER: to its end. */
+uint64_t sl_upstream_hedge_after_us(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+				    uint32_t class, uint32_t per_mille, uint32_t min_ms);
+/*
+ * May a request that has tried these nodes be sent to one more? waited: others wait for a place in
+ * the pool; key as for sl_upstream_acquire_near(). SL_HEDGE_GO: *ret_grant is the caller's; end the
+ * hedge with sl_upstream_hedge_done(), also when it was not sent (used false).
+ */
+enum sl_hedge_verdict sl_upstream_hedge_take(struct sl_upstream *up,
+					     const struct sl_upstream_pool *pool,
+					     const struct sl_affinity_key *key, bool waited,
+					     const uint32_t *tried, uint32_t tried_count,
+					     struct sl_upstream_grant *ret_grant);
+void sl_upstream_hedge_done(struct sl_upstream *up, const struct sl_upstream_pool *pool, bool used);
 
 /* An idle connection to the node, or NULL. The caller owns it. */
 struct sl_client_conn *sl_upstream_take_idle(struct sl_upstream *up, struct sl_upstream_node *node);

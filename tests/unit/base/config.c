@@ -151,7 +151,8 @@ static void limits_arrive(void **state)
 		"  acme: {tokens_per_minute: 1000000}\n"
 		"  b@c.d: {}\n"
 		"limits: {answer_tokens: 99}\n" POOLS
-		"routes: [{model: m, pools: p, limits: {concurrent: 7}}, {model: n, pools: p}]\n");
+		"routes: [{model: m, pools: p, limits: {concurrent: 7}}, {model: n, pools: p,\n"
+		"          hedge: {after: p98, min: 2s, whole: false}}]\n");
 
 	(void)state;
 	assert_int_equal(config->answer_tokens, 99);
@@ -165,6 +166,10 @@ static void limits_arrive(void **state)
 	assert_false(sl_rates_any(&config->tenants[1].rates));
 	assert_int_equal(config->routes[0].rates.concurrent, 7);
 	assert_false(sl_rates_any(&config->routes[1].rates));
+	assert_int_equal(config->routes[0].hedge_after, SL_CONFIG_HEDGE_OFF);
+	assert_true(config->routes[0].hedge_min_ms == 100 && config->routes[0].hedge_whole);
+	assert_int_equal(config->routes[1].hedge_after, SL_CONFIG_HEDGE_P98);
+	assert_true(config->routes[1].hedge_min_ms == 2000 && !config->routes[1].hedge_whole);
 	sl_config_close(&config);
 }
 

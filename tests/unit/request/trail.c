@@ -39,9 +39,12 @@ static void test_kept(void **unused)
 	note(&ref, SL_TRAIL_ENDING, 999999); /* a clock that went back */
 	assert_true(sl_trails_find(&trails, "a", &trail));
 	assert_int_equal(trail.event_count, 3);
-	assert_int_equal(trail.events[1].kind, SL_TRAIL_ATTEMPT);
-	assert_int_equal(trail.events[1].at_us, 2500);
-	assert_int_equal(trail.events[2].at_us, 0);
+	/* by their times, those of one time as they came */
+	assert_int_equal(trail.events[0].kind, SL_TRAIL_ADMITTED);
+	assert_int_equal(trail.events[1].kind, SL_TRAIL_ENDING);
+	assert_int_equal(trail.events[1].at_us, 0);
+	assert_int_equal(trail.events[2].kind, SL_TRAIL_ATTEMPT);
+	assert_int_equal(trail.events[2].at_us, 2500);
 	assert_false(sl_trails_find(&trails, "ab", &trail));
 	/* Of two requests with one id the newer. */
 	ref = sl_trail_begin(&trails, "a", 2000000);
