@@ -259,6 +259,8 @@ struct sl_config_route {
 	uint32_t queue_wait_ms;	     /* longest wait for a place, all pools together */
 	uint32_t queue_spill_ms;     /* the same in a pool with others behind it */
 	uint32_t queue_hold_ms;	     /* longest wait for a node, where no pool has one */
+	uint32_t buffer_bytes;	     /* of a stream, held back before the first goes out; 0: none */
+	uint32_t buffer_ms;	     /* and no longer than that after its first token */
 	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
 	unsigned line;
 	unsigned column;
@@ -342,6 +344,11 @@ struct sl_config {
 	uint32_t log_sample;	  /* one in so many of those that went well */
 	const char *keys_file;	  /* API keys; NULL: none are asked for */
 	uint32_t cache_bytes_max; /* of answers kept; 0: none */
+
+	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
+	const char *autoscale_path;
+	uint32_t autoscale_depth, autoscale_wait_ms; /* see policy/autoscale.h; these four */
+	uint32_t autoscale_calm_ms, autoscale_every_ms;
 
 	/* kernel plane */
 	const char *pin_dir; /* SL_PIN_DIR by default */

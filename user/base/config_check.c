@@ -260,6 +260,22 @@ static void check_api(const struct sl_config_pool *pool, struct sl_report *repor
 			      pool->name);
 }
 
+static void check_autoscale(const struct sl_config *config, const struct sl_yaml *root,
+			    struct sl_report *report)
+{
+	const struct sl_yaml_pair *pair = sl_yaml_find(root, "autoscale");
+
+	if (pair == NULL || pair->value->kind != SL_YAML_MAP)
+		return;
+	if (sl_yaml_find(pair->value, "pool") == NULL)
+		sl_report_add(report, pair->value->mark.line, pair->value->mark.column,
+			      "autoscale: needs the key \"pool\" (the autoscaler, as a pool)");
+	if (!config->autoscale_depth && !config->autoscale_wait_ms)
+		sl_report_add(report, pair->value->mark.line, pair->value->mark.column,
+			      "autoscale: neither depth nor wait counts, so nobody would ever be "
+			      "called (expected one above 0)");
+}
+
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report)
 {
@@ -268,6 +284,7 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	check_endpoints(config, report);
 	sl_config_check_kernel(config, root, report);
 	check_routes(config, report);
+	check_autoscale(config, root, report);
 	check_tunables(config, NULL, root, report);
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		check_https(&config->pools[i], report);

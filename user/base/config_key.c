@@ -106,6 +106,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_ROUTE_LIST, "routes", ROOT(routes), NULL, 0,
 	 SL_CONFIG_ROUTES_MAX, NULL, false, "a list of routes",
 	 "Public model names of the daemon. At least one route or one service must be there."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "autoscale", 0, NULL, SL_CONFIG_AUTOSCALE, 0, NULL,
+	 false, "a map", "Who is called when a pool is too small, or no more."},
 
 	{SL_CONFIG_ROOT, SL_CONFIG_U32, "gather_us", ROOT(gather_us), "1000", 0, 1000, NULL, false,
 	 NULL,
@@ -551,6 +553,8 @@ const struct sl_config_key sl_config_keys[] = {
 	 "client cannot tell (failure-modes.md says when). `off`: they end with an error event, "
 	 "and "
 	 "no stream keeps its text and request."},
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "buffer", 0, NULL, SL_CONFIG_ROUTE_BUFFER, 0, NULL,
+	 false, "a map", "How much of a stream is held back, so that a break is not seen."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "queue", 0, NULL, SL_CONFIG_ROUTE_QUEUE, 0, NULL,
 	 false, "a map", "How long requests wait for a place, or for a node to come back."},
 	{SL_CONFIG_ROUTE, SL_CONFIG_U32, "attempts", ROUTE(attempts_max), "4", 1, 32, NULL, false,
@@ -650,6 +654,15 @@ const struct sl_config_key sl_config_keys[] = {
 	 "in "
 	 "the stream. 0: none."},
 
+	{SL_CONFIG_ROUTE_BUFFER, SL_CONFIG_BYTES, "bytes", ROUTE(buffer_bytes), "0", 0, 768u << 10,
+	 NULL, false, NULL,
+	 "A stream goes out with so many bytes of its events (some 200 a token), or when it is "
+	 "whole; "
+	 "one that breaks before is tried elsewhere like any request. 0: at once."},
+	{SL_CONFIG_ROUTE_BUFFER, SL_CONFIG_MS, "time", ROUTE(buffer_ms), "1s", 1, DAY_MS, NULL,
+	 false, NULL,
+	 "Or so long after its first token, which is what it costs the client at most."},
+
 	{SL_CONFIG_ROUTE_TIMEOUTS, SL_CONFIG_MS, "connect", ROUTE(connect_timeout_ms), "1s", 1,
 	 60000, NULL, false, NULL,
 	 "A TCP connection must stand by then. Nodes are near; one repeat of a lost SYN fits."},
@@ -672,6 +685,22 @@ const struct sl_config_key sl_config_keys[] = {
 	 DAY_MS, NULL, false, NULL,
 	 "The request's deadline: queue, retries and fallbacks together. At 30 tokens a second it "
 	 "allows an answer of 9,000."},
+
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_POOL_NAME, "pool", ROOT(autoscale_pool), NULL, 0, 0, NULL,
+	 false, "a pool's name",
+	 "The autoscaler, as a pool like any other: address or https URL, `api_key`, breaker."},
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_TARGET, "path", ROOT(autoscale_path), "/", 0,
+	 SL_CONFIG_URL_MAX, NULL, false, "a path from its root", "Where it is asked by POST."},
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_U32, "depth", ROOT(autoscale_depth), "5", 0, 1000000, NULL,
+	 false, NULL, "A pool is too small when so many requests wait for it. 0: does not count."},
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_MS, "wait", ROOT(autoscale_wait_ms), "2s", 0, DAY_MS, NULL,
+	 false, NULL, "Or when the oldest has waited so long. 0: does not count."},
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_MS, "calm", ROOT(autoscale_calm_ms), "1m", 0, DAY_MS, NULL,
+	 false, NULL, "It is large enough again when both were at most half of that for so long."},
+	{SL_CONFIG_AUTOSCALE, SL_CONFIG_MS, "every", ROOT(autoscale_every_ms), "30s", 1, DAY_MS,
+	 NULL, false, NULL,
+	 "While a pool is too small that is told again so often; two calls for a pool are never "
+	 "closer."},
 };
 
 const size_t sl_config_key_count = sizeof(sl_config_keys) / sizeof(sl_config_keys[0]);
@@ -729,6 +758,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_LIMITS] = "limits",
 	[SL_CONFIG_TIMEOUTS] = "timeouts",
 	[SL_CONFIG_CACHE] = "cache",
+	[SL_CONFIG_AUTOSCALE] = "autoscale",
 	[SL_CONFIG_LOG] = "log",
 	[SL_CONFIG_KEYS] = "keys",
 	[SL_CONFIG_TENANT] = "tenants.NAME",
@@ -749,6 +779,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_CACHE] = "routes[].cache",
 	[SL_CONFIG_ROUTE_HEDGE] = "routes[].hedge",
 	[SL_CONFIG_ROUTE_QUEUE] = "routes[].queue",
+	[SL_CONFIG_ROUTE_BUFFER] = "routes[].buffer",
 };
 
 void sl_config_write_reference(FILE *file)

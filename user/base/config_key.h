@@ -39,6 +39,8 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_CACHE,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_HEDGE,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_QUEUE,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_BUFFER,	   /* struct sl_config_route */
+	SL_CONFIG_AUTOSCALE,	   /* struct sl_config */
 	SL_CONFIG_SECTIONS
 };
 
@@ -59,7 +61,7 @@ enum sl_config_type {
 	SL_CONFIG_SECRET, /* uint64_t[2], 32 hex digits */
 	SL_CONFIG_TOKEN,  /* const char *, visible ASCII, secret; max: longest */
 	/* The others have a function of their own in config_read.c or config_kernel.c. */
-	SL_CONFIG_POOL_NAME,
+	SL_CONFIG_POOL_NAME, /* uint32_t, index into pools */
 	SL_CONFIG_SPILL,
 	SL_CONFIG_CHAIN,
 	SL_CONFIG_NAMES, /* struct sl_config_names, models' names */

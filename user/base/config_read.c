@@ -509,7 +509,7 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 {
 	switch (key->type) {
 	case SL_CONFIG_POOL_NAME:
-		((struct sl_config_service *)target)->pool = sl_reader_find_pool(r, node);
+		*(uint32_t *)((char *)target + key->offset) = sl_reader_find_pool(r, node);
 		return true;
 	case SL_CONFIG_SPILL: /* sl_reader_spills(): the pools are not known yet */
 		return true;
@@ -589,12 +589,13 @@ int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 			struct sl_arena *arena, struct sl_report *report)
 {
 	static const enum sl_config_section inner[] = {
-		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE, SL_CONFIG_LOG,
-		SL_CONFIG_KEYS,	  SL_CONFIG_KERNEL,   SL_CONFIG_BEACON};
+		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE,	SL_CONFIG_LOG,
+		SL_CONFIG_KEYS,	  SL_CONFIG_KERNEL,   SL_CONFIG_BEACON, SL_CONFIG_AUTOSCALE};
 	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
 
 	sl_text_init_fixed(&reader.path, reader.path_memory, sizeof(reader.path_memory));
+	config->autoscale_pool = UINT32_MAX;
 	for (unsigned i = 0; i < SL_TUNABLE_COUNT; i++)
 		config->tunables[i] = sl_tunable_info[i].initial;
 	for (unsigned i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)

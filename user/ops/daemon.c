@@ -14,6 +14,7 @@
 #include "user/base/text.h"
 #include "user/io/fiber.h"
 #include "user/ops/admin.h"
+#include "user/ops/autoscale.h"
 #include "user/ops/beacon.h"
 #include "user/ops/checks.h"
 #include "user/ops/keys.h"
@@ -46,6 +47,7 @@ struct daemon {
 	struct sl_keys keys;
 	struct sl_beacon_sender *beacons;
 	struct sl_checks *health; /* NULL: no checks */
+	struct sl_scaler *scaler; /* NULL: no memory for it */
 	struct sl_cache *cache;
 	struct sl_tls_tickets *tickets;
 	struct sl_peers *peers;
@@ -78,6 +80,7 @@ static void hook_metrics(void *owner, struct sl_text *text)
 	struct daemon *daemon = owner;
 
 	sl_metrics_write(&daemon->metrics, text);
+	sl_scaler_write_metrics(daemon->scaler, text);
 }
 
 static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_pool *pool)
@@ -231,6 +234,9 @@ static void open_health(struct daemon *daemon)
 	else
 		sl_checks_apply(daemon->health, daemon->routes);
 	daemon->metrics.health = sl_checks_counts(daemon->health);
+	if (sl_scaler_open(daemon->loop, &state, &daemon->rooms, &daemon->scaler))
+		sl_log(SL_LOG_ERROR, "autoscale: nobody is told: no memory");
+	sl_scaler_apply(daemon->scaler, daemon->routes);
 }
 
 static void reload(struct daemon *daemon)
@@ -253,6 +259,7 @@ static void reload(struct daemon *daemon)
 	apply_beacons(daemon);
 	if (daemon->health)
 		sl_checks_apply(daemon->health, routes);
+	sl_scaler_apply(daemon->scaler, routes);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
 	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
@@ -379,6 +386,7 @@ static void begin_drain(struct daemon *daemon)
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
 	sl_checks_stop(daemon->health);
+	sl_scaler_stop(daemon->scaler);
 	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -396,6 +404,7 @@ static void begin_leave(struct daemon *daemon)
 	sl_timer_cancel(daemon->loop, &daemon->keys_timer);
 	sl_beacon_sender_close(&daemon->beacons);
 	sl_checks_stop(daemon->health);
+	sl_scaler_stop(daemon->scaler);
 	sl_threads_hand_over(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -689,6 +698,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_threads_stop(&daemon.threads);
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);
+	sl_scaler_close(&daemon.scaler);
 	sl_admin_close(&daemon.admin);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");
 	if (daemon.cut)
