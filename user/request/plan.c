@@ -160,6 +160,8 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.connect_ms = request->route->config->connect_timeout_ms,
 		.answer_ns = answer_bound(request, last),
 		.deadline_ns = request->deadline_ns,
+		.buffer_bytes = request->facts.stream ? request->route->config->buffer_bytes : 0,
+		.buffer_ms = request->route->config->buffer_ms,
 		.gone = &request->gone,
 		.affinity = sl_near_key(request, pool),
 		.pool = pool,

@@ -239,6 +239,7 @@ static enum sl_ending try_node(struct search *search, const struct sl_upstream_g
 		return rc == -ENOTSUP ? SL_ENDING_STATUS_4XX : SL_ENDING_LOCAL;
 	}
 	plan.gone = &search->resume->gone;
+	plan.buffer_bytes = 0; /* the client has waited in the middle of a sentence */
 	search->resume->attempts++;
 	sl_explain_attempt(request, search->pool, grant);
 	ending = sl_attempt_run(&request->attempt, grant, &plan);

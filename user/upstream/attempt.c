@@ -16,6 +16,11 @@
 	(SL_H1_ID_BIT(SL_H1_ID_X_SLUICE) | SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID) | \
 	 SL_H1_ID_BIT(SL_H1_ID_X_RATELIMIT))
 
+static uint64_t now_of(const struct sl_attempt *attempt)
+{
+	return sl_loop_now_ns(attempt->up->loop);
+}
+
 static void conclude(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
 {
 	attempt->done = true;
@@ -128,16 +133,38 @@ static void finish_by_error(struct sl_attempt *attempt, const struct sl_sse_even
 	finish(attempt, busy ? SL_ENDING_BUSY : SL_ENDING_ERROR_EVENT, NULL);
 }
 
+/* The answer has begun: that opens the stream, unless it is to be held back for a while. */
+static void note_begun(struct sl_attempt *attempt)
+{
+	bool first = !attempt->first_ns;
+
+	if (first)
+		attempt->first_ns = now_of(attempt);
+	if (!attempt->plan->buffer_bytes)
+		finish(attempt, SL_ENDING_OK, NULL);
+	else if (first)
+		sl_fiber_wake(attempt->fiber); /* it waits for another time from now on */
+}
+
 /* The first event that decides, and it may be the last: a refusal, where another model may do it. */
 static void finish_begun(struct sl_attempt *attempt, bool refused)
 {
 	if (!refused || !attempt->plan->refusal_leaves) {
-		finish(attempt, SL_ENDING_OK, NULL);
+		note_begun(attempt);
 		return;
 	}
 	attempt->fault = SL_OPENAI_FAULT_CONTENT_POLICY;
 	attempt->status = 0;
 	finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
+}
+
+/* The last event: that of an answer which is all held back, or of none. */
+static void finish_stopped(struct sl_attempt *attempt)
+{
+	if (attempt->first_ns)
+		finish(attempt, SL_ENDING_OK, NULL);
+	else
+		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
 }
 
 static void on_message_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
@@ -151,16 +178,19 @@ static void on_message_event(struct sl_attempt *attempt, const struct sl_sse_eve
 	sl_messages_usage_init(&usage);
 	switch (event->data ? sl_messages_event_read(event->data, event->data_len, &usage, &refused)
 			    : SL_MESSAGES_INVALID) {
+	case SL_MESSAGES_END:
+		attempt->finished = true;
+		finish_begun(attempt, refused);
+		return;
 	case SL_MESSAGES_DELTA:
 	case SL_MESSAGES_BLOCK_STOP:
-	case SL_MESSAGES_END:
 		finish_begun(attempt, refused);
 		return;
 	case SL_MESSAGES_ERROR:
 		finish_by_error(attempt, event);
 		return;
 	case SL_MESSAGES_STOP:
-		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
+		finish_stopped(attempt);
 		return;
 	case SL_MESSAGES_INVALID:
 		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid");
@@ -179,18 +209,21 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 		return;
 	}
 	if (event->kind == SL_SSE_DONE) {
-		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
+		finish_stopped(attempt);
 		return;
 	}
 	if (event->kind != SL_SSE_DATA || sl_sse_says_nothing(event))
 		return;
 	if (!event->data || sl_json_check(event->data, event->data_len, NULL)) {
-		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid JSON");
+		finish(attempt, SL_ENDING_BAD,
+		       attempt->first_ns ? "an event of the stream is not valid JSON"
+					 : "the stream's first event is not valid JSON");
 		return;
 	}
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);
-	if (is_preamble(event, &chunk))
+	if (!attempt->first_ns && is_preamble(event, &chunk))
 		return;
+	attempt->finished = attempt->finished || (chunk.flags & SL_OPENAI_CHUNK_FINISH);
 	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
 		finish_by_error(attempt, event);
 	else
@@ -203,13 +236,12 @@ static void scan_stream(struct sl_attempt *attempt)
 {
 	struct sl_sse_event event;
 	struct sl_sse sse;
-	size_t at = 0;
 	int rc;
 
-	/* Called once or twice: scanning anew keeps whole events in one piece. */
+	/* Anew from the end of the last whole event, which keeps events in one piece. */
 	sl_sse_init(&sse, NULL, 0);
-	while (!attempt->done &&
-	       (rc = sl_sse_next(&sse, attempt->body.data, attempt->body.len, &at, &event)) != 0) {
+	while (!attempt->done && (rc = sl_sse_next(&sse, attempt->body.data, attempt->body.len,
+						   &attempt->scanned, &event)) != 0) {
 		if (rc < 0) {
 			finish(attempt, SL_ENDING_BAD, "an event of the stream is too large");
 			return;
@@ -244,6 +276,8 @@ static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 	}
 	if (attempt->is_stream && !attempt->done)
 		scan_stream(attempt);
+	if (attempt->first_ns && !attempt->done && attempt->body.len >= attempt->plan->buffer_bytes)
+		finish(attempt, SL_ENDING_OK, NULL);
 }
 
 /* The body in other words. */
@@ -365,8 +399,12 @@ static void on_end(struct sl_client_conn *conn)
 	attempt->complete = true;
 	if (!sl_client_is_idle(conn))
 		attempt->conn = NULL; /* closing by itself: it could not serve again */
-	if (attempt->is_stream)
-		finish(attempt, SL_ENDING_CUT, "the stream ended before its first event");
+	if (attempt->is_stream && attempt->finished)
+		finish(attempt, SL_ENDING_OK, NULL);
+	else if (attempt->is_stream)
+		finish(attempt, SL_ENDING_CUT,
+		       attempt->first_ns ? "the stream ended before the answer was complete"
+					 : "the stream ended before its first event");
 	else
 		check_whole(attempt);
 }
@@ -429,11 +467,6 @@ static const struct sl_client_ops attempt_ops = {
 };
 
 /* ---- the fiber's side ------------------------------------------------------------------------ */
-
-static uint64_t now_of(const struct sl_attempt *attempt)
-{
-	return sl_loop_now_ns(attempt->up->loop);
-}
 
 static void abandon(struct sl_attempt *attempt)
 {
@@ -515,6 +548,10 @@ static void conclude_late(struct sl_attempt *attempt)
 
 	if (now_of(attempt) >= attempt->plan->deadline_ns)
 		late = SL_ENDING_TOTAL_TIMEOUT;
+	else if (attempt->first_ns) { /* held back for long enough */
+		conclude(attempt, SL_ENDING_OK, NULL);
+		return;
+	}
 	conclude(attempt, late, detail);
 }
 
@@ -526,6 +563,9 @@ static void reset(struct sl_attempt *attempt)
 	attempt->ending = SL_ENDING_UNSET;
 	attempt->status = 0;
 	attempt->fault = SL_OPENAI_FAULT_NONE;
+	attempt->finished = false;
+	attempt->scanned = 0;
+	attempt->first_ns = 0;
 	attempt->has_retry_after = false;
 	attempt->retry_after_ms = -1;
 	attempt->is_json = attempt->refused = false;
@@ -605,8 +645,11 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 		sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node, false);
 	}
 	if (ending == SL_ENDING_OK)
-		sl_upstream_note_first_byte(attempt->up, attempt->node,
-					    (now_of(attempt) - attempt->sent_ns) / SL_NS_PER_US);
+		sl_upstream_note_first_byte(
+			attempt->up, attempt->node,
+			((attempt->first_ns ? attempt->first_ns : now_of(attempt)) -
+			 attempt->sent_ns) /
+				SL_NS_PER_US);
 	sl_upstream_report(attempt->up, attempt->node, attempt->ticket, outcome, signal);
 	if (ending == SL_ENDING_OK && attempt->is_stream)
 		return ending; /* the relay keeps connection and grant */
@@ -652,6 +695,10 @@ bool sl_attempt_poll(struct sl_attempt *attempt)
 
 uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt)
 {
+	uint64_t held_ns = attempt->first_ns + attempt->plan->buffer_ms * SL_NS_PER_MS;
+
+	if (attempt->first_ns)
+		return held_ns < attempt->plan->deadline_ns ? held_ns : attempt->plan->deadline_ns;
 	return attempt->connecting ? attempt->connect_until_ns : attempt->plan->answer_ns;
 }
 

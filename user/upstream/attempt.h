@@ -68,8 +68,15 @@ struct sl_attempt_plan {
 	uint32_t connect_ms;  /* bound of the connect */
 	uint64_t answer_ns;   /* the answer, or a stream's first token, by this time */
 	uint64_t deadline_ns; /* the request's deadline */
-	const bool *gone;     /* set when the client has left (with a wake-up) */
-	uint32_t tokens;      /* that the node will hold for it, as estimated; see policy/load.h */
+	/*
+	 * A stream counts as opened only with so many bytes, or so long after its first token, or at
+	 * its end: what breaks it before is the attempt's failure. buffer_bytes 0: at its first
+	 * token.
+	 */
+	uint32_t buffer_bytes;
+	uint32_t buffer_ms;
+	const bool *gone; /* set when the client has left (with a wake-up) */
+	uint32_t tokens;  /* that the node will hold for it, as estimated; see policy/load.h */
 	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
 						   it; NULL: is not */
 	const struct sl_upstream_pool *pool;	/* the node's; not of a check */
@@ -98,6 +105,7 @@ struct sl_attempt {
 	bool connect_done;
 	int connect_error;
 	bool complete; /* the answer's last byte has come */
+	bool finished; /* a finish_reason has come, while it is held back */
 	bool unframed; /* complete by what it says, though the framing's end is missing */
 	bool refused;  /* the model would not answer; of the Messages API alone */
 	struct sl_messages_decoder *decoder; /* of a stream that is decoded */
@@ -110,6 +118,8 @@ struct sl_attempt {
 	const char *lines; /* end-to-end header lines of the answer, in the arena */
 	size_t lines_len;
 	struct sl_text body;   /* the whole answer, or what was held of a stream */
+	size_t scanned;	       /* of a stream: events up to here were looked at */
+	uint64_t first_ns;     /* first token; 0: none yet */
 	uint32_t known_blocks; /* that the node was known for before, see affinity.h */
 	uint64_t start_ns;
 	uint64_t connect_until_ns;
