@@ -126,13 +126,16 @@ daemon_start
 # ---- clients ----------------------------------------------------------------------------------
 ask='{"model":"chat","messages":[{"role":"user","content":"hello"}],"max_tokens":8}'
 post() { scurl -o "$work/out" -w '%{http_code} %{http_version}' -H 'content-type: application/json' -d "$ask" "$@"; }
-expect "curl over https: status and version" "$(post $tls/v1/chat/completions)" == "200 1.1"
+expect "curl over https: status and version" "$(post $tls/v1/chat/completions)" == "200 2"
+expect "curl over https by HTTP/1.1" "$(post --http1.1 $tls/v1/chat/completions)" == "200 1.1"
 expect "curl over https: an answer" "$(jq -r '.choices[0].finish_reason' "$work/out")" == length
-expect "TLS 1.2 is spoken" "$(post --tlsv1.2 --tls-max 1.2 $tls/v1/chat/completions)" == "200 1.1"
+expect "TLS 1.2 is spoken" "$(post --tlsv1.2 --tls-max 1.2 $tls/v1/chat/completions)" == "200 2"
 expect "TLS 1.1 is not" \
 	"$(openssl s_client -connect 127.0.0.1:8443 -tls1_1 -cipher ALL@SECLEVEL=0 </dev/null 2>&1 | grep -c 'Cipher is (NONE)')" == 1
 expect "ALPN: http/1.1 is chosen" \
 	"$(openssl s_client -connect 127.0.0.1:8443 -alpn h3,http/1.1 </dev/null 2>/dev/null | grep -c 'ALPN protocol: http/1.1')" == 1
+expect "ALPN: h2 is preferred" \
+	"$(openssl s_client -connect 127.0.0.1:8443 -alpn http/1.1,h2 </dev/null 2>/dev/null | grep -c 'ALPN protocol: h2')" == 1
 expect "ALPN: who speaks nothing of ours is told so" \
 	"$(openssl s_client -connect 127.0.0.1:8443 -alpn h3 </dev/null 2>&1 | grep -c 'no application protocol')" == 1
 for version in tls1_2 tls1_3; do
@@ -168,7 +171,7 @@ expect_soon "a long one again" 10 reloads success 2
 # ---- certificates of clients ------------------------------------------------------------------
 mtls=https://localhost:8444
 expect "client certificate: accepted" \
-	"$(post --cert "$pki/agent.pem" --key "$pki/agent.key" $mtls/v1/chat/completions)" == "200 1.1"
+	"$(post --cert "$pki/agent.pem" --key "$pki/agent.key" $mtls/v1/chat/completions)" == "200 2"
 logged() { grep -q '"client":"CN=agent-7"' "$work/requests.log"; }
 expect_soon "client certificate: named in the log of requests" 10 logged
 expect "client certificate: others have none in it" \
@@ -180,9 +183,9 @@ expect "client certificate: refusals are counted" "$(handshakes no_client_certif
 expect "client certificate: strangers are counted" "$(handshakes certificate_unknown_ca)" '>=' 1
 optional=https://a.test:8445
 at=(--resolve a.test:8445:127.0.0.1 --resolve b.test:8445:127.0.0.1)
-expect "optional: without" "$(post "${at[@]}" $optional/v1/chat/completions)" == "200 1.1"
+expect "optional: without" "$(post "${at[@]}" $optional/v1/chat/completions)" == "200 2"
 expect "optional: with" \
-	"$(post "${at[@]}" --cert "$pki/agent.pem" --key "$pki/agent.key" $optional/v1/chat/completions)" == "200 1.1"
+	"$(post "${at[@]}" --cert "$pki/agent.pem" --key "$pki/agent.key" $optional/v1/chat/completions)" == "200 2"
 expect "optional: a stranger's is refused" \
 	"$(post "${at[@]}" --cert "$pki/intruder.pem" --key "$pki/intruder.key" $optional/health)" contains 000
 # a session of a listener that asks nobody does not open one that does
@@ -195,7 +198,7 @@ expect "name: the first certificate" "$(subject_of 8445 -servername a.test)" con
 expect "name: the second certificate" "$(subject_of 8445 -servername b.test)" contains "CN = second"
 expect "name: unknown: the first" "$(subject_of 8445 -servername c.test)" contains "CN = front"
 expect "name: none: the first" "$(subject_of 8445 -noservername)" contains "CN = front"
-expect "name: curl agrees" "$(post "${at[@]}" https://b.test:8445/v1/chat/completions)" == "200 1.1"
+expect "name: curl agrees" "$(post "${at[@]}" https://b.test:8445/v1/chat/completions)" == "200 2"
 
 # ---- certificates are reloaded under load -----------------------------------------------------
 NODE_EXTRA_CA_CERTS=$pki/ca.pem node "$e2e/tls.mjs" load $tls "$work/stop" >"$work/load.out" 2>"$work/load.err" &

@@ -34,6 +34,7 @@ libraries=(
 	'jansson\.h|user/ops/json.c tests/'
 	'xxhash\.h|user/request/routes.c user/policy/affinity.c'
 	'nettle/|user/base/digest.c'
+	'nghttp2/|user/http/h2_session.c tests/'
 	'sqlite3\.h|user/store/'
 )
 

@@ -329,6 +329,7 @@ struct sl_config {
 	uint32_t upgrade_ms;		  /* replaced by a new process: the same */
 	uint32_t connections_max;	  /* client connections a thread */
 	uint32_t requests_max;		  /* requests in flight a thread; over it: 503 */
+	uint32_t http2_streams_max;	  /* of one connection; 0: HTTP/2 is not spoken */
 	uint32_t upstream_idle_ms;	  /* idle connections to nodes are closed after this */
 	uint32_t upstream_idle_max;	  /* idle connections kept for one node a thread */
 	uint32_t stream_buffer_bytes_max; /* behind a slow client before the node is paused */

@@ -151,6 +151,12 @@ const struct sl_config_key sl_config_keys[] = {
 	 false, NULL,
 	 "Requests in flight of one thread; over it the answer is 503 with Retry-After. Far above "
 	 "what the nodes of one thread work on, so it only stops a flood."},
+	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "http2_streams", ROOT(http2_streams_max), "100", 0, 10000,
+	 NULL, false, NULL,
+	 "Requests that one HTTP/2 connection may have under way; clients are told and wait. 100 "
+	 "is "
+	 "what RFC 9113 recommends at least. 0: HTTP/2 is not spoken, neither over TLS nor with "
+	 "prior knowledge."},
 	{SL_CONFIG_LIMITS, SL_CONFIG_U32, "answer_tokens", ROOT(answer_tokens), "256", 1, 1000000,
 	 NULL, false, NULL,
 	 "Tokens that are reserved for an answer whose request names no max_tokens, where a limit "

@@ -39,6 +39,9 @@ static const struct {
 	[SL_H1_BAD_CONNECTION] = {"malformed Connection", 400},
 	[SL_H1_BAD_EXPECT] = {"Expect other than 100-continue", 417},
 	[SL_H1_BAD_DUPLICATE] = {"header field that must occur once occurs twice", 400},
+	[SL_H1_BAD_PSEUDO] = {"pseudo field missing, unknown, malformed, twice or out of place",
+			      400},
+	[SL_H1_BAD_OF_CONNECTION] = {"header field of a connection in HTTP/2", 400},
 };
 
 const char *sl_h1_bad_text(enum sl_h1_bad bad)

@@ -134,6 +134,9 @@ enum sl_h1_bad {
 	SL_H1_BAD_CONNECTION,
 	SL_H1_BAD_EXPECT,
 	SL_H1_BAD_DUPLICATE, /* a second Authorization, X-Api-Key or Content-Type */
+	/* HTTP/2 alone, see h2_head.h */
+	SL_H1_BAD_PSEUDO,
+	SL_H1_BAD_OF_CONNECTION,
 	SL_H1_BAD_COUNT
 };
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * server.h - client connections: HTTP/1.1 requests in, responses out.
+ * server.h - client connections: requests in, responses out, by HTTP/1.1 or HTTP/2.
+ *
+ * A connection begins as HTTP/1; one whose first bytes are HTTP/2's preface goes on as that (h2.h),
+ * whether ALPN chose it or the client knew: so telling them apart costs HTTP/1 nothing.
  *
  *   state   meaning                                  leaves by
  *   IDLE    between requests, owns no buffer         first byte -> HEAD
  *   HEAD    collecting a request head                complete -> BODY or HANDLE; bad -> CLOSE
  *   BODY    collecting the body                      complete -> HANDLE; bad, too large -> CLOSE
  *   HANDLE  the request is with the owner            sl_server_finish -> IDLE, HEAD or CLOSE
+ *   H2      an HTTP/2 session with its streams       -> CLOSE
  *   CLOSE   the last answer is being flushed         -> closed
  *
  * The whole request is collected before it is handed over (bounded by body_bytes_max): retries
@@ -28,8 +32,10 @@
 #define SL_HTTP_SERVER_H
 
 #include "user/base/slab.h"
+#include "user/http/exchange.h"
 #include "user/http/h1_chunk.h"
-#include "user/http/h1_parse.h"
+#include "user/http/h2_stats.h"
+#include "user/http/patience.h"
 #include "user/io/socket.h"
 #include "user/io/tls.h"
 
@@ -40,8 +46,8 @@
 #define SL_SERVER_FLOOD_CONNS	 1000u	     /* so many at once are a flood */
 #define SL_SERVER_FLOOD_PARTS	 8u	     /* with an eighth left, and so on, memory goes back */
 
-struct sl_server;
 struct sl_server_conn;
+struct sl_h2;
 
 /* Why a connection ended with an answer of our own or none. */
 enum sl_server_refusal {
@@ -54,17 +60,17 @@ enum sl_server_refusal {
 };
 
 struct sl_server_ops {
-	/* A complete request: conn->head, conn->body, conn->body_len. Answer it with respond, or
-	 * with socket sends followed by finish; or abort. */
-	void (*request)(struct sl_server_conn *conn);
-	/* The client left while its request was handled; the connection is closing. conn->request
-	 * state of the owner must let go of conn before return. */
-	void (*gone)(struct sl_server_conn *conn);
+	/* A complete request: head, body, body_len. Answer it with respond, or with begin and what
+	 * follows it; or abort. */
+	void (*request)(struct sl_exchange *exchange);
+	/* The client left while its request was handled; its connection or stream is closing. The
+	 * owner must let go of the exchange before return. */
+	void (*gone)(struct sl_exchange *exchange);
 	/* Output fell below the low mark. May be NULL. */
-	void (*drained)(struct sl_server_conn *conn);
-	/* Writes the body of an error answer (NUL-free JSON) to out; returns its length. conn->head
-	 * is the request's with REFUSED_BODY and REFUSED_TOO_LARGE, and of no use with others. */
-	int (*error_body)(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
+	void (*drained)(struct sl_exchange *exchange);
+	/* Writes the body of an error answer (NUL-free JSON) to out; returns its length. The head is
+	 * the request's with REFUSED_BODY and REFUSED_TOO_LARGE, and of no use with others. */
+	int (*error_body)(const struct sl_exchange *exchange, enum sl_server_refusal refusal,
 			  int status, const char *reason, char *out, size_t out_size);
 };
 
@@ -76,6 +82,7 @@ struct sl_server_options {
 	uint32_t send_timeout_ms;
 	uint32_t rate_min; /* bytes a second of a body, or of an answer that waits; 0: none */
 	uint32_t connections_max;
+	uint32_t h2_streams_max; /* of one connection at a time; 0: HTTP/2 is not spoken */
 };
 
 struct sl_server {
@@ -89,42 +96,38 @@ struct sl_server {
 	uint32_t conn_count;
 	bool draining; /* every answer says connection: close, and no connection is taken */
 	bool leaving;  /* every answer says connection: close */
-	uint64_t accepted, requests, gone, refused[SL_SERVER_REFUSED_COUNT];
-	uint64_t cut;	  /* connections reset: the client did not take its answer */
+	uint64_t accepted, gone, refused[SL_SERVER_REFUSED_COUNT];
+	uint64_t requests; /* by HTTP/1 */
+	uint64_t cut;	   /* connections reset: the client did not take its answer */
+	struct sl_h2_stats h2;
 	uint32_t trim_at; /* with so few connections left memory goes back; 0: no flood was there */
 };
 
 struct sl_server_conn {
 	struct sl_socket socket; /* first: the socket's callbacks cast */
-	struct sl_server *server;
+	struct sl_exchange x;	 /* HTTP/1: the request under way */
+	struct sl_h2 *h2;	 /* HTTP/2: its session and streams */
 	struct sl_server_conn *next, **pprev;
 	struct sl_timer timer;
 	uint8_t state;
 	bool keep_alive; /* this request's answer may leave the connection open */
 	bool http10;	 /* the client speaks HTTP/1.0: no chunked coding */
-	bool to_head;	 /* HEAD request: no body in the answer */
 	bool in_request; /* inside ops->request: finish must not recurse */
 	bool again;	 /* finished inside ops->request */
 	bool behind;	 /* finished, but the client has to take its answers first; also in CLOSE */
 	bool finished;
 	bool paused_pipeline;
-	struct sl_h1_head *head; /* valid in HANDLE, until finish or release */
-	const char *body;	 /* decoded */
-	size_t body_len;
-	void *user; /* the owner's request */
+	bool used; /* a request was taken: HTTP/2 can no longer begin */
 
 	char *in; /* request buffer */
 	size_t in_len, in_size;
-	size_t scanned, head_len, request_len;
+	size_t scanned, request_len;
 	struct sl_h1_chunk chunk;
 	size_t raw_at; /* chunked: next raw byte to decode */
 	char *next_in; /* bytes of following requests */
 	size_t next_len, next_size;
-	uint64_t started_ns;  /* first byte of this request */
-	uint64_t progress_ns; /* last byte in, or out while sending */
-	uint64_t sent_mark;
-	uint64_t behind_ns;   /* since then more of the answer waits than one buffer */
-	uint64_t behind_mark; /* bytes sent by then */
+	uint64_t started_ns; /* first byte of this request */
+	struct sl_patience patience;
 };
 
 void sl_server_init(struct sl_server *server, struct sl_loop *loop, const struct sl_server_ops *ops,
@@ -136,38 +139,81 @@ void sl_server_fini(struct sl_server *server);
  * with a short 503, or closed where that would take a handshake. */
 void sl_server_accept(struct sl_server *server, int fd, struct sl_tls_server *tls);
 
+/* ---- answers: of either protocol ------------------------------------------------------------ */
+
 /*
  * A whole answer in one call: status, content type (NULL: none), further header lines
  * ("name: value\r\n"…, may be NULL), body. Ends with sl_server_finish().
  */
-void sl_server_respond(struct sl_server_conn *conn, int status, const char *content_type,
+void sl_server_respond(struct sl_exchange *exchange, int status, const char *content_type,
 		       const char *lines, size_t lines_len, const char *body, size_t body_len);
 
 /*
- * Writes the head of an answer whose body the owner sends itself: chunked for HTTP/1.1, until
- * close for 1.0 (body_len -1), or with a length. Returns 0, -ENOSPC when the lines are too long for
- * one head, or -EPIPE.
+ * Writes the head of an answer whose body the owner sends itself: with a length, by
+ * sl_server_body(), or without (body_len -1), by sl_server_chunk(). Returns 0, -ENOSPC when the
+ * lines are too long for one head, or -EPIPE.
  */
-int sl_server_begin(struct sl_server_conn *conn, int status, const char *lines, size_t lines_len,
-		    int64_t body_len);
+static inline int sl_server_begin(struct sl_exchange *exchange, int status, const char *lines,
+				  size_t lines_len, int64_t body_len)
+{
+	return exchange->ops->begin(exchange, status, lines, lines_len, body_len);
+}
 
-/* Body bytes of an answer begun with body_len -1: one chunk (none when len is 0). */
-int sl_server_chunk(struct sl_server_conn *conn, const void *data, size_t len);
+/* Body bytes of an answer begun with a length; in all as many as it said, then finish. */
+static inline int sl_server_body(struct sl_exchange *exchange, const void *data, size_t len)
+{
+	return exchange->ops->body(exchange, data, len);
+}
+
+/* Body bytes of an answer begun with body_len -1: in HTTP/1.1 one chunk, in 1.0 until close. */
+static inline int sl_server_chunk(struct sl_exchange *exchange, const void *data, size_t len)
+{
+	return exchange->ops->chunk(exchange, data, len);
+}
+
 /* The end of such a body, then sl_server_finish(). */
-void sl_server_end(struct sl_server_conn *conn);
+static inline void sl_server_end(struct sl_exchange *exchange)
+{
+	exchange->ops->end(exchange);
+}
 
 /* The answer is complete: next request, or flush and close. */
-void sl_server_finish(struct sl_server_conn *conn);
+static inline void sl_server_finish(struct sl_exchange *exchange)
+{
+	exchange->ops->finish(exchange);
+}
 
-/* The answer cannot be completed: RST, so that the client does not take it for whole. */
-void sl_server_abort(struct sl_server_conn *conn);
+/* The answer cannot be completed: RST, of the stream in HTTP/2, so that the client does not take
+ * it for whole. */
+static inline void sl_server_abort(struct sl_exchange *exchange)
+{
+	exchange->ops->abort(exchange);
+}
 
 /* Gives the request's bytes back early (a stream that can no longer be retried). */
-void sl_server_release_request(struct sl_server_conn *conn);
+static inline void sl_server_release_request(struct sl_exchange *exchange)
+{
+	exchange->ops->release_request(exchange);
+}
 
-/* Every connection closes with its next answer, and none before; new ones are still taken. */
+/* Bytes of the answer that the client has not taken yet. */
+static inline size_t sl_server_pending(const struct sl_exchange *exchange)
+{
+	return exchange->ops->pending(exchange);
+}
+
+/* Of the client's certificate, see sl_tls_identity(). */
+static inline const char *sl_server_identity(struct sl_exchange *exchange)
+{
+	return exchange->ops->identity(exchange);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+/* Every connection closes with its next answer, and none before; new ones are still taken. HTTP/2
+ * is told by GOAWAY and closes with the answers under way. */
 void sl_server_leave(struct sl_server *server);
-/* Idle connections close now, the others after their answer. */
+/* Idle connections close now, the others after their answers. */
 void sl_server_drain(struct sl_server *server);
 /* Closes whatever is left, by RST where an answer was under way. */
 void sl_server_abort_all(struct sl_server *server);

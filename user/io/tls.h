@@ -82,6 +82,7 @@ struct sl_tls_server_options {
 	bool refuse_expired; /* else a warning in *error, with result 0 */
 	uint32_t handshake_ms;
 	struct sl_tls_tickets *tickets;
+	bool http2; /* offered by ALPN, before http/1.1 */
 };
 
 /* 0, or -EINVAL (error names the file and what is wrong), -ENOMEM. error->text is "" or, with 0, a

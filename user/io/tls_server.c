@@ -44,6 +44,7 @@ struct sl_tls_server {
 	struct sl_tls_context context;		/* first */
 	SSL_CTX *ctxs[SL_TLS_CERTIFICATES_MAX]; /* one a certificate; the first is context.ctx */
 	uint32_t count;
+	bool http2;
 	int64_t not_after;
 };
 
@@ -149,12 +150,14 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned in_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1"; /* in the order of preference */
+	static const unsigned char ours[] = "\x02h2\x08http/1.1"; /* in the order of preference */
+	const struct sl_tls_server *server = arg;
+	unsigned skip = server->http2 ? 0 : 3;
 	unsigned char *chosen;
 
-	(void)ssl, (void)arg;
-	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) !=
-	    OPENSSL_NPN_NEGOTIATED)
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, out_len, ours + skip, sizeof(ours) - 1 - skip, in,
+				  in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -318,7 +321,7 @@ static int set_up(struct sl_tls_server *server, uint32_t index,
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets hold the state */
 	SSL_CTX_set_timeout(ctx, (long)(SL_TLS_TICKET_HOURS * 3600));
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, server);
 	rc = load_pair(ctx, options->certificates[index], options->keys[index], error);
@@ -346,6 +349,7 @@ int sl_tls_server_open(const struct sl_tls_server_options *options,
 		free(server);
 		return sl_error_set(error, -ENOMEM, "no memory for TLS");
 	}
+	server->http2 = options->http2;
 	for (uint32_t i = 0; i < options->count && !rc; i++)
 		rc = set_up(server, i, options, error);
 	if (rc) {

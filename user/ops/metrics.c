@@ -10,6 +10,7 @@
 #include "user/ops/metrics_cache.h"
 #include "user/ops/metrics_concurrency.h"
 #include "user/ops/metrics_health.h"
+#include "user/ops/metrics_http.h"
 #include "user/ops/metrics_affinity.h"
 #include "user/ops/metrics_again.h"
 #include "user/ops/metrics_fit.h"
@@ -77,66 +78,6 @@ static void write_process(const struct sl_metrics_source *source, struct sl_text
 		}                                                        \
 		sum_;                                                    \
 	})
-
-/* Bodies of requests that we do not pass on. */
-static void write_bodies(const struct sl_metrics_source *source, struct sl_text *text)
-{
-	static const struct {
-		const char *reason;
-		enum sl_json_bad from, to;
-	} rows[] = {
-		{"parameter", SL_JSON_BAD_NONE, SL_JSON_BAD_NONE},
-		{"syntax", SL_JSON_BAD_EMPTY, SL_JSON_BAD_UTF8},
-		{"depth", SL_JSON_BAD_DEPTH, SL_JSON_BAD_DEPTH},
-		{"duplicate", SL_JSON_BAD_DUPLICATE, SL_JSON_BAD_DUPLICATE},
-		{"letter_case", SL_JSON_BAD_CASE, SL_JSON_BAD_CASE},
-		{"trailing", SL_JSON_BAD_TRAILING, SL_JSON_BAD_TRAILING},
-		{"not_object", SL_JSON_BAD_NOT_OBJECT, SL_JSON_BAD_NOT_OBJECT},
-	};
-
-	family(text, "sluice_bodies_refused_total", "counter",
-	       "Inference requests refused for their body, by reason.");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint64_t sum = 0;
-
-		for (int bad = (int)rows[i].from; bad <= (int)rows[i].to; bad++)
-			sum += SUM(stats.refused_bodies[bad]);
-		sl_text_printf(text, "sluice_bodies_refused_total{reason=\"%s\"} %" PRIu64 "\n",
-			       rows[i].reason, sum);
-	}
-}
-
-static void write_http(const struct sl_metrics_source *source, struct sl_text *text)
-{
-	static const char *const reasons[SL_SERVER_REFUSED_COUNT] = {
-		"bad_head", "bad_body", "too_large", "too_slow", "too_many_connections"};
-	int i;
-
-	single(text, "sluice_http_connections", "gauge", "Open client connections.",
-	       SUM(server.conn_count));
-	single(text, "sluice_http_connections_accepted_total", "counter",
-	       "Client connections accepted.", SUM(server.accepted));
-	single(text, "sluice_http_requests_total", "counter",
-	       "Complete HTTP requests received, on any path.", SUM(server.requests));
-	single(text, "sluice_requests_in_flight", "gauge",
-	       "Inference requests and streams under way.", SUM(stats.in_flight));
-	family(text, "sluice_http_refused_total", "counter",
-	       "Requests or connections refused before a request was complete.");
-	for (i = 0; i < SL_SERVER_REFUSED_COUNT; i++)
-		sl_text_printf(text, "sluice_http_refused_total{reason=\"%s\"} %" PRIu64 "\n",
-			       reasons[i], SUM(server.refused[i]));
-	sl_text_printf(text, "sluice_http_refused_total{reason=\"overload\"} %" PRIu64 "\n",
-		       SUM(stats.refused_overload));
-	write_bodies(source, text);
-	single(text, "sluice_http_slow_readers_cut_total", "counter",
-	       "Connections reset because the client did not take its answer.", SUM(server.cut));
-	single(text, "sluice_upstream_connections", "gauge", "Open connections to nodes.",
-	       SUM(upstream.conn_count));
-	single(text, "sluice_upstream_connects_total", "counter", "Connections opened to nodes.",
-	       SUM(upstream.connects));
-	single(text, "sluice_upstream_reuses_total", "counter",
-	       "Attempts that found an idle connection.", SUM(upstream.reuses));
-}
 
 /* ---- fields of structures -------------------------------------------------------------------- */
 
@@ -723,7 +664,7 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	write_process(source, text);
-	write_http(source, text);
+	sl_metrics_write_http(source, text);
 	write_admission(source, text);
 	write_routes(source, text);
 	sl_metrics_write_cache(source, text);

@@ -191,26 +191,25 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 	if (!sl_reqlog_is_on(log))
 		return;
 	sl_reqlog_write(
-		log,
-		&(struct sl_reqlog_line){
-			.id = relay->id,
-			.model = relay->route->model,
-			.key = relay->admission.key,
-			.client = relay->client ? sl_tls_identity(&relay->client->socket) : NULL,
-			.outcome = sl_outcome_of(ending)->name,
-			.pool = relay->worker->upstream.state.pools[relay->pool_slot].name,
-			.node = relay->node ? relay->node->text : NULL,
-			.fallback = ref->fallback ? sl_chain_cause_name(
-							    (enum sl_cause)(ref->fallback - 1))
-						  : NULL,
-			.cache = cache_of((enum sl_recall)ref->recall),
-			.hedge = sl_hedged_name((enum sl_hedged)ref->hedged),
-			.stream = true,
-			.status = 200,
-			.attempts = ref->attempts,
-			.tokens = relay->tokens,
-			.prompt_tokens = relay->prompt_tokens,
-			.duration_us = (now_ns - relay->start_ns) / SL_NS_PER_US,
-			.first_us = ref->first_us,
-		});
+		log, &(struct sl_reqlog_line){
+			     .id = relay->id,
+			     .model = relay->route->model,
+			     .key = relay->admission.key,
+			     .client = relay->client ? sl_server_identity(relay->client) : NULL,
+			     .outcome = sl_outcome_of(ending)->name,
+			     .pool = relay->worker->upstream.state.pools[relay->pool_slot].name,
+			     .node = relay->node ? relay->node->text : NULL,
+			     .fallback = ref->fallback ? sl_chain_cause_name(
+								 (enum sl_cause)(ref->fallback - 1))
+						       : NULL,
+			     .cache = cache_of((enum sl_recall)ref->recall),
+			     .hedge = sl_hedged_name((enum sl_hedged)ref->hedged),
+			     .stream = true,
+			     .status = 200,
+			     .attempts = ref->attempts,
+			     .tokens = relay->tokens,
+			     .prompt_tokens = relay->prompt_tokens,
+			     .duration_us = (now_ns - relay->start_ns) / SL_NS_PER_US,
+			     .first_us = ref->first_us,
+		     });
 }

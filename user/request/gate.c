@@ -7,7 +7,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/request.h"
 
-enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_server_conn *client,
+enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_exchange *client,
 				      const char *id, struct sl_admission *ret_admission)
 {
 	struct sl_openai_error error;
@@ -75,7 +75,7 @@ static void write_wait(struct sl_h1_out *out, uint64_t wait_ns)
 void sl_gate_refuse(struct sl_request *request)
 {
 	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_ADMIT_LIMITS_BYTES + 384];
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	struct sl_h1_out out;
 	size_t len;
 	int status;
@@ -159,7 +159,7 @@ static char *models_of(const struct sl_routes *routes, const struct sl_key_recor
 	return json;
 }
 
-void sl_gate_answer_models(struct sl_worker *worker, struct sl_server_conn *client)
+void sl_gate_answer_models(struct sl_worker *worker, struct sl_exchange *client)
 {
 	static const struct sl_openai_error no_memory = {.id = SL_OPENAI_ERROR_INTERNAL,
 							 .object = "out of memory"};

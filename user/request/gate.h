@@ -13,7 +13,7 @@
  * sl_admit_end(). Else the refusal has been counted and answered; the connection is over for the
  * caller.
  */
-enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_server_conn *client,
+enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_exchange *client,
 				      const char *id, struct sl_admission *ret_admission);
 
 struct sl_request;
@@ -37,6 +37,6 @@ void sl_gate_refuse(struct sl_request *request);
 void sl_gate_settle(struct sl_request *request);
 
 /* GET /v1/models: all of them, or those that the key may use. */
-void sl_gate_answer_models(struct sl_worker *worker, struct sl_server_conn *client);
+void sl_gate_answer_models(struct sl_worker *worker, struct sl_exchange *client);
 
 #endif

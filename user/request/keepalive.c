@@ -26,7 +26,7 @@ static void beat_later(struct sl_request *request)
 static int open_stream(struct sl_request *request)
 {
 	static const char type[] = "text/event-stream; charset=utf-8";
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	char lines[LINES_BYTES];
 	struct sl_h1_out out;
 	int rc;
@@ -138,7 +138,7 @@ int sl_keepalive_fail(struct sl_request *request, const struct sl_openai_error *
 	const struct sl_openai_error whole = {.id = SL_OPENAI_ERROR_UPSTREAM,
 					      .object = request->route->model,
 					      .detail = "the server's answer is not a stream"};
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	char event[SL_OPENAI_ERROR_BYTES_MAX];
 	struct sl_route_stats *stats =
 		sl_stats_route(&request->worker->stats, request->route->stats_index);

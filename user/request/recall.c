@@ -222,7 +222,7 @@ static size_t write_lines(struct sl_request *request, const struct sl_cache_valu
 /* Sends what was kept. Takes the reference. */
 static int replay(struct sl_request *request, struct sl_cache_value *value, enum sl_recall recall)
 {
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	bool stream = request->facts.stream;
 	char lines[LINES_BYTES];
 	size_t lines_len;
@@ -237,7 +237,7 @@ static int replay(struct sl_request *request, struct sl_cache_value *value, enum
 	if (!rc && stream)
 		rc = sl_server_chunk(client, value->data, value->len);
 	else if (!rc)
-		rc = sl_socket_send(&client->socket, value->data, value->len);
+		rc = sl_server_body(client, value->data, value->len);
 	if (rc)
 		sl_server_abort(client);
 	else if (stream)
@@ -281,7 +281,7 @@ static void follow(struct sl_request *request, struct sl_flight *flight,
 
 static int time_out(struct sl_request *request)
 {
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 
 	request->error = (struct sl_openai_error){
 		.id = SL_OPENAI_ERROR_DEADLINE,

@@ -118,7 +118,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 
 static void end_well(struct sl_relay *relay)
 {
-	struct sl_server_conn *client = relay->client;
+	struct sl_exchange *client = relay->client;
 
 	relay->over = true;
 	finish(relay, SL_ENDING_OK);
@@ -184,7 +184,7 @@ static void log_break(const struct sl_relay *relay, const char *detail)
 /* The honest end of a stream that broke. */
 static void end_broken(struct sl_relay *relay, const struct cause *cause)
 {
-	struct sl_server_conn *client = relay->client;
+	struct sl_exchange *client = relay->client;
 
 	relay->over = true;
 	write_error(relay, cause);
@@ -287,7 +287,7 @@ static void on_client_gone(struct sl_client_owner *owner)
 static void hold_back_pressure(struct sl_relay *relay)
 {
 	if (relay->paused || !relay->upstream ||
-	    sl_socket_pending(&relay->client->socket) <= relay->worker->stream_buffer_bytes_max)
+	    sl_server_pending(relay->client) <= relay->worker->stream_buffer_bytes_max)
 		return;
 	relay->paused = true;
 	sl_socket_pause(&relay->upstream->socket);

@@ -52,7 +52,7 @@
 struct sl_relay {
 	struct sl_client_owner owner; /* first */
 	struct sl_worker *worker;
-	struct sl_server_conn *client;
+	struct sl_exchange *client;
 	struct sl_client_conn *upstream; /* NULL once the exchange is over */
 	struct sl_upstream_node *node;	 /* NULL once it was let go */
 	struct sl_relay *next, **pprev;
@@ -114,7 +114,7 @@ static inline struct sl_dialect_stream *sl_relay_dialect_stream(struct sl_relay 
 
 /* What the request hands over; the caller fills it in. */
 struct sl_relay_start {
-	struct sl_server_conn *client;
+	struct sl_exchange *client;
 	struct sl_client_conn *upstream; /* NULL when the stream is over already */
 	struct sl_upstream_node *node;
 	uint32_t ticket;

@@ -606,13 +606,13 @@ void sl_request_go_on(struct sl_request *request)
 /* ---- start ----------------------------------------------------------------------------------- */
 
 static void prepare(struct sl_request *request, struct sl_worker *worker,
-		    struct sl_server_conn *client)
+		    struct sl_exchange *client)
 {
 	request->owner = (struct sl_client_owner){.gone = on_client_gone};
 	request->worker = worker;
 	request->client = client;
 	request->gone = false;
-	request->client_name = sl_tls_identity(&client->socket);
+	request->client_name = sl_server_identity(client);
 	if (request->client_name) /* the request may outlive the connection */
 		request->client_name = sl_arena_strdup(&request->arena, request->client_name);
 	request->routes = sl_routes_get(worker->routes);
@@ -661,7 +661,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 static enum sl_openai_error_id read_request(struct sl_request *request,
 					    enum sl_openai_endpoint endpoint)
 {
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	enum sl_openai_error_id id;
 	uint64_t asked_ns;
 
@@ -701,7 +701,7 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 
 static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 {
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 
 	count_status(request, sl_request_error_status(request, id));
 	sl_explain_refused(request, id);
@@ -710,7 +710,7 @@ static void refuse(struct sl_request *request, enum sl_openai_error_id id)
 	sl_request_put(request);
 }
 
-void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
+void sl_request_start(struct sl_worker *worker, struct sl_exchange *client,
 		      enum sl_openai_endpoint endpoint)
 {
 	static const struct sl_openai_error overloaded = {.id = SL_OPENAI_ERROR_OVERLOADED,

@@ -53,7 +53,7 @@ struct sl_request {
 	struct sl_client_owner owner; /* first */
 	struct sl_request *next_free;
 	struct sl_worker *worker;
-	struct sl_server_conn *client; /* NULL once gone */
+	struct sl_exchange *client; /* NULL once gone */
 	bool gone;
 	const char *client_name;	   /* subject of its certificate, in the arena; or NULL */
 	struct sl_routes *routes, *former; /* former: see sl_wait_move(); or NULL */
@@ -121,7 +121,7 @@ struct sl_request {
 };
 
 /* Takes a complete POST to an inference endpoint over. Answers by itself in every case. */
-void sl_request_start(struct sl_worker *worker, struct sl_server_conn *client,
+void sl_request_start(struct sl_worker *worker, struct sl_exchange *client,
 		      enum sl_openai_endpoint endpoint);
 
 /* The wait is over: the request goes on, on a new fiber. */
@@ -131,7 +131,7 @@ void sl_request_go_on(struct sl_request *request);
 void sl_request_free(struct sl_request *request);
 
 /* x-request-id of the client when it is a valid one, else a new one. */
-void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
+void sl_request_id_of(struct sl_worker *worker, const struct sl_exchange *client,
 		      char out[SL_REQUEST_ID_MAX + 1]);
 
 /* ---- for hedged.c: the request's own account of its attempts ----------------------------------- */
@@ -160,7 +160,7 @@ size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_open
 void sl_request_write_id(struct sl_h1_out *out, const struct sl_h1_head *head, const char *id);
 
 /* An error of ours as the whole answer, with its id and, when spent, x-should-retry. */
-void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
+void sl_request_respond_error(struct sl_exchange *client, const struct sl_openai_error *error,
 			      const char *id, bool spent);
 
 /* ---- for resume.c ---------------------------------------------------------------------------- */

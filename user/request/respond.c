@@ -26,7 +26,7 @@ static bool is_id_char(char c)
 	       c == '-' || c == '_' || c == '.' || c == ':';
 }
 
-void sl_request_id_of(struct sl_worker *worker, const struct sl_server_conn *client,
+void sl_request_id_of(struct sl_worker *worker, const struct sl_exchange *client,
 		      char out[SL_REQUEST_ID_MAX + 1])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -81,7 +81,7 @@ size_t sl_request_error_body(const struct sl_h1_head *head, const struct sl_open
 	return len > 0 ? (size_t)len : 0;
 }
 
-void sl_request_respond_error(struct sl_server_conn *client, const struct sl_openai_error *error,
+void sl_request_respond_error(struct sl_exchange *client, const struct sl_openai_error *error,
 			      const char *id, bool spent)
 {
 	char body[SL_OPENAI_ERROR_BYTES_MAX];
@@ -139,7 +139,7 @@ static void describe_failure(struct sl_request *request, char *detail, size_t de
 
 static int respond_failure(struct sl_request *request)
 {
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	char detail[SL_ATTEMPT_DETAIL_BYTES + SL_ADDRESS_TEXT_SIZE + 96 + SL_CONFIG_NAME_MAX];
 
 	if (sl_wait_refused(request))
@@ -226,7 +226,7 @@ static bool is_about_us(const struct sl_request *request)
 int sl_respond_whole(struct sl_request *request)
 {
 	struct sl_attempt *attempt = &request->attempt;
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	const struct sl_outcome_rule *rule = sl_outcome_of(request->last_ending);
 	const struct sl_dialect *dialect = translator_of(request);
 	const struct sl_text *body = dialect ? &request->message : &attempt->body;
@@ -250,7 +250,7 @@ int sl_respond_whole(struct sl_request *request)
 	request->client = NULL;
 	rc = sl_server_begin(client, status, lines, lines_len, (int64_t)body->len);
 	if (!rc)
-		rc = sl_socket_send(&client->socket, sl_text_string(body), body->len);
+		rc = sl_server_body(client, sl_text_string(body), body->len);
 	if (rc)
 		sl_server_abort(client);
 	else
@@ -275,7 +275,7 @@ void sl_respond_drop(struct sl_request *request)
 bool sl_respond_stream(struct sl_request *request)
 {
 	struct sl_attempt *attempt = &request->attempt;
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	struct sl_client_conn *upstream = sl_attempt_take_stream(attempt);
 	struct sl_resume *resume = NULL;
 	struct sl_relay_start start = {

@@ -19,6 +19,7 @@ static int open_listener(const struct sl_config *config, uint32_t index,
 		.refuse_expired = reload,
 		.handshake_ms = config->header_timeout_ms,
 		.tickets = tickets,
+		.http2 = config->http2_streams_max > 0,
 	};
 	char text[SL_ADDRESS_TEXT_SIZE];
 	int rc = sl_tls_server_open(&options, ret_tls, error);

@@ -38,7 +38,7 @@ static bool version_is_right(const struct sl_h1_head *head)
 
 enum sl_openai_error_id sl_translate_read(struct sl_request *request)
 {
-	const struct sl_server_conn *client = request->client;
+	const struct sl_exchange *client = request->client;
 	enum sl_openai_error_id id;
 
 	if (request->dialect->anthropic_fields && !version_is_right(client->head)) {
@@ -131,7 +131,7 @@ void sl_translate_forget(struct sl_request *request)
 static int write_direct(struct sl_request *request, const struct sl_upstream_pool *pool,
 			struct sl_attempt_plan *plan)
 {
-	const struct sl_server_conn *client = request->client;
+	const struct sl_exchange *client = request->client;
 	struct sl_json_field model = SL_JSON_FIELD("model");
 	struct sl_json_edit edit;
 	int64_t len;

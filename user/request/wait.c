@@ -375,7 +375,7 @@ int sl_wait_respond(struct sl_request *request)
 	struct sl_openai_error error = {
 		.id = SL_OPENAI_ERROR_QUEUE, .object = request->route->model, .detail = text};
 	const char *reason = sl_queue_verdict_name(request->wait_verdict);
-	struct sl_server_conn *client = request->client;
+	struct sl_exchange *client = request->client;
 	struct sl_h1_out out;
 	size_t len;
 	int status;

@@ -15,7 +15,7 @@
 
 /* ---- endpoints ------------------------------------------------------------------------------- */
 
-static void answer_health(struct sl_worker *worker, struct sl_server_conn *conn)
+static void answer_health(struct sl_worker *worker, struct sl_exchange *conn)
 {
 	static const char body[] = "{\"status\":\"ok\"}";
 
@@ -23,7 +23,7 @@ static void answer_health(struct sl_worker *worker, struct sl_server_conn *conn)
 	sl_server_respond(conn, 200, "application/json", NULL, 0, body, sizeof(body) - 1);
 }
 
-static void answer_ready(struct sl_worker *worker, struct sl_server_conn *conn)
+static void answer_ready(struct sl_worker *worker, struct sl_exchange *conn)
 {
 	const char *reason = "";
 	bool ready = worker->hooks->ready(worker->hooks->owner, &reason);
@@ -34,7 +34,7 @@ static void answer_ready(struct sl_worker *worker, struct sl_server_conn *conn)
 	sl_server_respond(conn, ready ? 200 : 503, "application/json", NULL, 0, body, (size_t)len);
 }
 
-static void answer_metrics(struct sl_worker *worker, struct sl_server_conn *conn)
+static void answer_metrics(struct sl_worker *worker, struct sl_exchange *conn)
 {
 	struct sl_text text;
 
@@ -50,8 +50,8 @@ static void answer_metrics(struct sl_worker *worker, struct sl_server_conn *conn
 
 struct endpoint {
 	const char *path;
-	enum sl_openai_endpoint inference;				       /* POST */
-	void (*answer)(struct sl_worker *worker, struct sl_server_conn *conn); /* GET, HEAD */
+	enum sl_openai_endpoint inference;				    /* POST */
+	void (*answer)(struct sl_worker *worker, struct sl_exchange *conn); /* GET, HEAD */
 };
 
 static const struct endpoint endpoints[] = {
@@ -67,8 +67,8 @@ static const struct endpoint endpoints[] = {
 };
 
 /* allow: the methods that a 405 must name (RFC 9110, 15.5.6), else NULL. */
-static void refuse(struct sl_worker *worker, struct sl_server_conn *conn,
-		   enum sl_openai_error_id id, const char *allow)
+static void refuse(struct sl_worker *worker, struct sl_exchange *conn, enum sl_openai_error_id id,
+		   const char *allow)
 {
 	const struct sl_h1_head *head = conn->head;
 	char method[SL_H1_METHOD_BYTES_MAX + 1], path[128], request_id[SL_REQUEST_ID_MAX + 1];
@@ -114,7 +114,7 @@ static const struct endpoint *find_endpoint(const struct sl_h1_head *head)
 	return NULL;
 }
 
-static void on_request(struct sl_server_conn *conn)
+static void on_request(struct sl_exchange *conn)
 {
 	struct sl_worker *worker = conn->server->owner;
 	const struct endpoint *endpoint = find_endpoint(conn->head);
@@ -131,7 +131,7 @@ static void on_request(struct sl_server_conn *conn)
 		       endpoint->inference ? "POST" : "GET, HEAD");
 }
 
-static void on_gone(struct sl_server_conn *conn)
+static void on_gone(struct sl_exchange *conn)
 {
 	struct sl_client_owner *owner = conn->user;
 
@@ -140,7 +140,7 @@ static void on_gone(struct sl_server_conn *conn)
 		owner->gone(owner);
 }
 
-static void on_drained(struct sl_server_conn *conn)
+static void on_drained(struct sl_exchange *conn)
 {
 	struct sl_client_owner *owner = conn->user;
 
@@ -148,8 +148,8 @@ static void on_drained(struct sl_server_conn *conn)
 		owner->drained(owner);
 }
 
-static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
-		       int status, const char *reason, char *out, size_t out_size)
+static int write_error(const struct sl_exchange *conn, enum sl_server_refusal refusal, int status,
+		       const char *reason, char *out, size_t out_size)
 {
 	struct sl_openai_error error = {.id = SL_OPENAI_ERROR_HTTP, .object = reason};
 	bool has_head = refusal == SL_SERVER_REFUSED_BODY || refusal == SL_SERVER_REFUSED_TOO_LARGE;
@@ -236,6 +236,7 @@ static void apply_config(struct sl_worker *worker)
 		.send_timeout_ms = config->send_timeout_ms,
 		.rate_min = config->client_rate_min,
 		.connections_max = config->connections_max,
+		.h2_streams_max = config->http2_streams_max,
 	};
 }
 

@@ -35,7 +35,7 @@ static char byte_at(size_t at)
 	return (char)('a' + at % 23);
 }
 
-static void on_request(struct sl_server_conn *conn)
+static void on_request(struct sl_exchange *conn)
 {
 	struct world *world = conn->server->owner;
 	size_t i, wrong = 0;
@@ -52,15 +52,15 @@ static void on_request(struct sl_server_conn *conn)
 	sl_server_respond(conn, 200, "text/plain", NULL, 0, "ok", 2);
 }
 
-static void on_gone(struct sl_server_conn *conn)
+static void on_gone(struct sl_exchange *conn)
 {
 	struct world *world = conn->server->owner;
 
 	world->gone++;
 }
 
-static int write_error(const struct sl_server_conn *conn, enum sl_server_refusal refusal,
-		       int status, const char *reason, char *out, size_t out_size)
+static int write_error(const struct sl_exchange *conn, enum sl_server_refusal refusal, int status,
+		       const char *reason, char *out, size_t out_size)
 {
 	(void)conn;
 	(void)reason;
