@@ -448,7 +448,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "What lowers the limit of a node. `busy`: its answers 429, and 503 with Retry-After; a "
 	 "node that never gives one has no limit but `slots`. `gap`: these, and a gap between "
 	 "tokens above concurrency.gap_percent of the best that the node has shown; it begins with "
-	 "16 requests. `off`: nothing. `busy`, because a server says so only when it has enough, "
+	 "4 requests. `off`: nothing. `busy`, because a server says so only when it has enough, "
 	 "while a longer gap may be worth its throughput: that is for who runs it to decide."},
 	{SL_CONFIG_POOL_AT_ONCE, SL_CONFIG_U32, "min", POOL(concurrency_min), "1", 1, 100000, NULL,
 	 false, NULL, "No limit is lowered below this."},

@@ -32,9 +32,19 @@ static bool is_usable(const struct sl_node_state *node)
 	return (admin & (SL_NODE_PRESENT | SL_NODE_DRAINING)) == SL_NODE_PRESENT;
 }
 
+/*
+ * The configured one. It alone is what loads are compared by: by limits that nodes have shown, a node
+ * whose limit once grew would get more, use it, and have it grow further (found by
+ * tests/sim/policies, "slow-node").
+ */
+static uint32_t limit_of(const struct sl_choose *in, uint32_t index)
+{
+	return in->limits ? in->limits[index] : 0;
+}
+
 uint32_t sl_choose_limit(const struct sl_choose *in, uint32_t index)
 {
-	uint32_t slot = in->slots[index], limit = in->limits ? in->limits[index] : 0;
+	uint32_t slot = in->slots[index], limit = limit_of(in, index);
 
 	if (!in->concurrency)
 		return limit;
@@ -127,7 +137,7 @@ static uint64_t weight_of(const struct sl_choose *in, const struct sl_node_state
 uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index)
 {
 	uint64_t share = weight_of(in, node_at(in, index)) *
-			 slots_of(in, load_of(in, index), sl_choose_limit(in, index));
+			 slots_of(in, load_of(in, index), limit_of(in, index));
 
 	return share ? share : 1;
 }
@@ -156,7 +166,7 @@ uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index)
 {
 	const struct sl_load *load = load_of(in, index);
 	uint64_t own = ours(in, node_at(in, index)), others, fill;
-	uint32_t limit = sl_choose_limit(in, index), slots = slots_of(in, load, limit);
+	uint32_t limit = limit_of(in, index), slots = slots_of(in, load, limit);
 
 	if (!load) {
 		fill = (own + 1) * SL_LOAD_FULL / slots;

@@ -91,8 +91,11 @@ static void note_best(struct sl_concurrency *node, const struct sl_concurrency_c
 		}
 		if (++node->stale < SL_CONCURRENCY_STALE_WINDOWS)
 			return;
-		STORE(node->grows_fast, config->mode == SL_CONCURRENCY_GAP);
-		STORE(node->ceiling, 0); /* that was seen by another measure */
+		if (config->mode == SL_CONCURRENCY_GAP &&
+		    gap_us > node->best_us + node->best_us / 4) {
+			STORE(node->grows_fast, true);
+			STORE(node->ceiling, 0); /* that was seen by another measure */
+		}
 	} else if (gap_us < node->best_us / 2) {
 		gap_us = node->best_us / 2; /* one window alone does not make it that good */
 	}

@@ -42,7 +42,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SL_CONCURRENCY_INITIAL	     16u   /* mode gap: of a node that is new */
+#define SL_CONCURRENCY_INITIAL	     4u	   /* mode gap: of a node that is new */
 #define SL_CONCURRENCY_MAX	     1024u /* highest limit where neither slots nor max are given */
 #define SL_CONCURRENCY_HOLD_WINDOWS  16u
 #define SL_CONCURRENCY_GAPS_MIN	     16u /* of a window that says something */

@@ -307,6 +307,48 @@ static void test_large(void **unused)
 	assert_int_equal(sl_choose_available(&w.in), 1);
 }
 
+/* A limit that a node has shown bounds it, and changes nothing about who is the least loaded. */
+static void test_limits_shown(void **unused)
+{
+	static const struct {
+		const char *what;
+		uint32_t load[3], limit[3], slots[2];
+		uint64_t tokens[3], tokens_max;
+		uint32_t chosen; /* 0: nobody, for want of a place */
+	} cases[] = {
+		{"no limit", {0, 2, 3}, {0, 0, 0}, {0, 0}, {0, 0, 0}, 0, 1},
+		{"the larger one draws nobody", {0, 2, 3}, {0, 4, 64}, {0, 0}, {0, 0, 0}, 0, 1},
+		{"one is full", {0, 2, 3}, {0, 2, 0}, {0, 0}, {0, 0, 0}, 0, 2},
+		{"both are", {0, 2, 3}, {0, 2, 3}, {0, 0}, {0, 0, 0}, 0, 0},
+		{"slots stay the highest", {0, 2, 3}, {0, 9, 9}, {2, 9}, {0, 0, 0}, 0, 2},
+		{"tokens", {0, 2, 3}, {0, 0, 0}, {0, 0}, {0, 100, 99}, 100, 2},
+		{"tokens of both", {0, 2, 3}, {0, 0, 0}, {0, 0}, {0, 100, 200}, 100, 0},
+		{"tokens, not known", {0, 2, 3}, {0, 0, 0}, {0, 0}, {0, 100, 200}, 0, 1},
+	};
+
+	(void)unused;
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct sl_concurrency shown[3] = {0};
+		struct sl_choice choice;
+		struct world w;
+
+		world_init(&w, 2);
+		for (uint32_t i = 1; i <= 2; i++) {
+			w.nodes[i].requests = cases[c].load[i];
+			w.nodes[i].incarnation = shown[i].incarnation = 7;
+			shown[i].limit = cases[c].limit[i];
+			shown[i].tokens = cases[c].tokens[i];
+		}
+		w.in.concurrency = shown;
+		w.in.limits = cases[c].slots;
+		w.in.tokens_max = cases[c].tokens_max;
+		choice = sl_choose_node(&w.in);
+		if (choice.slot != (cases[c].chosen ? cases[c].chosen : SL_CHOOSE_NONE) ||
+		    (!cases[c].chosen && !choice.full))
+			fail_msg("%s: node %u", cases[c].what, choice.slot);
+	}
+}
+
 static void test_statuses(void **unused)
 {
 	static const struct {
@@ -361,10 +403,15 @@ static void test_overload(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_doubtful),
-		cmocka_unit_test(test_held),	 cmocka_unit_test(test_others),
-		cmocka_unit_test(test_large),	 cmocka_unit_test(test_statuses),
-		cmocka_unit_test(test_overload), cmocka_unit_test(test_panic_and_places),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_doubtful),
+		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_statuses),
+		cmocka_unit_test(test_overload),
+		cmocka_unit_test(test_limits_shown),
+		cmocka_unit_test(test_panic_and_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
