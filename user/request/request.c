@@ -423,6 +423,7 @@ static enum step wait_and_walk(struct sl_request *request)
 	const struct sl_upstream_pool *pool = first_held(request, &wait_ms);
 	enum sl_retry_verdict permit;
 	uint32_t before = request->attempts;
+	bool unpaid = !request->any_attempt; /* it asked for a place alone: nothing to refund */
 	enum step step = STEP_STOP;
 
 	if (!pool || request->attempts >= request->attempts_max)
@@ -439,7 +440,7 @@ static enum step wait_and_walk(struct sl_request *request)
 	if (!request->gone)
 		step = walk_chain(request, false);
 	if (permit == SL_RETRY_CHARGED)
-		sl_upstream_retry_done(up, pool, request->attempts > before);
+		sl_upstream_retry_done(up, pool, unpaid || request->attempts > before);
 	return step;
 }
 
