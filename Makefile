@@ -8,6 +8,7 @@
 #   build/unit/L/N       tests/unit/L/N.c, a cmocka program linked with layer L and those below
 #   build/bpf/N          tests/bpf/N.c, test runs of the BPF object
 #   build/sim/breaker    tests/sim/*.c, every interleaving at the breakers of one pool
+#   build/sim/policies   tests/sim/policies/*.c, the policies before model servers, in virtual time
 #   build/fuzz/N         tests/fuzz/N.c, a libFuzzer program over what reads bytes of others
 #   build/bench/N        tests/bench/N.c
 #
@@ -217,6 +218,12 @@ $(B)/sim/breaker: $(SIM_OBJ) $(B)/libbase.a
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=nanosleep -o $@ $^ -lboost_context -lfyaml -lxxhash -lm
 
+SIM_POLICIES_OBJ := $(patsubst %,$(B)/%.o,$(wildcard tests/sim/policies/*.c))
+$(B)/sim/policies: $(SIM_POLICIES_OBJ) $(B)/libpolicy.a $(B)/libbase.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lfyaml -lxxhash -lnettle -lm
+
 # Everything that reads bytes of others, compiled by clang with the sanitizers and coverage.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := address,undefined
@@ -243,7 +250,7 @@ E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 .PHONY: unit sim fuzzers bpftests bench-programs nettools e2etools
 unit: $(UNIT)
 fuzzers: $(FUZZ)
-sim: $(B)/sim/breaker
+sim: $(B)/sim/breaker $(B)/sim/policies
 bpftests: $(BPFTESTS) $(B)/bpf-suite
 nettools: $(NETTOOLS)
 e2etools: $(E2ETOOLS)

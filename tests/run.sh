@@ -5,6 +5,7 @@
 #   lint   layer rules, formatting, static analysis, documents
 #   unit   build/unit/*/*           unit-san   the same under the sanitizers
 #   sim    build/sim/breaker        every interleaving at the breakers of one pool
+#          build/sim/policies       the policies before model servers, in virtual time, many seeds
 #   sim-mutants  tests/sim/mutants.sh  the same against broken breakers, each must be found
 #   fuzz   tests/fuzz/run.sh        libFuzzer, FUZZ_SECONDS (5) each
 #   bpf    build/bpf-suite, build/bpf/fixtures_*   packets through test runs of the BPF object
@@ -106,8 +107,14 @@ units() { # BUILD NAME
 group_unit() { units build unit; }
 group_unit-san() { units build-san unit-san; }
 
-group_sim() { run sim/breaker build/sim/breaker; }
-group_sim-mutants() { run sim/mutants tests/sim/mutants.sh; }
+group_sim() {
+	run sim/breaker build/sim/breaker
+	run sim/policies build/sim/policies
+}
+group_sim-mutants() {
+	run sim/mutants tests/sim/mutants.sh
+	run sim/policies-mutants tests/sim/policies/mutants.sh
+}
 
 group_fuzz() { FUZZ_SECONDS=${FUZZ_SECONDS:-5} run fuzz tests/fuzz/run.sh; }
 
