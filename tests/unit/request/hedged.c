@@ -172,19 +172,21 @@ static void world_close(struct world *w)
 	sl_kernel_plane_close(&w->plane);
 }
 
-static void send_request(struct world *w, bool stream)
+static const char chat[] = "/v1/chat/completions", messages[] = "/v1/messages";
+
+static void send_request(struct world *w, const char *path, bool stream)
 {
 	char text[512], body[256];
 	int server, len;
 
 	len = snprintf(body, sizeof(body),
-		       "{\"model\":\"m\",\"stream\":%s,"
+		       "{\"model\":\"m\",\"stream\":%s,\"max_tokens\":9,"
 		       "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
 		       stream ? "true" : "false");
 	len = snprintf(text, sizeof(text),
-		       "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+		       "POST %s HTTP/1.1\r\nhost: x\r\n"
 		       "content-type: application/json\r\ncontent-length: %d\r\n\r\n%s",
-		       len, body);
+		       path, len, body);
 	connect_pair(&w->client, &server);
 	assert_int_equal(send(w->client, text, (size_t)len, 0), len);
 	sl_server_accept(&w->worker.server, server, NULL);
@@ -290,7 +292,7 @@ static void test_one_is_cut(void **unused)
 			struct world w;
 
 			world_open(&w, 2);
-			send_request(&w, stream);
+			send_request(&w, chat, stream);
 			take_request(&w, 0);
 			take_request(&w, 1);
 			answer(&w, winner, stream, "hello");
@@ -308,23 +310,36 @@ static void test_one_is_cut(void **unused)
 	}
 }
 
-/* The client gets one of them, whole; the other node's place and connection are given back. */
+/*
+ * The client gets one of them, whole, and in its own API; the other node's place and connection are
+ * given back.
+ */
 static void test_both_in_one_turn(void **unused)
 {
-	int stream;
+	static const struct {
+		const char *path;
+		bool stream;
+		const char *last; /* of what the client gets */
+	} cases[] = {
+		{chat, true, "[DONE]"},
+		{chat, false, "\"index\""},
+		{messages, true, "message_stop"},
+		{messages, false, "\"end_turn\""},
+	};
+	size_t i;
 
 	(void)unused;
-	for (stream = 0; stream < 2; stream++) {
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world w;
 		bool first;
 
 		world_open(&w, 2);
-		send_request(&w, stream);
+		send_request(&w, cases[i].path, cases[i].stream);
 		take_request(&w, 0);
 		take_request(&w, 1);
-		answer(&w, 0, stream, "first");
-		answer(&w, 1, stream, "second");
-		await_answer(&w, stream ? "[DONE]" : "\"index\"");
+		answer(&w, 0, cases[i].stream, "first");
+		answer(&w, 1, cases[i].stream, "second");
+		await_answer(&w, cases[i].last);
 		first = strstr(w.got, "\"first\"") != NULL;
 		assert_int_equal(first, strstr(w.got, "\"second\"") == NULL);
 		assert_non_null(strstr(w.got, first ? "x-sluice-hedged: lost\r\n"
@@ -343,7 +358,7 @@ static void test_not_while_others_wait(void **unused)
 	world_open(&w,
 		   0); /* where all nodes have slots, the first attempt would not be made either */
 	w.rooms.by_pool[1] = &room;
-	send_request(&w, true);
+	send_request(&w, chat, true);
 	expect_no_hedge(&w, SL_HEDGE_NO_PLACE);
 	room.waiting = 0;
 	w.rooms.by_pool[1] = NULL;
@@ -359,7 +374,7 @@ static void test_not_without_a_place(void **unused)
 	world_open(&w, 2);
 	requests = &w.plane->nodes[w.pool->node_slots[1]].requests;
 	*requests += 2; /* of other threads */
-	send_request(&w, true);
+	send_request(&w, chat, true);
 	expect_no_hedge(&w, SL_HEDGE_NO_PLACE);
 	assert_int_equal(*requests, 2);
 	*requests -= 2;
@@ -373,7 +388,7 @@ static void test_not_over_the_budget(void **unused)
 	(void)unused;
 	world_open(&w, 2);
 	hedges[1].spent = 500;
-	send_request(&w, true);
+	send_request(&w, chat, true);
 	expect_no_hedge(&w, SL_HEDGE_BUDGET);
 	world_close(&w);
 }
