@@ -85,6 +85,11 @@ static uint64_t hedge_time(const struct turn *turn, const struct sl_upstream_gra
 	return after_us == SL_HEDGE_NEVER ? SL_HEDGE_NEVER : now_of(turn) + after_us * SL_NS_PER_US;
 }
 
+static uint32_t other_than(uint32_t which)
+{
+	return which == FIRST ? HEDGE : FIRST;
+}
+
 /* ---- endings --------------------------------------------------------------------------------- */
 
 static void log_failed(const struct turn *turn, uint32_t which)
@@ -104,6 +109,7 @@ static void log_failed(const struct turn *turn, uint32_t which)
 static void account(struct turn *turn, uint32_t which)
 {
 	const struct sl_attempt *attempt = turn->attempts[which];
+	uint64_t begun_ns = attempt->first_ns ? attempt->first_ns : now_of(turn);
 	enum sl_ending ending = attempt->ending;
 
 	turn->on[which] = false;
@@ -115,7 +121,7 @@ static void account(struct turn *turn, uint32_t which)
 		sl_upstream_retry_earn(up_of(turn), turn->pool);
 	if (is_hedging(turn->request) && (ending == SL_ENDING_OK || ending == SL_ENDING_LOST))
 		sl_upstream_hedge_note(up_of(turn), turn->pool, turn->class,
-				       (now_of(turn) - attempt->start_ns) / SL_NS_PER_US);
+				       (begun_ns - attempt->start_ns) / SL_NS_PER_US);
 	if (ending != SL_ENDING_OK && ending != SL_ENDING_CLIENT_GONE)
 		log_failed(turn, which);
 }
@@ -146,19 +152,24 @@ static void drop(struct turn *turn, uint32_t which)
 	sl_request_note_ending(request, attempt, attempt->ending);
 }
 
-/* It is the request's attempt from now on; the other one is not wanted any more. */
+/* It is not wanted any more, if it is under way. */
+static void cut(struct turn *turn, uint32_t which)
+{
+	if (!turn->on[which])
+		return;
+	if (sl_attempt_cancel(turn->attempts[which]) == SL_ENDING_LOST)
+		sl_stats_add(&stats_of(turn)->hedges_cancelled[turn->pool->slot], 1);
+	account(turn, which);
+}
+
+/* It is the request's attempt from now on. */
 static enum sl_ending decide(struct turn *turn, uint32_t which)
 {
 	struct sl_request *request = turn->request;
-	uint32_t other = which == FIRST ? HEDGE : FIRST;
 	enum sl_ending ending;
 
 	/* The loser first: what it takes back of affinity is then noted anew for the winner. */
-	if (turn->on[other]) {
-		if (sl_attempt_cancel(turn->attempts[other]) == SL_ENDING_LOST)
-			sl_stats_add(&stats_of(turn)->hedges_cancelled[turn->pool->slot], 1);
-		account(turn, other);
-	}
+	cut(turn, other_than(which));
 	ending = sl_attempt_settle(turn->attempts[which]);
 	account(turn, which);
 	if (which == FIRST)
@@ -257,10 +268,15 @@ static uint32_t look(struct turn *turn)
 	uint32_t i;
 
 	for (i = 0; i < ATTEMPTS; i++) {
-		if (!turn->on[i] || !sl_attempt_poll(turn->attempts[i]))
+		if (!turn->on[i])
 			continue;
-		if (!turn->on[i == FIRST ? HEDGE : FIRST] ||
-		    !sl_outcome_of(turn->attempts[i]->ending)->retry)
+		if (!sl_attempt_poll(turn->attempts[i])) {
+			if (turn->attempts[i]
+				    ->first_ns) /* and is held back: it has won all the same */
+				cut(turn, other_than(i));
+			continue;
+		}
+		if (!turn->on[other_than(i)] || !sl_outcome_of(turn->attempts[i]->ending)->retry)
 			return i;
 		drop(turn, i);
 	}
@@ -274,7 +290,7 @@ static enum sl_ending wait_for_one(struct turn *turn)
 	while ((which = look(turn)) == ATTEMPTS) {
 		if (turn->on[FIRST] && !turn->on[HEDGE] && now_of(turn) >= turn->hedge_ns) {
 			turn->hedge_ns = SL_HEDGE_NEVER;
-			if (start_hedge(turn))
+			if (!turn->attempts[FIRST]->first_ns && start_hedge(turn))
 				continue;
 		}
 		sl_fiber_park(turn->request->worker->loop, next_ns(turn));

@@ -93,7 +93,7 @@ static void world_open(struct world *w, uint32_t slots)
 	struct sl_error error;
 	struct sl_routes *routes;
 	struct sl_upstream_state state;
-	char text[512], *errors = NULL;
+	char text[768], *errors = NULL;
 	uint32_t class;
 	uint16_t ports[NODES];
 
@@ -108,7 +108,9 @@ static void world_open(struct world *w, uint32_t slots)
 		 "tunables: {hedge.samples_min: 1}\n"
 		 "pools: {p: {slots: %u,\n"
 		 "  nodes: [{address: 127.0.0.1:%u, weight: 1000}, 127.0.0.1:%u]}}\n"
-		 "routes: [{model: m, pools: p, hedge: {after: p50, min: 0ms}}]\n",
+		 "routes: [{model: m, pools: p, hedge: {after: p50, min: 0ms}},\n"
+		 "  {model: b, pools: p, hedge: {after: p50, min: 0ms},\n"
+		 "   buffer: {bytes: 64KiB, time: 60s}}]\n",
 		 slots, ports[0], ports[1]);
 	assert_int_equal(sl_config_parse("test", text, strlen(text), &config, &errors), 0);
 	assert_int_equal(sl_kernel_plane_open("/nonexistent", &w->plane, &error), 0);
@@ -174,15 +176,15 @@ static void world_close(struct world *w)
 
 static const char chat[] = "/v1/chat/completions", messages[] = "/v1/messages";
 
-static void send_request(struct world *w, const char *path, bool stream)
+static void send_request_of(struct world *w, const char *model, const char *path, bool stream)
 {
 	char text[512], body[256];
 	int server, len;
 
 	len = snprintf(body, sizeof(body),
-		       "{\"model\":\"m\",\"stream\":%s,\"max_tokens\":9,"
+		       "{\"model\":\"%s\",\"stream\":%s,\"max_tokens\":9,"
 		       "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
-		       stream ? "true" : "false");
+		       model, stream ? "true" : "false");
 	len = snprintf(text, sizeof(text),
 		       "POST %s HTTP/1.1\r\nhost: x\r\n"
 		       "content-type: application/json\r\ncontent-length: %d\r\n\r\n%s",
@@ -190,6 +192,11 @@ static void send_request(struct world *w, const char *path, bool stream)
 	connect_pair(&w->client, &server);
 	assert_int_equal(send(w->client, text, (size_t)len, 0), len);
 	sl_server_accept(&w->worker.server, server, NULL);
+}
+
+static void send_request(struct world *w, const char *path, bool stream)
+{
+	send_request_of(w, "m", path, stream);
 }
 
 /* Turns until the node has a request. */
@@ -349,6 +356,38 @@ static void test_both_in_one_turn(void **unused)
 	}
 }
 
+/* A stream that the route holds back: its first token decides, not that it is let go. */
+static void test_held_back(void **unused)
+{
+	static const char begin[] =
+		"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+		"transfer-encoding: chunked\r\n\r\n"
+		"3d\r\ndata: "
+		"{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"}}]}\n\n\r\n";
+	static const char end[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
+	int winner;
+
+	(void)unused;
+	for (winner = 0; winner < NODES; winner++) {
+		struct world w;
+
+		world_open(&w, 2);
+		send_request_of(&w, "b", chat, true);
+		take_request(&w, 0);
+		take_request(&w, 1);
+		assert_int_equal(send(w.nodes[winner], begin, sizeof(begin) - 1, 0),
+				 sizeof(begin) - 1);
+		assert_true(is_cut(&w, !winner));
+		assert_int_equal(w.got_len, 0);
+		assert_int_equal(send(w.nodes[winner], end, sizeof(end) - 1, 0), sizeof(end) - 1);
+		await_answer(&w, "[DONE]");
+		assert_non_null(strstr(w.got, winner ? "x-sluice-hedged: won\r\n"
+						     : "x-sluice-hedged: lost\r\n"));
+		assert_int_equal(w.worker.stats.hedges_cancelled[1], 1);
+		world_close(&w);
+	}
+}
+
 static void test_not_while_others_wait(void **unused)
 {
 	struct sl_room room = {.waiting = 1};
@@ -398,6 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_is_cut),
 		cmocka_unit_test(test_both_in_one_turn),
+		cmocka_unit_test(test_held_back),
 		cmocka_unit_test(test_not_while_others_wait),
 		cmocka_unit_test(test_not_without_a_place),
 		cmocka_unit_test(test_not_over_the_budget),
