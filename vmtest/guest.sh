@@ -47,6 +47,8 @@ prepare() {
 	mkdir -p "$tests_cgroup"
 	ulimit -n 65536
 	export VMTEST_GUEST=1 SLUICE_BPF_OBJECT=/sluice/build/sluice.bpf.o
+	SLUICE_PATIENCE=$(parameter patience)
+	export SLUICE_PATIENCE
 	# cmocka programs then print the lines that the host counts.
 	export CMOCKA_MESSAGE_OUTPUT=TAP
 	cd /sluice || return

@@ -16,7 +16,8 @@
  *       of its standard input asks every one of them again and prints `round N alive A lost L
  *       changed C`, and behind it `NAME N` for those that live; ends at end of file.
  *
- * One thread, poll; every wait is bounded by TIMEOUT_MS (default 5000).
+ * One thread, poll; every wait is bounded by TIMEOUT_MS (default 5000), times what SLUICE_PATIENCE
+ * says where a machine is slow (an emulated one).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,6 +40,7 @@
 #define COUNT_MAX	   1000000
 #define TIMEOUT_MS_DEFAULT 5000
 #define PARALLEL_DEFAULT   16
+#define PATIENCE_MAX	   100
 #define QUESTION	   "who\n"
 
 enum outcome { ANSWERED, REFUSED, RESET, TIMEOUT, OTHER, OUTCOMES };
@@ -447,6 +449,18 @@ static unsigned number(char **argv, int argc, int index, unsigned initial, unsig
 	return (unsigned)value;
 }
 
+static int timeout_of(char **argv, int argc, int index)
+{
+	const char *patience = getenv("SLUICE_PATIENCE");
+	long times = patience ? strtol(patience, NULL, 10) : 1;
+
+	if (times < 1 || times > PATIENCE_MAX) {
+		errno = ERANGE;
+		die("SLUICE_PATIENCE");
+	}
+	return (int)(number(argv, argc, index, TIMEOUT_MS_DEFAULT, 600000) * times);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "serve"))
@@ -454,10 +468,10 @@ int main(int argc, char **argv)
 	if (argc >= 4 && !strcmp(argv[1], "ask"))
 		return ask(argv[2], number(argv, argc, 3, 0, COUNT_MAX),
 			   number(argv, argc, 4, PARALLEL_DEFAULT, CONNECTIONS_MAX),
-			   (int)number(argv, argc, 5, TIMEOUT_MS_DEFAULT, 600000));
+			   timeout_of(argv, argc, 5));
 	if (argc >= 4 && !strcmp(argv[1], "hold"))
 		return hold(argv[2], number(argv, argc, 3, 0, CONNECTIONS_MAX),
-			    (int)number(argv, argc, 4, TIMEOUT_MS_DEFAULT, 600000),
+			    timeout_of(argv, argc, 4),
 			    number(argv, argc, 5, CONNECTIONS_MAX, CONNECTIONS_MAX));
 	fprintf(stderr, "usage: connect serve ADDRESS:PORT NAME\n"
 			"       connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]\n"

@@ -52,8 +52,8 @@ expect_soon() {
 	shift 2
 	if wait_for "$seconds" "$@"; then ok "$name"; else not_ok "$name" "not within $seconds s: $*"; fi
 }
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
+wait_for() { # SECONDS COMMAND...: so long, times SLUICE_PATIENCE where the machine is slow
+	local end=$((SECONDS + $1 * ${SLUICE_PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
