@@ -29,8 +29,9 @@
 
 #include "user/base/text.h"
 #include "user/wire/openai.h"
+#include "user/wire/place.h"
 
-#define SL_ANTHROPIC_PARAM_BYTES 128  /* longest path of a field in an error, NUL included */
+#define SL_ANTHROPIC_PARAM_BYTES SL_PLACE_PARAM_BYTES
 #define SL_ANTHROPIC_ERROR_BYTES 4096 /* room that any error of ours fits */
 #define SL_ANTHROPIC_ID_BYTES	 80   /* longest id of a message, NUL included */
 #define SL_ANTHROPIC_STOP_BYTES	 128  /* a longer stop sequence is not named in a stream's end */

@@ -75,19 +75,19 @@ static const struct {
 };
 
 /* allowed: bits of the kinds that may stand here. */
-static enum sl_openai_error_id read_block(struct sl_anthropic_source *s,
-					  const struct sl_json_field *object, unsigned int allowed,
-					  const char *expected, struct block *ret_block)
+static enum sl_openai_error_id read_block(struct sl_place *s, const struct sl_json_field *object,
+					  unsigned int allowed, const char *expected,
+					  struct block *ret_block)
 {
 	struct sl_json_field unknown;
 	enum sl_openai_error_id id;
 	size_t i;
 
 	if (object->type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
 	memcpy(ret_block->f, block_wanted, sizeof(block_wanted));
 	ret_block->kind = KIND_UNKNOWN;
-	id = sl_anthropic_object_read(s, object, ret_block->f, BLOCK_FIELDS, &unknown);
+	id = sl_place_object_read(s, object, ret_block->f, BLOCK_FIELDS, false);
 	if (id)
 		return id;
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -95,29 +95,22 @@ static enum sl_openai_error_id read_block(struct sl_anthropic_source *s,
 			ret_block->kind = kinds[i].kind;
 	}
 	if (!sl_chat_given(&ret_block->f[TYPE]))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, "type", NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_MISSING, "type", NULL);
 	if (!(allowed & 1u << ret_block->kind))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type", expected);
-	if (unknown.type != SL_JSON_ABSENT)
-		return sl_anthropic_unknown_refuse(s, &unknown);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type", expected);
+	if (sl_place_unknown(object, ret_block->f, BLOCK_FIELDS, &unknown))
+		return sl_place_refuse_unknown(s, &unknown);
 	if (ret_block->kind == KIND_TEXT && ret_block->f[TEXT].type != SL_JSON_STRING)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "text", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "text", "a string");
 	return SL_OPENAI_OK;
 }
 
 #define ALLOW(kind) (1u << KIND_##kind)
 
-/* The inside of a string as it stands: pieces of JSON strings may be put together freely. */
-static void put_inside(struct sl_anthropic_source *s, const struct sl_json_field *string)
-{
-	sl_text_append(s->out, string->value + 1, string->value_len - 2);
-}
-
-/* The texts of an array of text blocks as one JSON string behind prefix. depth: &s->block or inner.
+/* The texts of an array of text blocks as one JSON string behind prefix. depth: &s->part or &s->deep.
  */
-static enum sl_openai_error_id put_texts(struct sl_anthropic_source *s,
-					 const struct sl_json_field *blocks, long *depth,
-					 const char *prefix)
+static enum sl_openai_error_id put_texts(struct sl_place *s, const struct sl_json_field *blocks,
+					 long *depth, const char *prefix)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object;
@@ -132,7 +125,7 @@ static enum sl_openai_error_id put_texts(struct sl_anthropic_source *s,
 			return id;
 		if (*depth)
 			sl_text_append_string(s->out, "\\n");
-		put_inside(s, &block.f[TEXT]);
+		sl_chat_put_inside(s->out, &block.f[TEXT]);
 	}
 	*depth = -1;
 	sl_text_append_char(s->out, '"');
@@ -141,8 +134,7 @@ static enum sl_openai_error_id put_texts(struct sl_anthropic_source *s,
 
 /* ---- user ------------------------------------------------------------------------------------ */
 
-static enum sl_openai_error_id put_image(struct sl_anthropic_source *s,
-					 const struct sl_json_field *source)
+static enum sl_openai_error_id put_image(struct sl_place *s, const struct sl_json_field *source)
 {
 	enum { KIND, MEDIA, BYTES, URL, COUNT };
 	struct sl_json_field f[COUNT] = {
@@ -154,30 +146,30 @@ static enum sl_openai_error_id put_image(struct sl_anthropic_source *s,
 
 	if (source->type != SL_JSON_OBJECT ||
 	    sl_json_scan(source->value, source->value_len, f, COUNT))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source", "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "source", "an object");
 	sl_text_append_string(s->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
 	if (sl_json_string_equal(&f[KIND], "base64", 6)) {
 		if (!sl_chat_filled(&f[MEDIA]) || !sl_chat_filled(&f[BYTES]))
-			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
-						   "strings in 'media_type' and 'data'");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
+					       "strings in 'media_type' and 'data'");
 		sl_text_append_string(s->out, "data:");
-		put_inside(s, &f[MEDIA]);
+		sl_chat_put_inside(s->out, &f[MEDIA]);
 		sl_text_append_string(s->out, ";base64,");
-		put_inside(s, &f[BYTES]);
+		sl_chat_put_inside(s->out, &f[BYTES]);
 	} else if (sl_json_string_equal(&f[KIND], "url", 3)) {
 		if (!sl_chat_filled(&f[URL]))
-			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
-						   "a string in 'url'");
-		put_inside(s, &f[URL]);
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "source",
+					       "a string in 'url'");
+		sl_chat_put_inside(s->out, &f[URL]);
 	} else {
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "source.type",
-					   "send \"base64\" or \"url\"");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "source.type",
+				       "send \"base64\" or \"url\"");
 	}
 	sl_text_append_string(s->out, "\"}}");
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_result(struct sl_anthropic_source *s, const struct block *block)
+static enum sl_openai_error_id put_result(struct sl_place *s, const struct block *block)
 {
 	const struct sl_json_field *content = &block->f[CONTENT];
 	enum sl_openai_error_id id = SL_OPENAI_OK;
@@ -185,33 +177,31 @@ static enum sl_openai_error_id put_result(struct sl_anthropic_source *s, const s
 	const char *prefix;
 
 	if (!sl_chat_filled(&block->f[TOOL_USE_ID]))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "tool_use_id", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "tool_use_id", "a string");
 	if (sl_chat_given(&block->f[IS_ERROR]) && sl_json_bool(&block->f[IS_ERROR], &failed))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "is_error", "a boolean");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "is_error", "a boolean");
 	prefix = failed ? "Error: " : "";
 	sl_text_append_string(s->out, ",{\"role\":\"tool\",\"tool_call_id\":");
 	sl_chat_put_raw(s->out, &block->f[TOOL_USE_ID]);
 	sl_text_append_string(s->out, ",\"content\":");
 	if (content->type == SL_JSON_ARRAY) {
-		id = put_texts(s, content, &s->inner, prefix);
+		id = put_texts(s, content, &s->deep, prefix);
 	} else if (content->type == SL_JSON_STRING || !sl_chat_given(content)) {
 		sl_text_append_char(s->out, '"');
 		sl_text_append_string(s->out, prefix);
 		if (content->type == SL_JSON_STRING)
-			put_inside(s, content);
+			sl_chat_put_inside(s->out, content);
 		sl_text_append_char(s->out, '"');
 	} else {
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
-					   "a string or an array");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "content", "a string or an array");
 	}
 	sl_text_append_char(s->out, '}');
 	return id;
 }
 
 /* Writes the tool results; counts what else there is. */
-static enum sl_openai_error_id put_results(struct sl_anthropic_source *s,
-					   const struct sl_json_field *content, size_t *ret_texts,
-					   size_t *ret_images)
+static enum sl_openai_error_id put_results(struct sl_place *s, const struct sl_json_field *content,
+					   size_t *ret_texts, size_t *ret_images)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object;
@@ -219,7 +209,7 @@ static enum sl_openai_error_id put_results(struct sl_anthropic_source *s,
 	struct block block;
 
 	*ret_texts = *ret_images = 0;
-	for (s->block = 0; !id && sl_json_each(content, &cursor, &object); s->block++) {
+	for (s->part = 0; !id && sl_json_each(content, &cursor, &object); s->part++) {
 		id = read_block(s, &object, ALLOW(TEXT) | ALLOW(IMAGE) | ALLOW(TOOL_RESULT),
 				"a user's blocks may be text, image or tool_result", &block);
 		if (id)
@@ -234,8 +224,7 @@ static enum sl_openai_error_id put_results(struct sl_anthropic_source *s,
 	return id;
 }
 
-static enum sl_openai_error_id put_parts(struct sl_anthropic_source *s,
-					 const struct sl_json_field *content)
+static enum sl_openai_error_id put_parts(struct sl_place *s, const struct sl_json_field *content)
 {
 	const unsigned int all = ~0u;
 	enum sl_openai_error_id id = SL_OPENAI_OK;
@@ -245,7 +234,7 @@ static enum sl_openai_error_id put_parts(struct sl_anthropic_source *s,
 	bool first = true;
 
 	sl_text_append_char(s->out, '[');
-	for (s->block = 0; !id && sl_json_each(content, &cursor, &object); s->block++) {
+	for (s->part = 0; !id && sl_json_each(content, &cursor, &object); s->part++) {
 		id = read_block(s, &object, all, "", &block);
 		if (id || block.kind == KIND_TOOL_RESULT)
 			continue;
@@ -267,7 +256,7 @@ static enum sl_openai_error_id put_parts(struct sl_anthropic_source *s,
 }
 
 /* The only text of a content that has but one. */
-static void put_only_text(struct sl_anthropic_source *s, const struct sl_json_field *content)
+static void put_only_text(struct sl_place *s, const struct sl_json_field *content)
 {
 	struct sl_json_field object;
 	const char *cursor = NULL;
@@ -279,8 +268,7 @@ static void put_only_text(struct sl_anthropic_source *s, const struct sl_json_fi
 	}
 }
 
-static enum sl_openai_error_id put_user(struct sl_anthropic_source *s,
-					const struct sl_json_field *content)
+static enum sl_openai_error_id put_user(struct sl_place *s, const struct sl_json_field *content)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	size_t texts = 0, images = 0;
@@ -289,11 +277,11 @@ static enum sl_openai_error_id put_user(struct sl_anthropic_source *s,
 		bool empty;
 
 		id = put_results(s, content, &texts, &images);
-		empty = s->block == 0;
-		s->block = -1;
+		empty = s->part == 0;
+		s->part = -1;
 		if (!id && empty) /* it would leave no trace, and perhaps no message at all */
-			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "content",
-						   "at least one block");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "content",
+					       "at least one block");
 		if (id || !(texts + images))
 			return id;
 	}
@@ -306,24 +294,23 @@ static enum sl_openai_error_id put_user(struct sl_anthropic_source *s,
 		id = put_parts(s, content);
 	if (id)
 		return id;
-	s->block = -1;
+	s->part = -1;
 	sl_text_append_char(s->out, '}');
 	return SL_OPENAI_OK;
 }
 
 /* ---- assistant ------------------------------------------------------------------------------- */
 
-static enum sl_openai_error_id put_tool_use(struct sl_anthropic_source *s,
-					    const struct block *block)
+static enum sl_openai_error_id put_tool_use(struct sl_place *s, const struct block *block)
 {
 	const struct sl_json_field *input = &block->f[INPUT];
 
 	if (!sl_chat_filled(&block->f[ID]))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "id", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "id", "a string");
 	if (!sl_chat_filled(&block->f[NAME]))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
 	if (sl_chat_given(input) && input->type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "input", "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "input", "an object");
 	sl_text_append_string(s->out, "{\"id\":");
 	sl_chat_put_raw(s->out, &block->f[ID]);
 	sl_text_append_string(s->out, ",\"type\":\"function\",\"function\":{\"name\":");
@@ -338,9 +325,8 @@ static enum sl_openai_error_id put_tool_use(struct sl_anthropic_source *s,
 }
 
 /* One walk for the texts (kind TEXT), one for the calls (kind TOOL_USE). */
-static enum sl_openai_error_id put_blocks(struct sl_anthropic_source *s,
-					  const struct sl_json_field *content, enum block_kind kind,
-					  size_t *ret_count)
+static enum sl_openai_error_id put_blocks(struct sl_place *s, const struct sl_json_field *content,
+					  enum block_kind kind, size_t *ret_count)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 	struct sl_json_field object;
@@ -348,7 +334,7 @@ static enum sl_openai_error_id put_blocks(struct sl_anthropic_source *s,
 	struct block block;
 
 	*ret_count = 0;
-	for (s->block = 0; sl_json_each(content, &cursor, &object); s->block++) {
+	for (s->part = 0; sl_json_each(content, &cursor, &object); s->part++) {
 		id = read_block(s, &object, ALLOW(TEXT) | ALLOW(TOOL_USE) | ALLOW(THINKING),
 				"an assistant's blocks may be text, tool_use or thinking", &block);
 		if (id)
@@ -357,7 +343,7 @@ static enum sl_openai_error_id put_blocks(struct sl_anthropic_source *s,
 			continue;
 		if (kind == KIND_TEXT) {
 			sl_text_append_string(s->out, ++*ret_count == 1 ? "\"" : "\\n");
-			put_inside(s, &block.f[TEXT]);
+			sl_chat_put_inside(s->out, &block.f[TEXT]);
 			continue;
 		}
 		sl_text_append_string(s->out, ++*ret_count == 1 ? ",\"tool_calls\":[" : ",");
@@ -365,11 +351,11 @@ static enum sl_openai_error_id put_blocks(struct sl_anthropic_source *s,
 		if (id)
 			return id;
 	}
-	s->block = -1;
+	s->part = -1;
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_assistant(struct sl_anthropic_source *s,
+static enum sl_openai_error_id put_assistant(struct sl_place *s,
 					     const struct sl_json_field *content, size_t *ret_calls)
 {
 	enum sl_openai_error_id id;
@@ -401,14 +387,14 @@ static enum sl_openai_error_id put_assistant(struct sl_anthropic_source *s,
 /* ---- the list -------------------------------------------------------------------------------- */
 
 /* depth: where an array's index belongs in the path of an error. */
-static enum sl_openai_error_id put_system(struct sl_anthropic_source *s,
-					  const struct sl_json_field *system, long *depth)
+static enum sl_openai_error_id put_system(struct sl_place *s, const struct sl_json_field *system,
+					  long *depth)
 {
 	enum sl_openai_error_id id = SL_OPENAI_OK;
 
 	if (system->type != SL_JSON_STRING && system->type != SL_JSON_ARRAY)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL,
-					   "a string or an array of text blocks");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL,
+				       "a string or an array of text blocks");
 	sl_text_append_string(s->out, ",{\"role\":\"system\",\"content\":");
 	if (system->type == SL_JSON_STRING)
 		sl_chat_put_raw(s->out, system);
@@ -418,9 +404,8 @@ static enum sl_openai_error_id put_system(struct sl_anthropic_source *s,
 	return id;
 }
 
-static enum sl_openai_error_id put_message(struct sl_anthropic_source *s,
-					   const struct sl_json_field *message, bool *ret_assistant,
-					   size_t *ret_calls)
+static enum sl_openai_error_id put_message(struct sl_place *s, const struct sl_json_field *message,
+					   bool *ret_assistant, size_t *ret_calls)
 {
 	enum { ROLE, BODY, COUNT };
 	struct sl_json_field f[COUNT] = {
@@ -431,23 +416,23 @@ static enum sl_openai_error_id put_message(struct sl_anthropic_source *s,
 
 	*ret_calls = 0;
 	if (message->type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
-	id = sl_anthropic_object_read(s, message, f, COUNT, NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
+	id = sl_place_object_read(s, message, f, COUNT, true);
 	if (id)
 		return id;
 	*ret_assistant = sl_json_string_equal(&f[ROLE], "assistant", 9);
 	if (sl_json_string_equal(&f[ROLE], "system", 6))
-		return put_system(s, &f[BODY], &s->block);
+		return put_system(s, &f[BODY], &s->part);
 	if (!*ret_assistant && !sl_json_string_equal(&f[ROLE], "user", 4))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "role",
-					   "\"user\", \"assistant\" or \"system\"");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "role",
+				       "\"user\", \"assistant\" or \"system\"");
 	if (f[BODY].type != SL_JSON_STRING && f[BODY].type != SL_JSON_ARRAY)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
-					   "a string or an array of blocks");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "content",
+				       "a string or an array of blocks");
 	return *ret_assistant ? put_assistant(s, &f[BODY], ret_calls) : put_user(s, &f[BODY]);
 }
 
-enum sl_openai_error_id sl_anthropic_messages_put(struct sl_anthropic_source *s,
+enum sl_openai_error_id sl_anthropic_messages_put(struct sl_place *s,
 						  const struct sl_json_field *system,
 						  const struct sl_json_field *messages)
 {
@@ -466,9 +451,9 @@ enum sl_openai_error_id sl_anthropic_messages_put(struct sl_anthropic_source *s,
 		return id;
 	s->list = "messages";
 	if (!sl_chat_given(messages))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, NULL, NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_MISSING, NULL, NULL);
 	if (messages->type != SL_JSON_ARRAY)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array of messages");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array of messages");
 	for (s->item = 0; sl_json_each(messages, &cursor, &message); s->item++) {
 		id = put_message(s, &message, &assistant, &calls);
 		if (id)
@@ -476,13 +461,13 @@ enum sl_openai_error_id sl_anthropic_messages_put(struct sl_anthropic_source *s,
 	}
 	if (!s->item) {
 		s->item = -1;
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "at least one message");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "at least one message");
 	}
 	if (calls) {
 		s->item--;
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, NULL,
-					   "a message with a tool_result for each tool_use behind "
-					   "it");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, NULL,
+				       "a message with a tool_result for each tool_use behind "
+				       "it");
 	}
 	s->item = -1;
 	if (!s->out->error) /* each message begins with a comma, the first must not */

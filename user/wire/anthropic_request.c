@@ -59,90 +59,10 @@ static const struct {
 	{"add_generation_prompt", "a last message of the assistant is continued"},
 };
 
-/* ---- refusals -------------------------------------------------------------------------------- */
-
-enum sl_openai_error_id sl_anthropic_refuse(struct sl_anthropic_source *s,
-					    enum sl_openai_error_id id, const char *key,
-					    const char *expected)
-{
-	struct sl_text path;
-
-	sl_text_init_fixed(&path, s->param, SL_ANTHROPIC_PARAM_BYTES);
-	sl_text_append_string(&path, s->list);
-	if (s->item >= 0)
-		sl_text_printf(&path, ".%ld", s->item);
-	if (s->block >= 0)
-		sl_text_printf(&path, ".content.%ld", s->block);
-	if (s->inner >= 0)
-		sl_text_printf(&path, ".content.%ld", s->inner);
-	if (key && key[0]) {
-		if (path.len)
-			sl_text_append_char(&path, '.');
-		sl_text_append_string(&path, key);
-	}
-	*s->error = (struct sl_openai_error){.id = id, .param = s->param, .object = expected};
-	return id;
-}
-
-enum sl_openai_error_id sl_anthropic_object_read(struct sl_anthropic_source *s,
-						 const struct sl_json_field *object,
-						 struct sl_json_field *fields, size_t field_count,
-						 struct sl_json_field *ret_unknown)
-{
-	struct sl_json_field key, value;
-	const char *cursor = NULL;
-	size_t i;
-
-	if (ret_unknown)
-		ret_unknown->type = SL_JSON_ABSENT;
-	while (sl_json_each_member(object, &cursor, &key, &value)) {
-		for (i = 0; i < field_count; i++) {
-			if (sl_json_string_equal(&key, fields[i].name, fields[i].name_len))
-				break;
-		}
-		if (i == field_count) {
-			if (value.type == SL_JSON_NULL)
-				continue;
-			if (!ret_unknown)
-				return sl_anthropic_unknown_refuse(s, &key);
-			if (ret_unknown->type == SL_JSON_ABSENT)
-				*ret_unknown = key;
-			continue;
-		}
-		if (fields[i].type != SL_JSON_ABSENT)
-			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, fields[i].name,
-						   "each field once");
-		fields[i].type = value.type;
-		fields[i].escaped = value.escaped;
-		fields[i].value = value.value;
-		fields[i].value_len = value.value_len;
-	}
-	return SL_OPENAI_OK;
-}
-
-enum sl_openai_error_id sl_anthropic_unknown_refuse(struct sl_anthropic_source *s,
-						    const struct sl_json_field *key)
-{
-	char name[SL_JSON_NAME_BYTES_MAX + 1];
-
-	if (sl_json_string(key, name, sizeof(name)) < 0)
-		snprintf(name, sizeof(name), "(a name of over %d bytes)", SL_JSON_NAME_BYTES_MAX);
-	return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, name, "leave it out");
-}
-
-static enum sl_openai_error_id top_refuse(struct sl_anthropic_source *s, enum sl_openai_error_id id,
-					  const char *key, const char *expected)
-{
-	s->list = "";
-	s->item = s->block = s->inner = -1;
-	return sl_anthropic_refuse(s, id, key, expected);
-}
-
 /* ---- single values --------------------------------------------------------------------------- */
 
 /* ,"name":VALUE as it stands. */
-static void put_member(struct sl_anthropic_source *s, const char *name,
-		       const struct sl_json_field *value)
+static void put_member(struct sl_place *s, const char *name, const struct sl_json_field *value)
 {
 	sl_text_append_string(s->out, ",\"");
 	sl_text_append_string(s->out, name);
@@ -150,40 +70,38 @@ static void put_member(struct sl_anthropic_source *s, const char *name,
 	sl_chat_put_raw(s->out, value);
 }
 
-static enum sl_openai_error_id put_numbers(struct sl_anthropic_source *s,
-					   const struct sl_json_field *f)
+static enum sl_openai_error_id put_numbers(struct sl_place *s, const struct sl_json_field *f)
 {
 	int64_t value;
 
 	if (!sl_chat_given(&f[MAX_TOKENS]))
-		return top_refuse(s, SL_OPENAI_ERROR_MISSING, "max_tokens", NULL);
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_MISSING, "max_tokens", NULL);
 	if (sl_json_int(&f[MAX_TOKENS], &value) || value < 1 || value > INT32_MAX)
-		return top_refuse(s, SL_OPENAI_ERROR_VALUE, "max_tokens",
-				  "an integer of at least 1");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, "max_tokens",
+					   "an integer of at least 1");
 	put_member(s, "max_tokens", &f[MAX_TOKENS]);
 	if (sl_chat_given(&f[TEMPERATURE])) {
 		double temperature;
 
 		if (sl_json_double(&f[TEMPERATURE], &temperature) || temperature < 0)
-			return top_refuse(s, SL_OPENAI_ERROR_VALUE, "temperature",
-					  "a number of at least 0");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, "temperature",
+						   "a number of at least 0");
 		put_member(s, "temperature", &f[TEMPERATURE]);
 	}
 	if (sl_chat_given(&f[TOP_P])) {
 		if (f[TOP_P].type != SL_JSON_NUMBER)
-			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "top_p", "a number");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "top_p", "a number");
 		put_member(s, "top_p", &f[TOP_P]);
 	}
 	if (sl_chat_given(&f[TOP_K])) {
 		if (sl_json_int(&f[TOP_K], &value))
-			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "top_k", "an integer");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "top_k", "an integer");
 		put_member(s, "top_k", &f[TOP_K]);
 	}
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_stop(struct sl_anthropic_source *s,
-					const struct sl_json_field *sequences)
+static enum sl_openai_error_id put_stop(struct sl_place *s, const struct sl_json_field *sequences)
 {
 	static const char expected[] = "an array of strings";
 	struct sl_json_field element;
@@ -193,10 +111,11 @@ static enum sl_openai_error_id put_stop(struct sl_anthropic_source *s,
 	if (!sl_chat_given(sequences))
 		return SL_OPENAI_OK;
 	if (sequences->type != SL_JSON_ARRAY)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stop_sequences", expected);
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "stop_sequences", expected);
 	while (sl_json_each(sequences, &cursor, &element)) {
 		if (element.type != SL_JSON_STRING)
-			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stop_sequences", expected);
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "stop_sequences",
+						   expected);
 		count++;
 	}
 	if (count)
@@ -205,22 +124,21 @@ static enum sl_openai_error_id put_stop(struct sl_anthropic_source *s,
 }
 
 /* Usage is always asked for: the last events of a stream hold it. */
-static enum sl_openai_error_id put_stream(struct sl_anthropic_source *s,
-					  const struct sl_json_field *stream)
+static enum sl_openai_error_id put_stream(struct sl_place *s, const struct sl_json_field *stream)
 {
 	bool on = false;
 
 	if (!sl_chat_given(stream))
 		return SL_OPENAI_OK;
 	if (sl_json_bool(stream, &on))
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "stream", "a boolean");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "stream", "a boolean");
 	if (on)
 		sl_text_append_string(s->out, ",\"stream\":true,"
 					      "\"stream_options\":{\"include_usage\":true}");
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_metadata(struct sl_anthropic_source *s,
+static enum sl_openai_error_id put_metadata(struct sl_place *s,
 					    const struct sl_json_field *metadata)
 {
 	struct sl_json_field user = SL_JSON_FIELD("user_id");
@@ -231,22 +149,22 @@ static enum sl_openai_error_id put_metadata(struct sl_anthropic_source *s,
 	if (!sl_chat_given(metadata))
 		return SL_OPENAI_OK;
 	if (metadata->type != SL_JSON_OBJECT)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "metadata", "an object");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "metadata", "an object");
 	s->list = "metadata";
-	id = sl_anthropic_object_read(s, metadata, &user, 1, NULL);
+	id = sl_place_object_read(s, metadata, &user, 1, true);
 	if (id || !sl_chat_given(&user))
 		return id;
 	len = sl_json_string(&user, text, sizeof(text));
 	if (len < 0 || strlen(text) != (size_t)len)
-		return top_refuse(s, SL_OPENAI_ERROR_VALUE, "metadata.user_id",
-				  "a string of at most 255 bytes");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, "metadata.user_id",
+					   "a string of at most 255 bytes");
 	put_member(s, "user", &user);
 	return SL_OPENAI_OK;
 }
 
 /* ---- what the model shall do ----------------------------------------------------------------- */
 
-static enum sl_openai_error_id check_thinking(struct sl_anthropic_source *s,
+static enum sl_openai_error_id check_thinking(struct sl_place *s,
 					      const struct sl_json_field *thinking)
 {
 	struct sl_json_field type = SL_JSON_FIELD("type");
@@ -255,14 +173,14 @@ static enum sl_openai_error_id check_thinking(struct sl_anthropic_source *s,
 		return SL_OPENAI_OK;
 	if (thinking->type != SL_JSON_OBJECT ||
 	    sl_json_scan(thinking->value, thinking->value_len, &type, 1))
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "thinking", "an object");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "thinking", "an object");
 	if (!sl_json_string_equal(&type, "disabled", 8))
-		return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "thinking",
-				  "leave it out, or send {\"type\":\"disabled\"}");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "thinking",
+					   "leave it out, or send {\"type\":\"disabled\"}");
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_format(struct sl_anthropic_source *s, const char *key,
+static enum sl_openai_error_id put_format(struct sl_place *s, const char *key,
 					  const struct sl_json_field *format)
 {
 	enum { TYPE, SCHEMA, COUNT };
@@ -275,15 +193,15 @@ static enum sl_openai_error_id put_format(struct sl_anthropic_source *s, const c
 	if (!sl_chat_given(format))
 		return SL_OPENAI_OK;
 	if (format->type != SL_JSON_OBJECT)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, key, "an object");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, key, "an object");
 	s->list = key;
-	id = sl_anthropic_object_read(s, format, f, COUNT, NULL);
+	id = sl_place_object_read(s, format, f, COUNT, true);
 	if (id)
 		return id;
 	if (!sl_json_string_equal(&f[TYPE], "json_schema", 11))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "type", "\"json_schema\"");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "type", "\"json_schema\"");
 	if (f[SCHEMA].type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "schema", "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "schema", "an object");
 	sl_text_append_string(s->out, ",\"response_format\":{\"type\":\"json_schema\","
 				      "\"json_schema\":{\"name\":\"answer\",\"strict\":true,"
 				      "\"schema\":");
@@ -292,8 +210,7 @@ static enum sl_openai_error_id put_format(struct sl_anthropic_source *s, const c
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_output(struct sl_anthropic_source *s,
-					  const struct sl_json_field *config,
+static enum sl_openai_error_id put_output(struct sl_place *s, const struct sl_json_field *config,
 					  const struct sl_json_field *old_format)
 {
 	enum { FORMAT, EFFORT, COUNT };
@@ -305,42 +222,42 @@ static enum sl_openai_error_id put_output(struct sl_anthropic_source *s,
 
 	if (sl_chat_given(config)) {
 		if (config->type != SL_JSON_OBJECT)
-			return top_refuse(s, SL_OPENAI_ERROR_TYPE, "output_config", "an object");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "output_config",
+						   "an object");
 		s->list = "output_config";
-		id = sl_anthropic_object_read(s, config, f, COUNT, NULL);
+		id = sl_place_object_read(s, config, f, COUNT, true);
 		if (id)
 			return id;
 	}
 	if (sl_chat_given(&f[FORMAT]) && sl_chat_given(old_format))
-		return top_refuse(s, SL_OPENAI_ERROR_VALUE, "output_format",
-				  "one of 'output_config.format' and 'output_format'");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_VALUE, "output_format",
+					   "one of 'output_config.format' and 'output_format'");
 	if (sl_chat_given(&f[EFFORT])) {
 		if (!sl_json_string_equal(&f[EFFORT], "low", 3) &&
 		    !sl_json_string_equal(&f[EFFORT], "medium", 6) &&
 		    !sl_json_string_equal(&f[EFFORT], "high", 4))
-			return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "output_config.effort",
-					  "send \"low\", \"medium\" or \"high\"");
+			return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED,
+						   "output_config.effort",
+						   "send \"low\", \"medium\" or \"high\"");
 		put_member(s, "reasoning_effort", &f[EFFORT]);
 	}
 	id = put_format(s, "output_config.format", &f[FORMAT]);
 	return id ? id : put_format(s, "output_format", old_format);
 }
 
-static enum sl_openai_error_id check_tier(struct sl_anthropic_source *s,
-					  const struct sl_json_field *tier)
+static enum sl_openai_error_id check_tier(struct sl_place *s, const struct sl_json_field *tier)
 {
 	if (!sl_chat_given(tier) || sl_json_string_equal(tier, "auto", 4) ||
 	    sl_json_string_equal(tier, "standard_only", 13))
 		return SL_OPENAI_OK;
-	return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "service_tier",
-			  "leave it out, or send \"auto\"");
+	return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED, "service_tier",
+				   "leave it out, or send \"auto\"");
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Fields that neither side's translation knows: the servers' own, such as vLLM's. */
-static enum sl_openai_error_id put_others(struct sl_anthropic_source *s,
-					  const struct sl_json_field *whole,
+static enum sl_openai_error_id put_others(struct sl_place *s, const struct sl_json_field *whole,
 					  const struct sl_json_field *f)
 {
 	struct sl_json_field key, value;
@@ -357,8 +274,8 @@ static enum sl_openai_error_id put_others(struct sl_anthropic_source *s,
 		for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 			if (value.type != SL_JSON_NULL &&
 			    sl_json_string_equal(&key, refused[i].name, strlen(refused[i].name)))
-				return top_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, refused[i].name,
-						  refused[i].instead);
+				return sl_place_refuse_top(s, SL_OPENAI_ERROR_UNTRANSLATED,
+							   refused[i].name, refused[i].instead);
 			if (sl_json_string_equal(&key, refused[i].name, strlen(refused[i].name)))
 				break;
 		}
@@ -372,9 +289,8 @@ static enum sl_openai_error_id put_others(struct sl_anthropic_source *s,
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id json_refuse(struct sl_anthropic_source *s,
-					   const struct sl_json_field *f, int bad, const char *body,
-					   size_t body_len)
+static enum sl_openai_error_id json_refuse(struct sl_place *s, const struct sl_json_field *f,
+					   int bad, const char *body, size_t body_len)
 {
 	struct sl_openai_error *e = s->error;
 	size_t at;
@@ -393,15 +309,15 @@ static enum sl_openai_error_id json_refuse(struct sl_anthropic_source *s,
 	return e->id;
 }
 
-static enum sl_openai_error_id put_all(struct sl_anthropic_source *s, const struct sl_json_field *f,
+static enum sl_openai_error_id put_all(struct sl_place *s, const struct sl_json_field *f,
 				       const struct sl_json_field *whole)
 {
 	enum sl_openai_error_id id;
 
 	if (!sl_chat_given(&f[MODEL]))
-		return top_refuse(s, SL_OPENAI_ERROR_MISSING, "model", NULL);
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_MISSING, "model", NULL);
 	if (f[MODEL].type != SL_JSON_STRING)
-		return top_refuse(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
 	sl_text_append_string(s->out, "{\"model\":");
 	sl_chat_put_raw(s->out, &f[MODEL]);
 	if ((id = sl_anthropic_messages_put(s, &f[SYSTEM], &f[MESSAGES])) ||
@@ -445,16 +361,12 @@ enum sl_openai_error_id sl_anthropic_request_translate(const char *body, size_t 
 		[SERVICE_TIER] = SL_JSON_FIELD("service_tier"),
 		[CACHE_CONTROL] = SL_JSON_FIELD("cache_control"),
 	};
-	struct sl_anthropic_source s = {.out = out,
-					.error = ret_error,
-					.param = param,
-					.list = "",
-					.item = -1,
-					.block = -1,
-					.inner = -1};
+	struct sl_place s;
 	struct sl_json_field whole = {.type = SL_JSON_OBJECT};
 	int rc;
 
+	sl_place_init(&s, out, ret_error, param);
+	s.dots = true;
 	for (size_t i = 0; i < TOP_FIELDS; i++)
 		f[i].any_case = true;
 	rc = sl_json_scan(body, body_len, f, TOP_FIELDS);

@@ -7,8 +7,7 @@
 
 enum tool_field { TYPE, NAME, DESCRIPTION, SCHEMA, STRICT, CACHE_CONTROL, EAGER, TOOL_FIELDS };
 
-static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
-					const struct sl_json_field *tool)
+static enum sl_openai_error_id put_tool(struct sl_place *s, const struct sl_json_field *tool)
 {
 	struct sl_json_field f[TOOL_FIELDS] = {
 		[TYPE] = SL_JSON_FIELD("type"),
@@ -23,25 +22,24 @@ static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
 	enum sl_openai_error_id id;
 
 	if (tool->type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
-	id = sl_anthropic_object_read(s, tool, f, TOOL_FIELDS, &unknown);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
+	id = sl_place_object_read(s, tool, f, TOOL_FIELDS, false);
 	if (id)
 		return id;
 	if (sl_chat_given(&f[TYPE]) && !sl_json_string_equal(&f[TYPE], "custom", 6))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
-					   "only tools of the client's own (type \"custom\") are");
-	if (unknown.type != SL_JSON_ABSENT)
-		return sl_anthropic_unknown_refuse(s, &unknown);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_UNTRANSLATED, "type",
+				       "only tools of the client's own (type \"custom\") are");
+	if (sl_place_unknown(tool, f, TOOL_FIELDS, &unknown))
+		return sl_place_refuse_unknown(s, &unknown);
 	if (!sl_chat_filled(&f[NAME]))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "name", "a string");
 	if (f[SCHEMA].type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "input_schema", "an object");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "input_schema", "an object");
 	sl_text_append_string(s->out, "{\"type\":\"function\",\"function\":{\"name\":");
 	sl_chat_put_raw(s->out, &f[NAME]);
 	if (sl_chat_given(&f[DESCRIPTION])) {
 		if (f[DESCRIPTION].type != SL_JSON_STRING)
-			return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, "description",
-						   "a string");
+			return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, "description", "a string");
 		sl_text_append_string(s->out, ",\"description\":");
 		sl_chat_put_raw(s->out, &f[DESCRIPTION]);
 	}
@@ -55,8 +53,7 @@ static enum sl_openai_error_id put_tool(struct sl_anthropic_source *s,
 	return SL_OPENAI_OK;
 }
 
-static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
-					  const struct sl_json_field *choice)
+static enum sl_openai_error_id put_choice(struct sl_place *s, const struct sl_json_field *choice)
 {
 	enum { KIND, TOOL, ALONE, COUNT };
 	struct sl_json_field f[COUNT] = {
@@ -69,12 +66,12 @@ static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
 
 	s->list = "tool_choice";
 	if (choice->type != SL_JSON_OBJECT)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
-	id = sl_anthropic_object_read(s, choice, f, COUNT, NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an object");
+	id = sl_place_object_read(s, choice, f, COUNT, true);
 	if (id)
 		return id;
 	if (sl_chat_given(&f[ALONE]) && sl_json_bool(&f[ALONE], &alone))
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, f[ALONE].name, "a boolean");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, f[ALONE].name, "a boolean");
 	if (alone)
 		sl_text_append_string(s->out, ",\"parallel_tool_calls\":false");
 	sl_text_append_string(s->out, ",\"tool_choice\":");
@@ -85,10 +82,10 @@ static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
 	} else if (sl_json_string_equal(&f[KIND], "none", 4)) {
 		sl_text_append_string(s->out, "\"none\"");
 	} else if (!sl_json_string_equal(&f[KIND], "tool", 4)) {
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, "type",
-					   "\"auto\", \"any\", \"tool\" or \"none\"");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, "type",
+				       "\"auto\", \"any\", \"tool\" or \"none\"");
 	} else if (!sl_chat_filled(&f[TOOL])) {
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_MISSING, "name", NULL);
+		return sl_place_refuse(s, SL_OPENAI_ERROR_MISSING, "name", NULL);
 	} else {
 		sl_text_append_string(s->out, "{\"type\":\"function\",\"function\":{\"name\":");
 		sl_chat_put_raw(s->out, &f[TOOL]);
@@ -97,7 +94,7 @@ static enum sl_openai_error_id put_choice(struct sl_anthropic_source *s,
 	return SL_OPENAI_OK;
 }
 
-enum sl_openai_error_id sl_anthropic_tools_put(struct sl_anthropic_source *s,
+enum sl_openai_error_id sl_anthropic_tools_put(struct sl_place *s,
 					       const struct sl_json_field *tools,
 					       const struct sl_json_field *choice)
 {
@@ -107,9 +104,9 @@ enum sl_openai_error_id sl_anthropic_tools_put(struct sl_anthropic_source *s,
 	long count = 0;
 
 	s->list = "tools";
-	s->item = s->block = s->inner = -1;
+	s->item = s->part = s->deep = -1;
 	if (sl_chat_given(tools) && tools->type != SL_JSON_ARRAY)
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_TYPE, NULL, "an array");
 	while (!id && sl_json_each(tools, &cursor, &tool)) {
 		s->item = count;
 		sl_text_append_string(s->out, count++ ? "," : ",\"tools\":[");
@@ -124,7 +121,7 @@ enum sl_openai_error_id sl_anthropic_tools_put(struct sl_anthropic_source *s,
 		return SL_OPENAI_OK;
 	if (!count) {
 		s->list = "tool_choice";
-		return sl_anthropic_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "'tools' beside it");
+		return sl_place_refuse(s, SL_OPENAI_ERROR_VALUE, NULL, "'tools' beside it");
 	}
 	return put_choice(s, choice);
 }

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-_Static_assert(SL_DIALECT_PARAM_BYTES >= SL_ANTHROPIC_PARAM_BYTES, "room for a path");
-_Static_assert(SL_DIALECT_PARAM_BYTES >= SL_RESPONSES_PARAM_BYTES, "room for a path");
-
 /* ---- Messages -------------------------------------------------------------------------------- */
 
 static enum sl_openai_error_id messages_request(const char *body, size_t body_len,

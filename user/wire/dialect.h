@@ -13,7 +13,7 @@
 #include "user/wire/anthropic.h"
 #include "user/wire/responses.h"
 
-#define SL_DIALECT_PARAM_BYTES 128 /* longest path of a field in an error, NUL included */
+#define SL_DIALECT_PARAM_BYTES SL_PLACE_PARAM_BYTES
 
 /* What an answer is called. Borrowed. */
 struct sl_dialect_names {

@@ -340,16 +340,9 @@ enum sl_openai_error_id sl_messages_request_write(const struct sl_openai_request
 		[SAFETY_IDENTIFIER] = SL_JSON_FIELD("safety_identifier"),
 		[N] = SL_JSON_FIELD("n"),
 	};
-	struct sl_place s = {
-		.out = out,
-		.error = ret_error,
-		.param = param,
-		.list = "",
-		.item = -1,
-		.inner = "content",
-		.part = -1,
-	};
+	struct sl_place s;
 
+	sl_place_init(&s, out, ret_error, param);
 	if (sl_json_scan(chat->body, chat->body_len, f, TOP_FIELDS))
 		return sl_place_refuse_top(&s, SL_OPENAI_ERROR_VALUE, "",
 					   "a JSON object with each field once");

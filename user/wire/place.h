@@ -13,7 +13,10 @@
 
 #define SL_PLACE_PARAM_BYTES 128 /* longest path of a field in an error, NUL included */
 
-/* What an error's path is made of, formatted only for an error: list[item].inner[part].key */
+/*
+ * What an error's path is made of, formatted only for an error: list[item].inner[part].inner[deep].key,
+ * or as the Messages API says it, list.item.inner.part.inner.deep.key.
+ */
 struct sl_place {
 	struct sl_text *out;
 	struct sl_openai_error *error;
@@ -22,7 +25,13 @@ struct sl_place {
 	long item;	   /* -1: none */
 	const char *inner; /* "content" or another array of the item */
 	long part;	   /* -1: none */
+	long deep;	   /* -1: none */
+	bool dots;
 };
+
+/* At the top level. All is borrowed. */
+void sl_place_init(struct sl_place *s, struct sl_text *out, struct sl_openai_error *error,
+		   char param[SL_PLACE_PARAM_BYTES]);
 
 /* An error about `key` at the present place; "" or NULL: about the place itself. */
 enum sl_openai_error_id sl_place_refuse(struct sl_place *s, enum sl_openai_error_id id,
@@ -39,5 +48,11 @@ enum sl_openai_error_id sl_place_refuse_top(struct sl_place *s, enum sl_openai_e
 enum sl_openai_error_id sl_place_object_read(struct sl_place *s, const struct sl_json_field *object,
 					     struct sl_json_field *fields, size_t field_count,
 					     bool strict);
+
+/* The first member that is neither among the fields nor null. Returns false when there is none. */
+bool sl_place_unknown(const struct sl_json_field *object, const struct sl_json_field *fields,
+		      size_t field_count, struct sl_json_field *ret_key);
+enum sl_openai_error_id sl_place_refuse_unknown(struct sl_place *s,
+						const struct sl_json_field *key);
 
 #endif

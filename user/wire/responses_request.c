@@ -414,11 +414,11 @@ enum sl_openai_error_id sl_responses_request_translate(const char *body, size_t 
 		[USER] = SL_JSON_FIELD("user"),
 		[SAFETY_IDENTIFIER] = SL_JSON_FIELD("safety_identifier"),
 	};
-	struct sl_place s = {
-		.out = out, .error = ret_error, .param = param, .list = "", .item = -1, .part = -1};
 	struct sl_json_field whole = {.type = SL_JSON_OBJECT};
+	struct sl_place s;
 	int rc = sl_json_scan(body, body_len, f, TOP_FIELDS);
 
+	sl_place_init(&s, out, ret_error, param);
 	if (rc)
 		return json_refuse(&s, -rc, body, body_len);
 	whole.value = memchr(body, '{', body_len);

@@ -207,7 +207,7 @@ static const struct {
 	{ASK("7"), SL_OPENAI_ERROR_TYPE, "input[0]"},
 	{ASK("{}"), SL_OPENAI_ERROR_VALUE, "input[0].role"},
 	{ASK("{\"role\":\"user\",\"role\":\"user\",\"content\":\"\"}"), SL_OPENAI_ERROR_VALUE,
-	 "input[0]"},
+	 "input[0].role"},
 	{ASK(HI ",{\"role\":\"tool\",\"content\":\"\"}"), SL_OPENAI_ERROR_VALUE, "input[1].role"},
 	{ASK("{\"role\":\"user\"}"), SL_OPENAI_ERROR_TYPE, "input[0].content"},
 	{ASK(USER("")), SL_OPENAI_ERROR_VALUE, "input[0].content"},
