@@ -65,6 +65,7 @@ const scripts = {
   cut: message([text("a")], "max_tokens"),
   refusal: message([], "refusal"),
   json: message([text('{"a":1}')]),
+  heavy: { ...message([text("a")]), usage: { ...usage, input_tokens: 100000 } },
   long: message([text("one two three four five six seven eight nine ten")]),
 };
 const faults = {
@@ -82,7 +83,7 @@ const faults = {
 const frame = (data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 // The events of a message, text and arguments in pieces.
 function framesOf(whole) {
-  const out = [frame({ type: "message_start", message: { ...whole, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } } }), frame({ type: "ping" })];
+  const out = [frame({ type: "message_start", message: { ...whole, content: [], stop_reason: null, usage: { ...whole.usage, output_tokens: 1 } } }), frame({ type: "ping" })];
   whole.content.forEach((block, index) => {
     const delta = (d) => out.push(frame({ type: "content_block_delta", index, delta: d }));
     const empty = { text: text(""), tool_use: { ...block, input: {} }, thinking: { type: "thinking", thinking: "", signature: "" } };
@@ -385,6 +386,19 @@ async function chains() {
   expect("messages to messages", [reset.text, reset.finish], [scripts.long.content[0].text, "stop"]);
 }
 
+// ---- what is charged --------------------------------------------------------------------------
+async function charged() {
+  for (const api of ["chat", "messages"])
+    for (const stream of [false, true]) {
+      const model = `metered-${api}-${stream}`;
+      const path = api === "chat" ? "/v1/chat/completions" : "/v1/messages";
+      const run = () => post(path, say(model, "heavy", { max_tokens: 8, stream }));
+      expect(`${model}: as long as there is room`, (await run()).status, 200);
+      // more than the limit was used, by the server's own count; its estimate here was some 20
+      check(`${model}: the server's count is charged`, await waitFor(async () => (await run()).status === 429));
+    }
+}
+
 // ---- streams that break -----------------------------------------------------------------------
 async function broken() {
   for (const script of Object.keys(breaks)) {
@@ -423,6 +437,7 @@ await test("messages", messages);
 await test("errors", errors);
 await test("unfit", unfit);
 await test("chains", chains);
+await test("charged", charged);
 await test("broken", broken);
 await test("health", health);
 for (const server of servers) server.close();

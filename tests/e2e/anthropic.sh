@@ -34,10 +34,19 @@ config_write <<-END
 	  - {model: back, pools: [claude, chat], attempts: 2, backoff: 0ms}
 	  - {model: polite, pools: claude, fallbacks: {content_policy: chat}, attempts: 2, backoff: 0ms}
 	  - {model: probed, pools: probed}
+	  - {model: metered-chat-false, pools: claude, limits: {tokens_per_minute: 50000}}
+	  - {model: metered-chat-true, pools: claude, limits: {tokens_per_minute: 50000}}
+	  - {model: metered-messages-false, pools: claude, limits: {tokens_per_minute: 50000}}
+	  - {model: metered-messages-true, pools: claude, limits: {tokens_per_minute: 50000}}
 END
 standin a 9001
 daemon_start
 SLUICE_TEST_NAME=$test_name node "$e2e/anthropic.mjs" || failures=$((failures + 1))
+curl -s -o /dev/null -H 'x-request-id: over' "$url/v1/chat/completions" \
+	-d '{"model":"back","messages":[{"role":"user","content":"x"}],"n":2,"max_tokens":4}'
+expect "explain: passed over, and why" \
+	"$(SLUICE_ADMIN_SOCKET=$work/admin.sock "$build/sluice" explain over 2>&1)" \
+	contains "passed_over pool=claude reason=request"
 daemon_stop
 expect "no key in the log" "$(grep -c sk-ant "$log")" == 0
 sed 's/generate: 100ms/generate: 100ms, generate_as: embeddings/' "$config" >"$work/wrong.yaml"

@@ -203,12 +203,15 @@ void sl_translate_plan(struct sl_request *request, const struct sl_upstream_pool
 
 	request->direct = anthropic && request->may_direct;
 	plan->dropped_fields = sl_provider_dropped_fields(pool);
-	if (anthropic)
-		plan->answer = request->direct ? SL_ATTEMPT_DIRECT : SL_ATTEMPT_DECODED;
-	plan->names = (struct sl_messages_names){
-		.created_s = (int64_t)(sl_clock_wall_ms() / 1000),
-		.include_usage = request->facts.include_usage,
-	};
+	if (request->direct) {
+		plan->answer = SL_ATTEMPT_DIRECT;
+	} else if (anthropic) {
+		plan->answer = SL_ATTEMPT_DECODED;
+		plan->names = (struct sl_messages_names){
+			.created_s = (int64_t)(sl_clock_wall_ms() / 1000),
+			.include_usage = request->facts.include_usage,
+		};
+	}
 	if (!request->dialect || request->direct)
 		return;
 	plan->accept = accept_answer;

@@ -201,7 +201,8 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 		.tenant = tenant_of(request),
 		.cost = sl_gate_estimate(request),
 		.bytes = (uint32_t)(sizeof(*request) + request->client->head_len +
-				    request->client->body_len + request->chat.len),
+				    request->client->body_len + request->chat.len +
+				    request->native.len),
 		.born_ns = request->wait_born_ns,
 		.deadline_ns = until_ns < request->deadline_ns ? until_ns : request->deadline_ns,
 	};
