@@ -131,27 +131,34 @@ void sl_translate_forget(struct sl_request *request)
 static int write_direct(struct sl_request *request, const struct sl_upstream_pool *pool,
 			struct sl_attempt_plan *plan)
 {
+	enum { PIECES = 4 }; /* of one edit */
 	const struct sl_exchange *client = request->client;
 	struct sl_json_field model = SL_JSON_FIELD("model");
+	struct sl_json_piece pieces[PIECES];
 	struct sl_json_edit edit;
-	int64_t len;
+	int i, count;
 
 	plan->body = client->body;
 	plan->body_len = client->body_len;
 	if (!pool->model_json)
 		return 0;
+	if (request->native_of == pool) { /* of an attempt before */
+		plan->body = request->native.data;
+		plan->body_len = request->native.len;
+		return 0;
+	}
 	if (sl_json_scan(client->body, client->body_len, &model, 1))
 		return -EINVAL;
 	sl_translate_forget(request);
-	if (sl_text_reserve(&request->native, client->body_len + pool->model_json_len + 1))
-		return request->native.error;
 	edit = sl_json_edit_replace(client->body, &model, pool->model_json, pool->model_json_len);
-	len = sl_json_edit_write(client->body, client->body_len, &edit, 1, request->native.data,
-				 request->native.size);
-	if (len < 0)
-		return (int)len;
+	count = sl_json_edit_pieces(client->body, client->body_len, &edit, 1, pieces, PIECES);
+	for (i = 0; i < count; i++)
+		sl_text_append(&request->native, pieces[i].data, pieces[i].len);
+	if (count < 0 || request->native.error)
+		return count < 0 ? count : request->native.error;
+	request->native_of = pool;
 	plan->body = request->native.data;
-	plan->body_len = (size_t)len;
+	plan->body_len = request->native.len;
 	return 0;
 }
 

@@ -416,7 +416,7 @@ static bool held_is_whole(const struct sl_attempt *attempt)
 	const char *held = attempt->body.data;
 	size_t len = attempt->body.len;
 
-	if (attempt->plan->answer == SL_ATTEMPT_DIRECT)
+	if (attempt->answer == SL_ATTEMPT_DIRECT)
 		return sl_messages_stream_is_whole(held, len);
 	while (len && (held[len - 1] == '\n' || held[len - 1] == '\r'))
 		len--;
@@ -667,6 +667,7 @@ void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant
 {
 	reset(attempt);
 	attempt->plan = plan;
+	attempt->answer = plan->answer;
 	attempt->node = grant->node;
 	attempt->ticket = grant->ticket;
 	attempt->fiber = sl_fiber_self(attempt->up->loop);

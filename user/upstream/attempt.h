@@ -108,6 +108,8 @@ struct sl_attempt {
 	bool finished; /* a finish_reason has come, while it is held back */
 	bool unframed; /* complete by what it says, though the framing's end is missing */
 	bool refused;  /* the model would not answer; of the Messages API alone */
+	enum sl_attempt_answer
+		answer; /* as the plan has it, which may be gone when the stream is taken */
 	struct sl_messages_decoder *decoder; /* of a stream that is decoded */
 	enum sl_ending ending;
 	int status;
