@@ -14,6 +14,7 @@
 #include "loader/say.h"
 #include "user/base/clock.h"
 #include "user/base/key_file.h"
+#include "user/base/spend_file.h"
 #include "user/base/unit.h"
 
 #define LIST_BYTES_MAX (32u << 20)
@@ -21,30 +22,58 @@
 
 /* ---- which file ---------------------------------------------------------------------------- */
 
-/* The file's path in `out`: --file, or keys.file of --config, or the default. */
-static int find_file(const struct sl_arguments *arguments, char *out, size_t out_size)
+/* What the configuration says, or the options. */
+struct store {
+	char path[256];	 /* of the keys */
+	char spend[256]; /* of what they have spent; "": not known */
+	char currency[SL_CONFIG_CURRENCY_MAX + 1];
+	struct sl_budget budget; /* of keys that have none of their own */
+};
+
+static int take_path(const char *option, const char *path, char *out, size_t out_size)
+{
+	if (snprintf(out, out_size, "%s", path) < (int)out_size)
+		return SL_EXIT_OK;
+	return sl_say_error(NULL, "--%s: the path is longer than %zu bytes", option, out_size - 1);
+}
+
+static void take_spend(const struct sl_config *config, struct store *store)
+{
+	if (config->spend_file)
+		snprintf(store->spend, sizeof(store->spend), "%s", config->spend_file);
+	snprintf(store->currency, sizeof(store->currency), "%s", config->currency);
+	store->budget = config->key_budget;
+}
+
+/* Keys: --file, or keys.file of --config, or the default. Spend: --spend, or spend.file. */
+static int find_store(const struct sl_arguments *arguments, struct store *store)
 {
 	const char *path = arguments->file ? arguments->file : SL_KEY_FILE_DEFAULT;
 	struct sl_config *config = NULL;
 	char *errors = NULL;
 	int exit_code = SL_EXIT_OK;
 
-	if (arguments->config && !arguments->file) {
+	*store = (struct store){0};
+	if (arguments->config) {
 		if (sl_config_read(arguments->config, &config, &errors)) {
 			fputs(errors ? errors : "", stderr);
 			free(errors);
 			return sl_say_error("sluice check CONFIG",
 					    "configuration \"%s\" is refused", arguments->config);
 		}
-		if (!config->keys_file)
+		take_spend(config, store);
+		if (!config->keys_file && !arguments->file)
 			exit_code = sl_say_error("add to it: keys: {file: " SL_KEY_FILE_DEFAULT "}",
 						 "configuration \"%s\" names no file of keys",
 						 arguments->config);
-		path = config->keys_file ? config->keys_file : "";
+		if (!arguments->file)
+			path = config->keys_file ? config->keys_file : "";
 	}
-	if (snprintf(out, out_size, "%s", path) >= (int)out_size)
-		exit_code = sl_say_error(NULL, "--file: the path is longer than %zu bytes",
-					 out_size - 1);
+	if (!exit_code)
+		exit_code = take_path("file", path, store->path, sizeof(store->path));
+	if (!exit_code && arguments->spend)
+		exit_code =
+			take_path("spend", arguments->spend, store->spend, sizeof(store->spend));
 	sl_config_close(&config);
 	return exit_code;
 }
@@ -94,6 +123,23 @@ static int parse_rate(const char *option, const char *text, uint32_t *ret_rate)
 	return sl_say_error(NULL, "--%s %s: expected 1 to %u", option, text, SL_RATE_MAX);
 }
 
+static int parse_budget(const char *option, const char *text, uint64_t *ret_nano)
+{
+	if (!text || (!sl_money_parse(text, strlen(text), ret_nano) && *ret_nano))
+		return SL_EXIT_OK;
+	return sl_say_error(NULL,
+			    "--%s %s: expected an amount over 0 like 0.5 or 20, with up to nine "
+			    "decimal places",
+			    option, text);
+}
+
+static int fill_budget(struct sl_budget *budget, const struct sl_arguments *arguments)
+{
+	return parse_budget("budget-day", arguments->budget_day, &budget->day) ||
+	       parse_budget("budget-month", arguments->budget_month, &budget->month) ||
+	       parse_budget("budget-total", arguments->budget_total, &budget->total);
+}
+
 static int fill(struct sl_key_file *file, struct sl_key_record *record,
 		const struct sl_arguments *arguments)
 {
@@ -124,7 +170,8 @@ static int fill(struct sl_key_file *file, struct sl_key_record *record,
 		       &record->rates.requests_per_minute) ||
 	    parse_rate("tokens-per-minute", arguments->tokens_per_minute,
 		       &record->rates.tokens_per_minute) ||
-	    parse_rate("concurrent", arguments->concurrent, &record->rates.concurrent))
+	    parse_rate("concurrent", arguments->concurrent, &record->rates.concurrent) ||
+	    fill_budget(&record->budget, arguments))
 		return SL_EXIT_FAILED;
 	if (arguments->routes && sl_key_record_set_routes(file, record, arguments->routes,
 							  strlen(arguments->routes), &why))
@@ -340,7 +387,78 @@ static void append_rate(struct sl_text *text, const char *name, uint32_t rate)
 		sl_text_printf(text, ", \"%s\": null", name);
 }
 
-static void append_json(struct sl_text *text, const struct sl_key_record *record, uint64_t now_s)
+/* What was spent, read once; count 0 where it is not known. */
+struct spend {
+	struct sl_spend_file file;
+	const struct store *store;
+	bool known;
+};
+
+static uint64_t spent_in(const struct sl_spend_row *row, enum sl_budget_period period)
+{
+	if (!row)
+		return 0;
+	return period == SL_BUDGET_DAY	   ? row->day
+	       : period == SL_BUDGET_MONTH ? row->month
+					   : row->total;
+}
+
+static uint64_t budget_in(const struct sl_key_record *record, const struct spend *spend,
+			  enum sl_budget_period period)
+{
+	uint64_t own = sl_budget_of(&record->budget, period);
+
+	return own ? own : sl_budget_of(&spend->store->budget, period);
+}
+
+/* Amounts as text: a number of JSON would lose the last digits in some readers. */
+static void append_spend_json(struct sl_text *text, const struct sl_key_record *record,
+			      const struct spend *spend)
+{
+	const struct sl_spend_row *row = sl_spend_file_find(&spend->file, SL_SPEND_KEY, record->id);
+	char amount[SL_MONEY_TEXT_SIZE];
+
+	for (unsigned what = 0; what < 2; what++) {
+		sl_text_printf(text, ", \"%s\": {", what ? "budget" : "spent");
+		for (unsigned p = SL_BUDGET_DAY; p < SL_BUDGET_PERIODS; p++) {
+			enum sl_budget_period period = (enum sl_budget_period)p;
+			uint64_t nano =
+				what ? budget_in(record, spend, period) : spent_in(row, period);
+
+			sl_text_printf(text, "%s\"%s\": ", p > SL_BUDGET_DAY ? ", " : "",
+				       sl_budget_period_name(period));
+			if (what ? !nano : !spend->known)
+				sl_text_append_string(text, "null");
+			else
+				sl_text_printf(text, "\"%s\"", sl_money_format(nano, amount));
+		}
+		sl_text_append_char(text, '}');
+	}
+}
+
+/* "day 0.12 of 10, month 3.4, total 12.5 USD" */
+static void append_spend(struct sl_text *text, const struct sl_key_record *record,
+			 const struct spend *spend)
+{
+	const struct sl_spend_row *row = sl_spend_file_find(&spend->file, SL_SPEND_KEY, record->id);
+	char amount[SL_MONEY_TEXT_SIZE], bound[SL_MONEY_TEXT_SIZE];
+
+	sl_text_append_string(text, "  spent ");
+	for (unsigned p = SL_BUDGET_DAY; p < SL_BUDGET_PERIODS; p++) {
+		enum sl_budget_period period = (enum sl_budget_period)p;
+		uint64_t budget = budget_in(record, spend, period);
+
+		sl_text_printf(text, "%s%s %s", p > SL_BUDGET_DAY ? ", " : "",
+			       sl_budget_period_name(period),
+			       sl_money_format(spent_in(row, period), amount));
+		if (budget)
+			sl_text_printf(text, " of %s", sl_money_format(budget, bound));
+	}
+	sl_text_printf(text, "%s%s", spend->store->currency[0] ? " " : "", spend->store->currency);
+}
+
+static void append_json(struct sl_text *text, const struct sl_key_record *record, uint64_t now_s,
+			const struct spend *spend)
 {
 	sl_text_printf(text,
 		       "{\"id\": \"%s\", \"name\": \"%s\", \"tenant\": \"%s\", \"class\": \"%s\", "
@@ -353,6 +471,7 @@ static void append_json(struct sl_text *text, const struct sl_key_record *record
 	append_rate(text, "requests_per_minute", record->rates.requests_per_minute);
 	append_rate(text, "tokens_per_minute", record->rates.tokens_per_minute);
 	append_rate(text, "concurrent", record->rates.concurrent);
+	append_spend_json(text, record, spend);
 	sl_text_append_string(text, ", \"routes\": [");
 	for (uint32_t i = 0; i < record->route_count; i++) {
 		sl_text_append_string(text, i ? ", " : "");
@@ -361,7 +480,8 @@ static void append_json(struct sl_text *text, const struct sl_key_record *record
 	sl_text_append_string(text, "]}");
 }
 
-static void append_row(struct sl_text *text, const struct sl_key_record *record, uint64_t now_s)
+static void append_row(struct sl_text *text, const struct sl_key_record *record, uint64_t now_s,
+		       const struct spend *spend)
 {
 	char expires[SL_KEY_TIME_SIZE] = "never";
 
@@ -374,11 +494,30 @@ static void append_row(struct sl_text *text, const struct sl_key_record *record,
 		sl_text_append_string(text, "all");
 	for (uint32_t i = 0; i < record->route_count; i++)
 		sl_text_printf(text, "%s%s", i ? "," : "", record->routes[i]);
+	if (spend->known)
+		append_spend(text, record, spend);
 	sl_text_append_char(text, '\n');
 }
 
-static int list(const char *path, const struct sl_arguments *arguments)
+/* No file is nothing spent yet; a bad one is said, and the list goes on without it. */
+static void read_spend(const struct store *store, uint64_t now_s, struct spend *ret_spend)
 {
+	struct sl_error why;
+	int rc;
+
+	*ret_spend = (struct spend){.store = store};
+	if (!store->spend[0])
+		return;
+	rc = sl_spend_file_read(store->spend, sl_money_date(now_s), &ret_spend->file, &why);
+	ret_spend->known = !rc || rc == -ENOENT;
+	if (!ret_spend->known)
+		sl_say_error("the list below says nothing of what was spent", "%s", why.text);
+}
+
+static int list(const struct store *store, const struct sl_arguments *arguments)
+{
+	const char *path = store->path;
+	struct spend spend;
 	uint64_t now_s = sl_clock_wall_ms() / 1000u;
 	struct sl_key_file *file = NULL;
 	struct sl_error why;
@@ -387,6 +526,7 @@ static int list(const char *path, const struct sl_arguments *arguments)
 
 	if (rc)
 		return say_file_error(rc, path, &why);
+	read_spend(store, now_s, &spend);
 	sl_text_init(&text, LIST_BYTES_MAX);
 	if (arguments->json)
 		sl_text_append_string(&text, "{\"keys\": [");
@@ -396,9 +536,9 @@ static int list(const char *path, const struct sl_arguments *arguments)
 	for (uint32_t i = 0; i < file->count; i++) {
 		if (arguments->json) {
 			sl_text_append_string(&text, i ? ",\n  " : "\n  ");
-			append_json(&text, &file->records[i], now_s);
+			append_json(&text, &file->records[i], now_s, &spend);
 		} else {
-			append_row(&text, &file->records[i], now_s);
+			append_row(&text, &file->records[i], now_s, &spend);
 		}
 	}
 	if (arguments->json)
@@ -408,6 +548,7 @@ static int list(const char *path, const struct sl_arguments *arguments)
 	else
 		fputs(sl_text_string(&text), stdout);
 	sl_text_fini(&text);
+	sl_spend_file_fini(&spend.file);
 	sl_key_file_close(&file);
 	return exit_code;
 }
@@ -418,7 +559,7 @@ static int run_key(const struct sl_command *command, const struct sl_arguments *
 {
 	const char *order = arguments->words[0];
 	bool listing = !strcmp(order, "list");
-	char path[256];
+	struct store store;
 
 	(void)command;
 	if ((!listing && strcmp(order, "create") && strcmp(order, "revoke")) ||
@@ -428,18 +569,19 @@ static int run_key(const struct sl_command *command, const struct sl_arguments *
 			     order);
 		return SL_EXIT_USAGE;
 	}
-	if (find_file(arguments, path, sizeof(path)))
+	if (find_store(arguments, &store))
 		return SL_EXIT_FAILED;
 	if (listing)
-		return list(path, arguments);
-	return !strcmp(order, "create") ? create(path, arguments) : revoke_key(path, arguments);
+		return list(&store, arguments);
+	return !strcmp(order, "create") ? create(store.path, arguments)
+					: revoke_key(store.path, arguments);
 }
 
 static const struct sl_option key_options[] = {
 	{SL_OPTION_TEXT, "file", "FILE", NULL, offsetof(struct sl_arguments, file),
 	 "the file of keys (default: " SL_KEY_FILE_DEFAULT ")"},
 	{SL_OPTION_TEXT, "config", "CONFIG", NULL, offsetof(struct sl_arguments, config),
-	 "take the file from keys.file of this configuration"},
+	 "take the file from keys.file of this configuration, and that of --spend"},
 	{SL_OPTION_TEXT, "tenant", "TENANT", NULL, offsetof(struct sl_arguments, tenant),
 	 "create: whom the key belongs to (default: " SL_KEY_TENANT_DEFAULT ")"},
 	{SL_OPTION_TEXT, "routes", "MODEL,...", NULL, offsetof(struct sl_arguments, routes),
@@ -456,6 +598,14 @@ static const struct sl_option key_options[] = {
 	 offsetof(struct sl_arguments, tokens_per_minute), "create: the same for tokens"},
 	{SL_OPTION_TEXT, "concurrent", "N", NULL, offsetof(struct sl_arguments, concurrent),
 	 "create: the same for requests at once"},
+	{SL_OPTION_TEXT, "budget-day", "AMOUNT", NULL, offsetof(struct sl_arguments, budget_day),
+	 "create: what it may spend in a day of UTC, like 0.5 or 20"},
+	{SL_OPTION_TEXT, "budget-month", "AMOUNT", NULL,
+	 offsetof(struct sl_arguments, budget_month), "create: the same for a calendar month"},
+	{SL_OPTION_TEXT, "budget-total", "AMOUNT", NULL,
+	 offsetof(struct sl_arguments, budget_total), "create: the same for all time"},
+	{SL_OPTION_TEXT, "spend", "FILE", NULL, offsetof(struct sl_arguments, spend),
+	 "list: what keys have spent, from the file spend.file of the configuration"},
 	SL_OPTION_JSON,
 	SL_OPTION_NONE,
 };

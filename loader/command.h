@@ -49,6 +49,10 @@ struct sl_arguments {
 	const char *requests_per_minute;
 	const char *tokens_per_minute;
 	const char *concurrent;
+	const char *budget_day;
+	const char *budget_month;
+	const char *budget_total;
+	const char *spend;
 	const char *output; /* of `import`, as all that follow */
 	const char *listen;
 	bool force;

@@ -13,12 +13,14 @@
 #define RETRIES_MAX 31u /* one attempt more: the bound of routes[].attempts */
 #define DAY_MS	    86400000u
 
-#define HOSTED	"it belongs to a hosted provider; only http servers of your own can be nodes yet"
-#define CALLS	"sluice calls no logging service; scrape /metrics and read the daemon's log"
-#define STORE	"sluice keeps nothing in a database"
-#define REDIS	"each daemon counts in its own memory; divide limits by the number of daemons"
-#define CACHE	"sluice does not cache answers yet"
-#define SPEND	"sluice does not count money yet; limit tokens: keys, tenants, routes[].limits"
+#define HOSTED "it belongs to a hosted provider; only http servers of your own can be nodes yet"
+#define CALLS  "sluice calls no logging service; scrape /metrics and read the daemon's log"
+#define STORE  "sluice keeps nothing in a database"
+#define REDIS  "each daemon counts in its own memory; divide limits by the number of daemons"
+#define CACHE  "sluice does not cache answers yet"
+#define SPEND                                                                                    \
+	"write it anew: prices, and budget_day, budget_month or budget_total of keys, tenants, " \
+	"routes[].limits"
 #define REQUEST "sluice does not change requests; let the client send it, or set it at the server"
 #define GUARDS	"sluice looks at no content"
 #define ALERTS	"sluice sends no alerts; make a rule on its /metrics"

@@ -66,6 +66,10 @@ expect "whole: age" "$(header age)" '>=' 0
 expect "whole: content-type" "$(header content-type)" == application/json
 expect "whole: an id of its own" "$(header x-request-id)" contains req_
 expect "whole: byte for byte" "$(cmp "$work/first" "$work/out" && echo same)" == same
+for field in x-sluice-timeout-ms x-request-timeout-ms x-envoy-upstream-rq-timeout-ms x-portkey-request-timeout X-LiteLLM-Timeout; do
+	ask "a deadline by $field" hit "$(body chat one)" -H "$field: 9000"
+done
+ask "a field of no meaning to us may have one to the node" miss "$(body chat one)" -H "x-request-timeout: 9000"
 ask "another prompt" miss "$(body chat two)"
 ask "another temperature" miss "$(body chat one | sed 's/"temperature":0/"temperature":0.0/')"
 ask "another field" miss "$(body chat one '"top_p":0.5,')"

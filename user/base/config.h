@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "bpf/abi.h"
+#include "user/base/money.h"
 #include "user/base/rates.h"
 
 #define SL_CONFIG_BYTES_MAX   (4u << 20)
@@ -32,6 +33,9 @@
 #define SL_CONFIG_ADAPTER_MAX 64u  /* of one pool */
 #define SL_CONFIG_HOST_MAX    253u /* a DNS name */
 #define SL_CONFIG_TOKEN_MAX   512u /* a provider's key */
+
+#define SL_CONFIG_PRICES_MAX   1024u
+#define SL_CONFIG_CURRENCY_MAX 15u /* a word for messages */
 
 enum sl_io_backend {
 	SL_IO_AUTO = 0, /* io_uring where allowed, else epoll */
@@ -248,10 +252,11 @@ struct sl_config_route {
 	uint32_t resume;		 /* 1: streams that break may go on elsewhere */
 	uint32_t backoff_ms;		 /* first backoff; doubles, full jitter */
 	uint32_t backoff_max_ms;
-	struct sl_rates rates;	/* of all its clients together */
-	uint32_t cache_ttl_ms;	/* answers are given again for this long; 0: never */
-	uint32_t cache_sampled; /* 1: also those that chance decided */
-	uint32_t cache_length;	/* 1: also those cut at max_tokens */
+	struct sl_rates rates;	 /* of all its clients together */
+	struct sl_budget budget; /* the same */
+	uint32_t cache_ttl_ms;	 /* answers are given again for this long; 0: never */
+	uint32_t cache_sampled;	 /* 1: also those that chance decided */
+	uint32_t cache_length;	 /* 1: also those cut at max_tokens */
 	uint32_t cache_answer_bytes_max;
 	enum sl_config_hedge hedge_after;
 	uint32_t hedge_min_ms;	     /* never before */
@@ -270,6 +275,15 @@ struct sl_config_route {
 struct sl_config_tenant {
 	const char *name;
 	struct sl_rates rates;
+	struct sl_budget budget;
+};
+
+/* An entry of `prices`. */
+struct sl_config_price {
+	const char *model; /* as nodes or clients call it */
+	struct sl_price price;
+	unsigned line;
+	unsigned column;
 };
 
 struct sl_config_beacon_key {
@@ -339,8 +353,14 @@ struct sl_config {
 
 	uint32_t answer_tokens;		  /* reserved where a request names no bound */
 	struct sl_rates key_rates;	  /* of each key that has none of its own */
+	struct sl_budget key_budget;	  /* the same */
 	struct sl_config_tenant *tenants; /* by the name in the file of keys */
 	uint32_t tenant_count;
+	struct sl_config_price *prices; /* none: money is not counted */
+	uint32_t price_count;
+	const char *spend_file;	  /* of what was spent; NULL: forgotten with the process */
+	const char *currency;	  /* a word for messages */
+	uint32_t cost_header;	  /* 1: answers say what they cost */
 	const char *log_requests; /* file of the request log; NULL: none */
 	uint32_t log_sample;	  /* one in so many of those that went well */
 	const char *keys_file;	  /* API keys; NULL: none are asked for */
@@ -392,6 +412,9 @@ int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_e
 /* The same from memory; `name` stands for the file's name in errors. */
 int sl_config_parse(const char *name, const char *text, size_t text_len,
 		    struct sl_config **ret_config, char **ret_errors);
+
+/* The price of a model, by either name; NULL: it costs nothing. For start and reload. */
+const struct sl_price *sl_config_find_price(const struct sl_config *config, const char *model);
 
 /* Frees all and NULLs the pointer. */
 void sl_config_close(struct sl_config **config);

@@ -19,6 +19,7 @@
 #define SERVE(member)  offsetof(struct sl_config_service, member)
 #define ROUTE(member)  offsetof(struct sl_config_route, member)
 #define TENANT(member) offsetof(struct sl_config_tenant, member)
+#define PRICE(member)  offsetof(struct sl_config_price, price.member)
 #define CAUSE(cause)   offsetof(struct sl_config_route, chains[SL_CAUSE_##cause])
 
 #define CHAIN_EXPECTED "a pool's name, or a list of up to 8"
@@ -52,6 +53,41 @@ static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum 
 const char *const sl_config_key_headers[] = {"auto", "authorization", "x-api-key", "api-key", NULL};
 
 /* section, type, name, offset, default, min, max, choices, required, expected, help */
+#define MONEY_EXPECTED "an amount like 0.075 or 12, with up to nine decimal places"
+
+/* What may be spent, of the sections that have limits. */
+#define BUDGETS(section, at)                                                                     \
+	{section,                                                                                \
+	 SL_CONFIG_MONEY,                                                                        \
+	 "budget_day",                                                                           \
+	 at(day),                                                                                \
+	 "0",                                                                                    \
+	 0,                                                                                      \
+	 SL_MONEY_MAX,                                                                           \
+	 NULL,                                                                                   \
+	 false,                                                                                  \
+	 MONEY_EXPECTED,                                                                         \
+	 "What may be spent in a day of UTC, in the currency of `prices`; over it: 429 "         \
+	 "`insufficient_quota`. 0: no bound."},                                                  \
+		{section,                                                                        \
+		 SL_CONFIG_MONEY,                                                                \
+		 "budget_month",                                                                 \
+		 at(month),                                                                      \
+		 "0",                                                                            \
+		 0,                                                                              \
+		 SL_MONEY_MAX,                                                                   \
+		 NULL,                                                                           \
+		 false,                                                                          \
+		 MONEY_EXPECTED,                                                                 \
+		 "The same for a month of the calendar."},                                       \
+	{                                                                                        \
+		section, SL_CONFIG_MONEY, "budget_total", at(total), "0", 0, SL_MONEY_MAX, NULL, \
+			false, MONEY_EXPECTED, "The same for all time."                          \
+	}
+#define KEY_BUDGET(period)    ROOT(key_budget.period)
+#define TENANT_BUDGET(period) TENANT(budget.period)
+#define ROUTE_BUDGET(period)  ROUTE(budget.period)
+
 const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_LISTEN_LIST, "listen", ROOT(listen), NULL, 0,
 	 SL_CONFIG_LISTEN_MAX, NULL, false, "ADDRESS:PORT or {address, tls}, or a list of them",
@@ -90,6 +126,12 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Limits of tenants, by the name that `sluice key create --tenant` gave. A tenant that is "
 	 "not "
 	 "here has none but those of its keys."},
+	{SL_CONFIG_ROOT, SL_CONFIG_PRICE_MAP, "prices", ROOT(prices), NULL, 0, SL_CONFIG_PRICES_MAX,
+	 NULL, false, "a map of MODEL: PRICES",
+	 "What models cost, by `pools.NAME.model` or a route's `model`; the former counts where "
+	 "both are here. One that is not here costs nothing."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "spend", 0, NULL, SL_CONFIG_SPEND, 0, NULL, false,
+	 "a map", "How what was spent is kept and shown."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
 	 "a map", "The kernel plane, for `sluice up`."},
 	{SL_CONFIG_ROOT, SL_CONFIG_TUNABLE_MAP, "tunables", ROOT(tunables), NULL, 0, 0, NULL, false,
@@ -230,6 +272,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Tokens in a minute, of prompts and answers. 0: no limit."},
 	{SL_CONFIG_KEYS, SL_CONFIG_U32, "concurrent", ROOT(key_rates.concurrent), "0", 0,
 	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
+	BUDGETS(SL_CONFIG_KEYS, KEY_BUDGET),
 
 	{SL_CONFIG_TENANT, SL_CONFIG_U32, "requests_per_minute", TENANT(rates.requests_per_minute),
 	 "0", 0, SL_RATE_MAX, NULL, false, NULL,
@@ -240,6 +283,28 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Tokens in a minute, of prompts and answers. 0: no limit."},
 	{SL_CONFIG_TENANT, SL_CONFIG_U32, "concurrent", TENANT(rates.concurrent), "0", 0,
 	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
+	BUDGETS(SL_CONFIG_TENANT, TENANT_BUDGET),
+
+	{SL_CONFIG_SPEND, SL_CONFIG_PATH, "file", ROOT(spend_file), NULL, 0, PATH_LEN_MAX, NULL,
+	 false, "an absolute path",
+	 "Where what was spent is kept, like /var/lib/sluice/spend: written within a second, "
+	 "beside the requests. Without it a restart forgets. Takes effect at the next start."},
+	{SL_CONFIG_SPEND, SL_CONFIG_WORD, "currency", ROOT(currency), "USD", 0,
+	 SL_CONFIG_CURRENCY_MAX, NULL, false, "up to 15 letters and digits",
+	 "A word for messages and lists; nothing is converted."},
+	{SL_CONFIG_SPEND, SL_CONFIG_CHOICE, "header", ROOT(cost_header), "false", 0, 0,
+	 bool_choices, false, NULL,
+	 "Whole answers say what they cost, in `x-sluice-cost`; of a stream it is not known when "
+	 "its head is sent."},
+
+	{SL_CONFIG_PRICE, SL_CONFIG_MONEY, "input", PRICE(input), "0", 0, SL_PRICE_MAX, NULL, false,
+	 MONEY_EXPECTED, "For a million tokens of prompts."},
+	{SL_CONFIG_PRICE, SL_CONFIG_MONEY, "cached_input", PRICE(cached_input), NULL, 0,
+	 SL_PRICE_MAX, NULL, false, MONEY_EXPECTED,
+	 "The same for those that the server had in its prefix cache, where it tells "
+	 "(`cached_tokens`). As `input` where not set."},
+	{SL_CONFIG_PRICE, SL_CONFIG_MONEY, "output", PRICE(output), "0", 0, SL_PRICE_MAX, NULL,
+	 false, MONEY_EXPECTED, "For a million tokens of answers."},
 
 	{SL_CONFIG_KERNEL, SL_CONFIG_DEVICE_LIST, "devices", ROOT(devices), NULL, 0,
 	 SL_CONFIG_DEVICES_MAX, NULL, false, "a list of network device names",
@@ -590,8 +655,9 @@ const struct sl_config_key sl_config_keys[] = {
 	 "that refusal."},
 	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "quota", CAUSE(QUOTA), NULL, 1,
 	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
-	 "The server says that its account is used up (402, insufficient_quota). Without it that "
-	 "is a busy server."},
+	 "The server says that its account is used up (402, insufficient_quota): without it that "
+	 "is a busy server. Also where a budget of the caller's is too small for the first of "
+	 "`pools` and large enough for the first of these: without it that is 429."},
 	{SL_CONFIG_ROUTE_FALLBACKS, SL_CONFIG_CHAIN, "breaker_open", CAUSE(BREAKER_OPEN), NULL, 1,
 	 SL_CONFIG_CHAIN_MAX, NULL, false, CHAIN_EXPECTED,
 	 "The pool has no node that may be asked: breakers open, drained, left alone after "
@@ -606,6 +672,7 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Tokens in a minute, of prompts and answers. 0: no limit."},
 	{SL_CONFIG_ROUTE_LIMITS, SL_CONFIG_U32, "concurrent", ROUTE(rates.concurrent), "0", 0,
 	 SL_RATE_MAX, NULL, false, NULL, "Requests and streams under way at once. 0: no limit."},
+	BUDGETS(SL_CONFIG_ROUTE_LIMITS, ROUTE_BUDGET),
 
 	{SL_CONFIG_ROUTE_CACHE, SL_CONFIG_MS, "ttl", ROUTE(cache_ttl_ms), "0", 0, DAY_MS, NULL,
 	 false, NULL,
@@ -718,97 +785,4 @@ const struct sl_config_key *sl_config_key_find(enum sl_config_section section, c
 		    strcmp(sl_config_keys[i].name, name) == 0)
 			return &sl_config_keys[i];
 	return NULL;
-}
-
-static void append_choices(struct sl_text *text, const struct sl_config_key *key)
-{
-	const char *const *choice = key->choices + key->min;
-
-	for (const char *separator = ""; *choice != NULL; choice++) {
-		sl_text_printf(text, "%s%s", separator, *choice);
-		separator = choice[1] != NULL && choice[2] == NULL ? " or " : ", ";
-	}
-}
-
-const char *sl_config_key_expected(const struct sl_config_key *key,
-				   char out[SL_CONFIG_EXPECTED_SIZE])
-{
-	char min[SL_UNIT_TEXT_SIZE];
-	char max[SL_UNIT_TEXT_SIZE];
-	struct sl_text text;
-
-	sl_text_init_fixed(&text, out, SL_CONFIG_EXPECTED_SIZE);
-	if (key->expected != NULL)
-		sl_text_append_string(&text, key->expected);
-	else if (key->type == SL_CONFIG_MS)
-		sl_text_printf(&text, "%s to %s, like 250ms, 2s or 1m",
-			       sl_unit_format_ms(key->min, min), sl_unit_format_ms(key->max, max));
-	else if (key->type == SL_CONFIG_BYTES)
-		sl_text_printf(&text, "%s to %s, like 64KiB or 4MiB",
-			       sl_unit_format_bytes(key->min, min),
-			       sl_unit_format_bytes(key->max, max));
-	else if (key->type == SL_CONFIG_CHOICE)
-		append_choices(&text, key);
-	else
-		sl_text_printf(&text, "%llu to %llu", (unsigned long long)key->min,
-			       (unsigned long long)key->max);
-	return out;
-}
-
-/* ---- reference ----------------------------------------------------------------------------- */
-
-static const char *const section_titles[SL_CONFIG_SECTIONS] = {
-	[SL_CONFIG_ROOT] = "Top level",
-	[SL_CONFIG_LISTEN] = "listen[]",
-	[SL_CONFIG_LISTEN_TLS] = "listen[].tls",
-	[SL_CONFIG_LIMITS] = "limits",
-	[SL_CONFIG_TIMEOUTS] = "timeouts",
-	[SL_CONFIG_CACHE] = "cache",
-	[SL_CONFIG_AUTOSCALE] = "autoscale",
-	[SL_CONFIG_LOG] = "log",
-	[SL_CONFIG_KEYS] = "keys",
-	[SL_CONFIG_TENANT] = "tenants.NAME",
-	[SL_CONFIG_KERNEL] = "kernel",
-	[SL_CONFIG_BEACON] = "kernel.beacon",
-	[SL_CONFIG_BEACON_KEY] = "kernel.beacon.keys[]",
-	[SL_CONFIG_BEACON_NODE] = "kernel.beacon.nodes[]",
-	[SL_CONFIG_POOL] = "pools.NAME",
-	[SL_CONFIG_POOL_HEALTH] = "pools.NAME.health",
-	[SL_CONFIG_POOL_QUEUE] = "pools.NAME.queue",
-	[SL_CONFIG_POOL_AT_ONCE] = "pools.NAME.concurrency",
-	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
-	[SL_CONFIG_SERVICE] = "services[]",
-	[SL_CONFIG_ROUTE] = "routes[]",
-	[SL_CONFIG_ROUTE_FALLBACKS] = "routes[].fallbacks",
-	[SL_CONFIG_ROUTE_TIMEOUTS] = "routes[].timeouts",
-	[SL_CONFIG_ROUTE_LIMITS] = "routes[].limits",
-	[SL_CONFIG_ROUTE_CACHE] = "routes[].cache",
-	[SL_CONFIG_ROUTE_HEDGE] = "routes[].hedge",
-	[SL_CONFIG_ROUTE_QUEUE] = "routes[].queue",
-	[SL_CONFIG_ROUTE_BUFFER] = "routes[].buffer",
-};
-
-void sl_config_write_reference(FILE *file)
-{
-	char expected[SL_CONFIG_EXPECTED_SIZE];
-
-	for (unsigned section = 0; section < SL_CONFIG_SECTIONS; section++) {
-		bool quoted = section != SL_CONFIG_ROOT;
-
-		fprintf(file, "%s### %s%s%s\n\n", section > 0 ? "\n" : "", quoted ? "`" : "",
-			section_titles[section], quoted ? "`" : "");
-		fprintf(file, "| key | default | takes | what it does |\n|---|---|---|---|\n");
-		for (size_t i = 0; i < sl_config_key_count; i++) {
-			const struct sl_config_key *key = &sl_config_keys[i];
-			const char *tick = key->preset != NULL ? "`" : "";
-			const char *preset = key->preset != NULL ? key->preset
-					     : key->required	 ? "required"
-								 : "-";
-
-			if (key->section != section)
-				continue;
-			fprintf(file, "| `%s` | %s%s%s | %s | %s |\n", key->name, tick, preset,
-				tick, sl_config_key_expected(key, expected), key->help);
-		}
-	}
 }

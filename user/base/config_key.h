@@ -22,6 +22,8 @@ enum sl_config_section {
 	SL_CONFIG_LOG,		   /* struct sl_config */
 	SL_CONFIG_KEYS,		   /* struct sl_config */
 	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
+	SL_CONFIG_SPEND,	   /* struct sl_config */
+	SL_CONFIG_PRICE,	   /* struct sl_config_price */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */
 	SL_CONFIG_BEACON,	   /* struct sl_config */
 	SL_CONFIG_BEACON_KEY,	   /* struct sl_config_beacon_key */
@@ -60,6 +62,8 @@ enum sl_config_type {
 	SL_CONFIG_URL,	  /* metrics_at and metrics_path of struct sl_config_report */
 	SL_CONFIG_SECRET, /* uint64_t[2], 32 hex digits */
 	SL_CONFIG_TOKEN,  /* const char *, visible ASCII, secret; max: longest */
+	SL_CONFIG_MONEY,  /* uint64_t, billionths of a decimal number; min and max in them */
+	SL_CONFIG_WORD,	  /* const char *, letters and digits; max: longest */
 	/* The others have a function of their own in config_read.c or config_kernel.c. */
 	SL_CONFIG_POOL_NAME, /* uint32_t, index into pools */
 	SL_CONFIG_SPILL,
@@ -71,6 +75,7 @@ enum sl_config_type {
 	SL_CONFIG_SECTION_MAP, /* min: enum sl_config_section, same target */
 	SL_CONFIG_POOL_MAP,
 	SL_CONFIG_TENANT_MAP,
+	SL_CONFIG_PRICE_MAP,
 	SL_CONFIG_NODE_LIST,
 	SL_CONFIG_SERVICE_LIST,
 	SL_CONFIG_ROUTE_LIST,

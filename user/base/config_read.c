@@ -473,6 +473,7 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 	case SL_CONFIG_TUNABLE_MAP:
 	case SL_CONFIG_POOL_MAP:
 	case SL_CONFIG_TENANT_MAP:
+	case SL_CONFIG_PRICE_MAP:
 	case SL_CONFIG_SECTION_MAP:
 		fits = node->kind == SL_YAML_MAP;
 		break;
@@ -537,6 +538,9 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 	case SL_CONFIG_TENANT_MAP:
 		read_tenants(r, key, node);
 		return true;
+	case SL_CONFIG_PRICE_MAP:
+		sl_reader_prices(r, key, node);
+		return true;
 	case SL_CONFIG_NODE_LIST:
 		read_nodes(r, key, node, target);
 		return true;
@@ -589,8 +593,9 @@ int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 			struct sl_arena *arena, struct sl_report *report)
 {
 	static const enum sl_config_section inner[] = {
-		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE,	SL_CONFIG_LOG,
-		SL_CONFIG_KEYS,	  SL_CONFIG_KERNEL,   SL_CONFIG_BEACON, SL_CONFIG_AUTOSCALE};
+		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE,
+		SL_CONFIG_LOG,	  SL_CONFIG_KEYS,     SL_CONFIG_SPEND,
+		SL_CONFIG_KERNEL, SL_CONFIG_BEACON,   SL_CONFIG_AUTOSCALE};
 	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
 

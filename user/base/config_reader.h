@@ -6,6 +6,7 @@
  *   config_read.c    sections, pools, services, routes, tunables; which reader takes which key
  *   config_scalar.c  numbers, choices, paths, addresses: one value each
  *   config_kernel.c  the lists of the kernel plane: devices, beacons, prefixes, spills
+ *   config_spend.c   prices and amounts of money
  *   config_reader.c  the rest of this header
  */
 #ifndef SL_BASE_CONFIG_READER_H
@@ -97,6 +98,12 @@ void sl_reader_beacon_targets(struct sl_config_reader *r, const struct sl_config
 			      const struct sl_yaml *node);
 void sl_reader_beacon_nodes(struct sl_config_reader *r, const struct sl_config_key *key,
 			    const struct sl_yaml *node);
+
+/* config_spend.c */
+void sl_reader_prices(struct sl_config_reader *r, const struct sl_config_key *key,
+		      const struct sl_yaml *node);
+void sl_reader_money(struct sl_config_reader *r, const struct sl_config_key *key,
+		     const struct sl_yaml *node, uint64_t *target);
 
 /* Fallback pools, once all pools have their names. */
 void sl_reader_spills(struct sl_config_reader *r, const struct sl_yaml *pools);

@@ -104,6 +104,17 @@ static void read_model(struct sl_config_reader *r, const struct sl_config_key *k
 		*target = node->text;
 }
 
+static void read_word(struct sl_config_reader *r, const struct sl_config_key *key,
+		      const struct sl_yaml *node, const char **target)
+{
+	const char *what = sl_reader_check_name(node->text, node->text_len, key->max, "");
+
+	if (what != NULL)
+		sl_reader_wrong(r, key, node, what);
+	else
+		*target = node->text;
+}
+
 static void read_ports(struct sl_config_reader *r, const struct sl_config_key *key,
 		       const struct sl_yaml *node)
 {
@@ -400,6 +411,12 @@ void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *ke
 		break;
 	case SL_CONFIG_SECRET:
 		read_secret(r, key, node, field);
+		break;
+	case SL_CONFIG_MONEY:
+		sl_reader_money(r, key, node, field);
+		break;
+	case SL_CONFIG_WORD:
+		read_word(r, key, node, field);
 		break;
 	case SL_CONFIG_TOKEN:
 		read_token(r, key, node, field);

@@ -187,6 +187,7 @@ enum field_kind {
 	FIELD_TIME,
 	FIELD_ROUTES,
 	FIELD_RATE,
+	FIELD_MONEY,
 	FIELD_HEX
 };
 
@@ -199,8 +200,9 @@ struct field {
 	const char *expected;
 };
 
-#define RATE_EXPECTED "1 to 1000000000"
-#define AT(member)    offsetof(struct sl_key_record, member)
+#define RATE_EXPECTED  "1 to 1000000000"
+#define MONEY_EXPECTED "an amount over 0 like 0.075 or 12"
+#define AT(member)     offsetof(struct sl_key_record, member)
 
 static const struct field fields[] = {
 	{"id", FIELD_ID, true, AT(id), 0, "10 letters and digits"},
@@ -214,6 +216,9 @@ static const struct field fields[] = {
 	{"requests_per_minute", FIELD_RATE, false, AT(rates.requests_per_minute), 0, RATE_EXPECTED},
 	{"tokens_per_minute", FIELD_RATE, false, AT(rates.tokens_per_minute), 0, RATE_EXPECTED},
 	{"concurrent", FIELD_RATE, false, AT(rates.concurrent), 0, RATE_EXPECTED},
+	{"budget_day", FIELD_MONEY, false, AT(budget.day), 0, MONEY_EXPECTED},
+	{"budget_month", FIELD_MONEY, false, AT(budget.month), 0, MONEY_EXPECTED},
+	{"budget_total", FIELD_MONEY, false, AT(budget.total), 0, MONEY_EXPECTED},
 	{"salt", FIELD_HEX, true, AT(hash.salt), SL_API_KEY_SALT_BYTES, "32 hexadecimal digits"},
 	{"hash", FIELD_HEX, true, AT(hash.digest), SL_DIGEST_BYTES, "64 hexadecimal digits"},
 };
@@ -263,6 +268,10 @@ static int read_field(struct sl_key_file *file, struct sl_key_record *record,
 		break;
 	case FIELD_RATE:
 		good = sl_key_rate_parse(value.data, value.len, (uint32_t *)target) == 0;
+		break;
+	case FIELD_MONEY:
+		good = sl_money_parse(value.data, value.len, (uint64_t *)target) == 0 &&
+		       *(uint64_t *)target != 0;
 		break;
 	case FIELD_HEX:
 		good = read_hex(value, (uint8_t *)target, field->bytes) == 0;

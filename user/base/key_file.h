@@ -8,7 +8,7 @@
  *
  * One key a line; fields in any order, none twice, none unknown; lines that begin with # and empty
  * ones are skipped. Optional: tenant, class, expires, revoked, routes (names with commas between
- * them), requests_per_minute, tokens_per_minute, concurrent. The line `end` tells a whole file from one that was cut. Nothing in it opens a door: of a
+ * them), requests_per_minute, tokens_per_minute, concurrent, budget_day, budget_month, budget_total. The line `end` tells a whole file from one that was cut. Nothing in it opens a door: of a
  * key it holds the salted hash (api_key.h). It is replaced whole, by rename, under a lock beside it
  * (FILE.lock). One thread a struct sl_key_file; read-only once read.
  */
@@ -20,6 +20,7 @@
 #include "user/base/api_key.h"
 #include "user/base/arena.h"
 #include "user/base/error.h"
+#include "user/base/money.h"
 #include "user/base/rates.h"
 #include "user/base/text.h"
 
@@ -47,8 +48,9 @@ struct sl_key_record {
 	char tenant[SL_KEY_NAME_MAX + 1];
 	struct sl_api_key_hash hash;
 	enum sl_key_class priority;
-	struct sl_rates rates; /* 0: as the configuration has it */
-	uint64_t created_s;    /* Unix time, as the next two; 0: never */
+	struct sl_rates rates;	 /* 0: as the configuration has it */
+	struct sl_budget budget; /* the same */
+	uint64_t created_s;	 /* Unix time, as the next two; 0: never */
 	uint64_t expires_s;
 	uint64_t revoked_s;
 	const char **routes;  /* models it may use; the arena's */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
+#include "user/base/replace.h"
 
 #define READ_BYTES   65536u
 #define LOCK_POLL_MS 20u
@@ -114,6 +115,14 @@ static void append_rate(struct sl_text *text, const char *name, uint32_t rate)
 		sl_text_printf(text, " %s=%u", name, rate);
 }
 
+static void append_money(struct sl_text *text, const char *name, uint64_t nano)
+{
+	char shown[SL_MONEY_TEXT_SIZE];
+
+	if (nano != 0)
+		sl_text_printf(text, " %s=%s", name, sl_money_format(nano, shown));
+}
+
 static void append_record(struct sl_text *text, const struct sl_key_record *record)
 {
 	sl_text_printf(text, "key id=%s name=%s tenant=%s class=%s", record->id, record->name,
@@ -126,6 +135,9 @@ static void append_record(struct sl_text *text, const struct sl_key_record *reco
 	append_rate(text, "requests_per_minute", record->rates.requests_per_minute);
 	append_rate(text, "tokens_per_minute", record->rates.tokens_per_minute);
 	append_rate(text, "concurrent", record->rates.concurrent);
+	append_money(text, "budget_day", record->budget.day);
+	append_money(text, "budget_month", record->budget.month);
+	append_money(text, "budget_total", record->budget.total);
 	sl_text_append_string(text, " salt=");
 	append_hex(text, record->hash.salt, sizeof(record->hash.salt));
 	sl_text_append_string(text, " hash=");
@@ -143,86 +155,17 @@ static int render(const struct sl_key_file *file, struct sl_text *text)
 	return sl_text_append_string(text, "end\n");
 }
 
-/* The name lasts only when its directory is on the disk too. */
-static int sync_parent(const char *path)
-{
-	char parent[PATH_MAX];
-	char *slash;
-	int fd;
-	int rc;
-
-	snprintf(parent, sizeof(parent), "%s", path);
-	slash = strrchr(parent, '/');
-	if (slash == NULL)
-		strcpy(parent, ".");
-	else
-		slash[slash == parent] = '\0';
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = fsync(fd) != 0 ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
-/* With the owner of the file that it replaces: the daemon need not run as root. */
-static int create_beside(const char *path, const char *temporary, int *ret_fd)
-{
-	struct stat old;
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (stat(path, &old) == 0 && (old.st_uid != geteuid() || old.st_gid != getegid()) &&
-	    fchown(fd, old.st_uid, old.st_gid) != 0)
-		rc = -errno;
-	if (rc == 0 && fchmod(fd, 0600) != 0)
-		rc = -errno;
-	if (rc != 0) {
-		close(fd);
-		unlink(temporary);
-		return rc;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-static int replace(const char *path, const struct sl_text *text)
-{
-	char temporary[PATH_MAX];
-	int fd = -1;
-	int rc;
-
-	if (snprintf(temporary, sizeof(temporary), "%s.new.%ld", path, (long)getpid()) >=
-	    (int)sizeof(temporary))
-		return -ENAMETOOLONG;
-	rc = create_beside(path, temporary, &fd);
-	if (rc != 0)
-		return rc;
-	rc = sl_text_write(text, fd);
-	if (close(fd) != 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0 && rename(temporary, path) != 0)
-		rc = -errno;
-	if (rc != 0)
-		unlink(temporary);
-	return rc != 0 ? rc : sync_parent(path);
-}
-
 int sl_key_file_write(const char *path, const struct sl_key_file *file, struct sl_error *error)
 {
-	char *real = realpath(path, NULL); /* a symbolic link stays one */
 	struct sl_text text;
 	int rc;
 
 	sl_text_init(&text, SL_KEY_FILE_BYTES_MAX);
 	rc = render(file, &text);
 	if (rc == 0)
-		rc = replace(real != NULL ? real : path, &text);
+		rc = sl_replace_file(path, &text);
 	if (rc != 0)
 		sl_error_set_errno(error, rc, "%s: cannot be written", path);
 	sl_text_fini(&text);
-	free(real);
 	return rc;
 }

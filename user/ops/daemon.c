@@ -18,6 +18,7 @@
 #include "user/ops/beacon.h"
 #include "user/ops/checks.h"
 #include "user/ops/keys.h"
+#include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
 #include "user/ops/takeover.h"
 #include "user/ops/threads.h"
@@ -45,6 +46,7 @@ struct daemon {
 	struct sl_timer drain_timer;
 	struct sl_timer keys_timer;
 	struct sl_keys keys;
+	struct sl_ledger ledger;
 	struct sl_beacon_sender *beacons;
 	struct sl_checks *health; /* NULL: no checks */
 	struct sl_scaler *scaler; /* NULL: no memory for it */
@@ -195,6 +197,8 @@ static void on_keys_timer(struct sl_timer *timer)
 
 static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 {
+	const char *spend[] = {old->spend_file ? old->spend_file : "",
+			       new->spend_file ? new->spend_file : ""};
 	bool same = old->listen_count == new->listen_count && old->threads == new->threads &&
 		    old->io_backend == new->io_backend &&
 		    !memcmp(old->listen, new->listen, old->listen_count * sizeof(old->listen[0]));
@@ -202,8 +206,9 @@ static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 
 	for (i = 0; i < old->listen_count && same; i++)
 		same = !old->listen_tls[i] == !new->listen_tls[i];
-	if (!same)
-		sl_log(SL_LOG_WARN, "%s: listen, threads and io take effect at the next start",
+	if (!same || strcmp(spend[0], spend[1]))
+		sl_log(SL_LOG_WARN,
+		       "%s: listen, threads, io and spend.file take effect at the next start",
 		       new->path);
 }
 
@@ -575,8 +580,11 @@ static int start(struct daemon *daemon)
 	daemon->metrics.io_backend = "";
 	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
 	daemon->metrics.keys = &daemon->keys;
+	daemon->metrics.ledger = &daemon->ledger;
 	daemon->metrics.peers = daemon->peers;
 	sl_keys_load(&daemon->keys, daemon->routes->config, false);
+	if (!rc)
+		rc = sl_ledger_open(&daemon->ledger, daemon->routes->config);
 	if (!rc && !daemon->keys.ring)
 		rc = -ENOMEM;
 	if (!rc)
@@ -637,6 +645,7 @@ static void destroy(struct daemon *daemon)
 	}
 	sl_routes_put(&daemon->routes);
 	sl_keys_fini(&daemon->keys);
+	sl_ledger_fini(&daemon->ledger);
 	sl_cache_close(&daemon->cache);
 	sl_rooms_fini(&daemon->rooms);
 	sl_affinity_close(&daemon->retries.affinity);
@@ -675,6 +684,8 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	int status;
 
 	sl_keys_init(&daemon.keys);
+	sl_ledger_init(&daemon.ledger);
+	daemon.names.accounts = daemon.keys.accounts = &daemon.ledger.accounts;
 	raise_descriptors();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
 	if (sl_tls_tickets_open(&daemon.tickets) || sl_peers_open(&daemon.peers))
@@ -700,6 +711,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_checks_close(&daemon.health);
 	sl_scaler_close(&daemon.scaler);
 	sl_admin_close(&daemon.admin);
+	sl_ledger_stop(&daemon.ledger);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");
 	if (daemon.cut)
 		return EXIT_CUT;

@@ -103,6 +103,8 @@ bool sl_keys_load(struct sl_keys *keys, const struct sl_config *config, bool onl
 	warn_writable(&now, path);
 	say_keys(file, path);
 	ring = sl_keyring_build(&file, config, keys->ring);
+	if (ring && keys->accounts && sl_keyring_set_accounts(ring, config, keys->accounts))
+		sl_keyring_put(&ring);
 	if (!ring)
 		return fail(keys, "out of memory");
 	set_ring(keys, ring);

@@ -24,7 +24,8 @@
 struct sl_keys {
 	pthread_mutex_t lock; /* of the pointer to the ring, for readers of other threads */
 	struct sl_keyring
-		*ring;	  /* the control thread's reference; never NULL after the first load */
+		*ring; /* the control thread's reference; never NULL after the first load */
+	struct sl_accounts *accounts; /* for what keys and tenants spend */
 	struct stat seen; /* of the file when it was read last; all 0: it was not there */
 	uint64_t loads_ok, loads_failed;
 	bool last_ok; /* the ring is what the file says now; read by any thread, as the next */

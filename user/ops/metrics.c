@@ -16,12 +16,12 @@
 #include "user/ops/metrics_fit.h"
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_resume.h"
+#include "user/ops/metrics_spend.h"
 #include "user/ops/metrics_tls.h"
 #include "user/ops/metrics_queue.h"
 #include "user/request/chain.h"
 
-#define VERSION		  "0.1.0"
-#define TENANTS_SHOWN_MAX 100u
+#define VERSION "0.1.0"
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
@@ -103,42 +103,6 @@ static uint64_t field_of(const void *base, const struct field *field)
 
 /* ---- admission ------------------------------------------------------------------------------- */
 
-static const struct field tenant_fields[] = {
-	FIELD(sl_meter, "sluice_tenant_requests_total", "counter",
-	      "Requests admitted of a tenant with limits.", requests_total),
-	FIELD(sl_meter, "sluice_tenant_tokens_total", "counter",
-	      "Tokens charged to a tenant with limits.", tokens_total),
-	FIELD(sl_meter, "sluice_tenant_requests_in_flight", "gauge",
-	      "Requests and streams of a tenant with limits now.", in_flight),
-};
-
-/* The first tenants of the file each, the others together: no label without a bound. */
-static void write_tenants(const struct sl_metrics_source *source, struct sl_text *text)
-{
-	struct sl_keyring *ring = sl_keys_peek(source->keys);
-	size_t f;
-	uint32_t i;
-
-	for (f = 0; ring && f < sizeof(tenant_fields) / sizeof(tenant_fields[0]); f++) {
-		uint64_t others = 0;
-
-		family(text, tenant_fields[f].name, tenant_fields[f].type, tenant_fields[f].help);
-		for (i = 0; i < ring->tenant_count; i++) {
-			uint64_t value = field_of(ring->tenants[i].meter, &tenant_fields[f]);
-
-			if (i >= TENANTS_SHOWN_MAX)
-				others += value;
-			else
-				sl_text_printf(text, "%s{tenant=\"%s\"} %" PRIu64 "\n",
-					       tenant_fields[f].name, ring->tenants[i].name, value);
-		}
-		if (i > TENANTS_SHOWN_MAX)
-			sl_text_printf(text, "%s{tenant=\"\"} %" PRIu64 "\n", tenant_fields[f].name,
-				       others);
-	}
-	sl_keyring_put(&ring);
-}
-
 static void write_admission(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	int i;
@@ -157,7 +121,7 @@ static void write_admission(const struct sl_metrics_source *source, struct sl_te
 		sl_text_printf(text, "sluice_admission_refused_total{reason=\"%s\"} %" PRIu64 "\n",
 			       sl_admit_refusal_name((enum sl_admit_refusal)i),
 			       SUM(stats.refused_admission[i]));
-	write_tenants(source, text);
+	sl_metrics_write_spend(source, text);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------- */

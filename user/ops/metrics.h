@@ -22,6 +22,7 @@ struct sl_metrics_source {
 	const struct sl_route_names *names;
 	struct sl_keys *keys;
 	struct sl_peers *peers;
+	struct sl_ledger *ledger;
 	const struct sl_check_counts *health; /* by node slot; NULL: there is no prober */
 	const char *io_backend;
 	uint64_t start_wall_ms;

@@ -153,6 +153,38 @@ struct sl_keyring *sl_keyring_build(struct sl_key_file **file, const struct sl_c
 	return ring;
 }
 
+static uint64_t budget_or(uint64_t own, uint64_t otherwise)
+{
+	return own != 0 ? own : otherwise;
+}
+
+int sl_keyring_set_accounts(struct sl_keyring *ring, const struct sl_config *config,
+			    struct sl_accounts *accounts)
+{
+	const struct sl_budget *otherwise = &config->key_budget;
+
+	for (uint32_t i = 0; i < ring->tenant_count && config->price_count; i++) {
+		struct sl_keyring_entry *tenant = &ring->tenants[i];
+
+		tenant->purse.budget = config->tenants[i].budget;
+		tenant->purse.account = sl_accounts_get(accounts, SL_SPEND_TENANT, tenant->name);
+		if (tenant->purse.account == NULL)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < ring->file->count && config->price_count; i++) {
+		const struct sl_key_record *record = &ring->file->records[i];
+		struct sl_purse *purse = &ring->entries[i].purse;
+
+		purse->budget.day = budget_or(record->budget.day, otherwise->day);
+		purse->budget.month = budget_or(record->budget.month, otherwise->month);
+		purse->budget.total = budget_or(record->budget.total, otherwise->total);
+		purse->account = sl_accounts_get(accounts, SL_SPEND_KEY, record->id);
+		if (purse->account == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 struct sl_keyring *sl_keyring_get(struct sl_keyring *ring)
 {
 	__atomic_fetch_add(&ring->refs, 1, __ATOMIC_RELAXED);

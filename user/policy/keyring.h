@@ -17,6 +17,7 @@
 #include "user/base/config.h"
 #include "user/base/key_file.h"
 #include "user/policy/limit.h"
+#include "user/policy/spend.h"
 
 enum sl_keyring_kind { SL_KEYRING_BROKEN = 0, SL_KEYRING_KEYED, SL_KEYRING_OPEN };
 
@@ -37,6 +38,7 @@ struct sl_keyring_entry {
 	const char *name; /* of the tenant; NULL for a key */
 	struct sl_rates rates;
 	struct sl_meter *meter;		       /* a reference */
+	struct sl_purse purse;		       /* account NULL: money is not counted */
 	const struct sl_keyring_entry *tenant; /* of a key; NULL: without limits */
 };
 
@@ -61,6 +63,13 @@ struct sl_keyring *sl_keyring_new(enum sl_keyring_kind kind);
  */
 struct sl_keyring *sl_keyring_build(struct sl_key_file **file, const struct sl_config *config,
 				    const struct sl_keyring *former);
+
+/*
+ * Gives keys and tenants their accounts, where the configuration has prices. Before the ring is
+ * handed out. -ENOMEM: not all have one.
+ */
+int sl_keyring_set_accounts(struct sl_keyring *ring, const struct sl_config *config,
+			    struct sl_accounts *accounts);
 
 struct sl_keyring *sl_keyring_get(struct sl_keyring *ring);
 void sl_keyring_put(struct sl_keyring **ring);

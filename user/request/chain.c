@@ -21,6 +21,12 @@ void sl_chain_begin(struct sl_chain_walk *walk, const struct sl_route *route)
 	*walk = (struct sl_chain_walk){.route = route, .used = 1u << SL_CAUSE_ERROR};
 }
 
+void sl_chain_begin_thrifty(struct sl_chain_walk *walk, const struct sl_route *route)
+{
+	*walk = (struct sl_chain_walk){
+		.route = route, .cause = SL_CAUSE_QUOTA, .used = UINT32_MAX, .moves = 1};
+}
+
 const struct sl_upstream_pool *sl_chain_pool(const struct sl_chain_walk *walk)
 {
 	return chain_of(walk)->pools[walk->at];

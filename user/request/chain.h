@@ -8,6 +8,7 @@
  *   total            no whole answer within the attempt's time     as error
  *   breaker_open     the pool had no node to ask                   as error
  *   quota            the server's account is used up               busy: another node, then error
+ *                    or a budget of the caller's: begins there     429, before any of this
  *   context_length   the prompt is too long for the model          the answer goes to the client
  *   content_policy   the server refused the content                the answer goes to the client
  *
@@ -29,6 +30,12 @@ struct sl_chain_walk {
 };
 
 void sl_chain_begin(struct sl_chain_walk *walk, const struct sl_route *route);
+
+/*
+ * Begins where a budget says so: in the chain of the cause quota, which the route has. No other
+ * cause leads out of it, for what the others cost was not reserved.
+ */
+void sl_chain_begin_thrifty(struct sl_chain_walk *walk, const struct sl_route *route);
 const struct sl_upstream_pool *sl_chain_pool(const struct sl_chain_walk *walk);
 
 /* The cause has a chain of its own that was not entered yet. */

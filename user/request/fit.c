@@ -45,7 +45,7 @@ const char *sl_fit_word(enum sl_fit fit)
 
 const struct sl_upstream_pool *sl_fit_first(struct sl_request *request)
 {
-	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
+	const struct sl_route_chain *chain = sl_request_chain(request);
 	uint32_t i;
 
 	for (i = 0; i < chain->len; i++) {

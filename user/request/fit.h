@@ -21,7 +21,7 @@ enum sl_fit sl_fit_of(struct sl_request *request, const struct sl_upstream_pool 
 /* "endpoint", "request": label of the metric. */
 const char *sl_fit_word(enum sl_fit fit);
 
-/* The first pool of the route's `pools` that fits. */
+/* The first pool of the chain that the request walks first that fits. */
 const struct sl_upstream_pool *sl_fit_first(struct sl_request *request);
 
 /* Returns SL_OPENAI_OK when some pool of the route fits, else the error's id with request->error. */

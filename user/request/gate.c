@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
+#include "user/request/charge.h"
 #include "user/request/request.h"
 
 enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_exchange *client,
@@ -50,85 +51,57 @@ enum sl_openai_error_id sl_gate_limit(struct sl_request *request)
 	id = sl_admit_route(&request->admission, route->model, strlen(route->model),
 			    &request->error, &refusal);
 	if (!id)
+		id = sl_charge_reserve(request, &refusal);
+	if (!id)
 		id = sl_admit_limits(&request->admission, route->meter, &route->config->rates,
 				     sl_gate_estimate(request),
 				     sl_loop_now_ns(request->worker->loop), request->refusal_text,
 				     &request->error, &refusal, &request->wait_ns);
 	if (id)
 		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
+	if (id)
+		sl_admit_pay(&request->admission, 0); /* what was refused costs nothing */
+	request->wants_usage = !id && sl_charge_counts(request);
 	return id;
 }
 
-/* A limit that no wait helps against is said not to be worth a retry. */
-static void write_wait(struct sl_h1_out *out, uint64_t wait_ns)
+/*
+ * A limit that no wait helps against is said not to be worth a retry; nor is a budget (spent), whose
+ * period ends when no client waits any more.
+ */
+static void write_wait(struct sl_h1_out *out, uint64_t wait_ns, bool spent)
 {
 	uint64_t wait_ms = wait_ns ? (wait_ns + SL_NS_PER_MS - 1) / SL_NS_PER_MS : 1000;
 
-	if (wait_ns == SL_LIMIT_NEVER) {
+	if (spent || wait_ns == SL_LIMIT_NEVER)
 		SL_H1_WRITE_HEADER(out, "x-should-retry", "false", 5);
+	if (wait_ns == SL_LIMIT_NEVER)
 		return;
-	}
 	SL_H1_WRITE_HEADER_U64(out, "retry-after", (wait_ms + 999) / 1000);
-	SL_H1_WRITE_HEADER_U64(out, "retry-after-ms", wait_ms);
+	if (!spent)
+		SL_H1_WRITE_HEADER_U64(out, "retry-after-ms", wait_ms);
 }
 
 void sl_gate_refuse(struct sl_request *request)
 {
 	char body[SL_OPENAI_ERROR_BYTES_MAX], lines[SL_ADMIT_LIMITS_BYTES + 384];
 	struct sl_exchange *client = request->client;
+	bool spent = request->error.id == SL_OPENAI_ERROR_QUOTA;
 	struct sl_h1_out out;
 	size_t len;
 	int status;
 
-	if (request->error.id != SL_OPENAI_ERROR_RATE) {
+	if (request->error.id != SL_OPENAI_ERROR_RATE && !spent) {
 		sl_request_respond_error(client, &request->error, request->id, false);
 		return;
 	}
 	sl_h1_out_init(&out, lines, sizeof(lines));
 	sl_request_write_id(&out, client->head, request->id);
-	write_wait(&out, request->wait_ns);
+	write_wait(&out, request->wait_ns, spent);
 	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
 	len = sl_request_error_body(client->head, &request->error, request->id, body, &status);
 	sl_server_respond(client, status, "application/json", lines, (size_t)(out.at - lines), body,
 			  len);
-}
-
-/* The tokens of a whole answer as the server counted them; false: it has not. */
-static bool read_usage(const struct sl_request *request, uint64_t *ret_tokens)
-{
-	const struct sl_text *body = &request->attempt.body;
-	struct sl_openai_usage usage = {.total_tokens = -1};
-	struct sl_messages_usage own;
-
-	if (request->direct) {
-		if (sl_messages_usage_of(sl_text_string(body), body->len, &own))
-			return false;
-		*ret_tokens = sl_messages_usage_total(&own);
-		return true;
-	}
-	if (sl_openai_usage_read(sl_text_string(body), body->len, &usage) || usage.total_tokens < 0)
-		return false;
-	*ret_tokens = (uint64_t)usage.total_tokens;
-	return true;
-}
-
-void sl_gate_settle(struct sl_request *request)
-{
-	const struct sl_attempt *attempt = &request->attempt;
-	uint64_t used = 0, counted;
-
-	if (!request->admission.taken)
-		return;
-	if (sl_admit_counts_tokens(&request->admission) && request->any_attempt) {
-		used = request->facts.prompt_tokens_estimate;
-		if (request->last_ending != SL_ENDING_OK && !request->gone)
-			used = 0; /* nobody answered: nothing was had */
-		else if (!attempt->is_stream && !request->gone && read_usage(request, &counted))
-			used = counted;
-		else if (!attempt->is_stream && !request->gone)
-			used += attempt->body.len / SL_OPENAI_BYTES_PER_TOKEN;
-	}
-	sl_admit_settle(&request->admission, used, sl_loop_now_ns(request->worker->loop));
 }
 
 /* The models of one key. NULL without memory; the caller frees. */

@@ -30,12 +30,6 @@ uint32_t sl_gate_estimate(const struct sl_request *request);
 /* Answers a request that was refused before it ran, with what its limits say. */
 void sl_gate_refuse(struct sl_request *request);
 
-/*
- * Charges a request that has ended without a relay: before its answer is written, so that the answer
- * says what is left and the client's next request finds the place free.
- */
-void sl_gate_settle(struct sl_request *request);
-
 /* GET /v1/models: all of them, or those that the key may use. */
 void sl_gate_answer_models(struct sl_worker *worker, struct sl_exchange *client);
 

@@ -104,8 +104,8 @@ static int write_body(struct sl_request *request, const struct sl_upstream_pool 
 	struct sl_json_edit edits[2];
 	/* An adapter has its own name there. */
 	const char *model = sl_near_is_adapter(request, pool) ? NULL : pool->model_json;
-	size_t edit_count =
-		sl_openai_request_edits(&request->facts, model, pool->model_json_len, false, edits);
+	size_t edit_count = sl_openai_request_edits(&request->facts, model, pool->model_json_len,
+						    request->wants_usage, edits);
 	size_t room_len = request->facts.body_len + EDIT_EXTRA_BYTES;
 	int64_t len;
 	char *room;

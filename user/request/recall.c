@@ -5,7 +5,9 @@
 #include "user/base/clock.h"
 #include "user/base/digest.h"
 #include "user/http/h1_write.h"
+#include "user/request/charge.h"
 #include "user/request/gate.h"
+#include "user/request/wait.h"
 
 /* Framing, hops and routing of a request, and what tells of the client's program, not of its wish. */
 #define FIELDS_APART                                                                    \
@@ -135,6 +137,8 @@ static void add_fields(const struct sl_request *request, struct sl_text *key)
 		if (header->id == SL_H1_ID_OTHER && header->name_len > sizeof(sdk) - 1 &&
 		    sl_h1_text_equal(header->name, sdk, sizeof(sdk) - 1))
 			continue;
+		if (sl_wait_is_timeout(header)) /* how long one waits does not change the answer */
+			continue;
 		add(key, header->name, header->name_len);
 		add(key, header->value, header->value_len);
 	}
@@ -215,6 +219,7 @@ static size_t write_lines(struct sl_request *request, const struct sl_cache_valu
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "coalesced", 9);
 	SL_H1_WRITE_HEADER_U64(
 		&out, "age", now_ns > value->born_ns ? (now_ns - value->born_ns) / SL_NS_PER_S : 0);
+	sl_charge_write(request, &out);
 	sl_admit_write_limits(&request->admission, now_ns, &out);
 	return out.error ? 0 : (size_t)(out.at - lines);
 }
@@ -228,7 +233,7 @@ static int replay(struct sl_request *request, struct sl_cache_value *value, enum
 	size_t lines_len;
 	int rc;
 
-	sl_gate_settle(request);
+	sl_charge_settle(request);
 	count_recall(request, recall);
 	lines_len = write_lines(request, value, recall, lines);
 	client->user = NULL;
@@ -288,7 +293,7 @@ static int time_out(struct sl_request *request)
 		.object = request->route->model,
 		.detail = "waiting for the answer to an identical request",
 	};
-	sl_gate_settle(request);
+	sl_charge_settle(request);
 	client->user = NULL;
 	request->client = NULL;
 	sl_request_respond_error(client, &request->error, request->id, true);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/relay_scan.h"
 #include "user/request/resume.h"
@@ -93,11 +94,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	sl_explain_stream_end(relay, ending);
 	leave_node(relay, ending);
 	record(relay, ending);
-	/* What was sent, when the node's own count did not come: a cut stream is charged too. */
-	sl_admit_settle(&relay->admission,
-			relay->usage_tokens ? relay->usage_tokens
-					    : relay->prompt_tokens + relay->tokens,
-			now_of(relay));
+	sl_charge_settle_stream(relay);
 	sl_admit_end(&relay->admission, now_of(relay));
 	if (ending == SL_ENDING_OK)
 		sl_flight_land(&relay->flight, NULL); /* NULL where it was kept */
@@ -465,7 +462,7 @@ static void conclude(struct sl_relay *relay)
 static void note_usage(struct sl_relay *relay)
 {
 	if (relay->decoder && relay->decoder->finish)
-		relay->usage_tokens = sl_messages_usage_total(&relay->decoder->usage);
+		sl_relay_note_usage(relay, &relay->decoder->usage);
 }
 
 /* What the bytes are as chat completion chunks; then as from any node. */
@@ -620,6 +617,8 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
 		.prompt_tokens = start->prompt_tokens,
+		.wants_usage = start->wants_usage,
+		.strips_usage = start->strips_usage,
 		.trail = start->trail,
 		.admission = *start->admission,
 		.flight = *start->flight,

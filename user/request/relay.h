@@ -64,18 +64,21 @@ struct sl_relay {
 	uint32_t reads; /* with tokens, since the client last kept the node waiting */
 	bool done_seen : 1;
 	bool finish_seen : 1;
-	bool over : 1;	     /* the client's answer has ended */
-	bool paused : 1;     /* the node is not read, because the client is slow */
-	bool translated : 1; /* part of a struct sl_message_relay */
-	bool direct : 1;     /* that too, but its events pass as the node sends them */
-	bool resuming : 1;   /* a fiber looks for a node to go on with (resume.h) */
-	bool resumed : 1;    /* this is not the first node's stream: see splice.h */
+	bool over : 1;	       /* the client's answer has ended */
+	bool paused : 1;       /* the node is not read, because the client is slow */
+	bool translated : 1;   /* part of a struct sl_message_relay */
+	bool direct : 1;       /* that too, but its events pass as the node sends them */
+	bool resuming : 1;     /* a fiber looks for a node to go on with (resume.h) */
+	bool resumed : 1;      /* this is not the first node's stream: see splice.h */
+	bool wants_usage : 1;  /* the node was asked to count */
+	bool strips_usage : 1; /* and the client did not ask */
 	uint64_t start_ns;
 	uint64_t deadline_ns;
 	uint64_t progress_ns; /* last data event */
 	uint64_t tokens;
-	uint64_t usage_tokens;	/* as the node told last; 0: it has not */
-	uint32_t prompt_tokens; /* estimated */
+	uint64_t usage_tokens;		     /* as the node told last; 0: it has not */
+	uint32_t usage_prompt, usage_cached; /* of these */
+	uint32_t prompt_tokens;		     /* estimated */
 	struct sl_admission admission;
 	struct sl_resume *resume; /* NULL: cannot go on elsewhere */
 	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
@@ -129,6 +132,7 @@ struct sl_relay_start {
 	struct sl_flight **flight;	/* taken on success; of none that is translated */
 	struct sl_resume **resume;	/* the same */
 	uint32_t prompt_tokens;
+	bool wants_usage, strips_usage;
 	struct sl_trail_ref trail;
 	const struct sl_dialect *dialect;    /* to translate into; NULL: none */
 	bool direct;			     /* the node speaks it itself */

@@ -11,6 +11,36 @@ static uint64_t now_of(const struct sl_relay *relay)
 	return sl_loop_now_ns(relay->worker->loop);
 }
 
+static uint32_t to_u32(int64_t count)
+{
+	return count < 0 ? 0 : count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+}
+
+static void note_usage(struct sl_relay *relay, const struct sl_openai_usage *usage)
+{
+	relay->usage_tokens = (uint64_t)usage->total_tokens;
+	relay->usage_prompt =
+		usage->prompt_tokens < 0 ? relay->prompt_tokens : to_u32(usage->prompt_tokens);
+	relay->usage_cached = to_u32(usage->cached_tokens);
+}
+
+void sl_relay_note_usage(struct sl_relay *relay, const struct sl_messages_usage *usage)
+{
+	uint64_t total = sl_messages_usage_total(usage);
+	uint32_t output = to_u32(usage->output);
+
+	relay->usage_tokens = total;
+	relay->usage_prompt = to_u32((int64_t)(total > output ? total - output : 0));
+	relay->usage_cached = to_u32(usage->cache_read);
+}
+
+/* The extra chunk that the node was asked for and the client was not. */
+static bool is_ours(const struct sl_relay *relay, const struct sl_openai_chunk *chunk)
+{
+	return relay->strips_usage && chunk->flags & SL_OPENAI_CHUNK_USAGE &&
+	       chunk->flags & SL_OPENAI_CHUNK_NO_CHOICES;
+}
+
 static void count_data(struct sl_relay *relay, const char *data, size_t len,
 		       const struct sl_openai_chunk *chunk)
 {
@@ -22,7 +52,7 @@ static void count_data(struct sl_relay *relay, const char *data, size_t len,
 	if (chunk->flags & SL_OPENAI_CHUNK_TOKEN)
 		relay->tokens++;
 	if (chunk->flags & SL_OPENAI_CHUNK_USAGE && chunk->usage.total_tokens > 0)
-		relay->usage_tokens = (uint64_t)chunk->usage.total_tokens;
+		note_usage(relay, &chunk->usage);
 }
 
 static void note_sent(struct sl_relay *relay, const char *data, size_t len)
@@ -56,7 +86,7 @@ static enum sl_relay_verdict look_at_message(struct sl_relay *relay,
 		relay->tokens++;
 		break;
 	case SL_MESSAGES_END:
-		relay->usage_tokens = sl_messages_usage_total(usage);
+		sl_relay_note_usage(relay, usage);
 		break;
 	case SL_MESSAGES_STOP:
 		relay->done_seen = true;
@@ -77,6 +107,10 @@ static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, 
 {
 	const struct sl_dialect *dialect = sl_relay_dialect(relay);
 
+	if (is_ours(relay, chunk)) {
+		count_data(relay, data, len, chunk);
+		return SL_RELAY_SKIP;
+	}
 	if (dialect && dialect->stream_data(sl_relay_dialect_stream(relay), data, len, chunk, out))
 		return SL_RELAY_UNTOLD;
 	if (!dialect && out) {

@@ -5,6 +5,7 @@
  *   event                         verdict    the client gets
  *   data of an answer             GO_ON      it, as it came or in the words of its API
  *   comment, fields without data  GO_ON      the same
+ *   usage that only we asked for  GO_ON      nothing
  *   data: with nothing or blanks  GO_ON      nothing: a browser would not see it, SDKs fail on it
  *   of a resumed stream: data     GO_ON      what is new in it (wire/splice.h), or nothing
  *   [DONE]                        GO_ON      it; done_seen is set and what follows is not looked at
@@ -41,5 +42,8 @@ struct sl_relay_pass {
 
 /* Scans buf[0..len) from its start, which is that of an event. */
 enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass *pass, size_t len);
+
+/* What a node of the Messages API has counted. */
+void sl_relay_note_usage(struct sl_relay *relay, const struct sl_messages_usage *usage);
 
 #endif

@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/fit.h"
 #include "user/request/gate.h"
@@ -374,7 +375,10 @@ static enum step walk_on(struct sl_request *request, bool allow_panic)
 
 static enum step walk_chain(struct sl_request *request, bool allow_panic)
 {
-	sl_chain_begin(&request->chain, request->route);
+	if (request->thrifty)
+		sl_chain_begin_thrifty(&request->chain, request->route);
+	else
+		sl_chain_begin(&request->chain, request->route);
 	return walk_on(request, allow_panic);
 }
 
@@ -394,7 +398,7 @@ static enum step pass_by(struct sl_request *request)
 /* The pool with the node that may be asked first, of those that are left alone; NULL: none is. */
 static const struct sl_upstream_pool *first_held(struct sl_request *request, uint64_t *ret_wait_ms)
 {
-	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
+	const struct sl_route_chain *chain = sl_request_chain(request);
 	const struct sl_upstream_pool *pool = NULL;
 	uint64_t wait_ms, first_ms = UINT64_MAX;
 	uint32_t i;
@@ -470,7 +474,7 @@ static void answer(struct sl_request *request)
 		count_end(request);
 		return;
 	}
-	sl_gate_settle(request);
+	sl_charge_settle(request);
 	sl_recall_keep(request);
 	status = sl_respond_whole(request);
 	count_status(request, status);
@@ -487,7 +491,7 @@ static void leave(struct sl_request *request)
 		sl_respond_drop(request);
 	if (stats)
 		sl_stats_add(&stats->client_gone, 1);
-	sl_gate_settle(request);
+	sl_charge_settle(request);
 	sl_explain_end(request, 0);
 	count_end(request);
 }
@@ -621,6 +625,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
+	request->thrifty = request->wants_usage = false;
+	request->cost = 0;
 	request->dialect = sl_dialect_of_path(client->head->path, client->head->path_len);
 	request->may_direct = request->dialect && request->dialect->anthropic_fields;
 	request->direct = false;

@@ -63,6 +63,9 @@ struct sl_request {
 	struct sl_admission admission;
 	uint64_t wait_ns; /* of a refusal by a limit */
 	char refusal_text[SL_ADMIT_TEXT_BYTES];
+	bool thrifty;			  /* walks the chain of the cause quota, see charge.h */
+	bool wants_usage;		  /* a stream's server is asked for it */
+	uint64_t cost;			  /* nano, once it is settled */
 	const struct sl_dialect *dialect; /* translated both ways; NULL: the servers' own API */
 	struct sl_text chat;		  /* dialect: the request as chat completion, else empty */
 	struct sl_text message; /* dialect: the whole answer, or the node's error, translated */
@@ -126,6 +129,12 @@ void sl_request_start(struct sl_worker *worker, struct sl_exchange *client,
 
 /* The wait is over: the request goes on, on a new fiber. */
 void sl_request_go_on(struct sl_request *request);
+
+/* The chain that it walks first. */
+static inline const struct sl_route_chain *sl_request_chain(const struct sl_request *request)
+{
+	return &request->route->chains[request->thrifty ? SL_CAUSE_QUOTA : SL_CAUSE_ERROR];
+}
 
 /* Frees a pooled request's memory (sl_worker_fini). */
 void sl_request_free(struct sl_request *request);

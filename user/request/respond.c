@@ -6,6 +6,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/hedged.h"
 #include "user/request/keepalive.h"
@@ -209,6 +210,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	}
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
+	sl_charge_write(request, &out);
 	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
 	if (out.error)
 		return NULL;
@@ -293,6 +295,9 @@ bool sl_respond_stream(struct sl_request *request)
 		.flight = &request->flight,
 		.resume = &resume,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
+		.wants_usage = request->wants_usage,
+		.strips_usage =
+			request->wants_usage && !request->dialect && !request->facts.include_usage,
 		.dialect = request->dialect,
 		.direct = request->direct,
 		.echo = &request->echo,

@@ -481,6 +481,8 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->granted.node = NULL;
 	request->any_attempt = true;
 	request->wait_born_ns = request->queued_ns = request->place_until_ns = 0;
+	request->wants_usage = relay->wants_usage;
+	request->thrifty = false;
 	request->trail = relay->trail;
 	request->dialect = sl_relay_dialect(relay);
 	request->may_direct = request->direct = false; /* the stream goes on as chat completion */

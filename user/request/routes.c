@@ -111,6 +111,8 @@ static int build_pools(struct sl_routes *routes)
 		pool->path = from->path;
 		pool->api = from->api;
 		pool->max_tokens = from->max_tokens;
+		if (from->model)
+			pool->price = sl_config_find_price(config, from->model);
 		if (build_key(from, pool))
 			return -ENOMEM;
 		if (!from->model)
@@ -196,6 +198,14 @@ static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 		route->stats_index = stats_index_of(names, route->model);
 		route->meter = names->meters[route->stats_index];
 		insert(routes, i);
+		route->price = sl_config_find_price(config, route->model);
+		if (!config->price_count || !names->accounts)
+			continue;
+		route->purse.budget = route->config->budget;
+		route->purse.account =
+			sl_accounts_get(names->accounts, SL_SPEND_MODEL, route->model);
+		if (!route->purse.account)
+			return -ENOMEM;
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "user/base/config.h"
 #include "user/base/topology.h"
 #include "user/policy/limit.h"
+#include "user/policy/spend.h"
 #include "user/request/secure.h"
 #include "user/upstream/upstream.h"
 
@@ -26,7 +27,9 @@ struct sl_route {
 	struct sl_route_chain chains[SL_CAUSES]; /* see chain.h */
 	bool other_api;				 /* a pool of it does not speak chat completions */
 	uint32_t stats_index;
-	struct sl_meter *meter; /* what all clients use of it; of the names' table */
+	struct sl_meter *meter;	      /* what all clients use of it; of the names' table */
+	const struct sl_price *price; /* the configuration's; NULL: it costs nothing */
+	struct sl_purse purse;	      /* account NULL: money is not counted */
 };
 
 /* Names of routes in the order of their counters; grows over reloads, never shrinks. */
@@ -34,6 +37,7 @@ struct sl_route_names {
 	char *names[1024];
 	struct sl_meter *meters[1024]; /* names past the end share the first */
 	uint32_t count;
+	struct sl_accounts *accounts; /* for what is spent on them; NULL: not counted */
 };
 
 struct sl_routes {

@@ -61,27 +61,40 @@ static uint64_t read_ms(const char *text, size_t len, uint32_t unit_ms)
 	return value < TIMEOUT_MS_MAX ? value : TIMEOUT_MS_MAX;
 }
 
+/* The unit of a field that bounds the request; 0: it is none. */
+static uint32_t timeout_unit(const struct sl_h1_header *header)
+{
+	size_t f;
+
+	if (header->id != SL_H1_ID_OTHER && header->id != SL_H1_ID_X_SLUICE)
+		return 0;
+	for (f = 0; f < sizeof(timeout_fields) / sizeof(timeout_fields[0]); f++)
+		if (header->name_len == timeout_fields[f].name_len &&
+		    sl_h1_text_equal(header->name, timeout_fields[f].name, header->name_len))
+			return timeout_fields[f].unit_ms;
+	return 0;
+}
+
+bool sl_wait_is_timeout(const struct sl_h1_header *header)
+{
+	return timeout_unit(header) != 0;
+}
+
 uint64_t sl_wait_deadline_ns(const struct sl_request *request)
 {
 	const struct sl_h1_head *head = request->client->head;
 	uint64_t least_ms = 0, ms;
-	uint32_t i;
-	size_t f;
+	uint32_t i, unit_ms;
 
 	for (i = 0; i < head->header_count; i++) {
 		const struct sl_h1_header *header = &head->headers[i];
 
-		if (header->id != SL_H1_ID_OTHER && header->id != SL_H1_ID_X_SLUICE)
+		unit_ms = timeout_unit(header);
+		if (!unit_ms)
 			continue;
-		for (f = 0; f < sizeof(timeout_fields) / sizeof(timeout_fields[0]); f++) {
-			if (header->name_len != timeout_fields[f].name_len ||
-			    !sl_h1_text_equal(header->name, timeout_fields[f].name,
-					      header->name_len))
-				continue;
-			ms = read_ms(header->value, header->value_len, timeout_fields[f].unit_ms);
-			if (ms && (!least_ms || ms < least_ms))
-				least_ms = ms;
-		}
+		ms = read_ms(header->value, header->value_len, unit_ms);
+		if (ms && (!least_ms || ms < least_ms))
+			least_ms = ms;
 	}
 	return least_ms ? request->start_ns + least_ms * SL_NS_PER_MS : UINT64_MAX;
 }
@@ -175,7 +188,7 @@ static void on_ended_parked(struct sl_waiter *waiter)
 static bool on_look(struct sl_waiter *waiter)
 {
 	struct sl_request *request = request_of(waiter);
-	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
+	const struct sl_route_chain *chain = sl_request_chain(request);
 	uint32_t i;
 
 	for (i = 0; i < chain->len; i++) {
@@ -207,8 +220,7 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 		.deadline_ns = until_ns < request->deadline_ns ? until_ns : request->deadline_ns,
 	};
 	waiter->came_back = holds && request->any_attempt;
-	waiter->hold_check_ms =
-		holds && request->route->chains[SL_CAUSE_ERROR].len > 1 ? HOLD_CHECK_MS : 0;
+	waiter->hold_check_ms = holds && sl_request_chain(request)->len > 1 ? HOLD_CHECK_MS : 0;
 	waiter->ended = request->fiber_waits ? on_ended_parked : on_ended;
 	waiter->looks = on_look;
 	request->wait_pool = pool;

@@ -57,4 +57,7 @@ int sl_wait_respond(struct sl_request *request);
 /* The time by which the client wants its answer; UINT64_MAX where it says none. */
 uint64_t sl_wait_deadline_ns(const struct sl_request *request);
 
+/* A header field by which clients say that time. */
+bool sl_wait_is_timeout(const struct sl_h1_header *header);
+
 #endif

@@ -181,6 +181,86 @@ enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct s
 	return SL_OPENAI_ERROR_RATE;
 }
 
+/* ---- budgets ------------------------------------------------------------------------------- */
+
+static void add_purse(struct sl_admission *admission, const struct sl_purse *purse)
+{
+	if (purse->account)
+		admission->purses[admission->purse_count++] = purse;
+}
+
+static void describe_budget(const struct sl_purse *purse, const char *owner,
+			    enum sl_budget_period period, uint64_t nano, const char *currency,
+			    char *text)
+{
+	char spent[SL_MONEY_TEXT_SIZE], budget[SL_MONEY_TEXT_SIZE], more[SL_MONEY_TEXT_SIZE];
+
+	snprintf(text, SL_ADMIT_TEXT_BYTES,
+		 "%s has spent %s of %s %s %s, and this request may cost %s", owner,
+		 sl_money_format(sl_account_spent(purse->account, period), spent),
+		 sl_money_format(sl_budget_of(&purse->budget, period), budget), currency,
+		 period == SL_BUDGET_DAY     ? "for the day (UTC)"
+		 : period == SL_BUDGET_MONTH ? "for the month (UTC)"
+					     : "in all",
+		 sl_money_format(nano, more));
+}
+
+static void refuse_budget(const struct sl_purse *purse, unsigned owner,
+			  enum sl_budget_period period, uint64_t nano, const char *currency,
+			  char *text, uint64_t *ret_wait_ns)
+{
+	static const char *const owners[] = {"this API key", "this tenant", "this model"};
+	uint64_t left_s = sl_budget_left_s(period, sl_clock_wall_ms() / 1000u);
+
+	describe_budget(purse, owners[owner], period, nano, currency, text);
+	*ret_wait_ns = left_s ? left_s * SL_NS_PER_S : SL_LIMIT_NEVER;
+}
+
+enum sl_openai_error_id sl_admit_budget(struct sl_admission *admission,
+					const struct sl_purse *model, uint64_t nano,
+					const char *currency, char *text,
+					struct sl_openai_error *ret_error,
+					enum sl_admit_refusal *ret_refusal, uint64_t *ret_wait_ns)
+{
+	enum sl_budget_period period = SL_BUDGET_NONE;
+	const struct sl_keyring_entry *entry = NULL;
+	unsigned i, owner;
+
+	admission->purse_count = 0;
+	if (admission->key) {
+		entry = sl_keyring_entry_of(admission->ring, admission->key);
+		add_purse(admission, &entry->purse);
+		if (entry->tenant)
+			add_purse(admission, &entry->tenant->purse);
+	}
+	add_purse(admission, model);
+	for (i = 0; i < admission->purse_count && !period; i++)
+		period = sl_purse_reserve(admission->purses[i], nano);
+	if (!period) {
+		admission->reserved_nano = nano;
+		return SL_OPENAI_OK;
+	}
+	i--; /* the one that refused */
+	owner = admission->purses[i] == model ? 2 : admission->purses[i] != &entry->purse;
+	if (text)
+		refuse_budget(admission->purses[i], owner, period, nano, currency, text,
+			      ret_wait_ns);
+	while (i-- > 0)
+		sl_purse_settle(admission->purses[i], nano, 0);
+	admission->purse_count = 0;
+	*ret_error = (struct sl_openai_error){.id = SL_OPENAI_ERROR_QUOTA, .object = text};
+	*ret_refusal = SL_ADMIT_REFUSED_BUDGET + owner;
+	return SL_OPENAI_ERROR_QUOTA;
+}
+
+void sl_admit_pay(struct sl_admission *admission, uint64_t nano)
+{
+	for (unsigned i = 0; i < admission->purse_count; i++)
+		sl_purse_settle(admission->purses[i], admission->reserved_nano, nano);
+	admission->purse_count = 0;
+	admission->reserved_nano = 0;
+}
+
 bool sl_admit_counts_tokens(const struct sl_admission *admission)
 {
 	for (unsigned i = 0; i < admission->meter_count; i++)
@@ -261,6 +341,7 @@ void sl_admit_settle(struct sl_admission *admission, uint64_t used_tokens, uint6
 
 void sl_admit_end(struct sl_admission *admission, uint64_t now_ns)
 {
+	sl_admit_pay(admission, 0);
 	sl_admit_settle(admission, 0, now_ns);
 	sl_keyring_put(&admission->ring);
 	*admission = (struct sl_admission){0};
@@ -273,6 +354,7 @@ const char *sl_admit_refusal_name(enum sl_admit_refusal refusal)
 		"revoked",	     "unchecked",	 "route",	  "key_concurrent",
 		"tenant_concurrent", "model_concurrent", "key_requests",  "tenant_requests",
 		"model_requests",    "key_tokens",	 "tenant_tokens", "model_tokens",
+		"key_budget",	     "tenant_budget",	 "model_budget",
 	};
 
 	return (unsigned)refusal < SL_ADMIT_REFUSALS ? names[refusal] : "";

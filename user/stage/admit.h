@@ -5,6 +5,7 @@
  *   step      answers                                  refused with
  *   key       a key that is known, in force            401 invalid_api_key, 503 (keys unreadable)
  *   route     a model that the key may use             403 permission_denied
+ *   budget    money for it: key, tenant, model         429 insufficient_quota
  *   limits    room for it: key, tenant, model          429 rate_limit_exceeded
  *
  * The key comes in `Authorization: Bearer KEY` or, as Anthropic's clients send it, in `x-api-key`.
@@ -35,7 +36,8 @@ enum sl_admit_refusal {
 	SL_ADMIT_REFUSED_CONCURRENT, /* of the key, then of the tenant, then of the model */
 	SL_ADMIT_REFUSED_REQUESTS = SL_ADMIT_REFUSED_CONCURRENT + 3,
 	SL_ADMIT_REFUSED_TOKENS = SL_ADMIT_REFUSED_REQUESTS + 3,
-	SL_ADMIT_REFUSED_LAST = SL_ADMIT_REFUSED_TOKENS + 2,
+	SL_ADMIT_REFUSED_BUDGET = SL_ADMIT_REFUSED_TOKENS + 3,
+	SL_ADMIT_REFUSED_LAST = SL_ADMIT_REFUSED_BUDGET + 2,
 	SL_ADMIT_REFUSALS
 };
 
@@ -55,6 +57,10 @@ struct sl_admission {
 	uint8_t meter_count;
 	bool taken; /* by all of them */
 	uint32_t reserved_tokens;
+	/* those that pay: key, tenant, model; where prices are configured */
+	const struct sl_purse *purses[SL_ADMIT_METERS_MAX];
+	uint8_t purse_count;
+	uint64_t reserved_nano;
 };
 
 /* Room that sl_admit_write_limits() needs at most. */
@@ -86,6 +92,20 @@ enum sl_openai_error_id sl_admit_limits(struct sl_admission *admission, struct s
 					uint64_t now_ns, char *text,
 					struct sl_openai_error *ret_error,
 					enum sl_admit_refusal *ret_refusal, uint64_t *ret_wait_ns);
+
+/*
+ * The budget step, before the limits: reserves what the request may cost from key, tenant and model
+ * (its purse must outlive the admission). On refusal as above, but *ret_wait_ns is the time until the
+ * period is over, SL_LIMIT_NEVER where it never is. text NULL: nobody wants to know why.
+ */
+enum sl_openai_error_id sl_admit_budget(struct sl_admission *admission,
+					const struct sl_purse *model, uint64_t nano,
+					const char *currency, char *text,
+					struct sl_openai_error *ret_error,
+					enum sl_admit_refusal *ret_refusal, uint64_t *ret_wait_ns);
+
+/* Charges what it did cost, and gives back what was reserved. Nothing happens a second time. */
+void sl_admit_pay(struct sl_admission *admission, uint64_t nano);
 
 /* Whether any limit of tokens counts, so that it is worth while to know the usage. */
 bool sl_admit_counts_tokens(const struct sl_admission *admission);

@@ -59,10 +59,11 @@ struct sl_upstream_pool {
 	const char *model_json; /* the model's name for the nodes as a JSON string, or NULL */
 	size_t model_json_len;
 	enum sl_config_api api;
-	uint32_t max_tokens;  /* where its API wants a bound and the request names none */
-	const char *path;     /* stands for /v1 in requests to them, or NULL */
-	const char *key_line; /* header line with a provider's key: secret; or NULL */
-	bool takes_rest;      /* the nodes go on with the beginning of an answer */
+	uint32_t max_tokens;	      /* where its API wants a bound and the request names none */
+	const char *path;	      /* stands for /v1 in requests to them, or NULL */
+	const char *key_line;	      /* header line with a provider's key: secret; or NULL */
+	const struct sl_price *price; /* of its model, the configuration's; NULL: the route's */
+	bool takes_rest;	      /* the nodes go on with the beginning of an answer */
 	enum sl_config_affinity affinity;
 	uint32_t affinity_excess;
 	const struct sl_config_names *adapters; /* models that its nodes load when asked */

@@ -29,13 +29,13 @@
 
 static void values_arrive(void **state)
 {
-	static const char text[] =
-		FILE_OF("# a comment\n\n"
-			"key hash=" HASH " salt=" SALT " routes=a,meta/b:1 class=critical "
-			"revoked=2026-03-01T00:00:00Z expires=2027-01-01T00:00:00Z "
-			"concurrent=3 tokens_per_minute=2 requests_per_minute=1000000000 "
-			"created=2026-01-31T12:00:00Z tenant=acme name=web.1 id=AAAAAAAAA1\n" KEY(
-				"AAAAAAAAA2", ""));
+	static const char text[] = FILE_OF(
+		"# a comment\n\n"
+		"key hash=" HASH " salt=" SALT " routes=a,meta/b:1 class=critical "
+		"revoked=2026-03-01T00:00:00Z expires=2027-01-01T00:00:00Z "
+		"concurrent=3 budget_month=20.5 tokens_per_minute=2 requests_per_minute=1000000000 "
+		"created=2026-01-31T12:00:00Z tenant=acme name=web.1 id=AAAAAAAAA1\n" KEY(
+			"AAAAAAAAA2", ""));
 	struct sl_key_file *file = NULL;
 	const struct sl_key_record *key;
 	struct sl_error error;
@@ -54,6 +54,8 @@ static void values_arrive(void **state)
 	assert_int_equal(key->rates.requests_per_minute, 1000000000);
 	assert_int_equal(key->rates.tokens_per_minute, 2);
 	assert_int_equal(key->rates.concurrent, 3);
+	assert_int_equal(key->budget.month, 20500000000);
+	assert_int_equal(key->budget.day, 0);
 	assert_int_equal(key->route_count, 2);
 	assert_string_equal(key->routes[1], "meta/b:1");
 	for (unsigned i = 0; i < SL_DIGEST_BYTES; i++)
@@ -92,6 +94,8 @@ static const struct bad bads[] = {
 						   "batch, standard, interactive or critical)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " expires=2026-02-31T00:00:00Z")),
 	 "f:2: the value of \"expires\" is wrong (expected a time like 2026-01-31T12:00:00Z)"},
+	{FILE_OF(KEY("AAAAAAAAA1", " budget_day=0")),
+	 "f:2: the value of \"budget_day\" is wrong (expected an amount over 0 like 0.075 or 12)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " concurrent=0")),
 	 "f:2: the value of \"concurrent\" is wrong (expected 1 to 1000000000)"},
 	{FILE_OF(KEY("AAAAAAAAA1", " tokens_per_minute=1000000001")),
@@ -195,6 +199,7 @@ static void add_one(const char *path, unsigned number)
 	snprintf(record->tenant, sizeof(record->tenant), "t");
 	record->created_s = 1 + number;
 	record->rates = (struct sl_rates){1, 2, 3};
+	record->budget = (struct sl_budget){1, 2000000000, 3500000000};
 	if (sl_key_record_set_routes(file, record, "a,b", 3, &error) ||
 	    sl_key_file_write(path, file, &error))
 		_exit(3);
@@ -242,6 +247,9 @@ static void replacement_is_atomic(void **state)
 	assert_int_equal(file->records[0].rates.requests_per_minute, 1);
 	assert_int_equal(file->records[0].rates.tokens_per_minute, 2);
 	assert_int_equal(file->records[0].rates.concurrent, 3);
+	assert_int_equal(file->records[0].budget.day, 1);
+	assert_int_equal(file->records[0].budget.month, 2000000000);
+	assert_int_equal(file->records[0].budget.total, 3500000000);
 	sl_key_file_close(&file);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);

@@ -103,11 +103,34 @@ static void test_own(void **state)
 		assert_non_null(sl_chain_cause_name((enum sl_cause)cause));
 }
 
+/* A budget's way: the chain of the cause quota and nothing else. */
+static void test_thrifty(void **state)
+{
+	const struct sl_upstream_pool cheap = {.name = "y"}, cheaper = {.name = "z"};
+	struct sl_route saving = route;
+	struct sl_chain_walk walk;
+
+	(void)state;
+	saving.chains[SL_CAUSE_QUOTA] = (struct sl_route_chain){{&cheap, &cheaper}, 2};
+	sl_chain_begin_thrifty(&walk, &saving);
+	assert_ptr_equal(sl_chain_pool(&walk), &cheap);
+	assert_int_equal(walk.moves, 1);
+	for (int cause = 0; cause < SL_CAUSES; cause++) {
+		assert_false(sl_chain_has_own(&walk, (enum sl_cause)cause));
+		assert_int_equal(sl_chain_behind(&walk, (enum sl_cause)cause), 1);
+	}
+	assert_true(sl_chain_next(&walk, SL_CAUSE_TTFT));
+	assert_ptr_equal(sl_chain_pool(&walk), &cheaper);
+	assert_int_equal(walk.cause, SL_CAUSE_QUOTA);
+	assert_false(sl_chain_next(&walk, SL_CAUSE_ERROR));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_thrifty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

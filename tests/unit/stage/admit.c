@@ -230,7 +230,7 @@ static enum sl_openai_error_id ask(struct sl_keyring *ring, const char *key, str
  */
 static void limits_of_three_owners(void **state)
 {
-	struct sl_config_tenant tenants[] = {{"other", {0}}, {"t", {3, 0, 0}}};
+	struct sl_config_tenant tenants[] = {{.name = "other"}, {.name = "t", .rates = {3, 0, 0}}};
 	struct sl_config config = {
 		.key_rates = {100, 0, 50}, .tenants = tenants, .tenant_count = 2};
 	static const struct sl_rates model_rates = {0, 35, 0};
@@ -291,6 +291,64 @@ static void limits_of_three_owners(void **state)
 	sl_keyring_put(&ring);
 	assert_int_equal(model->tokens.reserved, 0);
 	sl_meter_put(&model);
+}
+
+/* The same of money: key before tenant before model, and a refusal holds nothing. */
+static void budgets_of_three_owners(void **state)
+{
+	struct sl_config_tenant tenants[] = {{.name = "t", .budget = {.month = 100}}};
+	struct sl_config config = {
+		.key_budget = {.day = 60}, .tenants = tenants, .tenant_count = 1, .price_count = 1};
+	struct sl_key_file *file = sl_key_file_new();
+	char key[SL_API_KEY_LEN + 1], text[SL_ADMIT_TEXT_BYTES];
+	struct sl_key_record like = *add(file, key);
+	struct sl_purse model = {.budget = {.total = 150}};
+	const struct sl_keyring_entry *entry;
+	struct sl_admission a = {0}, b = {0};
+	struct sl_openai_error error;
+	enum sl_admit_refusal why = 0;
+	static struct sl_accounts accounts;
+	struct sl_keyring *ring;
+	uint64_t wait_ns = 0;
+
+	(void)state;
+	sl_key_file_close(&file);
+	file = file_of(&like, 0);
+	sl_accounts_init(&accounts);
+	model.account = sl_accounts_get(&accounts, SL_SPEND_MODEL, "m");
+	ring = sl_keyring_build(&file, &config, NULL);
+	assert_int_equal(sl_keyring_set_accounts(ring, &config, &accounts), 0);
+	entry = &ring->entries[0];
+	a.ring = sl_keyring_get(ring);
+	b.ring = sl_keyring_get(ring);
+	a.key = b.key = &ring->file->records[0];
+#define BUDGET(of, nano) sl_admit_budget(of, &model, nano, "EUR", text, &error, &why, &wait_ns)
+	assert_int_equal(BUDGET(&a, 50), SL_OPENAI_OK);
+	assert_int_equal(BUDGET(&b, 11), SL_OPENAI_ERROR_QUOTA);
+	assert_string_equal(sl_admit_refusal_name(why), "key_budget");
+	assert_int_equal(b.purse_count, 0);
+	assert_true(wait_ns > 0 && wait_ns <= 86400 * 1000000000ull);
+	sl_admit_pay(&a, 55);
+	sl_admit_pay(&a, 55); /* nothing the second time */
+	assert_int_equal(model.account->total, 55);
+	assert_int_equal(BUDGET(&b, 6), SL_OPENAI_ERROR_QUOTA);
+	assert_non_null(strstr(text, "this API key has spent 0.000000055 of 0.00000006 EUR"));
+	entry->purse.account->day_base = 55; /* the next day; the tenant's month goes on */
+	assert_int_equal(BUDGET(&b, 46), SL_OPENAI_ERROR_QUOTA);
+	assert_string_equal(sl_admit_refusal_name(why), "tenant_budget");
+	assert_int_equal(entry->purse.account->reserved, 0);
+	assert_int_equal(BUDGET(&b, 45), SL_OPENAI_OK);
+	sl_admit_end(&b, 1); /* unused */
+	assert_int_equal(entry->tenant->purse.account->reserved, 0);
+	assert_int_equal(model.account->total, 55);
+	model.account->total = 145;
+	assert_int_equal(BUDGET(&a, 10), SL_OPENAI_ERROR_QUOTA);
+	assert_string_equal(sl_admit_refusal_name(why), "model_budget");
+	assert_int_equal(wait_ns, SL_LIMIT_NEVER);
+	assert_int_equal(BUDGET(&a, 0), SL_OPENAI_OK); /* costs nothing */
+	sl_admit_end(&a, 1);
+	sl_keyring_put(&ring);
+	sl_accounts_fini(&accounts);
 }
 
 static void what_the_headers_say(void **state)
@@ -377,6 +435,7 @@ int main(void)
 		cmocka_unit_test(models),
 		cmocka_unit_test(fields_of_the_head),
 		cmocka_unit_test(limits_of_three_owners),
+		cmocka_unit_test(budgets_of_three_owners),
 		cmocka_unit_test(what_the_headers_say),
 		cmocka_unit_test(cost),
 	};

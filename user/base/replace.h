@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* replace.h - a file's text replaced whole. Any thread; one a file at a time. */
+#ifndef SL_BASE_REPLACE_H
+#define SL_BASE_REPLACE_H
+
+#include "user/base/text.h"
+
+/*
+ * Writes a new file beside it, mode 0600 and with the old one's owner, syncs it, renames it over the
+ * old one and syncs the directory: a crash leaves the old text or the new one. A symbolic link stays
+ * one. 0 or -errno.
+ */
+int sl_replace_file(const char *path, const struct sl_text *text);
+
+#endif
