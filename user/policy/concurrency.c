@@ -128,7 +128,7 @@ static bool grow(struct sl_concurrency *node, const struct sl_concurrency_config
 	uint32_t step = LOAD(node->grows_fast) ? limit : limit / GROW_SHARE;
 	uint64_t held_ms = (uint64_t)config->window_ms * SL_CONCURRENCY_HOLD_WINDOWS;
 
-	if (!limit || used < limit - limit / USED_SHARE)
+	if (!limit || config->is_queueing || used < limit - limit / USED_SHARE)
 		return false;
 	to = limit + (step ? step : 1);
 	if (ceiling && to >= ceiling) {

@@ -11,7 +11,8 @@
  *   429, or 503 with Retry-After                            times 4/5 of what was in flight
  *   none of these, and the limit was in use                 + 1/16, at least 1; doubled in mode gap
  *                                                             until it is lowered first
- *   the limit was not in use                                stays
+ *   the limit was not in use, or the server says that       stays
+ *     requests wait in it, which no gap shows
  *
  *   no limit (busy) --busy answer--> limit <--windows--> limit --reaches the highest--> no limit
  *   none yet (gap)  --first request--> SL_CONCURRENCY_INITIAL <--windows--> limit
@@ -67,7 +68,8 @@ struct sl_concurrency_config {
 	uint32_t max; /* 0: SL_CONCURRENCY_MAX */
 	uint32_t gap_percent;
 	uint32_t window_ms;
-	uint64_t tokens; /* that a node takes at once; 0: any */
+	uint64_t tokens;  /* that a node takes at once; 0: any */
+	bool is_queueing; /* the server says that requests wait in it: nothing grows */
 };
 
 /* One node's. All zero: nothing is known. */

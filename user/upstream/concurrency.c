@@ -10,11 +10,15 @@ static uint32_t tunable(const struct sl_upstream *up, uint32_t pool, enum sl_tun
 }
 
 static struct sl_concurrency_config config_of(const struct sl_upstream *up,
-					      const struct sl_upstream_pool *pool)
+					      const struct sl_upstream_pool *pool,
+					      const struct sl_upstream_node *node)
 {
 	struct sl_concurrency_config config = pool->concurrency;
+	const struct sl_load *load = sl_load_fresh(up->state.retries->loads, node->slot,
+						   node->incarnation, sl_loop_now_ms(up->loop));
 
 	config.gap_percent = tunable(up, pool->slot, SL_TUNABLE_CONCURRENCY_GAP);
+	config.is_queueing = load && __atomic_load_n(&load->waiting, __ATOMIC_RELAXED);
 	config.window_ms = tunable(up, pool->slot, SL_TUNABLE_CONCURRENCY_WINDOW);
 	return config;
 }
@@ -43,7 +47,7 @@ void sl_upstream_note_enter(struct sl_upstream *up, const struct sl_upstream_poo
 
 	if (!states)
 		return;
-	config = config_of(up, pool);
+	config = config_of(up, pool, node);
 	sl_concurrency_enter(&states[node->slot], &config, node->incarnation, in_flight_of(node),
 			     sl_loop_now_ms(up->loop));
 }
@@ -56,7 +60,7 @@ void sl_upstream_note_gap(struct sl_upstream *up, const struct sl_upstream_pool 
 
 	if (!states || !tokens)
 		return;
-	config = config_of(up, pool);
+	config = config_of(up, pool, node);
 	sl_concurrency_note_gap(&states[node->slot], since_ns / tokens / SL_NS_PER_US);
 	sl_concurrency_tick(&states[node->slot], &config, in_flight_of(node),
 			    sl_loop_now_ms(up->loop));
@@ -70,7 +74,7 @@ void sl_upstream_note_busy(struct sl_upstream *up, const struct sl_upstream_pool
 
 	if (!states || (!told && pool->concurrency.mode != SL_CONCURRENCY_GAP))
 		return;
-	config = config_of(up, pool);
+	config = config_of(up, pool, node);
 	sl_concurrency_note_busy(&states[node->slot], &config, node->incarnation,
 				 in_flight_of(node), sl_loop_now_ms(up->loop));
 }

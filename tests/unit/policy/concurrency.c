@@ -264,6 +264,22 @@ static void test_mode_busy(void **state)
 	assert_true(i > 20);
 }
 
+/* A server that says that requests wait in it gets no more, and less as before. */
+static void test_queueing(void **state)
+{
+	struct sl_concurrency_config config = by_gap;
+	struct sl_concurrency node;
+
+	(void)state;
+	begin(&node);
+	grow_to(&node, 32);
+	config.is_queueing = true;
+	assert_false(window(&node, &config, 32, 10000));
+	assert_int_equal(limit_of(&node), 32);
+	window(&node, &config, 32, 30000);
+	assert_int_equal(limit_of(&node), 21);
+}
+
 /* A busy answer in a window keeps it from growing. */
 static void test_busy_window(void **state)
 {
@@ -386,19 +402,13 @@ static void test_tokens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_median),
-		cmocka_unit_test(test_gaps_beyond_the_buckets),
-		cmocka_unit_test(test_few_gaps),
-		cmocka_unit_test(test_gap),
-		cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_mode_busy),
-		cmocka_unit_test(test_busy_window),
-		cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_lucky_window),
-		cmocka_unit_test(test_another_endpoint),
-		cmocka_unit_test(test_converges),
-		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_median),	     cmocka_unit_test(test_gaps_beyond_the_buckets),
+		cmocka_unit_test(test_few_gaps),     cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_ceiling),	     cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_mode_busy),    cmocka_unit_test(test_busy_window),
+		cmocka_unit_test(test_queueing),     cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_lucky_window), cmocka_unit_test(test_another_endpoint),
+		cmocka_unit_test(test_converges),    cmocka_unit_test(test_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
