@@ -228,7 +228,7 @@ $(B)/sim/policies: $(SIM_POLICIES_OBJ) $(B)/libpolicy.a $(B)/libbase.a
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := address,undefined
 FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/http/sse.c \
-	$(wildcard loader/litellm_*.c)
+	user/http/h2_head.c $(wildcard loader/litellm_*.c)
 FUZZ_OBJ := $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_SRC))
 $(B)/fuzz/obj/%.c.o: %.c
 	@mkdir -p $(@D)

@@ -124,7 +124,8 @@ static void put(struct world *world, const void *data, size_t len)
 		world->sent = realloc(world->sent, world->sent_size);
 		assert_non_null(world->sent);
 	}
-	memcpy(world->sent + world->sent_len, data, len);
+	if (len)
+		memcpy(world->sent + world->sent_len, data, len);
 	world->sent_len += len;
 }
 
