@@ -21,6 +21,27 @@ async function errorOf(run) {
   }
   return new Error("no error");
 }
+// A stream that breaks does so when its beginning has reached the client: before, it would only be an
+// attempt that failed.
+let release = () => {};
+let begun = Promise.resolve();
+const arm = () => (begun = new Promise((resolve) => (release = resolve)));
+const postBreaking = (path, body) => {
+  arm();
+  return new Promise((resolve, reject) => {
+    const req = http.request(URL_BASE + path, { method: "POST", headers: { "content-type": "application/json" } }, (res) => {
+      let text = "";
+      res.on("data", (part) => {
+        text += part;
+        release();
+      });
+      res.on("end", () => resolve({ body: text, complete: res.complete }));
+      res.on("error", () => resolve({ body: text, complete: false }));
+    });
+    req.on("error", reject);
+    req.end(JSON.stringify(body));
+  });
+};
 async function readStream(stream) {
   const seen = { text: "", thoughts: "", finish: null, stop: undefined, usage: null, calls: [], model: "" };
   for await (const chunk of stream) {
@@ -28,6 +49,7 @@ async function readStream(stream) {
     seen.model = chunk.model;
     const choice = chunk.choices[0];
     if (!choice) continue;
+    release();
     seen.text += choice.delta.content ?? "";
     seen.thoughts += choice.delta.reasoning_content ?? "";
     seen.finish ??= choice.finish_reason;
@@ -131,8 +153,8 @@ async function answer(res, name, body) {
     if (name === "overloaded-first") res.end(frame(error("overloaded_error", "Overloaded")));
     else if (breaks[name]) {
       res.write(framesOf(scripts.long).slice(0, 5).join(""));
-      // a segment later, so that what came before has been passed on
-      setTimeout(() => breaks[name](res), 20);
+      await begun;
+      breaks[name](res);
     } else if (body.metadata?.user_id === "dribble") {
       res.socket.setNoDelay(true);
       for (const byte of Buffer.from(framesOf(scripts[name]).join(""))) {
@@ -403,14 +425,15 @@ async function charged() {
 async function broken() {
   for (const script of Object.keys(breaks)) {
     const waits = script === "stall-mid" || script === "ping-mid";
-    const raw = await post("/v1/chat/completions", ask(waits ? "quick" : "claude", script, { stream: true }));
+    const raw = await postBreaking("/v1/chat/completions", ask(waits ? "quick" : "claude", script, { stream: true }));
     const data = events(raw.body);
     expect(`${script}: chat: an error is last`, [Boolean(data.at(-1)?.error), data.includes(null), data.some((chunk) => chunk?.choices?.[0]?.finish_reason), raw.complete], [true, false, false, true]);
-    const own = await post("/v1/messages", say(waits ? "quick" : "claude", script, { stream: true }));
+    const own = await postBreaking("/v1/messages", say(waits ? "quick" : "claude", script, { stream: true }));
     const names = [...own.body.matchAll(/^event: (.*)$/gm)].map((match) => match[1]);
     expect(`${script}: messages: an error is last`, [names.at(-1), names.includes("message_stop"), own.complete], ["error", false, true]);
     check(`${script}: messages: what came before is there`, names.includes("content_block_delta"), names.join());
     const model = waits ? "quick-two" : "two";
+    arm();
     const continued = await streamOf(ask(model, script));
     expect(`${script}: goes on at another provider`, [continued.text, continued.finish], [scripts.long.content[0].text, "stop"]);
     const prefill = last("other").body.messages.at(-1);
