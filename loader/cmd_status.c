@@ -35,6 +35,8 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	look.view = &view;
 	look.daemon = view.alone || !sl_admin_ask(daemon_socket, &answer, NULL);
 	look.daemon_alone = view.alone || answer.memory;
+	if (look.daemon)
+		sl_health_ask(daemon_socket, sl_view_node_slots(&view), &look.health);
 	look.now_ns = sl_clock_ns();
 	look.columns = sl_screen_size().columns;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
@@ -46,6 +48,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	if (text->error)
 		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
 					 STATUS_BYTES_MAX);
+	sl_health_fini(&look.health);
 	sl_view_close(&view);
 	return exit_code;
 }

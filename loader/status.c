@@ -354,6 +354,22 @@ static void say_node(const struct sl_status_look *look, uint32_t slot, struct sl
 		  state_ink(sl_breaker_state(sl_breaker_load(&node->breaker)), node->admin), text);
 }
 
+/* A line below the node's, where it is checked or something is to be said. */
+static void say_health(const struct sl_status_look *look, uint32_t slot, struct sl_text *text)
+{
+	const struct sl_health_line *line =
+		sl_health_of(&look->health, &look->view->nodes[slot], slot);
+	char words[SL_HEALTH_WORDS_SIZE];
+	bool well = line && !line->doubtful && !line->held_ms && line->check[0] != 'f' &&
+		    strncmp(line->check, "not", 3) != 0;
+
+	if (!sl_health_words(line, words)[0])
+		return;
+	sl_text_printf(text, "      %shealth: %s%s\n",
+		       sl_say_ink(stdout, well ? SL_INK_DIM : SL_INK_WARN), words,
+		       sl_say_ink(stdout, SL_INK_PLAIN));
+}
+
 static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl_text *text)
 {
 	const struct sl_pool_state *state = &look->view->pools[pool];
@@ -376,6 +392,7 @@ static void say_pool(const struct sl_status_look *look, uint32_t pool, struct sl
 	     slot = next_node(look->view, pool, slot)) {
 		say_node(look, slot, text);
 		sl_status_beacon_text(look, slot, text);
+		say_health(look, slot, text);
 	}
 }
 
@@ -532,6 +549,7 @@ static void put_node(const struct sl_status_look *look, uint32_t slot, struct sl
 	put_breaker(node, look->now_ns, text);
 	put_bool(text, "draining", node->admin & SL_NODE_DRAINING);
 	sl_status_beacon_json(look, slot, text);
+	sl_health_json(sl_health_of(&look->health, node, slot), text);
 	put_number(text, "weight", node->weight);
 	put_number(text, "flows", flows_in_flight(node));
 	put_number(text, "flows_opened", sl_breaker_load(&node->flows_opened));

@@ -10,18 +10,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "loader/health.h"
 #include "loader/view.h"
 #include "user/base/text.h"
 
 /* What the two renderings need to know beside the maps. */
 struct sl_status_look {
 	const struct sl_view *view;
-	const char *pool;	   /* only this pool; NULL: all */
-	const char *daemon_socket; /* where the daemon was looked for */
-	bool daemon;		   /* it answered */
-	bool daemon_alone;	   /* it works without kernel plane */
-	uint64_t now_ns;	   /* CLOCK_MONOTONIC */
-	uint32_t columns;	   /* width of the terminal; 0: no terminal, show all columns */
+	const char *pool;	      /* only this pool; NULL: all */
+	const char *daemon_socket;    /* where the daemon was looked for */
+	bool daemon;		      /* it answered */
+	struct sl_health_look health; /* what it says of the nodes; empty: nothing */
+	bool daemon_alone;	      /* it works without kernel plane */
+	uint64_t now_ns;	      /* CLOCK_MONOTONIC */
+	uint32_t columns;	      /* width of the terminal; 0: no terminal, show all columns */
 };
 
 const char *sl_status_state_name(uint32_t state);   /* enum sl_breaker_state */

@@ -16,6 +16,7 @@
 #include "user/base/clock.h"
 #include "user/base/latency.h"
 
+#define UNASKED_LOOKS  10u /* after a daemon did not answer */
 #define SAMPLE_WINDOWS 8u
 #define WINDOW_SETS    (SL_TOP_SAMPLE_SETS / SAMPLE_WINDOWS)
 #define WINDOW_STEP    1024u /* sets that are whole pages, of up to 64 KiB */
@@ -149,6 +150,7 @@ static void state_fini(struct sl_top_state *state)
 	free(state->pools);
 	free(state->latencies);
 	free(state->loads);
+	sl_health_fini(&state->health);
 	*state = (struct sl_top_state){0};
 }
 
@@ -210,6 +212,17 @@ static void list_devices(const struct sl_view *view, char devices[SL_TOP_DEVICES
 		sl_text_append_string(&text, "none");
 }
 
+/* A daemon that hangs costs a look its time-outs: it is left alone for a while then. */
+static void ask_health(struct sl_top *top, const char *daemon_socket, struct sl_top_state *state)
+{
+	if (top->unasked) {
+		top->unasked--;
+		return;
+	}
+	if (sl_health_ask(daemon_socket, state->node_slots, &state->health) == -ETIMEDOUT)
+		top->unasked = UNASKED_LOOKS;
+}
+
 int sl_top_look(struct sl_top *top, const char *dir, const char *daemon_socket)
 {
 	struct sl_status_look look = {.daemon_socket = daemon_socket};
@@ -222,6 +235,7 @@ int sl_top_look(struct sl_top *top, const char *dir, const char *daemon_socket)
 		return error;
 	error = state_read(&view, &state);
 	if (!error) {
+		ask_health(top, daemon_socket, &state);
 		look.view = &view;
 		look.now_ns = state.now_ns;
 		sl_text_init_fixed(&summary, top->summary, sizeof(top->summary));
@@ -315,6 +329,7 @@ void sl_top_node(const struct sl_top *top, uint32_t slot, struct sl_top_node *re
 	}
 	*ret_node = (struct sl_top_node){
 		.state = now,
+		.health = sl_health_of(&top->now.health, now, slot),
 		.load = top->now.loads[slot].seen_ns ? &top->now.loads[slot] : NULL,
 		.flows = sl_node_flows(now, top->now.now_ns),
 		.opened = now->flows_opened - before->flows_opened,

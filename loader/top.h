@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "bpf/breaker.h"
+#include "loader/health.h"
 #include "loader/screen.h"
 #include "user/base/text.h"
 
@@ -45,11 +46,13 @@ struct sl_top_state {
 	struct sl_node_load *loads;
 	uint64_t event_bytes; /* ever written to the ring of events */
 	struct sl_top_table table;
+	struct sl_health_look health; /* empty: no daemon tells */
 };
 
 struct sl_top {
 	struct sl_top_state now;
 	struct sl_top_state before;
+	uint32_t unasked; /* looks at which a daemon that did not answer is left alone */
 	bool well;
 	char summary[SL_TOP_SUMMARY_MAX]; /* is it well: as `sluice status` says it */
 	char devices[SL_TOP_DEVICES_MAX]; /* "eth0 xdp_native, eth1 tcx_lane" */
@@ -67,8 +70,9 @@ struct sl_top_times {
 /* One node, differences being those of the interval. */
 struct sl_top_node {
 	const struct sl_node_state *state;
-	const struct sl_node_load *load; /* of its beacons; NULL: none ever came */
-	uint64_t flows;			 /* alive now */
+	const struct sl_node_load *load;     /* of its beacons; NULL: none ever came */
+	const struct sl_health_line *health; /* as the daemon tells; NULL: it does not */
+	uint64_t flows;			     /* alive now */
 	uint64_t opened, closed, expired, evicted;
 	uint64_t bytes_in, bytes_out; /* payload from and to it */
 	uint32_t trips;		      /* in the interval; state->trips counts all */

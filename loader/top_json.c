@@ -97,6 +97,7 @@ static void put_node(const struct sl_top *top, uint32_t slot, struct sl_text *te
 	put_times(text, "connect", &node.connect);
 	put_times(text, "first_byte", &node.first_byte);
 	put_beacon(text, node.load, top->now.now_ns);
+	sl_health_json(node.health, text);
 	put_end(text, "}, ");
 }
 

@@ -206,6 +206,7 @@ enum column {
 	COLUMN_NEW,
 	COLUMN_TRIPS,
 	COLUMN_BEACON,
+	COLUMN_HEALTH,
 	COLUMN_COUNT
 };
 
@@ -228,6 +229,7 @@ static const struct column_shape columns[COLUMN_COUNT] = {
 	[COLUMN_NEW] = {"new/s", 5, 106},
 	[COLUMN_TRIPS] = {"trips", 5, 112},
 	[COLUMN_BEACON] = {"beacon", -22, 135},
+	[COLUMN_HEALTH] = {"health", -28, 165},
 };
 
 /* The first six make 79 columns: at the 80th some terminals wrap. */
@@ -313,6 +315,7 @@ static void say_node(const struct sl_top *top, struct sl_screen_size size, uint3
 		     struct sl_text *text)
 {
 	char cells[COLUMN_COUNT][CELL_BYTES], address[SL_ADDRESS_TEXT_SIZE], number[SHORT_BYTES];
+	char words[SL_HEALTH_WORDS_SIZE];
 	double seconds = sl_top_seconds(top);
 	struct sl_top_node node;
 
@@ -323,6 +326,8 @@ static void say_node(const struct sl_top *top, struct sl_screen_size size, uint3
 	put_times(&node.connect, cells[COLUMN_CONNECT]);
 	put_times(&node.first_byte, cells[COLUMN_FIRST_BYTE]);
 	put_beacon(top, node.load, cells[COLUMN_BEACON]);
+	snprintf(cells[COLUMN_HEALTH], CELL_BYTES, "%.*s", (int)CELL_BYTES - 1,
+		 sl_health_words(node.health, words));
 	snprintf(cells[COLUMN_FLOWS], CELL_BYTES, "%s", put_count((double)node.flows, number));
 	snprintf(cells[COLUMN_WAITING], CELL_BYTES, "%s",
 		 put_count((double)node.state->waiting, number));

@@ -53,6 +53,13 @@ expect "a pool without checks has no state" "$(metric sluice_node_health 9006)" 
 # loading: 503 is not ready, and no failure
 fault 9002 health-down
 expect_soon "503 at /health: not ready" 15 health_is 9002 not_ready
+status() { "$build/sluice" status --admin-socket "$work/admin.sock" "$@"; }
+of_node() { jq -c "[.pools[].nodes[] | select(.address == \"127.0.0.1:$1\")][0].health"; } # PORT
+expect "status: not ready, and left alone" "$(status --json | of_node 9002 | jq -c '[.check, .held_ms > 0, .doubtful]')" == '["not_ready",true,false]'
+expect "status: another is good" "$(status --json | of_node 9001)" == '{"check":"good","zombies":0,"doubtful":false,"held_ms":0}'
+expect "status: one that is not checked" "$(status --json | of_node 9006 | jq -r .check)" == none
+expect "status: for people" "$(status chat | grep -c 'health: not ready, left alone for ')" == 1
+expect "top: the same" "$("$build/sluice" top --json --once --admin-socket "$work/admin.sock" | of_node 9002 | jq -r .check)" == not_ready
 expect "not ready: the others answer" "$(ask chat 12)" == 0
 expect "not ready: it got no request" "$(answered_by n2)" == 0
 expect "not ready: its breaker is closed" "$(breaker_is 9002 closed && echo yes)" == yes
@@ -116,6 +123,7 @@ expect "zombie: every stream ended, none with a false [DONE]" \
 	"$(grep -L '\[DONE\]' "$work"/stream? | wc -l)" == 6
 expect "zombie: one of the two is ejected, the cap forbids more" \
 	"$(metric sluice_pool_ejected 'pool="quiet"')" == 1
+expect "zombie: status tells" "$(status --json | jq "[.pools[].nodes[].health.zombies] | add >= 1")" == true
 expect "zombie: the signal says why" $(($(metric sluice_node_signals_total 'signal="stall"') > 0)) == 1
 
 # a reload takes checks away

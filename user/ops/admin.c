@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "user/base/health_line.h"
 #include "user/base/log.h"
 
 #define BACKLOG		16
@@ -73,6 +74,18 @@ static void explain(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
+static void health(struct sl_admin_conn *conn)
+{
+	struct sl_admin *admin = conn->admin;
+	struct sl_text text;
+
+	sl_text_init(&text, SL_HEALTH_LINES_BYTES_MAX);
+	admin->ops->health(admin->owner, &text);
+	if (!text.error)
+		sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
 static void give(struct sl_admin_conn *conn)
 {
 	struct sl_admin *admin = conn->admin;
@@ -117,6 +130,8 @@ static void answer(struct sl_admin_conn *conn)
 	}
 	if (!conn->line_len)
 		describe(conn);
+	else if (!strcmp(conn->line, "health"))
+		health(conn);
 	else if (!strncmp(conn->line, explain_word, sizeof(explain_word) - 1))
 		explain(conn, conn->line + sizeof(explain_word) - 1);
 	end_conn(conn);

@@ -7,6 +7,7 @@
  *                                          plane, the descriptor of the shared memory, so that
  *                                          `sluice` reads and steers the same structs in both modes
  *   "explain ID json", "explain ID text"   the request's trail, or nothing when there is none
+ *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
  * A line ends with a newline. Then the connection is closed; who says neither a line nor that there
@@ -34,6 +35,8 @@ struct sl_admin_ops {
 	int (*describe)(void *owner, struct sl_admin_answer *answer);
 	/* Appends what is known of that request; nothing: it is not known. */
 	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
+	/* Appends the nodes' health. */
+	void (*health)(void *owner, struct sl_text *text);
 	/* Sends the listening sockets over the connection. Returns 0 or -errno. */
 	int (*give)(void *owner, int fd);
 	/* The new process serves: this one may go. Must not turn the loop. */

@@ -17,6 +17,7 @@
 #include "user/ops/autoscale.h"
 #include "user/ops/beacon.h"
 #include "user/ops/checks.h"
+#include "user/ops/health_say.h"
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
@@ -371,9 +372,18 @@ static void go(void *owner)
 	sl_loop_stop(daemon->loop);
 }
 
+static void health(void *owner, struct sl_text *text)
+{
+	struct daemon *daemon = owner;
+	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
+
+	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
+}
+
 static const struct sl_admin_ops admin_ops = {
 	.describe = describe,
 	.explain = explain,
+	.health = health,
 	.give = give,
 	.go = go,
 };

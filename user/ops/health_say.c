@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/health_say.h"
+
+#include <stdio.h>
+#include "user/base/tunables.h"
+#include "user/policy/choose.h"
+#include "user/policy/retry.h"
+
+static const char *check_of(const struct sl_upstream_state *state,
+			    const struct sl_check_counts *counts, uint32_t slot)
+{
+	static const char *const names[SL_CHECK_STATES] = {
+		[SL_CHECK_STATE_UNKNOWN] = "unknown",
+		[SL_CHECK_STATE_GOOD] = "good",
+		[SL_CHECK_STATE_NOT_READY] = "not_ready",
+		[SL_CHECK_STATE_FAILING] = "failing",
+	};
+	uint32_t now = counts ? __atomic_load_n(&counts[slot].state, __ATOMIC_RELAXED) : 0;
+
+	return state->retries->checked[slot] && now < SL_CHECK_STATES ? names[now] : "none";
+}
+
+static bool is_doubtful(const struct sl_upstream_state *state, const struct sl_node_state *node)
+{
+	struct sl_choose in = {.doubtful =
+				       (uint32_t)sl_tunable_get(state->tunables, node->pool,
+								SL_TUNABLE_BREAKER_CONSECUTIVE)};
+
+	return sl_choose_is_doubtful(&in, node);
+}
+
+void sl_health_say(const struct sl_upstream_state *state, const struct sl_check_counts *counts,
+		   uint64_t now_ms, struct sl_text *text)
+{
+	uint32_t slot;
+
+	for (slot = 1; slot < SL_NODES_MAX; slot++) {
+		const struct sl_node_state *node = &state->nodes[slot];
+		uint64_t hold = __atomic_load_n(&state->retries->holds[slot], __ATOMIC_RELAXED);
+		struct sl_health_line line = {.slot = slot, .incarnation = node->incarnation};
+
+		if (!(__atomic_load_n(&node->admin, __ATOMIC_RELAXED) & SL_NODE_PRESENT))
+			continue;
+		snprintf(line.check, sizeof(line.check), "%s", check_of(state, counts, slot));
+		line.zombies =
+			counts ? __atomic_load_n(&counts[slot].zombies, __ATOMIC_RELAXED) : 0;
+		line.doubtful = is_doubtful(state, node);
+		line.held_ms = (uint32_t)sl_retry_held_ms(hold, node->incarnation, now_ms);
+		sl_health_line_write(&line, text);
+	}
+}
