@@ -57,6 +57,8 @@ struct sl_arguments {
 	const char *listen;
 	bool force;
 	bool strict;
+	const char *binary; /* of `upgrade`, as the next */
+	const char *pid_file;
 };
 
 enum sl_option_kind {
@@ -119,5 +121,6 @@ extern const struct sl_command sl_command_guard;
 extern const struct sl_command sl_command_key;
 extern const struct sl_command sl_command_import;
 extern const struct sl_command sl_command_explain;
+extern const struct sl_command sl_command_upgrade;
 
 #endif

@@ -112,9 +112,45 @@ wait "$old"
 expect "SIGTERM to a replaced process: exit status" $? == 0
 exec 5>&-
 
+# sluice upgrade does it all: arguments, log and file are those of the running daemon
+replace() { "$build/sluice" upgrade --admin-socket "$work/admin.sock" "$@"; }
+old=$daemon
+said=$(replace --pid-file "$work/pid" 2>&1)
+expect "sluice upgrade: exit status" $? == 0
+daemon=$(cat "$work/pid")
+expect "sluice upgrade: another process serves" "$(pid_now)" == "$daemon"
+expect "sluice upgrade: not the old one" "$daemon" != "$old"
+expect "sluice upgrade: says so" "$said" == "process $daemon serves ($(readlink -f "$build/sluiced")); process $old ends with its last request"
+wait "$old"
+expect "sluice upgrade: the old one ends" $? == 0
+expect "sluice upgrade: its command line" "$(tr '\0' ' ' <"/proc/$daemon/cmdline")" contains "--takeover $config"
+expect "sluice upgrade: its log is the same" "$(readlink "/proc/$daemon/fd/2")" == "$(readlink -f "$log")"
+# what fails is told, and changes nothing
+failed() { # NAME CONTAINS ARGUMENTS...
+	local name=$1 wanted=$2 said
+	shift 2
+	said=$(replace "$@" 2>&1)
+	expect "sluice upgrade: $name: exit status" $? == 1
+	expect "sluice upgrade: $name: told" "$said" contains "$wanted"
+	expect "sluice upgrade: $name: the old one serves" "$(pid_now)" == "$daemon"
+}
+failed "a bad file" 'refused its configuration: ' "$work/bad.yaml"
+failed "a bad file: who serves" "process $daemon still serves" "$work/bad.yaml"
+failed "another back end" 'io: the running daemon uses' "$work/other.yaml"
+failed "no binary" "$work/none: No such file" --binary "$work/none"
+printf '#!/bin/sh\nexec sleep 1000\n' >"$work/hangs"
+printf '#!/no/such/interpreter\n' >"$work/broken"
+chmod +x "$work/hangs" "$work/broken"
+failed "one that hangs" "did not serve within 1 s and was ended" --binary "$work/hangs" --timeout 1
+failed "one that cannot be run" "$work/broken cannot be run: No such file" --binary "$work/broken"
+failed "one that crashes" "ended with status 1" --binary /bin/false
+replace --timeout 0 >"$work/out" 2>&1
+expect "sluice upgrade: --timeout 0: exit status" $? == 2
+expect "sluice upgrade: nobody to replace" "$("$build/sluice" upgrade --admin-socket "$work/none.sock" 2>&1)" contains "no daemon answers"
+
 # nobody to take over from
 kill -TERM $daemon
-wait $daemon
+expect_soon "the one that sluice upgrade started ends" 20 test ! -e "/proc/$daemon"
 "$build/sluiced" --takeover "$config" >>"$log" 2>&1 &
 daemon=$!
 expect_soon "without a daemon --takeover is an ordinary start" 20 healthy
