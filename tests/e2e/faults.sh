@@ -53,7 +53,7 @@ daemon_stop
 missing=$(comm -23 <(grep -oE 'X\("[^"]+' "$root/tests/standin/fault.h" | cut -d'"' -f2 | sort) \
 	<(node "$e2e/faults.mjs" --names | sort -u))
 expect "the table has every fault that the server knows" "$missing" == ""
-if diff <(node "$e2e/faults.mjs" --table) <(sed -n '/^## The table/,$p' "$root/docs/failure-modes.md" | grep '^|') >"$work/diff"; then
+if diff <(node "$e2e/faults.mjs" --table) <(sed -n '/^## The table/,/^## /p' "$root/docs/failure-modes.md" | grep '^|') >"$work/diff"; then
 	ok "docs/failure-modes.md shows this table"
 else
 	not_ok "docs/failure-modes.md" "differs from: node tests/e2e/faults.mjs --table"
