@@ -195,6 +195,26 @@ static int get_last(struct sl_conn *conn, const char *body, size_t len)
 	return 200;
 }
 
+static int post_page(struct sl_conn *conn, const char *body, size_t len)
+{
+	struct sl_server *server = conn->worker->server;
+
+	pthread_mutex_lock(&server->record_lock);
+	server->page.len = 0;
+	sl_buf_put(&server->page, body, len);
+	pthread_mutex_unlock(&server->record_lock);
+	atomic_store(&server->paged, true);
+	return ok(conn);
+}
+
+static int delete_page(struct sl_conn *conn, const char *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	atomic_store(&conn->worker->server->paged, false);
+	return ok(conn);
+}
+
 static int post_drop(struct sl_conn *conn, const char *body, size_t len)
 {
 	(void)body;
@@ -214,6 +234,8 @@ static const struct {
 	{SL_METHOD_GET, "/state", get_state, SL_REPLY_JSON},
 	{SL_METHOD_POST, "/config", post_config, SL_REPLY_JSON},
 	{SL_METHOD_GET, "/last", get_last, "application/octet-stream"},
+	{SL_METHOD_POST, "/page", post_page, SL_REPLY_JSON},
+	{SL_METHOD_DELETE, "/page", delete_page, SL_REPLY_JSON},
 	{SL_METHOD_POST, "/drop", post_drop, SL_REPLY_JSON},
 };
 
@@ -231,6 +253,6 @@ void sl_admin_answer(struct sl_conn *conn, const struct sl_head *head, const cha
 		break;
 	}
 	if (status == 404)
-		bad(conn, "the admin paths are /fault, /state, /config, /last and /drop");
+		bad(conn, "the admin paths are /fault, /state, /config, /last, /page and /drop");
 	sl_conn_answer(conn, SL_PATH_OTHER, status, -1, type, head->keep_alive);
 }

@@ -49,6 +49,18 @@ static void answer_health(struct sl_conn *conn, const struct sl_head *head)
 	sl_conn_answer(conn, SL_PATH_HEALTH, down ? 503 : 200, -1, SL_REPLY_JSON, head->keep_alive);
 }
 
+/* The page that was set in the place of the true one; false: none was. */
+static bool copy_page(struct sl_server *server, struct sl_buf *out)
+{
+	if (!atomic_load(&server->paged))
+		return false;
+	out->len = 0;
+	pthread_mutex_lock(&server->record_lock);
+	sl_buf_put(out, server->page.data, server->page.len);
+	pthread_mutex_unlock(&server->record_lock);
+	return true;
+}
+
 /* The requests that are not inference. A fault that strikes first may be asked of them too. */
 static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum sl_path path)
 {
@@ -64,6 +76,9 @@ static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum 
 		answer_error(conn, head, 400, "no such stand-in fault");
 		return;
 	}
+	bool paged = path == SL_PATH_METRICS && copy_page(server, body);
+	if (paged && sl_str_is((struct sl_str){body->data, body->len, false}, "hang"))
+		conn->job.fault.kind = SL_FAULT_HANG;
 	bool lies = path == SL_PATH_HEALTH && conn->job.fault.kind == SL_FAULT_HEALTH_LIES;
 	if (!lies && sl_strike_first(conn))
 		return;
@@ -76,7 +91,8 @@ static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum 
 		sl_conn_answer(conn, path, 200, -1, SL_REPLY_JSON, head->keep_alive);
 		return;
 	case SL_PATH_METRICS:
-		sl_metrics_render(server, body);
+		if (!copy_page(server, body))
+			sl_metrics_render(server, body);
 		sl_conn_answer(conn, path, 200, -1, "text/plain; version=0.0.4; charset=utf-8",
 			       head->keep_alive);
 		return;
@@ -96,7 +112,9 @@ void sl_dispatch(struct sl_conn *conn, const struct sl_head *head, const char *d
 		sl_admin_answer(conn, head, body, body_len);
 		return;
 	}
-	if (atomic_load_explicit(&server->recording, memory_order_relaxed))
+	/* Whoever reads metrics does so beside what is recorded. */
+	if (atomic_load_explicit(&server->recording, memory_order_relaxed) &&
+	    !sl_str_is(head->path, "/metrics"))
 		record(server, head, data, body, body_len);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (!sl_str_is(head->path, routes[i].path))

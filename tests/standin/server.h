@@ -87,6 +87,8 @@ struct sl_server {
 	_Atomic bool recording;
 	pthread_mutex_t record_lock;
 	struct sl_buf record; /* the last request to arrive, as it arrived */
+	_Atomic bool paged;
+	struct sl_buf page; /* what /metrics says instead of the truth; under record_lock */
 };
 
 /* Opens everything, prints an address a line, and serves until the process is ended. Returns only

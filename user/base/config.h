@@ -97,6 +97,21 @@ struct sl_config_health {
 	uint32_t silence_ms; /* no byte on any of its streams for this long opens it; 0: never */
 };
 
+/* Whose pages of metrics are read. */
+enum sl_config_scrape {
+	SL_CONFIG_SCRAPE_AUTO = 0, /* of plain HTTP nodes that no provider's key goes to */
+	SL_CONFIG_SCRAPE_ALWAYS,
+	SL_CONFIG_SCRAPE_NEVER,
+};
+
+/* What a pool's nodes say of their load; ops/telemetry.h. */
+struct sl_config_metrics {
+	enum sl_config_scrape scrape;
+	const char *path;
+	uint32_t every_ms;
+	uint32_t stale_ms; /* what is older is not trusted */
+};
+
 struct sl_config_names {
 	const char **names;
 	uint32_t count;
@@ -163,6 +178,7 @@ struct sl_config_pool {
 	uint32_t spill;		  /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	struct sl_config_health health;
+	struct sl_config_metrics metrics;
 	struct sl_config_names adapters; /* LoRA: models of routes that its nodes load when asked */
 	uint32_t zone_load;		 /* percent full that a node of this host's zone may be */
 	unsigned line;

@@ -40,6 +40,8 @@ static const char *const rest_choices[] = {"none", "prefill", NULL}; /* enum sl_
 static const char *const affinity_choices[] = {"none", "session", "prefix", NULL};
 /* enum sl_config_concurrency */
 static const char *const concurrency_choices[] = {"off", "busy", "gap", NULL};
+static const char *const scrape_choices[] = {"auto", "always", "never",
+					     NULL}; /* enum sl_config_scrape */
 static const char *const resume_choices[] = {"off", "auto", NULL};
 static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
@@ -465,6 +467,10 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Percent full that the least loaded node of this host's zone may be; above it requests "
 	 "go to the least loaded of all. Full are its `slots` (256 where nobody knows them), its "
 	 "KV cache, or 5 requests in its queue."},
+	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "metrics", 0, NULL, SL_CONFIG_POOL_METRICS, 0, NULL,
+	 false, "a map",
+	 "What the nodes say of their load, on the page of their metrics. Nodes whose beacons "
+	 "arrive are not asked."},
 	{SL_CONFIG_POOL, SL_CONFIG_SPILL, "spill", 0, NULL, 0, 0, NULL, false,
 	 "the name of another pool",
 	 "Takes new flows of the fast lane when no node here does (tunable pool.spill). Its nodes "
@@ -526,6 +532,20 @@ const struct sl_config_key sl_config_keys[] = {
 	 "Tokens that the KV cache of one node holds (vLLM logs it at its start). While the "
 	 "requests in flight make up as many, each counted as its prompt and its longest answer, "
 	 "further ones wait. Not in mode `off`. 0: any."},
+	{SL_CONFIG_POOL_METRICS, SL_CONFIG_CHOICE, "scrape", POOL(metrics.scrape), "auto", 0, 0,
+	 scrape_choices, false, NULL,
+	 "Whether the page is read. `auto`: of nodes on plain HTTP, in pools without `api_key`; "
+	 "hosted providers have none."},
+	{SL_CONFIG_POOL_METRICS, SL_CONFIG_TARGET, "path", POOL(metrics.path), "/metrics", 0,
+	 SL_CONFIG_URL_MAX, NULL, false, "the path of an URL", "Where it is."},
+	{SL_CONFIG_POOL_METRICS, SL_CONFIG_MS, "every", POOL(metrics.every_ms), "1s", 100, HOUR_MS,
+	 NULL, false, NULL,
+	 "How often, a quarter earlier or later. A node that answers without anything of use three "
+	 "times is asked once a minute."},
+	{SL_CONFIG_POOL_METRICS, SL_CONFIG_MS, "stale", POOL(metrics.stale_ms), "5s", 100, HOUR_MS,
+	 NULL, false, NULL,
+	 "What is older is not trusted: only what this host has in flight counts then. Above "
+	 "`every`, so that one lost page changes nothing."},
 
 	{SL_CONFIG_POOL_HEALTH, SL_CONFIG_CHOICE, "live", POOL(health.live), "none", 0, 0,
 	 live_choices, false, NULL,

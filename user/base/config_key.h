@@ -32,6 +32,7 @@ enum sl_config_section {
 	SL_CONFIG_POOL_HEALTH,	   /* struct sl_config_pool */
 	SL_CONFIG_POOL_QUEUE,	   /* struct sl_config_pool */
 	SL_CONFIG_POOL_AT_ONCE,	   /* struct sl_config_pool */
+	SL_CONFIG_POOL_METRICS,	   /* struct sl_config_pool */
 	SL_CONFIG_NODE,		   /* struct sl_config_node */
 	SL_CONFIG_SERVICE,	   /* struct sl_config_service */
 	SL_CONFIG_ROUTE,	   /* struct sl_config_route */

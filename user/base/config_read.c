@@ -353,6 +353,7 @@ static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pai
 		pool->tunables[i] = SL_TUNABLE_INHERIT;
 	read_presets(r, SL_CONFIG_POOL_QUEUE, &none, pool);
 	read_presets(r, SL_CONFIG_POOL_AT_ONCE, &none, pool);
+	read_presets(r, SL_CONFIG_POOL_METRICS, &none, pool);
 	sl_reader_section(r, SL_CONFIG_POOL, pair->value, pool);
 }
 

@@ -66,6 +66,7 @@ static const char *const section_titles[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_POOL_HEALTH] = "pools.NAME.health",
 	[SL_CONFIG_POOL_QUEUE] = "pools.NAME.queue",
 	[SL_CONFIG_POOL_AT_ONCE] = "pools.NAME.concurrency",
+	[SL_CONFIG_POOL_METRICS] = "pools.NAME.metrics",
 	[SL_CONFIG_NODE] = "pools.NAME.nodes[]",
 	[SL_CONFIG_SERVICE] = "services[]",
 	[SL_CONFIG_ROUTE] = "routes[]",

@@ -43,7 +43,7 @@ struct report {
 	struct sl_timer due;	  /* the next beacon */
 	struct sl_timer deadline; /* of the page */
 	struct sl_scrape scrape;
-	struct sl_scrape_load load;
+	struct sl_load_reading load;
 	size_t page_bytes;
 	bool status_ok;
 	bool again; /* the kept connection was stale: once more on a new one */

@@ -22,6 +22,7 @@
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
 #include "user/ops/takeover.h"
+#include "user/ops/telemetry.h"
 #include "user/ops/threads.h"
 #include "user/request/trail_text.h"
 
@@ -51,6 +52,7 @@ struct daemon {
 	struct sl_beacon_sender *beacons;
 	struct sl_checks *health; /* NULL: no checks */
 	struct sl_scaler *scaler; /* NULL: no memory for it */
+	struct sl_telemetry *telemetry;
 	struct sl_cache *cache;
 	struct sl_tls_tickets *tickets;
 	struct sl_peers *peers;
@@ -245,6 +247,18 @@ static void open_health(struct daemon *daemon)
 	sl_scaler_apply(daemon->scaler, daemon->routes);
 }
 
+static void open_telemetry(struct daemon *daemon)
+{
+	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
+	int rc = sl_telemetry_open(daemon->loop, &state, daemon->plane->loads, &daemon->telemetry);
+
+	if (rc)
+		sl_log(SL_LOG_ERROR, "metrics: no node's load is read: %s", strerror(-rc));
+	else
+		sl_telemetry_apply(daemon->telemetry, daemon->routes);
+	daemon->metrics.telemetry = sl_telemetry_counts(daemon->telemetry);
+}
+
 static void reload(struct daemon *daemon)
 {
 	struct sl_routes *routes;
@@ -266,6 +280,8 @@ static void reload(struct daemon *daemon)
 	if (daemon->health)
 		sl_checks_apply(daemon->health, routes);
 	sl_scaler_apply(daemon->scaler, routes);
+	if (daemon->telemetry)
+		sl_telemetry_apply(daemon->telemetry, routes);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
 	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
@@ -402,6 +418,7 @@ static void begin_drain(struct daemon *daemon)
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
 	sl_checks_stop(daemon->health);
 	sl_scaler_stop(daemon->scaler);
+	sl_telemetry_stop(daemon->telemetry);
 	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -420,6 +437,7 @@ static void begin_leave(struct daemon *daemon)
 	sl_beacon_sender_close(&daemon->beacons);
 	sl_checks_stop(daemon->health);
 	sl_scaler_stop(daemon->scaler);
+	sl_telemetry_stop(daemon->telemetry);
 	sl_threads_hand_over(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -604,6 +622,9 @@ static int start(struct daemon *daemon)
 	if (!rc)
 		rc = sl_affinity_open(affinity_seed, &daemon->retries.affinity);
 	if (!rc)
+		rc = sl_loads_open(&daemon->retries.loads);
+	daemon->metrics.loads = daemon->retries.loads;
+	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
 		rc = sl_threads_listen(&daemon->threads, daemon->routes->config, daemon->takeover);
@@ -640,6 +661,7 @@ static int start(struct daemon *daemon)
 		sl_timer_set(daemon->loop, &daemon->event_timer, EVENT_POLL_MS);
 	apply_beacons(daemon);
 	open_health(daemon);
+	open_telemetry(daemon);
 	return 0;
 }
 
@@ -659,6 +681,7 @@ static void destroy(struct daemon *daemon)
 	sl_cache_close(&daemon->cache);
 	sl_rooms_fini(&daemon->rooms);
 	sl_affinity_close(&daemon->retries.affinity);
+	sl_loads_close(&daemon->retries.loads);
 	sl_kernel_plane_close(&daemon->plane);
 	sl_tls_tickets_close(&daemon->tickets);
 	sl_peers_close(&daemon->peers);
@@ -720,6 +743,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);
 	sl_scaler_close(&daemon.scaler);
+	sl_telemetry_close(&daemon.telemetry);
 	sl_admin_close(&daemon.admin);
 	sl_ledger_stop(&daemon.ledger);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");

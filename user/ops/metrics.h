@@ -14,6 +14,7 @@
 #include "user/request/worker.h"
 
 struct sl_check_counts;
+struct sl_telemetry_counts;
 
 struct sl_metrics_source {
 	struct sl_worker **workers;
@@ -23,7 +24,9 @@ struct sl_metrics_source {
 	struct sl_keys *keys;
 	struct sl_peers *peers;
 	struct sl_ledger *ledger;
-	const struct sl_check_counts *health; /* by node slot; NULL: there is no prober */
+	const struct sl_check_counts *health;	     /* by node slot; NULL: there is no prober */
+	const struct sl_telemetry_counts *telemetry; /* the same */
+	const struct sl_loads *loads;
 	const char *io_backend;
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;

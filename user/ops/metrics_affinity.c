@@ -2,6 +2,7 @@
 #include "user/ops/metrics_affinity.h"
 
 #include <inttypes.h>
+#include "user/ops/metrics_telemetry.h"
 #include "user/request/near.h"
 
 void sl_metrics_write_affinity(const struct sl_metrics_source *source, struct sl_text *text)
@@ -32,4 +33,5 @@ void sl_metrics_write_affinity(const struct sl_metrics_source *source, struct sl
 					       sum);
 		}
 	}
+	sl_metrics_write_telemetry(source, text);
 }

@@ -98,15 +98,19 @@ static const struct sl_load *load_of(const struct sl_choose *in, uint32_t index)
 			     in->now_ms);
 }
 
-/* Of this process, and flows of this host. */
-static uint64_t ours(const struct sl_choose *in, const struct sl_node_state *node)
+uint64_t sl_choose_ours(const struct sl_node_state *node, uint64_t now_ms)
 {
 	uint64_t load = __atomic_load_n(&node->requests, __ATOMIC_RELAXED);
 
 	/* A node that never had a flow is spared the sum of its epochs. */
 	if (__atomic_load_n(&node->flows_opened, __ATOMIC_RELAXED))
-		load += sl_node_flows(node, in->now_ms * 1000000u);
+		load += sl_node_flows(node, now_ms * 1000000u);
 	return load;
+}
+
+static uint64_t ours(const struct sl_choose *in, const struct sl_node_state *node)
+{
+	return sl_choose_ours(node, in->now_ms);
 }
 
 static uint32_t slots_of(const struct sl_choose *in, const struct sl_load *load, uint32_t limit)
@@ -142,12 +146,24 @@ uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index)
 	return share ? share : 1;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint64_t kv_fill(const struct sl_choose *in, uint32_t index, const struct sl_load *load,
 			uint64_t own)
 {
-	const uint32_t *sent = &in->loads->sent[in->slots[index]];
+	uint32_t slot = in->slots[index], capacity;
+	uint64_t fill, tokens;
 
-	return sl_load_kv_fill(load, own, __atomic_load_n(sent, __ATOMIC_RELAXED));
+	fill = sl_load_kv_fill(load, own,
+			       __atomic_load_n(&in->loads->sent[slot], __ATOMIC_RELAXED));
+	capacity = __atomic_load_n(&load->kv_tokens, __ATOMIC_RELAXED);
+	if (!capacity || !in->concurrency)
+		return fill;
+	tokens = __atomic_load_n(&in->concurrency[slot].tokens, __ATOMIC_RELAXED);
+	return most(fill, tokens * SL_LOAD_FULL / capacity);
 }
 
 bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index)
@@ -155,11 +171,6 @@ bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index)
 	const struct sl_load *load = load_of(in, index);
 
 	return !load || kv_fill(in, index, load, ours(in, node_at(in, index))) <= SL_LOAD_KV_FULL;
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index)

@@ -140,6 +140,9 @@ uint64_t sl_choose_share(const struct sl_choose *in, uint32_t index);
 uint64_t sl_choose_fill(const struct sl_choose *in, uint32_t index);
 uint64_t sl_choose_score(const struct sl_choose *in, uint32_t index);
 
+/* Requests of this process, and flows of this host, at the node. */
+uint64_t sl_choose_ours(const struct sl_node_state *node, uint64_t now_ms);
+
 /* Has the node room in its KV cache for work that somebody else could do too? */
 bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index);
 

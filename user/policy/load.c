@@ -2,11 +2,32 @@
 #include "user/policy/load.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 
 static_assert(sizeof(struct sl_load) == 64, "a choice reads one line of a node");
 
 #define GET(word)	 __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define PUT(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
+
+int sl_loads_open(struct sl_loads **ret_loads)
+{
+	size_t line = sizeof(struct sl_load);
+	void *room = calloc(1, sizeof(struct sl_loads) + line);
+
+	if (!room)
+		return -ENOMEM;
+	*ret_loads = (struct sl_loads *)(((uintptr_t)room + line - 1) & ~(line - 1));
+	(*ret_loads)->room = room;
+	return 0;
+}
+
+void sl_loads_close(struct sl_loads **loads)
+{
+	if (*loads)
+		free((*loads)->room);
+	*loads = NULL;
+}
 
 static uint32_t bounded(uint64_t value)
 {

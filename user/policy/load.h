@@ -14,7 +14,8 @@
  *
  *	at the node   ours + max(0, running + waiting - ours then), so the larger of both at the reading
  *	queue	      waiting + ours - ours then, where it said that any waits
- *	KV cache      use + tokens sent since / capacity, or use * (at the node + 1) / (there then)
+ *	KV cache      use + tokens sent since / capacity, or use * (at the node + 1) / (there then);
+ *		      at least the tokens that we have in flight / capacity
  *
  * Words are written and read one by one: a reader may see parts of two readings that follow each
  * other, which is as right as either. Integers only.
@@ -69,7 +70,12 @@ struct sl_loads {
 	struct sl_load nodes[SL_NODES_MAX];
 	uint32_t sent[SL_NODES_MAX]; /* tokens, wraps; every thread adds */
 	uint64_t adapters[SL_NODES_MAX][SL_LOAD_ADAPTERS_MAX];
+	void *room; /* of all this, to be freed; pages that nobody has touched cost nothing */
 };
+
+/* Returns 0 or -ENOMEM. */
+int sl_loads_open(struct sl_loads **ret_loads);
+void sl_loads_close(struct sl_loads **loads);
 
 /* Takes a reading in. ours: requests of this process at the node when the server said it. */
 void sl_load_take(struct sl_loads *loads, uint32_t slot, uint32_t incarnation,

@@ -215,6 +215,15 @@ static void test_kv_cache_goes_on(void **unused)
 	says(1, (struct sl_load_reading){.running = 4, .kv_permille = 500, .kv_tokens = 10000});
 	assert_int_equal(sl_load_kv_fill(load, 4, UINT32_MAX - 99), SL_LOAD_FULL / 2);
 	assert_int_equal(sl_load_kv_fill(load, 5, 2400), SL_LOAD_FULL / 2 + SL_LOAD_FULL / 4);
+	/* at least what we have in flight */
+	static struct sl_concurrency states[NODES + 1];
+
+	w.loads.sent[1] = UINT32_MAX - 99;
+	w.in.concurrency = states;
+	states[1].tokens = 7500;
+	assert_int_equal(sl_choose_fill(&w.in, 0), SL_LOAD_FULL / 4 * 3);
+	states[1].tokens = 2500;
+	assert_int_equal(sl_choose_fill(&w.in, 0), SL_LOAD_FULL / 2);
 	/* by requests, where it is not */
 	says(1, (struct sl_load_reading){.running = 8, .kv_permille = 400});
 	assert_int_equal(sl_load_kv_fill(load, 7, 0), 400ull * SL_LOAD_FULL / 1000 * 12 / 8);
