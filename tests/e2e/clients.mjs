@@ -58,6 +58,7 @@ function chunksOf(message) {
   ];
 }
 const node = http.createServer(async (req, res) => {
+  if (req.method !== "POST") return res.writeHead(404).end(); // it shows no metrics
   const body = JSON.parse((await join(req)).join("") || "{}");
   asked.push(body);
   const message = answerOf(body);

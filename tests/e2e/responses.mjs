@@ -96,6 +96,7 @@ const scripts = {
 const counts = {};
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const node = http.createServer(async (req, res) => {
+  if (req.method !== "POST") return res.writeHead(404).end(); // it shows no metrics
   const parts = [];
   for await (const part of req) parts.push(part);
   const body = JSON.parse(Buffer.concat(parts).toString());

@@ -406,6 +406,7 @@ const SCRIPTS = {
 };
 async function scripted() {
   const node = http.createServer(async (req, res) => {
+    if (req.method !== "POST") return res.writeHead(404).end(); // it shows no metrics
     const parts = [];
     for await (const part of req) parts.push(part);
     const pieces = SCRIPTS[JSON.parse(Buffer.concat(parts).toString()).script]();

@@ -8,7 +8,7 @@ THREADS=1
 config_write <<-END
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000, retry.budget: 0}
 	timeouts: {upstream_idle: 1s}
-	pools: {chat: {nodes: ["127.0.0.1:9001"]}}
+	pools: {chat: {metrics: {scrape: never}, nodes: ["127.0.0.1:9001"]}}
 	routes: [{model: chat, pools: chat, attempts: 1, timeouts: {total: 10s}}]
 END
 daemon_start

@@ -28,6 +28,7 @@ http
     req.on("end", () => {
       if (req.url === "/last") return res.end(JSON.stringify(last));
       if (req.url === "/release") return res.end(String(held.splice(0).map((go) => go()).length));
+      if (req.method !== "POST") return res.writeHead(404).end(); // it shows no metrics
       const body = JSON.parse(Buffer.concat(parts).toString());
       last = body;
       if (body.stream) return stream(res, body, body.messages.at(-1).content);

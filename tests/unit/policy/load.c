@@ -197,9 +197,12 @@ static void test_a_queue_goes_on(void **unused)
 	(void)unused;
 	w.nodes[1].requests = 10;
 	says(1, (struct sl_load_reading){.running = 8, .waiting = 2});
+	assert_int_equal(load->others, 0);
 	assert_int_equal(sl_load_queue_fill(load, 10), 2 * SL_LOAD_FULL / SL_LOAD_QUEUE_FULL);
 	assert_int_equal(sl_load_queue_fill(load, 13), 5 * SL_LOAD_FULL / SL_LOAD_QUEUE_FULL);
 	assert_int_equal(sl_load_queue_fill(load, 3), 0); /* ended since: nobody waits any more */
+	says(1, (struct sl_load_reading){.running = 8, .waiting = 7});
+	assert_int_equal(load->others, 5);
 	says(1, (struct sl_load_reading){.running = 8});
 	assert_int_equal(sl_load_queue_fill(load, 50), 0); /* it had room */
 }
