@@ -94,6 +94,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
+	if (!stream->next) /* idle until now: that has a time of its own */
+		sl_server_conn_watch(h2->conn);
 	return 0;
 }
 
