@@ -283,6 +283,8 @@ function recorder() {
       socket.on("error", () => {});
       socket.on("data", (part) => {
         text += part.toString("latin1");
+        if (text.startsWith("GET /metrics ")) // the daemon's own, about its load
+          return void socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         const end = text.indexOf("\r\n\r\n");
         const length = Number(text.match(/^content-length: (\d+)$/im)?.[1]);
         if (end < 0 || text.length < end + 4 + length) return;
