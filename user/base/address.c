@@ -215,12 +215,20 @@ int sl_address_from_sockaddr(const struct sockaddr *address, socklen_t len,
 	return 0;
 }
 
-void sl_address_from_name(const char *name, uint16_t port, struct sl_endpoint *ret_endpoint)
+/* FNV-1a, over the NUL too. */
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	uint64_t hash = 14695981039346656037ull; /* FNV-1a */
+	do
+		hash = (hash ^ (unsigned char)*text) * 1099511628211ull;
+	while (*text++);
+	return hash;
+}
 
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 1099511628211ull;
+void sl_address_from_name(const char *pool, const char *name, uint16_t port,
+			  struct sl_endpoint *ret_endpoint)
+{
+	uint64_t hash = hash_text(hash_text(14695981039346656037ull, pool), name);
+
 	*ret_endpoint = (struct sl_endpoint){.port = htons(port), .proto = IPPROTO_TCP};
 	ret_endpoint->addr.w[0] = htonl(0x01000000u);
 	ret_endpoint->addr.w[2] = htonl((uint32_t)(hash >> 32));

@@ -36,10 +36,11 @@ int sl_address_parse_host(const char *text, struct sl_addr *ret_addr, struct sl_
 
 /*
  * Stands for a node by name in maps that know addresses alone: one of the discard prefix 100::/64
- * (RFC 6666), to which nothing is ever sent, by a hash of the name. The same name and port give the
- * same endpoint everywhere.
+ * (RFC 6666), to which nothing is ever sent, by a hash of pool and name, so that several pools may
+ * lead to one provider. The same three give the same endpoint everywhere.
  */
-void sl_address_from_name(const char *name, uint16_t port, struct sl_endpoint *ret_endpoint);
+void sl_address_from_name(const char *pool, const char *name, uint16_t port,
+			  struct sl_endpoint *ret_endpoint);
 bool sl_address_is_name(const struct sl_addr *addr);
 
 bool sl_address_is_v4(const struct sl_addr *addr);

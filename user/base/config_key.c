@@ -483,7 +483,8 @@ const struct sl_config_key sl_config_keys[] = {
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
 	 NULL, true,
 	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, zone, server_id}",
-	 "The inference servers. A node belongs to one pool."},
+	 "The inference servers. An address belongs to one pool; a name may be in several, each "
+	 "with its own breaker."},
 
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "slots", POOL(slots), "0", 0, 100000, NULL, false, NULL,
 	 "Requests and streams that one node takes at once from this daemon; further ones wait in "

@@ -328,7 +328,12 @@ static void read_nodes(struct sl_config_reader *r, const struct sl_config_key *k
 	for (unsigned i = 0; i < count; i++) {
 		size_t before = sl_reader_push_index(r, i);
 
-		read_node(r, sl_reader_item_at(node, i), &pool->nodes[i]);
+		struct sl_config_node *server = &pool->nodes[i];
+
+		read_node(r, sl_reader_item_at(node, i), server);
+		if (server->host)
+			sl_address_from_name(pool->name, server->host,
+					     sl_address_port(&server->endpoint), &server->endpoint);
 		sl_reader_pop(r, before);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "user/base/address.h"
@@ -184,7 +185,7 @@ static const char *take_host(struct sl_config_reader *r, struct sl_span rest, ui
 	for (size_t i = 0; i < host.len; i++)
 		name[i] = (char)tolower((unsigned char)host.data[i]);
 	server->host = name;
-	sl_address_from_name(name, (uint16_t)port, &server->endpoint);
+	server->endpoint.port = htons((uint16_t)port); /* the address is the pool's affair */
 	return NULL;
 }
 

@@ -316,6 +316,22 @@ static void listeners_speak_tls(void **state)
 	sl_config_close(&config);
 }
 
+/* A provider serves many models: each may be a pool of its own. */
+static void providers_have_many_pools(void **state)
+{
+	struct sl_config *config =
+		must_parse("pools:\n"
+			   "  a: {model: large, nodes: ['https://api.example.com']}\n"
+			   "  b: {model: small, nodes: ['https://api.example.com']}\n"
+			   "routes: [{model: large, pools: [a, b]}]\n");
+
+	(void)state;
+	assert_false(sl_address_equal(&config->pools[0].nodes[0].endpoint,
+				      &config->pools[1].nodes[0].endpoint));
+	assert_string_equal(config->pools[1].nodes[0].host, "api.example.com");
+	sl_config_close(&config);
+}
+
 static void nodes_have_names(void **state)
 {
 	struct sl_config *config = must_parse("pools:\n"
@@ -355,9 +371,11 @@ static void nodes_have_names(void **state)
 		assert_int_equal(sl_address_port(&node->endpoint), wanted[i].port);
 		assert_int_equal(sl_address_is_name(&node->endpoint.addr), wanted[i].host != NULL);
 	}
-	sl_address_from_name("api.example.com", 443, &same);
+	sl_address_from_name("p", "api.example.com", 443, &same);
 	assert_true(sl_address_equal(&same, &pool->nodes[0].endpoint));
-	sl_address_from_name("api.example.con", 443, &same);
+	sl_address_from_name("p", "api.example.con", 443, &same);
+	assert_false(sl_address_equal(&same, &pool->nodes[0].endpoint));
+	sl_address_from_name("pa", "pi.example.com", 443, &same);
 	assert_false(sl_address_equal(&same, &pool->nodes[0].endpoint));
 	assert_int_equal(pool->nodes[5].weight, 3);
 	assert_string_equal(pool->ca, "/ca.pem");
@@ -912,6 +930,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(forms_that_people_write),
 		cmocka_unit_test(listeners_speak_tls),
 		cmocka_unit_test(nodes_have_names),
+		cmocka_unit_test(providers_have_many_pools),
 		cmocka_unit_test(environment_is_inserted),
 		cmocka_unit_test(every_complaint_has_its_place),
 		cmocka_unit_test(output_is_golden),
