@@ -4,6 +4,7 @@
  *
  *	litellm_keys.c   the keys that LiteLLM documents, and what becomes of each: a table
  *	litellm_read.c   the YAML tree -> deployments, groups of them and settings
+ *	litellm_target.c one deployment's provider, model, address and key
  *	litellm_build.c  groups -> pools and chains
  *	litellm_write.c  pools and chains -> text; findings -> text or JSON
  *
@@ -88,10 +89,18 @@ const char *sl_litellm_section_name(enum sl_litellm_section section);
 
 /* ---- what was read ------------------------------------------------------------------------- */
 
+/* How a deployment is spoken to. Deployments of one pool have the same. */
+struct sl_litellm_manner {
+	bool messages;	     /* Anthropic's Messages API, else OpenAI's */
+	const char *api_key; /* as sluice writes it: "${NAME}"; NULL: none */
+	const char *path;    /* that stands for /v1; NULL: /v1 */
+};
+
 struct sl_litellm_deployment {
-	const char *address; /* "10.0.0.7:8000" */
-	struct sl_endpoint endpoint;
-	const char *model; /* as the node knows it */
+	const char *address;	     /* "10.0.0.7:8000" or "https://api.example.com" */
+	struct sl_endpoint endpoint; /* of a name: sl_address_from_name() without a pool */
+	const char *model;	     /* as the node knows it */
+	struct sl_litellm_manner manner;
 	unsigned line;
 	unsigned index; /* in model_list */
 	uint32_t group;
@@ -111,10 +120,11 @@ struct sl_litellm_deployment {
 struct sl_litellm_pool {
 	const char *name;
 	const char *model; /* NULL: the name that the client said */
-	uint32_t group;	   /* the first that uses it */
-	uint64_t order;	   /* of its deployments */
-	bool renames;	   /* a group of another name than `model` uses it too */
-	uint32_t same_as;  /* another pool that has the same nodes, or its own index */
+	struct sl_litellm_manner manner;
+	uint32_t group;	  /* the first that uses it */
+	uint64_t order;	  /* of its deployments */
+	bool renames;	  /* a group of another name than `model` uses it too */
+	uint32_t same_as; /* another pool that has the same nodes, or its own index */
 	uint32_t nodes;
 };
 
@@ -190,6 +200,13 @@ const char *sl_litellm_value(const struct sl_litellm *import, const struct sl_ya
 
 /* UINT32_MAX: no such group. */
 uint32_t sl_litellm_group_find(const struct sl_litellm *import, const char *name);
+
+/* May it be the name of a model in sluice? */
+bool sl_litellm_is_model(const char *name);
+
+/* Model, address and manner of one deployment. False after a finding. */
+bool sl_litellm_target(struct sl_litellm *import, const struct sl_yaml *params, const char *path,
+		       struct sl_litellm_deployment *deployment);
 
 /* Deployments, groups, settings. Complaints become findings. 0 or -ENOMEM. */
 int sl_litellm_read(struct sl_litellm *import, const struct sl_yaml *root);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deployments of a group that have the same `order` and model become one pool; a group's pools stand
+ * Deployments of a group that have the same `order`, model, API and key become one pool; a group's pools stand
  * in its chain by order. A node belongs to one pool in sluice, so groups with the same nodes share
  * a pool where that is the same to clients, and else the later one goes without the node.
  */
@@ -48,6 +48,17 @@ static const char *make_name(struct sl_litellm *import, const char *group)
 	return sl_arena_strdup(&import->arena, name);
 }
 
+static bool is_text_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool is_manner_equal(const struct sl_litellm_manner *a, const struct sl_litellm_manner *b)
+{
+	return a->messages == b->messages && is_text_equal(a->api_key, b->api_key) &&
+	       is_text_equal(a->path, b->path);
+}
+
 /* The next pool of the group with all deployments that belong to it, or none are left. */
 static bool make_pool(struct sl_litellm *import, uint32_t group)
 {
@@ -75,6 +86,7 @@ static bool make_pool(struct sl_litellm *import, uint32_t group)
 	pool = &import->pools[import->pool_count];
 	pool->name = make_name(import, import->groups[group].name);
 	pool->model = first->model;
+	pool->manner = first->manner;
 	pool->order = first->order;
 	pool->group = group;
 	pool->same_as = import->pool_count;
@@ -83,15 +95,16 @@ static bool make_pool(struct sl_litellm *import, uint32_t group)
 		struct sl_litellm_deployment *other = &import->deployments[i];
 
 		if (other->group != group || other->pool != UINT32_MAX ||
-		    other->order != first->order || strcmp(other->model, first->model) != 0)
+		    other->order != first->order || strcmp(other->model, first->model) != 0 ||
+		    !is_manner_equal(&other->manner, &first->manner))
 			continue;
 		other->pool = import->pool_count;
 		other->share = 1;
 	}
 	if (own->len && import->pools[own->pools[own->len - 1]].order == first->order)
 		REFUSE(import, first->line, deployment_path(import, first, ".litellm_params.model"),
-		       "the nodes of a pool serve one model; this one became a pool of its own, "
-		       "which is asked when those before it fail");
+		       "the nodes of a pool serve one model and take one key; this one became a "
+		       "pool of its own, which is asked when those before it fail");
 	own->pools[own->len++] = import->pool_count++;
 	return !import->no_memory;
 }
@@ -131,6 +144,15 @@ static bool has_node(const struct sl_litellm *import, uint32_t pool,
 	return false;
 }
 
+static bool has_name(const struct sl_litellm *import, uint32_t pool)
+{
+	for (uint32_t i = 0; i < import->deployment_count; i++)
+		if (import->deployments[i].share && import->deployments[i].pool == pool &&
+		    sl_address_is_name(&import->deployments[i].endpoint.addr))
+			return true;
+	return false;
+}
+
 static bool are_nodes_equal(const struct sl_litellm *import, uint32_t a, uint32_t b)
 {
 	if (import->pools[a].nodes != import->pools[b].nodes)
@@ -160,7 +182,10 @@ static void share_pool(struct sl_litellm *import, uint32_t index)
 		struct sl_litellm_pool *other = &import->pools[i];
 		bool same = other->model && !strcmp(other->model, pool->model);
 
-		if (other->same_as != i || !are_nodes_equal(import, i, index))
+		if (other->same_as != i || !are_nodes_equal(import, i, index) ||
+		    !is_manner_equal(&other->manner, &pool->manner))
+			continue;
+		if (!same && has_name(import, index)) /* a name may be in several pools */
 			continue;
 		if (!same &&
 		    (other->renames || !is_plain(import, other) || !is_plain(import, pool)))
@@ -186,6 +211,7 @@ static void drop_strays(struct sl_litellm *import)
 			const struct sl_litellm_deployment *first = &import->deployments[j];
 
 			if (!first->share || first->pool == again->pool ||
+			    sl_address_is_name(&again->endpoint.addr) ||
 			    !sl_address_equal(&first->endpoint, &again->endpoint))
 				continue;
 			again->share = 0;

@@ -13,11 +13,13 @@
 #define RETRIES_MAX 31u /* one attempt more: the bound of routes[].attempts */
 #define DAY_MS	    86400000u
 
-#define HOSTED "it belongs to a hosted provider; only http servers of your own can be nodes yet"
+#define HOSTED "it belongs to the API of one provider, which sluice does not speak"
+#define KEYS   "write the key into each deployment: api_key: os.environ/NAME"
 #define CALLS  "sluice calls no logging service; scrape /metrics and read the daemon's log"
 #define STORE  "sluice keeps nothing in a database"
 #define REDIS  "each daemon counts in its own memory; divide limits by the number of daemons"
-#define CACHE  "sluice does not cache answers yet"
+#define CACHE \
+	"write it anew: cache, and routes[].cache; answers are kept in memory, exact ones alone"
 #define SPEND                                                                                    \
 	"write it anew: prices, and budget_day, budget_month or budget_total of keys, tenants, " \
 	"routes[].limits"
@@ -28,7 +30,7 @@
 #define AGENTS	"sluice serves models only"
 #define FIXED	"sluice chooses by weight and by what each node has under way"
 #define LOGGING "sluice's log needs no setting"
-#define PROBING "nodes are judged by real traffic, and probed when their breaker is half-open"
+#define PROBING "write it anew: pools.NAME.health; real traffic judges nodes beside it"
 #define BREAKER "sluice's breaker has its own rules; see tunables.md"
 #define LOCKED	"make a key (sluice key create NAME) and give it to the client instead"
 
@@ -53,7 +55,7 @@ const struct sl_litellm_key sl_litellm_keys[] = {
 	IDLE(ROOT, "environment_variables", "looked at for os.environ/NAME; sluice sets none"),
 	NO(ROOT, "include", "import the files that it names one by one"),
 	NO(ROOT, "callback_settings", CALLS),
-	NO(ROOT, "credential_list", HOSTED),
+	NO(ROOT, "credential_list", KEYS),
 	NO(ROOT, "guardrails", GUARDS),
 	NO(ROOT, "policies", GUARDS),
 	NO(ROOT, "prompts", REQUEST),
@@ -63,8 +65,8 @@ const struct sl_litellm_key sl_litellm_keys[] = {
 	NO(ROOT, "search_tools", AGENTS),
 	NO(ROOT, "vector_store_registry", AGENTS),
 	NO(ROOT, "assistant_settings", AGENTS),
-	NO(ROOT, "files_settings", HOSTED),
-	NO(ROOT, "finetune_settings", HOSTED),
+	NO(ROOT, "files_settings", AGENTS),
+	NO(ROOT, "finetune_settings", AGENTS),
 	NO(ROOT, "default_vertex_config", HOSTED),
 
 	OWN(ENTRY, "model_name"),
@@ -98,7 +100,7 @@ const struct sl_litellm_key sl_litellm_keys[] = {
 	NO(PARAMS, "api_version", HOSTED),
 	NO(PARAMS, "organization", HOSTED),
 	NO(PARAMS, "region_name", HOSTED),
-	NO(PARAMS, "litellm_credential_name", HOSTED),
+	NO(PARAMS, "litellm_credential_name", KEYS),
 	NO(PARAMS, "headers", REQUEST),
 	NO(PARAMS, "extra_headers", REQUEST),
 	NO(PARAMS, "extra_body", REQUEST),

@@ -7,15 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "user/base/address.h"
 #include "user/base/suggest.h"
 
-#define COUNT_MAX    1000000000ull
-#define NAMES_MAX    256u
-#define REPEAT_MAX   16u
-#define HOST_MAX     255u
-#define FINDING_MAX  512u
-#define MODEL_OTHERS "._-:/@+"
+#define COUNT_MAX   1000000000ull
+#define NAMES_MAX   256u
+#define REPEAT_MAX  16u
+#define FINDING_MAX 512u
 
 /* ---- findings ------------------------------------------------------------------------------ */
 
@@ -293,197 +290,21 @@ static void take_section(struct sl_litellm *import, enum sl_litellm_section sect
 
 /* ---- one deployment ------------------------------------------------------------------------ */
 
-/* Providers whose servers speak OpenAI's interface below /v1 themselves, on an address of yours. */
-static const char *const own_servers[] = {
-	"openai",	 "hosted_vllm",		"vllm",
-	"openai_like",	 "custom_openai",	"text-completion-openai",
-	"litellm_proxy", "xinference",		"infinity",
-	"lm_studio",	 "llamafile",		"lemonade",
-	"ollama",	 "ollama_chat",		"huggingface",
-	"nvidia_nim",	 "docker_model_runner",
-};
-
-/* Providers that speak something else, or live elsewhere. */
-static const char *const others[] = {
-	"ai21",
-	"aiohttp_openai",
-	"anthropic",
-	"anyscale",
-	"azure",
-	"azure_ai",
-	"azure_text",
-	"baseten",
-	"bedrock",
-	"cerebras",
-	"clarifai",
-	"cloudflare",
-	"codestral",
-	"cohere",
-	"cohere_chat",
-	"databricks",
-	"deepgram",
-	"deepinfra",
-	"deepseek",
-	"featherless_ai",
-	"fireworks_ai",
-	"friendliai",
-	"gemini",
-	"github",
-	"github_copilot",
-	"groq",
-	"jina_ai",
-	"langgraph",
-	"mistral",
-	"moonshot",
-	"nebius",
-	"nlp_cloud",
-	"novita",
-	"openrouter",
-	"palm",
-	"perplexity",
-	"petals",
-	"predibase",
-	"replicate",
-	"sagemaker",
-	"sagemaker_chat",
-	"sambanova",
-	"snowflake",
-	"together_ai",
-	"topaz",
-	"triton",
-	"vercel_ai_gateway",
-	"vertex_ai",
-	"vertex_ai_beta",
-	"volcengine",
-	"voyage",
-	"watsonx",
-	"watsonx_text",
-	"xai",
-};
-
-static bool is_one_of(struct sl_span word, const char *const *names, size_t count)
+static bool is_one_of(const char *word, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (sl_span_equal(word, sl_span_string(names[i])))
+		if (!strcmp(word, words[i]))
 			return true;
 	return false;
 }
 
-#define IS_ONE_OF(word, names) is_one_of(word, names, sizeof(names) / sizeof((names)[0]))
-
-static bool is_model_name(const char *name)
+static void take_info(struct sl_litellm *import, const struct sl_yaml *item, const char *path)
 {
-	size_t len = strlen(name);
-
-	if (!len || len > SL_CONFIG_MODEL_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char folded = (char)(name[i] | 0x20);
-		bool plain = (folded >= 'a' && folded <= 'z') || (name[i] >= '0' && name[i] <= '9');
-
-		if (!plain && (!i || !strchr(MODEL_OTHERS, name[i])))
-			return false;
-	}
-	return true;
-}
-
-/*
- * The name behind the provider's. Returns why it cannot be taken, or NULL. A prefix that is no
- * provider's is part of the model's name: meta-llama/Llama-3.1-8B.
- */
-static const char *split_model(const char *provider, const char *text, const char **ret_model)
-{
-	struct sl_span rest = sl_span_string(text);
-	struct sl_span first = sl_span_cut(&rest, '/');
-	const char *model = rest.data ? rest.data : text;
-
-	if (!rest.data || (!IS_ONE_OF(first, own_servers) && !IS_ONE_OF(first, others))) {
-		first = sl_span_string(provider ? provider : "openai");
-		model = text;
-	} else if (provider) {
-		first = sl_span_string(provider);
-	}
-	if (!IS_ONE_OF(first, own_servers))
-		return "the provider does not speak OpenAI's interface over plain http; "
-		       "only servers of your own can be nodes yet";
-	if (strchr(model, '*'))
-		return "sluice matches whole names; list each model on its own";
-	if (!is_model_name(model))
-		return "the model's name has characters that sluice does not take";
-	*ret_model = model;
-	return NULL;
-}
-
-/*
- * http://ADDRESS[:PORT][/v1] as ADDRESS:PORT in `out`. Returns why not, or NULL. 0.0.0.0 and
- * localhost are this host, as connect() takes them.
- */
-static const char *split_base(const char *text, char *out, size_t size,
-			      struct sl_endpoint *ret_endpoint)
-{
-	struct sl_span rest = sl_span_string(text);
-	char host[HOST_MAX + 1];
-	size_t len;
-
-	if (sl_span_starts(rest, SL_SPAN("https://")))
-		return "sluice speaks plain http to nodes; put a TLS proxy on this host, name that";
-	if (!sl_span_starts(rest, SL_SPAN("http://")))
-		return "expected http://ADDRESS:PORT/v1";
-	rest = sl_span_make(rest.data + 7, rest.len - 7);
-	len = sl_span_find(rest, '/');
-	if (len > HOST_MAX || memchr(rest.data, '@', len) || memchr(rest.data, '?', len))
-		return "expected http://ADDRESS:PORT/v1, without a user";
-	memcpy(host, rest.data, len);
-	host[len] = '\0';
-	rest = sl_span_make(rest.data + len, rest.len - len);
-	while (rest.len && rest.data[rest.len - 1] == '/')
-		rest.len--;
-	if (rest.len && !sl_span_equal(rest, SL_SPAN("/v1")))
-		return "requests go to /v1/... of a node; a path before that cannot be said yet";
-	if (!strncmp(host, "localhost", 9) && (!host[9] || host[9] == ':'))
-		snprintf(out, size, "127.0.0.1%.100s", host + 9);
-	else if (!strncmp(host, "0.0.0.0", 7) && (!host[7] || host[7] == ':'))
-		snprintf(out, size, "127.0.0.1%.100s", host + 7);
-	else
-		snprintf(out, size, "%.100s", host);
-	len = strlen(out);
-	if (!strchr(out, ':') || (len && out[len - 1] == ']'))
-		snprintf(out + len, size - len, ":80");
-	if (sl_address_parse(out, ret_endpoint, NULL) || sl_address_is_any(&ret_endpoint->addr))
-		return "nodes are numeric addresses; write that of the name (getent hosts NAME) "
-		       "and import again";
-	return NULL;
-}
-
-/* Words that people write where a server wants no key. */
-static bool is_no_key(const struct sl_yaml *node)
-{
-	static const char *const words[] = {
-		"none",	  "None",	    "EMPTY", "empty", "fake-key", "fake",
-		"dummy",  "not-needed",	    "na",    "NA",    "anything", "sk-no-key-required",
-		"no-key", "os.environ/NONE"};
-
-	return node->kind == SL_YAML_NULL ||
-	       (node->kind == SL_YAML_SCALAR &&
-		(!node->text_len || IS_ONE_OF(sl_span_string(node->text), words)));
-}
-
-static void take_extras(struct sl_litellm *import, const struct sl_yaml *item, const char *path,
-			const struct sl_yaml *params)
-{
-	const struct sl_yaml_pair *key = sl_yaml_find(params, "api_key");
 	const struct sl_yaml_pair *info = sl_yaml_find(item, "model_info");
 	const struct sl_yaml_pair *mode = info ? sl_yaml_find(info->value, "mode") : NULL;
 	static const char *const modes[] = {"chat", "completion", "embedding", "responses"};
 	char full[128];
 
-	snprintf(full, sizeof(full), "%s.litellm_params.api_key", path);
-	if (key && is_no_key(key->value))
-		sl_litellm_note(import, SL_LITELLM_NOT_NEEDED, key->mark.line, full,
-				"the server wants no key");
-	else if (key)
-		REFUSE(import, key->mark.line, full,
-		       "sluice shows nodes no key of its own yet; start the server without one");
 	snprintf(full, sizeof(full), "%s.model_info.", path);
 	if (info && info->value->kind != SL_YAML_MAP && info->value->kind != SL_YAML_NULL)
 		REFUSE(import, info->mark.line, full, "expected a map, here is %s",
@@ -492,7 +313,7 @@ static void take_extras(struct sl_litellm *import, const struct sl_yaml *item, c
 		take_map(import, SL_LITELLM_INFO, info->value, full, NULL);
 	snprintf(full, sizeof(full), "%s.model_info.mode", path);
 	if (mode && mode->value->kind == SL_YAML_SCALAR &&
-	    IS_ONE_OF(sl_span_string(mode->value->text), modes))
+	    is_one_of(mode->value->text, modes, sizeof(modes) / sizeof(modes[0])))
 		sl_litellm_note(import, SL_LITELLM_NOT_NEEDED, mode->mark.line, full,
 				"a route takes each kind of request");
 	else if (mode)
@@ -519,49 +340,6 @@ static uint32_t find_or_add_group(struct sl_litellm *import, const char *name, u
 	return import->group_count++;
 }
 
-/* Model, provider and address. False after a finding. */
-static bool read_target(struct sl_litellm *import, const struct sl_yaml *params, const char *path,
-			struct sl_litellm_deployment *deployment)
-{
-	const struct sl_yaml_pair *model = sl_yaml_find(params, "model");
-	const struct sl_yaml_pair *base = sl_yaml_find(params, "api_base");
-	const struct sl_yaml_pair *provider = sl_yaml_find(params, "custom_llm_provider");
-	const char *model_text = model ? sl_litellm_value(import, model->value) : NULL;
-	char address[HOST_MAX];
-	const char *why, *text;
-
-	if (!base)
-		base = sl_yaml_find(params, "base_url");
-	text = base ? sl_litellm_value(import, base->value) : NULL;
-	if (!model_text) {
-		REFUSE(import, model ? model->mark.line : params->mark.line,
-		       sl_arena_printf(&import->arena, "%s.litellm_params.model", path),
-		       "the deployment names no model");
-		return false;
-	}
-	why = split_model(provider ? sl_litellm_value(import, provider->value) : NULL, model_text,
-			  &deployment->model);
-	if (!why && !base)
-		why = "without api_base it is a hosted provider; only servers of your own can be "
-		      "nodes yet";
-	if (why) {
-		REFUSE(import, model->mark.line,
-		       sl_arena_printf(&import->arena, "%s.litellm_params.model", path), "%s", why);
-		return false;
-	}
-	why = text ? split_base(text, address, sizeof(address), &deployment->endpoint)
-		   : "the variable is not set; set it as LiteLLM has it and import again";
-	if (why) {
-		REFUSE(import, base->mark.line,
-		       sl_arena_printf(&import->arena, "%s.litellm_params.%s", path, base->key),
-		       "%s", why);
-		return false;
-	}
-	deployment->address = sl_arena_strdup(&import->arena, address);
-	import->no_memory |= !deployment->address;
-	return true;
-}
-
 static void take_deployment(struct sl_litellm *import, const struct sl_yaml *item, unsigned index,
 			    const char *path, const struct sl_yaml *params)
 {
@@ -575,7 +353,7 @@ static void take_deployment(struct sl_litellm *import, const struct sl_yaml *ite
 		       SL_LITELLM_GROUPS_MAX);
 		return;
 	}
-	if (!read_target(import, params, path, deployment))
+	if (!sl_litellm_target(import, params, path, deployment))
 		return;
 	deployment->index = index;
 	deployment->line = item->mark.line;
@@ -586,7 +364,7 @@ static void take_deployment(struct sl_litellm *import, const struct sl_yaml *ite
 	deployment->order = SL_LITELLM_NONE;
 	snprintf(full, sizeof(full), "%s.litellm_params.", path);
 	take_map(import, SL_LITELLM_PARAMS, params, full, deployment);
-	take_extras(import, item, path, params);
+	take_info(import, item, path);
 	import->deployment_count++;
 	sl_litellm_note(import, SL_LITELLM_TAKEN, deployment->line, path, "node %s, model %s",
 			deployment->address ? deployment->address : "", deployment->model);
@@ -607,7 +385,7 @@ static void read_item(struct sl_litellm *import, const struct sl_yaml *item, uns
 		return;
 	}
 	take_map(import, SL_LITELLM_ENTRY, item, prefix, NULL);
-	if (!is_model_name(text))
+	if (!sl_litellm_is_model(text))
 		REFUSE(import, name->mark.line,
 		       sl_arena_printf(&import->arena, "%s.model_name", path),
 		       strchr(text, '*') ? "sluice matches whole names; list each model on its own"

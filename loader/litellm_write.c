@@ -155,6 +155,12 @@ static void write_pools(const struct sl_litellm *import, struct sl_text *text)
 		sl_text_printf(text, "  \"%s\":\n", pool->name);
 		if (pool->model)
 			sl_text_printf(text, "    model: \"%s\"\n", pool->model);
+		if (pool->manner.messages)
+			sl_text_append_string(text, "    api: anthropic\n");
+		if (pool->manner.api_key)
+			sl_text_printf(text, "    api_key: \"%s\"\n", pool->manner.api_key);
+		if (pool->manner.path)
+			sl_text_printf(text, "    path: \"%s\"\n", pool->manner.path);
 		sl_text_append_string(text, "    nodes:\n");
 		for (uint32_t j = 0; j < import->deployment_count; j++) {
 			const struct sl_litellm_deployment *node = &import->deployments[j];

@@ -80,17 +80,17 @@ holds local 'limits: {body: 32MiB}'
 import local --strict
 expect "local: --strict takes it" "$?" == 0
 
-good clash 3 3 3
-holds clash 'pools: ["one", "one-2", "two"]'
+good clash 5 5 5
+holds clash 'pools: ["one", "one-2", "two", "three"]'
 holds clash 'pools: ["one"]'
 named clash 5 "model_list[1].litellm_params.model" "the nodes of a pool serve one model"
 named clash 7 "model_list[2].litellm_params.api_base" 'node 10.0.0.2:8000 is in pool "one-2" already'
-named clash 12 "model_list[4].litellm_params.api_base" "nodes are numeric addresses"
-named clash 14 "model_list[5].litellm_params.api_base" "requests go to /v1/..."
+holds clash '- "http://vllm.example:8000"  # line 11'
+holds clash '    path: "/proxy/v1"'
 named clash 16 "model_list[6].litellm_params.api_base" "the variable is not set"
-named clash 18 "model_list[7].litellm_params.api_base" "expected http://ADDRESS:PORT/v1, without a user"
+named clash 18 "model_list[7].litellm_params.api_base" "expected http://ADDRESS:PORT/v1 or https://NAME/v1, without a user"
 named clash 19 "model_list[8].model_name" "expected up to 127 letters"
-named clash 24 fallbacks '"three" has no node'
+named clash 24 fallbacks '"five" has no node'
 named clash 24 fallbacks '"nobody" is no model_name'
 named clash 25 routing_strategy "sluice chooses by weight"
 SLUICE_TEST_UNSET=http://10.0.0.9:8000 import clash
@@ -101,13 +101,26 @@ named unknown 7 "model_list[0].litellm_params.temperature" "sluice does not chan
 named unknown 8 "model_list[0].litellm_params.wieght" 'LiteLLM documents no such key in litellm_params (did you mean "weight"?)'
 named unknown 9 "model_list[0].litellm_params.rpm" "expected a number"
 named unknown 10 "model_list[0].litellm_params.timeout" "expected a number"
-named unknown 11 "model_list[0].litellm_params.api_key" "sluice shows nodes no key"
 named unknown 15 "model_list[2]" "expected a map"
 named unknown 18 router_settings.num_retries "expected a whole number"
 named unknown 20 'router_settings.odd?key' "LiteLLM documents no such key"
 named unknown 21 general_settings "expected a map"
 named unknown 22 surprise "LiteLLM documents no such key in the top level"
 named unknown 23 litellm_settings.request_timeout "sluice takes up to 86400 seconds"
+
+# ---- hosted providers: by their own addresses, with keys from the environment
+export OPENAI_API_KEY=sk-SECRET-a ANTHROPIC_API_KEY=sk-SECRET-b SLUICE_TEST_KEY=sk-SECRET-c
+good hosted 5 6 5
+holds hosted '- "https://api.openai.com"' 3
+holds hosted '    api_key: "${OPENAI_API_KEY}"' 2
+holds hosted '    api_key: "${SLUICE_TEST_KEY}"' 2
+holds hosted '    api: anthropic'
+holds hosted '- "https://api.anthropic.com"'
+holds hosted '    path: "/inference/v1"'
+holds hosted '- "https://10.0.0.8:8443"'
+holds hosted 'pools: ["gpt-4o", "claude"]'
+named hosted 16 "model_list[6].litellm_params.api_key" "a key is not copied into the file"
+unset OPENAI_API_KEY ANTHROPIC_API_KEY SLUICE_TEST_KEY
 
 # ---- files that give nothing
 bad hosted "no deployment could be taken"
@@ -116,7 +129,7 @@ bad empty "expected a map with a model_list"
 bad absent "No such file"
 bad unknown "keys are not supported" --strict
 import hosted --json
-expect "hosted: JSON is whole" "$? $(jq -r '[.routes, .configuration, (.unsupported | length)] | @csv' "$made")" == '1 0,,4'
+expect "hosted: JSON is whole" "$? $(jq -r '[.routes, .configuration, (.unsupported | length)] | @csv' "$made")" == '1 0,,14'
 
 # ---- more than there is room for
 {
