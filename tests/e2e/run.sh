@@ -2,20 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh [BUILD_DIR] - all end-to-end tests; prints each line and a sum.
 #
-# Each test owns its namespaces and cleans up by itself (lib.sh), so that as many run at a time as
-# there are processors, or E2E_JOBS says; a test's lines come when it ends. E2E_ONLY="kill sdk" runs
-# some.
+# Each test owns its namespaces and cleans up by itself (lib.sh). They wait more than they compute, so
+# two a processor run at a time, or E2E_JOBS; a test's lines come when it ends. E2E_ONLY="kill sdk"
+# runs some.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export SLUICE_BUILD=${1:-${SLUICE_BUILD:-build}}
 # A test is what sources lib.sh.
 tests=${E2E_ONLY:-$(grep -l '^\. .*/lib\.sh"' tests/e2e/*.sh | sed 's|.*/||; s|\.sh$||')}
-jobs=${E2E_JOBS:-$(nproc)}
+jobs=${E2E_JOBS:-$((2 * $(nproc)))}
 failed=0
 out=$(mktemp -d)
 lines=$out/lines
 : >"$lines"
-declare -A running=() # by process: the test's name
+declare -A running=() started=() # by process: the test's name, and when it began
 stop() {
 	for pid in "${!running[@]}"; do kill -TERM "$pid" 2>/dev/null; done
 	wait
@@ -28,6 +28,7 @@ start() { # NAME
 	# A test that hangs is a failure, not a wait for ever.
 	timeout --foreground 300 tests/e2e/"$1".sh >"$out/$1" 2>&1 </dev/null &
 	running[$!]=$1
+	started[$!]=$SECONDS
 }
 end_one() { # waits for any, and shows it
 	local pid status name
@@ -36,6 +37,7 @@ end_one() { # waits for any, and shows it
 	name=${running[$pid]}
 	unset "running[$pid]"
 	tee -a "$lines" <"$out/$name"
+	echo "# $name: $((SECONDS - started[$pid])) s"
 	((status == 0)) && return
 	failed=$((failed + 1))
 	echo "not ok $name: exit status $status" | tee -a "$lines"
