@@ -34,9 +34,9 @@
 #define POLL_MS	       50u
 #define WAIT_S	       60u
 #define WAIT_S_MAX     3600u
-#define END_MS	       5000u /* for a new process that is ended */
-#define LOG_BYTES_MAX  8192u /* of what it logged, looked through for its error */
-#define EXIT_CONFIG    2     /* of sluiced: the file was refused */
+#define END_MS	       5000u  /* for a new process that is ended */
+#define LOG_BYTES_MAX  65536u /* of what was logged since its start, looked through for its error */
+#define EXIT_CONFIG    2      /* of sluiced: the file was refused */
 
 struct former {
 	uint32_t pid;
@@ -293,7 +293,8 @@ static void end_process(pid_t pid)
 /* The first complaint in what was logged since the start; "" where there is none to be read. */
 static void find_complaint(const struct former *former, char line[256])
 {
-	char path[64], text[LOG_BYTES_MAX + 1];
+	static char text[LOG_BYTES_MAX + 1];
+	char path[64];
 	off_t from = former->log_before, now = length_of(former->err);
 	ssize_t len;
 	char *at, *next;
@@ -302,8 +303,6 @@ static void find_complaint(const struct former *former, char line[256])
 	line[0] = '\0';
 	if (from < 0 || now <= from)
 		return;
-	if (now - from > (off_t)LOG_BYTES_MAX)
-		from = now - (off_t)LOG_BYTES_MAX;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", former->err); /* ours is to write */
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
