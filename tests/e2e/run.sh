@@ -8,8 +8,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export SLUICE_BUILD=${1:-${SLUICE_BUILD:-build}}
-# A test is what sources lib.sh.
-tests=${E2E_ONLY:-$(grep -l '^\. .*/lib\.sh"' tests/e2e/*.sh | sed 's|.*/||; s|\.sh$||')}
+# A test is what sources lib.sh. Those that take longest begin first.
+longest="cache curl slow tls affinity retry"
+all=$(grep -l '^\. .*/lib\.sh"' tests/e2e/*.sh | sed 's|.*/||; s|\.sh$||')
+tests=${E2E_ONLY:-$(printf '%s\n' $longest $all | awk '!seen[$0]++')}
 jobs=${E2E_JOBS:-$((2 * $(nproc)))}
 failed=0
 out=$(mktemp -d)
