@@ -71,6 +71,8 @@ write_haproxy() {
 		backend nodes
 		    balance roundrobin
 		    http-reuse always
+		    # else it holds small pieces of an answer back for up to 200 ms (MSG_MORE)
+		    option http-no-delay
 		$(local i=0 n; for n in "${nodes[@]}"; do echo "    server n$((++i)) $n"; done)
 	END
 }

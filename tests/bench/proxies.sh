@@ -136,7 +136,7 @@ latency() {
 
 # relay_once METRIC NAME ROUND
 relay_once() {
-	hold "$2" --streams 1000 --tokens 125 --open-ms 500 --window-ms 1900
+	hold "$2" --streams 1000 --tokens 160 --open-ms 500 --window-ms 1900
 	add "$1" "$2" "$3" "$(awk "BEGIN {print $(field cpu_ns) / $(field events) / 1000}")"
 }
 
