@@ -201,6 +201,8 @@ const char *sl_litellm_value(const struct sl_litellm *import, const struct sl_ya
 /* UINT32_MAX: no such group. */
 uint32_t sl_litellm_group_find(const struct sl_litellm *import, const char *name);
 
+bool sl_litellm_is_one_of(struct sl_span word, const char *const *words, size_t count);
+
 /* May it be the name of a model in sluice? */
 bool sl_litellm_is_model(const char *name);
 

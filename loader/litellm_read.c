@@ -290,14 +290,6 @@ static void take_section(struct sl_litellm *import, enum sl_litellm_section sect
 
 /* ---- one deployment ------------------------------------------------------------------------ */
 
-static bool is_one_of(const char *word, const char *const *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(word, words[i]))
-			return true;
-	return false;
-}
-
 static void take_info(struct sl_litellm *import, const struct sl_yaml *item, const char *path)
 {
 	const struct sl_yaml_pair *info = sl_yaml_find(item, "model_info");
@@ -313,7 +305,8 @@ static void take_info(struct sl_litellm *import, const struct sl_yaml *item, con
 		take_map(import, SL_LITELLM_INFO, info->value, full, NULL);
 	snprintf(full, sizeof(full), "%s.model_info.mode", path);
 	if (mode && mode->value->kind == SL_YAML_SCALAR &&
-	    is_one_of(mode->value->text, modes, sizeof(modes) / sizeof(modes[0])))
+	    sl_litellm_is_one_of(sl_span_string(mode->value->text), modes,
+				 sizeof(modes) / sizeof(modes[0])))
 		sl_litellm_note(import, SL_LITELLM_NOT_NEEDED, mode->mark.line, full,
 				"a route takes each kind of request");
 	else if (mode)

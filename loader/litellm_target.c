@@ -82,7 +82,7 @@ static const char *const others[] = {
 	"watsonx",	  "watsonx_text",
 };
 
-static bool is_one_of(struct sl_span word, const char *const *words, size_t count)
+bool sl_litellm_is_one_of(struct sl_span word, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (sl_span_equal(word, sl_span_string(words[i])))
@@ -90,7 +90,7 @@ static bool is_one_of(struct sl_span word, const char *const *words, size_t coun
 	return false;
 }
 
-#define IS_ONE_OF(word, words) is_one_of(word, words, sizeof(words) / sizeof((words)[0]))
+#define IS_ONE_OF(word, words) sl_litellm_is_one_of(word, words, sizeof(words) / sizeof((words)[0]))
 
 static const struct provider *find_provider(struct sl_span name)
 {

@@ -592,13 +592,9 @@ static void finish_takeover(struct daemon *daemon)
 	open_admin(daemon);
 }
 
-static int start(struct daemon *daemon)
+/* What /metrics is to look at. */
+static void prepare_metrics(struct daemon *daemon)
 {
-	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
-	struct sl_threads_shared shared;
-	uint64_t affinity_seed;
-	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
-
 	daemon->metrics.workers = daemon->threads.workers;
 	daemon->metrics.worker_count = daemon->threads.count;
 	daemon->metrics.plane = daemon->plane;
@@ -606,10 +602,20 @@ static int start(struct daemon *daemon)
 	daemon->metrics.start_wall_ms = sl_clock_wall_ms();
 	daemon->metrics.last_reload_ok = true;
 	daemon->metrics.io_backend = "";
-	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
 	daemon->metrics.keys = &daemon->keys;
 	daemon->metrics.ledger = &daemon->ledger;
 	daemon->metrics.peers = daemon->peers;
+}
+
+static int start(struct daemon *daemon)
+{
+	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
+	struct sl_threads_shared shared;
+	uint64_t affinity_seed;
+	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
+
+	prepare_metrics(daemon);
+	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
 	sl_keys_load(&daemon->keys, daemon->routes->config, false);
 	if (!rc)
 		rc = sl_ledger_open(&daemon->ledger, daemon->routes->config);

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "tests/unit/pair.h"
 #include "user/http/h2.h"
 
 #define TURNS_MAX   2000
@@ -346,29 +347,11 @@ closing:
 	assert_int_equal(world->held_count, 0);
 }
 
-static void make_pair(int *ret_client, int *ret_server)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(listener >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
-	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(*ret_client, (struct sockaddr *)&addr, len), 0);
-	*ret_server = accept(listener, NULL, NULL);
-	assert_true(*ret_server >= 0);
-	close(listener);
-}
-
 static void connect_again(struct world *world)
 {
 	int fd;
 
-	make_pair(&world->fd, &fd);
+	sl_pair_connect(&world->fd, &fd);
 	world->in_len = world->in_at = 0;
 	world->closed = false;
 	if (world->inflater)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "tests/unit/pair.h"
 #include "user/http/server.h"
 
 #define TURNS_MAX 2000
@@ -82,25 +83,6 @@ static const struct sl_server_options options = {
 	.connections_max = 8,
 };
 
-/* Two ends of one TCP connection. The descriptors block, as io_uring wants them. */
-static void make_pair(int *ret_client, int *ret_server)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(listener >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
-	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(*ret_client, (struct sockaddr *)&addr, len), 0);
-	*ret_server = accept(listener, NULL, NULL);
-	assert_true(*ret_server >= 0);
-	close(listener);
-}
-
 static void open_world(struct world *world, enum sl_io_backend backend)
 {
 	struct sl_loop_options loop_options = {.backend = backend};
@@ -109,7 +91,7 @@ static void open_world(struct world *world, enum sl_io_backend backend)
 	*world = (struct world){0};
 	assert_int_equal(sl_loop_open(&loop_options, &world->loop), 0);
 	sl_server_init(&world->server, world->loop, &ops, &options, world);
-	make_pair(&world->client_fd, &fd);
+	sl_pair_connect(&world->client_fd, &fd);
 	sl_server_accept(&world->server, fd, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "tests/unit/pair.h"
 #include "user/kernel/plane.h"
 #include "user/request/request.h"
 
@@ -41,35 +42,6 @@ static bool is_ready(void *owner, const char **ret_reason)
 
 static const struct sl_worker_hooks hooks = {.metrics = no_metrics, .ready = is_ready};
 
-static uint16_t listen_anywhere(int *ret_fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 16), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*ret_fd = fd;
-	return ntohs(address.sin_port);
-}
-
-static void connect_pair(int *ret_client, int *ret_server)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd;
-
-	address.sin_port = htons(listen_anywhere(&fd));
-	*ret_client = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(*ret_client, (struct sockaddr *)&address, sizeof(address)), 0);
-	*ret_server = accept(fd, NULL, NULL);
-	assert_true(*ret_server >= 0);
-	close(fd);
-}
-
 static void world_open(struct world *w)
 {
 	struct sl_loop_options options = {.backend = SL_IO_AUTO};
@@ -87,7 +59,7 @@ static void world_open(struct world *w)
 		 "listen: 127.0.0.1:1\n"
 		 "pools: {p: {nodes: [127.0.0.1:%u]}}\n"
 		 "routes: [{model: m, pools: p}]\n",
-		 listen_anywhere(&w->node_fd));
+		 sl_pair_listen(&w->node_fd));
 	assert_int_equal(sl_config_parse("test", text, strlen(text), &config, &errors), 0);
 	assert_int_equal(sl_kernel_plane_open("/nonexistent", &w->plane, &error), 0);
 	assert_false(w->plane->bpf);
@@ -153,7 +125,7 @@ static void test_gone_with_its_request(void **unused)
 	(void)unused;
 	world_open(&w);
 	for (i = 0; i < 20; i++) {
-		connect_pair(&client, &server);
+		sl_pair_connect(&client, &server);
 		send_request(client);
 		close(client);
 		sl_server_accept(&w.worker.server, server, NULL);
@@ -180,7 +152,7 @@ static void test_gone_with_the_first_token(void **unused)
 
 	(void)unused;
 	world_open(&w);
-	connect_pair(&client, &server);
+	sl_pair_connect(&client, &server);
 	send_request(client);
 	sl_server_accept(&w.worker.server, server, NULL);
 	do {

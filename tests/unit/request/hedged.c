@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "tests/unit/pair.h"
 #include "user/kernel/plane.h"
 #include "user/request/request.h"
 
@@ -52,35 +53,6 @@ static bool is_ready(void *owner, const char **ret_reason)
 
 static const struct sl_worker_hooks hooks = {.metrics = no_metrics, .ready = is_ready};
 
-static uint16_t listen_anywhere(int *ret_fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 16), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*ret_fd = fd;
-	return ntohs(address.sin_port);
-}
-
-static void connect_pair(int *ret_client, int *ret_server)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd;
-
-	address.sin_port = htons(listen_anywhere(&fd));
-	*ret_client = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(*ret_client, (struct sockaddr *)&address, sizeof(address)), 0);
-	*ret_server = accept(fd, NULL, NULL);
-	assert_true(*ret_server >= 0);
-	close(fd);
-}
-
 /* A pool of two nodes, of which the first is asked first, and that took a microsecond so far: whatever
  * is not answered at once is hedged. */
 static void world_open(struct world *w, uint32_t slots)
@@ -100,8 +72,8 @@ static void world_open(struct world *w, uint32_t slots)
 	memset(w, 0, sizeof(*w));
 	memset(hedges, 0, sizeof(hedges));
 	memset(&retries, 0, sizeof(retries));
-	ports[0] = listen_anywhere(&w->listen_fds[0]);
-	ports[1] = listen_anywhere(&w->listen_fds[1]);
+	ports[0] = sl_pair_listen(&w->listen_fds[0]);
+	ports[1] = sl_pair_listen(&w->listen_fds[1]);
 	snprintf(text, sizeof(text),
 		 "listen: 127.0.0.1:1\n"
 		 "limits: {upstream_idle: 0}\n"
@@ -189,7 +161,7 @@ static void send_request_of(struct world *w, const char *model, const char *path
 		       "POST %s HTTP/1.1\r\nhost: x\r\n"
 		       "content-type: application/json\r\ncontent-length: %d\r\n\r\n%s",
 		       path, len, body);
-	connect_pair(&w->client, &server);
+	sl_pair_connect(&w->client, &server);
 	assert_int_equal(send(w->client, text, (size_t)len, 0), len);
 	sl_server_accept(&w->worker.server, server, NULL);
 }
