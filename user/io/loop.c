@@ -267,7 +267,15 @@ static uint64_t wait_ns(const struct sl_loop *loop, int timeout_ms)
 	return wait;
 }
 
-int sl_loop_turn(struct sl_loop *loop, int timeout_ms)
+/* Not state of a loop: it says what the thread is, for whoever must not run there. */
+static _Thread_local bool in_turn;
+
+bool sl_loop_is_here(void)
+{
+	return in_turn;
+}
+
+static int take_turn(struct sl_loop *loop, int timeout_ms)
 {
 	int error;
 
@@ -283,6 +291,16 @@ int sl_loop_turn(struct sl_loop *loop, int timeout_ms)
 	sl_wheel_advance(&loop->wheel, sl_loop_now_ms(loop));
 	run_ready(loop);
 	return 0;
+}
+
+int sl_loop_turn(struct sl_loop *loop, int timeout_ms)
+{
+	int error;
+
+	in_turn = true;
+	error = take_turn(loop, timeout_ms);
+	in_turn = false;
+	return error;
 }
 
 int sl_loop_run(struct sl_loop *loop)

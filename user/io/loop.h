@@ -45,6 +45,9 @@ void sl_loop_stop(struct sl_loop *loop); /* any thread, also a signal handler */
 /* One turn that waits at most timeout_ms (-1: for ever). For tests and tools. */
 int sl_loop_turn(struct sl_loop *loop, int timeout_ms);
 
+/* Whether a loop's turn runs on this thread: what may block asserts that none does. */
+bool sl_loop_is_here(void);
+
 /* CLOCK_MONOTONIC in ns, read once a turn (and after a wait). */
 uint64_t sl_loop_now_ns(const struct sl_loop *loop);
 static inline uint64_t sl_loop_now_ms(const struct sl_loop *loop)
