@@ -6,7 +6,7 @@
 #                                            its size as the BPF object has it
 #   counters          bpf/counters.def       docs/counters.md is printed from it
 #   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
-#   configuration     user/base/config_key.c a row each in docs/configuration.md, those of `kernel` in its
+#   configuration     user/base/config_key*.c a row each in docs/configuration.md, those of `kernel` in its
 #                                            complete example too; every YAML block passes sluice check
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
 #
@@ -142,9 +142,9 @@ while IFS=: read -r page link; do
 done < <(grep -oE '\]\([^)]+\)' "${pages[@]}" | grep -v '://' | sed -E 's/:\]\(([^)]*)\)$/:\1/' | sort -u)
 
 # ---- the configuration --------------------------------------------------------------------------
-keys=$(tr '\n' ' ' <user/base/config_key.c | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
+keys=$(cat user/base/config_key*.c | tr '\n' ' ' | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
 	sed -E 's/\{SL_CONFIG_([A-Z_]+),.*"([a-z0-9_]+)"/\1 \2/')
-(($(grep -c . <<<"$keys") > 60)) || differs "user/base/config_key.c: only $(grep -c . <<<"$keys") keys could be read"
+(($(grep -c . <<<"$keys") > 60)) || differs "user/base/config_key*.c: only $(grep -c . <<<"$keys") keys could be read"
 example=$(sed -n '/^A complete one/,/^## /p' docs/configuration.md)
 while read -r section key; do
 	grep -q "^| \`$key\` |" docs/configuration.md || differs "docs/configuration.md has no row of \"$key\" ($section)"

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "bpf/abi.h"
+#include "user/base/config_item.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 

@@ -1,8 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_key.h - the table of keys of the configuration file: name, type, default, bounds, unit and
+ * config_key.h - the tables of keys of the configuration file: name, type, default, bounds, unit and
  * help, once for the reader, its error texts and the reference manual. Internal to config*.c.
  * Constant data; any thread.
+ *
+ *   config_key_root.c      top level, the daemon, its clients, autoscale
+ *   config_key_kernel.c    the kernel plane
+ *   config_key_pool.c      pools, nodes, services
+ *   config_key_route.c     routes
+ *   config_key_STAGE.c     a stage: its key at the top level, its key of routes, what is inside
+ *   config_key.c           the list of the tables, the list of the sections
+ *
+ * A new stage needs, each beside the others of its kind:
+ *
+ *   config_STAGE.h         its structs; config.h includes it and puts them into struct sl_config
+ *                          (what all routes share) and struct sl_config_route
+ *   config_key_STAGE.c     its rows: {SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "STAGE", 0, NULL,
+ *                          SL_CONFIG_ROUTE_STAGE, ...} and the rows of SL_CONFIG_ROUTE_STAGE, whose
+ *                          offsets count from struct sl_config_route; with SL_CONFIG_ROOT and struct
+ *                          sl_config the same for the top level
+ *   here                   its sections at the end of the enum, the declaration of its table
+ *   config_key.c           a line in the list of tables, one a section
+ *   config_check.h         its contradictions, called by sl_config_check(), in a file of its own
+ *
+ * Presets of sections that the file leaves out are filled in by themselves. Lists and maps of things
+ * with keys of their own are SL_CONFIG_ITEM_LIST and SL_CONFIG_ITEM_MAP; see config_item.h. A share or
+ * a threshold is SL_CONFIG_MONEY, which is any decimal number in billionths.
  */
 #ifndef SL_BASE_CONFIG_KEY_H
 #define SL_BASE_CONFIG_KEY_H
@@ -65,6 +88,8 @@ enum sl_config_type {
 	SL_CONFIG_TOKEN,  /* const char *, visible ASCII, secret; max: longest */
 	SL_CONFIG_MONEY,  /* uint64_t, billionths of a decimal number; min and max in them */
 	SL_CONFIG_WORD,	  /* const char *, letters and digits; max: longest */
+	SL_CONFIG_TEXT,	  /* const char *, anything; max: longest */
+	SL_CONFIG_SET,	  /* uint32_t, a bit a choice; one, or a list of them */
 	/* The others have a function of their own in config_read.c or config_kernel.c. */
 	SL_CONFIG_POOL_NAME, /* uint32_t, index into pools */
 	SL_CONFIG_SPILL,
@@ -74,6 +99,8 @@ enum sl_config_type {
 	SL_CONFIG_DEVICE_LIST,
 	SL_CONFIG_TUNABLE_MAP,
 	SL_CONFIG_SECTION_MAP, /* min: enum sl_config_section, same target */
+	SL_CONFIG_ITEM_LIST,   /* struct sl_config_items; min: enum sl_config_section of an item */
+	SL_CONFIG_ITEM_MAP,    /* the same, of NAME: ITEM */
 	SL_CONFIG_POOL_MAP,
 	SL_CONFIG_TENANT_MAP,
 	SL_CONFIG_PRICE_MAP,
@@ -100,9 +127,26 @@ struct sl_config_key {
 	const char *help;     /* what it does, and why the default is what it is */
 };
 
-/* The table, and its end. A section's keys are together, pools before what refers to them. */
-extern const struct sl_config_key sl_config_keys[];
-extern const size_t sl_config_key_count;
+struct sl_config_key_table {
+	const struct sl_config_key *keys;
+	size_t count;
+};
+
+extern const struct sl_config_key_table sl_config_keys_root;
+extern const struct sl_config_key_table sl_config_keys_kernel;
+extern const struct sl_config_key_table sl_config_keys_pool;
+extern const struct sl_config_key_table sl_config_keys_route;
+
+struct sl_config_section_info {
+	const char *title; /* in the manual */
+	size_t item_size;  /* of SL_CONFIG_ITEM_*: the item's struct */
+};
+
+extern const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS];
+
+/* Every key of every table, by its number; NULL behind the last. A section's keys come in the order in
+ * which they are read: pools before what refers to them. */
+const struct sl_config_key *sl_config_key_at(size_t index);
 
 const struct sl_config_key *sl_config_key_find(enum sl_config_section section, const char *name);
 

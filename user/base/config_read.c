@@ -222,15 +222,16 @@ static void complain_unknown(struct sl_config_reader *r, enum sl_config_section 
 			     const struct sl_yaml_pair *pair)
 {
 	const char *names[KNOWN_NAMES_MAX];
+	const struct sl_config_key *key;
 	struct sl_text known;
 	size_t count = 0;
 
 	sl_text_init(&known, 0);
-	for (size_t i = 0; i < sl_config_key_count; i++) {
-		if (sl_config_keys[i].section != section)
+	for (size_t i = 0; (key = sl_config_key_at(i)); i++) {
+		if (key->section != section)
 			continue;
-		sl_text_printf(&known, "%s%s", count > 0 ? ", " : "", sl_config_keys[i].name);
-		names[count++] = sl_config_keys[i].name;
+		sl_text_printf(&known, "%s%s", count > 0 ? ", " : "", key->name);
+		names[count++] = key->name;
 	}
 	SL_COMPLAIN(r, pair->mark, "unknown key%s; known here: %s",
 		    sl_reader_hint(r, pair->key, names, count), sl_text_string(&known));
@@ -249,21 +250,33 @@ static void read_preset(struct sl_config_reader *r, const struct sl_config_key *
 	read_value(r, key, &preset, target);
 }
 
-/* Presets of the section; complaints about keys that are required and absent. */
-static void read_presets(struct sl_config_reader *r, enum sl_config_section section,
-			 const struct sl_yaml *node, void *target)
+/* Presets of the section, and of the sections in it. */
+static void read_presets(struct sl_config_reader *r, enum sl_config_section section, void *target)
 {
-	for (size_t i = 0; i < sl_config_key_count; i++) {
-		const struct sl_config_key *key = &sl_config_keys[i];
-		const struct sl_yaml_pair *pair;
+	const struct sl_config_key *key;
 
+	for (size_t i = 0; (key = sl_config_key_at(i)); i++) {
 		if (key->section != section)
 			continue;
-		if (key->preset != NULL)
+		if (key->type == SL_CONFIG_SECTION_MAP)
+			read_presets(r, (enum sl_config_section)key->min, target);
+		else if (key->preset != NULL)
 			read_preset(r, key, target);
+	}
+}
+
+static void check_required(struct sl_config_reader *r, enum sl_config_section section,
+			   const struct sl_yaml *node)
+{
+	const struct sl_config_key *key;
+
+	for (size_t i = 0; (key = sl_config_key_at(i)); i++) {
+		const struct sl_yaml_pair *pair;
+
+		if (key->section != section || !key->required)
+			continue;
 		pair = sl_yaml_find(node, key->name);
-		if (key->required &&
-		    (pair == NULL || (pair->value->kind == SL_YAML_NULL && !pair->value->broken)))
+		if (pair == NULL || (pair->value->kind == SL_YAML_NULL && !pair->value->broken))
 			SL_COMPLAIN(r, node->mark, "needs the key \"%s\"", key->name);
 	}
 }
@@ -271,12 +284,15 @@ static void read_presets(struct sl_config_reader *r, enum sl_config_section sect
 void sl_reader_section(struct sl_config_reader *r, enum sl_config_section section,
 		       const struct sl_yaml *node, void *target)
 {
+	const struct sl_config_key *key;
+
 	if (node->kind != SL_YAML_MAP && node->kind != SL_YAML_NULL) {
 		SL_COMPLAIN(r, node->mark, "%s here (expected a map)",
 			    sl_yaml_kind_name(node->kind));
 		return;
 	}
-	read_presets(r, section, node, target);
+	read_presets(r, section, target);
+	check_required(r, section, node);
 	for (unsigned i = 0; i < node->count; i++) {
 		size_t before = sl_reader_push_name(r, node->pairs[i].key);
 
@@ -285,8 +301,7 @@ void sl_reader_section(struct sl_config_reader *r, enum sl_config_section sectio
 		sl_reader_pop(r, before);
 	}
 	/* In the table's order, not the file's: pools are known before a route names one. */
-	for (size_t i = 0; i < sl_config_key_count; i++) {
-		const struct sl_config_key *key = &sl_config_keys[i];
+	for (size_t i = 0; (key = sl_config_key_at(i)); i++) {
 		const struct sl_yaml_pair *pair =
 			key->section == section ? sl_yaml_find(node, key->name) : NULL;
 		size_t before;
@@ -341,7 +356,6 @@ static void read_nodes(struct sl_config_reader *r, const struct sl_config_key *k
 static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pair,
 		      struct sl_config_pool *pool)
 {
-	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	const char *what =
 		sl_reader_check_name(pair->key, strlen(pair->key), SL_CONFIG_NAME_MAX, "._-");
 
@@ -353,12 +367,8 @@ static void read_pool(struct sl_config_reader *r, const struct sl_yaml_pair *pai
 	pool->line = pair->mark.line;
 	pool->column = pair->mark.column;
 	pool->spill = UINT32_MAX;
-	read_presets(r, SL_CONFIG_POOL_HEALTH, &none, pool);
 	for (unsigned i = 0; i < SL_TUNABLE_KEYS; i++)
 		pool->tunables[i] = SL_TUNABLE_INHERIT;
-	read_presets(r, SL_CONFIG_POOL_QUEUE, &none, pool);
-	read_presets(r, SL_CONFIG_POOL_AT_ONCE, &none, pool);
-	read_presets(r, SL_CONFIG_POOL_METRICS, &none, pool);
 	sl_reader_section(r, SL_CONFIG_POOL, pair->value, pool);
 }
 
@@ -439,7 +449,6 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 			const struct sl_yaml *node)
 {
 	struct sl_config *config = r->config;
-	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 
 	if (!sl_reader_check_count(r, key, node, node->count))
 		return;
@@ -456,11 +465,6 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 
 		route->line = mark.line;
 		route->column = mark.column;
-		read_presets(r, SL_CONFIG_ROUTE_TIMEOUTS, &none, route);
-		read_presets(r, SL_CONFIG_ROUTE_LIMITS, &none, route);
-		read_presets(r, SL_CONFIG_ROUTE_CACHE, &none, route);
-		read_presets(r, SL_CONFIG_ROUTE_HEDGE, &none, route);
-		read_presets(r, SL_CONFIG_ROUTE_QUEUE, &none, route);
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);
 		sl_reader_pop(r, before);
 	}
@@ -481,10 +485,12 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 	case SL_CONFIG_TENANT_MAP:
 	case SL_CONFIG_PRICE_MAP:
 	case SL_CONFIG_SECTION_MAP:
+	case SL_CONFIG_ITEM_MAP:
 		fits = node->kind == SL_YAML_MAP;
 		break;
 	case SL_CONFIG_SERVICE_LIST:
 	case SL_CONFIG_ROUTE_LIST:
+	case SL_CONFIG_ITEM_LIST:
 	case SL_CONFIG_BEACON_KEYS:
 	case SL_CONFIG_BEACON_NODES:
 		fits = node->kind == SL_YAML_LIST;
@@ -497,6 +503,7 @@ static bool check_kind(struct sl_config_reader *r, const struct sl_config_key *k
 	case SL_CONFIG_NODE_LIST:
 	case SL_CONFIG_CHAIN:
 	case SL_CONFIG_NAMES:
+	case SL_CONFIG_SET:
 	case SL_CONFIG_PREFIXES:
 	case SL_CONFIG_BEACON_TARGETS:
 		fits = fits || node->kind == SL_YAML_LIST;
@@ -537,6 +544,13 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 		return true;
 	case SL_CONFIG_SECTION_MAP:
 		sl_reader_section(r, (enum sl_config_section)key->min, node, target);
+		return true;
+	case SL_CONFIG_ITEM_LIST:
+	case SL_CONFIG_ITEM_MAP:
+		sl_reader_items(r, key, node, (void *)((char *)target + key->offset));
+		return true;
+	case SL_CONFIG_SET:
+		sl_reader_set(r, key, node, (uint32_t *)((char *)target + key->offset));
 		return true;
 	case SL_CONFIG_POOL_MAP:
 		read_pools(r, key, node);
@@ -598,19 +612,13 @@ static void read_value(struct sl_config_reader *r, const struct sl_config_key *k
 int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 			struct sl_arena *arena, struct sl_report *report)
 {
-	static const enum sl_config_section inner[] = {
-		SL_CONFIG_LIMITS, SL_CONFIG_TIMEOUTS, SL_CONFIG_CACHE,
-		SL_CONFIG_LOG,	  SL_CONFIG_KEYS,     SL_CONFIG_SPEND,
-		SL_CONFIG_KERNEL, SL_CONFIG_BEACON,   SL_CONFIG_AUTOSCALE};
-	const struct sl_yaml none = {.kind = SL_YAML_NULL};
 	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
 
 	sl_text_init_fixed(&reader.path, reader.path_memory, sizeof(reader.path_memory));
 	config->autoscale_pool = UINT32_MAX;
 	for (unsigned i = 0; i < SL_TUNABLE_COUNT; i++)
 		config->tunables[i] = sl_tunable_info[i].initial;
-	for (unsigned i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
-		read_presets(&reader, inner[i], &none, config);
+	read_presets(&reader, SL_CONFIG_ROOT, config);
 	if (root->kind != SL_YAML_MAP && root->kind != SL_YAML_NULL)
 		sl_report_add(report, root->mark.line, root->mark.column,
 			      "%s here (expected a map of keys)", sl_yaml_kind_name(root->kind));

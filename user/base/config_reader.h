@@ -6,6 +6,7 @@
  *   config_read.c    sections, pools, services, routes, tunables; which reader takes which key
  *   config_scalar.c  numbers, choices, paths, addresses: one value each
  *   config_kernel.c  the lists of the kernel plane: devices, beacons, prefixes, spills
+ *   config_item.c    lists and maps of what has keys of its own; sets of choices
  *   config_spend.c   prices and amounts of money
  *   config_reader.c  the rest of this header
  */
@@ -98,6 +99,12 @@ void sl_reader_beacon_targets(struct sl_config_reader *r, const struct sl_config
 			      const struct sl_yaml *node);
 void sl_reader_beacon_nodes(struct sl_config_reader *r, const struct sl_config_key *key,
 			    const struct sl_yaml *node);
+
+/* config_item.c */
+void sl_reader_items(struct sl_config_reader *r, const struct sl_config_key *key,
+		     const struct sl_yaml *node, struct sl_config_items *items);
+void sl_reader_set(struct sl_config_reader *r, const struct sl_config_key *key,
+		   const struct sl_yaml *node, uint32_t *set);
 
 /* config_spend.c */
 void sl_reader_prices(struct sl_config_reader *r, const struct sl_config_key *key,

@@ -105,6 +105,17 @@ static void read_model(struct sl_config_reader *r, const struct sl_config_key *k
 		*target = node->text;
 }
 
+static void read_text(struct sl_config_reader *r, const struct sl_config_key *key,
+		      const struct sl_yaml *node, const char **target)
+{
+	if (node->text_len > key->max)
+		sl_reader_wrong(r, key, node, "is too long");
+	else if (strlen(node->text) != node->text_len)
+		sl_reader_wrong(r, key, node, "has a zero byte");
+	else
+		*target = node->text;
+}
+
 static void read_word(struct sl_config_reader *r, const struct sl_config_key *key,
 		      const struct sl_yaml *node, const char **target)
 {
@@ -415,6 +426,9 @@ void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *ke
 		break;
 	case SL_CONFIG_MONEY:
 		sl_reader_money(r, key, node, field);
+		break;
+	case SL_CONFIG_TEXT:
+		read_text(r, key, node, field);
 		break;
 	case SL_CONFIG_WORD:
 		read_word(r, key, node, field);
