@@ -8,6 +8,7 @@
 #   effect      how soon packets obey a map and a breaker (effect.c), root
 #   maglev      building lookup tables, and a walk over the flow table (maglev.c)
 #   queue       what the daemon's decisions cost: queue, choice of a node (queue.c)
+#   prompt      rendering of a prompt (prompt.c)
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
 #
@@ -15,7 +16,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue kernel_e2e retry)
+kernel_parts=(packet effect maglev queue prompt kernel_e2e retry)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -53,6 +54,7 @@ for part in "$@"; do
 	effect) kernel_part "time until packets obey (build/bench/effect)" build/bench/effect ;;
 	maglev) kernel_part "lookup tables and a walk over the flows (build/bench/maglev)" build/bench/maglev ;;
 	queue) kernel_part "decisions of the daemon (build/bench/queue)" build/bench/queue ;;
+	prompt) kernel_part "rendering of a prompt (build/bench/prompt)" build/bench/prompt ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	esac

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Cost of a prompt: CPU time of one rendering, the median of ROUNDS runs. Prints one line each; no test
+ * depends on the figures. The bar is 5 us for a usual one.
+ *
+ *	build/bench/prompt
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/wire/template.h"
+
+#define ROUNDS	 15
+#define ROUND_NS 20000000 /* about this long a round */
+
+static const char usual[] =
+	"@model support-small\n@temperature 0.2\n@max_tokens 400\n"
+	"@var customer string required\n@var question string required\n"
+	"@var tone string = \"friendly\"\n@var cases list\n@var vip boolean\n"
+	"@system\nYou answer for the shop, in a {{tone}} tone, and only from the cases below. Say "
+	"so when\n"
+	"they do not tell. Never name other customers.\n"
+	"{{#vip}}The customer has been with us for years; offer a call.\n{{/vip}}"
+	"{{#cases}}- case {{.id}}: {{.text}}\n{{/cases}}\n"
+	"@user\n{{customer}} asks:\n{{question}}\n";
+
+static const char usual_values[] =
+	"{\"customer\":\"Ann Miller\",\"question\":\"My parcel 4711 has not come, though your page "
+	"says "
+	"that it was delivered on Monday.\\nWhat now? I was at home all day, and nobody rang.\","
+	"\"vip\":true,\"cases\":[{\"id\":4711,\"text\":\"handed over on Monday at the wrong "
+	"house\"},"
+	"{\"id\":4702,\"text\":\"returned, paid back\"}]}";
+
+static struct sl_template *template;
+static struct sl_json_field values;
+static struct sl_text out;
+static volatile size_t sink;
+
+static size_t run_render(void)
+{
+	sl_text_reset(&out);
+	if (sl_template_render_request(template, &values, sl_span_make(NULL, 0), &out, NULL) != 0)
+		abort();
+	return out.len;
+}
+
+static size_t run_compile(void)
+{
+	struct sl_template *t;
+
+	if (sl_template_compile(usual, sizeof(usual) - 1, &t, NULL) != 0)
+		abort();
+	sl_template_free(t);
+	return 1;
+}
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double round_ns(size_t (*run)(void), size_t count)
+{
+	double begin = cpu_ns();
+
+	for (size_t i = 0; i < count; i++)
+		sink += run();
+	return (cpu_ns() - begin) / (double)count;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const char *name, size_t (*run)(void))
+{
+	double rounds[ROUNDS];
+	size_t count = (size_t)(ROUND_NS / (round_ns(run, 100) + 1)) + 1;
+
+	for (int i = 0; i < ROUNDS; i++)
+		rounds[i] = round_ns(run, count);
+	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
+	printf("%-58s %8.2f us\n", name, rounds[ROUNDS / 2] / 1000);
+}
+
+int main(void)
+{
+	static char text[8192], name[80];
+	struct sl_error error;
+	int len;
+
+	if (sl_template_compile(usual, sizeof(usual) - 1, &template, &error) != 0) {
+		fprintf(stderr, "%s\n", error.text);
+		return 1;
+	}
+	sl_text_init(&out, 1u << 20);
+	values = (struct sl_json_field){.type = SL_JSON_OBJECT,
+					.value = usual_values,
+					.value_len = sizeof(usual_values) - 1};
+	snprintf(name, sizeof(name), "prompt of 2 messages, 5 variables, %zu bytes", run_render());
+	measure(name, run_render);
+	len = snprintf(text, sizeof(text), "{\"customer\":\"A\",\"question\":\"%04000d [a] <b>\"}",
+		       0);
+	values.value = text;
+	values.value_len = (size_t)len;
+	snprintf(name, sizeof(name), "prompt with a question of 4 KB, %zu bytes", run_render());
+	measure(name, run_render);
+	measure("prompt compiled", run_compile);
+	sl_text_fini(&out);
+	sl_template_free(template);
+	return 0;
+}
