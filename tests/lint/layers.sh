@@ -36,6 +36,8 @@ libraries=(
 	'nettle/|user/base/digest.c'
 	'nghttp2/|user/http/h2_session.c tests/'
 	'sqlite3\.h|user/store/db.c'
+	'utf8proc\.h|user/store/pieces.c'
+	'hnswlib/|user/store/vectors_graph.cc'
 )
 
 breaches=0
