@@ -231,7 +231,7 @@ $(B)/sim/policies: $(SIM_POLICIES_OBJ) $(B)/libpolicy.a $(B)/libbase.a
 # Everything that reads bytes of others, compiled by clang with the sanitizers and coverage.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := address,undefined
-FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c user/http/sse.c \
+FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c $(wildcard user/store/chunk*.c) user/http/sse.c \
 	user/http/h2_head.c $(wildcard loader/litellm_*.c)
 FUZZ_OBJ := $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_SRC))
 $(B)/fuzz/obj/%.c.o: %.c
