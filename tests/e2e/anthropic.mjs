@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // anthropic.mjs - the `openai` and `@anthropic-ai/sdk` clients through sluiced to servers of the Messages
 // API, scripted here: "claude" on port 9005 (with the pool's key), "other" on 9006 (without), "probed" on
-// 9007. Started by anthropic.sh, which has the routes.
+// 9007, "same" (as "other", but not asked for a rest) on 9008 behind "breaks" on 9010. Started by anthropic.sh, which has the routes.
 import http from "node:http";
 import { URL_BASE, check, events, expect, finish, metric, packageFile, post, samples, test, waitFor } from "./lib.mjs";
 
@@ -137,6 +137,8 @@ const breaks = {
     res.on("close", () => clearInterval(timer));
   },
 };
+// Streams that are cut after some events of another message, and what "other" says then.
+const cuts = { "cut-call": ["tools", 9, "tools"], "cut-second": ["tools", 14, "tools"], "cut-thinking": ["thinking", 4, "thinking"], "cut-other": ["long", 5, "text"] };
 const seen = {}; // by server: {path, headers, body} of each request
 const sleepless = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -151,10 +153,11 @@ async function answer(res, name, body) {
   } else {
     res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "request-id": "req_up" });
     if (name === "overloaded-first") res.end(frame(error("overloaded_error", "Overloaded")));
-    else if (breaks[name]) {
-      res.write(framesOf(scripts.long).slice(0, 5).join(""));
+    else if (breaks[name] || cuts[name]) {
+      const [script, count] = cuts[name] ?? ["long", 5];
+      res.write(framesOf(scripts[script]).slice(0, count).join(""));
       await begun;
-      breaks[name](res);
+      (breaks[name] ?? breaks["cut-mid"])(res);
     } else if (body.metadata?.user_id === "dribble") {
       res.socket.setNoDelay(true);
       for (const byte of Buffer.from(framesOf(scripts[name]).join(""))) {
@@ -186,12 +189,13 @@ function serve(name, port) {
       res.end(framesOf(rest).join(""));
       return;
     }
-    // "other" is well: what breaks on "claude" goes on there
-    await answer(res, name === "other" && (breaks[script] || faults[script] || script === "overloaded-first") ? "long" : script, body);
+    // "other" and "same" are well: what breaks on "claude" goes on there
+    const well = name === "other" || name === "same";
+    await answer(res, well && cuts[script] ? cuts[script][2] : well && (breaks[script] || faults[script] || script === "overloaded-first") ? "long" : script, body);
   });
   return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
 }
-const servers = await Promise.all([serve("claude", 9005), serve("other", 9006), serve("probed", 9007)]);
+const servers = await Promise.all([serve("claude", 9005), serve("other", 9006), serve("probed", 9007), serve("same", 9008), serve("breaks", 9010)]);
 const last = (name = "claude") => seen[name].at(-1);
 
 // ---- chat completions -------------------------------------------------------------------------
@@ -443,6 +447,76 @@ async function broken() {
   expect("resumed: counted", resumed, { continued: Object.keys(breaks).length });
 }
 
+// ---- streams of the API that go on -------------------------------------------------------------
+// The message that the events make, and what is wrong with their order.
+function assemble(body) {
+  const out = { names: [], blocks: [], faults: [], stop: null, usage: null, comment: body.match(/^: sluice: .*$/m)?.[0] };
+  let open = -1;
+  for (const [, name, data] of body.matchAll(/^event: (.*)\ndata: (.*)$/gm)) {
+    const event = JSON.parse(data);
+    out.names.push(name);
+    if (event.type !== name) out.faults.push(`${name} is ${event.type}`);
+    if (name === "message_start" && out.names.length > 1) out.faults.push("a second message_start");
+    if (name === "content_block_start") {
+      if (open >= 0 || event.index !== out.blocks.length) out.faults.push(`block ${event.index} begins`);
+      open = event.index;
+      out.blocks.push({ ...event.content_block, text: "", json: "" });
+    } else if (name === "content_block_delta") {
+      if (event.index !== open) out.faults.push(`a delta of block ${event.index}, not ${open}`);
+      out.blocks.at(-1).text += event.delta.text ?? "";
+      out.blocks.at(-1).json += event.delta.partial_json ?? "";
+    } else if (name === "content_block_stop") {
+      if (event.index !== open) out.faults.push(`block ${event.index} ends`);
+      open = -1;
+    } else if (name === "message_delta") {
+      out.stop = event.delta.stop_reason;
+      out.usage = event.usage;
+    } else if (name === "error") out.error = event.error;
+  }
+  if (out.names.includes("message_stop") && open >= 0) out.faults.push("ends in a block");
+  return out;
+}
+const goOn = async (model, script, more = {}) => assemble((await postBreaking("/v1/messages", say(model, script, { stream: true, ...more }))).body);
+const textOf = (got) => got.blocks.map((block) => block.text).join("");
+
+async function resumedAsTheyAre() {
+  const before = await samples("sluice_streams_resumed_total", "how");
+  const whole = scripts.long.content[0].text;
+  for (const script of Object.keys(breaks)) {
+    if (script === "no-stop") continue; // the client was told of an end
+    const model = script === "stall-mid" || script === "ping-mid" ? "quick-two" : "two";
+    const got = await goOn(model, script, { cache_control: { type: "ephemeral" } });
+    expect(`${script}: messages: goes on at another provider`, [textOf(got), got.blocks.length, got.stop, got.names.at(-1), got.faults], [whole, 1, "end_turn", "message_stop", []]);
+    check(`${script}: messages: a comment says who went on`, got.comment === ": sluice: continued on 127.0.0.1:9006, attempt 2", String(got.comment));
+    const { body, headers, path } = last("other");
+    const prefill = body.messages.at(-1);
+    check(`${script}: messages: by its beginning`, prefill.role === "assistant" && prefill.content.length > 0 && whole.startsWith(prefill.content) && !/\s$/.test(prefill.content), JSON.stringify(prefill));
+    expect(`${script}: messages: the rest as its client wrote it`, [path, body.model, body.max_tokens, body.cache_control, headers["anthropic-version"]], ["/v1/messages", "claude-1", 62, { type: "ephemeral" }, "2023-06-01"]);
+  }
+  const told = await goOn("two", "no-stop");
+  expect("no-stop: messages: an end that was told is not told twice", [told.names.at(-1), told.names.filter((name) => name === "message_delta").length], ["error", 1]);
+  const own = last("other");
+  for (const [what, more] of [["thinking", { thinking: { type: "adaptive" } }], ["a schema", { output_config: { format: { type: "json_schema", schema: {} } } }], ["an answer begun", { messages: [...ask("", "cut-mid").messages, { role: "assistant", content: "" }] }]]) {
+    const got = await goOn("two", "cut-mid", more);
+    expect(`${what}: never glued`, [got.names.at(-1), got.names.includes("message_stop"), last("other") === own], ["error", false, true]);
+  }
+  // without prefill: once more, and what was sent is held back
+  for (const script of ["cut-mid", "cut-call", "cut-second"]) {
+    const got = await goOn("again", script, { temperature: 0 });
+    const want = script === "cut-mid" ? scripts.long.content : scripts.tools.content;
+    expect(`${script}: messages: begun anew, what was sent is held back`, [got.blocks.map((block) => (block.type === "text" ? text(block.text) : tool(block.id, block.name, JSON.parse(block.json || "{}")))), got.stop, got.faults], [want, script === "cut-mid" ? "end_turn" : "tool_use", []]);
+    expect(`${script}: messages: asked for the whole`, last("same").body.messages.length, 1);
+  }
+  expect("usage of a restart is the answer's", (await goOn("again", "cut-mid", { temperature: 0 })).usage.output_tokens, 9);
+  expect("another answer is not sent for it", (await goOn("again", "cut-other", { temperature: 0 })).names.at(-1), "error");
+  expect("chance: an error is last", (await goOn("again", "cut-mid")).names.at(-1), "error");
+  expect("thoughts are not compared", (await goOn("again", "cut-thinking", { temperature: 0 })).names.at(-1), "error");
+  const chatted = await goOn("crossed", "cut-mid");
+  check("goes on at a server of chat completions", textOf(chatted).length > textOf(await goOn("claude", "cut-mid")).length && chatted.names.at(-1) === "message_stop" && !chatted.faults.length, JSON.stringify(chatted));
+  const after = await samples("sluice_streams_resumed_total", "how");
+  expect("resumed: counted", [after.continued - before.continued, after.restarted], [Object.keys(breaks).length, 5]);
+}
+
 // ---- health -----------------------------------------------------------------------------------
 async function health() {
   const gets = () => seen.probed.filter((request) => request.method === "GET");
@@ -462,6 +536,7 @@ await test("unfit", unfit);
 await test("chains", chains);
 await test("charged", charged);
 await test("broken", broken);
+await test("resumed as they are", resumedAsTheyAre);
 await test("health", health);
 for (const server of servers) server.close();
 finish();

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # anthropic.sh - pools with `api: anthropic`: clients of three APIs through sluiced to servers of the
-# Messages API that anthropic.mjs scripts (ports 9005 to 9007), and to a stand-in (9001).
+# Messages API that anthropic.mjs scripts (ports 9005 to 9010), and to stand-ins (9001, 9002).
 . "$(dirname "$0")/lib.sh"
 
 [[ -d $root/build/e2e/node_modules/@anthropic-ai/sdk ]] || {
@@ -16,6 +16,8 @@ config_write <<-END
 	pools:
 	  claude: {api: anthropic, nodes: ["127.0.0.1:9005"], model: claude-1, api_key: sk-ant-pool, continue: prefill}
 	  other: {api: anthropic, nodes: ["127.0.0.1:9006"], model: claude-1, continue: prefill, max_tokens: 77}
+	  same: {api: anthropic, nodes: [{address: "127.0.0.1:9010", weight: 1000}, "127.0.0.1:9008"], model: claude-1}
+	  prefilled: {nodes: ["127.0.0.1:9002"], model: claude-1, continue: prefill}
 	  chat: {nodes: ["127.0.0.1:9001"]}
 	  closed: {nodes: ["127.0.0.1:9009"]}
 	  probed:
@@ -29,6 +31,8 @@ config_write <<-END
 	  - {model: quick, pools: claude, attempts: 1, timeouts: {inter_token: 400ms}}
 	  - {model: two, pools: [claude, other], attempts: 3, backoff: 0ms}
 	  - {model: quick-two, pools: [claude, other], attempts: 3, backoff: 0ms, timeouts: {inter_token: 400ms}}
+	  - {model: again, pools: same, attempts: 3, backoff: 0ms}
+	  - {model: crossed, pools: [claude, prefilled], attempts: 3, backoff: 0ms}
 	  - {model: bare, pools: other, attempts: 1}
 	  - {model: spare, pools: [closed, claude], attempts: 2, backoff: 0ms}
 	  - {model: back, pools: [claude, chat], attempts: 2, backoff: 0ms}
@@ -40,6 +44,7 @@ config_write <<-END
 	  - {model: metered-messages-true, pools: claude, limits: {tokens_per_minute: 50000}}
 END
 standin a 9001
+standin b 9002
 daemon_start
 SLUICE_TEST_NAME=$test_name node "$e2e/anthropic.mjs" || failures=$((failures + 1))
 curl -s -o /dev/null -H 'x-request-id: over' "$url/v1/chat/completions" \

@@ -9,7 +9,7 @@
 #include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/relay_scan.h"
-#include "user/request/resume.h"
+#include "user/request/resume_native.h"
 #include "user/wire/openai.h"
 
 static struct sl_relay *relay_of_timer(struct sl_timer *timer)
@@ -123,8 +123,8 @@ static void end_well(struct sl_relay *relay)
 }
 
 /*
- * What broke a stream. event: the node's own, whole or, for a dialect, its data; else id and detail
- * make one.
+ * What broke a stream. event: the node's own, whole (as_is) or, for a dialect, its data; else id and
+ * detail make one.
  */
 struct cause {
 	enum sl_ending ending;
@@ -132,6 +132,7 @@ struct cause {
 	const char *detail;
 	const char *event;
 	size_t event_len;
+	bool as_is;
 };
 
 static void write_translated_error(struct sl_relay *relay, const struct cause *cause,
@@ -157,12 +158,12 @@ static void write_error(struct sl_relay *relay, const struct cause *cause)
 	char event[SL_OPENAI_ERROR_BYTES_MAX];
 	int len;
 
-	if (relay->translated && !(relay->direct && cause->event_len)) {
-		write_translated_error(relay, cause, &error);
+	if (cause->event_len && cause->as_is) {
+		sl_server_chunk(relay->client, cause->event, cause->event_len);
 		return;
 	}
-	if (cause->event_len) {
-		sl_server_chunk(relay->client, cause->event, cause->event_len);
+	if (relay->translated) {
+		write_translated_error(relay, cause, &error);
 		return;
 	}
 	len = sl_openai_error_event_write(&error, event, sizeof(event));
@@ -204,6 +205,7 @@ static void keep_cause(struct sl_relay *relay, const struct cause *cause)
 	sl_text_append_string(&resume->cause, cause->detail);
 	sl_text_fini(&resume->fault);
 	sl_text_append(&resume->fault, cause->event, cause->event_len);
+	resume->fault_as_is = cause->as_is;
 	if (resume->fault.error) /* too large to keep: one of ours then */
 		sl_text_fini(&resume->fault);
 	if (!resume->fault.len && !resume->error)
@@ -220,6 +222,7 @@ static void end_by_cause(struct sl_relay *relay)
 		.detail = sl_text_string(&resume->cause),
 		.event = sl_text_string(&resume->fault),
 		.event_len = resume->fault.len,
+		.as_is = resume->fault_as_is,
 	};
 
 	end_broken(relay, &cause);
@@ -304,6 +307,7 @@ static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *ev
 		.detail = "the node sent an error event",
 		.event = anew ? event->data : event->raw,
 		.event_len = anew ? event->data_len : event->raw_len,
+		.as_is = !anew,
 	};
 
 	break_off(relay, &cause);
@@ -680,6 +684,8 @@ void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *sourc
 	relay->upstream = source->upstream;
 	relay->decoder = source->decoder;
 	relay->progress_ns = now_of(relay);
+	if (relay->direct)
+		sl_resume_native_join(relay);
 	if (relay->upstream) {
 		relay->upstream->ops = &relay_ops;
 		relay->upstream->owner = relay;

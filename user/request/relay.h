@@ -27,7 +27,8 @@
  *
  * A node of the Messages API comes in one of two ways. Decoded: its bytes become chat chunks before
  * anything looks at them (wire/messages.h). Direct: its client speaks that API too; its events pass as
- * they came, done_seen is message_stop and nothing else is an end.
+ * they came, done_seen is message_stop and nothing else is an end. One that goes on elsewhere is direct no
+ * longer (resume_native.h).
  *
  * Cost a token: one receive completion, one scan (about 100 ns), one copy into the client's output,
  * and a share of the turn's system call. State: sizeof(struct sl_relay), no buffer unless an event

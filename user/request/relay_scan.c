@@ -2,7 +2,7 @@
 #include "user/request/relay_scan.h"
 
 #include <errno.h>
-#include "user/request/resume.h"
+#include "user/request/resume_native.h"
 #include "user/upstream/concurrency.h"
 #include "user/wire/openai.h"
 
@@ -55,7 +55,7 @@ static void count_data(struct sl_relay *relay, const char *data, size_t len,
 		note_usage(relay, &chunk->usage);
 }
 
-static void note_sent(struct sl_relay *relay, const char *data, size_t len)
+void sl_relay_note_sent(struct sl_relay *relay, const char *data, size_t len)
 {
 	int rc;
 
@@ -81,23 +81,17 @@ static enum sl_relay_verdict look_at_message(struct sl_relay *relay,
 	kind = event->data ? sl_messages_event_read(event->data, event->data_len, usage, &refused)
 			   : SL_MESSAGES_INVALID;
 	*ret_progress = kind != SL_MESSAGES_PING && kind != SL_MESSAGES_OTHER;
-	switch (kind) {
-	case SL_MESSAGES_DELTA:
-		relay->tokens++;
-		break;
-	case SL_MESSAGES_END:
-		sl_relay_note_usage(relay, usage);
-		break;
-	case SL_MESSAGES_STOP:
-		relay->done_seen = true;
-		break;
-	case SL_MESSAGES_ERROR:
+	if (kind == SL_MESSAGES_ERROR)
 		return SL_RELAY_FAULT;
-	case SL_MESSAGES_INVALID:
+	if (kind == SL_MESSAGES_INVALID ||
+	    (kind != SL_MESSAGES_STOP && !sl_resume_native_note(relay, event)))
 		return SL_RELAY_BAD;
-	default:
-		break;
-	}
+	if (kind == SL_MESSAGES_DELTA)
+		relay->tokens++;
+	else if (kind == SL_MESSAGES_END)
+		sl_relay_note_usage(relay, usage);
+	else if (kind == SL_MESSAGES_STOP)
+		relay->done_seen = true;
 	return SL_RELAY_GO_ON;
 }
 
@@ -119,7 +113,7 @@ static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, 
 		sl_text_append_string(out, "\n\n");
 	}
 	count_data(relay, data, len, chunk);
-	note_sent(relay, data, len);
+	sl_relay_note_sent(relay, data, len);
 	return SL_RELAY_GO_ON;
 }
 

@@ -43,6 +43,9 @@ struct sl_relay_pass {
 /* Scans buf[0..len) from its start, which is that of an event. */
 enum sl_relay_verdict sl_relay_scan(struct sl_relay *relay, struct sl_relay_pass *pass, size_t len);
 
+/* The client gets this chunk, or what it says: noted where the stream may go on elsewhere. */
+void sl_relay_note_sent(struct sl_relay *relay, const char *data, size_t len);
+
 /* What a node of the Messages API has counted. */
 void sl_relay_note_usage(struct sl_relay *relay, const struct sl_messages_usage *usage);
 

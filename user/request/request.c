@@ -629,7 +629,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->cost = 0;
 	request->dialect = sl_dialect_of_path(client->head->path, client->head->path_len);
 	request->may_direct = request->dialect && request->dialect->anthropic_fields;
-	request->direct = false;
+	request->direct = request->resumes = false;
+	request->rest = (struct sl_span){0};
 	request->untold = (struct sl_openai_error){0};
 	request->native_of = NULL;
 	request->unfit = SL_FIT_GOOD;

@@ -70,8 +70,10 @@ struct sl_request {
 	struct sl_text chat;		  /* dialect: the request as chat completion, else empty */
 	struct sl_text message; /* dialect: the whole answer, or the node's error, translated */
 	struct sl_text echo;	/* dialect: what the answer repeats of the request */
-	bool may_direct; /* a dialect that nodes may speak themselves, and nothing was sent yet */
-	bool direct;	 /* the last attempt's node does: neither way is translated */
+	bool may_direct;	/* a dialect that nodes may speak themselves */
+	bool direct;		/* the last attempt's node does: neither way is translated */
+	bool resumes; /* a stream that broke: read as chat completion whatever the node speaks */
+	struct sl_span rest; /* resumes: what such a node is asked; data NULL: the client's body */
 	struct sl_openai_error untold; /* why it cannot be a chat completion; id OK: it is one */
 	struct sl_text native;	       /* the request as the node's API has it, if not chat */
 	const struct sl_upstream_pool *native_of; /* for this pool; NULL: not made */

@@ -323,7 +323,7 @@ bool sl_respond_stream(struct sl_request *request)
 		sl_server_abort(client);
 		return false;
 	}
-	resume = sl_resume_new(request);
+	resume = sl_resume_new(request, client);
 	if (!resume)
 		sl_server_release_request(client);
 	start.routes = sl_routes_get(request->routes);

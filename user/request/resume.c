@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "user/request/resume.h"
+#include "user/request/resume_native.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "user/request/translate.h"
 #include "user/request/plan.h"
 #include "user/request/wait.h"
+#include "user/wire/messages_continue.h"
 #include "user/wire/openai_continue.h"
 
 #define CROWDED_WAIT_MIN_MS 5u /* between two questions for a place among the retries */
@@ -48,67 +49,101 @@ static bool same_model(const struct sl_upstream_pool *a, const struct sl_upstrea
 		(!a->model_json_len || !memcmp(a->model_json, b->model_json, a->model_json_len)));
 }
 
+static bool may_continue(const struct sl_resume_ways *ways, const struct sl_upstream_pool *pool)
+{
+	return sl_resume_native_is(ways, pool) ? ways->may_continue_native : ways->may_continue;
+}
+
 /* The pools that may be asked, that of the stream first. Returns how many. */
-static uint32_t pools_of(const struct sl_route *route, const struct sl_upstream_pool *first,
+static uint32_t pools_of(const struct sl_resume_ways *ways, const struct sl_route *route,
 			 const struct sl_upstream_pool *pools[SL_CONFIG_CHAIN_MAX])
 {
 	const struct sl_route_chain *chain = &route->chains[SL_CAUSE_ERROR];
+	const struct sl_upstream_pool *first = ways->pool;
 	uint32_t i = 0, count = 0;
 
 	pools[count++] = first;
 	while (i < chain->len && chain->pools[i] != first)
 		i++;
 	for (i++; i < chain->len && count < SL_CONFIG_CHAIN_MAX; i++) {
-		if (same_model(first, chain->pools[i]))
+		if (same_model(first, chain->pools[i]) &&
+		    !(ways->untold && !sl_resume_native_is(ways, chain->pools[i])))
 			pools[count++] = chain->pools[i];
 	}
 	return count;
 }
 
 /* Is there another node, and a way to go on there? */
-static bool is_possible(const struct sl_request *request, bool same_again, bool may_continue)
+static bool is_possible(const struct sl_resume_ways *ways, const struct sl_route *route)
 {
 	const struct sl_upstream_pool *pools[SL_CONFIG_CHAIN_MAX];
-	uint32_t i, count = pools_of(request->route, request->last_pool, pools);
+	uint32_t i, count = pools_of(ways, route, pools);
 	uint32_t nodes = 0;
 	bool rest = false;
 
 	for (i = 0; i < count; i++) {
 		nodes += pools[i]->node_count;
-		rest = rest || pools[i]->takes_rest;
+		rest = rest || (pools[i]->takes_rest && may_continue(ways, pools[i]));
 	}
-	return nodes > 1 && (same_again || (rest && may_continue));
+	return nodes > 1 && (ways->same_again || rest);
 }
 
-struct sl_resume *sl_resume_new(struct sl_request *request)
+/* What can never go on elsewhere; asked for every stream, so nothing is read for it. */
+static bool is_barred(const struct sl_request *request)
 {
 	const struct sl_openai_request *facts = &request->facts;
-	bool same_again = facts->has_seed || facts->temperature == 0;
-	struct sl_resume *resume;
-	bool may_continue;
 
-	if (!request->route->config->resume || request->attempt.complete || request->direct ||
-	    facts->n > 1 || facts->logprobs || facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
-	    (facts->endpoint != SL_OPENAI_CHAT && facts->endpoint != SL_OPENAI_COMPLETIONS) ||
-	    !is_possible(request, same_again, true))
-		return NULL;
-	may_continue = sl_openai_continue_may(facts);
-	if (!is_possible(request, same_again, may_continue))
+	return !request->route->config->resume || request->attempt.complete || facts->n > 1 ||
+	       facts->logprobs || facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
+	       (facts->endpoint != SL_OPENAI_CHAT && facts->endpoint != SL_OPENAI_COMPLETIONS);
+}
+
+/* False: there is none. The request is read only where it decides. */
+static bool find_ways(const struct sl_request *request, const struct sl_exchange *client,
+		      struct sl_resume_ways *ret_ways)
+{
+	const struct sl_openai_request *facts = &request->facts;
+	struct sl_resume_ways ways = {
+		.pool = request->last_pool,
+		.native = request->direct,
+		.untold = request->untold.id != SL_OPENAI_OK,
+		.same_again = facts->has_seed || facts->temperature == 0,
+		.may_continue = true,
+		.may_continue_native = true,
+	};
+
+	if (is_barred(request) || !is_possible(&ways, request->route))
+		return false;
+	ways.may_continue = !ways.untold && sl_openai_continue_may(facts);
+	ways.may_continue_native =
+		ways.native && sl_messages_continue_may(client->body, client->body_len);
+	*ret_ways = ways;
+	return is_possible(&ways, request->route);
+}
+
+struct sl_resume *sl_resume_new(struct sl_request *request, const struct sl_exchange *client)
+{
+	struct sl_resume_ways ways;
+	struct sl_resume *resume;
+
+	if (!find_ways(request, client, &ways))
 		return NULL;
 	resume = calloc(1, sizeof(*resume));
 	if (!resume)
 		return NULL;
+	resume->ways = ways;
 	sl_splice_init(&resume->splice);
 	sl_text_init(&resume->fault, SL_RESUME_FAULT_BYTES_MAX);
 	sl_text_init(&resume->cause, SL_RESUME_CAUSE_BYTES_MAX);
+	if (ways.native && sl_resume_native_init(resume)) {
+		free(resume);
+		return NULL;
+	}
 	resume->chat = request->chat;
 	sl_text_init(&request->chat, SL_TRANSLATE_BYTES_MAX);
-	resume->endpoint = facts->endpoint;
-	resume->pool = request->last_pool;
+	resume->endpoint = request->facts.endpoint;
 	resume->attempts = request->attempts;
 	resume->lost = SL_RESUMPTION_UNTOLD; /* by a stream that goes on already */
-	resume->same_again = same_again;
-	resume->may_continue = may_continue;
 	return resume;
 }
 
@@ -120,6 +155,7 @@ void sl_resume_free(struct sl_resume **resume)
 	if (!old)
 		return;
 	sl_splice_fini(&old->splice);
+	sl_attempt_free_decoder(&old->passed);
 	sl_text_fini(&old->chat);
 	sl_text_fini(&old->fault);
 	sl_text_fini(&old->cause);
@@ -168,9 +204,9 @@ static enum sl_failover way_of(const struct search *search)
 	const struct sl_resume *resume = search->resume;
 	const struct sl_splice *splice = &resume->splice;
 	struct sl_failover_facts facts = {
-		.may_continue = resume->may_continue,
+		.may_continue = may_continue(&resume->ways, search->pool),
 		.takes_rest = search->pool->takes_rest && !search->refused,
-		.same_again = resume->same_again,
+		.same_again = resume->ways.same_again,
 		.text_only = splice->sent[SL_SPLICE_CONTENT].len == splice->sent_bytes,
 		.finished = sl_splice_has(splice, SL_SPLICE_FINISH),
 		.nothing_sent = !splice->sent_bytes,
@@ -192,23 +228,31 @@ static int read_facts(struct sl_request *request, enum sl_openai_endpoint endpoi
 /* rest: gets the body where it is not the client's own. */
 static int make_body(struct search *search, struct sl_text *rest)
 {
+	struct sl_request *request = search->request;
 	struct sl_resume *resume = search->resume;
-	const struct sl_text *text = &resume->splice.sent[SL_SPLICE_CONTENT];
-	struct sl_openai_continue how = {
-		.text = sl_text_string(text),
-		.tokens = search->relay->tokens,
-	};
+	const char *text = sl_text_string(&resume->splice.sent[SL_SPLICE_CONTENT]);
+	uint64_t tokens = search->relay->tokens;
 	bool trim = resume->endpoint == SL_OPENAI_CHAT;
-	int rc = read_facts(search->request, resume->endpoint, search->body);
+	int rc = read_facts(request, resume->endpoint, search->body);
+	size_t len;
 
-	sl_translate_forget(search->request);
-
+	sl_translate_forget(request);
+	request->rest = (struct sl_span){0};
 	if (rc || search->way == SL_FAILOVER_RESTART)
 		return rc;
-	how.text_len = sl_splice_begin(&resume->splice, SL_SPLICE_CONTINUE, trim, how.tokens);
-	rc = sl_openai_continue_write(&search->request->facts, &how, rest);
-	sl_translate_forget(search->request);
-	return rc ? rc : read_facts(search->request, resume->endpoint, sl_text_span(rest));
+	len = sl_splice_begin(&resume->splice, SL_SPLICE_CONTINUE, trim, tokens);
+	if (sl_resume_native_is(&resume->ways, search->pool)) {
+		rc = sl_messages_continue_write(request->client->body, request->client->body_len,
+						&(struct sl_messages_continue){text, len, tokens},
+						rest);
+		request->rest = sl_text_span(rest);
+		return rc;
+	}
+	rc = sl_openai_continue_write(
+		&request->facts,
+		&(struct sl_openai_continue){.text = text, .text_len = len, .tokens = tokens},
+		rest);
+	return rc ? rc : read_facts(request, resume->endpoint, sl_text_span(rest));
 }
 
 static void give_back(struct search *search, const struct sl_upstream_grant *grant)
@@ -300,7 +344,7 @@ static enum sl_retry_verdict take_permit(struct search *search)
 	enum sl_retry_verdict verdict;
 
 	/* as everywhere: the first attempt in a pool behind is no retry of that pool */
-	if (search->pool != resume->pool && search->fresh_pool)
+	if (search->pool != resume->ways.pool && search->fresh_pool)
 		return SL_RETRY_MOVED;
 	for (;;) {
 		verdict = sl_upstream_retry_take(up, search->pool, failed, search->tried,
@@ -439,7 +483,7 @@ static bool wait_turn(struct search *search)
 static bool find(struct search *search)
 {
 	const struct sl_upstream_pool *pools[SL_CONFIG_CHAIN_MAX];
-	uint32_t i, count = pools_of(search->relay->route, search->resume->pool, pools);
+	uint32_t i, count = pools_of(&search->resume->ways, search->relay->route, pools);
 	enum step step = STEP_NEXT_POOL;
 	int round;
 
@@ -485,7 +529,10 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->thrifty = false;
 	request->trail = relay->trail;
 	request->dialect = sl_relay_dialect(relay);
-	request->may_direct = request->direct = false; /* the stream goes on as chat completion */
+	request->may_direct = relay->resume->ways.native;
+	request->direct = false;
+	request->resumes = true; /* the stream goes on as chat completion */
+	request->rest = (struct sl_span){0};
 	request->untold = (struct sl_openai_error){0};
 	request->native_of = NULL;
 	request->flight = NULL;
@@ -520,7 +567,7 @@ static void go_on(struct search *search)
 	}
 	if (restart)
 		sl_splice_begin(&resume->splice, SL_SPLICE_RESTART, false, relay->tokens);
-	resume->pool = search->pool;
+	resume->ways.pool = search->pool;
 	sl_resume_count(relay, restart ? SL_RESUMPTION_RESTARTED : SL_RESUMPTION_CONTINUED);
 	sl_log_limited(SL_LOG_INFO,
 		       "route \"%s\": stream %s on node %s, attempt %u request=%s tokens=%llu",

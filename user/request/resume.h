@@ -28,15 +28,25 @@
 #define SL_RESUME_FAULT_BYTES_MAX 4096u	     /* of a node's error event */
 #define SL_RESUME_CAUSE_BYTES_MAX 256u
 
+/* Where and how it may. */
+struct sl_resume_ways {
+	const struct sl_upstream_pool *pool; /* whose node streams, or did last */
+	bool native;			     /* began in the client's own API (resume_native.h) */
+	bool untold;			     /* not to be said as a chat completion */
+	bool same_again;		     /* temperature 0 or a seed */
+	bool may_continue;
+	bool may_continue_native; /* asked in the client's own API */
+};
+
 struct sl_resume {
 	struct sl_splice splice;
 	struct sl_text chat;  /* of a dialect: the request as chat completion */
-	struct sl_text fault; /* the node's own error event; of a dialect: its data */
+	struct sl_text fault; /* the node's own error event; of a dialect: its data, unless as_is */
 	struct sl_text cause; /* what broke the stream, for people */
 	enum sl_ending ending;
 	enum sl_openai_error_id error;
 	enum sl_openai_endpoint endpoint;
-	const struct sl_upstream_pool *pool;  /* whose node streams, or did last */
+	struct sl_resume_ways ways;
 	struct sl_upstream_node *failed;      /* whose stream broke last */
 	uint32_t attempts;		      /* of the request, all together */
 	uint32_t broken[SL_CHOOSE_TRIED_MAX]; /* slots of nodes whose stream broke, oldest first */
@@ -46,15 +56,18 @@ struct sl_resume {
 	uint64_t tokens;	 /* sent when it broke last */
 	enum sl_resumption lost; /* when the splice is: why */
 	bool broke;		 /* before */
-	bool same_again;	 /* temperature 0 or a seed */
-	bool may_continue;
-	bool gone;		    /* the client, while the fiber is at work */
-	struct sl_fiber *fiber;	    /* at work, or NULL */
-	struct sl_request *request; /* of the fiber, while it is at work; or NULL */
+	bool fault_as_is;
+	struct sl_messages_decoder *passed; /* native: of what passed as it came */
+	bool gone;			    /* the client, while the fiber is at work */
+	struct sl_fiber *fiber;		    /* at work, or NULL */
+	struct sl_request *request;	    /* of the fiber, while it is at work; or NULL */
 };
 
-/* NULL: the stream cannot go on elsewhere, or there is no memory. Takes request->chat over. */
-struct sl_resume *sl_resume_new(struct sl_request *request);
+/*
+ * For the request's stream to that client, whose body is still there. NULL: the stream cannot go on
+ * elsewhere, or there is no memory. Takes request->chat over.
+ */
+struct sl_resume *sl_resume_new(struct sl_request *request, const struct sl_exchange *client);
 void sl_resume_free(struct sl_resume **resume);
 
 /* Forgets what was sent: from now on the stream cannot go on elsewhere. */

@@ -127,19 +127,21 @@ void sl_translate_forget(struct sl_request *request)
 	sl_text_reset(&request->native);
 }
 
-/* The client's own body, with the pool's name of the model. */
+/* The client's own body, or that for the rest, with the pool's name of the model. */
 static int write_direct(struct sl_request *request, const struct sl_upstream_pool *pool,
 			struct sl_attempt_plan *plan)
 {
 	enum { PIECES = 4 }; /* of one edit */
-	const struct sl_exchange *client = request->client;
+	struct sl_span body =
+		request->rest.data ? request->rest
+				   : sl_span_make(request->client->body, request->client->body_len);
 	struct sl_json_field model = SL_JSON_FIELD("model");
 	struct sl_json_piece pieces[PIECES];
 	struct sl_json_edit edit;
 	int i, count;
 
-	plan->body = client->body;
-	plan->body_len = client->body_len;
+	plan->body = body.data;
+	plan->body_len = body.len;
 	if (!pool->model_json)
 		return 0;
 	if (request->native_of == pool) { /* of an attempt before */
@@ -147,11 +149,11 @@ static int write_direct(struct sl_request *request, const struct sl_upstream_poo
 		plan->body_len = request->native.len;
 		return 0;
 	}
-	if (sl_json_scan(client->body, client->body_len, &model, 1))
+	if (sl_json_scan(body.data, body.len, &model, 1))
 		return -EINVAL;
 	sl_translate_forget(request);
-	edit = sl_json_edit_replace(client->body, &model, pool->model_json, pool->model_json_len);
-	count = sl_json_edit_pieces(client->body, client->body_len, &edit, 1, pieces, PIECES);
+	edit = sl_json_edit_replace(body.data, &model, pool->model_json, pool->model_json_len);
+	count = sl_json_edit_pieces(body.data, body.len, &edit, 1, pieces, PIECES);
 	for (i = 0; i < count; i++)
 		sl_text_append(&request->native, pieces[i].data, pieces[i].len);
 	if (count < 0 || request->native.error)
@@ -210,13 +212,13 @@ void sl_translate_plan(struct sl_request *request, const struct sl_upstream_pool
 
 	request->direct = anthropic && request->may_direct;
 	plan->dropped_fields = sl_provider_dropped_fields(pool);
-	if (request->direct) {
+	if (request->direct && !request->resumes) {
 		plan->answer = SL_ATTEMPT_DIRECT;
 	} else if (anthropic) {
 		plan->answer = SL_ATTEMPT_DECODED;
 		plan->names = (struct sl_messages_names){
 			.created_s = (int64_t)(sl_clock_wall_ms() / 1000),
-			.include_usage = request->facts.include_usage,
+			.include_usage = request->facts.include_usage || request->direct,
 		};
 	}
 	if (!request->dialect || request->direct)

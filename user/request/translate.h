@@ -13,7 +13,8 @@
  *   client      pool of chat completions   pool of messages
  *   chat        as it is                   made messages, and the answer chat (upstream/attempt.h)
  *   responses   translated by its dialect  the same, and then by its dialect
- *   messages    translated by its dialect  direct: as it is, but for the model's name
+ *   messages    translated by its dialect  direct: as it is, but for the model's name; a stream that
+ *                                          goes on there: asked so, and read as a chat completion
  *
  * Which of them can be asked this request, fit.h says. Thread: the loop's.
  */

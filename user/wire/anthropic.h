@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "user/base/text.h"
+#include "user/wire/messages.h"
 #include "user/wire/openai.h"
 #include "user/wire/place.h"
 
@@ -88,6 +89,13 @@ struct sl_anthropic_stream {
 
 void sl_anthropic_stream_init(struct sl_anthropic_stream *stream,
 			      const struct sl_anthropic_names *names);
+
+/*
+ * Goes on behind a stream of this API of which the client has got that much as it was, tokens so far. No
+ * names are told again.
+ */
+void sl_anthropic_stream_join(struct sl_anthropic_stream *stream,
+			      const struct sl_messages_place *place, uint64_t tokens);
 
 /*
  * Appends the events that one chunk becomes (none, or several). chunk: the same data as

@@ -39,6 +39,17 @@ void sl_anthropic_stream_init(struct sl_anthropic_stream *stream,
 	sl_anthropic_id_of(names->request_id, stream->id);
 }
 
+void sl_anthropic_stream_join(struct sl_anthropic_stream *stream,
+			      const struct sl_messages_place *place, uint64_t tokens)
+{
+	stream->started = true;
+	stream->block = place->block;
+	stream->open = place->text ? OPEN_TEXT : place->call ? OPEN_TOOL : OPEN_NONE;
+	stream->tool_seen = place->calls > 0;
+	stream->tool_index = (int64_t)place->calls - 1;
+	stream->tokens = (uint32_t)tokens;
+}
+
 /* "event: NAME\ndata: {"type":"NAME"; the caller adds members and calls end_event. */
 static void begin_event(struct sl_text *out, const char *name)
 {

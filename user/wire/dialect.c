@@ -34,6 +34,12 @@ static void messages_stream_fini(struct sl_dialect_stream *stream)
 	(void)stream; /* owns nothing */
 }
 
+static void messages_stream_join(struct sl_dialect_stream *stream,
+				 const struct sl_messages_place *place, uint64_t tokens)
+{
+	sl_anthropic_stream_join(&stream->anthropic, place, tokens);
+}
+
 static int messages_stream_data(struct sl_dialect_stream *stream, const char *data, size_t data_len,
 				const struct sl_openai_chunk *chunk, struct sl_text *out)
 {
@@ -78,6 +84,7 @@ static const struct sl_dialect messages = {
 	.fault = sl_anthropic_fault_write,
 	.stream_init = messages_stream_init,
 	.stream_fini = messages_stream_fini,
+	.stream_join = messages_stream_join,
 	.stream_data = messages_stream_data,
 	.stream_ping = messages_stream_ping,
 	.stream_end = messages_stream_end,

@@ -50,6 +50,9 @@ struct sl_dialect {
 	/* ---- streams; stream_fini after each stream_init ---- */
 	void (*stream_init)(struct sl_dialect_stream *stream, const struct sl_dialect_names *names);
 	void (*stream_fini)(struct sl_dialect_stream *stream);
+	/* Goes on behind the API's own stream, see sl_anthropic_stream_join. NULL: no node speaks it. */
+	void (*stream_join)(struct sl_dialect_stream *stream, const struct sl_messages_place *place,
+			    uint64_t tokens);
 	/* 0, or negative: end it by stream_error. */
 	int (*stream_data)(struct sl_dialect_stream *stream, const char *data, size_t data_len,
 			   const struct sl_openai_chunk *chunk, struct sl_text *out);

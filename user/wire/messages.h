@@ -149,6 +149,7 @@ struct sl_messages_decoder {
 	bool over;	/* message_stop or an error has come */
 	bool arguments; /* of the open call: some were sent */
 	bool refused;	/* the model would not answer, or not to the end */
+	bool beyond;	/* had parts that a chat completion has no place for */
 	char id[SL_MESSAGES_NAME_BYTES_MAX];
 	char model[SL_MESSAGES_NAME_BYTES_MAX];		/* as JSON */
 	char stop_sequence[SL_MESSAGES_SEQUENCE_BYTES]; /* as JSON; empty: none was named */
@@ -163,5 +164,17 @@ void sl_messages_decoder_fini(struct sl_messages_decoder *d);
  */
 int sl_messages_decoder_feed(struct sl_messages_decoder *d, const char *data, size_t len,
 			     struct sl_text *out);
+
+/* Where a client stands who got the same bytes as they were. */
+struct sl_messages_place {
+	bool plain;	/* text and calls are all that it has, and it was not told of an end */
+	bool text;	/* its block `block` is open, of text */
+	bool call;	/* the same, of a call */
+	uint32_t block; /* index of the open block, or of the next one */
+	uint32_t calls; /* begun so far */
+};
+
+void sl_messages_decoder_place(const struct sl_messages_decoder *d,
+			       struct sl_messages_place *ret_place);
 
 #endif

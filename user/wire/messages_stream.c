@@ -248,9 +248,10 @@ static int on_block_start(struct sl_messages_decoder *d, const struct sl_json_fi
 		[THINKING] = SL_JSON_FIELD("thinking"), [ID] = SL_JSON_FIELD("id"),
 		[NAME] = SL_JSON_FIELD("name"),		[INPUT] = SL_JSON_FIELD("input"),
 	};
+	int64_t block;
 	int rc = 0;
 
-	if (d->open != OPEN_NONE || sl_json_int(&f[INDEX], &d->block) || d->block < 0 ||
+	if (d->open != OPEN_NONE || sl_json_int(&f[INDEX], &block) || block < 0 ||
 	    f[BLOCK].type != SL_JSON_OBJECT ||
 	    sl_json_scan(f[BLOCK].value, f[BLOCK].value_len, b, COUNT))
 		return -EBADMSG;
@@ -267,6 +268,9 @@ static int on_block_start(struct sl_messages_decoder *d, const struct sl_json_fi
 	} else {
 		d->open = OPEN_OTHER;
 	}
+	if (!rc)
+		d->block = block;
+	d->beyond = d->beyond || d->open == OPEN_THINKING || d->open == OPEN_OTHER;
 	return rc;
 }
 
@@ -290,7 +294,9 @@ static int on_delta(struct sl_messages_decoder *d, const struct sl_json_field *f
 	if (!is_of_open_block(d, &f[INDEX]) || f[DELTA].type != SL_JSON_OBJECT ||
 	    sl_json_scan(f[DELTA].value, f[DELTA].value_len, delta, COUNT))
 		return -EBADMSG;
-	if (d->open == OPEN_TEXT)
+	if (d->open == OPEN_TEXT && delta[TEXT].type != SL_JSON_STRING)
+		d->beyond = true; /* what it quotes */
+	else if (d->open == OPEN_TEXT)
 		put_text(d, "content", &delta[TEXT], out);
 	else if (d->open == OPEN_THINKING)
 		put_text(d, "reasoning_content", &delta[THINKING], out);
@@ -404,6 +410,19 @@ void sl_messages_decoder_init(struct sl_messages_decoder *d, const struct sl_mes
 void sl_messages_decoder_fini(struct sl_messages_decoder *d)
 {
 	sl_text_fini(&d->partial);
+}
+
+void sl_messages_decoder_place(const struct sl_messages_decoder *d,
+			       struct sl_messages_place *ret_place)
+{
+	*ret_place = (struct sl_messages_place){
+		.plain = d->started && !d->beyond && !d->over &&
+			 d->finish == SL_MESSAGES_FINISH_NONE,
+		.text = d->open == OPEN_TEXT,
+		.call = d->open == OPEN_TOOL,
+		.block = (uint32_t)(d->open == OPEN_NONE ? d->block + 1 : d->block),
+		.calls = d->calls,
+	};
 }
 
 /* Events from the start of buf; *ret_whole: bytes of those that were whole. */
