@@ -16,6 +16,7 @@ flood=$build/net/flood
 sets=205 places=1640 batch=410 batches=5 active=40
 # Of a batch, so that on a slow machine those that are still opening do not fill a set.
 at_once=41
+counted_s=51 # a flow counts at its node for the last four epochs of 17 s, this one included (bpf/inflight.h)
 
 # ---- a crowd: connections that stay, each batch a process of its own ------------------------------
 declare -a crowd_inputs=() crowd_pids=()
@@ -78,14 +79,16 @@ fill() { # NAME: the active ones first, then the crowd in batches
 	done
 }
 full_nat() { # NAME
-	local total=$((batch * batches)) before
+	local total=$((batch * batches)) before began=$SECONDS same=-eq
 	up || finish
 	fill "$1"
 	expect "$1: the active ones keep their places" "$held_alive $held_changed" == "$active 0"
 	expect "$1: evicted flows are counted" "$(counter flow_evicted)" -ge $((total + active - places))
 	expect "$1: as evicted, not as expired" "$(counter flow_expired)" == 0
 	expect "$1: opened - closed - evicted is what the table holds" "$(counted)" == "$(in_table)"
-	expect "$1: and what the nodes have" "$(counted)" == "$(at_nodes)"
+	# of a node's flows those count that had a packet lately: where filling took longer, fewer
+	((SECONDS - began < counted_s)) || same=-ge
+	expect "$1: and what the nodes have" "$(counted)" "$same" "$(at_nodes)"
 	living=$(counted)
 	expect "$1: the table is full" "$((living > places * 9 / 10 && living <= places))" == 1
 	expect "$1: no packet was refused for want of a place" "$(counter drop_table)" == 0
@@ -106,7 +109,7 @@ full_nat() { # NAME
 # SYNs of sources that are not there, which the nodes answer. Where a set has none but connections, the
 # first SYN takes a place; those behind it take that one.
 flood_nat() { # NAME
-	local before evicted
+	local before evicted sent
 	ns sluice ip route replace 11.0.0.0/8 via 10.1.0.2
 	"$sluice" tune guard.pending_per_s=0 >/dev/null
 	crowd_round
@@ -115,10 +118,11 @@ flood_nat() { # NAME
 	before=$alive evicted=$(counter flow_evicted)
 	ns client "$flood" syn "$vip" 4000 1 >"$work/flood"
 	evicted=$(($(counter flow_evicted) - evicted))
-	expect "$1: a flood of SYNs finds no free place" "$evicted" -ge 1000
+	sent=$(sed -n 's/^sent //p' "$work/flood")
+	expect "$1: a flood of SYNs finds no free place" "$evicted" -ge $((sent / 2))
 	crowd_round
 	hold_round
-	echo "# $1: a flood of $(sed -n 's/^sent //p' "$work/flood") SYNs evicts $evicted flows, of those connected $((before - alive))"
+	echo "# $1: a flood of $sent SYNs evicts $evicted flows, of those connected $((before - alive))"
 	expect "$1: it pushes out SYNs, and of the connections one in a set at most" "$((before - alive))" -le "$sets"
 	expect "$1: and none of the active ones" "$held_alive $held_changed" == "$active 0"
 	expect "$1: the count is right" "$(counted)" == "$(in_table)"
