@@ -209,6 +209,12 @@ $(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
 
+# The one of them that is linked with the product's own code.
+$(B)/e2e/schema_suite: $(B)/tests/e2e/schema_suite.c.o $(call libs_from,wire http io base)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
+
 $(B)/e2e/%: $(B)/tests/e2e/%.c.o
 	@mkdir -p $(@D)
 	$(SAY) LD $@

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON Schema: what is valid, what is refused and why, bounds, the cache. The test suite of others
+ * runs in tests/e2e/schema.sh; here is what it does not have: newer drafts, reasons, refusals.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/guard.h"
+#include "user/wire/schema.h"
+#include "user/wire/schema_parts.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct sl_arena scratch;
+static struct sl_error error;
+
+static struct sl_schema *compile(const char *text)
+{
+	struct sl_schema *schema = NULL;
+	int rc = sl_schema_compile(text, strlen(text), SL_SCHEMA_DRAFT_2020, SL_SCHEMA_FORMATS,
+				   &schema, &error);
+
+	if (rc)
+		fail_msg("%s: %d %s", text, rc, error.text);
+	return schema;
+}
+
+static int check(const struct sl_schema *schema, const char *text)
+{
+	size_t len = strlen(text);
+	char *copy = sl_guard_copy(text, len);
+	int rc;
+
+	sl_arena_reset(&scratch);
+	rc = sl_schema_check(schema, copy, len, &scratch, &error);
+	sl_guard_free(copy, len);
+	return rc;
+}
+
+struct verdict {
+	const char *schema;
+	const char *good[6];
+	const char *bad[6];
+};
+
+static const struct verdict verdicts[] = {
+	{"true", {"1", "{}"}, {NULL}},
+	{"false", {NULL}, {"1", "{}"}},
+	{"{}", {"1", "[[]]"}, {"", "{", "[1,]"}},
+	{"{\"type\":\"integer\"}", {"1", "-3", "1.0", "1e3", "100e-2"}, {"1.5", "\"1\"", "1e-1"}},
+	{"{\"type\":[\"string\",\"null\"]}", {"\"\"", "null"}, {"1", "false"}},
+	{"{\"const\":{\"a\":[1,\"x\"]}}", {"{\"a\":[1.0,\"\\u0078\"]}"}, {"{\"a\":[1]}", "{}"}},
+	{"{\"enum\":[\"red\",1,null]}", {"\"red\"", "1", "null"}, {"\"RED\"", "2", "false"}},
+	{"{\"enum\":[]}", {NULL}, {"1"}},
+	{"{\"minimum\":1,\"exclusiveMaximum\":2}", {"1", "1.99", "\"x\""}, {"0.99", "2"}},
+	{"{\"exclusiveMinimum\":1,\"minimum\":1}", {"1.1"}, {"1"}},
+	{"{\"exclusiveMinimum\":1,\"minimum\":2}", {"2"}, {"1.5"}},
+	{"{\"minimum\":2,\"exclusiveMinimum\":1}", {"2"}, {"1.5"}},
+	{"{\"maximum\":9007199254740993}", {"9007199254740993"}, {"9007199254740994"}},
+	{"{\"multipleOf\":0.1}", {"0.3", "1", "1.10", "-0.7"}, {"0.35", "0.01"}},
+	{"{\"multipleOf\":1e-8}", {"12391239123"}, {"1e-9"}},
+	{"{\"multipleOf\":7}", {"7e300", "0"}, {"1e300"}},
+	{"{\"minLength\":2,\"maxLength\":3}",
+	 {"\"ab\"", "\"\xc3\xa9\xc3\xa9\xc3\xa9\"", "\"\\ud83d\\ude00x\"", "1"},
+	 {"\"a\"", "\"abcd\"", "\"\\ud83d\\ude00\""}},
+	{"{\"pattern\":\"^[a-z]{2}\\\\d+$\"}", {"\"ab1\""}, {"\"ab\"", "\"ab1\\n\""}},
+	{"{\"prefixItems\":[{\"type\":\"string\"}],\"items\":{\"type\":\"integer\"}}",
+	 {"[]", "[\"a\"]", "[\"a\",1,2]"},
+	 {"[1]", "[\"a\",\"b\"]"}},
+	{"{\"items\":false}", {"[]"}, {"[1]"}},
+	{"{\"minItems\":1,\"maxItems\":2,\"uniqueItems\":true}",
+	 {"[1]", "[1,\"1\"]", "[{\"a\":1},{\"a\":2}]"},
+	 {"[]", "[1,2,3]", "[1,1.0]", "[{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}]"}},
+	{"{\"contains\":{\"const\":1},\"minContains\":2,\"maxContains\":3}",
+	 {"[1,1]", "[1,2,1,1]"},
+	 {"[1]", "[1,1,1,1]"}},
+	{"{\"contains\":{\"const\":1},\"minContains\":0}", {"[]"}, {NULL}},
+	{"{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{}},\"required\":[\"a\",\"c\"]}",
+	 {"{\"a\":\"x\",\"c\":1}", "{\"c\":1,\"\\u0061\":\"\",\"z\":0}", "[]"},
+	 {"{\"a\":\"x\"}", "{\"a\":1,\"c\":1}", "{}"}},
+	{"{\"properties\":{\"a\":{}},\"patternProperties\":{\"^x\":{\"type\":\"null\"}},"
+	 "\"additionalProperties\":false}",
+	 {"{\"a\":1,\"x1\":null}"},
+	 {"{\"b\":1}", "{\"x1\":1}"}},
+	{"{\"additionalProperties\":{\"type\":\"integer\"}}", {"{\"a\":1}"}, {"{\"a\":\"\"}"}},
+	{"{\"propertyNames\":{\"maxLength\":2}}", {"{\"ab\":1}"}, {"{\"abc\":1}"}},
+	{"{\"minProperties\":1,\"maxProperties\":1}", {"{\"a\":1}"}, {"{}", "{\"a\":1,\"b\":1}"}},
+	{"{\"dependentRequired\":{\"a\":[\"b\"]}}", {"{}", "{\"a\":1,\"b\":1}"}, {"{\"a\":1}"}},
+	{"{\"dependentSchemas\":{\"a\":{\"minProperties\":2}}}", {"{\"b\":1}"}, {"{\"a\":1}"}},
+	{"{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"required\":[\"d\"]}}}",
+	 {"{\"a\":1,\"b\":1}", "{\"c\":1,\"d\":1}"},
+	 {"{\"a\":1}", "{\"c\":1}"}},
+	{"{\"allOf\":[{\"minimum\":1},{\"maximum\":3}]}", {"2"}, {"0", "4"}},
+	{"{\"anyOf\":[{\"type\":\"string\"},{\"minimum\":3}]}", {"\"\"", "3"}, {"1"}},
+	{"{\"oneOf\":[{\"minimum\":1},{\"maximum\":3}]}", {"0", "4"}, {"2"}},
+	{"{\"not\":{\"type\":\"string\"}}", {"1"}, {"\"\""}},
+	{"{\"if\":{\"minimum\":10},\"then\":{\"multipleOf\":10},\"else\":{\"maximum\":5}}",
+	 {"20", "5"},
+	 {"15", "6"}},
+	{"{\"if\":{\"const\":1}}", {"1", "2"}, {NULL}},
+	{"{\"$defs\":{\"n\":{\"type\":\"object\",\"properties\":{\"next\":{\"anyOf\":[{\"type\":"
+	 "\"null\"},{\"$ref\":\"#/$defs/n\"}]}},\"required\":[\"next\"]}},\"$ref\":\"#/$defs/n\"}",
+	 {"{\"next\":null}", "{\"next\":{\"next\":null}}"},
+	 {"{}", "{\"next\":{\"next\":1}}"}},
+	{"{\"$ref\":\"#/$defs/a~1b\",\"$defs\":{\"a/b\":{\"minimum\":1}},\"maximum\":5}",
+	 {"3"},
+	 {"0", "6"}},
+	{"{\"$ref\":\"#/$defs/a%25b~0\",\"$defs\":{\"a%b~\":{\"minimum\":1}}}", {"3"}, {"0"}},
+	{"{\"$ref\":\"#word\",\"$defs\":{\"x\":{\"$anchor\":\"word\",\"minimum\":1}}}",
+	 {"1"},
+	 {"0"}},
+	{"{\"$id\":\"http://x.test/s\",\"$ref\":\"http://x.test/s#/$defs/x\",\"$defs\":{\"x\":{"
+	 "\"minimum\":1}}}",
+	 {"1"},
+	 {"0"}},
+	{"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"items\":[{\"const\":1}],"
+	 "\"additionalItems\":false}",
+	 {"[]", "[1]"},
+	 {"[2]", "[1,1]"}},
+	{"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"minimum\":1,"
+	 "\"exclusiveMinimum\":true}",
+	 {"1.1"},
+	 {"1"}},
+	{"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$ref\":\"#/definitions/x\","
+	 "\"maximum\":1,\"definitions\":{\"x\":{\"type\":\"integer\"}}}",
+	 {"5"},
+	 {"\"\""}},
+	{"{\"title\":\"t\",\"description\":\"d\",\"default\":1,\"examples\":[1],\"x-mine\":{},"
+	 "\"readOnly\":true}",
+	 {"1"},
+	 {NULL}},
+	{"{\"format\":\"date-time\"}",
+	 {"\"2024-02-29T23:59:60Z\"", "\"1990-12-31T15:59:60.1-08:00\"", "7"},
+	 {"\"2023-02-29T00:00:00Z\"", "\"2024-02-29T24:00:00Z\"", "\"2024-02-29 00:00:00\""}},
+	{"{\"format\":\"date\"}",
+	 {"\"2000-02-29\""},
+	 {"\"1900-02-29\"", "\"2000-13-01\"", "\"00-1-1\""}},
+	{"{\"format\":\"time\"}", {"\"08:30:06Z\""}, {"\"08:30:06\"", "\"8:30:06Z\""}},
+	{"{\"format\":\"duration\"}",
+	 {"\"P4DT12H30M5S\"", "\"P2W\"", "\"PT36H\"", "\"P1Y\""},
+	 {"\"PT\"", "\"P\"", "\"P1D2H\"", "\"P1Y2W\"", "\"P2D1Y\""}},
+	{"{\"format\":\"email\"}",
+	 {"\"joe.bloggs@example.com\"", "\"a+b@x\"", "\"\\\"a b\\\"@x.y\"", "\"a@[127.0.0.1]\""},
+	 {"\"2962\"", "\".a@x\"", "\"a..b@x\"", "\"a@b@c\"", "\"a@\""}},
+	{"{\"format\":\"hostname\"}",
+	 {"\"www.example.com\"", "\"1host\"", "\"xn--ihqwcrb4cv8a\""},
+	 {"\"-a\"", "\"a_b\"", "\"a..b\"", "\"a-\"", "\"ab--cd\""}},
+	{"{\"format\":\"ipv4\"}",
+	 {"\"192.168.0.1\""},
+	 {"\"127.0.0\"", "\"256.1.1.1\"", "\"01.1.1.1\""}},
+	{"{\"format\":\"ipv6\"}",
+	 {"\"::1\"", "\"::\"", "\"1:2:3:4:5:6:7:8\"", "\"::ffff:1.2.3.4\"", "\"1::\""},
+	 {"\"12345::\"", "\"1:2:3:4:5:6:7\"", "\"1::2::3\"", "\":1\"", "\"1:\"", "\"::1%eth0\""}},
+	{"{\"format\":\"uuid\"}",
+	 {"\"2EB8AA08-aa98-11ea-b4aa-73b441d16380\""},
+	 {"\"2eb8aa08aa9811eab4aa73b441d16380\"", "\"2eb8aa08-aa98-11ea-b4aa-73b441d1638\""}},
+};
+
+static void test_verdicts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(verdicts); i++) {
+		struct sl_schema *schema = compile(verdicts[i].schema);
+
+		for (size_t j = 0; j < 6 && verdicts[i].good[j]; j++)
+			if (check(schema, verdicts[i].good[j]))
+				fail_msg("%s: %s: %s", verdicts[i].schema, verdicts[i].good[j],
+					 error.text);
+		for (size_t j = 0; j < 6 && verdicts[i].bad[j]; j++)
+			if (check(schema, verdicts[i].bad[j]) != -EINVAL || !error.text[0])
+				fail_msg("%s: %s: taken", verdicts[i].schema, verdicts[i].bad[j]);
+		sl_schema_free(&schema);
+	}
+}
+
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *schema;
+		int rc;
+		const char *part;
+	} cases[] = {
+		{"", -EINVAL, "no JSON"},
+		{"{", -EINVAL, "no JSON"},
+		{"1", -EINVAL, "expected a schema"},
+		{"{\"type\":\"int\"}", -EINVAL, "\"type\""},
+		{"{\"type\":[]}", -EINVAL, "\"type\""},
+		{"{\"nullable\":true}", -ENOTSUP, "\"nullable\""},
+		{"{\"properties\":{\"a\":{\"discriminator\":{}}}}", -ENOTSUP, "\"discriminator\""},
+		{"{\"unevaluatedProperties\":false}", -ENOTSUP, "\"unevaluatedProperties\""},
+		{"{\"unevaluatedItems\":false}", -ENOTSUP, "\"unevaluatedItems\""},
+		{"{\"$dynamicRef\":\"#a\"}", -ENOTSUP, "\"$dynamicRef\""},
+		{"{\"$recursiveRef\":\"#\"}", -ENOTSUP, "\"$recursiveRef\""},
+		{"{\"$vocabulary\":{}}", -ENOTSUP, "\"$vocabulary\""},
+		{"{\"extends\":{}}", -ENOTSUP, "\"extends\""},
+		{"{\"id\":\"x\"}", -ENOTSUP, "\"id\""},
+		{"{\"not\":{\"$id\":\"x\"}}", -ENOTSUP, "\"$id\""},
+		{"{\"$ref\":\"http://x.test/y\"}", -ENOTSUP, "another text"},
+		{"{\"$ref\":\"other.json#/a\"}", -ENOTSUP, "another text"},
+		{"{\"$ref\":\"#/$defs/no\"}", -EINVAL, "leads nowhere"},
+		{"{\"$ref\":\"#no\"}", -EINVAL, "leads nowhere"},
+		{"{\"$ref\":\"#/title\",\"title\":\"x\"}", -EINVAL, "expected a schema"},
+		{"{\"$schema\":\"http://x.test/mine\"}", -ENOTSUP, "\"$schema\""},
+		{"{\"items\":[{}]}", -EINVAL, "prefixItems"},
+		{"{\"additionalItems\":false}", -ENOTSUP, "additionalItems"},
+		{"{\"pattern\":\"(?=a)\"}", -ENOTSUP, "look-around"},
+		{"{\"pattern\":\"(\"}", -ENOTSUP, "pattern"},
+		{"{\"format\":\"iri\"}", -ENOTSUP, "\"format\""},
+		{"{\"minLength\":-1}", -EINVAL, "\"minLength\""},
+		{"{\"minLength\":1.5}", -EINVAL, "\"minLength\""},
+		{"{\"multipleOf\":0}", -EINVAL, "\"multipleOf\""},
+		{"{\"minimum\":\"1\"}", -EINVAL, "\"minimum\""},
+		{"{\"required\":\"a\"}", -EINVAL, "\"required\""},
+		{"{\"required\":[1]}", -EINVAL, "\"required\""},
+		{"{\"properties\":[]}", -EINVAL, "\"properties\""},
+		{"{\"properties\":{\"a\":{},\"\\u0061\":{}}}", -EINVAL, "twice"},
+		{"{\"allOf\":[]}", -EINVAL, "\"allOf\""},
+		{"{\"anyOf\":{}}", -EINVAL, "\"anyOf\""},
+		{"{\"not\":1}", -EINVAL, "\"not\""},
+		{"{\"enum\":1}", -EINVAL, "\"enum\""},
+		{"{\"$defs\":{\"a\":{\"unevaluatedItems\":true}}}", -ENOTSUP, "unevaluatedItems"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct sl_schema *schema = NULL;
+		int rc =
+			sl_schema_compile(cases[i].schema, strlen(cases[i].schema),
+					  SL_SCHEMA_DRAFT_2020, SL_SCHEMA_FORMATS, &schema, &error);
+
+		if (rc != cases[i].rc || schema || !strstr(error.text, cases[i].part))
+			fail_msg("%s: %d %s", cases[i].schema, rc, error.text);
+	}
+}
+
+static void test_reasons(void **state)
+{
+	static const char text[] =
+		"{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":"
+		"\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"price\":{\"type\":"
+		"[\"number\",\"null\"],\"minimum\":0},\"kind\":{\"enum\":[\"a\",\"b\"]}},"
+		"\"additionalProperties\":false}}}}";
+	static const struct {
+		const char *value, *reason;
+	} cases[] = {
+		{"[]", "at the top: expected object, found array"},
+		{"{}", "at the top: the property \"items\" is missing"},
+		{"{\"items\":[{},{\"price\":\"4\"}]}",
+		 "at /items/1/price: expected null or number, found string"},
+		{"{\"items\":[{\"price\":-1}]}",
+		 "at /items/0/price: expected a number of at least 0"},
+		{"{\"items\":[{\"kind\":\"c\"}]}",
+		 "at /items/0/kind: expected one of [\"a\",\"b\"]"},
+		{"{\"items\":[{\"size\":1}]}", "at /items/0: the property \"size\" is not allowed"},
+		{"{\"items\":", "not valid JSON: text ends within a value"},
+	};
+	struct sl_schema *schema = compile(text);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(check(schema, cases[i].value), -EINVAL);
+		assert_string_equal(error.text, cases[i].reason);
+	}
+	sl_schema_free(&schema);
+}
+
+/* What would take for ever is given up. */
+static void test_bounds(void **state)
+{
+	char text[4096];
+	struct sl_schema *schema = compile("{\"$ref\":\"#\"}");
+	size_t len = 0;
+
+	(void)state;
+	assert_int_equal(check(schema, "1"), -E2BIG);
+	sl_schema_free(&schema);
+
+	/* each level asks both of its alternatives: 2^40 */
+	len += (size_t)sprintf(text, "{\"$defs\":{\"d40\":{\"type\":\"string\"}");
+	for (int i = 39; i >= 0; i--)
+		len += (size_t)sprintf(text + len,
+				       ",\"d%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/d%d\"},{\"$ref\":"
+				       "\"#/$defs/d%d\"}]}",
+				       i, i + 1, i + 1);
+	sprintf(text + len, "},\"$ref\":\"#/$defs/d0\"}");
+	schema = compile(text);
+	assert_int_equal(check(schema, "1"), -E2BIG);
+	sl_schema_free(&schema);
+
+	len = 0;
+	for (int i = 0; i < 40; i++)
+		len += (size_t)sprintf(text + len, "{\"not\":");
+	len += (size_t)sprintf(text + len, "true");
+	memset(text + len, '}', 40);
+	assert_int_equal(sl_schema_compile(text, len + 40, 0, 0, &schema, &error), -E2BIG);
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		int order;
+	} cases[] = {
+		{"0", "-0", 0},
+		{"1", "1.0", 0},
+		{"1e2", "100", 0},
+		{"0.001", "1e-3", 0},
+		{"-1", "1", -1},
+		{"0.1", "0.11", -1},
+		{"1e400", "1e300", 1},
+		{"-1e400", "1e-400", -1},
+		{"1e-400", "0", 1},
+		{"123456789012345678", "123456789012345679", -1},
+		{"0.30000000000000004", "0.3", 1},
+		{"100000000000000000000", "1e20", 0},
+		{"12345678901234567890123", "2", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct sl_schema_number a, b;
+
+		sl_schema_number_parse(sl_span_string(cases[i].a), &a);
+		sl_schema_number_parse(sl_span_string(cases[i].b), &b);
+		if (sl_schema_number_compare(&a, &b) != cases[i].order ||
+		    sl_schema_number_compare(&b, &a) != -cases[i].order)
+			fail_msg("%s and %s", cases[i].a, cases[i].b);
+	}
+}
+
+static void test_cache(void **state)
+{
+	struct sl_schema_cache *cache = sl_schema_cache_open();
+	const struct sl_schema *first, *again;
+	struct sl_schema *held;
+	char text[64];
+
+	(void)state;
+	assert_int_equal(sl_schema_cache_get(cache, "{\"minimum\":3}", 13, 0, &first, &error), 0);
+	assert_int_equal(sl_schema_cache_get(cache, "{\"minimum\":3}", 13, 0, &again, &error), 0);
+	assert_ptr_equal(first, again);
+	held = sl_schema_hold(first);
+	assert_int_equal(sl_schema_cache_get(cache, "{\"minimum\":3}", 13, SL_SCHEMA_FORMATS,
+					     &again, &error),
+			 0);
+	assert_ptr_not_equal(first, again);
+	assert_int_equal(sl_schema_cache_get(cache, "{\"mini\":3}", 10, 0, &again, &error),
+			 -ENOTSUP);
+	for (unsigned int i = 0; i < SL_SCHEMA_CACHE_ENTRIES_MAX; i++) {
+		int len = sprintf(text, "{\"maximum\":%u}", i);
+
+		assert_int_equal(sl_schema_cache_get(cache, text, (size_t)len, 0, &again, &error),
+				 0);
+	}
+	assert_int_equal(sl_schema_cache_stats(cache)->hits, 1);
+	assert_int_equal(sl_schema_cache_stats(cache)->misses, 3 + SL_SCHEMA_CACHE_ENTRIES_MAX);
+	assert_int_equal(sl_schema_cache_stats(cache)->evicted, 2);
+	sl_schema_cache_close(&cache);
+	/* what is held outlives its place in the cache, and the cache */
+	assert_int_equal(check(held, "2"), -EINVAL);
+	sl_schema_free(&held);
+	assert_null(held);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	sl_arena_init(&scratch, 0, 64u << 20);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sl_arena_fini(&scratch);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_reasons),	 cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_cache),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
