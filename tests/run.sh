@@ -7,7 +7,8 @@
 #   sim    build/sim/breaker        every interleaving at the breakers of one pool
 #          build/sim/policies       the policies before model servers, in virtual time, many seeds
 #   sim-mutants  tests/sim/mutants.sh  the same against broken breakers, each must be found
-#   fuzz   tests/fuzz/run.sh        libFuzzer, FUZZ_SECONDS (5) each
+#   fuzz   tests/fuzz/run.sh        libFuzzer, 60 s for the first readers of a stranger's bytes, 5 s
+#                                   for the others; or FUZZ_SECONDS each
 #   bpf    build/bpf-suite, build/bpf/fixtures_*   packets through test runs of the BPF object
 #   net    tests/net/*.sh           real packets in network namespaces
 #   e2e    tests/e2e/run.sh         real clients, real servers      e2e-san   under the sanitizers
@@ -16,7 +17,8 @@
 #
 # A case is a line "ok NAME" or "not ok NAME: why", or one of cmocka's own. A program that fails
 # without naming a case counts as one failed case; one that names none and succeeds, as passed.
-# Logs: build/test-logs. The last line is "N passed, N failed"; exit status 1 when any failed.
+# Logs: build/test-logs. At the end come all that failed, by name; the last line is "N passed, N
+# failed"; exit status 1 when any failed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 logs=build/test-logs
@@ -25,6 +27,10 @@ passed=0
 failed=0
 skipped=0
 failures=()
+complaints=$logs/failed # what failed, with the program's name
+: >"$complaints"
+complaints_max=60 # lines of it at the end, half of them of one program at most
+tail_lines=12 # of a failed program's log; the whole is in $logs
 limit_s=${TEST_LIMIT_S:-900}
 
 # logged NAME COMMAND...: becomes the program, its output in its log. In a process of its own.
@@ -51,10 +57,24 @@ report() {
 	if [ "$bad" -gt 0 ]; then
 		failures+=("$name")
 		printf 'FAIL  %-34s %3d passed %3d failed  %4ds  (status %d)\n' "$name" "$ok" "$bad" "$seconds" "$rc"
-		{ grep -E '^not ok |FAILED|ERROR|error:|runtime error|Sanitizer' "$log" | head -40; echo "--- end of $log:"; tail -25 "$log"; } | sed 's/^/      /'
+		complain "$name" "$rc" "$log"
+		{ echo "--- end of $log:"; tail -n "$tail_lines" "$log"; } | cut -c1-240 | sed 's/^/      /'
 	else
 		printf 'ok    %-34s %3d passed             %4ds\n' "$name" "$ok" "$seconds"
 	fi
+}
+
+# complain NAME STATUS LOG: says what failed in it, and keeps that for the end: of an output that is cut,
+# the end is left.
+complain() {
+	local what
+	what=$(grep -aE '^not ok |^\[  FAILED  \] [^0-9]|^\[  ERROR   \]|^\[   LINE   \]|runtime error:|ERROR: [A-Za-z]*Sanitizer' "$3")
+	[ -n "$what" ] || what=$(grep -aE 'error:|warning:|FAILED' "$3" | head -n 10)
+	[ -n "$what" ] || what="status $2, and no case says why: $(tail -n 1 "$3")"
+	what=$(awk '!seen[$0]++' <<<"$what" | cut -c1-400)
+	what=$(head -n $((complaints_max / 2)) <<<"$what")
+	sed "s|^|$1: |" <<<"$what" >>"$complaints"
+	sed 's/^/      /' <<<"$what"
 }
 
 # begin NAME COMMAND...: beside others, as many as there are processors or TEST_JOBS says; each is
@@ -116,7 +136,7 @@ group_sim-mutants() {
 	run sim/policies-mutants tests/sim/policies/mutants.sh
 }
 
-group_fuzz() { FUZZ_SECONDS=${FUZZ_SECONDS:-5} run fuzz tests/fuzz/run.sh; }
+group_fuzz() { FUZZ_OTHERS_SECONDS=${FUZZ_SECONDS:-5} FUZZ_SECONDS=${FUZZ_SECONDS:-60} run fuzz tests/fuzz/run.sh; }
 
 # All but the longest in one program, which loads the object once.
 group_bpf() {
@@ -158,6 +178,10 @@ for group in "$@"; do
 done
 
 if [ "$failed" -gt 0 ]; then
+	echo "--- all that failed:"
+	head -n "$complaints_max" "$complaints"
+	more=$(($(wc -l <"$complaints") - complaints_max))
+	((more <= 0)) || echo "(and $more lines more in $complaints)"
 	printf 'failed: %s\n' "${failures[*]}"
 fi
 if [ "$skipped" -gt 0 ]; then

@@ -166,6 +166,6 @@ show_state() {
 	for host in $(printf '%s\n' "${direct_hosts[@]}" | sort -u); do
 		echo "# $host at the end of $test_name:"
 		on "$host" status 2>&1 | sed 's/^/# /' | cut -c1-200
-		on "$host" status --json | grep '"counters"' | cut -c1-1500 | sed 's/^/# /'
+		on "$host" status --json 2>/dev/null | grep '"counters"' | cut -c1-1500 | sed 's/^/# /'
 	done
 }
