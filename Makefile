@@ -256,7 +256,8 @@ $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.c.o $(B)/fuzz/libfuzz.a
 
 E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 
-.SECONDARY:
+# Objects stay. Not by .SECONDARY: an archive would then miss what comes into its list but is older.
+.PRECIOUS: $(B)/%.c.o $(B)/%.cc.o $(B)/fuzz/obj/%.c.o $(B)/suite/%.o
 .PHONY: unit sim fuzzers bpftests bench-programs nettools e2etools
 unit: $(UNIT)
 fuzzers: $(FUZZ)
