@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run.sh [NAME...] - runs the fuzzers (all, or those named), two at a time, FUZZ_SECONDS each (60).
+# run.sh [NAME...] - runs the fuzzers (all, or those named), two at a time, FUZZ_SECONDS each (60), or
+# FUZZ_OTHERS_SECONDS those that are not the first to read a stranger's bytes (FUZZ_SECONDS).
 #
 # Each begins with tests/fuzz/corpus/NAME; a run of 30 s or more also with what earlier ones learnt, in
 # build/fuzz/corpus/NAME, and keeps there what it learns. A finding fails the run; the input that shows
@@ -9,7 +10,11 @@
 # most, 400).
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-seconds=${FUZZ_SECONDS:-60}
+# The first readers of what strangers send, and of the file that starts all.
+first=" h1_request h1_response h1_chunk sse json config "
+first_seconds=${FUZZ_SECONDS:-60}
+others_seconds=${FUZZ_OTHERS_SECONDS:-$first_seconds}
+jobs=2
 found=build/fuzz/found
 mkdir -p "$found"
 export ASAN_OPTIONS=detect_leaks=${SLUICE_LEAKS:-1}:allocator_may_return_null=1
@@ -27,6 +32,8 @@ longest() {
 
 fuzz() { # NAME
 	local name=$1 log=build/fuzz/$1.log own=build/fuzz/corpus/$1 dict=tests/fuzz/$1.dict status
+	local seconds=$others_seconds
+	[[ $first != *" $1 "* ]] || seconds=$first_seconds
 	local options=(-max_total_time="$seconds" -max_len="$(longest "$name")" -timeout=20 -rss_limit_mb=2048
 		-print_final_stats=1 -artifact_prefix="$found/$name-")
 	[ -f "$dict" ] && options+=(-dict="$dict")
@@ -58,13 +65,22 @@ merge() { # NAME
 
 names=("$@")
 [ $# -gt 0 ] || mapfile -t names < <(basename -s .c tests/fuzz/*.c)
-failed=0
-for ((i = 0; i < ${#names[@]}; i += 2)); do
-	fuzz "${names[i]}" &
-	first=$!
-	if ((i + 1 < ${#names[@]})); then fuzz "${names[i + 1]}" || failed=1; fi
-	wait $first || failed=1
+# The long ones begin first: none is left to run alone at the end.
+early=() late=()
+for name in "${names[@]}"; do
+	if [[ $first == *" $name "* ]]; then early+=("$name"); else late+=("$name"); fi
 done
+failed=0
+running=0
+for name in "${early[@]}" "${late[@]}"; do
+	if ((running == jobs)); then
+		wait -n || failed=1
+		running=$((running - 1))
+	fi
+	fuzz "$name" &
+	running=$((running + 1))
+done
+for ((; running > 0; running--)); do wait -n || failed=1; done
 if [ "${FUZZ_MERGE:-}" = 1 ]; then
 	for name in "${names[@]}"; do merge "$name" || failed=1; done
 fi
