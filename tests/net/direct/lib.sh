@@ -101,6 +101,23 @@ route_to() {
 	ns router ip route replace 10.9.0.1/32 "${hops4[@]}"
 	ns router ip -6 route replace fd09::1/128 "${hops6[@]}"
 }
+# all_over HOSTS...: they have no TCP connection but in TIME_WAIT, so none is left that would repeat its
+# last packets, maybe to a balancer that does not know it any more
+all_over() {
+	local host
+	for host; do
+		ns "$host" cat /proc/net/tcp /proc/net/tcp6 |
+			awk '$1 ~ /^[0-9]+:$/ && $4 != "06" && $4 != "0A" { left = 1 } END { exit left }' || return
+	done
+}
+# repeated HOSTS...: TCP packets that they have sent again so far
+repeated() {
+	local host
+	for host; do ns "$host" cat /proc/net/snmp; done | awk '$1 == "Tcp:" && $2 + 0 == 0 {
+		for (i = 2; i <= NF; i++) if ($i == "RetransSegs") at = i
+	}
+	$1 == "Tcp:" && $2 + 0 > 0 { sum += $at } END { print sum + 0 }'
+}
 pass_at_ports() {
 	local port pins=$SLUICE_PIN_DIR-pass
 	bpftool prog loadall "$build/net/other.bpf.o" "$pins" >/dev/null || not_ok pass "cannot be loaded"

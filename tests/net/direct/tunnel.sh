@@ -27,17 +27,22 @@ for hook in native tc; do
 			direct_config "$host" "$family" "$mode" "1 2"
 			host_up "$host" || finish
 		done
+		again=$(repeated client node1 node2)
 		ask 200 8
+		expect_soon "$now: every connection comes to its end" 20 all_over client node1 node2
+		again=$(($(repeated client node1 node2) - again))
 		expect "$now: no connect fails" "$(tally failed)" == 0
 		expect "$now: both nodes serve" "$(($(tally n1) > 20 && $(tally n2) > 20))" == 1
 		expect "$now: through the tunnel" "$(host_counter bal1 "forward_$mode")" -ge 800
 		decapsulated=$(($(host_counter node1 decapsulated) + $(host_counter node2 decapsulated)))
 		expect "$now: taken apart by the nodes, packet for packet" "$decapsulated" == \
 			"$(host_counter bal1 "forward_$mode")"
+		# what is repeated may come when its connection is over, and then it is nobody's
 		expect "$now: none had to be passed on" \
-			"$(($(host_counter node1 forward_again) + $(host_counter node2 forward_again)))" == 0
+			"$(($(host_counter node1 forward_again) + $(host_counter node2 forward_again)))" -le "$again"
+		clamped=$(($(host_counter node1 mss_clamped) + $(host_counter node2 mss_clamped)))
 		expect "$now: the nodes lower the MSS of what they accept" \
-			"$(($(host_counter node1 mss_clamped) + $(host_counter node2 mss_clamped)))" == 200
+			"$((clamped >= 200 && clamped <= 200 + again))" == 1
 		opened=$(($(host_node_field node1 1 flows_opened) + $(host_node_field node2 2 flows_opened)))
 		expect "$now: the nodes count their own connections" "$opened" == 200
 		expect "$now: and measure the first byte" "$(host_node_field node1 1 first_byte_us)" -gt 0
@@ -62,6 +67,8 @@ for hook in native tc; do
 			"$(on node1 status --json | grep -c '"reset_early": [1-9]')" == 1
 		start_server 1
 		end_hold
+		# else the last packets of this round are repeated to the balancer of a later one
+		expect_soon "$now: the held connections come to their end" 20 all_over client node1 node2
 		for host in bal1 node1 node2; do host_down "$host"; done
 	done
 done
