@@ -97,7 +97,7 @@ for round in "gue $vip" "gue $vip6" "ipip 10.9.0.1:81" "l2 10.9.0.1:82"; do
 		now="$mode, $service, bal$number"
 		before=$(host_counter "bal$number" "forward_$mode")
 		route_to "$number"
-		ask 60 4
+		fill 60 10
 		expect "$now: no connect fails" "$(tally failed)" == 0
 		expect "$now: both nodes serve" "$(($(tally n1) > 5 && $(tally n2) > 5))" == 1
 		expect "$now: by that mode" "$(($(host_counter "bal$number" "forward_$mode") - before))" -ge 240
@@ -141,7 +141,7 @@ expect "an open breaker keeps new flows away" "$(tally failed) $(tally n2)" == "
 on bal2 breaker auto nat/0 >/dev/null 2>&1
 on bal2 breaker close nat/0 >/dev/null
 on bal1 breaker close nat/0 >/dev/null
-ask 60 4
+fill 60 10
 expect "closed by hand it is used again" "$(($(tally failed) == 0 && $(tally n1) > 5))" == 1
 
 # ---- drain, and a breaker that opens over what stands --------------------------------------------

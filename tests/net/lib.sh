@@ -215,6 +215,12 @@ down() { ns sluice "$sluice" down >"$work/down.log" 2>&1; }
 ask() { ns client "$connect" ask "${service:-$vip}" "$@" >"$work/tally"; }
 # tally NAME: how many of the last `ask` went there (failed, refused, n1, ...)
 tally() { sed -n "s/^$1 //p" "$work/tally" | grep . || echo 0; }
+# Connections that stay until all are open, so that the nodes' load decides who gets the next one, not
+# which of them answered quickly by chance: fill COUNT AT_ONCE; the tally as after `ask`
+fill() {
+	ns client "$connect" hold "${service:-$vip}" "$1" 5000 "$2" </dev/null |
+		awk '{ print "failed", $6; for (i = 9; i < NF; i += 2) print $i, $(i + 1) }' >"$work/tally"
+}
 # New connections without end, from start_load to end_load; load_tally NAME as tally, over all of them
 start_load() {
 	touch "$work/loading"
