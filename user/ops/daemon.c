@@ -21,6 +21,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
+#include "user/ops/stores.h"
 #include "user/ops/takeover.h"
 #include "user/ops/telemetry.h"
 #include "user/ops/threads.h"
@@ -54,6 +55,7 @@ struct daemon {
 	struct sl_scaler *scaler; /* NULL: no memory for it */
 	struct sl_telemetry *telemetry;
 	struct sl_cache *cache;
+	struct sl_stores stores;
 	struct sl_tls_tickets *tickets;
 	struct sl_peers *peers;
 	struct sl_admin admin;
@@ -276,6 +278,7 @@ static void reload(struct daemon *daemon)
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
 	refresh_keys(daemon, false);
+	sl_stores_apply(&daemon->stores, routes->config);
 	apply_beacons(daemon);
 	if (daemon->health)
 		sl_checks_apply(daemon->health, routes);
@@ -624,6 +627,8 @@ static int start(struct daemon *daemon)
 	if (!rc)
 		rc = sl_cache_open(daemon->routes->config->cache_bytes_max, &daemon->cache);
 	if (!rc)
+		rc = sl_stores_open(daemon->routes->config, &daemon->stores);
+	if (!rc)
 		rc = sl_random_secure(&affinity_seed, sizeof(affinity_seed));
 	if (!rc)
 		rc = sl_affinity_open(affinity_seed, &daemon->retries.affinity);
@@ -645,6 +650,7 @@ static int start(struct daemon *daemon)
 			.retries = &daemon->retries,
 			.peers = daemon->peers,
 			.cache = daemon->cache,
+			.stores = &daemon->stores,
 			.rooms = &daemon->rooms,
 			.hooks = &daemon->hooks,
 			.io = daemon->takeover ? daemon->takeover->io : NULL,
@@ -676,6 +682,7 @@ static void destroy(struct daemon *daemon)
 {
 	uint32_t i;
 
+	sl_stores_close(&daemon->stores);
 	sl_threads_fini(&daemon->threads);
 	for (i = 0; i < daemon->names.count; i++) {
 		free(daemon->names.names[i]);

@@ -184,6 +184,7 @@ static int start_worker(struct sl_thread *thread)
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(shared->routes),
 			    sl_keyring_get(shared->ring), shared->hooks);
 	thread->worker->cache = shared->cache;
+	thread->worker->stores = shared->stores;
 	thread->worker->desk.rooms = shared->rooms;
 	if (shared->io && strcmp(shared->io, sl_loop_backend(thread->loop))) {
 		sl_log(SL_LOG_ERROR,

@@ -48,6 +48,7 @@ struct sl_threads_shared {
 	struct sl_upstream_retries *retries;
 	struct sl_peers *peers;
 	struct sl_cache *cache;
+	const struct sl_stores *stores;
 	struct sl_rooms *rooms;
 	const struct sl_worker_hooks *hooks;
 	const char *io; /* the event back end that they must have; NULL: any */

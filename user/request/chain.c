@@ -13,12 +13,21 @@ static const char *const cause_names[SL_CAUSES] = {
 
 static const struct sl_route_chain *chain_of(const struct sl_chain_walk *walk)
 {
+	if (walk->own && walk->cause == SL_CAUSE_ERROR)
+		return walk->own;
 	return &walk->route->chains[walk->cause];
 }
 
 void sl_chain_begin(struct sl_chain_walk *walk, const struct sl_route *route)
 {
 	*walk = (struct sl_chain_walk){.route = route, .used = 1u << SL_CAUSE_ERROR};
+}
+
+void sl_chain_begin_own(struct sl_chain_walk *walk, const struct sl_route *route,
+			const struct sl_route_chain *own)
+{
+	sl_chain_begin(walk, route);
+	walk->own = own;
 }
 
 void sl_chain_begin_thrifty(struct sl_chain_walk *walk, const struct sl_route *route)

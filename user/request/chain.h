@@ -23,13 +23,18 @@
 
 struct sl_chain_walk {
 	const struct sl_route *route;
-	enum sl_cause cause; /* whose chain the walk is in */
-	uint32_t at;	     /* position in it */
-	uint32_t used;	     /* bit by cause */
-	uint32_t moves;	     /* pools passed by so far */
+	const struct sl_route_chain *own; /* in the place of the route's `pools`; NULL: that */
+	enum sl_cause cause;		  /* whose chain the walk is in */
+	uint32_t at;			  /* position in it */
+	uint32_t used;			  /* bit by cause */
+	uint32_t moves;			  /* pools passed by so far */
 };
 
 void sl_chain_begin(struct sl_chain_walk *walk, const struct sl_route *route);
+
+/* The same with a chain of the request's own in the place of the route's `pools`; NULL: that one. */
+void sl_chain_begin_own(struct sl_chain_walk *walk, const struct sl_route *route,
+			const struct sl_route_chain *own);
 
 /*
  * Begins where a budget says so: in the chain of the cause quota, which the route has. No other

@@ -107,9 +107,29 @@ static struct sl_openai_usage used_by(const struct sl_request *request)
 	return usage;
 }
 
+static uint64_t cost_of(const struct sl_request *request, const struct sl_openai_usage *usage)
+{
+	const struct sl_price *price = price_of(request->route, request->last_pool);
+
+	return price ? sl_price_of(price, (uint64_t)usage->prompt_tokens,
+				   (uint64_t)usage->cached_tokens,
+				   (uint64_t)usage->completion_tokens)
+		     : 0;
+}
+
+void sl_charge_note_again(struct sl_request *request)
+{
+	struct sl_openai_usage usage;
+
+	if (!request->admission.taken || !sl_charge_counts(request))
+		return;
+	usage = used_by(request);
+	request->again_tokens += (uint64_t)usage.total_tokens;
+	request->again_cost += cost_of(request, &usage);
+}
+
 void sl_charge_settle(struct sl_request *request)
 {
-	const struct sl_price *price;
 	struct sl_openai_usage usage;
 
 	if (!request->admission.taken)
@@ -119,13 +139,9 @@ void sl_charge_settle(struct sl_request *request)
 		return;
 	}
 	usage = used_by(request);
-	price = price_of(request->route, request->last_pool);
-	if (price)
-		request->cost = sl_price_of(price, (uint64_t)usage.prompt_tokens,
-					    (uint64_t)usage.cached_tokens,
-					    (uint64_t)usage.completion_tokens);
+	request->cost = request->again_cost + cost_of(request, &usage);
 	sl_admit_pay(&request->admission, request->cost);
-	sl_admit_settle(&request->admission, (uint64_t)usage.total_tokens,
+	sl_admit_settle(&request->admission, request->again_tokens + (uint64_t)usage.total_tokens,
 			sl_loop_now_ns(request->worker->loop));
 }
 

@@ -30,6 +30,9 @@ bool sl_charge_counts(const struct sl_request *request);
 /* Charges a request that has ended without a relay: tokens and money. */
 void sl_charge_settle(struct sl_request *request);
 
+/* The whole answer at hand is not the last: what it used is charged with that. */
+void sl_charge_note_again(struct sl_request *request);
+
 /* The same for a stream. */
 void sl_charge_settle_stream(struct sl_relay *relay);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/request/explain.h"
 
+#include "user/request/stages.h"
+
 #include <stdio.h>
 #include "user/base/clock.h"
 #include "user/request/chain.h"
@@ -116,12 +118,14 @@ static const char *outcome_of(const struct sl_request *request, int status)
 void sl_explain_end(struct sl_request *request, int status)
 {
 	struct sl_reqlog *log = &request->worker->reqlog;
+	char steps[SL_STAGES_STEPS_BYTES];
 
 	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE,
 			status && request->head_sent ? (uint8_t)request->error.id : 0,
 			(uint32_t)status, NULL, NULL);
 	if (!sl_reqlog_is_on(log))
 		return;
+	sl_stages_format(request->degraded, steps);
 	sl_reqlog_write(
 		log,
 		&(struct sl_reqlog_line){
@@ -137,6 +141,7 @@ void sl_explain_end(struct sl_request *request, int status)
 					    : NULL,
 			.cache = cache_of(request->recall),
 			.hedge = sl_hedged_name(request->hedged),
+			.degraded = steps,
 			.stream = request->route && request->facts.stream,
 			.status = status,
 			.attempts = request->attempts,
@@ -167,6 +172,7 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request)
 	request->trail.attempts = (uint16_t)request->attempts;
 	request->trail.recall = (uint8_t)request->recall;
 	request->trail.hedged = (uint8_t)request->hedged;
+	request->trail.degraded = request->degraded;
 	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
 	return request->trail;
 }
@@ -186,10 +192,12 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 	const struct sl_trail_ref *ref = &relay->trail;
 	struct sl_reqlog *log = &relay->worker->reqlog;
 	uint64_t now_ns = sl_loop_now_ns(relay->worker->loop);
+	char steps[SL_STAGES_STEPS_BYTES];
 
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
 	if (!sl_reqlog_is_on(log))
 		return;
+	sl_stages_format(ref->degraded, steps);
 	sl_reqlog_write(
 		log, &(struct sl_reqlog_line){
 			     .id = relay->id,
@@ -204,6 +212,7 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 						       : NULL,
 			     .cache = cache_of((enum sl_recall)ref->recall),
 			     .hedge = sl_hedged_name((enum sl_hedged)ref->hedged),
+			     .degraded = steps,
 			     .stream = true,
 			     .status = 200,
 			     .attempts = ref->attempts,

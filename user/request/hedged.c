@@ -77,7 +77,8 @@ static uint64_t hedge_time(const struct turn *turn, const struct sl_upstream_gra
 	const struct sl_config_route *config = request->route->config;
 	uint64_t after_us;
 
-	if (request->hedged != SL_HEDGED_NONE || grant->panic || turn->pool->node_count < 2 ||
+	if ((request->stage && request->stage->no_hedge) || request->hedged != SL_HEDGED_NONE ||
+	    grant->panic || turn->pool->node_count < 2 ||
 	    !(request->facts.stream || config->hedge_whole) || !has_attempt_left(request))
 		return SL_HEDGE_NEVER;
 	after_us = sl_upstream_hedge_after_us(up_of(turn), turn->pool, turn->class,

@@ -7,6 +7,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/charge.h"
 #include "user/request/gate.h"
+#include "user/request/stages.h"
 #include "user/request/wait.h"
 
 /* Framing, hops and routing of a request, and what tells of the client's program, not of its wish. */
@@ -25,7 +26,7 @@
 
 #define KEY_BYTES_MAX	(256u << 10) /* what is digested before the body */
 #define BODY_PIECES_MAX 3u	     /* a body without `user` and `safety_identifier` */
-#define LINES_BYTES	(640u + SL_ADMIT_LIMITS_BYTES)
+#define LINES_BYTES	(640u + SL_ADMIT_LIMITS_BYTES + SL_STAGES_STEPS_BYTES + SL_STAGES_LINES_MAX)
 
 /* ---- may it be recalled at all? ---------------------------------------------------------------- */
 
@@ -142,6 +143,8 @@ static void add_fields(const struct sl_request *request, struct sl_text *key)
 		add(key, header->name, header->name_len);
 		add(key, header->value, header->value_len);
 	}
+	if (request->stage)
+		add(key, &request->stage->vary, sizeof(request->stage->vary));
 	add(key, "body", 4);
 }
 
@@ -219,6 +222,7 @@ static size_t write_lines(struct sl_request *request, const struct sl_cache_valu
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "coalesced", 9);
 	SL_H1_WRITE_HEADER_U64(
 		&out, "age", now_ns > value->born_ns ? (now_ns - value->born_ns) / SL_NS_PER_S : 0);
+	sl_stages_write(request, &out);
 	sl_charge_write(request, &out);
 	sl_admit_write_limits(&request->admission, now_ns, &out);
 	return out.error ? 0 : (size_t)(out.at - lines);
@@ -372,7 +376,8 @@ static bool node_says_no(const struct sl_attempt *attempt)
 static bool may_keep(const struct sl_request *request)
 {
 	return request->last_ending == SL_ENDING_OK && request->attempt.status == 200 &&
-	       !request->chain.moves && !node_says_no(&request->attempt);
+	       !request->chain.moves && !node_says_no(&request->attempt) &&
+	       sl_stages_may_share(request);
 }
 
 static void note_model(struct sl_request *request)

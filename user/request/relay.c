@@ -8,6 +8,7 @@
 #include "user/base/log.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
+#include "user/request/filtered.h"
 #include "user/request/relay_scan.h"
 #include "user/request/resume_native.h"
 #include "user/wire/openai.h"
@@ -102,6 +103,7 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 		sl_flight_fail(&relay->flight);
 	sl_timer_cancel(worker->loop, &relay->timer);
 	sl_resume_free(&relay->resume);
+	sl_filtered_free(&relay->filtered, ending == SL_ENDING_OK);
 	sl_text_fini(&relay->partial);
 	if (relay->translated)
 		sl_relay_dialect(relay)->stream_fini(sl_relay_dialect_stream(relay));
@@ -333,6 +335,54 @@ static void end_untold(struct sl_relay *relay)
 	end_broken(relay, &cause);
 }
 
+/*
+ * The last event of a complete answer; untouched: as the node would have sent it, or NULL. Returns
+ * false when it cannot be told: the relay is over then.
+ */
+static bool end_data(struct sl_relay *relay, const char *untouched)
+{
+	struct sl_text out;
+	bool told;
+
+	if (!sl_relay_translator(relay)) {
+		if (untouched)
+			sl_server_chunk(relay->client, untouched, strlen(untouched));
+		return true;
+	}
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	told = !sl_relay_dialect(relay)->stream_end(sl_relay_dialect_stream(relay), &out) &&
+	       !out.error;
+	if (told)
+		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	else
+		end_untold(relay);
+	sl_text_fini(&out);
+	return told;
+}
+
+/* A stage has had enough of the answer, and has written its end; the node did nothing wrong. */
+static void end_closed(struct sl_relay *relay)
+{
+	relay->done_seen = true;
+	if (!end_data(relay, "data: [DONE]\n\n"))
+		return;
+	leave_node(relay, SL_ENDING_LOST);
+	end_well(relay);
+}
+
+/* A stage forbids the rest. */
+static void end_forbidden(struct sl_relay *relay)
+{
+	const struct sl_openai_error *error = sl_filtered_error(relay->filtered);
+	struct cause cause = {
+		.ending = SL_ENDING_LOST,
+		.id = error->id,
+		.detail = error->detail,
+	};
+
+	end_broken(relay, &cause);
+}
+
 static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 		 const struct sl_sse_event *event)
 {
@@ -348,6 +398,10 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 		end_as_other(relay);
 	else if (verdict == SL_RELAY_UNTOLD)
 		end_untold(relay);
+	else if (verdict == SL_RELAY_CLOSED)
+		end_closed(relay);
+	else if (verdict == SL_RELAY_FORBIDDEN)
+		end_forbidden(relay);
 	else
 		break_off(relay, &cause);
 }
@@ -355,7 +409,7 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 /* Returns false when the node's stream is over, and the relay perhaps freed. */
 static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
 {
-	bool anew = (relay->translated && !relay->direct) || relay->resumed;
+	bool anew = (relay->translated && !relay->direct) || relay->resumed || relay->filtered;
 	struct sl_text out;
 	struct sl_relay_pass pass = {.buf = buf};
 	enum sl_relay_verdict verdict;
@@ -407,29 +461,22 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 	return false;
 }
 
-/*
- * The last event of a complete answer; untouched: as the node would have sent it, or NULL. Returns
- * false when it cannot be told: the relay is over then.
- */
-static bool end_data(struct sl_relay *relay, const char *untouched)
+/* What the filters still hold back. False: the stream is over. */
+static bool flush(struct sl_relay *relay)
 {
+	enum sl_relay_verdict verdict;
 	struct sl_text out;
-	bool told;
 
-	if (!sl_relay_translator(relay)) {
-		if (untouched)
-			sl_server_chunk(relay->client, untouched, strlen(untouched));
-		return true;
-	}
 	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
-	told = !sl_relay_dialect(relay)->stream_end(sl_relay_dialect_stream(relay), &out) &&
-	       !out.error;
-	if (told)
-		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	verdict = sl_filtered_end(relay, &out);
+	if (out.error)
+		verdict = SL_RELAY_UNTOLD;
 	else
-		end_untold(relay);
+		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
 	sl_text_fini(&out);
-	return told;
+	if (verdict != SL_RELAY_GO_ON)
+		stop(relay, verdict, NULL);
+	return verdict == SL_RELAY_GO_ON;
 }
 
 /* The body ended properly: is the answer whole? */
@@ -441,6 +488,8 @@ static void conclude(struct sl_relay *relay)
 		end_as_other(relay);
 		return;
 	}
+	if ((relay->finish_seen || relay->done_seen) && relay->filtered && !flush(relay))
+		return;
 	/* Not one that lacked its end in whatever way: that may be a sign of more. */
 	if (relay->flight && relay->done_seen && !relay->partial.len)
 		sl_flight_commit(&relay->flight);
@@ -627,10 +676,13 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.admission = *start->admission,
 		.flight = *start->flight,
 		.resume = *start->resume,
+		.filtered = *start->filtered,
 	};
 	*start->admission = (struct sl_admission){0};
 	*start->flight = NULL;
 	*start->resume = NULL;
+	*start->filtered = NULL;
+	sl_filtered_bind(relay->filtered, relay);
 	snprintf(relay->id, sizeof(relay->id), "%s", start->id);
 	if (start->dialect) {
 		((struct sl_message_relay *)relay)->dialect = start->dialect;

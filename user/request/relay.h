@@ -50,6 +50,8 @@
 /* Of the events of one receive, written anew: a token of few bytes becomes an event of about 120. */
 #define SL_RELAY_ANEW_BYTES_MAX (64u << 20)
 
+struct sl_filtered;
+
 struct sl_relay {
 	struct sl_client_owner owner; /* first */
 	struct sl_worker *worker;
@@ -81,8 +83,9 @@ struct sl_relay {
 	uint32_t usage_prompt, usage_cached; /* of these */
 	uint32_t prompt_tokens;		     /* estimated */
 	struct sl_admission admission;
-	struct sl_resume *resume; /* NULL: cannot go on elsewhere */
-	struct sl_flight *flight; /* that others wait for and the cache may keep; NULL: none */
+	struct sl_resume *resume;     /* NULL: cannot go on elsewhere */
+	struct sl_filtered *filtered; /* see filtered.h; NULL: events pass as they are */
+	struct sl_flight *flight;     /* that others wait for and the cache may keep; NULL: none */
 	struct sl_messages_decoder *decoder; /* of the node's stream; NULL: it is chat, or direct */
 	struct sl_trail_ref trail;
 	struct sl_timer timer;
@@ -132,6 +135,7 @@ struct sl_relay_start {
 	struct sl_admission *admission; /* taken on success */
 	struct sl_flight **flight;	/* taken on success; of none that is translated */
 	struct sl_resume **resume;	/* the same */
+	struct sl_filtered **filtered;	/* the same */
 	uint32_t prompt_tokens;
 	bool wants_usage, strips_usage;
 	struct sl_trail_ref trail;

@@ -2,6 +2,7 @@
 #include "user/request/relay_scan.h"
 
 #include <errno.h>
+#include "user/request/filtered.h"
 #include "user/request/resume_native.h"
 #include "user/upstream/concurrency.h"
 #include "user/wire/openai.h"
@@ -95,6 +96,15 @@ static enum sl_relay_verdict look_at_message(struct sl_relay *relay,
 	return SL_RELAY_GO_ON;
 }
 
+/* The same through the filters of stages. What was sent is remembered as the node said it. */
+static enum sl_relay_verdict put_filtered(struct sl_relay *relay, const char *data, size_t len,
+					  const struct sl_openai_chunk *chunk, struct sl_text *out)
+{
+	count_data(relay, data, len, chunk);
+	sl_relay_note_sent(relay, data, len);
+	return sl_filtered_data(relay, data, len, chunk, out);
+}
+
 /* Data that goes to the client, in the words of its API. */
 static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, size_t len,
 				      const struct sl_openai_chunk *chunk, struct sl_text *out)
@@ -105,6 +115,8 @@ static enum sl_relay_verdict put_data(struct sl_relay *relay, const char *data, 
 		count_data(relay, data, len, chunk);
 		return SL_RELAY_SKIP;
 	}
+	if (relay->filtered)
+		return put_filtered(relay, data, len, chunk, out);
 	if (dialect && dialect->stream_data(sl_relay_dialect_stream(relay), data, len, chunk, out))
 		return SL_RELAY_UNTOLD;
 	if (!dialect && out) {
@@ -150,7 +162,7 @@ static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct s
 	struct sl_openai_chunk chunk;
 
 	if (!event->data) { /* several data lines: none of the known servers, passed untouched */
-		if (relay->translated || relay->resumed)
+		if (relay->translated || relay->resumed || relay->filtered)
 			return SL_RELAY_BAD;
 		if (relay->flight)
 			relay->flight->spoilt = true; /* not looked into */
@@ -175,12 +187,16 @@ static enum sl_relay_verdict look_at_rest(struct sl_relay *relay, const struct s
 					  struct sl_text *out)
 {
 	const struct sl_dialect *dialect = sl_relay_translator(relay);
+	enum sl_relay_verdict verdict;
 
 	if (event->kind == SL_SSE_DONE && relay->direct)
 		return SL_RELAY_SKIP; /* no event of its API */
 	if (event->kind == SL_SSE_DONE) {
 		if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice))
 			return SL_RELAY_OTHER;
+		verdict = relay->filtered ? sl_filtered_end(relay, out) : SL_RELAY_GO_ON;
+		if (verdict != SL_RELAY_GO_ON)
+			return verdict;
 		relay->done_seen = true;
 	}
 	if (dialect && event->kind == SL_SSE_COMMENT)

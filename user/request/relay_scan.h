@@ -13,6 +13,7 @@
  *   data that is not JSON         BAD        nothing: a part of the answer may be lost in it
  *   data not to be translated     UNTOLD     nothing
  *   resumed, but another answer   OTHER      nothing
+ *   filtered (filtered.h)         GO_ON      what the filters make of it; CLOSED, FORBIDDEN: the end
  *   direct: message_stop          GO_ON      it; done_seen is set
  *   direct: ping                  GO_ON      it; that is no progress
  *
@@ -30,6 +31,8 @@ enum sl_relay_verdict {
 	SL_RELAY_BAD,
 	SL_RELAY_UNTOLD,
 	SL_RELAY_OTHER,
+	SL_RELAY_CLOSED,    /* a filter ended the answer, well */
+	SL_RELAY_FORBIDDEN, /* or by an error */
 };
 
 struct sl_relay_pass {

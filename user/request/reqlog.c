@@ -105,6 +105,7 @@ static void write_line(struct sl_text *text, const struct sl_reqlog_line *line)
 	add_string(text, "fallback", line->fallback);
 	add_string(text, "cache", line->cache);
 	add_string(text, "hedge", line->hedge);
+	add_string(text, "degraded", line->degraded);
 	add_number(text, "ms", line->duration_us, 3);
 	if (line->first_us)
 		add_number(text, "ttft_ms", line->first_us, 3);

@@ -45,7 +45,8 @@ struct sl_reqlog_line {
 	const char *node;
 	const char *fallback;
 	const char *cache;
-	const char *hedge; /* "won" or "lost" */
+	const char *hedge;    /* "won" or "lost" */
+	const char *degraded; /* as in x-sluice-degraded */
 	bool stream;
 	int status;
 	uint32_t attempts;

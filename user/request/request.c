@@ -17,69 +17,16 @@
 #include "user/request/translate.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
+#include "user/request/stages.h"
 #include "user/request/wait.h"
 
 #define CROWDED_WAIT_MIN_MS 5u /* between two questions for a place among the retries */
 
 #define RETRY_AFTER_JITTER 8u /* a wait for Retry-After is longer by up to one eighth */
 
-/* ---- life ------------------------------------------------------------------------------------ */
-
-struct sl_request *sl_request_take(struct sl_worker *worker)
-{
-	struct sl_request *request = worker->free_requests;
-
-	if (request) {
-		worker->free_requests = request->next_free;
-		worker->free_request_count--;
-		request->near = NULL;
-		return request;
-	}
-	request = malloc(sizeof(*request));
-	if (!request)
-		return NULL;
-	request->near = NULL;
-	sl_arena_init(&request->arena, 0, SL_REQUEST_ARENA_BYTES_MAX);
-	sl_attempt_init(&request->attempt, &worker->upstream, &request->arena);
-	sl_translate_init(request);
-	sl_keepalive_init(request);
-	return request;
-}
-
-void sl_request_free(struct sl_request *request)
-{
-	sl_translate_fini(request);
-	sl_attempt_fini(&request->attempt);
-	sl_arena_fini(&request->arena);
-	free(request);
-}
-
 static uint64_t now_of(const struct sl_request *request)
 {
 	return sl_loop_now_ns(request->worker->loop);
-}
-
-void sl_request_put(struct sl_request *request)
-{
-	struct sl_worker *worker = request->worker;
-
-	sl_keepalive_stop(request);
-	sl_flight_fail(&request->flight);
-	sl_admit_end(&request->admission,
-		     now_of(request)); /* before the routes: limits are theirs */
-	sl_routes_put(&request->routes);
-	sl_routes_put(&request->former);
-	if (worker->free_request_count >= SL_REQUESTS_KEPT) {
-		sl_request_free(request);
-		return;
-	}
-	sl_arena_reset(&request->arena);
-	sl_translate_fini(request);
-	if (request->attempt.body.size > SL_REQUEST_BODY_KEPT_BYTES)
-		sl_text_fini(&request->attempt.body);
-	request->next_free = worker->free_requests;
-	worker->free_requests = request;
-	worker->free_request_count++;
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -378,7 +325,7 @@ static enum step walk_chain(struct sl_request *request, bool allow_panic)
 	if (request->thrifty)
 		sl_chain_begin_thrifty(&request->chain, request->route);
 	else
-		sl_chain_begin(&request->chain, request->route);
+		sl_chain_begin_own(&request->chain, request->route, request->own_chain);
 	return walk_on(request, allow_panic);
 }
 
@@ -450,11 +397,18 @@ static enum step wait_and_walk(struct sl_request *request)
 
 /* ---- the fiber ------------------------------------------------------------------------------- */
 
+/* The client has its whole answer. */
+static void end_with(struct sl_request *request, int status)
+{
+	count_status(request, status);
+	sl_explain_end(request, status);
+	count_end(request);
+}
+
 static void answer(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
 	uint32_t no_retries = request->hedged == SL_HEDGED_NONE ? 1 : 2;
-	int status;
 
 	if (stats && request->attempts > no_retries)
 		sl_stats_add(&stats->retries, request->attempts - no_retries);
@@ -475,11 +429,10 @@ static void answer(struct sl_request *request)
 		return;
 	}
 	sl_charge_settle(request);
+	if (request->stage)
+		sl_stages_kept(request);
 	sl_recall_keep(request);
-	status = sl_respond_whole(request);
-	count_status(request, status);
-	sl_explain_end(request, status);
-	count_end(request);
+	end_with(request, sl_respond_whole(request));
 }
 
 static void leave(struct sl_request *request)
@@ -517,6 +470,32 @@ static enum step look_again(struct sl_request *request)
 	return walk_chain(request, false);
 }
 
+static void work(struct sl_request *request, enum step step);
+
+/* What the stages say to a whole answer. False: it is to be sent as it is by now. */
+static bool judge_answer(struct sl_request *request, struct sl_fiber *self)
+{
+	bool again;
+	int status = 0;
+
+	request->fiber = self;
+	again = sl_stages_after(request, &status);
+	if (again && !request->gone) {
+		request->attempts_max = request->attempts + request->route->config->attempts_max;
+		work(request, walk_chain(request, false));
+		return true;
+	}
+	request->fiber = NULL;
+	if (request->gone)
+		leave(request);
+	else if (status)
+		end_with(request, status);
+	else
+		return false;
+	sl_request_put(request);
+	return true;
+}
+
 /* Goes on from a step to the answer, or to a wait: then the fiber ends here, the request does not. */
 static void work(struct sl_request *request, enum step step)
 {
@@ -548,11 +527,27 @@ static void work(struct sl_request *request, enum step step)
 		work(request, walk_chain(request, false));
 		return;
 	}
+	if (self && request->stage && step == STEP_ANSWER && !request->gone &&
+	    judge_answer(request, self))
+		return;
 	if (request->gone)
 		leave(request);
 	else
 		answer(request);
 	sl_request_put(request);
+}
+
+/* Before anyone is asked. Returns the status of an answer that was sent, or 0. */
+static int answer_early(struct sl_request *request)
+{
+	int status = request->route->staged ? sl_stages_before(request) : 0;
+
+	if (status)
+		return status;
+	status = sl_recall_answer(request);
+	if (request->recall)
+		sl_explain_note(request, SL_TRAIL_CACHE, (uint8_t)request->recall, 0, NULL, NULL);
+	return status || !request->stage ? status : sl_stages_prepare(request);
 }
 
 static void run(void *arg)
@@ -561,13 +556,9 @@ static void run(void *arg)
 	int status;
 
 	request->fiber = sl_fiber_self(request->worker->loop);
-	status = sl_recall_answer(request);
-	if (request->recall)
-		sl_explain_note(request, SL_TRAIL_CACHE, (uint8_t)request->recall, 0, NULL, NULL);
+	status = answer_early(request);
 	if (status) {
-		count_status(request, status);
-		sl_explain_end(request, status);
-		count_end(request);
+		end_with(request, status);
 		sl_request_put(request);
 		return;
 	}

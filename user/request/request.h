@@ -28,6 +28,7 @@
 #include "user/request/relay.h"
 #include "user/request/worker.h"
 #include "user/stage/admit.h"
+#include "user/stage/stage.h"
 #include "user/upstream/attempt.h"
 #include "user/wire/dialect.h"
 #include "user/wire/openai.h"
@@ -121,6 +122,11 @@ struct sl_request {
 	const struct sl_upstream_pool *refused_pool; /* whose budget refused a retry, or NULL */
 	enum sl_ending last_ending;
 	char last_node[SL_ADDRESS_TEXT_SIZE];
+	struct sl_stage *stage;	    /* of a route with stages, see stages.h; NULL: none */
+	struct sl_span stage_lines; /* of the answer's head */
+	uint64_t degraded;	    /* bit by enum sl_step */
+	const struct sl_route_chain *own_chain; /* instead of the route's `pools`; or NULL */
+	uint64_t again_tokens, again_cost;	/* of answers that stages sent back */
 	struct sl_trail_ref trail;
 	char id[SL_REQUEST_ID_MAX + 1];
 };
@@ -135,6 +141,8 @@ void sl_request_go_on(struct sl_request *request);
 /* The chain that it walks first. */
 static inline const struct sl_route_chain *sl_request_chain(const struct sl_request *request)
 {
+	if (request->own_chain && !request->thrifty)
+		return request->own_chain;
 	return &request->route->chains[request->thrifty ? SL_CAUSE_QUOTA : SL_CAUSE_ERROR];
 }
 

@@ -8,12 +8,14 @@
 #include "user/http/h1_write.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
+#include "user/request/filtered.h"
 #include "user/request/hedged.h"
 #include "user/request/keepalive.h"
 #include "user/request/near.h"
 #include "user/request/translate.h"
 #include "user/request/recall.h"
 #include "user/request/resume.h"
+#include "user/request/stages.h"
 #include "user/request/wait.h"
 
 /* the fields written here, names and longest values together */
@@ -172,7 +174,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	const char *affinity = sl_near_word(request->affinity);
 	const char *zone = sl_near_zone_word(request->zone);
 	const char *hedged = sl_hedged_name(request->hedged);
-	size_t room_len = attempt->lines_len + OUR_LINES_BYTES;
+	size_t room_len = attempt->lines_len + OUR_LINES_BYTES + sl_stages_lines_len(request);
 	char *room = sl_arena_alloc(&request->arena, room_len);
 	struct sl_h1_out out;
 
@@ -208,6 +210,7 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 		SL_H1_WRITE_HEADER_U64(&out, "x-sluice-fallback", request->chain.moves);
 		SL_H1_WRITE_HEADER(&out, "x-sluice-fallback-cause", cause, strlen(cause));
 	}
+	sl_stages_write(request, &out);
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
 	sl_charge_write(request, &out);
@@ -280,6 +283,8 @@ bool sl_respond_stream(struct sl_request *request)
 	struct sl_exchange *client = request->client;
 	struct sl_client_conn *upstream = sl_attempt_take_stream(attempt);
 	struct sl_resume *resume = NULL;
+	struct sl_filtered *filtered;
+	int rc = sl_filtered_new(request, &filtered);
 	struct sl_relay_start start = {
 		.client = client,
 		.upstream = attempt->complete ? NULL : upstream,
@@ -294,6 +299,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.admission = &request->admission,
 		.flight = &request->flight,
 		.resume = &resume,
+		.filtered = &filtered,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.wants_usage = request->wants_usage,
 		.strips_usage =
@@ -308,6 +314,8 @@ bool sl_respond_stream(struct sl_request *request)
 	size_t lines_len;
 	const char *lines = all_lines(request, false, &lines_len);
 
+	if (filtered) /* what the client gets is not what the node sent */
+		sl_flight_land(&request->flight, NULL);
 	sl_recall_keep_stream(request);
 	sl_keepalive_stop(request);
 	if (request->head_sent)
@@ -318,7 +326,9 @@ bool sl_respond_stream(struct sl_request *request)
 		sl_upstream_put(&request->worker->upstream, attempt->node, upstream);
 		upstream = NULL;
 	}
-	if (!request->head_sent && (!lines || sl_server_begin(client, 200, lines, lines_len, -1))) {
+	if (rc || (!request->head_sent &&
+		   (!lines || sl_server_begin(client, 200, lines, lines_len, -1)))) {
+		sl_filtered_free(&filtered, false);
 		drop_stream(request, upstream);
 		sl_server_abort(client);
 		return false;
@@ -334,6 +344,7 @@ bool sl_respond_stream(struct sl_request *request)
 	sl_routes_put(&start.routes);
 	sl_attempt_free_decoder(&start.decoder);
 	sl_resume_free(&resume);
+	sl_filtered_free(&filtered, false);
 	drop_stream(request, upstream);
 	sl_server_abort(client);
 	return false;

@@ -25,6 +25,7 @@ struct sl_route {
 	const char *model;
 	const struct sl_config_route *config;
 	struct sl_route_chain chains[SL_CAUSES]; /* see chain.h */
+	bool staged;				 /* it has stages, see stages.h */
 	bool other_api;				 /* a pool of it does not speak chat completions */
 	uint32_t stats_index;
 	struct sl_meter *meter;	      /* what all clients use of it; of the names' table */

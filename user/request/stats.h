@@ -16,6 +16,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
 #include "user/stage/admit.h"
+#include "user/stage/stage.h"
 #include "user/wire/json_scan.h"
 
 #define SL_STATS_ROUTES_MAX 1024u
@@ -71,8 +72,9 @@ struct sl_route_stats {
 	uint64_t fallbacks_by_cause[SL_CAUSES];
 	uint64_t by_recall[SL_RECALLS];
 	uint64_t resumptions[SL_RESUMPTIONS];
-	uint64_t held_back_bytes; /* of text that restarts sent once more */
-	uint64_t tokens;	  /* data events with content that were relayed */
+	uint64_t ladder[SL_STEPS]; /* steps down, see stage/steps.def */
+	uint64_t held_back_bytes;  /* of text that restarts sent once more */
+	uint64_t tokens;	   /* data events with content that were relayed */
 	struct sl_histogram duration_us;
 	struct sl_histogram ttft_us; /* streams: request complete to first event sent */
 };

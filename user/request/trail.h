@@ -33,6 +33,7 @@ enum sl_trail_kind {
 	SL_TRAIL_ADMITTED, /* key and route are in order, its limits have room */
 	SL_TRAIL_REFUSED,  /* detail: enum sl_openai_error_id, value: status */
 	SL_TRAIL_CACHE,	   /* detail: enum sl_recall */
+	SL_TRAIL_LADDER,   /* a stage stepped down; detail: enum sl_step */
 	SL_TRAIL_POOL,	  /* enters a pool; detail: enum sl_cause + 1 of a fallback, 0: the first */
 	SL_TRAIL_NO_NODE, /* nobody in the pool may be asked */
 	SL_TRAIL_UNFIT,	  /* nor can anybody there be asked this; detail: enum sl_fit */
@@ -105,9 +106,10 @@ struct sl_trail_ref {
 	/* For the log's line of a stream, which may outlive its trail. */
 	uint32_t first_us; /* first token; 0: none yet */
 	uint16_t attempts;
-	uint8_t recall;	  /* enum sl_recall */
-	uint8_t hedged;	  /* enum sl_hedged */
-	uint8_t fallback; /* enum sl_cause + 1 */
+	uint8_t recall;	   /* enum sl_recall */
+	uint8_t hedged;	   /* enum sl_hedged */
+	uint8_t fallback;  /* enum sl_cause + 1 */
+	uint64_t degraded; /* bit by enum sl_step */
 };
 
 void sl_trails_init(struct sl_trails *trails);

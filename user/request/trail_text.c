@@ -25,7 +25,8 @@ enum detail {
 	DETAIL_WAITS_FOR,
 	DETAIL_QUEUE,
 	DETAIL_FIT,
-	DETAIL_HEDGE
+	DETAIL_HEDGE,
+	DETAIL_STEP
 };
 
 static const struct kind {
@@ -38,6 +39,7 @@ static const struct kind {
 	[SL_TRAIL_ADMITTED] = {"admitted", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_REFUSED] = {"refused", "error", DETAIL_ERROR, "status"},
 	[SL_TRAIL_CACHE] = {"cache", "result", DETAIL_RECALL, NULL},
+	[SL_TRAIL_LADDER] = {"degraded", "step", DETAIL_STEP, NULL},
 	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
 	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_UNFIT] = {"passed_over", "reason", DETAIL_FIT, NULL},
@@ -121,6 +123,8 @@ static const char *detail_of(const struct sl_trail_event *event)
 		return event->detail < SL_HEDGE_VERDICTS
 			       ? sl_hedge_verdict_name((enum sl_hedge_verdict)event->detail)
 			       : NULL;
+	case DETAIL_STEP:
+		return event->detail < SL_STEPS ? sl_steps[event->detail].text : NULL;
 	default:
 		return NULL;
 	}

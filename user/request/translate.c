@@ -228,6 +228,13 @@ void sl_translate_plan(struct sl_request *request, const struct sl_upstream_pool
 	plan->dropped_fields |= SL_H1_ID_BIT(SL_H1_ID_CONTENT_TYPE); /* of bodies no longer sent */
 }
 
+int sl_translate_answer(struct sl_request *request, struct sl_span chat)
+{
+	const char *detail;
+
+	return accept_answer(request, chat.data, chat.len, &detail) == SL_ENDING_OK ? 0 : -EINVAL;
+}
+
 int sl_translate_fault(struct sl_request *request)
 {
 	const struct sl_attempt *attempt = &request->attempt;

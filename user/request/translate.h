@@ -56,6 +56,9 @@ int sl_translate_body(struct sl_request *request, const struct sl_upstream_pool 
 void sl_translate_plan(struct sl_request *request, const struct sl_upstream_pool *pool,
 		       struct sl_attempt_plan *plan);
 
+/* The chat completion, translated into request->message. 0, or -EINVAL. */
+int sl_translate_answer(struct sl_request *request, struct sl_span chat);
+
 /* The node's error, translated into request->message. Returns the status that goes with it. */
 int sl_translate_fault(struct sl_request *request);
 

@@ -10,6 +10,7 @@
 #include "user/request/fit.h"
 #include "user/request/gate.h"
 #include "user/request/keepalive.h"
+#include "user/request/stages.h"
 
 #define HOLD_CHECK_MS	  250u /* how often a held request looks at the other pools of its chain */
 #define HOLDS_MAX	  256u /* of one request */
@@ -100,7 +101,7 @@ uint64_t sl_wait_deadline_ns(const struct sl_request *request)
 }
 
 /* The key's class, or a lower one that the client asks for. */
-static enum sl_key_class class_of(const struct sl_request *request)
+enum sl_key_class sl_wait_class(const struct sl_request *request)
 {
 	static const char ours[] = "x-sluice-class";
 	const struct sl_key_record *key = request->admission.key;
@@ -210,7 +211,7 @@ static bool enter(struct sl_request *request, const struct sl_upstream_pool *poo
 	if (!request->wait_born_ns)
 		request->wait_born_ns = now_ns;
 	waiter->entry = (struct sl_queue_entry){
-		.class = class_of(request),
+		.class = sl_wait_class(request),
 		.tenant = tenant_of(request),
 		.cost = sl_gate_estimate(request),
 		.bytes = (uint32_t)(sizeof(*request) + request->client->head_len +
@@ -320,6 +321,7 @@ bool sl_wait_move(struct sl_request *request)
 	request->former = request->routes;
 	request->routes = sl_routes_get(routes);
 	request->route = route;
+	sl_stages_moved(request);
 	request->wait_verdict = SL_QUEUE_UNSET;
 	request->was_full = false;
 	request->hold_until_ns = request->place_until_ns = 0;

@@ -39,6 +39,9 @@ bool sl_wait_parked(struct sl_request *request, const struct sl_upstream_pool *p
 /* The client of a waiting request is gone. True: the wait is over, and nothing follows. */
 bool sl_wait_leave(struct sl_request *request);
 
+/* Its class among those that wait: its key's, or a lower one that its client asks for. */
+enum sl_key_class sl_wait_class(const struct sl_request *request);
+
 /*
  * The pool it would wait in was taken away by a reload (MOVED). True: from now on the request goes by
  * its route of the new snapshot, from the start. False: there is none, or it moved before.

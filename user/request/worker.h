@@ -22,6 +22,7 @@ struct sl_request;
 struct sl_relay;
 struct sl_flight;
 struct sl_resume;
+struct sl_stores;
 
 #define SL_WORKER_FLIGHT_LISTS 256u
 /* A thread may have several sockets of an address, where a takeover brought more than threads. */
@@ -58,6 +59,7 @@ struct sl_worker {
 	struct sl_relay *relay_list;
 	struct sl_cache *cache;				   /* of all threads; NULL: keeps nothing */
 	struct sl_flight *flights[SL_WORKER_FLIGHT_LISTS]; /* by the first byte of their key */
+	const struct sl_stores *stores;			   /* of the stages, of all threads */
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
 	struct sl_desk desk; /* its waiting requests */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/metrics_ladder.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include "user/stage/stage.h"
+
+static uint64_t steps_of(const struct sl_metrics_source *source, uint32_t route, int step)
+{
+	uint64_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < source->worker_count; i++) {
+		const struct sl_route_stats *stats =
+			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
+
+		if (stats)
+			sum += __atomic_load_n(&stats->ladder[step], __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+/* Steps that nobody took have no samples. */
+static void write_steps(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	uint32_t route, count = __atomic_load_n(&source->names->count, __ATOMIC_ACQUIRE);
+	int step;
+
+	sl_text_append_string(text,
+			      "# HELP sluice_ladder_steps_total Requests that a stage took one "
+			      "step down, see docs/ladders.md.\n"
+			      "# TYPE sluice_ladder_steps_total counter\n");
+	for (route = 1; route < count; route++) {
+		for (step = 0; step < SL_STEPS; step++) {
+			uint64_t sum = steps_of(source, route, step);
+
+			if (!sum)
+				continue;
+			sl_text_append_string(text, "sluice_ladder_steps_total{route=\"");
+			sl_text_append_json(text, source->names->names[route],
+					    strlen(source->names->names[route]));
+			sl_text_printf(text, "\",stage=\"%s\",step=\"%s\"} %" PRIu64 "\n",
+				       sl_stage_text(sl_steps[step].stage),
+				       sl_step_name((enum sl_step)step), sum);
+		}
+	}
+}
+
+static void write_one(struct sl_text *text, const char *name, const char *type, const char *help,
+		      uint64_t value)
+{
+	sl_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type,
+		       name, value);
+}
+
+static void write_work(struct sl_work *work, struct sl_text *text)
+{
+	struct sl_work_stats stats;
+
+	sl_work_read_stats(work, &stats);
+	write_one(text, "sluice_work_threads", "gauge", "Threads for what must not hold up a loop.",
+		  stats.threads);
+	write_one(text, "sluice_work_queued", "gauge", "Jobs that wait for one of them.",
+		  stats.queued);
+	write_one(text, "sluice_work_running", "gauge", "Jobs that run.", stats.running);
+	write_one(text, "sluice_work_jobs_total", "counter", "Jobs that have run.", stats.done);
+	write_one(text, "sluice_work_refused_total", "counter",
+		  "Jobs that found the queue full: their stage stepped down.", stats.refused);
+	write_one(text, "sluice_work_abandoned_total", "counter",
+		  "Jobs that nobody waited for any more when they had run.", stats.abandoned);
+	sl_text_append_string(text,
+			      "# HELP sluice_work_seconds_total Time of the jobs, in the queue and "
+			      "running.\n# TYPE sluice_work_seconds_total counter\n"
+			      "sluice_work_seconds_total{state=\"queued\"} ");
+	sl_text_append_scaled(text, stats.wait_ns, 9);
+	sl_text_append_string(text, "\nsluice_work_seconds_total{state=\"running\"} ");
+	sl_text_append_scaled(text, stats.run_ns, 9);
+	sl_text_append_char(text, '\n');
+}
+
+void sl_metrics_write_ladder(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	const struct sl_stores *stores = source->workers[0]->stores;
+
+	write_steps(source, text);
+	if (stores)
+		write_work(stores->work, text);
+}

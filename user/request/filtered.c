@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/filtered.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/request/stages.h"
+
+struct sl_filtered {
+	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
+	uint32_t count;
+	bool ended;
+	const struct sl_stage_filter *failed;
+	struct sl_relay *relay;
+};
+
+static void note_step(struct sl_stage_filter *filter, enum sl_step step)
+{
+	const struct sl_filtered *filtered = filter->owner;
+	struct sl_relay *relay = filtered->relay;
+	struct sl_route_stats *stats =
+		sl_stats_route(&relay->worker->stats, relay->route->stats_index);
+
+	relay->trail.degraded |= 1ull << step;
+	if (stats)
+		sl_stats_add(&stats->ladder[step], 1);
+	sl_trail_note(&relay->trail, sl_loop_now_ns(relay->worker->loop),
+		      &(struct sl_trail_event){.kind = SL_TRAIL_LADDER, .detail = (uint8_t)step});
+}
+
+int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtered)
+{
+	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
+	struct sl_filtered *filtered;
+	int i, count = request->stage ? sl_stages_filters(request, filters) : 0;
+
+	*ret_filtered = NULL;
+	if (count <= 0)
+		return count;
+	filtered = calloc(1, sizeof(*filtered));
+	for (i = 0; i < count; i++) {
+		if (!filtered) {
+			filters[i]->fini(filters[i], false);
+			continue;
+		}
+		filtered->filters[filtered->count++] = filters[i];
+		filters[i]->owner = filtered;
+		filters[i]->step = note_step;
+	}
+	*ret_filtered = filtered;
+	return filtered ? 0 : -ENOMEM;
+}
+
+void sl_filtered_bind(struct sl_filtered *filtered, struct sl_relay *relay)
+{
+	if (filtered)
+		filtered->relay = relay;
+}
+
+void sl_filtered_free(struct sl_filtered **filtered_in, bool whole)
+{
+	struct sl_filtered *filtered = *filtered_in;
+	uint32_t i;
+
+	*filtered_in = NULL;
+	if (!filtered)
+		return;
+	for (i = 0; i < filtered->count; i++)
+		filtered->filters[i]->fini(filtered->filters[i], whole);
+	free(filtered);
+}
+
+const struct sl_openai_error *sl_filtered_error(const struct sl_filtered *filtered)
+{
+	return &filtered->failed->error;
+}
+
+/* What the last filter let through. */
+static enum sl_relay_verdict emit(struct sl_relay *relay, const char *data, size_t len,
+				  const struct sl_openai_chunk *chunk, struct sl_text *out)
+{
+	const struct sl_dialect *dialect = sl_relay_dialect(relay);
+
+	if (dialect)
+		return dialect->stream_data(sl_relay_dialect_stream(relay), data, len, chunk, out)
+			       ? SL_RELAY_UNTOLD
+			       : SL_RELAY_GO_ON;
+	sl_text_append_string(out, "data: ");
+	sl_text_append(out, data, len);
+	sl_text_append_string(out, "\n\n");
+	return SL_RELAY_GO_ON;
+}
+
+static enum sl_relay_verdict pass(struct sl_relay *relay, uint32_t i, const char *data, size_t len,
+				  const struct sl_openai_chunk *chunk, struct sl_text *out);
+
+/* The documents that a filter wrote, through those behind it. */
+static enum sl_relay_verdict pass_all(struct sl_relay *relay, uint32_t i, struct sl_span docs,
+				      struct sl_text *out)
+{
+	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
+	struct sl_openai_chunk chunk;
+
+	while (docs.len && verdict == SL_RELAY_GO_ON) {
+		struct sl_span doc = sl_span_cut(&docs, '\n');
+
+		if (!doc.len)
+			continue;
+		sl_openai_chunk_read(doc.data, doc.len, &chunk);
+		verdict = pass(relay, i, doc.data, doc.len, &chunk, out);
+	}
+	return verdict;
+}
+
+/* What a filter's verdict, and what became of its documents, mean for the stream. */
+static enum sl_relay_verdict conclude(struct sl_filtered *filtered,
+				      const struct sl_stage_filter *filter,
+				      enum sl_filter_verdict said, enum sl_relay_verdict behind)
+{
+	if (behind != SL_RELAY_GO_ON)
+		return behind;
+	if (said == SL_FILTER_CLOSE)
+		return SL_RELAY_CLOSED;
+	if (said != SL_FILTER_FAIL)
+		return SL_RELAY_GO_ON;
+	filtered->failed = filter;
+	return SL_RELAY_FORBIDDEN;
+}
+
+static enum sl_relay_verdict pass(struct sl_relay *relay, uint32_t i, const char *data, size_t len,
+				  const struct sl_openai_chunk *chunk, struct sl_text *out)
+{
+	struct sl_filtered *filtered = relay->filtered;
+	enum sl_relay_verdict verdict = SL_RELAY_UNTOLD;
+	enum sl_filter_verdict said;
+	struct sl_stage_filter *filter;
+	struct sl_text docs;
+
+	if (i == filtered->count)
+		return emit(relay, data, len, chunk, out);
+	filter = filtered->filters[i];
+	sl_text_init(&docs, SL_FILTERED_BYTES_MAX);
+	said = filter->data(filter, data, len, chunk, &docs);
+	if (said == SL_FILTER_PASS)
+		verdict = pass(relay, i + 1, data, len, chunk, out);
+	else if (!docs.error)
+		verdict = conclude(filtered, filter, said,
+				   pass_all(relay, i + 1, sl_text_span(&docs), out));
+	sl_text_fini(&docs);
+	return verdict;
+}
+
+enum sl_relay_verdict sl_filtered_data(struct sl_relay *relay, const char *data, size_t len,
+				       const struct sl_openai_chunk *chunk, struct sl_text *out)
+{
+	return pass(relay, 0, data, len, chunk, out);
+}
+
+enum sl_relay_verdict sl_filtered_end(struct sl_relay *relay, struct sl_text *out)
+{
+	struct sl_filtered *filtered = relay->filtered;
+	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
+	struct sl_text docs;
+	uint32_t i;
+
+	if (filtered->ended)
+		return SL_RELAY_GO_ON;
+	filtered->ended = true;
+	for (i = 0; i < filtered->count && verdict == SL_RELAY_GO_ON; i++) {
+		struct sl_stage_filter *filter = filtered->filters[i];
+		enum sl_filter_verdict said;
+
+		sl_text_init(&docs, SL_FILTERED_BYTES_MAX);
+		said = filter->end(filter, &docs);
+		verdict = docs.error ? SL_RELAY_UNTOLD
+				     : conclude(filtered, filter, said,
+						pass_all(relay, i + 1, sl_text_span(&docs), out));
+		sl_text_fini(&docs);
+	}
+	return verdict;
+}

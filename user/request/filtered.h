@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * filtered.h - the stages' filters (stage/stage.h) between a stream's node and its client.
+ *
+ * What the node sends is looked at, counted and remembered as it came; what the filters make of it is what
+ * the client gets, written anew. A stream that goes on on another node goes on through the same filters.
+ * What is filtered is not kept by the cache of answers. Thread: the loop's.
+ */
+#ifndef SL_REQUEST_FILTERED_H
+#define SL_REQUEST_FILTERED_H
+
+#include "user/request/relay_scan.h"
+#include "user/request/request.h"
+
+#define SL_FILTERED_BYTES_MAX (8u << 20) /* that filters may make of one chunk */
+
+/* Filters of the request's stream. Returns 0, *ret_filtered NULL where no stage wants any; -ENOMEM. */
+int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtered);
+
+/* The relay that they belong to from now on. */
+void sl_filtered_bind(struct sl_filtered *filtered, struct sl_relay *relay);
+
+/* whole: the client got all of a complete answer. NULLs the pointer. */
+void sl_filtered_free(struct sl_filtered **filtered, bool whole);
+
+/*
+ * A chunk of the node's, to out in the words of the client's API. GO_ON; CLOSED: the stream is to end well;
+ * FORBIDDEN: by the error of sl_filtered_error(); UNTOLD.
+ */
+enum sl_relay_verdict sl_filtered_data(struct sl_relay *relay, const char *data, size_t len,
+				       const struct sl_openai_chunk *chunk, struct sl_text *out);
+
+/* The node's stream ended well; once. The same verdicts. */
+enum sl_relay_verdict sl_filtered_end(struct sl_relay *relay, struct sl_text *out);
+
+/* After FORBIDDEN. */
+const struct sl_openai_error *sl_filtered_error(const struct sl_filtered *filtered);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stage.h - what a stage of the pipeline is given, and how it says what became of it. The order of the
+ * stages is request/stages.c's alone; stages know neither each other nor the request.
+ *
+ *   called                        on the fiber  may
+ *   before  (prompt, inbound)     yes           replace the body, refuse, answer, make calls, wait
+ *   lookup  (semantic cache)      yes           answer, make calls, wait
+ *   prepare (retrieve ... degrade) yes          replace the body, refuse, answer, make calls, wait
+ *   after   (validate)            yes           replace the answer, ask again, refuse, make calls
+ *   kept    (semantic cache)      yes           look at the answer that goes out
+ *   filter  (validate, semantic)  no            each event of a stream: pass, rewrite, hold, end
+ *
+ *	enum sl_stage_verdict sl_NAME_run(struct sl_stage *stage)
+ *	{
+ *		if (!stage->route->NAME.on)
+ *			return SL_STAGE_GO_ON;
+ *		...
+ *		stage->ops->step(stage, SL_STEP_NAME_BACKUP);	one step down: counted, told, traced
+ *		return SL_STAGE_GO_ON;
+ *	}
+ *
+ * A stage that waited (a call, a job, a sleep) finds *stage->gone set when the client has left: it
+ * returns at once, with any verdict. What a stage has not time for by deadline_ns it steps over: a part of
+ * what is left belongs to the answer itself. Memory is the arena's, until the request ends.
+ */
+#ifndef SL_STAGE_STAGE_H
+#define SL_STAGE_STAGE_H
+
+#include "user/base/arena.h"
+#include "user/base/config.h"
+#include "user/base/key_file.h"
+#include "user/base/text.h"
+#include "user/http/h1_parse.h"
+#include "user/io/loop.h"
+#include "user/io/work.h"
+#include "user/upstream/call.h"
+#include "user/wire/openai.h"
+
+#define SL_STEPS_MAX	     64u
+#define SL_STAGE_FILTERS_MAX 2u
+
+enum sl_stage_name {
+#define SL_STAGE(name, text) SL_STAGE_##name,
+#include "user/stage/steps.def"
+	SL_STAGE_NAMES
+};
+
+/* A step of a ladder: SL_STEP_STAGE_NAME. */
+enum sl_step {
+#define SL_STEP(stage, name, text, keeps, help) SL_STEP_##stage##_##name,
+#include "user/stage/steps.def"
+	SL_STEPS
+};
+
+struct sl_step_info {
+	enum sl_stage_name stage;
+	const char *text; /* "stage=step" */
+	bool keeps;
+	const char *help;
+};
+
+extern const struct sl_step_info sl_steps[SL_STEPS];
+const char *sl_stage_text(enum sl_stage_name stage);
+/* The step alone. */
+const char *sl_step_name(enum sl_step step);
+
+enum sl_stage_verdict {
+	SL_STAGE_GO_ON = 0,
+	SL_STAGE_ANSWER, /* stage->answer is the whole answer: no node is asked */
+	SL_STAGE_REFUSE, /* stage->error is */
+	SL_STAGE_AGAIN,	 /* after alone: ask once more, with the body as it is by now */
+};
+
+/* What the stages of the process share, opened by ops/stores.c; NULL: not configured. A stage's own
+ * types stay in its store's header. */
+struct sl_stores {
+	struct sl_work *work;
+};
+
+struct sl_stage;
+
+struct sl_stage_ops {
+	/*
+	 * The request's body becomes this one (copied): a chat completion, or of the endpoint that was
+	 * asked. facts, estimates and what nodes get follow from it. Returns 0; -EINVAL: it is not a
+	 * valid one, and nothing changed; -ENOMEM; -EOPNOTSUPP: stage->fixed.
+	 */
+	int (*set_body)(struct sl_stage *stage, const char *body, size_t len);
+	/* after: the answer becomes this one (copied): a chat completion. 0, -EINVAL, -ENOMEM. */
+	int (*set_answer)(struct sl_stage *stage, const char *body, size_t len);
+	/* One step down a ladder. Twice is once for the header, and counted twice. */
+	void (*step)(struct sl_stage *stage, enum sl_step step);
+	/* A line of the answer's head, "x-sluice-NAME"; both copied. Before it goes out. */
+	void (*header)(struct sl_stage *stage, const char *name, const char *value);
+	/* The pool (index into stage->pools) is asked first from now on, then those of the route. */
+	void (*set_pool)(struct sl_stage *stage, uint32_t pool);
+};
+
+/* What `after` and `kept` look at. */
+struct sl_stage_reply {
+	int status;
+	struct sl_span body; /* a chat completion, unless foreign */
+	bool foreign;	     /* of the Messages API as it came: see `fixed` */
+	bool given;	     /* not a node's: a stage's or the cache's */
+	const struct sl_upstream_pool *pool;
+	uint32_t tries; /* times that `after` has asked again so far */
+};
+
+struct sl_stage_filter;
+
+/* All borrowed for the request's life, and owned by the pipeline. */
+struct sl_stage {
+	const struct sl_stage_ops *ops;
+	void *owner;
+	const struct sl_config *config;
+	const struct sl_config_route *route;
+	const struct sl_upstream_pool *pools; /* all of the configuration, by their index */
+	const struct sl_stores *stores;
+	struct sl_upstream *up;
+	struct sl_loop *loop;
+	struct sl_arena *arena;
+	const bool *gone; /* the client has left */
+	uint64_t deadline_ns;
+	const char *id;			       /* of the request */
+	const struct sl_key_record *key;       /* NULL where no keys are asked for */
+	enum sl_key_class class;	       /* priority */
+	const struct sl_h1_head *head;	       /* the client's; NULL once it is gone */
+	const struct sl_openai_request *facts; /* body and what it says; anew after set_body */
+	/*
+	 * The body cannot be told as a chat completion (Messages API, for a node that speaks it): facts
+	 * are of the body as it came, set_body is refused, answers and streams are foreign.
+	 */
+	bool fixed;
+
+	/* ---- with a verdict ---- */
+	struct sl_span answer;	      /* ANSWER: a chat completion */
+	struct sl_openai_error error; /* REFUSE */
+	struct sl_stage_reply reply;  /* after, kept */
+
+	/* ---- what degrade decided, before everything else; each stage obeys its own ---- */
+	uint32_t context_percent; /* of the context that may be used; 100 */
+	uint32_t bar_percent;	  /* of the semantic cache's threshold that is good enough; 100 */
+	bool no_hedge;
+
+	/* What goes into the key of the cache of answers besides the body: versions of what answers
+	 * were made from. Stages mix theirs in (before). */
+	uint64_t vary;
+
+	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
+};
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+enum sl_filter_verdict {
+	SL_FILTER_PASS = 0, /* the event goes out as it came */
+	SL_FILTER_ANEW,	    /* what is in out goes out instead: nothing (held back), or more */
+	SL_FILTER_CLOSE,    /* out goes out, then the stream ends well: its last chunk is in out */
+	SL_FILTER_FAIL,	    /* out goes out, then an error event: filter->error */
+};
+
+/*
+ * Looks at each chunk of a stream, without a fiber: it may not wait. First member of a struct of the
+ * stage's own on the heap; it outlives the request, not the configuration (routes are kept).
+ */
+struct sl_stage_filter {
+	/*
+	 * One chunk, valid JSON, already read; errors and [DONE] do not come here. out: gets JSON
+	 * documents, each with a '\n' behind it, each to be an event.
+	 */
+	enum sl_filter_verdict (*data)(struct sl_stage_filter *filter, const char *data, size_t len,
+				       const struct sl_openai_chunk *chunk, struct sl_text *out);
+	/* The node's stream ended well: what is still held back. PASS, ANEW or FAIL. */
+	enum sl_filter_verdict (*end)(struct sl_stage_filter *filter, struct sl_text *out);
+	/* Frees it. whole: the client got all of a complete answer. */
+	void (*fini)(struct sl_stage_filter *filter, bool whole);
+	struct sl_openai_error error; /* FAIL: id and detail (a constant) */
+	/* Set by the relay: counts a step of a ladder, for the filter to call. */
+	void (*step)(struct sl_stage_filter *filter, enum sl_step step);
+	void *owner;
+};
+
+#endif
