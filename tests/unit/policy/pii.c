@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Personal data: what is found, exactly, and what only looks like it; that the end of a growing text
+ * is held back far enough; what a secret without end does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/guard.h"
+#include "tests/unit/policy/pii_cases.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TEXT_MAX 2048
+
+static void test_positive(void **state)
+{
+	(void)state;
+	assert_true(COUNT(pii_positive) >= 300);
+	for (size_t i = 0; i < COUNT(pii_positive); i++) {
+		const struct pii_found *want = &pii_positive[i];
+		char text[TEXT_MAX];
+		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s%s", want->before,
+					      want->match, want->after);
+		char *copy = sl_guard_copy(text, len);
+		struct sl_pii_match match = {0};
+		bool found = sl_pii_find(copy, len, 0, SL_PII_ALL, &match);
+
+		if (!found || match.kind != want->kind || match.at != strlen(want->before) ||
+		    match.len != strlen(want->match))
+			fail_msg("\"%s\": found %d %s %zu+%zu", text, found,
+				 sl_pii_name(match.kind), match.at, match.len);
+		/* and nothing else behind it, nor of another kind */
+		assert_false(sl_pii_find(copy, len, match.at + match.len, SL_PII_ALL, &match));
+		assert_true(sl_pii_contains(copy, len));
+		sl_guard_free(copy, len);
+	}
+}
+
+static void test_negative(void **state)
+{
+	(void)state;
+	assert_true(COUNT(pii_negative) >= 300);
+	for (size_t i = 0; i < COUNT(pii_negative); i++) {
+		size_t len = strlen(pii_negative[i]);
+		char *copy = sl_guard_copy(pii_negative[i], len);
+		struct sl_pii_match match;
+
+		if (sl_pii_find(copy, len, 0, SL_PII_ALL, &match))
+			fail_msg("\"%s\": found %s %zu+%zu", pii_negative[i],
+				 sl_pii_name(match.kind), match.at, match.len);
+		assert_false(sl_pii_contains(copy, len));
+		sl_guard_free(copy, len);
+	}
+}
+
+/* No match may reach from what is settled into what comes later, wherever the text is cut. */
+static void test_hold(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(pii_positive); i++) {
+		const struct pii_found *want = &pii_positive[i];
+		size_t at = strlen(want->before), end = at + strlen(want->match);
+		char text[TEXT_MAX];
+		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s%s", want->before,
+					      want->match, want->after);
+
+		for (size_t cut = 0; cut <= len; cut++) {
+			size_t settled = cut - sl_pii_hold(text, cut);
+			struct sl_pii_match match;
+
+			assert_true(sl_pii_hold(text, cut) <= SL_PII_HOLD_MAX);
+			if (settled <= at || settled >= end)
+				continue;
+			/* but a secret that is open, and known as one already */
+			if (sl_pii_find(text, cut, 0, SL_PII_ALL, &match) && match.at == at &&
+			    match.kind == SL_PII_SECRET && (match.open || match.pem))
+				continue;
+			fail_msg("\"%s\" cut at %zu: settled up to %zu", text, cut, settled);
+		}
+	}
+}
+
+static void test_hold_lets_go(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t hold;
+	} cases[] = {
+		{"", 0},
+		{"Hello", 5},
+		{"Hello ", 0},
+		{"Hello world", 5},
+		{"Hello world.\n", 0},
+		{"number 4111 1111 ", 10},
+		{"number 4111 1111 then ", 0},
+		{"number 4111 1111 then", 4},
+		{"caf\xc3\xa9", 0},
+		{"\xe4\xbd\xa0\xe5\xa5\xbd", 0},
+		{"he said: -----BEGIN RSA PRIV", 19},
+		{"he said: -----BEGIN CERTIFICATE----- and", 3},
+		{"two  spaces", 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (sl_pii_hold(cases[i].text, strlen(cases[i].text)) != cases[i].hold)
+			fail_msg("\"%s\": %zu", cases[i].text,
+				 sl_pii_hold(cases[i].text, strlen(cases[i].text)));
+}
+
+static void test_kinds(void **state)
+{
+	static const char text[] = "a@example.com and 4111111111111111";
+	struct sl_pii_match match;
+
+	(void)state;
+	assert_true(sl_pii_find(text, sizeof(text) - 1, 0, 1u << SL_PII_CARD, &match));
+	assert_int_equal(match.kind, SL_PII_CARD);
+	assert_false(sl_pii_find(text, sizeof(text) - 1, 0, 1u << SL_PII_IBAN, &match));
+	assert_false(sl_pii_find(text, sizeof(text) - 1, 0, 0, &match));
+	for (int i = 1; i < SL_PII_COUNT; i++)
+		assert_int_equal(sl_pii_find_name(sl_pii_name(i), strlen(sl_pii_name(i))), i);
+	assert_int_equal(sl_pii_find_name("none", 4), SL_PII_NONE);
+	assert_int_equal(sl_pii_find_name("cards", 5), SL_PII_NONE);
+}
+
+static void test_open(void **state)
+{
+	static const char key[] = "k sk-abcdefghijklmnopqrst1234";
+	static const char pem[] = "k -----BEGIN PRIVATE KEY-----\nMIIE";
+	struct sl_pii_match match;
+
+	(void)state;
+	assert_true(sl_pii_find(key, sizeof(key) - 1, 0, SL_PII_ALL, &match));
+	assert_true(match.open && !match.pem);
+	assert_int_equal(match.len, sizeof(key) - 3);
+	assert_true(sl_pii_find(pem, sizeof(pem) - 1, 0, SL_PII_ALL, &match));
+	assert_true(match.open && match.pem);
+	assert_int_equal(match.len, sizeof(pem) - 3);
+	assert_true(sl_pii_goes_on('a') && sl_pii_goes_on('-') && !sl_pii_goes_on(' '));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_positive), cmocka_unit_test(test_negative),
+		cmocka_unit_test(test_hold),	 cmocka_unit_test(test_hold_lets_go),
+		cmocka_unit_test(test_kinds),	 cmocka_unit_test(test_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

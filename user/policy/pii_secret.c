@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys and tokens by the prefixes that their issuers chose so that they can be found (as secret
+ * scanning does), JSON web tokens (RFC 7519) and PEM private keys (RFC 7468).
+ */
+#include "user/policy/pii_parts.h"
+
+#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+#define PEM_BEGIN    "-----BEGIN "
+#define PEM_END	     "-----END "
+#define PEM_LABEL    "PRIVATE KEY"
+#define PEM_DASHES   "-----"
+#define LABEL_MAX    48
+#define JWT_PART_MIN 8
+
+/* alphabet: u upper and digits, a alnum, w alnum _ -; least bytes behind the prefix */
+static const struct prefix {
+	const char *text;
+	uint8_t len;
+	char alphabet;
+	uint8_t least;
+	bool mixed; /* a digit must be among them: words with hyphens look alike */
+} prefixes[] = {
+#define PREFIX(text, alphabet, least, mixed)                   \
+	{                                                      \
+		text, sizeof(text) - 1, alphabet, least, mixed \
+	}
+	PREFIX("sk-ant-", 'w', 20, true),     PREFIX("sk-proj-", 'w', 20, true),
+	PREFIX("sk-svcacct-", 'w', 20, true), PREFIX("sk-", 'a', 20, true),
+	PREFIX("sk_live_", 'a', 16, false),   PREFIX("sk_test_", 'a', 16, false),
+	PREFIX("rk_live_", 'a', 16, false),   PREFIX("AKIA", 'u', 16, false),
+	PREFIX("ASIA", 'u', 16, false),	      PREFIX("ghp_", 'a', 36, false),
+	PREFIX("gho_", 'a', 36, false),	      PREFIX("ghu_", 'a', 36, false),
+	PREFIX("ghs_", 'a', 36, false),	      PREFIX("ghr_", 'a', 36, false),
+	PREFIX("github_pat_", 'w', 22, true), PREFIX("glpat-", 'w', 20, true),
+	PREFIX("xoxb-", 'w', 20, true),	      PREFIX("xoxp-", 'w', 20, true),
+	PREFIX("xoxa-", 'w', 20, true),	      PREFIX("xoxr-", 'w', 20, true),
+	PREFIX("xoxs-", 'w', 20, true),	      PREFIX("xapp-", 'w', 20, true),
+	PREFIX("AIza", 'w', 35, false),	      PREFIX("npm_", 'a', 36, false),
+	PREFIX("hf_", 'a', 30, false),
+};
+
+static bool in_alphabet(char b, char alphabet)
+{
+	switch (alphabet) {
+	case 'u':
+		return sl_pii_digit(b) || sl_pii_upper(b);
+	case 'a':
+		return sl_pii_alnum(b);
+	default:
+		return sl_pii_word(b) || b == '-';
+	}
+}
+
+bool sl_pii_goes_on(char byte)
+{
+	return sl_pii_word(byte) || byte == '-' || byte == '.';
+}
+
+static size_t run(const struct sl_pii_text *text, size_t at, char alphabet, bool *ret_digit)
+{
+	size_t from = at;
+
+	*ret_digit = false;
+	for (; at < text->len && in_alphabet(text->data[at], alphabet); at++)
+		*ret_digit = *ret_digit || sl_pii_digit(text->data[at]);
+	return at - from;
+}
+
+static bool found(const struct sl_pii_text *text, size_t at, size_t end,
+		  struct sl_pii_match *ret_match)
+{
+	*ret_match = (struct sl_pii_match){
+		.at = at, .len = end - at, .kind = SL_PII_SECRET, .open = end == text->len};
+	return true;
+}
+
+/* Three parts of base64url, the first two of which are objects: they begin with the code of {" */
+static bool web_token_at(const struct sl_pii_text *text, size_t at, struct sl_pii_match *ret_match)
+{
+	size_t end = at;
+	bool digit;
+
+	for (int part = 0; part < 3; part++) {
+		size_t len;
+
+		if (part && sl_pii_byte(text, end++) != '.')
+			return false;
+		if (part < 2 && (text->len - end < 3 || memcmp(text->data + end, "eyJ", 3) != 0))
+			return false;
+		len = run(text, end, 'w', &digit);
+		end += len;
+		/* a part that reaches the end of the text may be the last that is seen of it */
+		if (len < JWT_PART_MIN)
+			return false;
+		if (end == text->len && end - at >= SL_PII_HOLD_MAX)
+			return found(text, at, end, ret_match);
+	}
+	return found(text, at, end, ret_match);
+}
+
+/* The whole block with its END line, or all to the end of the text. */
+static bool pem_at(const struct sl_pii_text *text, size_t at, struct sl_pii_match *ret_match)
+{
+	const char *from = text->data + at + sizeof(PEM_BEGIN) - 1, *end = text->data + text->len;
+	size_t room = (size_t)(end - from) < LABEL_MAX ? (size_t)(end - from) : LABEL_MAX;
+	const char *label_end = memmem(from, room, PEM_DASHES, sizeof(PEM_DASHES) - 1);
+	const char *close;
+
+	if (!label_end ||
+	    !memmem(from, (size_t)(label_end - from), PEM_LABEL, sizeof(PEM_LABEL) - 1))
+		return false;
+	close = memmem(label_end, (size_t)(end - label_end), PEM_END, sizeof(PEM_END) - 1);
+	if (close) {
+		close += sizeof(PEM_END) - 1;
+		close = memmem(close, (size_t)(end - close), PEM_DASHES, sizeof(PEM_DASHES) - 1);
+	}
+	if (close)
+		end = close + sizeof(PEM_DASHES) - 1;
+	*ret_match = (struct sl_pii_match){.at = at,
+					   .len = (size_t)(end - text->data) - at,
+					   .kind = SL_PII_SECRET,
+					   .open = !close,
+					   .pem = true};
+	return true;
+}
+
+bool sl_pii_secret_at(const struct sl_pii_text *text, size_t at, struct sl_pii_match *ret_match)
+{
+	const char *from = text->data + at;
+	size_t left = text->len - at;
+
+	if (*from == '-')
+		return left > sizeof(PEM_BEGIN) &&
+		       memcmp(from, PEM_BEGIN, sizeof(PEM_BEGIN) - 1) == 0 &&
+		       pem_at(text, at, ret_match);
+	if (*from == 'e')
+		return left > 3 && memcmp(from, "eyJ", 3) == 0 && web_token_at(text, at, ret_match);
+	for (size_t i = 0; i < COUNT(prefixes); i++) {
+		const struct prefix *p = &prefixes[i];
+		size_t body = at + p->len, len;
+		bool digit;
+
+		if (*from != p->text[0] || left < (size_t)p->len + p->least ||
+		    memcmp(from, p->text, p->len) != 0)
+			continue;
+		len = run(text, body, p->alphabet, &digit);
+		if (len < p->least || (p->mixed && !digit))
+			continue;
+		/* those of capitals have one length, and are no part of a word */
+		if (p->alphabet == 'u' &&
+		    (len != p->least || sl_pii_word(sl_pii_byte(text, body + len))))
+			continue;
+		return found(text, at, body + len, ret_match);
+	}
+	return false;
+}
