@@ -55,7 +55,23 @@ static int create_beside(const char *path, const char *temporary, int *ret_fd)
 	return 0;
 }
 
-static int replace(const char *path, const struct sl_text *text)
+static int write_parts(int fd, const struct sl_span *parts, size_t part_count)
+{
+	for (size_t i = 0; i < part_count; i++) {
+		size_t done = 0;
+
+		while (done < parts[i].len) {
+			ssize_t put = write(fd, parts[i].data + done, parts[i].len - done);
+
+			if (put < 0 && errno != EINTR)
+				return -errno;
+			done += put > 0 ? (size_t)put : 0;
+		}
+	}
+	return fsync(fd) != 0 ? -errno : 0;
+}
+
+static int replace(const char *path, const struct sl_span *parts, size_t part_count)
 {
 	char temporary[PATH_MAX];
 	int fd = -1;
@@ -67,7 +83,7 @@ static int replace(const char *path, const struct sl_text *text)
 	rc = create_beside(path, temporary, &fd);
 	if (rc != 0)
 		return rc;
-	rc = sl_text_write(text, fd);
+	rc = write_parts(fd, parts, part_count);
 	if (close(fd) != 0 && rc == 0)
 		rc = -errno;
 	if (rc == 0 && rename(temporary, path) != 0)
@@ -77,11 +93,18 @@ static int replace(const char *path, const struct sl_text *text)
 	return rc != 0 ? rc : sync_parent(path);
 }
 
-int sl_replace_file(const char *path, const struct sl_text *text)
+int sl_replace_file_parts(const char *path, const struct sl_span *parts, size_t part_count)
 {
 	char *real = realpath(path, NULL);
-	int rc = replace(real != NULL ? real : path, text);
+	int rc = replace(real != NULL ? real : path, parts, part_count);
 
 	free(real);
 	return rc;
+}
+
+int sl_replace_file(const char *path, const struct sl_text *text)
+{
+	struct sl_span part = sl_text_span(text);
+
+	return sl_replace_file_parts(path, &part, 1);
 }

@@ -12,4 +12,7 @@
  */
 int sl_replace_file(const char *path, const struct sl_text *text);
 
+/* The same of parts, one behind the other. */
+int sl_replace_file_parts(const char *path, const struct sl_span *parts, size_t part_count);
+
 #endif

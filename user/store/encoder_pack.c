@@ -167,10 +167,10 @@ static int make_packed(struct sl_encoder_source *source, struct sl_error *error,
 static void keep(const char *path, const uint8_t source[SL_DIGEST_BYTES],
 		 struct sl_encoder_pack *pack)
 {
-	struct sl_text text = {.data = (char *)pack->map, .len = pack->map_len, .fixed = true};
+	struct sl_span whole = {pack->map, pack->map_len};
 	struct sl_encoder_pack mapped = {};
 
-	pack->write_error = sl_replace_file(path, &text);
+	pack->write_error = sl_replace_file_parts(path, &whole, 1);
 	if (pack->write_error == 0 && open_packed(path, source, &mapped) == 0) {
 		munmap((void *)pack->map, pack->map_len);
 		*pack = mapped;

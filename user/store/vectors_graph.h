@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vectors_graph.h - hnswlib behind C functions: the graph of vectors.c, whose places are its labels.
+ * Only vectors_graph.cc includes the library, and no exception leaves it. Thread: changes alone,
+ * searches beside each other; the caller's lock sees to that.
+ */
+#ifndef SL_STORE_VECTORS_GRAPH_H
+#define SL_STORE_VECTORS_GRAPH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "user/base/text.h"
+
+struct sl_graph;
+
+struct sl_graph_hit {
+	uint32_t place;
+	float score;
+};
+
+/* All return 0 (search: a count), -ENOMEM, or -EBADMSG where the graph contradicts itself. */
+int sl_graph_open(uint32_t dimensions, uint32_t capacity, struct sl_graph **ret_graph);
+void sl_graph_close(struct sl_graph **graph);
+
+/* A place that was removed before may be taken again. Grows by itself. */
+int sl_graph_add(struct sl_graph *graph, uint32_t place, const float *vector);
+int sl_graph_remove(struct sl_graph *graph, uint32_t place);
+int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t count,
+		    struct sl_graph_hit *ret_hits);
+
+size_t sl_graph_bytes(const struct sl_graph *graph);
+
+/*
+ * Its bytes: *ret_base borrows the vectors with their nearest links, links gets the rest. Loading
+ * copies both; what does not fit together gives -EBADMSG.
+ */
+int sl_graph_write(const struct sl_graph *graph, struct sl_span *ret_base, struct sl_text *links);
+int sl_graph_read(uint32_t dimensions, struct sl_span base, struct sl_span links,
+		  struct sl_graph **ret_graph);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
