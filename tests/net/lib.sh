@@ -267,7 +267,7 @@ hold() {
 }
 hold_line() {
 	local line
-	while read -r -t 60 line <&"${HOLD[0]}"; do
+	while read -r -t $((60 * ${SLUICE_PATIENCE:-1})) line <&"${HOLD[0]}"; do
 		if [[ $line == round* ]]; then
 			# shellcheck disable=SC2086
 			set -- $line
