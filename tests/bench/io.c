@@ -111,6 +111,7 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 	sl_socket_init(&end->socket, relay->loop, &relay_ops);
 	if (sl_socket_adopt(&end->socket, fd))
 		die("adopt");
+	sl_socket_set_patient(&end->socket, true); /* counts where the loop coalesces */
 }
 
 static void *run_relay(void *arg)

@@ -4,19 +4,19 @@
 #
 # Everything lives in a network namespace of its own, on the loopback device:
 #
-#   wrk, streams ──> 127.0.0.1:81xx  sluiced | sluiced on epoll | haproxy | nginx | at_once
+#   wrk, streams ──> 127.0.0.1:81xx  sluiced | sluiced on epoll | haproxy | nginx | gather
 #                                        │ keep-alive
 #                                        └──> 127.0.0.1:8001 8002 8003   stand-in servers
 #
-# "at_once" is sluiced with gather_us: 0, where no token waits for another; it is measured beside
-# the default, which delays tokens by up to 1 ms when a thread has 128 streams or more.
+# "gather" is sluiced with gather_us: 1000, where tokens wait for others for up to 1 ms when a thread
+# has 128 streams or more; it is measured beside the default, where none waits.
 #
 # Each proxy: two threads (nginx: two workers), keep-alive to both sides, the same three nodes, no
 # access log, no health checks by request. What differs from a default helps the one that has it.
 
 threads=2
 nodes=(127.0.0.1:8001 127.0.0.1:8002 127.0.0.1:8003)
-declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [at_once]=8105 [scale]=8106 [direct]=8001)
+declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [gather]=8105 [scale]=8106 [direct]=8001)
 declare -A pid=()
 standins=()
 
@@ -42,7 +42,7 @@ write_sluiced() { # NAME
 		admin_socket: none
 		threads: $threads
 		io: $([ "$1" = epoll ] && echo epoll || echo io_uring)
-		$([ "$1" = at_once ] && echo "gather_us: 0")
+		$([ "$1" = gather ] && echo "gather_us: 1000")
 		limits: {connections: $([ "$1" = scale ] && echo 120000 || echo 20000), requests: 20000, upstream_idle: 1024}
 		# No kernel plane here: the daemon alone is compared with other daemons.
 		kernel: {pin_dir: $tmp/no-bpf}
@@ -139,7 +139,7 @@ token_us() {
 # start NAME: sets pid[NAME] to the process ids that do the work, with commas.
 start() {
 	case $1 in
-	sluiced | epoll | at_once | scale)
+	sluiced | epoll | gather | scale)
 		write_sluiced "$1"
 		"${SLUICED:-build/sluiced}" "$tmp/$1.yaml" >"$tmp/$1.log" 2>&1 &
 		;;

@@ -94,7 +94,7 @@ hold() { # NAME ARGUMENT...
 warm_up() {
 	local name
 	token_us 0
-	for name in "${proxies[@]}" at_once direct; do load "$name" 32 1; done
+	for name in "${proxies[@]}" gather direct; do load "$name" 32 1; done
 }
 
 chat() {
@@ -145,15 +145,15 @@ relay() {
 	local r name
 	token_us 25000
 	for r in $(seq $((rounds * 7 / 9 + 1))); do
-		for name in $(printf '%s\n' sluiced haproxy nginx at_once sluiced haproxy nginx at_once | tail -n +$((r % 4 + 1)) | head -4); do
+		for name in $(printf '%s\n' sluiced haproxy nginx gather sluiced haproxy nginx gather | tail -n +$((r % 4 + 1)) | head -4); do
 			note "relay: round $r: $name"
 			relay_once relay_cpu_s "$name" "$r"
 		done
 	done
 	token_us 0
-	awk -F'\t' -v OFS='\t' '$1 == "relay_cpu_s" && $2 == "at_once" {print "at_once_cpu_s", "sluiced", $3, $4}
-		$1 == "relay_cpu_s" && $2 == "haproxy" {print "at_once_cpu_s", $2, $3, $4}' "$raw" >"$tmp/at_once"
-	cat "$tmp/at_once" >>"$raw"
+	awk -F'\t' -v OFS='\t' '$1 == "relay_cpu_s" && $2 == "gather" {print "gather_cpu_s", "sluiced", $3, $4}
+		$1 == "relay_cpu_s" && $2 == "haproxy" {print "gather_cpu_s", $2, $3, $4}' "$raw" >"$tmp/gather"
+	cat "$tmp/gather" >>"$raw"
 }
 
 # System calls for each token, counted apart because counting costs time. Needs perf; else no row.
@@ -161,7 +161,7 @@ calls() {
 	local name
 	perf stat -x, -e raw_syscalls:sys_enter true >/dev/null 2>&1 || return 0
 	token_us 25000
-	for name in sluiced haproxy nginx at_once; do
+	for name in sluiced haproxy nginx gather; do
 		note "calls: $name"
 		streams_out=$(perf stat -x, -o "$tmp/perf" -e raw_syscalls:sys_enter -p "${pid[$name]}" \
 			build/bench/streams --target "127.0.0.1:${port[$name]}" --pids "${pid[$name]}" \
@@ -169,8 +169,8 @@ calls() {
 		add calls_per_1000 "$name" 1 "$(awk -F, -v n="$(field total)" '/sys_enter/ {print $1 * 1000 / n}' "$tmp/perf")"
 	done
 	token_us 0
-	awk -F'\t' -v OFS='\t' '$1 == "calls_per_1000" && $2 == "at_once" {print "at_once_calls", "sluiced", $3, $4}' "$raw" >"$tmp/at_once"
-	cat "$tmp/at_once" >>"$raw"
+	awk -F'\t' -v OFS='\t' '$1 == "calls_per_1000" && $2 == "gather" {print "gather_calls", "sluiced", $3, $4}' "$raw" >"$tmp/gather"
+	cat "$tmp/gather" >>"$raw"
 }
 
 # What 1,000 open streams cost in time: first tokens, and how even the others come. "direct" is one
@@ -179,7 +179,7 @@ jitter() {
 	local r name
 	token_us 25000
 	for r in 1 2 3; do
-		for name in $(order "$r") at_once direct; do
+		for name in $(order "$r") gather direct; do
 			[ "$name" = epoll ] && continue
 			note "jitter: round $r of 3: $name"
 			hold "$name" --streams 1000 --tokens 4000 --open-ms 2000 --window-ms 1900 --gap-us 25000 --leave
@@ -190,6 +190,9 @@ jitter() {
 		done
 	done
 	token_us 0
+	awk -F'\t' -v OFS='\t' '$1 ~ /^(first|jitter)_/ && $2 == "gather" {print "gather_" $1, "sluiced", $3, $4}
+		$1 ~ /^(first|jitter)_/ && $2 == "haproxy" {print "gather_" $1, $2, $3, $4}' "$raw" >"$tmp/gather"
+	cat "$tmp/gather" >>"$raw"
 }
 
 # at_most N FILES SPARE: N, or what the limit of open files leaves when one takes FILES of them.
@@ -320,8 +323,8 @@ print_table() {
 	row body_cpu_ms "CPU ms / 1,000 requests with 220 KB body" %.1f
 	row relay_cpu_s "CPU s / 1 M relayed tokens (1,000 streams)" %.2f
 	row calls_per_1000 "system calls / 1,000 relayed tokens" %.0f
-	row at_once_cpu_s "  CPU s / 1 M with gather_us: 0 (no token waits)" %.2f
-	row at_once_calls "  system calls / 1,000 with gather_us: 0" %.0f
+	row gather_cpu_s "  CPU s / 1 M with gather_us: 1000" %.2f
+	row gather_calls "  system calls / 1,000 with gather_us: 1000" %.0f
 	row memory_stream_b "memory: bytes per open stream" %.0f
 	row memory_idle_b "memory: bytes per idle connection" %.0f
 	row memory_4000_mib "memory: MiB with 4,000 open streams" %.0f
@@ -333,6 +336,9 @@ print_table() {
 	row first_p99_us "first token with 1,000 streams, p99, us" %.0f
 	row jitter_p50_us "jitter between tokens, 1,000 streams, p50, us" %.0f
 	row jitter_p99_us "jitter between tokens, 1,000 streams, p99, us" %.0f
+	row gather_first_p50_us "  first token with gather_us: 1000, p50, us" %.0f
+	row gather_first_p99_us "  first token with gather_us: 1000, p99, us" %.0f
+	row gather_jitter_p99_us "  jitter with gather_us: 1000, p99, us" %.0f
 	row latency_p50_us "latency added, 1 connection, p50, us" %.0f
 	row latency_p99_us "latency, 1 connection, p99, us" %.0f
 	row chat_per_s "for information: chat requests / s reached" %.0f
@@ -342,7 +348,8 @@ print_table() {
 	bar chat_cpu_ms "CPU per chat request"
 	bar first_p99_us "first token with 1,000 streams, p99"
 	bar jitter_p99_us "jitter between tokens, p99"
-	bar relay_cpu_s "CPU per relayed token (default: gathers <= 1 ms)"
+	bar relay_cpu_s "CPU per relayed token (no token waits)"
+	bar gather_cpu_s "CPU per relayed token (gather_us: 1000)"
 	for part in parse io; do
 		[ -s "$tmp/$part.txt" ] || continue
 		printf '\n%s\n' "build/bench/$part"
@@ -351,7 +358,7 @@ print_table() {
 }
 
 start_standins
-for name in "${proxies[@]}" at_once; do start "$name"; done
+for name in "${proxies[@]}" gather; do start "$name"; done
 note "warming up"
 warm_up
 for part in "$@"; do

@@ -66,6 +66,25 @@ core() {
 	node b 9002
 }
 
+# Tokens that may wait for each other, of more streams than a thread relays at once.
+gathered() { (($(grep -hs '^tfd:' /proc/$daemon/fdinfo/* | wc -l) - watched >= $1)); }
+gather() { # NAME
+	local watched
+	watched=$(grep -hs '^tfd:' /proc/$daemon/fdinfo/* | wc -l)
+	pace 50000
+	load_start --count 250 --concurrency 250 --stream-percent 100 --tokens 60
+	# epoll watches both ends of a stream anyway, and the one that gathers the nodes' end again
+	expect_soon "$1: tokens are gathered" 20 gathered $([[ $1 == epoll ]] && echo 600 || echo 100)
+	pace 1000
+	load_end
+	load_clean "$1: gathered"
+	expect "$1: gathered streams to their end" "$(loaded stream_ok)" == 250
+	load_start --count 500 --concurrency 250 --stream-percent 50 --tokens 20
+	load_end
+	load_clean "$1: on the connections they left"
+	pace 1000
+}
+
 node a 9001
 node b 9002
 for SLUICE_IO in epoll io_uring; do
@@ -76,6 +95,12 @@ for SLUICE_IO in epoll io_uring; do
 		pools: {chat: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}}
 		routes: [{model: chat, pools: chat}]
 	END
+	cp "$config" "$work/good.yaml"
+	sed -i -e 's/^threads:.*/threads: 1/' -e '$a gather_us: 1000' "$config"
+	daemon_start
+	gather $SLUICE_IO
+	daemon_stop
+	cp "$work/good.yaml" "$config"
 	: >"$log"
 	daemon_start
 	core $SLUICE_IO

@@ -73,12 +73,12 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "autoscale", 0, NULL, SL_CONFIG_AUTOSCALE, 0, NULL,
 	 false, "a map", "Who is called when a pool is too small, or no more."},
 
-	{SL_CONFIG_ROOT, SL_CONFIG_U32, "gather_us", ROOT(gather_us), "1000", 0, 1000, NULL, false,
+	{SL_CONFIG_ROOT, SL_CONFIG_U32, "gather_us", ROOT(gather_us), "0", 0, 1000, NULL, false,
 	 NULL,
-	 "With 128 streams or more on a thread, wait up to this many microseconds for further "
-	 "tokens before relaying those that came: less CPU for each token, at the price of at "
-	 "most that much latency, which is small beside the gap between two tokens. Fewer "
-	 "streams are relayed at once. 0: always at once."},
+	 "Of streams that begin while a thread has 128 or more, relay the tokens that come within "
+	 "this many microseconds together: less CPU for each token, at the price of at most that "
+	 "much latency for tokens after the first. Requests, connects and first tokens never "
+	 "wait. 0: always at once."},
 
 	{SL_CONFIG_LISTEN, SL_CONFIG_ENDPOINT, "address", LISTEN(endpoint), NULL, 0, 0, NULL, true,
 	 "ADDRESS:PORT, numeric", "The address and port."},

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include "user/io/block.h"
 #include "user/io/fiber.h"
+#include "user/io/gather.h"
 #include "user/io/loop.h"
 #include "user/io/socket.h"
 #include "user/io/tls.h"
@@ -53,6 +54,8 @@ enum sl_socket_flag {
 	SL_SOCKET_F_TLS = 1 << 17,	/* ops are those of tls.c */
 	SL_SOCKET_F_HURRY = 1 << 18,	/* closing: the flush is bounded like the wait for FIN */
 	SL_SOCKET_F_BRIEF = 1 << 19,	/* closing: no wait for the peer's FIN */
+	SL_SOCKET_F_PATIENT = 1 << 20,	/* owner lets its bytes wait */
+	SL_SOCKET_F_GATHERED = 1 << 21, /* gather.c reads it */
 	/* Back ends' own. */
 	SL_SOCKET_F_RECV_ARMED = 1 << 10,    /* uring: a receive is in the ring */
 	SL_SOCKET_F_RECV_CANCELED = 1 << 11, /* uring: its end was asked for */
@@ -97,6 +100,7 @@ struct sl_loop {
 	void *impl; /* struct uring, struct epoll */
 	uint64_t now_ns;
 	uint64_t coalesce_ns;
+	struct sl_gather *gather; /* NULL: nothing is ever gathered */
 	struct sl_task *task_head, *task_tail;
 	struct sl_socket *dirty_head, *dirty_tail;
 	struct sl_block_pool blocks;
@@ -122,6 +126,8 @@ void sl_loop_woken(struct sl_loop *loop);
 void sl_socket_on_connected(struct sl_socket *socket, int error);
 void sl_socket_on_data(struct sl_socket *socket, const char *buf, size_t len);
 void sl_socket_on_eof(struct sl_socket *socket);
+/* One recv into the scratch buffer, and what it says. */
+void sl_socket_receive(struct sl_socket *socket, char *scratch, size_t size);
 void sl_socket_on_receive_error(struct sl_socket *socket, int error);
 void sl_socket_on_sent(struct sl_socket *socket, size_t len);
 void sl_socket_on_send_error(struct sl_socket *socket, int error);

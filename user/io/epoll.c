@@ -8,6 +8,8 @@
  * is kept in `watched` and changed only when it differs, so a relayed token costs one recv and one
  * send and its share of one epoll_wait.
  *
+ * A patient socket (gather.h) is in the set for EPOLLERR and EPOLLHUP only.
+ *
  * A paused socket that hangs up leaves the set, because EPOLLHUP cannot be masked and would spin.
  * Nothing is ever in the kernel's hands: ops_pending stays 0. closed() comes after all events of
  * the batch are handled, so an event never meets a freed socket.
@@ -25,9 +27,11 @@
 #define ACCEPTS_MAX   64u /* for one event; the rest comes with the next turn */
 #define SENDS_MAX     16u /* for one settling; the rest waits for EPOLLOUT */
 #define NS_PER_MS     1000000u
+#define NS_PER_S      1000000000u
 
 /* The object behind an event: the low bit tells listeners from sockets, NULL is wake_fd. */
 #define LISTENER_BIT 1u
+#define GATHER	     LISTENER_BIT /* no listener: something for gather.c */
 
 /* `watched` of struct sl_socket */
 #define WATCHED_IN    1u
@@ -36,7 +40,8 @@
 
 struct epoll {
 	int fd;
-	bool busy; /* the last turn had events */
+	bool has_gather; /* its descriptor is in the set */
+	bool coarse;	 /* waits are in ms: the finer call is forbidden here */
 	struct epoll_event events[EVENTS_MAX];
 	char scratch[SCRATCH_BYTES];
 };
@@ -71,7 +76,8 @@ static int set_watched(struct sl_socket *socket, uint8_t watched)
 /* What the socket's state asks for. A socket that asks for nothing stays in the set for errors. */
 static void watch(struct sl_socket *socket)
 {
-	bool in = sl_socket_wants_input(socket);
+	bool gathered = sl_gather_wants(socket);
+	bool in = sl_socket_wants_input(socket) && !gathered;
 	bool out = (socket->flags & SL_SOCKET_F_SENDING) || socket->state == SL_SOCKET_CONNECT;
 	uint8_t watched = (uint8_t)((in ? WATCHED_IN : 0u) | (out ? WATCHED_OUT : 0u));
 	int error;
@@ -81,6 +87,10 @@ static void watch(struct sl_socket *socket)
 	error = set_watched(socket, watched);
 	if (error) /* ENOMEM, ENOSPC: the socket cannot be served */
 		sl_socket_on_receive_error(socket, error);
+	if (gathered)
+		sl_gather_add(socket);
+	else
+		sl_gather_remove(socket);
 }
 
 static int attach(struct sl_socket *socket)
@@ -114,24 +124,6 @@ static void finish_connect(struct sl_socket *socket)
 	sl_socket_on_connected(socket, -error);
 }
 
-static void receive_some(struct sl_socket *socket)
-{
-	struct epoll *epoll = of_loop(socket->loop);
-	ssize_t len = recv(socket->fd, epoll->scratch, SCRATCH_BYTES, MSG_DONTWAIT);
-
-	if (len > 0) {
-		sl_socket_on_data(socket, epoll->scratch, (size_t)len);
-		return;
-	}
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (len == 0)
-		sl_socket_on_eof(socket);
-	else
-		sl_socket_on_receive_error(socket, -errno);
-	sl_socket_mark_dirty(socket);
-}
-
 static void on_event(struct sl_socket *socket, uint32_t events)
 {
 	if (socket->state == SL_SOCKET_CONNECT) {
@@ -146,7 +138,7 @@ static void on_event(struct sl_socket *socket, uint32_t events)
 	if (!(events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 		return;
 	if (sl_socket_wants_input(socket)) {
-		receive_some(socket);
+		sl_socket_receive(socket, of_loop(socket->loop)->scratch, SCRATCH_BYTES);
 	} else if (events & (EPOLLERR | EPOLLHUP)) {
 		/* Seen again by the next send, or by the recv after resuming. */
 		set_watched(socket, 0);
@@ -249,41 +241,65 @@ static void close_fd(struct sl_loop *loop, int fd)
 /* ---- waiting ----------------------------------------------------------------------------------
  */
 
-/* After a busy turn, lets more events gather before asking for them. */
-static uint64_t coalesce(const struct sl_loop *loop, uint64_t timeout_ns)
+/* Tells of what is to be gathered, once. */
+static void watch_gather(struct sl_loop *loop)
 {
-	uint64_t wait_ns = loop->coalesce_ns < timeout_ns ? loop->coalesce_ns : timeout_ns;
-	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000u),
-				.tv_nsec = (long)(wait_ns % 1000000000u)};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = GATHER};
+	struct epoll *epoll = of_loop(loop);
 
-	if (!wait_ns || !of_loop(loop)->busy)
-		return timeout_ns;
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
-	return timeout_ns == SL_LOOP_WAIT_FOREVER ? timeout_ns : timeout_ns - wait_ns;
+	/* It cannot be watched (ENOMEM): then it is looked at once a coalesce_ns. */
+	if (epoll_ctl(epoll->fd, epoll->has_gather ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+		      sl_gather_fd(loop->gather), &event))
+		sl_gather_woken(loop);
+	else
+		epoll->has_gather = true;
 }
 
-static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
+/* What is gathered is due in parts of a millisecond: that needs a call which old filters of
+ * containers do not know. */
+static int wait_finely(struct epoll *epoll, uint64_t timeout_ns)
 {
-	struct epoll *epoll = of_loop(loop);
-	int timeout_ms = -1;
-	int count;
+	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+	int count = epoll_pwait2(epoll->fd, epoll->events, EVENTS_MAX, &timeout, NULL);
 
-	timeout_ns = coalesce(loop, timeout_ns);
+	epoll->coarse = count < 0 && (errno == ENOSYS || errno == EPERM);
+	return epoll->coarse ? 0 : count;
+}
+
+static int wait_coarsely(struct epoll *epoll, uint64_t timeout_ns)
+{
+	int timeout_ms = -1;
+
 	if (timeout_ns != SL_LOOP_WAIT_FOREVER) {
 		uint64_t ms = (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
 
 		timeout_ms = ms < INT32_MAX ? (int)ms : INT32_MAX;
 	}
-	count = epoll_wait(epoll->fd, epoll->events, EVENTS_MAX, timeout_ms);
+	return epoll_wait(epoll->fd, epoll->events, EVENTS_MAX, timeout_ms);
+}
+
+static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
+{
+	struct epoll *epoll = of_loop(loop);
+	int count;
+
+	if (sl_gather_take_quiet(loop))
+		watch_gather(loop);
+	if (sl_gather_wait_ns(loop) != UINT64_MAX && !epoll->coarse)
+		count = wait_finely(epoll, timeout_ns);
+	else
+		count = wait_coarsely(epoll, timeout_ns);
 	sl_loop_read_clock(loop);
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
-	epoll->busy = count > 0;
 	for (int i = 0; i < count; i++) {
 		uint64_t object = epoll->events[i].data.u64;
 
 		if (!object)
 			sl_loop_woken(loop);
+		else if (object == GATHER)
+			sl_gather_woken(loop);
 		else if (object & LISTENER_BIT)
 			accept_some((void *)(uintptr_t)(object & ~(uint64_t)LISTENER_BIT));
 		else
@@ -315,7 +331,7 @@ static int open_epoll(struct sl_loop *loop, const struct sl_loop_options *option
 	(void)options;
 	if (!epoll)
 		return -ENOMEM;
-	epoll->busy = false;
+	epoll->has_gather = epoll->coarse = false;
 	epoll->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll->fd < 0 || epoll_ctl(epoll->fd, EPOLL_CTL_ADD, loop->wake_fd, &wake)) {
 		error = -errno;

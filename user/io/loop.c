@@ -32,9 +32,10 @@ uint64_t sl_loop_now_ns(const struct sl_loop *loop)
 	return loop->now_ns;
 }
 
-void sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns)
+int sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns)
 {
 	loop->coalesce_ns = coalesce_ns;
+	return coalesce_ns && !loop->gather ? sl_gather_open(&loop->gather) : 0;
 }
 
 const char *sl_loop_backend(const struct sl_loop *loop)
@@ -78,7 +79,6 @@ int sl_loop_open(const struct sl_loop_options *options, struct sl_loop **ret_loo
 	filled.ring_entries = filled.ring_entries ? filled.ring_entries : SL_LOOP_RING_ENTRIES;
 	filled.recv_buffers = filled.recv_buffers ? filled.recv_buffers : SL_LOOP_RECV_BUFFERS;
 	filled.recv_bytes = filled.recv_bytes ? filled.recv_bytes : SL_LOOP_RECV_BYTES;
-	loop->coalesce_ns = filled.coalesce_ns;
 	loop->post_tail = &loop->post_head;
 	loop->linger_tail = &loop->linger_head;
 	pthread_mutex_init(&loop->post_lock, NULL);
@@ -90,12 +90,17 @@ int sl_loop_open(const struct sl_loop_options *options, struct sl_loop **ret_loo
 		error = -errno;
 		goto free_loop;
 	}
-	error = open_backend(loop, &filled);
+	error = sl_loop_set_coalesce(loop, filled.coalesce_ns);
 	if (error)
 		goto close_wake;
+	error = open_backend(loop, &filled);
+	if (error)
+		goto close_gather;
 	*ret_loop = loop;
 	return 0;
 
+close_gather:
+	sl_gather_close(&loop->gather);
 close_wake:
 	close(loop->wake_fd);
 free_loop:
@@ -113,6 +118,7 @@ void sl_loop_close(struct sl_loop **loop_in)
 	*loop_in = NULL;
 	sl_fibers_close(loop);
 	loop->backend->close(loop);
+	sl_gather_close(&loop->gather);
 	close(loop->wake_fd);
 	while (loop->post_head) {
 		struct sl_loop_post *post = loop->post_head;
@@ -253,7 +259,7 @@ static void run_ready(struct sl_loop *loop)
 static uint64_t wait_ns(const struct sl_loop *loop, int timeout_ms)
 {
 	uint64_t wait = timeout_ms < 0 ? SL_LOOP_WAIT_FOREVER : (uint64_t)timeout_ms * 1000000u;
-	uint64_t next_ms = sl_wheel_next_ms(&loop->wheel);
+	uint64_t next_ms = sl_wheel_next_ms(&loop->wheel), gather_ns = sl_gather_wait_ns(loop);
 
 	if (loop->task_head || loop->dirty_head || atomic_load(&loop->stop))
 		return 0;
@@ -264,7 +270,7 @@ static uint64_t wait_ns(const struct sl_loop *loop, int timeout_ms)
 		if (left < wait)
 			wait = left;
 	}
-	return wait;
+	return gather_ns < wait ? gather_ns : wait;
 }
 
 /* Not state of a loop: it says what the thread is, for whoever must not run there. */
@@ -288,6 +294,7 @@ static int take_turn(struct sl_loop *loop, int timeout_ms)
 	error = loop->backend->wait(loop, wait_ns(loop, timeout_ms));
 	if (error)
 		return error;
+	sl_gather_run(loop);
 	sl_wheel_advance(&loop->wheel, sl_loop_now_ms(loop));
 	run_ready(loop);
 	return 0;

@@ -5,7 +5,8 @@
  * A turn of the loop: wait (one system call that also submits everything queued) -> collect all
  * completions -> run their callbacks -> run due timers -> run deferred tasks and ready fibers until
  * none is left -> queue one send for each socket with fresh output -> next turn. So a thousand
- * tokens that arrive together cost one wake-up and one system call.
+ * tokens that arrive together cost one wake-up and one system call. Sockets that are patient are
+ * read at times of their own (gather.h).
  *
  * Every function here belongs to the loop's own thread, except sl_loop_post() and sl_loop_stop().
  * Callbacks may call anything, also close the object that called them.
@@ -25,15 +26,18 @@ struct sl_loop_options {
 	uint32_t ring_entries; /* submission queue; 0: 4096 */
 	uint32_t recv_buffers; /* shared receive buffers, power of two; 0: 1024 */
 	uint32_t recv_bytes;   /* size of one; 0: 8192 */
-	uint64_t coalesce_ns;  /* longest wait for more completions after the first; 0: none */
+	uint64_t coalesce_ns;  /* longest wait of a patient socket's bytes; 0: none */
 };
 
 /* Returns 0, -ENOSYS/-EPERM (back end forbidden and not AUTO), -ENOMEM, -EMFILE. */
 int sl_loop_open(const struct sl_loop_options *options, struct sl_loop **ret_loop);
 void sl_loop_close(struct sl_loop **loop);
 
-/* Changes coalesce_ns; in force from the next wait on. */
-void sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns);
+/*
+ * Changes coalesce_ns, how long the bytes of patient sockets (sl_socket_set_patient) wait for those
+ * of others. Returns 0, or -ENOMEM, -EMFILE: then none waits.
+ */
+int sl_loop_set_coalesce(struct sl_loop *loop, uint64_t coalesce_ns);
 
 /* "io_uring" or "epoll". */
 const char *sl_loop_backend(const struct sl_loop *loop);

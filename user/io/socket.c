@@ -229,6 +229,15 @@ void sl_socket_resume(struct sl_socket *socket)
 		sl_socket_mark_dirty(socket);
 }
 
+void sl_socket_set_patient(struct sl_socket *socket, bool patient)
+{
+	if (!!(socket->flags & SL_SOCKET_F_PATIENT) == patient)
+		return;
+	socket->flags ^= SL_SOCKET_F_PATIENT;
+	if (socket->state == SL_SOCKET_OPEN)
+		sl_socket_mark_dirty(socket);
+}
+
 void sl_socket_shutdown(struct sl_socket *socket)
 {
 	if (!can_send(socket))
@@ -312,6 +321,23 @@ void sl_socket_on_receive_error(struct sl_socket *socket, int error)
 		return;
 	}
 	tell_error(socket, error);
+}
+
+void sl_socket_receive(struct sl_socket *socket, char *scratch, size_t size)
+{
+	ssize_t len = recv(socket->fd, scratch, size, MSG_DONTWAIT);
+
+	if (len > 0) {
+		sl_socket_on_data(socket, scratch, (size_t)len);
+		return;
+	}
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (len == 0)
+		sl_socket_on_eof(socket);
+	else
+		sl_socket_on_receive_error(socket, -errno);
+	sl_socket_mark_dirty(socket);
 }
 
 void sl_socket_on_sent(struct sl_socket *socket, size_t len)
@@ -438,6 +464,7 @@ static void settle_closing(struct sl_socket *socket)
 		socket->flags &= ~(uint32_t)SL_SOCKET_F_FLUSH;
 	}
 	linger_stop(socket);
+	sl_gather_remove(socket);
 	if (socket->ops_pending) {
 		if (!(socket->flags & SL_SOCKET_F_CANCELED)) {
 			socket->flags |= SL_SOCKET_F_CANCELED;

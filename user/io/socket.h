@@ -107,6 +107,13 @@ size_t sl_socket_pending(const struct sl_socket *socket);
 void sl_socket_pause(struct sl_socket *socket);
 void sl_socket_resume(struct sl_socket *socket);
 
+/*
+ * Whether what comes in may wait for up to the loop's coalesce_ns, so that many sockets share a
+ * wake-up (gather.h). Sending, closing and all other sockets are as quick as ever. From the next
+ * settling on; idempotent, in any state; over when the socket is closed.
+ */
+void sl_socket_set_patient(struct sl_socket *socket, bool patient);
+
 /* Half-close after what is queued. */
 void sl_socket_shutdown(struct sl_socket *socket);
 

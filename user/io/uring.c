@@ -18,7 +18,7 @@
  * Most sends are silent: tried at once, reporting only when short or failed. What the kernel took and
  * did not report is done (finish_silent()).
  *
- * Costs, by tests/bench/io.c: CPU ns of the relaying thread for each 200-byte message over loopback
+ * Costs, by tests/bench/io.c before gather.c: CPU ns of the relaying thread for each 200-byte message over loopback
  * TCP, best and (median) of 7 interleaved runs on a busy 2-core virtual machine, Linux 6.18. Nearly
  * all of it is TCP itself; differences below 10 % are noise.
  *
@@ -31,8 +31,8 @@
  *   epoll, coalescing 500 us    23455 (26541) 3254 (4032)  3353 (4595)    5664 (6387)
  *
  * Poll-first changes nothing that can be seen and costs the first bytes of a new connection a
- * detour: not used. Coalescing did not pay at this rate: a wake-up out of a longer sleep costs more
- * than the wake-ups saved, so 0 stays the default.
+ * detour: not used. Coalescing (a longer wait for completions of any kind) did not pay at this rate,
+ * and delayed everything alike: the ring does not do that any more, see gather.h.
  */
 #include <assert.h>
 #include <errno.h>
@@ -49,11 +49,9 @@
 #define CQ_FACTOR	 4u   /* completions for each submission entry */
 #define SEND_VECTORS	 128u /* gathered sends between two submissions */
 #define SUBMIT_TRIES	 16u
-#define COALESCE_COUNT	 1024u /* completions that end the coalescing early */
 #define OVERFLOW_ROUNDS	 64u
 #define LINE_BYTES	 64u
-#define ENTER_REGISTERED (1u << 4)  /* IORING_ENTER_REGISTERED_RING */
-#define FEAT_MIN_TIMEOUT (1u << 15) /* IORING_FEAT_MIN_TIMEOUT, Linux 6.12 */
+#define ENTER_REGISTERED (1u << 4) /* IORING_ENTER_REGISTERED_RING */
 
 enum request {
 	REQUEST_NONE = 0,
@@ -62,6 +60,7 @@ enum request {
 	REQUEST_CONNECT,
 	REQUEST_ACCEPT,
 	REQUEST_WAKE,
+	REQUEST_GATHER,
 	REQUEST_MASK = 7,
 };
 
@@ -69,15 +68,6 @@ struct vector {
 	struct msghdr msg;
 	struct iovec iov[SL_LOOP_SEND_IOV_MAX];
 };
-
-/* struct io_uring_getevents_arg as of Linux 6.12: the padding has become min_wait_usec. */
-struct wait_arg {
-	uint64_t sigmask;
-	uint32_t sigmask_size;
-	uint32_t min_wait_us;
-	uint64_t timeout;
-};
-_Static_assert(sizeof(struct wait_arg) == sizeof(struct io_uring_getevents_arg), "kernel's layout");
 
 /* A silent send that is not known to be done yet. */
 struct sent {
@@ -146,7 +136,8 @@ static unsigned publish_entries(struct io_uring_sq *sq)
 	return tail - *sq->khead;
 }
 
-static int enter(struct uring *uring, unsigned wait_count, unsigned flags, struct wait_arg *arg)
+static int enter(struct uring *uring, unsigned wait_count, unsigned flags,
+		 struct io_uring_getevents_arg *arg)
 {
 	struct io_uring *ring = &uring->ring;
 	unsigned count;
@@ -215,14 +206,20 @@ static void cancel_request(struct sl_loop *loop, void *object, enum request requ
 
 static void receive(struct sl_socket *socket)
 {
-	bool wanted = sl_socket_wants_input(socket);
+	bool gathered = sl_gather_wants(socket);
+	bool wanted = sl_socket_wants_input(socket) && !gathered;
 
+	if (!gathered)
+		sl_gather_remove(socket);
 	if (wanted && !(socket->flags & SL_SOCKET_F_RECV_ARMED)) {
 		arm_receive(socket);
 	} else if (!wanted && (socket->flags & SL_SOCKET_F_RECV_ARMED) &&
 		   !(socket->flags & SL_SOCKET_F_RECV_CANCELED)) {
 		socket->flags |= SL_SOCKET_F_RECV_CANCELED;
 		cancel_request(socket->loop, socket, REQUEST_RECEIVE);
+	} else if (gathered && !(socket->flags & SL_SOCKET_F_RECV_ARMED)) {
+		/* Not before the ring has told of all that it took. */
+		sl_gather_add(socket);
 	}
 	/* Wanted again while the end is under way: armed anew when the end has come. */
 }
@@ -479,6 +476,15 @@ static void arm_wake(struct sl_loop *loop, struct uring *uring)
 	uring->wake_armed = true;
 }
 
+/* Tells of what is to be gathered, once. */
+static void arm_gather(struct sl_loop *loop, struct uring *uring)
+{
+	struct io_uring_sqe *sqe = get_entry(uring);
+
+	io_uring_prep_poll_add(sqe, sl_gather_fd(loop->gather), POLLIN);
+	tag(sqe, NULL, REQUEST_GATHER);
+}
+
 static void dispatch(struct sl_loop *loop, struct uring *uring, const struct io_uring_cqe *cqe)
 {
 	void *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)REQUEST_MASK);
@@ -502,6 +508,9 @@ static void dispatch(struct sl_loop *loop, struct uring *uring, const struct io_
 		if (!(flags & IORING_CQE_F_MORE))
 			uring->wake_armed = false;
 		sl_loop_woken(loop);
+		break;
+	case REQUEST_GATHER:
+		sl_gather_woken(loop);
 		break;
 	default:
 		break;
@@ -536,51 +545,24 @@ static void run_all_completions(struct sl_loop *loop, struct uring *uring)
 	finish_silent(uring);
 }
 
-/*
- * Coalescing: the kernel waits for COALESCE_COUNT completions or coalesce_ns, whichever is first,
- * and when there is none by then goes on until the first one or the time-out. Kernels before 6.12 do
- * not know that: there it is a wait of its own before the real one.
- */
-static int wait_coalescing(struct sl_loop *loop, struct uring *uring, uint64_t timeout_ns,
-			   struct wait_arg *arg)
-{
-	const unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-	uint64_t first_ns = loop->coalesce_ns < timeout_ns ? loop->coalesce_ns : timeout_ns;
-	struct __kernel_timespec first = {.tv_sec = (int64_t)(first_ns / 1000000000u),
-					  .tv_nsec = (int64_t)(first_ns % 1000000000u)};
-	struct wait_arg first_arg = {.sigmask_size = _NSIG / 8,
-				     .timeout = (uint64_t)(uintptr_t)&first};
-	int result;
-
-	if (uring->ring.features & FEAT_MIN_TIMEOUT) {
-		arg->min_wait_us = (uint32_t)(first_ns / 1000u);
-		return enter(uring, COALESCE_COUNT, flags, arg);
-	}
-	result = enter(uring, COALESCE_COUNT, flags, &first_arg);
-	if ((result < 0 && result != -ETIME) || io_uring_cq_ready(&uring->ring))
-		return result;
-	return enter(uring, 1, flags, arg);
-}
-
 static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
 {
 	struct uring *uring = of_loop(loop);
 	struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / 1000000000u),
 					    .tv_nsec = (int64_t)(timeout_ns % 1000000000u)};
-	struct wait_arg arg = {.sigmask_size = _NSIG / 8};
+	struct io_uring_getevents_arg arg = {.sigmask_sz = _NSIG / 8};
 	int result;
 
 	if (!uring->wake_armed)
 		arm_wake(loop, uring);
+	if (sl_gather_take_quiet(loop))
+		arm_gather(loop, uring);
 	if (timeout_ns && silent_is_awaited(uring))
 		timeout_ns = 0;
 	if (timeout_ns && timeout_ns != SL_LOOP_WAIT_FOREVER)
-		arg.timeout = (uint64_t)(uintptr_t)&timeout;
-	if (loop->coalesce_ns && timeout_ns)
-		result = wait_coalescing(loop, uring, timeout_ns, &arg);
-	else
-		result = enter(uring, timeout_ns ? 1 : 0,
-			       IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
+		arg.ts = (uint64_t)(uintptr_t)&timeout;
+	result = enter(uring, timeout_ns ? 1 : 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+		       &arg);
 	sl_loop_read_clock(loop);
 	/* -ETIME and -EINTR: nothing came. -EBUSY, -EAGAIN, -ENOMEM: handling what is there helps. */
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY &&

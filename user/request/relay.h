@@ -45,7 +45,7 @@
 #include "user/wire/messages.h"
 
 #define SL_REQUEST_ID_MAX   63u
-#define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on the loop may gather */
+#define SL_RELAY_GATHER_MIN 128u /* streams on a thread, from which on tokens may be gathered */
 
 /* Of the events of one receive, written anew: a token of few bytes becomes an event of about 120. */
 #define SL_RELAY_ANEW_BYTES_MAX (64u << 20)

@@ -220,7 +220,10 @@ static void apply_config(struct sl_worker *worker)
 	const struct sl_config *config = worker->routes->config;
 
 	worker->requests_max = config->requests_max;
-	worker->gather_us = config->gather_us;
+	/* Without memory or a descriptor for it nothing is gathered. */
+	worker->gather_us = sl_loop_set_coalesce(worker->loop, config->gather_us * SL_NS_PER_US)
+				    ? 0
+				    : config->gather_us;
 	/* A socket tells that it has drained only after it was above its low mark. */
 	worker->stream_buffer_bytes_max = config->stream_buffer_bytes_max;
 	if (worker->stream_buffer_bytes_max < SL_SOCKET_LOW_BYTES)

@@ -126,6 +126,7 @@ static inline void end_init(struct world *world, struct end *end)
 {
 	*end = (struct end){.world = world};
 	sl_socket_init(&end->socket, world->loop, &end_ops);
+	sl_socket_set_patient(&end->socket, world->options.coalesce_ns);
 }
 
 static inline void world_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
@@ -222,12 +223,14 @@ static inline const struct sl_loop_options *options_of(void **state)
 static struct sl_loop_options options_uring = {.backend = SL_IO_URING};
 static struct sl_loop_options options_epoll = {.backend = SL_IO_EPOLL};
 static struct sl_loop_options options_lazy = {.backend = SL_IO_URING, .coalesce_ns = 500000};
+static struct sl_loop_options options_lazy_epoll = {.backend = SL_IO_EPOLL, .coalesce_ns = 500000};
 
-#define ON_BACKENDS(test)                                                  \
-	{#test " uring", test, NULL, NULL, &options_uring},                \
-		{#test " epoll", test, NULL, NULL, &options_epoll},        \
-	{                                                                  \
-#test " uring coalescing", test, NULL, NULL, &options_lazy \
+#define ON_BACKENDS(test)                                                        \
+	{#test " uring", test, NULL, NULL, &options_uring},                      \
+		{#test " epoll", test, NULL, NULL, &options_epoll},              \
+		{#test " epoll patient", test, NULL, NULL, &options_lazy_epoll}, \
+	{                                                                        \
+#test " uring patient", test, NULL, NULL, &options_lazy          \
 	}
 
 #endif

@@ -511,6 +511,51 @@ static void test_close_behind_send(void **state)
 	world_close(&world);
 }
 
+/* ---- patience --------------------------------------------------------------------------------- */
+
+/* What a patient socket has waits for its time, what another one has does not wait with it. */
+static void test_patient(void **state)
+{
+	struct sl_loop_options options = *options_of(state);
+	struct end client, server, quick_client, quick;
+	struct world world;
+
+	options.coalesce_ns = 3600000000000u; /* it does not come in this test */
+	world_open(&world, &options);
+	world_pair(&world, &client, &server);
+	world_pair(&world, &quick_client, &quick);
+	sl_socket_set_patient(&client.socket, false);
+	sl_socket_set_patient(&quick_client.socket, false);
+	sl_socket_set_patient(&quick.socket, false);
+	TURN_UNTIL(&world, server.socket.flags & SL_SOCKET_F_GATHERED);
+	TURN_UNTIL(&world, !(quick.socket.flags & SL_SOCKET_F_GATHERED));
+	assert_int_equal(sl_socket_send(&client.socket, "patient", 7), 0);
+	for (uint64_t i = 1; i <= 20; i++) {
+		assert_int_equal(sl_socket_send(&quick_client.socket, "quick", 5), 0);
+		TURN_UNTIL(&world, quick.got == 5 * i);
+		assert_int_equal(server.got, 0);
+	}
+	/* Sending from it is as quick. */
+	assert_int_equal(sl_socket_send(&server.socket, "answer", 6), 0);
+	TURN_UNTIL(&world, client.got == 6);
+	assert_int_equal(server.got, 0);
+	/* It loses its patience: nothing is lost with it. */
+	sl_socket_set_patient(&server.socket, false);
+	TURN_UNTIL(&world, server.got == 7);
+	/* And may be closed while something waits. */
+	sl_socket_set_patient(&server.socket, true);
+	TURN_UNTIL(&world, server.socket.flags & SL_SOCKET_F_GATHERED);
+	assert_int_equal(sl_socket_send(&client.socket, "late", 4), 0);
+	assert_int_equal(sl_socket_send(&quick_client.socket, "quick", 5), 0);
+	TURN_UNTIL(&world, quick.got == 105);
+	end_finish(&world, &server, SL_SOCKET_NOW);
+	assert_int_equal(server.got, 7);
+	end_finish(&world, &client, SL_SOCKET_NOW);
+	end_finish(&world, &quick, SL_SOCKET_NOW);
+	end_finish(&world, &quick_client, SL_SOCKET_NOW);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +575,7 @@ int main(void)
 		ON_BACKENDS(test_small_queue),
 		ON_BACKENDS(test_small_sends_until_full),
 		ON_BACKENDS(test_close_behind_send),
+		ON_BACKENDS(test_patient),
 	};
 
 	for (size_t i = 0; i < sizeof(pattern); i++)
