@@ -38,10 +38,9 @@ static const struct sl_config_key keys[] = {
 	 false, NULL,
 	 "Whether the nodes take the beginning of an answer and write the rest, for streams that "
 	 "break: `prefill`, in a last message of the assistant with `continue_final_message` "
-	 "(vLLM, "
-	 "SGLang). `none`, because a server that does not know it would begin a second answer "
-	 "behind "
-	 "the first half."},
+	 "(vLLM, SGLang) or, with `api: anthropic`, in that message alone, which not every model "
+	 "of such a provider takes: one that refuses it is asked no further. `none`, because a "
+	 "server that does not know it would begin a second answer behind the first half."},
 	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "api", POOL(api), "openai", 0, 0, api_choices, false,
 	 NULL,
 	 "What the nodes speak. `openai`: chat completions, completions, embeddings. `anthropic`: "
