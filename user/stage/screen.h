@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * screen.h - personal data and secrets (policy/pii.h) in a text that comes in pieces: replaced, or told.
+ *
+ *   bytes in ->  [ context | held back ] -> bytes out
+ *
+ * What goes out is what would go out if the whole text had come at once, wherever it was cut: what may
+ * still become a match is held back (sl_pii_hold(), at most SL_PII_HOLD_MAX bytes; in prose the last
+ * word), and a little of what went out is kept, for the words before a number. A secret longer than
+ * what is held back is cut off where it begins, and the rest of it swallowed as it comes. One thread.
+ */
+#ifndef SL_STAGE_SCREEN_H
+#define SL_STAGE_SCREEN_H
+
+#include "user/base/text.h"
+#include "user/policy/pii.h"
+
+#define SL_SCREEN_BYTES_MAX (4u << 20) /* of one piece */
+
+enum sl_screen_action {
+	SL_SCREEN_REDACT = 0, /* [email] */
+	SL_SCREEN_MASK,	      /* j***@example.com, ************1111 */
+	SL_SCREEN_BLOCK,      /* the first match ends it */
+};
+
+struct sl_screen {
+	unsigned int kinds;
+	enum sl_screen_action action;
+	struct sl_text window;
+	size_t done; /* of the window, gone out or replaced */
+	uint8_t mode;
+	unsigned int found; /* kinds, a bit each */
+	uint32_t count;	    /* matches */
+};
+
+void sl_screen_init(struct sl_screen *screen, unsigned int kinds, enum sl_screen_action action);
+void sl_screen_fini(struct sl_screen *screen);
+
+/*
+ * Takes a piece, and appends to out what may go out by now; all of it with final, after which the screen
+ * begins anew. Returns 0; -EPERM at the first match where the action is BLOCK (out has what was before
+ * it); -ENOMEM, -E2BIG.
+ */
+int sl_screen_feed(struct sl_screen *screen, const char *data, size_t len, bool final,
+		   struct sl_text *out);
+
+/* Anything held back? */
+bool sl_screen_holds(const struct sl_screen *screen);
+
+#endif
