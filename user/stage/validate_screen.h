@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * screen.h - personal data and secrets (policy/pii.h) in a text that comes in pieces: replaced, or told.
+ * validate_screen.h - personal data and secrets (policy/pii.h) in a text that comes in pieces: replaced, or told.
  *
  *   bytes in ->  [ context | held back ] -> bytes out
  *
@@ -9,8 +9,8 @@
  * word), and a little of what went out is kept, for the words before a number. A secret longer than
  * what is held back is cut off where it begins, and the rest of it swallowed as it comes. One thread.
  */
-#ifndef SL_STAGE_SCREEN_H
-#define SL_STAGE_SCREEN_H
+#ifndef SL_STAGE_VALIDATE_SCREEN_H
+#define SL_STAGE_VALIDATE_SCREEN_H
 
 #include "user/base/text.h"
 #include "user/policy/pii.h"

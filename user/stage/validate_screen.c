@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "user/stage/screen.h"
+#include "user/stage/validate_screen.h"
 
 #include <errno.h>
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "tests/unit/policy/pii_cases.h"
-#include "user/stage/screen.h"
+#include "user/stage/validate_screen.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define TEXT_MAX 4096
