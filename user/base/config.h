@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "bpf/abi.h"
+#include "user/base/config_validate.h"
 #include "user/base/config_item.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
@@ -284,6 +285,7 @@ struct sl_config_route {
 	uint32_t buffer_bytes;	     /* of a stream, held back before the first goes out; 0: none */
 	uint32_t buffer_ms;	     /* and no longer than that after its first token */
 	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
+	struct sl_config_validate validate;
 	unsigned line;
 	unsigned column;
 };

@@ -19,6 +19,7 @@ static const struct sl_config_key_table *const tables[] = {
 	&sl_config_keys_kernel,
 	&sl_config_keys_pool,
 	&sl_config_keys_route,
+	&sl_config_keys_validate,
 	&last,
 };
 
@@ -54,6 +55,7 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_HEDGE] = {"routes[].hedge", 0},
 	[SL_CONFIG_ROUTE_QUEUE] = {"routes[].queue", 0},
 	[SL_CONFIG_ROUTE_BUFFER] = {"routes[].buffer", 0},
+	[SL_CONFIG_ROUTE_VALIDATE] = {"routes[].validate", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

@@ -67,6 +67,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_QUEUE,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_BUFFER,	   /* struct sl_config_route */
 	SL_CONFIG_AUTOSCALE,	   /* struct sl_config */
+	SL_CONFIG_ROUTE_VALIDATE,  /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -136,6 +137,7 @@ extern const struct sl_config_key_table sl_config_keys_root;
 extern const struct sl_config_key_table sl_config_keys_kernel;
 extern const struct sl_config_key_table sl_config_keys_pool;
 extern const struct sl_config_key_table sl_config_keys_route;
+extern const struct sl_config_key_table sl_config_keys_validate;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

@@ -5,13 +5,14 @@
  */
 #include "user/policy/pii_parts.h"
 
-#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
-#define PEM_BEGIN    "-----BEGIN "
-#define PEM_END	     "-----END "
-#define PEM_LABEL    "PRIVATE KEY"
-#define PEM_DASHES   "-----"
-#define LABEL_MAX    48
-#define JWT_PART_MIN 8
+#define COUNT(a)       (sizeof(a) / sizeof((a)[0]))
+#define PEM_BEGIN      "-----BEGIN "
+#define PEM_END	       "-----END "
+#define PEM_LABEL      "PRIVATE KEY"
+#define PEM_DASHES     "-----"
+#define LABEL_MAX      48
+#define JWT_PART_MIN   8
+#define JWT_HEADER_MAX 256
 
 /* alphabet: u upper and digits, a alnum, w alnum _ -; least bytes behind the prefix */
 static const struct prefix {
@@ -90,10 +91,11 @@ static bool web_token_at(const struct sl_pii_text *text, size_t at, struct sl_pi
 			return false;
 		len = run(text, end, 'w', &digit);
 		end += len;
-		/* a part that reaches the end of the text may be the last that is seen of it */
-		if (len < JWT_PART_MIN)
+		/* a header is short: any JSON in base64 begins like one */
+		if (len < JWT_PART_MIN || (part == 0 && len > JWT_HEADER_MAX))
 			return false;
-		if (end == text->len && end - at >= SL_PII_HOLD_MAX)
+		/* a payload that reaches the end of the text may be the last that is seen of it */
+		if (part && end == text->len && end - at >= SL_PII_HOLD_MAX)
 			return found(text, at, end, ret_match);
 	}
 	return found(text, at, end, ret_match);

@@ -9,6 +9,7 @@
 #include "user/request/given.h"
 #include "user/request/translate.h"
 #include "user/request/wait.h"
+#include "user/stage/validate.h"
 
 #define STEPS_LINE_BYTES (SL_STAGES_STEPS_BYTES + 32u)
 
@@ -17,6 +18,7 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
+	sl_validate_before,
 	NULL,
 };
 
@@ -25,6 +27,7 @@ static stage_fn *const before_nodes[] = {
 };
 
 static stage_fn *const after_nodes[] = {
+	sl_validate_after,
 	NULL,
 };
 
@@ -40,13 +43,13 @@ typedef int filter_fn(struct sl_stage *stage, struct sl_stage_filter **ret_filte
 
 /* In the order in which they see a chunk. */
 static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
+	sl_validate_filter,
 	NULL,
 };
 
 bool sl_stages_wanted(const struct sl_config_route *config)
 {
-	(void)config;
-	return false;
+	return sl_validate_wanted(config);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */

@@ -74,8 +74,10 @@ enum sl_stage_verdict {
 
 /* What the stages of the process share, opened by ops/stores.c; NULL: not configured. A stage's own
  * types stay in its store's header. */
+struct sl_schema_cache;
 struct sl_stores {
 	struct sl_work *work;
+	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 };
 
 struct sl_stage;

@@ -84,7 +84,9 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_DEADLINE,     /* object: model, detail: which bound */
 	SL_OPENAI_ERROR_STREAM_CUT,   /* object: model, detail: what happened; in a stream */
 	SL_OPENAI_ERROR_STREAM_STALL, /* object: model; in a stream */
-	SL_OPENAI_ERROR_QUEUE, /* object: model, detail: why it may not wait, or not longer */
+	SL_OPENAI_ERROR_QUEUE,	/* object: model, detail: why it may not wait, or not longer */
+	SL_OPENAI_ERROR_POLICY, /* object: what was found, and where */
+	SL_OPENAI_ERROR_ANSWER, /* object: model, detail: what is wrong with its answer */
 	SL_OPENAI_ERROR_COUNT
 };
 

@@ -101,6 +101,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 		{503, SERVER_ERROR, "server_is_overloaded", NULL,
 		 "The model '{o}' is overloaded: {d}. Retry after the time in the "
 		 "Retry-After header."},
+	[SL_OPENAI_ERROR_POLICY] = {400, REQUEST_ERROR, "content_policy_violation", NULL,
+				    "Refused by the policy of this gateway: {o}."},
+	[SL_OPENAI_ERROR_ANSWER] = {502, SERVER_ERROR, "invalid_answer", NULL,
+				    "The answer of model '{o}' is not usable: {d}."},
 	[SL_OPENAI_ERROR_STREAM_STALL] = {504, SERVER_ERROR, "stream_stalled", NULL,
 					  "The answer of model '{o}' stalled."},
 };

@@ -18,7 +18,7 @@
  * Bounds: size and values of the schema, depth, and for each text a number of steps, so that no
  * schema and no pattern makes a check long (regex.h).
  *
- * A compiled schema is immutable; any thread. A cache belongs to one thread.
+ * A compiled schema is immutable; any thread.
  */
 #ifndef SL_WIRE_SCHEMA_H
 #define SL_WIRE_SCHEMA_H
@@ -77,7 +77,7 @@ struct sl_schema_cache;
 
 struct sl_schema_cache_stats {
 	uint64_t hits;
-	uint64_t misses;
+	uint64_t misses; /* compiled, or refused */
 	uint64_t evicted;
 };
 
@@ -87,13 +87,13 @@ void sl_schema_cache_close(struct sl_schema_cache **cache);
 
 /*
  * The compiled schema of a text, from the cache by the SHA-256 of text and flags, or compiled now;
- * those used longest ago make room. Errors as of sl_schema_compile(); a refusal is not kept. Borrowed
- * until the next call: a caller that keeps it longer takes it with sl_schema_hold().
+ * those used longest ago make room. Any thread; one at a time is in the cache, for a microsecond or
+ * for as long as it compiles. Errors as of sl_schema_compile(); a refusal is not kept. The caller frees.
  */
 int sl_schema_cache_get(struct sl_schema_cache *cache, const char *text, size_t len,
-			unsigned int flags, const struct sl_schema **ret_schema,
-			struct sl_error *error);
-const struct sl_schema_cache_stats *sl_schema_cache_stats(const struct sl_schema_cache *cache);
+			unsigned int flags, struct sl_schema **ret_schema, struct sl_error *error);
+void sl_schema_cache_read_stats(struct sl_schema_cache *cache,
+				struct sl_schema_cache_stats *ret_stats);
 
 /* One more owner, whose sl_schema_free() comes in time; any thread. */
 struct sl_schema *sl_schema_hold(const struct sl_schema *schema);

@@ -4,6 +4,7 @@
  * the digests costs less than what a table would take to keep in order.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "user/base/digest.h"
@@ -16,6 +17,7 @@ struct entry {
 };
 
 struct sl_schema_cache {
+	pthread_mutex_t lock; /* of all below */
 	struct entry entries[SL_SCHEMA_CACHE_ENTRIES_MAX];
 	uint32_t count;
 	size_t bytes;
@@ -25,7 +27,11 @@ struct sl_schema_cache {
 
 struct sl_schema_cache *sl_schema_cache_open(void)
 {
-	return calloc(1, sizeof(struct sl_schema_cache));
+	struct sl_schema_cache *cache = calloc(1, sizeof(*cache));
+
+	if (cache)
+		pthread_mutex_init(&cache->lock, NULL);
+	return cache;
 }
 
 static void drop(struct sl_schema_cache *cache, uint32_t index)
@@ -41,6 +47,7 @@ void sl_schema_cache_close(struct sl_schema_cache **cache)
 		return;
 	while ((*cache)->count)
 		drop(*cache, 0);
+	pthread_mutex_destroy(&(*cache)->lock);
 	free(*cache);
 	*cache = NULL;
 }
@@ -67,40 +74,52 @@ static void make_room(struct sl_schema_cache *cache, size_t bytes)
 	}
 }
 
-int sl_schema_cache_get(struct sl_schema_cache *cache, const char *text, size_t len,
-			unsigned int flags, const struct sl_schema **ret_schema,
-			struct sl_error *error)
+static int get(struct sl_schema_cache *cache, const uint8_t *digest, struct sl_span text,
+	       unsigned int flags, struct sl_schema **ret_schema, struct sl_error *error)
 {
-	struct sl_span parts[] = {{(const char *)&flags, sizeof(flags)}, {text, len}};
-	uint8_t digest[SL_DIGEST_BYTES];
+	struct entry *entry = find(cache, digest);
 	struct sl_schema *schema;
-	struct entry *entry;
 	int rc;
 
-	sl_digest_sha256(parts, 2, digest);
 	cache->calls++;
-	entry = find(cache, digest);
 	if (entry) {
 		cache->stats.hits++;
 		entry->used = cache->calls;
-		*ret_schema = entry->schema;
+		*ret_schema = sl_schema_hold(entry->schema);
 		return 0;
 	}
 	cache->stats.misses++;
-	rc = sl_schema_compile(text, len, SL_SCHEMA_DRAFT_2020, flags, &schema, error);
+	rc = sl_schema_compile(text.data, text.len, SL_SCHEMA_DRAFT_2020, flags, &schema, error);
 	if (rc)
 		return rc;
 	make_room(cache, schema->arena.bytes);
 	entry = &cache->entries[cache->count++];
-	memcpy(entry->digest, digest, sizeof(digest));
+	memcpy(entry->digest, digest, sizeof(entry->digest));
 	entry->schema = schema;
 	entry->used = cache->calls;
 	cache->bytes += schema->arena.bytes;
-	*ret_schema = schema;
+	*ret_schema = sl_schema_hold(schema);
 	return 0;
 }
 
-const struct sl_schema_cache_stats *sl_schema_cache_stats(const struct sl_schema_cache *cache)
+int sl_schema_cache_get(struct sl_schema_cache *cache, const char *text, size_t len,
+			unsigned int flags, struct sl_schema **ret_schema, struct sl_error *error)
 {
-	return &cache->stats;
+	struct sl_span parts[] = {{(const char *)&flags, sizeof(flags)}, {text, len}};
+	uint8_t digest[SL_DIGEST_BYTES];
+	int rc;
+
+	sl_digest_sha256(parts, 2, digest);
+	pthread_mutex_lock(&cache->lock);
+	rc = get(cache, digest, parts[1], flags, ret_schema, error);
+	pthread_mutex_unlock(&cache->lock);
+	return rc;
+}
+
+void sl_schema_cache_read_stats(struct sl_schema_cache *cache,
+				struct sl_schema_cache_stats *ret_stats)
+{
+	pthread_mutex_lock(&cache->lock);
+	*ret_stats = cache->stats;
+	pthread_mutex_unlock(&cache->lock);
 }

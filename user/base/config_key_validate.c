@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keys of a route's checks. */
+#include "user/base/config_key_rows.h"
+
+#define VALIDATE(member) offsetof(struct sl_config_route, validate.member)
+#define REFUSAL_MAX	 400u
+#define REPAIRS_MAX	 2u
+
+/* The order of enum sl_pii_kind, from its first kind on. */
+static const char *const pii_choices[] = {"email", "phone",    "card",	 "iban",
+					  "ssn",   "national", "secret", NULL};
+static const char *const found_choices[] = {"redact", "mask", "block", NULL};
+
+static const struct sl_config_key keys[] = {
+	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "validate", 0, NULL, SL_CONFIG_ROUTE_VALIDATE, 0,
+	 NULL, false, "a map", "Checks of what goes to models and of what comes back."},
+
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_SET, "pii_in", VALIDATE(pii_in), NULL, 0, 0,
+	 pii_choices, false, NULL,
+	 "Personal data and secrets that are looked for in requests, before a model or a cache "
+	 "sees "
+	 "them."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "pii_in_found", VALIDATE(pii_in_found),
+	 "redact", 0, 0, found_choices, false, NULL,
+	 "`redact`: `[email]` stands where it was. `mask`: most of it becomes stars. `block`: "
+	 "400."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_SET, "pii_out", VALIDATE(pii_out), NULL, 0, 0,
+	 pii_choices, false, NULL,
+	 "The same in answers, streams too: of these the last word is held back until it is known "
+	 "to "
+	 "be none."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "pii_out_found", VALIDATE(pii_out_found),
+	 "redact", 0, 0, found_choices, false, NULL,
+	 "As `pii_in_found`; `block`: `refusal` instead of the answer, an error event in a "
+	 "stream."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "schema", VALIDATE(schema), "false", 0, 0,
+	 sl_config_bools, false, NULL,
+	 "Answers must be as `response_format.json_schema` says, and arguments of tool calls as "
+	 "the "
+	 "tool's `parameters`. A schema with a keyword that is not supported is refused with 400."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "empty", VALIDATE(empty), "false", 0, 0,
+	 sl_config_bools, false, NULL,
+	 "An answer with neither text nor a tool call is a wrong one."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_U32, "repairs", VALIDATE(repairs), "1", 0, REPAIRS_MAX,
+	 NULL, false, NULL,
+	 "Times that the same pool is asked again about a wrong answer, with the reason."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "other_model", VALIDATE(other), "true", 0, 0,
+	 sl_config_bools, false, NULL, "Then the next one of `pools` is asked, once."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_TEXT, "refusal", VALIDATE(refusal),
+	 "I cannot give an answer to that.", 1, REFUSAL_MAX, NULL, false, "a text",
+	 "What the client is told when nothing helped, as the answer, with finish_reason "
+	 "`content_filter`."},
+};
+
+const struct sl_config_key_table sl_config_keys_validate = SL_CONFIG_KEY_TABLE(keys);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_validate.h - a route's checks of what goes in and what comes out (stage/validate.h). */
+#ifndef SL_BASE_CONFIG_VALIDATE_H
+#define SL_BASE_CONFIG_VALIDATE_H
+
+#include <stdint.h>
+
+/* What becomes of personal data that is found; the order of sl_screen_action. */
+enum sl_config_found {
+	SL_CONFIG_FOUND_REDACT = 0,
+	SL_CONFIG_FOUND_MASK,
+	SL_CONFIG_FOUND_BLOCK,
+};
+
+/* Bits of pii_in and pii_out are 1 << (enum sl_pii_kind - 1). */
+struct sl_config_validate {
+	uint32_t pii_in; /* 0: not looked for */
+	uint32_t pii_out;
+	enum sl_config_found pii_in_found;
+	enum sl_config_found pii_out_found;
+	uint32_t
+		schema; /* 1: answers and arguments of tools must be as the request's schemas say */
+	uint32_t empty; /* 1: an answer without text or a call is none */
+	uint32_t repairs;    /* times that the same model is asked again */
+	uint32_t other;	     /* 1: then the next pool of the route is */
+	const char *refusal; /* what the client is told when nothing helped */
+};
+
+#endif

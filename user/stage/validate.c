@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/stage/validate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "user/stage/validate_parts.h"
+
+#define BAD_ANSWER_MAX 8192u /* of a wrong answer, as it is shown to the model again */
+#define CHECK_BYTES    (16u << 20)
+
+/* What the request was before it was asked again. In stage->state. */
+struct first {
+	struct sl_span body;
+};
+
+/* A wrong answer: what the model said, and why it is wrong. */
+struct fault {
+	struct sl_error reason;
+	struct sl_span said;
+};
+
+bool sl_validate_wanted(const struct sl_config_route *route)
+{
+	const struct sl_config_validate *v = &route->validate;
+
+	return v->pii_in || v->pii_out || v->schema || v->empty;
+}
+
+static bool checks_answers(const struct sl_config_validate *v)
+{
+	return v->pii_out || v->schema || v->empty;
+}
+
+static const char *keep(struct sl_stage *stage, const char *text)
+{
+	const char *copy = sl_arena_strdup(stage->arena, text);
+
+	return copy ? copy : "no memory";
+}
+
+static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error_id id,
+				    const char *param, const char *object)
+{
+	stage->error = (struct sl_openai_error){.id = id, .param = param, .object = object};
+	return SL_STAGE_REFUSE;
+}
+
+/* ---- before -------------------------------------------------------------------------------- */
+
+static enum sl_stage_verdict screen_question(struct sl_stage *stage)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_screen screen;
+	struct sl_arena scratch;
+	struct sl_text out;
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+	bool changed = false;
+	char why[96];
+	int rc;
+
+	sl_screen_init(&screen, v->pii_in << 1, (enum sl_screen_action)v->pii_in_found);
+	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, SL_VALIDATE_SCRATCH_MAX);
+	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
+	rc = sl_validate_rewrite(stage->facts->body, stage->facts->body_len, &screen, &scratch,
+				 &out, &changed);
+	if (!rc && changed) {
+		rc = stage->ops->set_body(stage, sl_text_string(&out), out.len);
+		if (!rc)
+			stage->ops->step(stage, SL_STEP_INBOUND_REDACTED);
+	}
+	/* what cannot be taken out must not go on */
+	if (rc == -EPERM || rc == -EOPNOTSUPP) {
+		snprintf(why, sizeof(why), "the request holds personal data or a secret (%s)",
+			 sl_validate_found(&screen));
+		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, why));
+	} else if (rc) {
+		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL,
+				 "the request could not be checked for personal data");
+	}
+	sl_text_fini(&out);
+	sl_arena_fini(&scratch);
+	sl_screen_fini(&screen);
+	return verdict;
+}
+
+/* Are the schemas of the request ones that answers can be checked against? */
+static enum sl_stage_verdict check_schemas(struct sl_stage *stage)
+{
+	struct sl_validate_rules rules;
+	struct sl_error error;
+	const char *param = NULL;
+	int rc = sl_validate_rules_init(&rules, stage->stores->schemas, stage->facts->body,
+					stage->facts->body_len, &param, &error);
+
+	if (!rc) {
+		sl_validate_rules_fini(&rules);
+		return SL_STAGE_GO_ON;
+	}
+	if (rc == -ENOMEM)
+		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, "no memory for the schemas");
+	return refuse(stage, SL_OPENAI_ERROR_VALUE, param, keep(stage, error.text));
+}
+
+enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+
+	if (!sl_validate_wanted(stage->route))
+		return SL_STAGE_GO_ON;
+	if (stage->fixed && checks_answers(v))
+		return refuse(stage, SL_OPENAI_ERROR_POLICY, NULL,
+			      "answers of this model are checked, and what this request asks for "
+			      "cannot be");
+	if (v->schema && stage->facts->endpoint == SL_OPENAI_CHAT &&
+	    (stage->facts->has_tools || stage->facts->has_response_format))
+		verdict = check_schemas(stage);
+	if (verdict == SL_STAGE_GO_ON && v->pii_in)
+		verdict = screen_question(stage);
+	return verdict;
+}
+
+/* ---- what is wrong with an answer ----------------------------------------------------------- */
+
+struct look {
+	const struct sl_config_validate *v;
+	const struct sl_validate_rules *rules;
+	const struct sl_json_tape *tape;
+	struct sl_arena *scratch;
+	struct fault *fault;
+};
+
+static uint32_t member(const struct look *look, uint32_t object, const char *name)
+{
+	return sl_json_tape_member(look->tape, object, sl_span_string(name), look->scratch);
+}
+
+static struct sl_span string_of(const struct look *look, uint32_t node)
+{
+	struct sl_span text = {"", 0};
+
+	if (node && look->tape->nodes[node].type == SL_JSON_STRING)
+		sl_json_tape_string(look->tape, node, look->scratch, &text);
+	return text;
+}
+
+static bool is_wrong(const struct look *look, struct sl_span said)
+{
+	look->fault->said = said;
+	return true;
+}
+
+static bool wrong_call(const struct look *look, uint32_t call)
+{
+	uint32_t function = member(look, call, "function");
+	struct sl_span name = string_of(look, function ? member(look, function, "name") : 0);
+	struct sl_span said = string_of(look, function ? member(look, function, "arguments") : 0);
+	const struct sl_schema *schema = sl_validate_rules_tool(look->rules, name);
+	struct sl_error *reason = &look->fault->reason;
+
+	if (!schema || !sl_schema_check(schema, said.data, said.len, look->scratch, reason))
+		return false;
+	sl_error_prefix(reason, 0, "the arguments of the call of %.*s",
+			(int)(name.len < 64 ? name.len : 64), name.data);
+	return is_wrong(look, said);
+}
+
+static bool wrong_choice(const struct look *look, uint32_t choice)
+{
+	uint32_t message = member(look, choice, "message");
+	uint32_t calls = message ? member(look, message, "tool_calls") : 0;
+	struct sl_span text = string_of(look, message ? member(look, message, "content") : 0);
+	struct sl_span refusal = string_of(look, message ? member(look, message, "refusal") : 0);
+	uint32_t call_count = calls && look->tape->nodes[calls].type == SL_JSON_ARRAY
+				      ? look->tape->nodes[calls].count
+				      : 0;
+	uint32_t call = calls + 1;
+
+	if (!message || refusal.len)
+		return false;
+	if (look->v->empty && !text.len && !call_count) {
+		sl_error_set(&look->fault->reason, 0, "the answer is empty");
+		return is_wrong(look, text);
+	}
+	for (uint32_t i = 0; i < call_count; i++, call = look->tape->nodes[call].next)
+		if (wrong_call(look, call))
+			return true;
+	return look->rules->format && !call_count &&
+	       sl_schema_check(look->rules->format, text.data, text.len, look->scratch,
+			       &look->fault->reason) &&
+	       is_wrong(look, text);
+}
+
+/* Of the answer in stage->reply. scratch holds what fault->said points to. */
+static bool find_fault(struct sl_stage *stage, struct sl_arena *scratch, struct fault *fault)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_validate_rules rules = {.format = NULL};
+	struct sl_json_tape tape;
+	struct look look = {v, &rules, &tape, scratch, fault};
+	const char *param;
+	uint32_t choices, choice;
+	bool wrong = false;
+
+	if (stage->facts->endpoint != SL_OPENAI_CHAT || (!v->schema && !v->empty))
+		return false;
+	if (v->schema && (stage->facts->has_tools || stage->facts->has_response_format) &&
+	    sl_validate_rules_init(&rules, stage->stores->schemas, stage->facts->body,
+				   stage->facts->body_len, &param, &fault->reason))
+		return true;
+	if (sl_json_tape_make(stage->reply.body.data, stage->reply.body.len, scratch, &tape)) {
+		sl_error_set(&fault->reason, 0, "the answer is too large to be checked");
+		wrong = true;
+	} else {
+		choices = member(&look, 0, "choices");
+		choice = choices + 1;
+		for (uint32_t i = 0; choices && i < tape.nodes[choices].count && !wrong; i++) {
+			wrong = wrong_choice(&look, choice);
+			choice = tape.nodes[choice].next;
+		}
+	}
+	sl_validate_rules_fini(&rules);
+	return wrong;
+}
+
+/* ---- the ladder ------------------------------------------------------------------------------ */
+
+/* The first question, the wrong answer behind it, and what is to be done about it. */
+static int ask_again(struct sl_stage *stage, const struct fault *fault)
+{
+	struct first *first = stage->state[SL_STAGE_VALIDATE];
+	struct sl_json_field messages = SL_JSON_FIELD("messages");
+	struct sl_text body;
+	size_t cut, said = fault->said.len < BAD_ANSWER_MAX ? fault->said.len : BAD_ANSWER_MAX;
+	int rc = -EINVAL;
+
+	if (!first) {
+		first = sl_arena_zalloc(stage->arena, sizeof(*first));
+		if (!first)
+			return -ENOMEM;
+		first->body.data =
+			sl_arena_memdup(stage->arena, stage->facts->body, stage->facts->body_len);
+		first->body.len = stage->facts->body_len;
+		if (!first->body.data)
+			return -ENOMEM;
+		stage->state[SL_STAGE_VALIDATE] = first;
+	}
+	if (sl_json_scan(first->body.data, first->body.len, &messages, 1) ||
+	    messages.type != SL_JSON_ARRAY)
+		return rc;
+	cut = (size_t)(messages.value - first->body.data) + messages.value_len - 1;
+	sl_text_init(&body, SL_VALIDATE_SCRATCH_MAX);
+	sl_text_append(&body, first->body.data, cut);
+	sl_text_append_string(&body, ",{\"role\":\"assistant\",\"content\":\"");
+	sl_text_append_json(&body, said ? fault->said.data : "(nothing)", said ? said : 9);
+	sl_text_append_string(&body, "\"},{\"role\":\"user\",\"content\":\"That answer cannot be "
+				     "used: ");
+	sl_text_append_json(&body, fault->reason.text, strlen(fault->reason.text));
+	sl_text_append_string(&body,
+			      ". Give the whole answer again, corrected, and nothing else.\"}");
+	sl_text_append(&body, first->body.data + cut, first->body.len - cut);
+	if (!body.error)
+		rc = stage->ops->set_body(stage, sl_text_string(&body), body.len);
+	sl_text_fini(&body);
+	return rc;
+}
+
+/* The pool behind the one that answered in the route's chain; UINT32_MAX: there is none. */
+static uint32_t next_pool(const struct sl_stage *stage)
+{
+	const struct sl_config_chain *chain = &stage->route->chains[SL_CAUSE_ERROR];
+
+	for (uint32_t i = 0; i + 1 < chain->len; i++)
+		if (&stage->pools[chain->pools[i]] == stage->reply.pool)
+			return chain->pools[i + 1];
+	return UINT32_MAX;
+}
+
+/* The answer's own frame with a refusal in it. */
+static enum sl_stage_verdict give_refusal(struct sl_stage *stage, const char *why)
+{
+	const struct sl_span body = stage->reply.body;
+	bool chat = stage->facts->endpoint == SL_OPENAI_CHAT;
+	struct sl_json_field choices = SL_JSON_FIELD("choices");
+	struct sl_text out;
+	int rc = -EINVAL;
+
+	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
+	if (!sl_json_scan(body.data, body.len, &choices, 1) && choices.type == SL_JSON_ARRAY) {
+		size_t from = (size_t)(choices.value - body.data), to = from + choices.value_len;
+
+		sl_text_append(&out, body.data, from);
+		sl_text_append_string(&out,
+				      chat ? "[{\"index\":0,\"message\":{\"role\":\"assistant\","
+					     "\"content\":"
+					   : "[{\"index\":0,\"text\":");
+		sl_text_append_json_string(&out, stage->route->validate.refusal);
+		sl_text_append_string(&out, chat ? "},\"logprobs\":null,\"finish_reason\":"
+						   "\"content_filter\"}]"
+						 : ",\"logprobs\":null,\"finish_reason\":"
+						   "\"content_filter\"}]");
+		sl_text_append(&out, body.data + to, body.len - to);
+		if (!out.error)
+			rc = stage->ops->set_answer(stage, sl_text_string(&out), out.len);
+	}
+	sl_text_fini(&out);
+	stage->ops->step(stage, SL_STEP_VALIDATE_REFUSED);
+	if (!rc)
+		return SL_STAGE_GO_ON;
+	stage->error = (struct sl_openai_error){.id = SL_OPENAI_ERROR_ANSWER,
+						.object = stage->route->model,
+						.detail = keep(stage, why)};
+	return SL_STAGE_REFUSE;
+}
+
+static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct fault *fault)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	uint32_t tries = stage->reply.tries, pool;
+
+	if (tries < v->repairs && !ask_again(stage, fault)) {
+		stage->ops->step(stage, SL_STEP_VALIDATE_REPAIRED);
+		return SL_STAGE_AGAIN;
+	}
+	pool = v->other && tries <= v->repairs ? next_pool(stage) : UINT32_MAX;
+	if (pool != UINT32_MAX && !ask_again(stage, fault)) {
+		stage->ops->set_pool(stage, pool);
+		stage->ops->step(stage, SL_STEP_VALIDATE_MODEL);
+		return SL_STAGE_AGAIN;
+	}
+	return give_refusal(stage, fault->reason.text);
+}
+
+static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_arena *scratch)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_screen screen;
+	struct sl_text out;
+	bool changed = false;
+	int rc;
+
+	sl_screen_init(&screen, v->pii_out << 1, (enum sl_screen_action)v->pii_out_found);
+	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
+	rc = sl_validate_rewrite(stage->reply.body.data, stage->reply.body.len, &screen, scratch,
+				 &out, &changed);
+	if (!rc && changed) {
+		rc = stage->ops->set_answer(stage, sl_text_string(&out), out.len);
+		stage->ops->step(stage, SL_STEP_VALIDATE_REDACTED);
+	}
+	sl_text_fini(&out);
+	sl_screen_fini(&screen);
+	return rc ? give_refusal(stage, "it holds personal data or a secret") : SL_STAGE_GO_ON;
+}
+
+enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+	struct fault fault = {{""}, {"", 0}};
+	struct sl_arena scratch;
+
+	if (!checks_answers(v) || stage->reply.status != 200 || stage->reply.foreign ||
+	    stage->reply.given || stage->facts->endpoint == SL_OPENAI_EMBEDDINGS)
+		return SL_STAGE_GO_ON;
+	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
+	if (find_fault(stage, &scratch, &fault))
+		verdict = step_down(stage, &fault);
+	else if (v->pii_out)
+		verdict = screen_answer(stage, &scratch);
+	sl_arena_fini(&scratch);
+	return verdict;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* validate_parts.h - what the files of validate.h share. */
+#ifndef SL_STAGE_VALIDATE_PARTS_H
+#define SL_STAGE_VALIDATE_PARTS_H
+
+#include "user/stage/stage.h"
+#include "user/stage/validate_screen.h"
+#include "user/wire/json_tape.h"
+#include "user/wire/schema.h"
+
+#define SL_VALIDATE_TOOLS_MAX	  128u
+#define SL_VALIDATE_SCRATCH_MAX	  (64u << 20)
+#define SL_VALIDATE_SCRATCH_BLOCK 16384u
+
+/* ---- schemas of a request (validate_rules.c) ------------------------------------------------ */
+
+struct sl_validate_tool {
+	struct sl_span name; /* in the rules' memory */
+	struct sl_schema *schema;
+};
+
+/* What the request says its answer must be like. Held until sl_validate_rules_fini(). */
+struct sl_validate_rules {
+	struct sl_schema *format; /* NULL: any text */
+	struct sl_validate_tool *tools;
+	uint32_t tool_count;
+	struct sl_arena arena;
+};
+
+/*
+ * The schemas of response_format and of tools. Returns 0; -EINVAL with a sentence where one is no
+ * schema, or not supported (*ret_param: the key of the request); -ENOMEM.
+ */
+int sl_validate_rules_init(struct sl_validate_rules *rules, struct sl_schema_cache *cache,
+			   const char *body, size_t len, const char **ret_param,
+			   struct sl_error *error);
+void sl_validate_rules_fini(struct sl_validate_rules *rules);
+
+/* The schema of a tool's arguments; NULL: it has none, or there is no such tool. */
+const struct sl_schema *sl_validate_rules_tool(const struct sl_validate_rules *rules,
+					       struct sl_span name);
+
+/* ---- texts within JSON (validate_rewrite.c) -------------------------------------------------- */
+
+/*
+ * Screens every text of a request or an answer (content, text, arguments, ...), and writes it anew
+ * where something was replaced: *ret_changed, and the whole in out. Returns 0; -EPERM where the screen
+ * blocks, or a replacement would break the JSON of arguments; -EINVAL (no JSON), -ENOMEM.
+ */
+int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
+			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed);
+
+/* The first kind that a screen found, for texts. */
+const char *sl_validate_found(const struct sl_screen *screen);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Walks a body for what people and models wrote: the strings under certain keys. Roles, names, ids,
+ * URLs and data of images are nobody's text.
+ */
+#include "user/stage/validate_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct rewrite {
+	const struct sl_json_tape *tape;
+	struct sl_screen *screen;
+	struct sl_arena *scratch;
+	struct sl_text *out;
+	struct sl_text piece;
+	size_t copied; /* of the body, into out */
+};
+
+enum text_kind {
+	TEXT_NONE = 0,
+	TEXT_PLAIN,
+	TEXT_JSON, /* must stay JSON */
+};
+
+static enum text_kind kind_of(struct sl_span key)
+{
+	static const char *const keys[] = {"content",	 "text",   "refusal", "reasoning_content",
+					   "reasoning",	 "prompt", "input",   "instructions",
+					   "output_text"};
+
+	if (sl_span_equal(key, SL_SPAN("arguments")))
+		return TEXT_JSON;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (sl_span_equal(key, sl_span_string(keys[i])))
+			return TEXT_PLAIN;
+	return TEXT_NONE;
+}
+
+static int screen_string(struct rewrite *r, uint32_t node, enum text_kind kind)
+{
+	const struct sl_json_node *n = &r->tape->nodes[node];
+	uint32_t before = r->screen->count;
+	struct sl_span text;
+	int rc;
+
+	if (!sl_json_tape_string(r->tape, node, r->scratch, &text))
+		return -ENOMEM;
+	sl_text_reset(&r->piece);
+	rc = sl_screen_feed(r->screen, text.data, text.len, true, &r->piece);
+	if (rc || r->screen->count == before)
+		return rc;
+	if (kind == TEXT_JSON && !sl_json_check(text.data, text.len, NULL) &&
+	    sl_json_check(sl_text_string(&r->piece), r->piece.len, NULL))
+		return -EPERM;
+	sl_text_append(r->out, r->tape->text + r->copied, n->at + 1 - r->copied);
+	sl_text_append_json(r->out, sl_text_string(&r->piece), r->piece.len);
+	r->copied = n->at + n->len - 1;
+	return r->out->error;
+}
+
+/* As deep as the scanner lets a text be. */
+static int walk(struct rewrite *r, uint32_t node, enum text_kind kind)
+{
+	const struct sl_json_node *n = &r->tape->nodes[node];
+	uint32_t child = node + 1;
+	int rc = 0;
+
+	switch (n->type) {
+	case SL_JSON_STRING:
+		return kind ? screen_string(r, node, kind) : 0;
+	case SL_JSON_ARRAY:
+		for (uint32_t i = 0; i < n->count && !rc; i++) {
+			rc = walk(r, child, kind);
+			child = r->tape->nodes[child].next;
+		}
+		return rc;
+	case SL_JSON_OBJECT:
+		for (uint32_t i = 0; i < n->count && !rc; i++) {
+			struct sl_span key;
+
+			/* unescaped, as whoever gets it reads it */
+			if (!sl_json_tape_string(r->tape, child, r->scratch, &key))
+				return -ENOMEM;
+			rc = walk(r, child + 1, kind_of(key));
+			child = r->tape->nodes[child + 1].next;
+		}
+		return rc;
+	default:
+		return 0;
+	}
+}
+
+int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
+			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed)
+{
+	struct sl_json_tape tape;
+	struct rewrite r = {.tape = &tape, .screen = screen, .scratch = scratch, .out = out};
+	int rc = sl_json_tape_make(body, len, scratch, &tape);
+
+	if (rc)
+		return rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -EINVAL;
+	sl_text_init(&r.piece, SL_SCREEN_BYTES_MAX);
+	rc = walk(&r, 0, TEXT_NONE);
+	sl_text_fini(&r.piece);
+	if (rc)
+		return rc;
+	*ret_changed = r.copied > 0;
+	if (*ret_changed)
+		sl_text_append(out, body + r.copied, len - r.copied);
+	return out->error;
+}
+
+const char *sl_validate_found(const struct sl_screen *screen)
+{
+	return sl_pii_name((enum sl_pii_kind)(screen->found ? __builtin_ctz(screen->found) : 0));
+}
