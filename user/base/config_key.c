@@ -15,12 +15,8 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,
-	&sl_config_keys_kernel,
-	&sl_config_keys_pool,
-	&sl_config_keys_route,
-	&sl_config_keys_validate,
-	&last,
+	&sl_config_keys_root,  &sl_config_keys_kernel,	 &sl_config_keys_pool,
+	&sl_config_keys_route, &sl_config_keys_validate, &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
