@@ -40,10 +40,55 @@ void w_check_grant(enum sl_key_class class)
 	}
 }
 
+/*
+ * What it may not do, by what is there and not by what the policy says of it: take what nobody has to
+ * give, overtake who waits, take from the retries, or be the second one.
+ */
+void w_check_hedge(const struct w_request *request, uint32_t in_flight)
+{
+	bool place = false;
+	uint32_t i;
+
+	for (i = 1; i <= w->scenario->nodes; i++)
+		place = place ||
+			(!sl_choose_is_among(request->tried, request->tries, i) &&
+			 (!w->scenario->limit || w->nodes[i].requests < w->scenario->limit));
+	if (!place)
+		w_fail("a hedge, and every other node is full");
+	if (w->queue.count)
+		w_fail("a hedge, and %u requests wait", w->queue.count);
+	if (w->budget.spent * 2 >= w->retry.budget * SL_RETRY_COST)
+		w_fail("a hedge, and the retry budget is spent: %u", w->budget.spent);
+	if (request->hedge || request->hedged || !request->attempt)
+		w_fail("a hedge, and it is not the only one beside a first attempt");
+	w_check_retry(in_flight);
+}
+
+/* Who was cut off has no place at its node any more. */
+static void check_places(void)
+{
+	uint32_t live[W_NODES_MAX + 1] = {0}, i;
+
+	for (i = 1; i <= w->attempt_count; i++)
+		live[w->attempts[i].node] += w->attempts[i].live;
+	for (i = 1; i <= w->scenario->nodes; i++) {
+		if (w->nodes[i].requests != live[i])
+			w_fail("node %u has %u requests, %u are under way", i, w->nodes[i].requests,
+			       live[i]);
+		if (w->servers[i].running + w->servers[i].waiting > live[i] &&
+		    !w->scenario->kind.works_on)
+			w_fail("server %u works on %u requests, %u are under way", i,
+			       w->servers[i].running + w->servers[i].waiting, live[i]);
+	}
+}
+
 void w_sample(void)
 {
 	struct w_second *second = w_this_second();
 	uint32_t i;
+
+	if (w->scenario->hedge_per_mille)
+		check_places();
 
 	for (i = 1; i <= w->scenario->nodes; i++) {
 		second->limit += sl_concurrency_limit(&w->concurrency[i], w->nodes[i].incarnation,
@@ -119,6 +164,30 @@ static void check_attempts(void)
 	}
 }
 
+/* Hedges are 2 % of the requests, in all and in any 20 s, and the burst that was saved up. */
+static void check_hedges(void)
+{
+	uint32_t s, i, hedges = 0, firsts = 0;
+
+	for (s = 0; s < W_SECONDS_MAX; s++) {
+		hedges += w->seconds[s].hedges;
+		firsts += w->seconds[s].firsts;
+	}
+	if (hedges * 100 > firsts * 2 + w->hedge.burst * 100)
+		w_fail("%u hedges of %u requests", hedges, firsts);
+	if (hedges != w->hedge_verdicts[SL_HEDGE_GO])
+		w_fail("%u hedges were sent, %" PRIu64 " were paid for", hedges,
+		       w->hedge_verdicts[SL_HEDGE_GO]);
+	for (s = 0; s + RETRY_WINDOW_S <= w->scenario->seconds; s++) {
+		for (i = s, hedges = firsts = 0; i < s + RETRY_WINDOW_S; i++) {
+			hedges += w->seconds[i].hedges;
+			firsts += w->seconds[i].firsts;
+		}
+		if (hedges * 100 > firsts * 2 + w->hedge.burst * 100)
+			w_fail("%u hedges of %u requests from second %u on", hedges, firsts, s);
+	}
+}
+
 /* Too much to do is no fault: a breaker opens where a node was dead, failed or silent alone. */
 static void check_breakers(void)
 {
@@ -144,4 +213,5 @@ void w_check_end(void)
 	check_outcomes();
 	check_rest();
 	check_attempts();
+	check_hedges();
 }

@@ -14,12 +14,6 @@
 #define BACKOFF_MS	    25u
 #define BACKOFF_MAX_MS	    1000u
 
-struct grant {
-	uint32_t node; /* 0: none */
-	uint32_t ticket;
-	bool full;
-};
-
 static struct w_request *request_at(uint32_t index)
 {
 	return &w->requests[index];
@@ -32,7 +26,7 @@ static uint32_t index_of(const struct w_request *request)
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static struct sl_choose question(const uint32_t *tried, uint32_t tried_count)
+struct sl_choose w_question(const uint32_t *tried, uint32_t tried_count)
 {
 	return (struct sl_choose){
 		.nodes = w->nodes,
@@ -51,9 +45,9 @@ static struct sl_choose question(const uint32_t *tried, uint32_t tried_count)
 	};
 }
 
-static struct grant acquire(struct sl_choose *in)
+struct w_grant w_acquire(struct sl_choose *in)
 {
-	struct grant grant = {0};
+	struct w_grant grant = {0};
 	int i;
 
 	for (i = 0; i < GATE_TRIES_MAX; i++) {
@@ -84,22 +78,22 @@ static struct grant acquire(struct sl_choose *in)
 	return grant;
 }
 
-static struct grant acquire_at(uint32_t node)
+static struct w_grant acquire_at(uint32_t node)
 {
-	struct sl_choose in = question(NULL, 0);
+	struct sl_choose in = w_question(NULL, 0);
 
 	in.slots += node - 1;
 	in.slot_count = 1;
 	if (in.limits)
 		in.limits += node - 1;
 	if (!sl_choose_any_healthy(&in))
-		return (struct grant){0};
-	return acquire(&in);
+		return (struct w_grant){0};
+	return w_acquire(&in);
 }
 
 static bool any_healthy(void)
 {
-	struct sl_choose in = question(NULL, 0);
+	struct sl_choose in = w_question(NULL, 0);
 
 	return sl_choose_any_healthy(&in);
 }
@@ -126,12 +120,14 @@ static void end(struct w_request *request, enum w_outcome outcome)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static void send_to(struct w_request *request, const struct grant *grant, bool charged)
+void w_send(struct w_request *request, const struct w_grant *grant, bool charged, bool hedge)
 {
 	uint32_t index = ++w->attempt_count;
 	struct w_attempt *attempt = &w->attempts[index];
+	uint32_t *place = hedge ? &request->hedge : &request->attempt;
 
-	if (index == W_ATTEMPTS_MAX || request->attempt || request->tries == W_TRIES_MAX) {
+	if (index == W_ATTEMPTS_MAX || *place || request->tries == W_TRIES_MAX ||
+	    (!hedge && request->hedge)) {
 		w_fail("request %u: attempt %u while another runs, or one too many",
 		       index_of(request), request->tries + 1);
 		return;
@@ -145,13 +141,16 @@ static void send_to(struct w_request *request, const struct grant *grant, bool c
 		.left = request->out,
 		.live = true,
 		.charged = charged,
+		.hedge = hedge,
 	};
 	if (!request->tries)
 		w_this_second()->firsts++;
 	request->tried[request->tries++] = request->last_node = grant->node;
-	request->attempt = index;
+	*place = index;
 	sl_concurrency_take_tokens(&w->concurrency[grant->node], request->prompt + request->out);
 	w_push(w->now_us + w->scenario->ttft_ms * W_MS, W_LATE, index, 0);
+	if (!hedge)
+		w_hedge_sent(index);
 	w_server_take(grant->node, index);
 }
 
@@ -165,7 +164,7 @@ static void take_shed(void)
 		end((struct w_request *)entry, W_REFUSED);
 }
 
-static void grant_next(const struct grant *grant)
+static void grant_next(const struct w_grant *grant)
 {
 	struct w_request *request =
 		(struct w_request *)sl_queue_pop(&w->queue, &w->queue_config, w->now_us * 1000u);
@@ -173,7 +172,7 @@ static void grant_next(const struct grant *grant)
 	w_check_grant(request->entry.class);
 	w_this_second()->granted[request->source] += request->entry.cost;
 	request->era++; /* its wait has no end any more */
-	send_to(request, grant, false);
+	w_send(request, grant, false, false);
 }
 
 static void look(void)
@@ -188,11 +187,11 @@ static void look(void)
 			w->probe_us = w->now_us + PROBE_MS * W_MS;
 	}
 	for (; left && w->queue.count; left--) {
-		struct sl_choose in = question(NULL, 0);
-		struct grant grant;
+		struct sl_choose in = w_question(NULL, 0);
+		struct w_grant grant;
 
 		in.allow_panic = panic;
-		grant = acquire(&in);
+		grant = w_acquire(&in);
 		if (!grant.node)
 			break;
 		grant_next(&grant);
@@ -211,9 +210,9 @@ void w_tick(void)
 	}
 }
 
-static void freed(uint32_t node)
+void w_freed(uint32_t node)
 {
-	struct grant grant;
+	struct w_grant grant;
 
 	if (!w->queue.count || w->now_us < w->doubt_us)
 		return;
@@ -298,7 +297,7 @@ static bool is_shunned(const struct w_request *request, uint32_t node)
 /* Who was not sent to anybody yet asks for a place alone. */
 static enum sl_retry_verdict take_permit(struct w_request *request)
 {
-	struct sl_choose in = question(request->tried, request->tries);
+	struct sl_choose in = w_question(request->tried, request->tries);
 	enum sl_retry_verdict verdict;
 	uint32_t i, in_flight = 0;
 
@@ -318,7 +317,7 @@ static enum sl_retry_verdict take_permit(struct w_request *request)
 /* Nobody is left to ask, but a node has said when it will have room. */
 static bool wait_for_held(struct w_request *request)
 {
-	struct sl_choose in = question(NULL, 0);
+	struct sl_choose in = w_question(NULL, 0);
 	uint64_t wait_ms = sl_choose_held_ms(&in);
 
 	if (wait_ms == UINT64_MAX || request->tries == W_TRIES_MAX)
@@ -347,7 +346,7 @@ static void give_permit(struct w_request *request, bool used)
 		sl_retry_refund(&w->budget);
 }
 
-static void give_back(const struct grant *grant)
+void w_give_back(const struct w_grant *grant)
 {
 	struct sl_breaker_change change;
 
@@ -355,34 +354,34 @@ static void give_back(const struct grant *grant)
 			  sl_random_u32(&w->random), grant->ticket, SL_OUTCOME_NEUTRAL,
 			  SL_SIGNAL_NONE, SL_PLANE_DAEMON, &change);
 	w->nodes[grant->node].requests--;
-	freed(grant->node);
+	w_freed(grant->node);
 }
 
 static void try_once(struct w_request *request)
 {
-	struct sl_choose in = question(request->tried, request->tries);
+	struct sl_choose in = w_question(request->tried, request->tries);
 	bool bounded = w->scenario->limit || w->limits_config.mode;
 	bool charged = request->charged;
-	struct grant grant;
+	struct w_grant grant;
 
 	if (!request->tries && bounded && w->queue.count && any_healthy()) {
 		give_permit(request, false);
 		wait_for_place(request);
 		return;
 	}
-	grant = acquire(&in);
+	grant = w_acquire(&in);
 	if (!grant.node && !grant.full && !request->tries) {
 		in.allow_panic = true;
-		grant = acquire(&in);
+		grant = w_acquire(&in);
 	}
 	if (grant.node && is_shunned(request, grant.node)) {
-		give_back(&grant);
+		w_give_back(&grant);
 		grant.node = 0;
 		grant.full = false;
 	}
 	if (grant.node) {
 		w_this_second()->retries += charged && request->tries;
-		send_to(request, &grant, charged);
+		w_send(request, &grant, charged, false);
 		return;
 	}
 	if (!grant.full && wait_for_held(request))
@@ -434,18 +433,23 @@ void w_try(uint32_t index)
 
 /* ---- what the node does ---------------------------------------------------------------------- */
 
-static void release(struct w_attempt *attempt)
+void w_release(struct w_attempt *attempt)
 {
 	struct w_request *request = request_at(attempt->request);
 
 	attempt->live = false;
-	request->attempt = 0;
+	if (attempt->hedge)
+		request->hedge = 0;
+	else
+		request->attempt = 0;
 	w->nodes[attempt->node].requests--;
 	sl_concurrency_give_tokens(&w->concurrency[attempt->node], request->prompt + request->out);
-	give_permit(request, true);
+	w_hedge_over(attempt);
+	if (!attempt->hedge)
+		give_permit(request, true);
 }
 
-static void report(const struct w_attempt *attempt, enum sl_outcome outcome, enum sl_signal signal)
+void w_report(const struct w_attempt *attempt, enum sl_outcome outcome, enum sl_signal signal)
 {
 	struct sl_breaker_change change;
 
@@ -461,8 +465,9 @@ void w_on_first_token(uint32_t index)
 	struct w_request *request = request_at(attempt->request);
 	struct w_second *second = &w->seconds[w_second_of(request->start_us)];
 
-	report(attempt, SL_OUTCOME_SUCCESS, SL_SIGNAL_SUCCESS);
+	w_report(attempt, SL_OUTCOME_SUCCESS, SL_SIGNAL_SUCCESS);
 	attempt->first = true;
+	w_hedge_decided(index);
 	attempt->last_us = request->first_us = w->now_us;
 	w->alive_ns[attempt->node] = w->now_us * 1000u;
 	second->ttft_us += w->now_us - request->start_us;
@@ -489,9 +494,9 @@ void w_on_end(uint32_t index)
 	struct w_attempt *attempt = &w->attempts[index];
 	uint32_t node = attempt->node;
 
-	release(attempt);
+	w_release(attempt);
 	end(request_at(attempt->request), W_ANSWERED);
-	freed(node);
+	w_freed(node);
 }
 
 static void note_busy(const struct w_attempt *attempt, bool told)
@@ -503,11 +508,13 @@ static void note_busy(const struct w_attempt *attempt, bool told)
 					 node->incarnation, node->requests, w_now_ms());
 }
 
-static void note_ending(struct w_request *request, enum sl_ending ending, uint32_t after_ms)
+static void note_ending(struct w_request *request, uint32_t node, enum sl_ending ending,
+			uint32_t after_ms)
 {
 	uint32_t max_ms = (uint32_t)w->tunables[SL_TUNABLE_RETRY_AFTER_MAX];
 
 	request->ending = ending;
+	request->last_node = node;
 	if (!sl_outcome_of(ending)->elsewhere)
 		return;
 	if (ending == SL_ENDING_BUSY && after_ms) {
@@ -538,16 +545,18 @@ void w_on_failure(uint32_t index, enum sl_ending ending, uint32_t after_ms)
 		signal = SL_SIGNAL_BUSY;
 		note_busy(attempt, false);
 	}
-	report(attempt, outcome, signal);
-	note_ending(request, ending, after_ms);
-	release(attempt);
+	w_report(attempt, outcome, signal);
+	note_ending(request, node, ending, after_ms);
+	w_release(attempt);
 	if (attempt->first)
 		end(request, W_CUT);
+	else if (request->attempt || request->hedge)
+		; /* the other one goes on */
 	else if (!rule->retry || request->tries == W_TRIES_MAX || w->now_us >= request->deadline_us)
 		end(request, W_FAILED);
 	else
 		w_ask(attempt->request);
-	freed(node);
+	w_freed(node);
 }
 
 void w_on_late(uint32_t index)
@@ -563,10 +572,13 @@ void w_on_late(uint32_t index)
 void w_on_total(uint32_t index)
 {
 	struct w_request *request = request_at(index);
-	uint32_t attempt = request->attempt;
+	uint32_t attempt;
 
 	if (request->outcome != W_NONE)
 		return;
+	if (request->attempt && request->hedge)
+		w_hedge_lose(request->hedge);
+	attempt = request->attempt ? request->attempt : request->hedge;
 	if (attempt) {
 		w_server_leave(w->attempts[attempt].node, attempt);
 		w_on_failure(attempt, SL_ENDING_TOTAL_TIMEOUT, 0);
@@ -596,6 +608,7 @@ void w_gateway_begin(void)
 		.concurrent_percent = TUNABLE(RETRY_CONCURRENT),
 		.concurrent_min = TUNABLE(RETRY_CONCURRENT_MIN),
 	};
+	w_hedge_begin();
 	w->limits_config = scenario->concurrency;
 	w->limits_config.min = 1;
 	w->limits_config.gap_percent = TUNABLE(CONCURRENCY_GAP);

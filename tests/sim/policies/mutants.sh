@@ -62,6 +62,14 @@ mutant busy-opens-breakers all-busy outcome.c 's/RULE\(NEUTRAL, BUSY/RULE(FAILUR
 mutant slots-do-not-count deaths choose.c 's/(static bool is_full\(.*?\n\{\n)/$1\treturn false;\n/s'
 mutant the-same-node-again deaths choose.c 's/if \(in->tried\[i\] == slot\)/if (0)/'
 
+# ---- a second node ----------------------------------------------------------------------------
+mutant hedges-without-a-budget hedged-slow-node hedge.c 's/(static bool pay\(.*?\n\{\n)/$1\treturn true;\n/s'
+mutant hedges-earn-too-much hedged-slow-node hedge.c 's/give_back\(pool, config->percent\);/give_back(pool, 3 * config->percent);/'
+mutant hedges-into-a-full-pool hedged-overload hedge.c 's/if \(!view->place\)/if (0)/'
+mutant hedges-take-from-the-retries hedged-failures hedge.c 's/if \(sl_retry_is_spent\(.*?\)\)\n/if (0)\n/'
+mutant hedges-keep-their-place hedged-slow-node hedge.c 's/(void sl_hedge_done\(.*?\n\{\n)\tsl_retry_done\(retries\);/$1/s'
+mutant hedges-at-once hedged-quiet hedge.c 's/sl_latency_quantile_us\(times->buckets, per_mille\)/0/'
+
 # ---- the queue --------------------------------------------------------------------------------
 mutant lower-classes-starve classes queue.c 's/class->passed >= SL_QUEUE_PASSED_MAX &&/0 \&\&/'
 mutant a-turn-costs-the-same tenants queue.c 's/flow->deficit -= cost_of\(entry\);/flow->deficit -= SL_QUEUE_QUANTUM;/'

@@ -173,6 +173,66 @@ static void judge_busy(void)
 		w_fail("nodes that bear %u have %" PRIu64 " %% of that", cap, in_flight);
 }
 
+/* What keeps a hedge back is met at all in these worlds, or nothing is shown by what does not happen. */
+static void judge_hedges(uint64_t asked_at_most_per_mille)
+{
+	uint64_t asked = 0;
+	uint32_t i;
+
+	for (i = 0; i < SL_HEDGE_VERDICTS; i++)
+		asked += w->hedge_verdicts[i];
+	if (!w->hedge_verdicts[SL_HEDGE_GO])
+		w_fail("nothing was hedged");
+	if (asked * 1000 > asked_at_most_per_mille * w->request_count)
+		w_fail("%" PRIu64 " of %u requests were late enough to be hedged", asked,
+		       w->request_count);
+}
+
+/* Alike nodes, none of them slow: one in twenty is later than the percentile says, by its nature. */
+static void judge_hedged_quiet(void)
+{
+	judge_hedges(120);
+}
+
+/* One node takes long: who is hedged is answered by another one, mostly. */
+static void judge_hedged_slow(void)
+{
+	uint32_t i, hedged = 0, won = 0;
+
+	judge_hedges(1000);
+	for (i = 0; i < w->request_count; i++) {
+		const struct w_request *request = &w->requests[i];
+		uint32_t second = w_second_of(request->start_us);
+
+		if (!request->hedged || second < w->scenario->phases[0].at_s ||
+		    second >= last_phase_s() || request->tried[0] != 1)
+			continue;
+		hedged++;
+		won += request->last_node != 1;
+	}
+	if (!hedged || won * 2 < hedged)
+		w_fail("%u of %u hedges won against the slow node", won, hedged);
+	if (!w->hedge_verdicts[SL_HEDGE_BUDGET])
+		w_fail("the budget of hedges was never used up");
+	judge_recovery();
+}
+
+static void judge_hedged_full(void)
+{
+	judge_hedges(1000);
+	if (!w->hedge_verdicts[SL_HEDGE_NO_PLACE])
+		w_fail("no hedge was due while all places were taken");
+	judge_recovery();
+}
+
+static void judge_hedged_spent(void)
+{
+	judge_hedges(1000);
+	if (!w->hedge_verdicts[SL_HEDGE_RETRIES])
+		w_fail("no hedge was due while the retry budget was spent");
+	judge_recovery();
+}
+
 /* ---- worlds ---------------------------------------------------------------------------------- */
 
 #define TRIGGER_JUDGED(by, ...)                                                          \
@@ -284,6 +344,41 @@ const struct w_scenario w_scenarios[] = {
 	 .concurrency = {.mode = SL_CONCURRENCY_GAP},
 	 .sources = USUAL(NORMAL),
 	 TRIGGER({20, 400, 0, 0, W_WELL, 0}, {50, 100, 0, 0, W_WELL, 0})},
+
+	{.name = "hedged-quiet",
+	 .nodes = 4,
+	 .limit = 24,
+	 .kind = SERVER,
+	 .sources = USUAL(NORMAL),
+	 .seconds = 140,
+	 .ttft_ms = 4000,
+	 .total_ms = 60000,
+	 .wait_ms = 20000,
+	 .target_ms = 5000,
+	 .hedge_per_mille = 950,
+	 .seeds = 18,
+	 .judge = judge_hedged_quiet},
+	{.name = "hedged-slow-node",
+	 .nodes = 4,
+	 .limit = 16,
+	 .kind = SERVER,
+	 .sources = USUAL(16),
+	 .hedge_per_mille = 950,
+	 TRIGGER_JUDGED(judge_hedged_slow, {30, 0, 1, 1, W_WELL, 600}, {60, 0, 1, 1, W_WELL, 100})},
+	{.name = "hedged-overload",
+	 .nodes = 4,
+	 .limit = 16,
+	 .kind = SERVER,
+	 .sources = USUAL(NORMAL),
+	 .hedge_per_mille = 950,
+	 TRIGGER_JUDGED(judge_hedged_full, {30, 300, 0, 0, W_WELL, 0}, {60, 100, 0, 0, W_WELL, 0})},
+	{.name = "hedged-failures",
+	 .nodes = 4,
+	 .kind = SERVER,
+	 .sources = USUAL(NORMAL),
+	 .hedge_per_mille = 900,
+	 TRIGGER_JUDGED(judge_hedged_spent, {30, 0, 1, 2, W_FAILS, 0}, {30, 0, 3, 3, W_WELL, 300},
+			{60, 0, 1, 2, W_WELL, 0}, {60, 0, 3, 3, W_WELL, 100})},
 
 	{.name = "tenants",
 	 .nodes = 2,

@@ -89,6 +89,9 @@ static void happen(const struct w_event *event)
 	case W_TRY:
 		w_try(event->index);
 		break;
+	case W_HEDGE:
+		w_hedge_due(event->index);
+		break;
 	case W_EXPIRE:
 		w_expire(event->index, event->era);
 		break;

@@ -4,6 +4,7 @@
  * exist, in a time that does not pass.
  *
  *   traffic.c    who sends what, and when; phases: what happens to the servers
+ *   hedge.c      a second attempt beside a slow one: hedge.h
  *   gateway.c    one pool: queue.h, choose.h, breaker.h, retry.h, outcome.h, concurrency.h, put
  *                together as user/request does
  *   server.c     continuous batching: slots, prefill, a step for all streams that takes a + b * n
@@ -21,8 +22,7 @@
  *
  * A world is a function of its scenario and its seed: one thread, no real clock, events in the order
  * of their time and, at one time, of their making. An attempt is a thing of its own, beside its
- * request: a second one at the same time (a hedge) needs a timer in send_to() and a loser in
- * win(); see policy/hedge.h, which tests/unit/policy/gateway.c drives today.
+ * request, which has two of them while it is hedged.
  */
 #ifndef SL_TESTS_SIM_WORLD_H
 #define SL_TESTS_SIM_WORLD_H
@@ -35,6 +35,7 @@
 #include "user/base/tunables.h"
 #include "user/policy/choose.h"
 #include "user/policy/concurrency.h"
+#include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
@@ -94,7 +95,8 @@ struct w_scenario {
 	struct w_phase phases[W_PHASES_MAX];
 	uint32_t seconds;
 	uint32_t ttft_ms, total_ms, wait_ms;
-	uint32_t target_ms; /* of the queue */
+	uint32_t target_ms;	  /* of the queue */
+	uint32_t hedge_per_mille; /* of the times to the first token; 0: nothing is hedged */
 	uint32_t seeds;
 	/* Of the world at its end; fails by w_fail(). */
 	void (*judge)(void);
@@ -128,6 +130,7 @@ enum w_event_kind {
 	W_TOTAL,  /* the request's deadline */
 	W_ASK,	  /* for a retry once more */
 	W_TRY,	  /* again */
+	W_HEDGE,  /* of an attempt that takes long */
 	W_EXPIRE, /* a wait */
 	W_TICK,	  /* of the queue */
 	W_SAMPLE, /* a second is over */
@@ -147,6 +150,8 @@ struct w_request {
 	uint32_t source, prompt, out;
 	uint32_t tries, tried[W_TRIES_MAX], shunned[W_TRIES_MAX], shunned_count;
 	uint32_t attempt; /* the one under way; 0: none */
+	uint32_t hedge;	  /* the one beside it */
+	bool hedged;
 	uint32_t last_node;
 	uint32_t era;
 	enum sl_ending ending;
@@ -160,6 +165,8 @@ struct w_attempt {
 	bool live; /* the gateway waits for it */
 	bool first;
 	bool charged; /* it is a retry that was paid for */
+	bool hedge;   /* the second one, until it wins */
+	bool placed;  /* among the retries that run, as a hedge */
 };
 
 struct w_server {
@@ -174,7 +181,7 @@ struct w_server {
 };
 
 struct w_second {
-	uint32_t arrivals, firsts, retries, moved, answered, failed, refused, cut, busy;
+	uint32_t arrivals, firsts, retries, hedges, moved, answered, failed, refused, cut, busy;
 	uint64_t ttft_us;
 	uint64_t granted[W_SOURCES_MAX];
 	uint32_t limit, in_flight; /* of all nodes, at its end */
@@ -203,6 +210,7 @@ struct world {
 	uint64_t holds[W_NODES_MAX + 1], alive_ns[W_NODES_MAX + 1];
 	struct sl_concurrency concurrency[W_NODES_MAX + 1];
 	struct sl_retry_budget budget;
+	struct sl_hedge_pool hedges;
 	struct sl_queue queue;
 	uint64_t probe_us, doubt_us;
 	bool ticking;
@@ -210,10 +218,12 @@ struct world {
 	uint64_t tunables[SL_TUNABLE_KEYS];
 	struct sl_breaker_config breaker;
 	struct sl_retry_config retry;
+	struct sl_hedge_config hedge;
 	struct sl_queue_config queue_config;
 	struct sl_concurrency_config limits_config;
 	uint32_t slots[W_NODES_MAX], limits[W_NODES_MAX];
 
+	uint64_t hedge_verdicts[SL_HEDGE_VERDICTS], hedges_won;
 	uint32_t passed[SL_QUEUE_CLASSES]; /* check.c: grants to others while it waited */
 	bool failed;
 };
@@ -252,7 +262,22 @@ void w_enter_phase(uint32_t phase);
 
 /* ---- gateway.c ------------------------------------------------------------------------------- */
 
+/* A node that takes a request, and counts it. */
+struct w_grant {
+	uint32_t node; /* 0: none */
+	uint32_t ticket;
+	bool full;
+};
+
 void w_gateway_begin(void);
+struct sl_choose w_question(const uint32_t *tried, uint32_t tried_count);
+struct w_grant w_acquire(struct sl_choose *in);
+void w_give_back(const struct w_grant *grant);
+void w_send(struct w_request *request, const struct w_grant *grant, bool charged, bool hedge);
+void w_report(const struct w_attempt *attempt, enum sl_outcome outcome, enum sl_signal signal);
+void w_release(struct w_attempt *attempt);
+/* Its node has a place: the next in line gets it. */
+void w_freed(uint32_t node);
 void w_request_start(uint32_t request);
 void w_on_first_token(uint32_t attempt);
 void w_on_token(uint32_t attempt);
@@ -265,6 +290,17 @@ void w_ask(uint32_t request);
 void w_try(uint32_t request);
 void w_expire(uint32_t request, uint32_t era);
 void w_tick(void);
+
+/* ---- hedge.c --------------------------------------------------------------------------------- */
+
+void w_hedge_begin(void);
+void w_hedge_sent(uint32_t attempt);
+void w_hedge_due(uint32_t attempt);
+/* It has its first token: the other one, if there is one, has lost. */
+void w_hedge_decided(uint32_t attempt);
+void w_hedge_lose(uint32_t attempt);
+/* Its place among the retries is free, if it has one. */
+void w_hedge_over(struct w_attempt *attempt);
 
 /* ---- server.c -------------------------------------------------------------------------------- */
 
@@ -280,6 +316,8 @@ void w_check_send(uint32_t node);
 /* A retry has got its place; in_flight: attempts, without it. */
 void w_check_retry(uint32_t in_flight);
 void w_check_grant(enum sl_key_class class);
+/* A hedge is to be sent; nothing of it is yet but what it paid. in_flight: attempts, without it. */
+void w_check_hedge(const struct w_request *request, uint32_t in_flight);
 void w_check_end(void);
 void w_sample(void);
 
