@@ -167,7 +167,8 @@ static const struct sl_config_key keys[] = {
 	 "Whether the page is read. `auto`: of nodes on plain HTTP, in pools without `api_key`; "
 	 "hosted providers have none."},
 	{SL_CONFIG_POOL_METRICS, SL_CONFIG_TARGET, "path", POOL(metrics.path), "/metrics", 0,
-	 SL_CONFIG_URL_MAX, NULL, false, "the path of an URL", "Where it is."},
+	 SL_CONFIG_URL_MAX, NULL, false, "the path of an URL",
+	 "Where it is; `/prometheus/metrics` of TensorRT-LLM (`trtllm-serve`)."},
 	{SL_CONFIG_POOL_METRICS, SL_CONFIG_MS, "every", POOL(metrics.every_ms), "1s", 100, HOUR_MS,
 	 NULL, false, NULL,
 	 "How often, a quarter earlier or later. A node that answers without anything of use three "

@@ -6,7 +6,16 @@
 
 #define REQUESTS_MAX 4294967295.0
 
-enum what { RUNNING, WAITING, KV_SHARE, KV_TOKENS, CACHE_CONFIG, ADAPTERS };
+enum what {
+	RUNNING,
+	WAITING,
+	KV_SHARE,
+	KV_TOKENS,
+	CACHE_CONFIG,
+	ADAPTERS,
+	ADAPTERS_USED,
+	ADAPTERS_MAX
+};
 
 static const struct metric {
 	const char *name;
@@ -22,6 +31,9 @@ static const struct metric {
 	{"sglang:num_queue_reqs", WAITING},
 	{"sglang:token_usage", KV_SHARE},
 	{"sglang:max_total_num_tokens", KV_TOKENS},
+	/* how many adapters it holds, not which */
+	{"sglang:lora_pool_slots_used", ADAPTERS_USED},
+	{"sglang:lora_pool_slots_total", ADAPTERS_MAX},
 	{"tgi_batch_current_size", RUNNING},
 	{"tgi_queue_size", WAITING},
 	{"llamacpp:requests_processing", RUNNING},
@@ -38,6 +50,7 @@ void sl_scrape_begin(struct sl_scrape *scrape)
 	scrape->kv_tokens = scrape->adapters_s = 0;
 	scrape->known = 0;
 	scrape->adapter_count = scrape->adapter_max = 0;
+	scrape->adapters_used = scrape->adapters_most = 0;
 	scrape->line_len = 0;
 	scrape->too_long = false;
 }
@@ -173,6 +186,12 @@ static void take(struct sl_scrape *scrape, enum what what, const char *labels, d
 	case ADAPTERS:
 		take_adapters(scrape, labels, value);
 		break;
+	case ADAPTERS_USED:
+		scrape->adapters_used += value;
+		break;
+	case ADAPTERS_MAX:
+		scrape->adapters_most += value;
+		break;
 	case RUNNING:
 		scrape->running += value;
 		break;
@@ -248,7 +267,9 @@ bool sl_scrape_end(struct sl_scrape *scrape, struct sl_load_reading *ret_load)
 	ret_load->waiting = requests(scrape->waiting);
 	ret_load->kv_permille = (uint32_t)(share * 1000 + 0.5);
 	ret_load->kv_tokens = requests(scrape->kv_tokens);
-	ret_load->adapter_max = scrape->adapter_max;
+	ret_load->adapter_max =
+		scrape->adapter_max ? scrape->adapter_max : requests(scrape->adapters_most);
+	ret_load->adapters_used = requests(scrape->adapters_used);
 	ret_load->adapter_count = scrape->adapter_count;
 	memcpy(ret_load->adapters, scrape->adapters,
 	       scrape->adapter_count * sizeof(scrape->adapters[0]));

@@ -27,8 +27,9 @@ struct sl_scrape {
 	double waiting;
 	double kv_share; /* 0..1 */
 	double kv_tokens;
-	double adapters_s; /* when the adapters below were in use */
-	uint32_t known;	   /* lines that were understood */
+	double adapters_s;		     /* when the adapters below were in use */
+	double adapters_used, adapters_most; /* of servers that do not name them */
+	uint32_t known;			     /* lines that were understood */
 	uint32_t adapter_count;
 	uint32_t adapter_max;
 	uint64_t adapters[SL_LOAD_ADAPTERS_MAX];

@@ -53,6 +53,7 @@ void sl_load_take(struct sl_loads *loads, uint32_t slot, uint32_t incarnation,
 		PUT(loads->adapters[slot][i], reading->adapters[i]);
 	PUT(load->adapter_count, count);
 	PUT(load->adapter_max, reading->adapter_max);
+	PUT(load->adapters_used, reading->adapters_used);
 	PUT(load->incarnation, incarnation);
 	__atomic_store_n(&load->until_ms, until_ms, __ATOMIC_RELEASE);
 }
@@ -103,7 +104,7 @@ bool sl_load_adapters_full(const struct sl_load *load)
 {
 	uint32_t max = load ? GET(load->adapter_max) : 0;
 
-	return max && GET(load->adapter_count) >= max;
+	return max && (GET(load->adapter_count) >= max || GET(load->adapters_used) >= max);
 }
 
 uint64_t sl_load_queue_fill(const struct sl_load *load, uint64_t ours)

@@ -46,6 +46,7 @@ struct sl_load_reading {
 	uint32_t slots;	    /* requests that it works on at once; 0: not known */
 	uint32_t adapter_count;
 	uint32_t adapter_max;			 /* that it holds at once; 0: not known */
+	uint32_t adapters_used;			 /* places taken, where it does not name them */
 	uint64_t adapters[SL_LOAD_ADAPTERS_MAX]; /* sl_load_adapter() of those in use */
 };
 
@@ -62,7 +63,8 @@ struct sl_load {
 	uint32_t sent; /* tokens, as counted then */
 	uint32_t adapter_count;
 	uint32_t adapter_max;
-	uint32_t pad[2];
+	uint32_t adapters_used;
+	uint32_t pad;
 } __attribute__((aligned(64)));
 
 /* By node slot. All zero: nothing was read. */

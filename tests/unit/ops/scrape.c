@@ -55,6 +55,14 @@ static const struct page pages[] = {
 	 "sglang:num_running_reqs{name=\"m\"} 4\nsglang:num_queue_reqs{name=\"m\"} 1\n"
 	 "sglang:token_usage{name=\"m\"} 0.28\n",
 	 true, SAYS(4, 1, 280)},
+	{"SGLang: adapters, of which it tells how many",
+	 "sglang:lora_pool_slots_used{dp_rank=\"0\"} 3\nsglang:lora_pool_slots_used{dp_rank=\"1\"} "
+	 "1\n"
+	 "sglang:lora_pool_slots_total{dp_rank=\"0\"} "
+	 "4\nsglang:lora_pool_slots_total{dp_rank=\"1\"} 4\n"
+	 "sglang:lora_pool_utilization{dp_rank=\"0\"} 0.75\n",
+	 true,
+	 {.adapter_max = 8, .adapters_used = 4}},
 	{"TGI", "tgi_batch_current_size 3\ntgi_queue_size 9\n", true, SAYS(3, 9, 0)},
 	{"llama.cpp",
 	 "llamacpp:requests_processing 2\nllamacpp:requests_deferred 6\n"

@@ -314,6 +314,8 @@ static void test_adapters_have_places(void **unused)
 		/* Where no further adapter fits, it goes to the next; where none has room, back. */
 		says(places[i], with_adapters(0, 2, "a", "b"));
 		assert_int_not_equal(by_affinity(&key, SL_AFFINITY_ADAPTER_NEW), places[i]);
+		says(places[i], (struct sl_load_reading){.adapter_max = 2, .adapters_used = 2});
+		assert_int_not_equal(by_affinity(&key, SL_AFFINITY_ADAPTER_NEW), places[i]);
 		for (uint32_t slot = 1; slot <= 8; slot++)
 			says(slot, with_adapters(0, 2, "a", "b"));
 		assert_int_equal(by_affinity(&key, SL_AFFINITY_ADAPTER_NEW), places[i]);
