@@ -109,6 +109,9 @@ expect "limit: the first passes" "$(ask limit1 pair '' "$few")" == 200
 expect "limit: the second does not" "$(ask limit2 pair '' "$few")" == 429
 expect "limit: said so" "$(told limit2 '.events[0] | "\(.event) \(.error) \(.status)"')" == \
 	"refused rate_limit_exceeded 429"
+expect "limit: by which limit" "$(told limit2 .refused_by)" == key_requests
+expect "limit: ... in words" "$("$sluice" explain limit2)" contains " refused_by=key_requests"
+expect "limit: what passed says nothing of it" "$(told limit1 '"\(.refused_by) \(.cost)"')" == "null null"
 expect "limit: by which key" "$(told limit2 .key_id)" == "$(told limit1 .key_id)"
 expect "refused: unknown model" "$(ask nomodel none)" == 404
 expect "refused: unknown model: said so" "$(told nomodel '.events[0].error')" == model_not_found

@@ -10,10 +10,15 @@
 store=$work/keys
 spend=$work/spend/file
 json='content-type: application/json'
+requests=$work/requests.log
+export SLUICE_ADMIN_SOCKET=$work/admin.sock
 mkdir "$work/spend"
 key_command() { "$build/sluice" key "$@" --config "$config" 2>"$work/err"; }
 code() { curl -s --max-time 20 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 out() { jq -r "$1" "$work/out"; }                                                       # JQ
+told() { "$build/sluice" explain "$(header x-request-id)" --json | jq -r "$1"; }                          # JQ: of the last
+logged() { grep "\"id\":\"$(header x-request-id)\"" "$requests" | jq -r "$1"; }                           # JQ
+logged_is() { [[ $(logged "$1") == "$2" ]]; }                                                              # JQ WANTED
 header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                           # NAME
 body() { # MODEL [TEXT [MORE]]
 	jq -cn --arg m "$1" --arg t "${2:-hello}" \
@@ -27,6 +32,7 @@ last() { curl -s http://127.0.0.1:9005/last; }                                  
 write_config() {
 	config_write <<-END
 		limits: {upstream_idle: 0}
+		log: {requests: $requests}
 		keys: {file: $store, budget_total: 1}
 		spend: {file: $spend, header: true, currency: EUR}
 		prices:
@@ -56,6 +62,8 @@ daemon_start
 # ---- what it costs
 expect "whole answer: 200" "$(ask "$free" dear)" == 200
 expect "whole answer: its cost" "$(header x-sluice-cost)" == 0.0018
+expect "whole answer: explained" "$(told '"\(.reserved_cost > 0.0002) \(.cost) \(.reserved_tokens > 100) \(.settled_tokens)"')" == "true 0.0018 true 1500"
+expect_soon "whole answer: in the log" 20 logged_is .cost 0.0018
 expect_soon "whole answer: in the list" 20 spent_is free 0.0018
 expect "list: of the day too" "$(spent free day)" == 0.0018
 expect "list: the budget of the configuration" "$(key_command list --json | jq -r '.keys[] | select(.name == "free") | .budget.total')" == 1
@@ -64,6 +72,9 @@ expect "tenant: metric" "$(money 'sluice_tenant_spend_total{tenant="other"}')" =
 expect "model: metric" "$(money 'sluice_model_spend_total{model="dear"}')" == 0.0018
 expect "stream: 200" "$(ask "$free" dear hello '{stream: true}')" == 200
 expect "stream: no cost in its head" "$(header x-sluice-cost)" == ""
+expect_soon "stream: its cost in the log" 20 logged_is '"\(.stream) \(.cost)"' "true 0.0018"
+expect "stream: its cost explained" "$(told '"\(.cost) \(.settled_tokens)"')" == "0.0018 1500"
+expect "stream: ... in words" "$("$build/sluice" explain "$(header x-request-id)")" contains " settled_tokens=1500 cost=0.0018"
 expect "stream: the node was asked for usage" "$(last | jq .stream_options.include_usage)" == true
 expect "stream: the client, who did not ask, gets none" "$(grep -c '"usage"' "$work/out") $(grep -c 'DONE' "$work/out")" == "0 1"
 expect_soon "stream: charged by usage" 20 spent_is free 0.0036
@@ -80,6 +91,7 @@ expect "budget: within it" "$(ask "$small" dear)$(ask "$small" dear)$(ask "$smal
 expect "budget: spent" "$(ask "$small" dear)" == 429
 expect "budget: code" "$(out .error.code) $(out .error.type)" == "insufficient_quota insufficient_quota"
 expect "budget: the message has the numbers" "$(out .error.message)" contains "this API key has spent 0.0054 of 0.005 EUR for the day (UTC)"
+expect "budget: explained" "$(told '"\(.refused_by) \(.reserved_cost) \(.cost)"')" == "key_budget null null"
 expect "budget: no retry" "$(header x-should-retry)" == false
 expect "budget: until the day is over" "$(header retry-after)" ">" 0
 expect "budget: counted" "$(metric sluice_admission_refused_total key_budget)" == 1

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "user/base/clock.h"
+#include "user/request/explain.h"
 #include "user/request/gate.h"
 #include "user/wire/messages.h"
 
@@ -140,6 +141,9 @@ void sl_charge_settle(struct sl_request *request)
 	}
 	usage = used_by(request);
 	request->cost = request->again_cost + cost_of(request, &usage);
+	request->priced = price_of(request->route, request->last_pool) != NULL;
+	sl_explain_settled(&request->trail, request->again_tokens + (uint64_t)usage.total_tokens,
+			   request->cost, request->priced);
 	sl_admit_pay(&request->admission, request->cost);
 	sl_admit_settle(&request->admission, request->again_tokens + (uint64_t)usage.total_tokens,
 			sl_loop_now_ns(request->worker->loop));
@@ -164,8 +168,13 @@ void sl_charge_settle_stream(struct sl_relay *relay)
 		answer = relay->tokens;
 		prompt = total > answer ? total - answer : 0;
 	}
-	if (price)
-		sl_admit_pay(&relay->admission, sl_price_of(price, prompt, cached, answer));
+	if (price) {
+		relay->trail.priced = true;
+		relay->trail.cost = sl_price_of(price, prompt, cached, answer);
+		sl_admit_pay(&relay->admission, relay->trail.cost);
+	}
+	if (price || relay->admission.meter_count)
+		sl_explain_settled(&relay->trail, total, relay->trail.cost, price != NULL);
 	sl_admit_settle(&relay->admission, total, sl_loop_now_ns(relay->worker->loop));
 }
 

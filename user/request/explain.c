@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "user/base/clock.h"
 #include "user/request/chain.h"
+#include "user/request/charge.h"
 #include "user/request/hedged.h"
 
 static uint64_t now_of(const struct sl_request *request)
@@ -58,7 +59,30 @@ void sl_explain_admitted(struct sl_request *request)
 		snprintf(trail->key_id, sizeof(trail->key_id), "%s", request->admission.key->id);
 	trail->stream = request->facts.stream;
 	trail->prompt_tokens = request->facts.prompt_tokens_estimate;
+	trail->bill.reserved = sl_charge_counts(request);
+	trail->bill.reserved_tokens = request->admission.reserved_tokens;
+	trail->bill.reserved_nano = request->admission.reserved_nano;
 	sl_explain_note(request, SL_TRAIL_ADMITTED, 0, 0, NULL, NULL);
+}
+
+void sl_explain_refused_by(struct sl_request *request, enum sl_admit_refusal refusal)
+{
+	struct sl_trail *trail = sl_trail_of(&request->trail);
+
+	if (trail)
+		trail->bill.refused_by = (uint8_t)(refusal + 1);
+}
+
+void sl_explain_settled(const struct sl_trail_ref *ref, uint64_t tokens, uint64_t nano, bool priced)
+{
+	struct sl_trail *trail = sl_trail_of(ref);
+
+	if (!trail)
+		return;
+	trail->bill.settled = true;
+	trail->bill.settled_tokens = to_u32(tokens);
+	trail->bill.settled_nano = nano;
+	trail->bill.priced = priced;
 }
 
 void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_pool *pool,
@@ -146,6 +170,8 @@ void sl_explain_end(struct sl_request *request, int status)
 			.status = status,
 			.attempts = request->attempts,
 			.prompt_tokens = request->route ? request->facts.prompt_tokens_estimate : 0,
+			.priced = request->priced,
+			.cost = request->cost,
 			.duration_us = (now_of(request) - request->start_ns) / SL_NS_PER_US,
 		});
 }
@@ -218,6 +244,8 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 			     .attempts = ref->attempts,
 			     .tokens = relay->tokens,
 			     .prompt_tokens = relay->prompt_tokens,
+			     .priced = ref->priced,
+			     .cost = ref->cost,
 			     .duration_us = (now_ns - relay->start_ns) / SL_NS_PER_US,
 			     .first_us = ref->first_us,
 		     });

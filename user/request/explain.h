@@ -17,6 +17,13 @@ void sl_explain_admitted(struct sl_request *request);
 /* Or the request is refused before it runs. */
 void sl_explain_refused(struct sl_request *request, enum sl_openai_error_id id);
 
+/* By which limit, budget or check, before the refusal itself. */
+void sl_explain_refused_by(struct sl_request *request, enum sl_admit_refusal refusal);
+
+/* What the limits and budgets were charged in the end; nano where priced. */
+void sl_explain_settled(const struct sl_trail_ref *ref, uint64_t tokens, uint64_t nano,
+			bool priced);
+
 /* pool and node may be NULL. */
 void sl_explain_note(struct sl_request *request, enum sl_trail_kind kind, uint8_t detail,
 		     uint32_t value, const struct sl_upstream_pool *pool,
@@ -36,7 +43,7 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request);
 /* It broke on its node, or goes on on another one; while the relay has that node. */
 void sl_explain_stream_note(const struct sl_relay *relay, enum sl_trail_kind kind,
 			    enum sl_ending ending);
-/* The stream has ended, before the relay lets anything go. */
+/* The stream has ended and was settled; before the relay lets anything go. */
 void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending);
 
 #endif

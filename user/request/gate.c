@@ -6,6 +6,7 @@
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
 #include "user/request/charge.h"
+#include "user/request/explain.h"
 #include "user/request/request.h"
 
 enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_exchange *client,
@@ -57,8 +58,10 @@ enum sl_openai_error_id sl_gate_limit(struct sl_request *request)
 				     sl_gate_estimate(request),
 				     sl_loop_now_ns(request->worker->loop), request->refusal_text,
 				     &request->error, &refusal, &request->wait_ns);
-	if (id)
+	if (id) {
 		sl_stats_add(&request->worker->stats.refused_admission[refusal], 1);
+		sl_explain_refused_by(request, refusal);
+	}
 	if (id)
 		sl_admit_pay(&request->admission, 0); /* what was refused costs nothing */
 	request->wants_usage = !id && sl_charge_counts(request);

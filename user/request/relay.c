@@ -94,10 +94,10 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 {
 	struct sl_worker *worker = relay->worker;
 
+	sl_charge_settle_stream(relay);
 	sl_explain_stream_end(relay, ending);
 	leave_node(relay, ending);
 	record(relay, ending);
-	sl_charge_settle_stream(relay);
 	sl_admit_end(&relay->admission, now_of(relay));
 	if (ending == SL_ENDING_OK)
 		sl_flight_land(&relay->flight, NULL); /* NULL where it was kept */

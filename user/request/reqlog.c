@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/money.h"
 
 static void flush(struct sl_reqlog *log)
 {
@@ -82,7 +83,7 @@ static void add_number(struct sl_text *text, const char *name, uint64_t value, u
 
 static void write_line(struct sl_text *text, const struct sl_reqlog_line *line)
 {
-	char now[SL_CLOCK_ISO_SIZE];
+	char now[SL_CLOCK_ISO_SIZE], cost[SL_MONEY_TEXT_SIZE];
 
 	sl_clock_format_iso(sl_clock_wall_ms(), now);
 	sl_text_append_string(text, "{\"time\":\"");
@@ -112,6 +113,10 @@ static void write_line(struct sl_text *text, const struct sl_reqlog_line *line)
 	if (line->tokens)
 		add_number(text, "tokens", line->tokens, 0);
 	add_number(text, "prompt_tokens", line->prompt_tokens, 0);
+	if (line->priced) {
+		sl_text_append_string(text, ",\"cost\":");
+		sl_text_append_string(text, sl_money_format(line->cost, cost));
+	}
 	sl_text_append_string(text, "}\n");
 }
 

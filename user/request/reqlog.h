@@ -4,7 +4,8 @@
  *
  *	{"time":"2026-03-01T12:00:00.123Z","id":"req_…","model":"chat","key_id":"…","tenant":"…",
  *	 "stream":true,"outcome":"ok","status":200,"attempts":2,"pool":"chat","node":"10.0.0.7:8000",
- *	 "fallback":"ttft","cache":"miss","ms":812.4,"ttft_ms":41.2,"tokens":96,"prompt_tokens":18}
+ *	 "fallback":"ttft","cache":"miss","ms":812.4,"ttft_ms":41.2,"tokens":96,"prompt_tokens":18,
+ *	 "cost":0.000213}
  *
  * Never a prompt, an answer or a secret; key_id is the public part of a key. Lines gather in the
  * thread's buffer and go out in one write(2) at SL_REQLOG_FLUSH_BYTES or SL_REQLOG_FLUSH_MS, whole
@@ -54,6 +55,8 @@ struct sl_reqlog_line {
 	uint64_t tokens;
 	uint64_t duration_us;
 	uint64_t first_us; /* of a stream's first token; 0: none */
+	bool priced;
+	uint64_t cost; /* nano, where priced */
 };
 
 void sl_reqlog_init(struct sl_reqlog *log, struct sl_loop *loop);

@@ -616,7 +616,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->route = NULL;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
-	request->thrifty = request->wants_usage = false;
+	request->thrifty = request->wants_usage = request->priced = false;
 	request->cost = 0;
 	request->dialect = sl_dialect_of_path(client->head->path, client->head->path_len);
 	request->may_direct = request->dialect && request->dialect->anthropic_fields;

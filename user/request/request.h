@@ -64,9 +64,10 @@ struct sl_request {
 	struct sl_admission admission;
 	uint64_t wait_ns; /* of a refusal by a limit */
 	char refusal_text[SL_ADMIT_TEXT_BYTES];
-	bool thrifty;			  /* walks the chain of the cause quota, see charge.h */
-	bool wants_usage;		  /* a stream's server is asked for it */
-	uint64_t cost;			  /* nano, once it is settled */
+	bool thrifty;	  /* walks the chain of the cause quota, see charge.h */
+	bool wants_usage; /* a stream's server is asked for it */
+	uint64_t cost;	  /* nano, once it is settled, where it is priced */
+	bool priced;
 	const struct sl_dialect *dialect; /* translated both ways; NULL: the servers' own API */
 	struct sl_text chat;		  /* dialect: the request as chat completion, else empty */
 	struct sl_text message; /* dialect: the whole answer, or the node's error, translated */

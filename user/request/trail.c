@@ -39,6 +39,7 @@ struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uin
 	trail->stream = false;
 	trail->event_count = trail->lost = 0;
 	trail->prompt_tokens = 0;
+	trail->bill = (struct sl_trail_bill){0};
 	trail->start_ns = now_ns;
 	trail->start_wall_ms = sl_clock_wall_ms();
 	__atomic_store_n(&trail->generation, trails->next, __ATOMIC_RELEASE);

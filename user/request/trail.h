@@ -2,7 +2,7 @@
 /*
  * trail.h - what was decided about a request, and when: for `sluice explain` and the request log.
  *
- * Each thread has a ring of SL_TRAIL_ENTRIES trails of 880 bytes, so 880 KiB (touched as it fills). A request
+ * Each thread has a ring of SL_TRAIL_ENTRIES trails of 912 bytes, so 912 KiB (touched as it fills). A request
  * takes the next one at its start and notes its decisions there; the oldest is lost. No allocation, no
  * text but its id, its model's name and the id of its key: no prompt, no answer, no secret. A request
  * whose trail was taken by a later one (older than the last SL_TRAIL_ENTRIES of its thread) notes
@@ -79,6 +79,17 @@ struct sl_trail_event {
 	uint32_t value;
 };
 
+/* What limits and budgets were asked for, and what they were charged. */
+struct sl_trail_bill {
+	uint64_t reserved_nano, settled_nano;
+	uint32_t reserved_tokens, settled_tokens;
+	uint8_t refused_by; /* enum sl_admit_refusal + 1; 0: nobody refused */
+	bool reserved;
+	bool settled;
+	bool priced; /* settled_nano says something */
+	uint8_t pad[4];
+};
+
 struct sl_trail {
 	uint64_t generation; /* 0: never used; raised when a request takes it */
 	uint64_t start_ns;
@@ -90,6 +101,7 @@ struct sl_trail {
 	uint16_t event_count;
 	uint16_t lost;		/* events beyond SL_TRAIL_EVENTS_MAX */
 	uint32_t prompt_tokens; /* estimated */
+	struct sl_trail_bill bill;
 	struct sl_trail_event events[SL_TRAIL_EVENTS_MAX];
 };
 
@@ -104,11 +116,13 @@ struct sl_trail_ref {
 	struct sl_trail *trail;
 	uint64_t generation;
 	/* For the log's line of a stream, which may outlive its trail. */
+	uint64_t cost;	   /* nano, of a stream that was settled */
 	uint32_t first_us; /* first token; 0: none yet */
 	uint16_t attempts;
 	uint8_t recall;	   /* enum sl_recall */
 	uint8_t hedged;	   /* enum sl_hedged */
 	uint8_t fallback;  /* enum sl_cause + 1 */
+	bool priced;	   /* cost says something */
 	uint64_t degraded; /* bit by enum sl_step */
 };
 

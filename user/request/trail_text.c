@@ -2,8 +2,10 @@
 #include "user/request/trail_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include "user/base/address.h"
 #include "user/base/clock.h"
+#include "user/base/money.h"
 #include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
@@ -12,6 +14,7 @@
 #include "user/request/near.h"
 #include "user/request/fit.h"
 #include "user/request/stats.h"
+#include "user/stage/admit.h"
 #include "user/wire/openai.h"
 
 enum detail {
@@ -191,6 +194,33 @@ static void write_event(const struct sl_trail_event *event, const struct sl_upst
 	sl_text_append_string(text, json ? "}" : "\n");
 }
 
+static void number(struct sl_text *text, bool json, const char *name, const char *value)
+{
+	sl_text_printf(text, json ? ",\"%s\":%s" : " %s=%s", name, value);
+}
+
+/* What limits and budgets had to do with it; nothing where there are none. */
+static void write_bill(const struct sl_trail_bill *bill, bool json, struct sl_text *text)
+{
+	char tokens[SL_MONEY_TEXT_SIZE], cost[SL_MONEY_TEXT_SIZE];
+
+	if (bill->refused_by)
+		member(text, json, "refused_by",
+		       sl_admit_refusal_name((enum sl_admit_refusal)(bill->refused_by - 1)));
+	if (bill->reserved) {
+		snprintf(tokens, sizeof(tokens), "%" PRIu32, bill->reserved_tokens);
+		number(text, json, "reserved_tokens", tokens);
+	}
+	if (bill->reserved_nano)
+		number(text, json, "reserved_cost", sl_money_format(bill->reserved_nano, cost));
+	if (bill->settled && bill->reserved) {
+		snprintf(tokens, sizeof(tokens), "%" PRIu32, bill->settled_tokens);
+		number(text, json, "settled_tokens", tokens);
+	}
+	if (bill->settled && bill->priced)
+		number(text, json, "cost", sl_money_format(bill->settled_nano, cost));
+}
+
 void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_state *state,
 			 struct sl_text *text)
 {
@@ -203,6 +233,7 @@ void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_
 	sl_text_printf(text, ",\"started\":\"%s\"", started);
 	member(text, true, "model", trail->model[0] ? trail->model : NULL);
 	member(text, true, "key_id", trail->key_id[0] ? trail->key_id : NULL);
+	write_bill(&trail->bill, true, text);
 	sl_text_printf(text, ",\"stream\":%s,\"prompt_tokens_estimated\":%" PRIu32 ",\"events\":[",
 		       trail->stream ? "true" : "false", trail->prompt_tokens);
 	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
@@ -223,7 +254,9 @@ void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_
 	sl_text_printf(text, "request %s", trail->id);
 	member(text, false, "model", trail->model[0] ? trail->model : NULL);
 	member(text, false, "key_id", trail->key_id[0] ? trail->key_id : NULL);
-	sl_text_printf(text, " stream=%s started=%s\n", trail->stream ? "true" : "false", started);
+	sl_text_printf(text, " stream=%s started=%s", trail->stream ? "true" : "false", started);
+	write_bill(&trail->bill, false, text);
+	sl_text_append_char(text, '\n');
 	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++)
 		write_event(&trail->events[i], state, false, text);
 	if (trail->lost)
