@@ -11,6 +11,7 @@
 import { expect, finish, getJson, metric, notOk, ok, post, request, samples, events } from "./lib.mjs";
 
 const ATTEMPTS = 3; // of every route
+const NATIVE = process.argv[2] === "--messages"; // client and servers speak the Messages API
 
 // How a case ends for the client.
 //   fine      the server's own answer, to its end
@@ -98,6 +99,14 @@ const TABLE = [
   ["wrong-model", "the answer names another model: passed on", both(fine)],
   ["close-idle", "connection closed behind the answer", both(fine)],
 ];
+
+// On the Messages API the same holds, in its words. A stream without message_stop is not whole there.
+const TYPES = { upstream_error: "api_error", deadline_exceeded: "timeout_error", context_length_exceeded: "invalid_request_error", content_policy_violation: "invalid_request_error", invalid_api_key: "authentication_error", stream_interrupted: "api_error", stream_stalled: "timeout_error" };
+const STATUSES = { 502: 500 };
+const native = (row) => ({ ...row, code: TYPES[row.code] ?? row.code, status: row.end === "elsewhere" ? (STATUSES[row.status] ?? row.status) : row.status });
+const ROWS = NATIVE
+  ? TABLE.map(([fault, what, { stream, whole }]) => [fault, what, { stream: native(fault === "no-done" ? broken("stream_cut") : stream), whole: native(whole) }])
+  : TABLE;
 
 const TOPOLOGIES = {
   pair: { bad: 9001, good: 9002, badName: "pair-bad" },
@@ -188,16 +197,35 @@ function endingOfStream(answer) {
   if (!finished) return "no finish_reason";
   return done ? "whole" : "whole without [DONE]";
 }
+function endingOfMessage(answer) {
+  const list = [...answer.body.matchAll(/^data: (.*)$/gm)].map(([, data]) => {
+    try {
+      return JSON.parse(data);
+    } catch {
+      return { type: "invalid" };
+    }
+  });
+  const of = (type) => list.filter((event) => event.type === type);
+  const error = of("error")[0]?.error;
+  if (!answer.complete) return "cut";
+  if (of("invalid").length) return "an invalid event was passed on";
+  if (error && of("message_stop").length) return "a false message_stop";
+  if (error && !of("content_block_delta").length) return "error event without a token";
+  if (error) return `error event ${error.message.includes("engine died") ? "server's own" : error.type}`;
+  if (of("message_start").length !== 1 || !of("message_delta").length) return "no stop_reason";
+  return of("message_stop").length === 1 ? "whole" : "no message_stop";
+}
 function endingOf(answer, streaming, busyStatus) {
   if (!answer.complete) return "cut";
-  if (streaming && answer.headers["content-type"]?.startsWith("text/event-stream")) return endingOfStream(answer);
+  if (streaming && answer.headers["content-type"]?.startsWith("text/event-stream")) return NATIVE ? endingOfMessage(answer) : endingOfStream(answer);
   let value;
   try {
     value = JSON.parse(answer.body);
   } catch {
     return "not JSON";
   }
-  if (value.error) return `error ${busyStatus && answer.headers["x-sluice-node"] ? "server's own" : value.error.code}`;
+  if (value.error) return `error ${busyStatus && answer.headers["x-sluice-node"] ? "server's own" : NATIVE ? value.error.type : value.error.code}`;
+  if (NATIVE) return value.type === "message" && value.stop_reason ? "whole" : "no stop_reason";
   return value.choices?.[0]?.finish_reason ? "whole" : "no finish_reason";
 }
 
@@ -246,7 +274,7 @@ async function tryCase(topology, fault, row, streaming, reuse) {
   }
   const [bad0, good0, signals0] = [await served(bad), await served(good), await signalsAt(bad)];
   const answer = await post(
-    "/v1/chat/completions",
+    NATIVE ? "/v1/messages" : "/v1/chat/completions",
     {
       model: topology + (row.quick ? "-quick" : ""),
       stream: streaming,
@@ -280,7 +308,7 @@ async function tryCase(topology, fault, row, streaming, reuse) {
 async function runAll(reuse) {
   await Promise.all(
     Object.keys(TOPOLOGIES).map(async (topology) => {
-      for (const [fault, , rows] of TABLE) {
+      for (const [fault, , rows] of ROWS) {
         // the waiting was tested without reuse, and refusing is nothing that an open connection sees
         if (reuse && (rows.stream.quick || fault === "refuse")) continue;
         for (const streaming of [true, false])

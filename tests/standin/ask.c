@@ -229,9 +229,15 @@ static int read_tools(struct reading *reading)
 		bool first_member = true;
 
 		while ((more = sl_json_member(&reading->json, &first_member, &name)) == 1) {
-			int err = sl_str_is(name, "function") ? read_function(reading)
-							      : sl_json_skip(&reading->json);
+			int err;
 
+			if (reading->ask->kind == SL_ASK_MESSAGES && !reading->has_tools &&
+			    sl_str_is(name, "name")) {
+				err = sl_json_string(&reading->json, &reading->ask->tool);
+				reading->has_tools = true;
+			} else
+				err = sl_str_is(name, "function") ? read_function(reading)
+								  : sl_json_skip(&reading->json);
 			if (err)
 				return -EBADMSG;
 		}
@@ -291,6 +297,22 @@ static int read_text(struct reading *reading, const char *param, struct sl_str *
 							: 0;
 }
 
+static bool is_talk(enum sl_ask_kind kind)
+{
+	return kind == SL_ASK_CHAT || kind == SL_ASK_MESSAGES;
+}
+
+/* Counts, and has no say in the answer. */
+static int read_system(struct reading *reading)
+{
+	struct sl_str content = reading->content;
+	uint64_t key = 0;
+	int err = read_content(reading, &key);
+
+	reading->content = content;
+	return err;
+}
+
 /* The value of one top-level member. Members that this server does not act on are only checked. */
 static int read_member(struct reading *reading, struct sl_str name)
 {
@@ -300,8 +322,10 @@ static int read_member(struct reading *reading, struct sl_str name)
 
 	if (sl_str_is(name, "model"))
 		return read_text(reading, "model", &ask->model);
-	if (sl_str_is(name, "messages") && ask->kind == SL_ASK_CHAT)
+	if (sl_str_is(name, "messages") && is_talk(ask->kind))
 		return read_messages(reading);
+	if (sl_str_is(name, "system") && ask->kind == SL_ASK_MESSAGES)
+		return read_system(reading);
 	if (sl_str_is(name, "prompt") && ask->kind == SL_ASK_COMPLETION)
 		return read_prompts(reading);
 	if (sl_str_is(name, "input") && ask->kind == SL_ASK_EMBEDDING)
@@ -353,12 +377,29 @@ static int read_member(struct reading *reading, struct sl_str name)
 }
 
 /* Draws the conclusions that need the whole body. */
+/* What the Messages API is strict about. */
+static int conclude_messages(struct reading *reading)
+{
+	const struct sl_buf *text = reading->scratch;
+
+	if (reading->ask->max_tokens < 0)
+		return bad(reading, "max_tokens", "max_tokens: Field required");
+	if (!reading->ask->continues)
+		return 0;
+	reading->scratch->len = 0;
+	sl_json_decode(reading->content, reading->scratch);
+	if (!text->len || strchr(" \t\r\n", text->data[text->len - 1]))
+		return bad(reading, "messages",
+			   "messages: final assistant content cannot be empty or end in blanks");
+	return 0;
+}
+
 static int conclude(struct reading *reading)
 {
 	struct sl_ask *ask = reading->ask;
 
 	if (!ask->has_prompt) {
-		static const char *const params[] = {"messages", "prompt", "input"};
+		static const char *const params[] = {"messages", "prompt", "input", "messages"};
 
 		return bad(reading, params[ask->kind], "is required and must not be empty");
 	}
@@ -366,15 +407,18 @@ static int conclude(struct reading *reading)
 	ask->calls_tool = reading->has_tools && reading->last_user.len &&
 			  memmem(reading->last_user.data, reading->last_user.len, tool_phrase,
 				 sizeof(tool_phrase) - 1);
-	if (ask->kind == SL_ASK_CHAT) {
+	if (is_talk(ask->kind)) {
 		bool last_is_answer = sl_str_is(reading->role, "assistant");
 
-		ask->continues = last_is_answer && reading->continue_final;
+		ask->continues =
+			last_is_answer && (reading->continue_final || ask->kind == SL_ASK_MESSAGES);
 		if (ask->continues)
 			ask->prefix = reading->content;
 		ask->keys[0] = ask->continues ? reading->key_before : reading->key;
 		ask->prompt_count = 1;
 	}
+	if (ask->kind == SL_ASK_MESSAGES && conclude_messages(reading))
+		return -EBADMSG;
 	/* the prompt of such a test is written without escapes, so its length is the same in JSON */
 	if (ask->prompt_len > 0 && ask->prompt_count == 1 &&
 	    reading->content.len > (size_t)ask->prompt_len) {

@@ -1,4 +1,4 @@
-/* What a request's body asks for, in one shape for chat, completions and embeddings.
+/* What a request's body asks for, in one shape for chat, completions, embeddings and messages.
  *
  * Owns: nothing but `keys` when there are several prompts; views point into the body.
  * Threads: pure, apart from the caller's scratch buffer. Costs: one pass over the body.
@@ -14,7 +14,7 @@
 
 enum { SL_ASK_CHOICE_COUNT_MAX = 256 };
 
-enum sl_ask_kind { SL_ASK_CHAT, SL_ASK_COMPLETION, SL_ASK_EMBEDDING };
+enum sl_ask_kind { SL_ASK_CHAT, SL_ASK_COMPLETION, SL_ASK_EMBEDDING, SL_ASK_MESSAGES };
 
 struct sl_ask {
 	enum sl_ask_kind kind;

@@ -14,6 +14,7 @@ static const struct {
 	{"/v1/chat/completions", SL_PATH_CHAT, true},
 	{"/v1/completions", SL_PATH_COMPLETIONS, true},
 	{"/v1/embeddings", SL_PATH_EMBEDDINGS, true},
+	{"/v1/messages", SL_PATH_MESSAGES, true},
 	{"/v1/models", SL_PATH_MODELS, false},
 	{"/health", SL_PATH_HEALTH, false},
 	{"/metrics", SL_PATH_METRICS, false},

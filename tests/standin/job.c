@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/standin/conn.h"
+#include "tests/standin/native.h"
 #include "tests/standin/reply.h"
 #include "tests/standin/strike.h"
 #include "tests/standin/text.h"
@@ -280,7 +281,10 @@ static void refuse(struct sl_conn *conn, int status, const char *message, const 
 	struct sl_job *job = &conn->job;
 
 	body->len = 0;
-	sl_reply_error(body, message, "invalid_request_error", param, code);
+	if (job->kind == SL_ASK_MESSAGES)
+		sl_native_error(body, status, message);
+	else
+		sl_reply_error(body, message, "invalid_request_error", param, code);
 	sl_conn_answer(conn, job->path, status, -1, SL_REPLY_JSON, job->keep_alive);
 	sl_job_end(conn, SL_AFTER_KEEP);
 }
@@ -353,6 +357,7 @@ static const enum sl_ask_kind kinds[SL_PATH_COUNT] = {
 	[SL_PATH_CHAT] = SL_ASK_CHAT,
 	[SL_PATH_COMPLETIONS] = SL_ASK_COMPLETION,
 	[SL_PATH_EMBEDDINGS] = SL_ASK_EMBEDDING,
+	[SL_PATH_MESSAGES] = SL_ASK_MESSAGES,
 };
 
 void sl_job_begin(struct sl_conn *conn, const struct sl_head *head, enum sl_path path,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "tests/standin/native.h"
 #include "tests/standin/text.h"
 
 enum { SIZE_LINE_LEN = 6, TOOL_STEP_COUNT = 3 };
@@ -218,6 +219,11 @@ static void close_event(struct sl_buf *out, struct sl_job *job)
 	sl_buf_lit(out, "\r\n");
 }
 
+static bool is_native(const struct sl_job *job)
+{
+	return job->kind == SL_ASK_MESSAGES;
+}
+
 static void open_choice(struct sl_buf *out, struct sl_job *job, uint32_t choice)
 {
 	open_event(out, job);
@@ -247,6 +253,12 @@ static void close_choice(struct sl_buf *out, struct sl_job *job, const char *rea
 
 void sl_reply_role(struct sl_buf *out, struct sl_job *job, uint32_t choice)
 {
+	if (is_native(job)) {
+		open_event(out, job);
+		sl_native_role(out, job);
+		close_event(out, job);
+		return;
+	}
 	if (job->kind != SL_ASK_CHAT)
 		return;
 	open_choice(out, job, choice);
@@ -277,8 +289,25 @@ static void put_text(struct sl_buf *out, const struct sl_job *job, uint32_t choi
 		    choice == 0 && index == 0 ? job->start_skip : 0);
 }
 
+static void put_native_token(struct sl_buf *out, struct sl_job *job, uint64_t index)
+{
+	open_event(out, job);
+	if (job->calls_tool) {
+		sl_native_piece(out, tool_arguments[index]);
+	} else {
+		sl_native_open_text(out);
+		put_text(out, job, 0, index);
+		sl_native_close_text(out);
+	}
+	close_event(out, job);
+}
+
 void sl_reply_token(struct sl_buf *out, struct sl_job *job, uint32_t choice, uint64_t index)
 {
+	if (is_native(job)) {
+		put_native_token(out, job, index);
+		return;
+	}
 	open_choice(out, job, choice);
 	if (job->calls_tool) {
 		put_tool_piece(out, job, index);
@@ -296,6 +325,12 @@ void sl_reply_token(struct sl_buf *out, struct sl_job *job, uint32_t choice, uin
 
 void sl_reply_finish(struct sl_buf *out, struct sl_job *job, uint32_t choice, const char *reason)
 {
+	if (is_native(job)) {
+		open_event(out, job);
+		sl_native_finish(out, job, reason);
+		close_event(out, job);
+		return;
+	}
 	open_choice(out, job, choice);
 	if (job->kind == SL_ASK_CHAT)
 		sl_buf_lit(out, ",\"delta\":{}");
@@ -328,32 +363,46 @@ void sl_reply_usage(struct sl_buf *out, struct sl_job *job)
 void sl_reply_done(struct sl_buf *out, struct sl_job *job)
 {
 	open_event(out, job);
-	sl_buf_lit(out, "data: [DONE]\n\n");
+	if (is_native(job))
+		sl_native_done(out);
+	else
+		sl_buf_lit(out, "data: [DONE]\n\n");
 	close_event(out, job);
 }
 
 void sl_reply_error_event(struct sl_buf *out, struct sl_job *job)
 {
 	open_event(out, job);
-	sl_buf_lit(out, "data: ");
-	sl_reply_error(out, "The engine died while generating.", "server_error", NULL,
-		       "\"internal_error\"");
-	sl_buf_lit(out, "\n\n");
+	if (is_native(job)) {
+		sl_native_error_event(out);
+	} else {
+		sl_buf_lit(out, "data: ");
+		sl_reply_error(out, "The engine died while generating.", "server_error", NULL,
+			       "\"internal_error\"");
+		sl_buf_lit(out, "\n\n");
+	}
 	close_event(out, job);
 }
 
 void sl_reply_broken_event(struct sl_buf *out, struct sl_job *job)
 {
 	open_event(out, job);
-	sl_buf_put(out, job->head, job->head_len);
-	sl_buf_lit(out, "{\"index\":0,\"delta\":{\"content\":\"\n\n");
+	if (is_native(job)) {
+		sl_native_broken_event(out);
+	} else {
+		sl_buf_put(out, job->head, job->head_len);
+		sl_buf_lit(out, "{\"index\":0,\"delta\":{\"content\":\"\n\n");
+	}
 	close_event(out, job);
 }
 
 void sl_reply_comment(struct sl_buf *out, struct sl_job *job)
 {
 	open_event(out, job);
-	sl_buf_lit(out, ": keep-alive\n\n");
+	if (is_native(job))
+		sl_native_ping(out);
+	else
+		sl_buf_lit(out, ": keep-alive\n\n");
 	close_event(out, job);
 }
 
@@ -385,6 +434,16 @@ void sl_reply_whole(struct sl_buf *out, struct sl_job *job, uint64_t natural_len
 {
 	static const size_t data_len = sizeof("data: ") - 1;
 
+	if (is_native(job)) {
+		const char *why;
+		uint64_t count = sl_reply_choice_len(job, natural_len, 0, &why);
+
+		sl_native_open_whole(out, job);
+		for (uint64_t i = 0; !job->calls_tool && i < count; i++)
+			put_text(out, job, 0, i);
+		sl_native_close_whole(out, job, why);
+		return;
+	}
 	sl_reply_prepare(job, fingerprint);
 	sl_buf_put(out, job->head + data_len, job->head_len - data_len);
 	for (uint32_t choice = 0; choice < job->choice_count; choice++) {

@@ -1,4 +1,4 @@
-/* The bytes of an answer: HTTP heads, OpenAI's bodies, stream events.
+/* The bytes of an answer: HTTP heads, OpenAI's bodies, stream events; those of the Messages API by native.h.
  *
  * Everything is appended to a buffer; nothing is sent. The shapes are those of OpenAI's API
  * reference for chat.completion, chat.completion.chunk, text_completion, list and error. Threads:

@@ -187,6 +187,34 @@ check embeddings "$(jq -c '[.object, (.data|length), (.data[0].embedding|length)
 ask /v1/embeddings '{"model":"stand/in","input":"a","dimensions":32,"encoding_format":"base64"}' >/dev/null
 check embeddings-base64 "$(jq -r .data[0].embedding "$work/body" | base64 -d | wc -c)" 128
 
+# the Messages API
+message() { # CONTENT [more members]
+	printf '{"model":"%s","max_tokens":8,"messages":[{"role":"user","content":"%s"}]%s}' $model "$1" "${2:-}"
+}
+# what the events of $work/body make: their names, texts and arguments, and why it stopped
+events() { sed -n 's/^event: //p' "$work/body" | uniq | tr '\n' ' '; }
+pieces() { sed -n 's/^data: {/{/p' "$work/body" | jq -js '[.[].delta? | .text // .partial_json // empty] | add'; }
+ask /v1/messages "$(message hi)" >/dev/null
+check message "$(jq -c '[.type, .role, .model, .content[0].type, .stop_reason, .usage.output_tokens, (.id | startswith("msg_"))]' "$work/body")" \
+	'["message","assistant","stand/in","text","max_tokens",8,true]'
+check message-text "$(jq -j .content[0].text "$work/body")" "$eight"
+ask /v1/messages "$(message hi ',"stream":true')" >/dev/null
+check message-events "$(events)" "message_start content_block_start ping content_block_delta content_block_stop message_delta message_stop "
+check message-stream "$(pieces)" "$eight"
+check message-names "$(sed -n 's/^data: {/{/p' "$work/body" | jq -r .type | uniq | tr '\n' ' ')" "$(events)"
+check message-usage "$(sed -n 's/^data: {/{/p' "$work/body" | jq -sc '[.[0].message.usage.input_tokens > 0, .[-2].usage.output_tokens, .[-2].delta.stop_reason]')" '[true,8,"max_tokens"]'
+ask /v1/messages "$(message 'call tool' ',"stream":true,"tools":[{"name":"look","input_schema":{}}]')" >/dev/null
+check message-tool "$(pieces) $(sed -n 's/^data: {/{/p' "$work/body" | jq -r 'select(.type == "content_block_start") | .content_block.name')" "{} look"
+ask /v1/messages '{"model":"stand/in","max_tokens":80,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":'"$half"'}]}' >/dev/null
+check message-prefill "$eight$(jq -j .content[0].text "$work/body")" "$whole"
+check message-prefill-blank "$(ask /v1/messages '{"model":"stand/in","max_tokens":8,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"a "}]}')" 400
+check message-bound "$(ask /v1/messages '{"model":"stand/in","messages":[{"role":"user","content":"hi"}]}') $(jq -r '"\(.type) \(.error.type)"' "$work/body")" "400 error invalid_request_error"
+check message-error "$(ask /v1/messages "$(message hi)" -H 'x-standin-fault: 529') $(jq -r .error.type "$work/body")" "529 overloaded_error"
+ask /v1/messages "$(message hi ',"stream":true')" -H 'x-standin-fault: error-event:2' >/dev/null
+check message-error-event "$(events)" "message_start content_block_start ping content_block_delta error message_stop "
+ask /v1/messages "$(message hi ',"stream":true')" -H 'x-standin-fault: no-done' >/dev/null
+check message-no-done "$(events)" "message_start content_block_start ping content_block_delta content_block_stop message_delta "
+
 check models "$(curl -s "$url/v1/models" | jq -c '[.object, .data[0].id, .data[0].object]')" '["list","stand/in","model"]'
 check health "$(curl -s -o /dev/null -w '%{http_code}' "$url/health")" 200
 check health-head "$(curl -sI -o /dev/null -w '%{http_code}' "$url/health")" 200

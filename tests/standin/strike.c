@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "tests/standin/native.h"
 #include "tests/standin/reply.h"
 
 enum { HEADERS_ONLY_LENGTH = 1000, LENGTH_EXCESS = 100 };
@@ -81,7 +82,10 @@ bool sl_strike_first(struct sl_conn *conn)
 		bool retry = job->fault.kind == SL_FAULT_STATUS_429_RETRY ||
 			     job->fault.kind == SL_FAULT_STATUS_503_RETRY;
 
-		sl_reply_fault_error(body, job->fault.kind);
+		if (job->kind == SL_ASK_MESSAGES)
+			sl_native_fault_error(body, job->fault.kind);
+		else
+			sl_reply_fault_error(body, job->fault.kind);
 		answer(conn, status, retry ? job->fault.arg : -1, SL_REPLY_JSON);
 		return true;
 	}
@@ -245,6 +249,10 @@ bool sl_strike_whole(struct sl_conn *conn, struct sl_buf *body)
 		return true;
 	case SL_FAULT_ERROR_EVENT:
 		body->len = 0;
+		if (conn->job.kind == SL_ASK_MESSAGES) {
+			sl_native_error(body, 500, "The engine died while generating.");
+			return false;
+		}
 		sl_reply_error(body, "The engine died while generating.", "server_error", NULL,
 			       "\"internal_error\"");
 		return false;
