@@ -230,7 +230,9 @@ void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_
 	sl_clock_format_iso(trail->start_wall_ms, started);
 	sl_text_append_string(text, "{\"id\":");
 	sl_text_append_json_string(text, trail->id);
-	sl_text_printf(text, ",\"started\":\"%s\"", started);
+	/* the clock that all requests of the machine share, for comparing two of them */
+	sl_text_printf(text, ",\"started\":\"%s\",\"monotonic_ns\":%" PRIu64, started,
+		       trail->start_ns);
 	member(text, true, "model", trail->model[0] ? trail->model : NULL);
 	member(text, true, "key_id", trail->key_id[0] ? trail->key_id : NULL);
 	write_bill(&trail->bill, true, text);
