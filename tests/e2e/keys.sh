@@ -134,6 +134,9 @@ expect "metrics stay open" "$(code "$url/metrics")" == 200
 # ---- the openai client
 if [[ -d ${SLUICE_NODE_MODULES:-$root/build/e2e/node_modules}/openai ]]; then
 	SLUICE_TEST_NAME=$test_name node "$e2e/keys.mjs" "$first" "$wrong" "$limited" || failures=$((failures + 1))
+	# programs that were written for the providers, pointed here by their environment alone
+	OPENAI_BASE_URL=$url/v1 OPENAI_API_KEY=$first ANTHROPIC_BASE_URL=$url ANTHROPIC_API_KEY=$first \
+		SLUICE_TEST_NAME=$test_name node "$e2e/pointed.mjs" || failures=$((failures + 1))
 else
 	not_ok "packages" "the openai client is missing: tests/e2e/deps.sh"
 fi
