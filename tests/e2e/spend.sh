@@ -45,6 +45,7 @@ write_config() {
 		routes:
 		  - {model: dear, pools: dear, attempts: 1}
 		  - {model: saving, pools: dear, attempts: 1, fallbacks: {quota: cheap}}
+		  - {model: cheap, pools: cheap, attempts: 1}
 		  - {model: bounded, pools: dear, attempts: 1, limits: {budget_day: 0.0000001}}
 	END
 	sed -i 's/^  dear: {input/  saving: {input: 1, cached_input: 0.5, output: 2}\n  bounded: {input: 1, output: 2}\n&/' "$config"
@@ -85,6 +86,63 @@ expect "stream cut: 200" "$(ask "$free" dear 'cut please' '{stream: true}')" == 
 # 10 tokens sent, and the prompt by its length
 expect_soon "stream cut: what was sent is charged" 20 eval 's=$(spent free total); [[ $s != 0.0054 && $s == 0.0054* ]]'
 expect "model without a price: nothing" "$(ask "$free" saving && money 'sluice_model_spend_total{model="dear"}' | cut -c1-6)" == "2000.0054"
+
+# ---- a stream's cost, in a trailer for those who read them
+watcher=$(key_command create watcher --tenant other)
+expect_soon "trailer: the key is known" 20 eval '[[ $(ask "$watcher" dear) == 200 ]]'
+for protocol in http1.1 http2-prior-knowledge; do
+	stream() { # CURL-OPTIONS...
+		code --$protocol -H "authorization: Bearer $watcher" -H "$json" "$@" "$url/v1/chat/completions"
+	}
+	expect "trailer, $protocol: 200" "$(stream -H 'te: trailers' -d "$(body dear hello '{stream: true}')")" == 200
+	expect "trailer, $protocol: announced, and the cost behind the stream" "$(header trailer) $(header x-sluice-cost)" == "x-sluice-cost 0.0018"
+	expect "trailer, $protocol: the stream is whole" "$(grep -c 'DONE' "$work/out")" == 1
+	expect "trailer, $protocol: a stream that breaks has one too" \
+		"$(stream -H 'te: gzip, trailers' -d "$(body dear 'cut please' '{stream: true}')") $(header x-sluice-cost | cut -c1-3) $(grep -c '"error"' "$work/out")" == "200 0.0 1"
+	expect "trailer, $protocol: none for others" "$(stream -d "$(body dear hello '{stream: true}')") $(header trailer)$(header x-sluice-cost)" == "200 "
+	expect "trailer, $protocol: of a model that costs nothing" \
+		"$(stream -H 'te: trailers' -d "$(body cheap hello '{stream: true}')") $(header x-sluice-cost)" == "200 0"
+done
+# three streams on one connection: curl of today's distributions loses the second one of HTTP/2
+cat >"$work/again.mjs" <<-END
+	import http from "node:http";
+	import http2 from "node:http2";
+	const [protocol, key, body] = process.argv.slice(2);
+	const headers = { te: "trailers", authorization: \`Bearer \${key}\`, "content-type": "application/json" };
+	const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+	const session = protocol === "http2" ? http2.connect("$url") : null;
+	const ask = () =>
+	  session
+	    ? session.request({ ":method": "POST", ":path": "/v1/chat/completions", ...headers })
+	    : http.request("$url/v1/chat/completions", { method: "POST", agent, headers });
+	let ports = new Set();
+	for (let i = 0; i < 3; i++)
+	  await new Promise((resolve) => {
+	    const request = ask();
+	    let text = "", cost;
+	    const read = (answer) => {
+	      answer.on("data", (data) => (text += data));
+	      answer.on("trailers", (trailers) => (cost = trailers["x-sluice-cost"]));
+	      answer.on("end", () => {
+	        console.log(cost ?? answer.trailers?.["x-sluice-cost"], text.includes("DONE"));
+	        resolve();
+	      });
+	    };
+	    request.on("socket", (socket) => ports.add(socket));
+	    if (session) read(request);
+	    else request.on("response", read);
+	    request.end(body);
+	  });
+	if (!session) console.log(ports.size);
+	session?.close();
+	agent.destroy();
+END
+for protocol in http http2; do
+	many="0.0018 true 0.0018 true 0.0018 true "
+	[[ $protocol == http ]] && many+="1 "
+	expect "trailer, $protocol: the connection goes on" \
+		"$(timeout 60 node "$work/again.mjs" $protocol "$watcher" "$(body dear hello '{stream: true}')" | tr '\n' ' ')" == "$many"
+done
 
 # ---- refusals
 expect "budget: within it" "$(ask "$small" dear)$(ask "$small" dear)$(ask "$small" dear)" == 200200200

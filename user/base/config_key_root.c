@@ -216,8 +216,8 @@ static const struct sl_config_key keys[] = {
 	 "A word for messages and lists; nothing is converted."},
 	{SL_CONFIG_SPEND, SL_CONFIG_CHOICE, "header", ROOT(cost_header), "false", 0, 0,
 	 sl_config_bools, false, NULL,
-	 "Whole answers say what they cost, in `x-sluice-cost`; of a stream it is not known when "
-	 "its head is sent."},
+	 "Whole answers say what they cost, in `x-sluice-cost`; streams in a trailer of that name, "
+	 "to clients that send `te: trailers`."},
 
 	{SL_CONFIG_PRICE, SL_CONFIG_MONEY, "input", PRICE(input), "0", 0, SL_PRICE_MAX, NULL, false,
 	 MONEY_EXPECTED, "For a million tokens of prompts."},

@@ -18,6 +18,14 @@
 struct sl_server;
 struct sl_exchange;
 
+#define SL_TRAILER_VALUE_BYTES 32u
+
+/* A field behind the body. The name is a constant; value: at most SL_TRAILER_VALUE_BYTES, with its NUL. */
+struct sl_trailer {
+	const char *name;
+	const char *value;
+};
+
 enum sl_protocol {
 	SL_PROTOCOL_HTTP1 = 0,
 	SL_PROTOCOL_HTTP2,
@@ -31,7 +39,7 @@ struct sl_exchange_ops {
 		     int64_t body_len);
 	int (*body)(struct sl_exchange *exchange, const void *data, size_t len);
 	int (*chunk)(struct sl_exchange *exchange, const void *data, size_t len);
-	void (*end)(struct sl_exchange *exchange);
+	void (*end)(struct sl_exchange *exchange, const struct sl_trailer *trailer);
 	void (*finish)(struct sl_exchange *exchange);
 	void (*abort)(struct sl_exchange *exchange);
 	void (*release_request)(struct sl_exchange *exchange);

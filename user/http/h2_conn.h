@@ -39,6 +39,8 @@ struct sl_h2_stream {
 	char *in; /* the body */
 	size_t in_len, in_size;
 	struct sl_output out;
+	const char *trailer; /* name of a field behind the body; NULL: none */
+	char trailer_value[SL_TRAILER_VALUE_BYTES];
 	uint64_t bytes_out;
 	uint64_t started_ns;
 	struct sl_patience patience;

@@ -218,6 +218,18 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len
 	return (ssize_t)len;
 }
 
+/* Instead of the end of the stream: it ends with them. */
+static void submit_trailer(struct sl_h2_stream *stream, uint32_t *flags)
+{
+	nghttp2_nv field = {.name = (uint8_t *)stream->trailer,
+			    .namelen = strlen(stream->trailer),
+			    .value = (uint8_t *)stream->trailer_value,
+			    .valuelen = strlen(stream->trailer_value)};
+
+	if (!nghttp2_submit_trailer(stream->h2->session, stream->id, &field, 1))
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+}
+
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
 		       uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -234,8 +246,11 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_
 	if (part > DATA_BYTES_MAX)
 		part = DATA_BYTES_MAX;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (stream->ended && part == stream->out.bytes)
+	if (stream->ended && part == stream->out.bytes) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (stream->trailer)
+			submit_trailer(stream, flags);
+	}
 	return (ssize_t)part;
 }
 

@@ -381,6 +381,17 @@ static void finish(struct sl_exchange *exchange)
 	sl_h2_resume(stream);
 }
 
+static void end(struct sl_exchange *exchange, const struct sl_trailer *trailer)
+{
+	struct sl_h2_stream *stream = stream_of(exchange);
+
+	if (trailer && strlen(trailer->value) < sizeof(stream->trailer_value)) {
+		strcpy(stream->trailer_value, trailer->value);
+		stream->trailer = trailer->name;
+	}
+	finish(exchange);
+}
+
 static void abort_answer(struct sl_exchange *exchange)
 {
 	struct sl_h2_stream *stream = stream_of(exchange);
@@ -414,7 +425,7 @@ static const struct sl_exchange_ops exchange_ops = {
 	.begin = begin,
 	.body = add,
 	.chunk = add,
-	.end = finish,
+	.end = end,
 	.finish = finish,
 	.abort = abort_answer,
 	.release_request = release_request,

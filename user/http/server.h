@@ -174,7 +174,14 @@ static inline int sl_server_chunk(struct sl_exchange *exchange, const void *data
 /* The end of such a body, then sl_server_finish(). */
 static inline void sl_server_end(struct sl_exchange *exchange)
 {
-	exchange->ops->end(exchange);
+	exchange->ops->end(exchange, NULL);
+}
+
+/* The same with a field behind the body, for a client that has said `te: trailers`. */
+static inline void sl_server_end_with(struct sl_exchange *exchange,
+				      const struct sl_trailer *trailer)
+{
+	exchange->ops->end(exchange, trailer);
 }
 
 /* The answer is complete: next request, or flush and close. */

@@ -3,10 +3,13 @@
  * server_h1.c - HTTP/1 on a connection: requests in, one after the other, answers out.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "user/http/h1_write.h"
 #include "user/http/h2.h"
 #include "user/http/server_conn.h"
+
+#define TRAILER_BYTES (64u + SL_TRAILER_VALUE_BYTES) /* the last chunk and one field */
 
 static bool next_request(struct sl_server_conn *conn);
 
@@ -468,11 +471,18 @@ static void finish(struct sl_exchange *exchange)
 		process(conn);
 }
 
-static void end(struct sl_exchange *exchange)
+static void end(struct sl_exchange *exchange, const struct sl_trailer *trailer)
 {
 	struct sl_server_conn *conn = conn_of(exchange);
+	char last[TRAILER_BYTES];
+	int len = 0;
 
-	if (!conn->http10)
+	if (trailer)
+		len = snprintf(last, sizeof(last), "0\r\n%s: %s\r\n\r\n", trailer->name,
+			       trailer->value);
+	if (!conn->http10 && len > 0 && len < (int)sizeof(last))
+		sl_socket_send(&conn->socket, last, (size_t)len);
+	else if (!conn->http10)
 		sl_socket_send(&conn->socket, SL_H1_CHUNK_LAST, sizeof(SL_H1_CHUNK_LAST) - 1);
 	finish(exchange);
 }

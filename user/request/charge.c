@@ -178,6 +178,26 @@ void sl_charge_settle_stream(struct sl_relay *relay)
 	sl_admit_settle(&relay->admission, total, sl_loop_now_ns(relay->worker->loop));
 }
 
+static bool takes_trailers(const struct sl_h1_head *head)
+{
+	const struct sl_h1_header *te = sl_h1_head_find(head, SL_H1_ID_TE);
+	struct sl_span rest = te ? sl_span_make(te->value, te->value_len) : SL_SPAN("");
+
+	while (rest.len) {
+		if (sl_span_equal_case(sl_span_trim(sl_span_cut(&rest, ',')), SL_SPAN("trailers")))
+			return true;
+	}
+	return false;
+}
+
+bool sl_charge_trails(const struct sl_request *request)
+{
+	const struct sl_config *config = request->routes->config;
+
+	return config->cost_header && config->price_count && request->facts.stream &&
+	       takes_trailers(request->client->head);
+}
+
 void sl_charge_write(const struct sl_request *request, struct sl_h1_out *out)
 {
 	const struct sl_config *config = request->routes->config;

@@ -36,6 +36,9 @@ void sl_charge_note_again(struct sl_request *request);
 /* The same for a stream. */
 void sl_charge_settle_stream(struct sl_relay *relay);
 
+/* Shall a stream end with its cost? The client has said that it reads trailers. */
+bool sl_charge_trails(const struct sl_request *request);
+
 /* x-sluice-cost, where the configuration wants it and the request has been settled. */
 void sl_charge_write(const struct sl_request *request, struct sl_h1_out *out);
 

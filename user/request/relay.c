@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/money.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/filtered.h"
@@ -89,12 +90,17 @@ static void record(struct sl_relay *relay, enum sl_ending ending)
 	sl_histogram_record(&stats->duration_us, (now_of(relay) - relay->start_ns) / SL_NS_PER_US);
 }
 
-/* Everything but the client connection, which the caller has ended or lost. */
-static void finish(struct sl_relay *relay, enum sl_ending ending)
+/*
+ * Everything but the client connection, which the caller ends or has lost. cost: gets what the client is
+ * to be told, "" for nothing; NULL: there is none.
+ */
+static void finish(struct sl_relay *relay, enum sl_ending ending, char cost[SL_MONEY_TEXT_SIZE])
 {
 	struct sl_worker *worker = relay->worker;
 
 	sl_charge_settle_stream(relay);
+	if (cost && relay->tells_cost && relay->trail.priced)
+		sl_money_format(relay->trail.cost, cost);
 	sl_explain_stream_end(relay, ending);
 	leave_node(relay, ending);
 	record(relay, ending);
@@ -116,13 +122,22 @@ static void finish(struct sl_relay *relay, enum sl_ending ending)
 	sl_slab_put(relay->translated ? &worker->message_relays : &worker->relays, relay);
 }
 
-static void end_well(struct sl_relay *relay)
+static void end_client(struct sl_relay *relay, enum sl_ending ending)
 {
 	struct sl_exchange *client = relay->client;
+	char cost[SL_MONEY_TEXT_SIZE] = "";
 
 	relay->over = true;
-	finish(relay, SL_ENDING_OK);
-	sl_server_end(client);
+	finish(relay, ending, cost);
+	if (cost[0])
+		sl_server_end_with(client, &(struct sl_trailer){"x-sluice-cost", cost});
+	else
+		sl_server_end(client);
+}
+
+static void end_well(struct sl_relay *relay)
+{
+	end_client(relay, SL_ENDING_OK);
 }
 
 /*
@@ -185,12 +200,9 @@ static void log_break(const struct sl_relay *relay, const char *detail)
 /* The honest end of a stream that broke. */
 static void end_broken(struct sl_relay *relay, const struct cause *cause)
 {
-	struct sl_exchange *client = relay->client;
-
 	relay->over = true;
 	write_error(relay, cause);
-	finish(relay, cause->ending);
-	sl_server_end(client);
+	end_client(relay, cause->ending);
 }
 
 /* The cause is told until the stream has gone on: what meets those who try to help is their affair. */
@@ -270,7 +282,7 @@ void sl_relay_give_up(struct sl_relay *relay, enum sl_resumption why)
 
 void sl_relay_lost(struct sl_relay *relay)
 {
-	finish(relay, SL_ENDING_CLIENT_GONE);
+	finish(relay, SL_ENDING_CLIENT_GONE, NULL);
 }
 
 static void on_client_gone(struct sl_client_owner *owner)
@@ -282,7 +294,7 @@ static void on_client_gone(struct sl_client_owner *owner)
 	if (relay->resuming)
 		sl_resume_leave(relay->resume);
 	else
-		finish(relay, SL_ENDING_CLIENT_GONE);
+		finish(relay, SL_ENDING_CLIENT_GONE, NULL);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -673,6 +685,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.prompt_tokens = start->prompt_tokens,
 		.wants_usage = start->wants_usage,
 		.strips_usage = start->strips_usage,
+		.tells_cost = start->tells_cost,
 		.trail = start->trail,
 		.admission = *start->admission,
 		.flight = *start->flight,

@@ -75,6 +75,7 @@ struct sl_relay {
 	bool resumed : 1;      /* this is not the first node's stream: see splice.h */
 	bool wants_usage : 1;  /* the node was asked to count */
 	bool strips_usage : 1; /* and the client did not ask */
+	bool tells_cost : 1;   /* in a trailer */
 	uint64_t start_ns;
 	uint64_t deadline_ns;
 	uint64_t progress_ns; /* last data event */
@@ -137,7 +138,7 @@ struct sl_relay_start {
 	struct sl_resume **resume;	/* the same */
 	struct sl_filtered **filtered;	/* the same */
 	uint32_t prompt_tokens;
-	bool wants_usage, strips_usage;
+	bool wants_usage, strips_usage, tells_cost;
 	struct sl_trail_ref trail;
 	const struct sl_dialect *dialect;    /* to translate into; NULL: none */
 	bool direct;			     /* the node speaks it itself */

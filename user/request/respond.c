@@ -214,6 +214,8 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 	if (spent)
 		SL_H1_WRITE_HEADER(&out, "x-should-retry", "false", 5);
 	sl_charge_write(request, &out);
+	if (attempt->is_stream && sl_charge_trails(request))
+		SL_H1_WRITE_HEADER(&out, "trailer", "x-sluice-cost", 13);
 	sl_admit_write_limits(&request->admission, sl_loop_now_ns(request->worker->loop), &out);
 	if (out.error)
 		return NULL;
@@ -302,6 +304,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.filtered = &filtered,
 		.prompt_tokens = request->facts.prompt_tokens_estimate,
 		.wants_usage = request->wants_usage,
+		.tells_cost = sl_charge_trails(request),
 		.strips_usage =
 			request->wants_usage && !request->dialect && !request->facts.include_usage,
 		.dialect = request->dialect,
