@@ -283,10 +283,10 @@ check: deps
 	$(Q)tests/run.sh lint unit sim
 
 test: deps
-	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all unit sim fuzzers bpftests nettools e2etools
-	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory SAN=1 all unit e2etools
-	$(Q)tests/e2e/deps.sh
-	$(Q)tests/run.sh lint unit unit-san fuzz sim sim-mutants standin bpf net e2e e2e-san vm
+	$(Q)tests/e2e/deps.sh & \
+	$(MAKE) $(BUILD_JOBS) --no-print-directory all unit sim fuzzers bpftests nettools e2etools && \
+	$(MAKE) $(BUILD_JOBS) --no-print-directory SAN=1 all unit e2etools && wait $$!
+	$(Q)tests/run.sh lint unit unit-san sim sim-mutants standin bpf net fuzz e2e e2e-san vm
 
 # Each fuzzer for FUZZ_SECONDS (60), two at a time.
 fuzz: deps

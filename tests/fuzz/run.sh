@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.." || exit 2
 first=" h1_request h1_response h1_chunk sse json config "
 first_seconds=${FUZZ_SECONDS:-60}
 others_seconds=${FUZZ_OTHERS_SECONDS:-$first_seconds}
-jobs=2
+jobs=2 # beside each other; the bounds below allow for a machine that others use too
 found=build/fuzz/found
 mkdir -p "$found"
 export ASAN_OPTIONS=detect_leaks=${SLUICE_LEAKS:-1}:allocator_may_return_null=1
@@ -34,7 +34,7 @@ fuzz() { # NAME
 	local name=$1 log=build/fuzz/$1.log own=build/fuzz/corpus/$1 dict=tests/fuzz/$1.dict status
 	local seconds=$others_seconds
 	[[ $first != *" $1 "* ]] || seconds=$first_seconds
-	local options=(-max_total_time="$seconds" -max_len="$(longest "$name")" -timeout=20 -rss_limit_mb=2048
+	local options=(-max_total_time="$seconds" -max_len="$(longest "$name")" -timeout=60 -rss_limit_mb=2048
 		-print_final_stats=1 -artifact_prefix="$found/$name-")
 	[ -f "$dict" ] && options+=(-dict="$dict")
 	[ -x build/fuzz/"$name" ] || { echo "not ok fuzz/$name: build/fuzz/$name is missing: make fuzzers"; return 1; }
@@ -43,7 +43,7 @@ fuzz() { # NAME
 	((seconds >= 30)) || own=build/fuzz/new/$name
 	[ "$own" = build/fuzz/new/"$name" ] && rm -rf "$own"
 	mkdir -p "$own"
-	timeout --kill-after=10 $((seconds + 60)) build/fuzz/"$name" "${options[@]}" "$own" \
+	timeout --kill-after=10 $((seconds + 300)) build/fuzz/"$name" "${options[@]}" "$own" \
 		tests/fuzz/corpus/"$name" >"$log" 2>&1
 	status=$?
 	if [ $status -ne 0 ]; then
