@@ -32,6 +32,7 @@ enum sl_step {
 	SL_STEP_RESEND,	  /* a refusal that becomes the SYN again: retry.h */
 	SL_STEP_RELAY,	  /* an ICMP error about a packet of a flow, to its other end: icmp.h */
 	SL_STEP_UNWRAP,	  /* an ICMP error about a tunnel of ours: icmp.h */
+	SL_STEP_LOCAL,	  /* TC alone: what the lane leaves to the local stack: local.h */
 	SL_STEPS
 };
 
