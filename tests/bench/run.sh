@@ -11,12 +11,13 @@
 #   prompt      rendering of a prompt (prompt.c)
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
+#   abort       how soon all is free when a client leaves (abort.sh), root
 #
 # See docs/benchmarks.md. The kernel plane goes first: its parts need no quiet daemon beside them.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue prompt kernel_e2e retry)
+kernel_parts=(packet effect maglev queue prompt kernel_e2e retry abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -57,6 +58,7 @@ for part in "$@"; do
 	prompt) kernel_part "rendering of a prompt (build/bench/prompt)" build/bench/prompt ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
+	abort) kernel_part "what a client that leaves frees (tests/bench/abort.sh)" tests/bench/abort.sh ;;
 	esac
 done
 if [ ${#proxies[@]} -gt 0 ]; then
