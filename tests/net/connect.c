@@ -364,12 +364,13 @@ static int ask(const char *where, unsigned total, unsigned parallel, int timeout
 	return 0;
 }
 
-/* Asks every held connection once. Counts those that are gone or answer with another name. */
-static void hold_round(unsigned count, int timeout_ms, unsigned *lost, unsigned *changed)
+/* Asks the held connections from `first` on once. Counts those that are gone or answer with another name. */
+static void hold_round(unsigned first, unsigned count, int timeout_ms, unsigned *lost,
+		       unsigned *changed)
 {
 	unsigned open = 0;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = first; i < count; i++) {
 		links[i].asked = links[i].name[0] == '\0' && links[i].asked;
 		links[i].answer_len = 0;
 		memset(links[i].answer, 0, sizeof(links[i].answer));
@@ -378,7 +379,7 @@ static void hold_round(unsigned count, int timeout_ms, unsigned *lost, unsigned 
 	}
 	for (unsigned done = 0; done < open;) {
 		wait_for_links(count);
-		for (unsigned i = 0; i < count; i++) {
+		for (unsigned i = first; i < count; i++) {
 			enum outcome outcome;
 
 			if (links[i].fd < 0 || links[i].deadline_ms == INT64_MAX ||
@@ -415,17 +416,20 @@ static int hold(const char *where, unsigned count, int timeout_ms, unsigned at_o
 {
 	struct sockaddr_storage address;
 	socklen_t address_len = parse_address(where, &address);
-	unsigned lost = 0, changed = 0, round = 0;
+	unsigned lost = 0, changed = 0, round = 0, first = 0;
 	struct tally tally;
 	char line[64];
 
 	for (unsigned i = 0; i < count; i++) {
 		open_link(&links[i], &address, address_len, timeout_ms);
-		if ((i + 1) % at_once == 0 && i + 1 < count)
-			hold_round(i + 1, timeout_ms, &lost, &changed);
+		if ((i + 1) % at_once)
+			continue;
+		hold_round(first, i + 1, timeout_ms, &lost, &changed);
+		first = i + 1;
 	}
 	do {
-		hold_round(count, timeout_ms, &lost, &changed);
+		hold_round(first, count, timeout_ms, &lost, &changed);
+		first = 0;
 		tally = hold_tally(count);
 		printf("round %u alive %u lost %u changed %u", round++, count - lost, lost,
 		       changed);
