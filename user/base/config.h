@@ -17,6 +17,7 @@
 #include "bpf/abi.h"
 #include "user/base/config_validate.h"
 #include "user/base/config_item.h"
+#include "user/base/config_prompt.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
@@ -161,6 +162,8 @@ struct sl_config_pool {
 	const char *api_key;	 /* secret: sent to the nodes instead of the client's; or NULL */
 	enum sl_config_key_header api_key_header;
 	enum sl_config_api api;
+	uint32_t context_tokens; /* prompt and answer; 0: not known */
+	enum sl_config_tokenize tokenize;
 	uint32_t max_tokens; /* api anthropic: where the request names no bound */
 	const char *path;    /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;
@@ -286,6 +289,8 @@ struct sl_config_route {
 	uint32_t buffer_ms;	     /* and no longer than that after its first token */
 	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
 	struct sl_config_validate validate;
+	struct sl_config_route_prompt prompt;
+	struct sl_config_route_context context;
 	unsigned line;
 	unsigned column;
 };
@@ -389,6 +394,8 @@ struct sl_config {
 	const char *autoscale_path;
 	uint32_t autoscale_depth, autoscale_wait_ms; /* see policy/autoscale.h; these four */
 	uint32_t autoscale_calm_ms, autoscale_every_ms;
+
+	struct sl_config_prompts prompts;
 
 	/* kernel plane */
 	const char *pin_dir; /* SL_PIN_DIR by default */

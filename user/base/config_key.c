@@ -15,8 +15,13 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,  &sl_config_keys_kernel,	 &sl_config_keys_pool,
-	&sl_config_keys_route, &sl_config_keys_validate, &last,
+	&sl_config_keys_root,
+	&sl_config_keys_kernel,
+	&sl_config_keys_pool,
+	&sl_config_keys_route,
+	&sl_config_keys_validate,
+	&sl_config_keys_prompt,
+	&last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -52,6 +57,9 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_QUEUE] = {"routes[].queue", 0},
 	[SL_CONFIG_ROUTE_BUFFER] = {"routes[].buffer", 0},
 	[SL_CONFIG_ROUTE_VALIDATE] = {"routes[].validate", 0},
+	[SL_CONFIG_PROMPTS] = {"prompts", 0},
+	[SL_CONFIG_ROUTE_PROMPT] = {"routes[].prompt", 0},
+	[SL_CONFIG_ROUTE_CONTEXT] = {"routes[].context", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

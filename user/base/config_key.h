@@ -68,6 +68,9 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_BUFFER,	   /* struct sl_config_route */
 	SL_CONFIG_AUTOSCALE,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_VALIDATE,  /* struct sl_config_route */
+	SL_CONFIG_PROMPTS,	   /* struct sl_config */
+	SL_CONFIG_ROUTE_PROMPT,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_CONTEXT,   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -138,6 +141,7 @@ extern const struct sl_config_key_table sl_config_keys_kernel;
 extern const struct sl_config_key_table sl_config_keys_pool;
 extern const struct sl_config_key_table sl_config_keys_route;
 extern const struct sl_config_key_table sl_config_keys_validate;
+extern const struct sl_config_key_table sl_config_keys_prompt;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

@@ -21,6 +21,9 @@ static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum 
 /* enum sl_config_key_header */
 const char *const sl_config_key_headers[] = {"auto", "authorization", "x-api-key", "api-key", NULL};
 
+/* enum sl_config_tokenize */
+static const char *const tokenize_choices[] = {"off", "vllm", NULL};
+
 static const struct sl_config_key keys[] = {
 	{SL_CONFIG_POOL, SL_CONFIG_MODEL, "model", POOL(model), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
 	 false, "a model's name",
@@ -48,6 +51,14 @@ static const struct sl_config_key keys[] = {
 	 "Messages API alone; chat completions and responses are translated to it and back, and "
 	 "what "
 	 "cannot be said in it goes to the next pool of the route."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "context_tokens", POOL(context_tokens), "0", 0, 1000000000,
+	 NULL, false, NULL,
+	 "Longest context of its model, prompt and answer together, for `routes[].context`. 0: not "
+	 "known, nothing is made to fit."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "tokenize", POOL(tokenize), "off", 0, 0,
+	 tokenize_choices, false, NULL,
+	 "Whether its nodes count the tokens of a chat when asked: `vllm` (POST /tokenize with "
+	 "`messages`). They are asked where the estimate leaves open whether a conversation fits."},
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "max_tokens", POOL(max_tokens), "4096", 1, 10000000, NULL,
 	 false, NULL,
 	 "With `api: anthropic`: `max_tokens` of a request that names none; that API wants one. "

@@ -463,6 +463,7 @@ static void read_routes(struct sl_config_reader *r, const struct sl_config_key *
 			model != NULL ? model->value->mark : node->items[i]->mark;
 		size_t before = sl_reader_push_index(r, i);
 
+		route->context.summary_pool = UINT32_MAX;
 		route->line = mark.line;
 		route->column = mark.column;
 		sl_reader_section(r, SL_CONFIG_ROUTE, node->items[i], route);

@@ -98,6 +98,19 @@ uint64_t sl_tokens_estimate(const struct sl_tokens *tokens, uint64_t raw)
 	return (raw * sl_tokens_factor(tokens, &count) + SL_TOKENS_ONE - 1) / SL_TOKENS_ONE;
 }
 
+uint64_t sl_tokens_least(const struct sl_tokens *tokens, uint64_t raw)
+{
+	struct learnt learnt = {0};
+
+	if (tokens)
+		learnt = unpack(__atomic_load_n(&tokens->word, __ATOMIC_RELAXED));
+	if (learnt.count < SL_TOKENS_SURE)
+		return raw / 2;
+	if (learnt.mean < 2 * learnt.deviation)
+		return 0;
+	return raw * (learnt.mean - 2 * learnt.deviation) / SL_TOKENS_ONE;
+}
+
 static uint32_t toward(uint32_t old, uint32_t seen, uint32_t count)
 {
 	/* a plain mean at first, then one that forgets */

@@ -46,6 +46,9 @@ uint64_t sl_tokens_raw(const char *text, size_t len);
 /* raw into tokens of the model; tokens NULL: of one that nothing is known of. */
 uint64_t sl_tokens_estimate(const struct sl_tokens *tokens, uint64_t raw);
 
+/* As few as they may be: below the mean by as much; half of raw before. */
+uint64_t sl_tokens_least(const struct sl_tokens *tokens, uint64_t raw);
+
 /* A prompt that was estimated as raw had so many. */
 void sl_tokens_learn(struct sl_tokens *tokens, uint64_t raw, uint64_t actual);
 

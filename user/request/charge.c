@@ -4,6 +4,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/request/explain.h"
+#include "user/policy/tokens.h"
 #include "user/request/gate.h"
 #include "user/wire/messages.h"
 
@@ -160,6 +161,8 @@ void sl_charge_settle_stream(struct sl_relay *relay)
 	if (relay->usage_tokens) {
 		total = relay->usage_tokens;
 		prompt = relay->usage_prompt;
+		if (relay->learns && !relay->resumed)
+			sl_tokens_learn(relay->learns, relay->learns_raw, prompt);
 		cached = relay->usage_cached;
 		answer = total > prompt ? total - prompt : 0;
 	}

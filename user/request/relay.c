@@ -683,6 +683,8 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.deadline_ns = start->deadline_ns,
 		.progress_ns = sl_loop_now_ns(worker->loop),
 		.prompt_tokens = start->prompt_tokens,
+		.learns = start->learns,
+		.learns_raw = start->learns_raw,
 		.wants_usage = start->wants_usage,
 		.strips_usage = start->strips_usage,
 		.tells_cost = start->tells_cost,

@@ -83,6 +83,8 @@ struct sl_relay {
 	uint64_t usage_tokens;		     /* as the node told last; 0: it has not */
 	uint32_t usage_prompt, usage_cached; /* of these */
 	uint32_t prompt_tokens;		     /* estimated */
+	struct sl_tokens *learns;	     /* from the server's count; NULL: nothing */
+	uint64_t learns_raw;
 	struct sl_admission admission;
 	struct sl_resume *resume;     /* NULL: cannot go on elsewhere */
 	struct sl_filtered *filtered; /* see filtered.h; NULL: events pass as they are */
@@ -137,6 +139,8 @@ struct sl_relay_start {
 	struct sl_flight **flight;	/* taken on success; of none that is translated */
 	struct sl_resume **resume;	/* the same */
 	struct sl_filtered **filtered;	/* the same */
+	struct sl_tokens *learns;	/* see stage/context.h */
+	uint64_t learns_raw;
 	uint32_t prompt_tokens;
 	bool wants_usage, strips_usage, tells_cost;
 	struct sl_trail_ref trail;

@@ -14,6 +14,7 @@
 #include "user/request/hedged.h"
 #include "user/request/keepalive.h"
 #include "user/request/near.h"
+#include "user/request/prompted.h"
 #include "user/request/translate.h"
 #include "user/request/recall.h"
 #include "user/request/respond.h"
@@ -400,6 +401,8 @@ static enum step wait_and_walk(struct sl_request *request)
 /* The client has its whole answer. */
 static void end_with(struct sl_request *request, int status)
 {
+	if (request->stage)
+		sl_stages_ended(request, status);
 	count_status(request, status);
 	sl_explain_end(request, status);
 	count_end(request);
@@ -417,6 +420,8 @@ static void answer(struct sl_request *request)
 		sl_stats_add(&stats->fallbacks_by_cause[request->chain.cause], 1);
 	}
 	if (request->last_ending == SL_ENDING_OK && request->attempt.is_stream) {
+		if (request->stage)
+			sl_stages_ended(request, 200);
 		count_status(request, 200);
 		if (stats) {
 			sl_stats_add(&stats->streams, 1);
@@ -669,6 +674,8 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 	else
 		id = sl_openai_request_read(endpoint, client->body, client->body_len,
 					    &request->facts, &request->error);
+	if (id)
+		id = sl_prompted_read(request, endpoint, id);
 	if (id) {
 		sl_stats_add(&request->worker->stats.refused_bodies[request->error.bad], 1);
 		return id;
@@ -683,7 +690,9 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		};
 		return SL_OPENAI_ERROR_MODEL;
 	}
-	id = sl_fit_check(request);
+	id = sl_prompted_check(request);
+	if (!id)
+		id = sl_fit_check(request);
 	if (!id)
 		id = sl_gate_limit(request);
 	if (id)

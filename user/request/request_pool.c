@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "user/request/keepalive.h"
 #include "user/request/request.h"
+#include "user/request/stages.h"
 #include "user/request/translate.h"
 
 /* What lay in the arena of another request. */
@@ -50,6 +51,8 @@ void sl_request_put(struct sl_request *request)
 	struct sl_worker *worker = request->worker;
 
 	sl_keepalive_stop(request);
+	if (request->stage)
+		sl_stages_release(request);
 	sl_flight_fail(&request->flight);
 	sl_admit_end(&request->admission,
 		     sl_loop_now_ns(worker->loop)); /* before the routes: limits are theirs */

@@ -17,6 +17,7 @@
 #include "user/request/resume.h"
 #include "user/request/stages.h"
 #include "user/request/wait.h"
+#include "user/stage/context.h"
 
 /* the fields written here, names and longest values together */
 #define OUR_LINES_BYTES (800u + SL_ADMIT_LIMITS_BYTES)
@@ -317,6 +318,8 @@ bool sl_respond_stream(struct sl_request *request)
 	size_t lines_len;
 	const char *lines = all_lines(request, false, &lines_len);
 
+	if (request->stage)
+		start.learns = sl_context_stage_learns(request->stage, &start.learns_raw);
 	if (filtered) /* what the client gets is not what the node sent */
 		sl_flight_land(&request->flight, NULL);
 	sl_recall_keep_stream(request);

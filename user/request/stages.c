@@ -10,6 +10,8 @@
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/validate.h"
+#include "user/stage/context.h"
+#include "user/stage/prompt.h"
 
 #define STEPS_LINE_BYTES (SL_STAGES_STEPS_BYTES + 32u)
 
@@ -18,11 +20,13 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
+	sl_prompt_stage_run,
 	sl_validate_before,
 	NULL,
 };
 
 static stage_fn *const before_nodes[] = {
+	sl_context_stage_run,
 	NULL,
 };
 
@@ -49,7 +53,8 @@ static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 
 bool sl_stages_wanted(const struct sl_config_route *config)
 {
-	return sl_validate_wanted(config);
+	return sl_prompt_stage_wanted(config) || config->context.steps ||
+	       sl_validate_wanted(config);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -298,6 +303,49 @@ void sl_stages_kept(struct sl_request *request)
 	show_reply(request);
 	for (keeper = keepers; *keeper; keeper++)
 		(*keeper)(request->stage);
+}
+
+/* Was the answer what its prompt made of it? False: others were at fault, or nobody was asked. */
+static bool is_told(const struct sl_request *request, int status)
+{
+	switch (request->last_ending) {
+	case SL_ENDING_OK:
+		return true;
+	case SL_ENDING_STATUS_4XX:
+	case SL_ENDING_STATUS_5XX:
+	case SL_ENDING_BAD:
+	case SL_ENDING_CUT:
+	case SL_ENDING_ERROR_EVENT:
+	case SL_ENDING_TTFT_TIMEOUT:
+	case SL_ENDING_TOTAL_TIMEOUT:
+	case SL_ENDING_STALL:
+		return status >= 400;
+	default:
+		return false;
+	}
+}
+
+void sl_stages_ended(struct sl_request *request, int status)
+{
+	const uint64_t spoilt = 1ull << SL_STEP_VALIDATE_REPAIRED | 1ull << SL_STEP_VALIDATE_MODEL |
+				1ull << SL_STEP_VALIDATE_REFUSED;
+	enum sl_burn_outcome outcome = status < 400 ? SL_BURN_OK : SL_BURN_ERROR;
+	struct sl_openai_usage usage;
+
+	if (request->degraded & spoilt)
+		outcome = SL_BURN_INVALID;
+	if (request->any_attempt && (outcome == SL_BURN_INVALID || is_told(request, status)))
+		sl_prompt_stage_note(request->stage, outcome);
+	if (request->last_ending == SL_ENDING_OK && !request->attempt.is_stream &&
+	    !request->direct &&
+	    !sl_openai_usage_read(sl_text_string(&request->attempt.body), request->attempt.body.len,
+				  &usage))
+		sl_context_stage_learn(request->stage, usage.prompt_tokens);
+}
+
+void sl_stages_release(struct sl_request *request)
+{
+	sl_prompt_stage_end(request->stage);
 }
 
 int sl_stages_filters(struct sl_request *request,

@@ -48,6 +48,12 @@ int sl_stages_filters(struct sl_request *request,
 /* The request has moved to the routes of another configuration. */
 void sl_stages_moved(struct sl_request *request);
 
+/* The answer begins, or is sent: its status, for the stages that judge what they did. */
+void sl_stages_ended(struct sl_request *request, int status);
+
+/* The request's memory goes: the stages let go of what they hold of the stores. */
+void sl_stages_release(struct sl_request *request);
+
 #define SL_STAGES_LINES_MAX 2048u /* of all stages together; further lines are left out */
 
 /* x-sluice-degraded and the stages' own lines. */

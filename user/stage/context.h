@@ -3,9 +3,9 @@
  * context.h - a conversation that is too long for a model, made to fit.
  *
  *   step               takes                                              until
- *   drop_tool_output   the text of the oldest tool results; the results   it fits, or none is left
+ *   cut_tool_output   the text of the oldest tool results; the results   it fits, or none is left
  *                      stay, with a note in the text's place
- *   drop_turns         the oldest turns, whole                            it fits, or keep_turns are left
+ *   cut_turns         the oldest turns, whole                            it fits, or keep_turns are left
  *   summarise          all turns but the last for one message             -
  *
  * A turn is a user's message and all up to the next one. Never touched: messages of the roles system
@@ -19,8 +19,7 @@
 #ifndef SL_STAGE_CONTEXT_H
 #define SL_STAGE_CONTEXT_H
 
-#include "user/base/arena.h"
-#include "user/base/text.h"
+#include "user/stage/stage.h"
 #include "user/wire/json_scan.h"
 
 #define SL_CONTEXT_MESSAGES_MAX 16384u
@@ -81,5 +80,27 @@ void sl_context_summarised(struct sl_context *context, uint64_t tokens);
  * history, or empty.
  */
 int sl_context_write(const struct sl_context *context, struct sl_span summary, struct sl_text *out);
+
+/* ---- the stage (context_run.c) --------------------------------------------------------------- */
+
+/*
+ * Does the request fit the first pool that it will be asked of (its context_tokens, the answer's
+ * included)? If the estimate says no, the nodes are asked, where they count. Then the steps of the route,
+ * in the order above, until it does:
+ *
+ *   summarise     summary_pool makes it, in time; kept by the beginning of the conversation
+ *   larger_pool   a pool of the route's chain whose context is long enough for all of it, or else for
+ *                 what is left
+ *   none helped   400 context_length_exceeded where it cannot fit; where it may, the server decides
+ *
+ * What was dropped before a larger pool was found that takes it all is not dropped.
+ */
+enum sl_stage_verdict sl_context_stage_run(struct sl_stage *stage);
+
+/* The server counted so many tokens in the request's prompt. */
+void sl_context_stage_learn(const struct sl_stage *stage, int64_t prompt_tokens);
+
+/* The same for who outlives the stage: the model's estimate and the raw count. NULL: nothing to learn. */
+struct sl_tokens *sl_context_stage_learns(const struct sl_stage *stage, uint64_t *ret_raw);
 
 #endif

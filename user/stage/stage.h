@@ -75,7 +75,14 @@ enum sl_stage_verdict {
 /* What the stages of the process share, opened by ops/stores.c; NULL: not configured. A stage's own
  * types stay in its store's header. */
 struct sl_schema_cache;
+struct sl_prompts;
+struct sl_summaries;
+struct sl_tokens_table;
+
 struct sl_stores {
+	struct sl_prompts *prompts;	/* store/prompts.h */
+	struct sl_summaries *summaries; /* store/summaries.h */
+	struct sl_tokens_table *tokens; /* policy/tokens.h */
 	struct sl_work *work;
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 };

@@ -84,9 +84,11 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_DEADLINE,     /* object: model, detail: which bound */
 	SL_OPENAI_ERROR_STREAM_CUT,   /* object: model, detail: what happened; in a stream */
 	SL_OPENAI_ERROR_STREAM_STALL, /* object: model; in a stream */
-	SL_OPENAI_ERROR_QUEUE,	/* object: model, detail: why it may not wait, or not longer */
-	SL_OPENAI_ERROR_POLICY, /* object: what was found, and where */
-	SL_OPENAI_ERROR_ANSWER, /* object: model, detail: what is wrong with its answer */
+	SL_OPENAI_ERROR_QUEUE,	    /* object: model, detail: why it may not wait, or not longer */
+	SL_OPENAI_ERROR_POLICY,	    /* object: what was found, and where */
+	SL_OPENAI_ERROR_ANSWER,	    /* object: model, detail: what is wrong with its answer */
+	SL_OPENAI_ERROR_PROMPT,	    /* object: what is not known */
+	SL_OPENAI_ERROR_PROMPT_BAD, /* param; object: the prompt, detail: why it cannot be made */
 	SL_OPENAI_ERROR_COUNT
 };
 
@@ -127,6 +129,8 @@ struct sl_openai_request {
 	struct sl_json_field stream_options_field;
 	struct sl_json_field include_usage_field;
 	struct sl_json_field cache_key_field; /* prompt_cache_key, of any type */
+	struct sl_json_field prompt_ref;      /* of a chat: `prompt`, an object; else ABSENT */
+	bool no_messages;		      /* a chat that has only that */
 };
 
 /*

@@ -97,6 +97,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 				      "The model '{o}' did not answer in time: {d}."},
 	[SL_OPENAI_ERROR_STREAM_CUT] = {502, SERVER_ERROR, "stream_interrupted", NULL,
 					"The answer of model '{o}' broke off: {d}."},
+	[SL_OPENAI_ERROR_PROMPT] = {404, REQUEST_ERROR, "prompt_not_found", "prompt",
+				    "Unknown prompt: {o}."},
+	[SL_OPENAI_ERROR_PROMPT_BAD] = {400, REQUEST_ERROR, "invalid_prompt", "prompt",
+					"The prompt {o} cannot be made: {d}."},
 	[SL_OPENAI_ERROR_QUEUE] =
 		{503, SERVER_ERROR, "server_is_overloaded", NULL,
 		 "The model '{o}' is overloaded: {d}. Retry after the time in the "

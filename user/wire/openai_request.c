@@ -28,6 +28,7 @@ enum wanted {
 	RESPONSE_FORMAT,
 	LOGPROBS,
 	PROMPT_CACHE_KEY,
+	PROMPT_REF, /* chat alone: a stored prompt and its variables */
 	WANTED_COUNT
 };
 
@@ -157,11 +158,17 @@ static enum sl_openai_error_id read_prompt(struct reader *r, struct sl_openai_re
 	const struct sl_json_field *f = &r->f[PROMPT];
 	size_t tokens;
 
+	if (q->endpoint == SL_OPENAI_CHAT && r->f[PROMPT_REF].type == SL_JSON_OBJECT)
+		q->prompt_ref = r->f[PROMPT_REF];
+	q->no_messages = q->prompt_ref.type == SL_JSON_OBJECT && !array_filled(f) &&
+			 (!given(f) || f->type == SL_JSON_ARRAY);
+	if (q->no_messages)
+		f = &r->f[PROMPT_REF];
 	if (!given(f))
 		return fail(r, SL_OPENAI_ERROR_MISSING, f, NULL);
-	if (q->endpoint == SL_OPENAI_CHAT && f->type != SL_JSON_ARRAY)
+	if (q->endpoint == SL_OPENAI_CHAT && f->type != SL_JSON_ARRAY && !q->no_messages)
 		return fail(r, SL_OPENAI_ERROR_TYPE, f, "an array of messages");
-	if (f->type != SL_JSON_ARRAY && f->type != SL_JSON_STRING)
+	if (f->type != SL_JSON_ARRAY && f->type != SL_JSON_STRING && !q->no_messages)
 		return fail(r, SL_OPENAI_ERROR_TYPE, f, "a string or an array");
 	if (f->type == SL_JSON_ARRAY && !array_filled(f))
 		return fail(r, SL_OPENAI_ERROR_VALUE, f, "at least one element");
@@ -234,6 +241,7 @@ enum sl_openai_error_id sl_openai_request_read(enum sl_openai_endpoint endpoint,
 				[RESPONSE_FORMAT] = SL_JSON_FIELD("response_format"),
 				[LOGPROBS] = SL_JSON_FIELD("logprobs"),
 				[PROMPT_CACHE_KEY] = SL_JSON_FIELD("prompt_cache_key"),
+				[PROMPT_REF] = SL_JSON_FIELD("prompt"),
 			},
 		.error = ret_error,
 	};
@@ -241,9 +249,12 @@ enum sl_openai_error_id sl_openai_request_read(enum sl_openai_endpoint endpoint,
 	enum sl_openai_error_id id;
 	int rc;
 
-	if (endpoint == SL_OPENAI_COMPLETIONS)
+	if (endpoint == SL_OPENAI_COMPLETIONS) {
 		r.f[PROMPT] = (struct sl_json_field)SL_JSON_FIELD("prompt");
-	else if (endpoint == SL_OPENAI_EMBEDDINGS)
+		r.f[PROMPT_REF] =
+			(struct sl_json_field)SL_JSON_FIELD("messages"); /* not looked at */
+	}
+	if (endpoint == SL_OPENAI_EMBEDDINGS)
 		r.f[PROMPT] = (struct sl_json_field)SL_JSON_FIELD("input");
 	for (size_t i = 0; i < WANTED_COUNT; i++)
 		r.f[i].any_case = !r.f[i].parent;

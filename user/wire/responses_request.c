@@ -33,6 +33,7 @@ enum top_field {
 	TOP_LOGPROBS,
 	USER,
 	SAFETY_IDENTIFIER,
+	PROMPT,
 	TOP_FIELDS
 };
 
@@ -49,7 +50,6 @@ static const struct {
 	{"prompt_cache_options", NULL},
 	{"previous_response_id", "responses are not kept; send the items so far as 'input'"},
 	{"conversation", "conversations are not kept; send the items so far as 'input'"},
-	{"prompt", "prompts are not kept; send 'instructions' and 'input'"},
 	{"context_management", "leave it out"},
 	{"moderation", "leave it out"},
 	{"access_programs", "leave it out"},
@@ -357,6 +357,20 @@ static enum sl_openai_error_id json_refuse(struct sl_place *s, int bad, const ch
 	return e->id;
 }
 
+/* A stored prompt is the gateway's to put in; with it there need be no input. */
+static enum sl_openai_error_id put_messages(struct sl_place *s, const struct sl_json_field *f)
+{
+	if (!sl_chat_given(&f[PROMPT]))
+		return sl_responses_input_put(s, &f[INSTRUCTIONS], &f[INPUT]);
+	if (f[PROMPT].type != SL_JSON_OBJECT)
+		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "prompt", "an object");
+	put_member(s, "prompt", &f[PROMPT]);
+	if (sl_chat_given(&f[INPUT]) || sl_chat_given(&f[INSTRUCTIONS]))
+		return sl_responses_input_put(s, &f[INSTRUCTIONS], &f[INPUT]);
+	sl_text_append_string(s->out, ",\"messages\":[]");
+	return SL_OPENAI_OK;
+}
+
 static enum sl_openai_error_id put_all(struct sl_place *s, struct sl_text *echo,
 				       const struct sl_json_field *f,
 				       const struct sl_json_field *whole)
@@ -369,8 +383,8 @@ static enum sl_openai_error_id put_all(struct sl_place *s, struct sl_text *echo,
 		return sl_place_refuse_top(s, SL_OPENAI_ERROR_TYPE, "model", "a string");
 	sl_text_append_string(s->out, "{\"model\":");
 	sl_chat_put_raw(s->out, &f[MODEL]);
-	if ((id = sl_responses_input_put(s, &f[INSTRUCTIONS], &f[INPUT])) ||
-	    (id = put_numbers(s, f)) || (id = put_stream(s, &f[STREAM])) ||
+	if ((id = put_messages(s, f)) || (id = put_numbers(s, f)) ||
+	    (id = put_stream(s, &f[STREAM])) ||
 	    (id = sl_responses_tools_put(s, &f[TOOLS], &f[TOOL_CHOICE], &f[PARALLEL_TOOL_CALLS])) ||
 	    (id = put_text(s, &f[TEXT])) || (id = put_reasoning(s, &f[REASONING])) ||
 	    (id = check_life(s, f)) || (id = check_include(s, &f[INCLUDE])) ||
@@ -413,6 +427,7 @@ enum sl_openai_error_id sl_responses_request_translate(const char *body, size_t 
 		[TOP_LOGPROBS] = SL_JSON_FIELD("top_logprobs"),
 		[USER] = SL_JSON_FIELD("user"),
 		[SAFETY_IDENTIFIER] = SL_JSON_FIELD("safety_identifier"),
+		[PROMPT] = SL_JSON_FIELD("prompt"),
 	};
 	struct sl_json_field whole = {.type = SL_JSON_OBJECT};
 	struct sl_place s;

@@ -49,7 +49,7 @@ static void test_learns(void **state)
 	(void)state;
 	for (size_t i = 0; i < 5; i++) {
 		struct sl_tokens tokens = {0};
-		uint64_t under = 0, sum = 0, real = 0;
+		uint64_t under = 0, over = 0, sum = 0, real = 0;
 
 		assert_int_equal(sl_tokens_estimate(&tokens, 1000), 1300);
 		for (int n = 0; n < 400; n++) {
@@ -57,14 +57,17 @@ static void test_learns(void **state)
 			uint64_t actual = noisy(raw, factors[i], 15, &seed);
 			uint64_t estimate = sl_tokens_estimate(&tokens, raw);
 
+			assert_true(sl_tokens_least(&tokens, raw) <= estimate);
 			if (n >= 50) {
+				over += sl_tokens_least(&tokens, raw) > actual;
 				under += estimate < actual;
 				sum += estimate;
 				real += actual;
 			}
 			sl_tokens_learn(&tokens, raw, actual);
 		}
-		assert_true(under <= 350 / 20);	     /* at most one in twenty is too small */
+		assert_true(under <= 350 / 20); /* at most one in twenty is too small */
+		assert_true(over <= 350 / 20);
 		assert_true(sum < real * 125 / 100); /* and no wild guess */
 	}
 }
@@ -99,6 +102,7 @@ static void test_what_teaches_nothing(void **state)
 	assert_int_equal(sl_tokens_factor(&tokens, &count), SL_TOKENS_FIRST);
 	assert_int_equal(count, 0);
 	assert_int_equal(sl_tokens_estimate(NULL, 1000), 1300);
+	assert_int_equal(sl_tokens_least(NULL, 1000), 500);
 }
 
 static void test_table(void **state)

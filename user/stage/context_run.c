@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The stage `context`: see context.h. */
+#include <stdio.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/policy/tokens.h"
+#include "user/stage/context.h"
+#include "user/store/summaries.h"
+
+#define BODY_BYTES_MAX (64u << 20)
+#define TOKENIZE_MS    1000u
+#define TOKENIZE_PATH  "/tokenize"
+#define HISTORY_MAX    (4u << 20)
+#define SUMMARY_ASK                                                                             \
+	"Summarise the conversation below for the assistant that goes on with it. Keep names, " \
+	"numbers, decisions, open questions and what the user wants. Write only the summary."
+
+/* Of one request. */
+struct state {
+	struct sl_tokens *tokens; /* of the model that is asked; NULL: not known */
+	uint64_t raw;		  /* of the request as it goes out */
+};
+
+struct fit {
+	struct sl_stage *stage;
+	const struct sl_config_route_context *config;
+	const struct sl_upstream_pool *pool;
+	struct state *state;
+	struct sl_context context;
+	uint64_t answer; /* tokens left for it */
+	uint64_t exact;	 /* tokens of `all`, where the nodes have counted; 0: estimated */
+	uint64_t all;	 /* raw, of the request as it came */
+	struct sl_text summary;
+};
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static const struct sl_config_pool *config_of(const struct sl_stage *stage,
+					      const struct sl_upstream_pool *pool)
+{
+	return &stage->config->pools[pool - stage->pools];
+}
+
+/* Tokens of prompt and answer together; 0: not known. */
+static uint64_t limit_of(const struct sl_stage *stage, const struct sl_upstream_pool *pool)
+{
+	return (uint64_t)config_of(stage, pool)->context_tokens * stage->context_percent / 100;
+}
+
+static uint64_t estimate(const struct fit *fit, uint64_t raw)
+{
+	if (fit->exact) /* of this very text */
+		return raw * fit->exact / (fit->all ? fit->all : 1);
+	return sl_tokens_estimate(fit->state->tokens, raw);
+}
+
+static bool fits(const struct fit *fit, uint64_t raw, uint64_t limit)
+{
+	return estimate(fit, raw) + fit->answer <= limit;
+}
+
+/* The raw count that the prompt may have. */
+static uint64_t raw_limit(const struct fit *fit, uint64_t limit)
+{
+	uint64_t room = limit > fit->answer ? limit - fit->answer : 0;
+	uint64_t one = estimate(fit, 1u << 20);
+
+	return (room << 20) / (one ? one : 1);
+}
+
+/* ---- exact counts ---------------------------------------------------------------------------- */
+
+/* Asks a node: {"count": N, ...}. 0: it did not say. */
+static uint64_t count_exactly(struct fit *fit)
+{
+	struct sl_stage *stage = fit->stage;
+	struct sl_json_field count = SL_JSON_FIELD("count");
+	struct sl_call_answer answer;
+	struct sl_text body;
+	struct sl_call call = {
+		.pool = fit->pool,
+		.path = SL_SPAN(TOKENIZE_PATH),
+		.deadline_ns = stage->deadline_ns,
+		.timeout_ms = TOKENIZE_MS,
+		.attempts_max = 1,
+		.json_object = true,
+		.id = stage->id,
+		.gone = stage->gone,
+	};
+	int64_t value = 0;
+
+	if (config_of(stage, fit->pool)->tokenize != SL_CONFIG_TOKENIZE_VLLM)
+		return 0;
+	sl_text_init(&body, BODY_BYTES_MAX);
+	sl_text_append_string(&body, "{\"model\":");
+	if (fit->pool->model_json)
+		sl_text_append(&body, fit->pool->model_json, fit->pool->model_json_len);
+	else
+		sl_text_append(&body, stage->facts->model_field.value,
+			       stage->facts->model_field.value_len);
+	sl_text_append_string(&body, ",\"messages\":");
+	sl_text_append(&body, stage->facts->prompt_field.value,
+		       stage->facts->prompt_field.value_len);
+	sl_text_append_char(&body, '}');
+	call.body = sl_text_span(&body);
+	if (!body.error && sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK &&
+	    sl_json_scan(answer.body.data, answer.body.len, &count, 1) == 0 &&
+	    sl_json_int(&count, &value) != 0)
+		value = 0;
+	sl_text_fini(&body);
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+/* ---- the summary ----------------------------------------------------------------------------- */
+
+/* A part of the conversation that may have been summarised before. */
+struct history {
+	struct sl_text text;
+	uint8_t chain[SL_DIGEST_BYTES]; /* of all of it */
+	struct sl_text known;		/* the summary of its longest known beginning */
+	size_t known_to;		/* bytes of text that this covers */
+};
+
+/* Lines end with the messages; a text that has line ends only makes more of them. */
+static void look_up(struct fit *fit, struct history *history)
+{
+	struct sl_span rest = sl_text_span(&history->text), line;
+	struct sl_text found;
+
+	memset(history->chain, 0, sizeof(history->chain));
+	line = sl_span_string(
+		config_of(fit->stage, &fit->stage->pools[fit->config->summary_pool])->name);
+	sl_summary_chain(history->chain, line);
+	sl_text_init(&found, SL_SUMMARY_BYTES_MAX);
+	while (rest.len) {
+		line = sl_span_cut(&rest, '\n');
+		sl_summary_chain(history->chain, line);
+		sl_text_reset(&found);
+		if (!sl_summaries_find(fit->stage->stores->summaries, history->chain, &found))
+			continue;
+		sl_text_reset(&history->known);
+		sl_text_append(&history->known, found.data, found.len);
+		history->known_to = (size_t)(line.data + line.len + 1 - history->text.data);
+	}
+	sl_text_fini(&found);
+}
+
+static void write_ask(const struct fit *fit, const struct history *history, struct sl_text *body)
+{
+	sl_text_printf(body,
+		       "{\"model\":\"summary\",\"temperature\":0,\"max_tokens\":%u,\"messages\":["
+		       "{\"role\":\"system\",\"content\":\"" SUMMARY_ASK "\"},"
+		       "{\"role\":\"user\",\"content\":\"",
+		       fit->config->summary_tokens);
+	if (history->known_to) {
+		sl_text_append_string(body, "Summary of what was before:\\n");
+		sl_text_append_json(body, history->known.data, history->known.len);
+		sl_text_append_string(body, "\\n");
+	}
+	sl_text_append_json(body, history->text.data + history->known_to,
+			    history->text.len - history->known_to);
+	sl_text_append_string(body, "\"}]}");
+}
+
+/* choices[0].message.content of an answer, appended. */
+static bool take_content(struct sl_span answer, struct sl_text *out)
+{
+	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice;
+	struct sl_json_field content = SL_JSON_FIELD_IN("message", "content");
+	const char *cursor = NULL;
+	int len;
+
+	if (sl_json_scan(answer.data, answer.len, &choices, 1) != 0 ||
+	    !sl_json_each(&choices, &cursor, &choice) ||
+	    sl_json_scan(choice.value, choice.value_len, &content, 1) != 0 ||
+	    content.type != SL_JSON_STRING || sl_text_reserve(out, content.value_len) != 0)
+		return false;
+	len = sl_json_string(&content, out->data + out->len, out->size - out->len);
+	if (len <= 0)
+		return false;
+	out->len += (size_t)len;
+	return true;
+}
+
+static bool ask_summary(struct fit *fit, struct history *history)
+{
+	struct sl_stage *stage = fit->stage;
+	struct sl_call_answer answer;
+	struct sl_text body;
+	struct sl_call call = {
+		.pool = &stage->pools[fit->config->summary_pool],
+		.path = SL_SPAN("/v1/chat/completions"),
+		.chat = true,
+		.json_object = true,
+		.deadline_ns = stage->deadline_ns,
+		.timeout_ms = fit->config->summary_ms,
+		.id = stage->id,
+		.gone = stage->gone,
+	};
+	bool good;
+
+	sl_text_init(&body, BODY_BYTES_MAX);
+	write_ask(fit, history, &body);
+	call.body = sl_text_span(&body);
+	good = !body.error &&
+	       sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK &&
+	       take_content(answer.body, &fit->summary);
+	sl_text_fini(&body);
+	if (good)
+		sl_summaries_keep(stage->stores->summaries, history->chain,
+				  sl_text_span(&fit->summary));
+	return good;
+}
+
+/* True when the history has become a summary. */
+static bool summarise(struct fit *fit)
+{
+	struct history history = {0};
+	bool good = false;
+
+	if (fit->config->summary_pool == UINT32_MAX)
+		return false;
+	sl_text_init(&history.text, HISTORY_MAX);
+	sl_text_init(&history.known, SL_SUMMARY_BYTES_MAX);
+	if (sl_context_history(&fit->context, &history.text) && !history.text.error) {
+		look_up(fit, &history);
+		if (history.known_to == history.text.len)
+			good = sl_text_append(&fit->summary, history.known.data,
+					      history.known.len) == 0;
+		else
+			good = ask_summary(fit, &history);
+	}
+	if (good)
+		sl_context_summarised(&fit->context,
+				      sl_tokens_raw(fit->summary.data, fit->summary.len));
+	sl_text_fini(&history.known);
+	sl_text_fini(&history.text);
+	return good;
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static bool may(const struct fit *fit, enum sl_config_context step)
+{
+	return fit->config->steps >> step & 1;
+}
+
+/* The pool of the chain, behind the first, with the smallest context that is long enough. */
+static const struct sl_upstream_pool *find_larger(const struct fit *fit, uint64_t raw)
+{
+	const struct sl_config_chain *chain = &fit->stage->route->chains[SL_CAUSE_ERROR];
+	const struct sl_upstream_pool *best = NULL;
+
+	for (uint32_t i = 0; i < chain->len; i++) {
+		const struct sl_upstream_pool *pool = &fit->stage->pools[chain->pools[i]];
+		uint64_t limit = limit_of(fit->stage, pool);
+
+		if (pool != fit->pool && limit && fits(fit, raw, limit) &&
+		    (!best || limit < limit_of(fit->stage, best)))
+			best = pool;
+	}
+	return best;
+}
+
+static bool move(struct fit *fit, uint64_t raw)
+{
+	const struct sl_upstream_pool *pool =
+		may(fit, SL_CONFIG_CONTEXT_LARGER) ? find_larger(fit, raw) : NULL;
+
+	if (!pool)
+		return false;
+	fit->stage->ops->set_pool(fit->stage, (uint32_t)(pool - fit->stage->pools));
+	fit->stage->ops->step(fit->stage, SL_STEP_CONTEXT_LARGER);
+	return true;
+}
+
+/* The body with the messages that are left. */
+static enum sl_stage_verdict send_on(struct fit *fit)
+{
+	struct sl_stage *stage = fit->stage;
+	const struct sl_openai_request *facts = stage->facts;
+	const char *messages = facts->prompt_field.value;
+	const char *rest = messages + facts->prompt_field.value_len;
+	struct sl_text body;
+	int rc;
+
+	sl_text_init(&body, BODY_BYTES_MAX);
+	sl_text_append(&body, facts->body, (size_t)(messages - facts->body));
+	sl_context_write(&fit->context, sl_text_span(&fit->summary), &body);
+	rc = sl_text_append(&body, rest, (size_t)(facts->body + facts->body_len - rest));
+	if (!rc)
+		rc = stage->ops->set_body(stage, body.data, body.len);
+	sl_text_fini(&body);
+	if (rc) /* the server may still take it as it was */
+		return SL_STAGE_GO_ON;
+	fit->state->raw = fit->context.tokens;
+	if (fit->context.dropped_outputs)
+		stage->ops->step(stage, SL_STEP_CONTEXT_TOOLS);
+	if (fit->context.dropped_turns)
+		stage->ops->step(stage, SL_STEP_CONTEXT_TURNS);
+	if (fit->summary.len)
+		stage->ops->step(stage, SL_STEP_CONTEXT_SUMMARY);
+	return SL_STAGE_GO_ON;
+}
+
+static enum sl_stage_verdict refuse(struct fit *fit, uint64_t limit)
+{
+	struct sl_stage *stage = fit->stage;
+
+	stage->error = (struct sl_openai_error){
+		.id = SL_OPENAI_ERROR_CONTEXT,
+		.object = sl_arena_printf(stage->arena, "%llu", (unsigned long long)limit),
+		.detail = sl_arena_printf(
+			stage->arena, "about %llu",
+			(unsigned long long)(estimate(fit, fit->context.tokens) + fit->answer)),
+	};
+	return SL_STAGE_REFUSE;
+}
+
+static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
+{
+	struct sl_context *context = &fit->context;
+	uint64_t room = raw_limit(fit, limit), least;
+	bool done = false;
+
+	if (may(fit, SL_CONFIG_CONTEXT_TOOLS))
+		done = sl_context_drop_outputs(context, room);
+	if (!done && may(fit, SL_CONFIG_CONTEXT_TURNS))
+		done = sl_context_drop_turns(context, room, fit->config->keep_turns);
+	if (!done && may(fit, SL_CONFIG_CONTEXT_SUMMARISE) && summarise(fit))
+		done = context->tokens <= room;
+	if (*fit->stage->gone)
+		return SL_STAGE_GO_ON;
+	if (done)
+		return send_on(fit);
+	if (move(fit, fit->all)) /* which takes all of it: nothing is dropped */
+		return SL_STAGE_GO_ON;
+	if (move(fit, context->tokens))
+		return send_on(fit);
+	least = fit->exact ? estimate(fit, context->tokens)
+			   : sl_tokens_least(fit->state->tokens, context->tokens);
+	if (least + fit->answer > limit)
+		return refuse(fit, limit);
+	return send_on(fit); /* it may fit, and the server knows */
+}
+
+static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
+{
+	const struct sl_json_field *messages = &fit->stage->facts->prompt_field;
+	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len);
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+
+	fit->exact = count_exactly(fit);
+	if (*fit->stage->gone || (fit->exact && fits(fit, fit->all, limit)))
+		return SL_STAGE_GO_ON;
+	sl_text_init(&fit->summary, SL_SUMMARY_BYTES_MAX);
+	if (sl_context_read(&fit->context, fit->stage->arena, messages, frame) == 0) {
+		fit->all = fit->context.tokens; /* images counted as such */
+		if (!fits(fit, fit->all, limit))
+			verdict = walk(fit, limit);
+	}
+	sl_text_fini(&fit->summary);
+	return verdict;
+}
+
+/* By the name that the nodes know the model by. */
+static struct sl_tokens *tokens_of(const struct sl_stage *stage,
+				   const struct sl_upstream_pool *pool)
+{
+	const char *model = config_of(stage, pool)->model;
+
+	if (!stage->stores->tokens)
+		return NULL;
+	return sl_tokens_of(stage->stores->tokens, model ? model : stage->facts->model);
+}
+
+enum sl_stage_verdict sl_context_stage_run(struct sl_stage *stage)
+{
+	const struct sl_config_chain *chain = &stage->route->chains[SL_CAUSE_ERROR];
+	struct fit fit = {.stage = stage, .config = &stage->route->context};
+	uint64_t limit;
+
+	if (!fit.config->steps || stage->fixed || stage->facts->endpoint != SL_OPENAI_CHAT ||
+	    stage->facts->prompt_field.type != SL_JSON_ARRAY)
+		return SL_STAGE_GO_ON;
+	fit.pool = &stage->pools[chain->pools[0]];
+	fit.state = sl_arena_zalloc(stage->arena, sizeof(*fit.state));
+	if (!fit.state)
+		return SL_STAGE_GO_ON;
+	stage->state[SL_STAGE_CONTEXT] = fit.state;
+	fit.state->tokens = tokens_of(stage, fit.pool);
+	fit.all = fit.state->raw = sl_tokens_raw(stage->facts->body, stage->facts->body_len);
+	fit.answer = stage->facts->max_tokens >= 0 ? (uint64_t)stage->facts->max_tokens
+						   : fit.config->reserve;
+	limit = limit_of(stage, fit.pool);
+	if (!limit || fits(&fit, fit.all, limit))
+		return SL_STAGE_GO_ON;
+	return fit_in(&fit, limit);
+}
+
+struct sl_tokens *sl_context_stage_learns(const struct sl_stage *stage, uint64_t *ret_raw)
+{
+	const struct state *state = stage->state[SL_STAGE_CONTEXT];
+
+	*ret_raw = state ? state->raw : 0;
+	return state ? state->tokens : NULL;
+}
+
+void sl_context_stage_learn(const struct sl_stage *stage, int64_t prompt_tokens)
+{
+	const struct state *state = stage->state[SL_STAGE_CONTEXT];
+
+	if (state && state->tokens && prompt_tokens > 0)
+		sl_tokens_learn(state->tokens, state->raw, (uint64_t)prompt_tokens);
+}

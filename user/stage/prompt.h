@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * prompt.h - the stage that puts a stored prompt (store/prompts.h) before a request's messages.
+ *
+ *	{"model": "...", "prompt": {"id": "...", "version": "...", "label": "...", "variables": {...}},
+ *	 "messages": [...]}
+ *
+ *   version              is
+ *   named                that one
+ *   a label named        the label's; else the label of the route, `stable` unless it says otherwise
+ *
+ *   step                 when
+ *   (the version)        it renders and is within its budgets (policy/burn.h)
+ *   known-good           it does not render, is not readable, or has burnt a budget
+ *   400                  neither renders with these variables
+ *
+ * The body becomes the template's messages, then the request's own; parameters of the template count
+ * where the request does not say. A version is held until the request ends, and told how it ended.
+ * Thread: the loop's.
+ */
+#ifndef SL_STAGE_PROMPT_H
+#define SL_STAGE_PROMPT_H
+
+#include "user/policy/burn.h"
+#include "user/stage/stage.h"
+
+/* Does the route have prompts at all? */
+static inline bool sl_prompt_stage_wanted(const struct sl_config_route *route)
+{
+	return route->prompt.id || route->prompt.requests;
+}
+
+enum sl_stage_verdict sl_prompt_stage_run(struct sl_stage *stage);
+
+/* How the request ended; once. A request without a prompt: nothing. */
+void sl_prompt_stage_note(struct sl_stage *stage, enum sl_burn_outcome outcome);
+
+/* Lets go of what the stage holds. Idempotent. */
+void sl_prompt_stage_end(struct sl_stage *stage);
+
+#endif
