@@ -93,8 +93,8 @@ static bool is_barred(const struct sl_request *request)
 {
 	const struct sl_openai_request *facts = &request->facts;
 
-	return !request->route->config->resume || request->attempt.complete || facts->n > 1 ||
-	       facts->logprobs || facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
+	return !request->route->config->resume || facts->n > 1 || facts->logprobs ||
+	       facts->body_len > SL_RESUME_BODY_BYTES_MAX ||
 	       (facts->endpoint != SL_OPENAI_CHAT && facts->endpoint != SL_OPENAI_COMPLETIONS);
 }
 
