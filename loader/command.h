@@ -121,6 +121,7 @@ extern const struct sl_command sl_command_guard;
 extern const struct sl_command sl_command_key;
 extern const struct sl_command sl_command_import;
 extern const struct sl_command sl_command_explain;
+extern const struct sl_command sl_command_prompt;
 extern const struct sl_command sl_command_upgrade;
 
 #endif

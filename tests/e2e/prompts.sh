@@ -84,5 +84,22 @@ refused "another prompt than the route's" '{"model":"bound","prompt":{"id":"supp
 refused "a version on a bound route" '{"model":"bound","prompt":{"version":"00000000"},"messages":[{"role":"user","content":"x"}]}' 400 prompt.version "operator"
 refused "no prompts on the route" '{"model":"plain","prompt":{"id":"support"}}' 400 prompt "takes no prompts"
 refused "no prompts on the route, as ever" '{"model":"plain"}' 400 messages "Missing required parameter"
+
+# ---- a canary that spoils answers, and the way back
+prompt() { "$build/sluice" prompt "$@" --admin-socket "$work/admin.sock" 2>&1; }
+printf '@system\nSPOIL\n' >"$dir/bound.prompt"
+kill -HUP "$daemon"
+two() { (($(prompt list | grep -c '^bound ') == 2)); }
+expect_soon "a second version: read" 10 two
+good=$(prompt list --json | jq -r '.prompts[]|select(.id=="bound" and .labels!=[]).version')
+bad=$(prompt list --json | jq -r '.prompts[]|select(.id=="bound" and .labels==[]).version')
+expect "it waits" "$(post '{"model":"bound","messages":[{"role":"user","content":"x"}]}') $(header x-sluice-prompt)" == "200 bound@${good:0:12}"
+expect "promoted" "$(prompt promote bound "${bad:0:8}")" == "bound $bad"
+for _ in 1 2 3 4 5; do post '{"model":"bound","messages":[{"role":"user","content":"x"}]}' >/dev/null; done
+expect "burnt: known-good" "$(post '{"model":"bound","messages":[{"role":"user","content":"x"}]}') $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 bound@${good:0:12} prompt=known-good"
+expect "rolled back" "$(prompt rollback bound)" == "bound $good"
+expect "rolled back: as before" "$(post '{"model":"bound","messages":[{"role":"user","content":"x"}]}') $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 bound@${good:0:12} "
+expect "rolled back: a line" "$(tail -n 1 "$dir/audit.log" | jq -r '[.action,.stable]|join(" ")')" == "rollback $good"
+expect "nothing to roll back" "$(prompt rollback bound)" contains "stable was no other version before"
 daemon_stop
 finish

@@ -74,6 +74,21 @@ static void explain(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
+static void prompt(struct sl_admin_conn *conn, char *words)
+{
+	struct sl_admin *admin = conn->admin;
+	struct sl_text text;
+
+	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
+	admin->ops->prompt(admin->owner, words, &text);
+	if (text.error) {
+		sl_text_reset(&text);
+		sl_text_append_string(&text, "!too many prompts to list; see audit.log");
+	}
+	sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
 static void health(struct sl_admin_conn *conn)
 {
 	struct sl_admin *admin = conn->admin;
@@ -115,7 +130,7 @@ static void go(struct sl_admin_conn *conn)
 
 static void answer(struct sl_admin_conn *conn)
 {
-	static const char explain_word[] = "explain ";
+	static const char explain_word[] = "explain ", prompt_word[] = "prompt ";
 
 	if (conn->answered)
 		return;
@@ -134,6 +149,8 @@ static void answer(struct sl_admin_conn *conn)
 		health(conn);
 	else if (!strncmp(conn->line, explain_word, sizeof(explain_word) - 1))
 		explain(conn, conn->line + sizeof(explain_word) - 1);
+	else if (!strncmp(conn->line, prompt_word, sizeof(prompt_word) - 1))
+		prompt(conn, conn->line + sizeof(prompt_word) - 1);
 	end_conn(conn);
 }
 

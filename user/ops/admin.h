@@ -7,6 +7,7 @@
  *                                          plane, the descriptor of the shared memory, so that
  *                                          `sluice` reads and steers the same structs in both modes
  *   "explain ID json", "explain ID text"   the request's trail, or nothing when there is none
+ *   "prompt FORMAT WORDS"                  see prompt_say.h
  *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
@@ -35,6 +36,8 @@ struct sl_admin_ops {
 	int (*describe)(void *owner, struct sl_admin_answer *answer);
 	/* Appends what is known of that request; nothing: it is not known. */
 	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
+	/* Does what the words say, which it may change; see prompt_say.h. */
+	void (*prompt)(void *owner, char *words, struct sl_text *text);
 	/* Appends the nodes' health. */
 	void (*health)(void *owner, struct sl_text *text);
 	/* Sends the listening sockets over the connection. Returns 0 or -errno. */

@@ -21,6 +21,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
+#include "user/ops/prompt_say.h"
 #include "user/ops/stores.h"
 #include "user/ops/takeover.h"
 #include "user/ops/telemetry.h"
@@ -399,7 +400,13 @@ static void health(void *owner, struct sl_text *text)
 	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
 }
 
+static void prompt(void *owner, char *words, struct sl_text *text)
+{
+	sl_prompt_say(((struct daemon *)owner)->stores.prompts, words, text);
+}
+
 static const struct sl_admin_ops admin_ops = {
+	.prompt = prompt,
 	.describe = describe,
 	.explain = explain,
 	.health = health,
