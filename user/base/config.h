@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include "bpf/abi.h"
 #include "user/base/config_validate.h"
+#include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
 #include "user/base/config_prompt.h"
 #include "user/base/money.h"
@@ -280,13 +281,14 @@ struct sl_config_route {
 	uint32_t cache_length;	 /* 1: also those cut at max_tokens */
 	uint32_t cache_answer_bytes_max;
 	enum sl_config_hedge hedge_after;
-	uint32_t hedge_min_ms;	     /* never before */
-	uint32_t hedge_whole;	     /* 1: also answers that are no streams */
-	uint32_t queue_wait_ms;	     /* longest wait for a place, all pools together */
-	uint32_t queue_spill_ms;     /* the same in a pool with others behind it */
-	uint32_t queue_hold_ms;	     /* longest wait for a node, where no pool has one */
-	uint32_t buffer_bytes;	     /* of a stream, held back before the first goes out; 0: none */
-	uint32_t buffer_ms;	     /* and no longer than that after its first token */
+	uint32_t hedge_min_ms;	 /* never before */
+	uint32_t hedge_whole;	 /* 1: also answers that are no streams */
+	uint32_t queue_wait_ms;	 /* longest wait for a place, all pools together */
+	uint32_t queue_spill_ms; /* the same in a pool with others behind it */
+	uint32_t queue_hold_ms;	 /* longest wait for a node, where no pool has one */
+	uint32_t buffer_bytes;	 /* of a stream, held back before the first goes out; 0: none */
+	uint32_t buffer_ms;	 /* and no longer than that after its first token */
+	struct sl_config_degrade degrade;
 	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
 	struct sl_config_validate validate;
 	struct sl_config_route_prompt prompt;

@@ -18,6 +18,9 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 void sl_config_check_kernel(const struct sl_config *config, const struct sl_yaml *root,
 			    struct sl_report *report);
 
+/* What routes degrade (config_check_degrade.c). */
+void sl_config_check_degrade(const struct sl_config *config, struct sl_report *report);
+
 /* Prices and budgets (config_spend.c). */
 void sl_config_check_spend(const struct sl_config *config, const struct sl_yaml *root,
 			   struct sl_report *report);

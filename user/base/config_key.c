@@ -15,13 +15,10 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,
-	&sl_config_keys_kernel,
-	&sl_config_keys_pool,
-	&sl_config_keys_route,
-	&sl_config_keys_validate,
-	&sl_config_keys_prompt,
-	&last,
+	&sl_config_keys_root,	  &sl_config_keys_kernel,
+	&sl_config_keys_pool,	  &sl_config_keys_route,
+	&sl_config_keys_validate, &sl_config_keys_prompt,
+	&sl_config_keys_degrade,  &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -60,6 +57,11 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_PROMPTS] = {"prompts", 0},
 	[SL_CONFIG_ROUTE_PROMPT] = {"routes[].prompt", 0},
 	[SL_CONFIG_ROUTE_CONTEXT] = {"routes[].context", 0},
+	[SL_CONFIG_DEGRADE] = {"routes[].degrade", 0},
+	[SL_CONFIG_DEGRADE_RULE] = {"routes[].degrade.rules[]",
+				    sizeof(struct sl_config_degrade_rule)},
+	[SL_CONFIG_DEGRADE_TOOL] = {"routes[].degrade.tools.NAME",
+				    sizeof(struct sl_config_degrade_tool)},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

@@ -71,6 +71,9 @@ enum sl_config_section {
 	SL_CONFIG_PROMPTS,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_PROMPT,	   /* struct sl_config_route */
 	SL_CONFIG_ROUTE_CONTEXT,   /* struct sl_config_route */
+	SL_CONFIG_DEGRADE,	   /* struct sl_config_route */
+	SL_CONFIG_DEGRADE_RULE,	   /* struct sl_config_degrade_rule */
+	SL_CONFIG_DEGRADE_TOOL,	   /* struct sl_config_degrade_tool */
 	SL_CONFIG_SECTIONS
 };
 
@@ -96,6 +99,7 @@ enum sl_config_type {
 	SL_CONFIG_SET,	  /* uint32_t, a bit a choice; one, or a list of them */
 	/* The others have a function of their own in config_read.c or config_kernel.c. */
 	SL_CONFIG_POOL_NAME, /* uint32_t, index into pools */
+	SL_CONFIG_POOL_REF,  /* uint32_t, the same and 1; 0: none was named */
 	SL_CONFIG_SPILL,
 	SL_CONFIG_CHAIN,
 	SL_CONFIG_NAMES, /* struct sl_config_names, models' names */
@@ -142,6 +146,7 @@ extern const struct sl_config_key_table sl_config_keys_pool;
 extern const struct sl_config_key_table sl_config_keys_route;
 extern const struct sl_config_key_table sl_config_keys_validate;
 extern const struct sl_config_key_table sl_config_keys_prompt;
+extern const struct sl_config_key_table sl_config_keys_degrade;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

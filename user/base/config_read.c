@@ -526,6 +526,9 @@ static bool read_structure(struct sl_config_reader *r, const struct sl_config_ke
 	case SL_CONFIG_POOL_NAME:
 		*(uint32_t *)((char *)target + key->offset) = sl_reader_find_pool(r, node);
 		return true;
+	case SL_CONFIG_POOL_REF:
+		*(uint32_t *)((char *)target + key->offset) = sl_reader_find_pool(r, node) + 1;
+		return true;
 	case SL_CONFIG_SPILL: /* sl_reader_spills(): the pools are not known yet */
 		return true;
 	case SL_CONFIG_CHAIN:

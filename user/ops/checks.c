@@ -63,6 +63,9 @@ static void set_state(struct check *check, enum sl_check_state state, const char
 	if (old == state)
 		return;
 	__atomic_store_n(now, state, __ATOMIC_RELAXED);
+	__atomic_store_n(&health->up.state.retries->failing[check->slot],
+			 state == SL_CHECK_STATE_FAILING || state == SL_CHECK_STATE_NOT_READY,
+			 __ATOMIC_RELAXED);
 	sl_address_format(&node->endpoint, text);
 	if (state == SL_CHECK_STATE_FAILING)
 		sl_log(SL_LOG_WARN, "pool \"%s\": node %s: health checks fail: %s", pool, text,
@@ -282,6 +285,7 @@ static void end_check(struct sl_checks *health, uint32_t slot)
 	let_go(check);
 	__atomic_store_n(&health->counts[slot].state, SL_CHECK_STATE_UNKNOWN, __ATOMIC_RELAXED);
 	__atomic_store_n(&health->up.state.retries->checked[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&health->up.state.retries->failing[slot], 0, __ATOMIC_RELAXED);
 	check->gone = true;
 	if (!check->running)
 		free(check);

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include "user/stage/stage.h"
+#include "user/stage/degrade.h"
 
 static uint64_t steps_of(const struct sl_metrics_source *source, uint32_t route, int step)
 {
@@ -46,6 +46,28 @@ static void write_steps(const struct sl_metrics_source *source, struct sl_text *
 	}
 }
 
+/* Rules that never were have no samples. */
+static void write_rules(const struct sl_metrics_source *source, const struct sl_degrade *degrade,
+			struct sl_text *text)
+{
+	uint32_t route, rule, count = __atomic_load_n(&source->names->count, __ATOMIC_ACQUIRE);
+
+	sl_text_append_string(text, "# HELP sluice_degrade_in_force 1 while the rule of a route's "
+				    "degradation is in force.\n"
+				    "# TYPE sluice_degrade_in_force gauge\n");
+	for (route = 1; route < count; route++) {
+		for (rule = 0; rule < SL_CONFIG_DEGRADE_RULES_MAX; rule++) {
+			if (!sl_degrade_entered(degrade, route, rule))
+				continue;
+			sl_text_append_string(text, "sluice_degrade_in_force{route=\"");
+			sl_text_append_json(text, source->names->names[route],
+					    strlen(source->names->names[route]));
+			sl_text_printf(text, "\",rule=\"%u\"} %d\n", rule,
+				       sl_degrade_is_in_force(degrade, route, rule));
+		}
+	}
+}
+
 static void write_one(struct sl_text *text, const char *name, const char *type, const char *help,
 		      uint64_t value)
 {
@@ -83,6 +105,8 @@ void sl_metrics_write_ladder(const struct sl_metrics_source *source, struct sl_t
 	const struct sl_stores *stores = source->workers[0]->stores;
 
 	write_steps(source, text);
-	if (stores)
-		write_work(stores->work, text);
+	if (!stores)
+		return;
+	write_rules(source, stores->degrade, text);
+	write_work(stores->work, text);
 }

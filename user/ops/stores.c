@@ -8,6 +8,7 @@
 #include "user/policy/tokens.h"
 #include "user/store/prompts.h"
 #include "user/store/summaries.h"
+#include "user/stage/degrade.h"
 #include "user/wire/schema.h"
 
 static void open_prompts(struct sl_stores *stores, const struct sl_config *config)
@@ -35,6 +36,8 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 	rc = sl_work_open(0, &ret_stores->work);
 	if (!rc)
 		rc = open_context(ret_stores);
+	if (!rc)
+		rc = sl_degrade_open(&ret_stores->degrade);
 	if (!rc)
 		open_prompts(ret_stores, config);
 	return rc;
@@ -66,4 +69,5 @@ void sl_stores_close(struct sl_stores *stores)
 	sl_summaries_close(&stores->summaries);
 	free(stores->tokens);
 	stores->tokens = NULL;
+	sl_degrade_close(&stores->degrade);
 }

@@ -428,6 +428,9 @@ static void answer(struct sl_request *request)
 			sl_histogram_record(&stats->ttft_us,
 					    (now_of(request) - request->start_ns) / SL_NS_PER_US);
 		}
+		if (request->stage)
+			sl_stages_note_first(request,
+					     (now_of(request) - request->start_ns) / SL_NS_PER_US);
 		if (sl_respond_stream(request))
 			return; /* the relay counts the end */
 		count_end(request);

@@ -367,6 +367,29 @@ uint32_t sl_room_depth(const struct sl_waiter *waiter)
 	return waiting_in(waiter->room);
 }
 
+void sl_room_look(struct sl_worker *worker, const struct sl_upstream_pool *pool,
+		  uint32_t *ret_waiting, uint64_t *ret_oldest_ms)
+{
+	struct sl_room *room = room_at(worker, pool->slot);
+	uint64_t now_ns = sl_loop_now_ns(worker->loop), oldest_ns = now_ns;
+	uint32_t i;
+
+	*ret_waiting = 0;
+	*ret_oldest_ms = 0;
+	if (!room || !waiting_in(room))
+		return;
+	pthread_mutex_lock(&room->lock);
+	*ret_waiting = room->queue.count;
+	for (i = 0; i < SL_QUEUE_CLASSES; i++) {
+		const struct sl_queue_entry *entry = room->queue.classes[i].oldest;
+
+		if (entry && entry->born_ns < oldest_ns)
+			oldest_ns = entry->born_ns;
+	}
+	pthread_mutex_unlock(&room->lock);
+	*ret_oldest_ms = (now_ns - oldest_ns) / SL_NS_PER_MS;
+}
+
 bool sl_room_is_waited_in(struct sl_worker *worker, const struct sl_upstream_pool *pool)
 {
 	const struct sl_room *room = room_at(worker, pool->slot);

@@ -110,6 +110,10 @@ enum sl_queue_verdict sl_room_enter(struct sl_worker *worker, const struct sl_up
 /* The client went away. True: out of the queue, ended() does not come. False: it comes. */
 bool sl_room_leave(struct sl_waiter *waiter);
 
+/* How many wait in the pool, and for how long the oldest has. */
+void sl_room_look(struct sl_worker *worker, const struct sl_upstream_pool *pool,
+		  uint32_t *ret_waiting, uint64_t *ret_oldest_ms);
+
 /* How many wait where it does. */
 uint32_t sl_room_depth(const struct sl_waiter *waiter);
 

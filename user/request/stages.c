@@ -9,6 +9,7 @@
 #include "user/request/given.h"
 #include "user/request/translate.h"
 #include "user/request/wait.h"
+#include "user/stage/degrade.h"
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
 #include "user/stage/prompt.h"
@@ -20,6 +21,7 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
+	sl_degrade_judge,
 	sl_prompt_stage_run,
 	sl_validate_before,
 	NULL,
@@ -27,6 +29,7 @@ static stage_fn *const before_cache[] = {
 
 static stage_fn *const before_nodes[] = {
 	sl_context_stage_run,
+	sl_degrade_run,
 	NULL,
 };
 
@@ -54,7 +57,7 @@ static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 bool sl_stages_wanted(const struct sl_config_route *config)
 {
 	return sl_prompt_stage_wanted(config) || config->context.steps ||
-	       sl_validate_wanted(config);
+	       sl_validate_wanted(config) || sl_degrade_is_on(config);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -165,12 +168,19 @@ static void set_pool(struct sl_stage *stage, uint32_t pool)
 	request->own_chain = own;
 }
 
+static void look_at_queue(struct sl_stage *stage, const struct sl_upstream_pool *pool,
+			  uint32_t *ret_waiting, uint64_t *ret_oldest_ms)
+{
+	sl_room_look(request_of(stage)->worker, pool, ret_waiting, ret_oldest_ms);
+}
+
 static const struct sl_stage_ops stage_ops = {
 	.set_body = set_body,
 	.set_answer = set_answer,
 	.step = note_step,
 	.header = add_header,
 	.set_pool = set_pool,
+	.queue = look_at_queue,
 };
 
 /* ---- running them ------------------------------------------------------------------------------ */
@@ -180,6 +190,7 @@ static void name_configuration(struct sl_stage *stage, const struct sl_request *
 	stage->config = request->routes->config;
 	stage->route = request->route->config;
 	stage->pools = request->routes->pools;
+	stage->number = request->route->stats_index;
 }
 
 static struct sl_stage *new_stage(struct sl_request *request)
@@ -202,8 +213,8 @@ static struct sl_stage *new_stage(struct sl_request *request)
 	stage->key = request->admission.key;
 	stage->class = sl_wait_class(request);
 	stage->facts = &request->facts;
+	stage->context_percent = 100;
 	stage->fixed = request->untold.id != SL_OPENAI_OK;
-	stage->context_percent = stage->bar_percent = 100;
 	if (!stage->fixed) /* what stages read and write is the chat, so that is what nodes get */
 		request->may_direct = false;
 	return stage;
@@ -346,6 +357,11 @@ void sl_stages_ended(struct sl_request *request, int status)
 void sl_stages_release(struct sl_request *request)
 {
 	sl_prompt_stage_end(request->stage);
+}
+
+void sl_stages_note_first(struct sl_request *request, uint64_t us)
+{
+	sl_degrade_note_first(request->stage, us);
 }
 
 int sl_stages_filters(struct sl_request *request,

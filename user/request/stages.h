@@ -40,6 +40,9 @@ bool sl_stages_after(struct sl_request *request, int *ret_status);
 /* A whole answer is about to be sent. */
 void sl_stages_kept(struct sl_request *request);
 
+/* The first token of a stream is here. */
+void sl_stages_note_first(struct sl_request *request, uint64_t us);
+
 /* Filters of the stream that is about to begin, for the relay, which owns them. Returns how many, or
  * -ENOMEM: then the stream must not begin. */
 int sl_stages_filters(struct sl_request *request,

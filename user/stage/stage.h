@@ -74,6 +74,7 @@ enum sl_stage_verdict {
 
 /* What the stages of the process share, opened by ops/stores.c; NULL: not configured. A stage's own
  * types stay in its store's header. */
+struct sl_degrade;
 struct sl_schema_cache;
 struct sl_prompts;
 struct sl_summaries;
@@ -85,6 +86,7 @@ struct sl_stores {
 	struct sl_tokens_table *tokens; /* policy/tokens.h */
 	struct sl_work *work;
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
+	struct sl_degrade *degrade;
 };
 
 struct sl_stage;
@@ -104,6 +106,9 @@ struct sl_stage_ops {
 	void (*header)(struct sl_stage *stage, const char *name, const char *value);
 	/* The pool (index into stage->pools) is asked first from now on, then those of the route. */
 	void (*set_pool)(struct sl_stage *stage, uint32_t pool);
+	/* Who waits for a place in the pool; either may be NULL. */
+	void (*queue)(struct sl_stage *stage, const struct sl_upstream_pool *pool,
+		      uint32_t *ret_waiting, uint64_t *ret_oldest_ms);
 };
 
 /* What `after` and `kept` look at. */
@@ -124,6 +129,7 @@ struct sl_stage {
 	void *owner;
 	const struct sl_config *config;
 	const struct sl_config_route *route;
+	uint32_t number; /* of the route, as in the counters: small, and the same after a reload */
 	const struct sl_upstream_pool *pools; /* all of the configuration, by their index */
 	const struct sl_stores *stores;
 	struct sl_upstream *up;
@@ -147,10 +153,8 @@ struct sl_stage {
 	struct sl_openai_error error; /* REFUSE */
 	struct sl_stage_reply reply;  /* after, kept */
 
-	/* ---- what degrade decided, before everything else; each stage obeys its own ---- */
 	uint32_t context_percent; /* of the context that may be used; 100 */
-	uint32_t bar_percent;	  /* of the semantic cache's threshold that is good enough; 100 */
-	bool no_hedge;
+	bool no_hedge; /* decided by degrade before everything else; the attempt loop obeys */
 
 	/* What goes into the key of the cache of answers besides the body: versions of what answers
 	 * were made from. Stages mix theirs in (before). */

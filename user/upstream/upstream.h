@@ -32,6 +32,7 @@ struct sl_upstream_retries {
 	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After, or not ready */
 	uint64_t alive_ns[SL_NODES_MAX];    /* by node slot: last answer or token to one of us */
 	uint8_t checked[SL_NODES_MAX];	    /* by node slot: health checks are sent to it */
+	uint8_t failing[SL_NODES_MAX];	    /* by node slot: and found it failing, or not ready */
 	struct sl_affinity *affinity;	    /* NULL: load alone decides */
 	struct sl_loads *loads;		    /* what the servers say; NULL: nothing */
 	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
