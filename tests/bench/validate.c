@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What checks of answers cost: CPU time each, the median of ROUNDS runs.
+ *
+ *	build/bench/validate
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "user/stage/validate.h"
+#include "user/stage/validate_screen.h"
+#include "user/wire/schema.h"
+
+#define ROUNDS	     15
+#define ROUND_NS     20000000
+#define ANSWER_BYTES 4096
+
+static const char prose[] =
+	"The order of 12 March 2024 has 3 items and weighs 4.5 kg; it leaves the warehouse on "
+	"Monday, "
+	"so you can expect it within 2 to 4 working days. If it has not come by then, tell us. ";
+
+static const char schema_text[] =
+	"{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":"
+	"\"object\",\"properties\":{\"id\":{\"type\":\"integer\",\"minimum\":1},\"name\":{\"type\":"
+	"\"string\",\"maxLength\":80},\"kind\":{\"enum\":[\"book\",\"film\",\"song\"]},\"price\":{"
+	"\"type\":\"number\"}},\"required\":[\"id\",\"name\",\"kind\",\"price\"],"
+	"\"additionalProperties\":false}},\"total\":{\"type\":\"integer\"}},\"required\":["
+	"\"items\","
+	"\"total\"],\"additionalProperties\":false}";
+
+static char answer[ANSWER_BYTES + 256];
+static size_t answer_len;
+static char json[ANSWER_BYTES + 256];
+static size_t json_len;
+static struct sl_schema *schema;
+static struct sl_arena scratch;
+static struct sl_text out;
+static struct sl_screen screen;
+static struct sl_stage_filter *filter;
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const char *name, void (*run)(void))
+{
+	double ns[ROUNDS];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t begin = now_ns(), spent;
+		unsigned int count = 0;
+
+		do {
+			for (int i = 0; i < 16; i++, count++)
+				run();
+			spent = now_ns() - begin;
+		} while (spent < ROUND_NS);
+		ns[round] = (double)spent / count;
+	}
+	qsort(ns, ROUNDS, sizeof(*ns), compare);
+	printf("%-52s %8.2f us\n", name, ns[ROUNDS / 2] / 1000);
+}
+
+static void run_schema(void)
+{
+	if (sl_schema_check(schema, json, json_len, &scratch, NULL))
+		abort();
+	sl_arena_reset(&scratch);
+}
+
+static void run_compile(void)
+{
+	struct sl_schema *fresh;
+
+	if (sl_schema_compile(schema_text, sizeof(schema_text) - 1, 0, 0, &fresh, NULL))
+		abort();
+	sl_schema_free(&fresh);
+}
+
+static void run_pii(void)
+{
+	sl_text_reset(&out);
+	if (sl_screen_feed(&screen, answer, answer_len, true, &out) || screen.count)
+		abort();
+}
+
+static void run_all(void)
+{
+	run_schema();
+	run_pii();
+}
+
+static void run_chunk(void)
+{
+	static const char *const words[] = {" order", " of", " 12", " March", ".", " items"};
+	static unsigned int turn;
+	char chunk[256];
+	struct sl_openai_chunk facts = {.flags = SL_OPENAI_CHUNK_TOKEN};
+	int len = snprintf(
+		chunk, sizeof(chunk),
+		"{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\","
+		"\"created\":1700000000,\"model\":\"llama-3\",\"choices\":[{\"index\":0,"
+		"\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}]}",
+		words[turn++ % 6]);
+
+	sl_text_reset(&out);
+	if (filter->data(filter, chunk, (size_t)len, &facts, &out) >= SL_FILTER_CLOSE)
+		abort();
+}
+
+static void run_print(void)
+{
+	static unsigned int turn;
+	char chunk[256];
+
+	if (snprintf(chunk, sizeof(chunk),
+		     "{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\","
+		     "\"created\":1700000000,\"model\":\"llama-3\",\"choices\":[{\"index\":0,"
+		     "\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}]}",
+		     turn++ % 2 ? " order" : " of") < 0)
+		abort();
+}
+
+static void make_texts(void)
+{
+	while (answer_len + sizeof(prose) < ANSWER_BYTES) {
+		memcpy(answer + answer_len, prose, sizeof(prose) - 1);
+		answer_len += sizeof(prose) - 1;
+	}
+	json_len = (size_t)sprintf(json, "{\"items\":[");
+	for (unsigned int i = 1; json_len < ANSWER_BYTES - 100; i++)
+		json_len +=
+			(size_t)sprintf(json + json_len,
+					"%s{\"id\":%u,\"name\":\"a thing with a name\",\"kind\":"
+					"\"film\",\"price\":%u.25}",
+					i > 1 ? "," : "", i, i);
+	json_len += (size_t)sprintf(json + json_len, "],\"total\":7}");
+}
+
+int main(void)
+{
+	static struct sl_config_route route = {.model = "chat", .validate = {.pii_out = 0x7f}};
+	static struct sl_openai_request facts = {.endpoint = SL_OPENAI_CHAT};
+	static struct sl_stores stores;
+	struct sl_stage stage = {.route = &route, .stores = &stores, .facts = &facts};
+
+	make_texts();
+	sl_arena_init(&scratch, 65536, 64u << 20);
+	sl_text_init(&out, 0);
+	sl_screen_init(&screen, SL_PII_ALL, SL_SCREEN_REDACT);
+	if (sl_schema_compile(schema_text, sizeof(schema_text) - 1, 0, 0, &schema, NULL) ||
+	    sl_validate_filter(&stage, &filter))
+		abort();
+	measure("schema of an answer of 4 KB", run_schema);
+	measure("  compiling it, once", run_compile);
+	measure("personal data in an answer of 4 KB", run_pii);
+	measure("both", run_all);
+	measure("a chunk of a stream, personal data", run_chunk);
+	measure("  of which printing the chunk, for comparison", run_print);
+	filter->fini(filter, true);
+	return 0;
+}
