@@ -17,7 +17,8 @@
  *	CONTENT    a word that carries meaning has neither itself nor a synonym in the other
  *
  * Refusing costs a miss, passing wrongly a wrong answer: in doubt they refuse. The figures of the
- * labelled set (tests/data/semantic-pairs.txt) are in docs/benchmarks.md. Pure; any thread.
+ * labelled set (tests/data/semantic-pairs.txt) at a similarity of 0.85: precision 0.992, recall 0.64, and
+ * of the half that nothing was chosen by 0.984 and 0.65. Pure; any thread.
  */
 #ifndef SL_POLICY_GATES_H
 #define SL_POLICY_GATES_H
@@ -40,7 +41,7 @@ enum sl_gate {
 	SL_GATES
 };
 
-/* The first gate that refuses, in the order above. About 10 us. */
+/* The first gate that refuses, in the order above. */
 enum sl_gate sl_gates_check(struct sl_span asked, struct sl_span kept);
 
 /* "numbers"; "passed". */

@@ -17,7 +17,7 @@
  * applied to: a sixth less work, the same numbers but for rounding.
  *
  * A text of more than SL_ENCODER_PIECES_MAX pieces is cut there, as the model was trained; the facts
- * say so. Measured on a 2.6 GHz EPYC core: see docs/benchmarks.md ("semantic").
+ * say so. A query of 12 words (16 pieces) takes 2.8 ms of one busy EPYC core by AVX2, 15 ms portable.
  *
  * Threads: any number may embed with one encoder at once; each call takes its memory from the heap
  * (18 KB a piece) and gives it back. About 2 ms: never on a loop's thread.

@@ -16,7 +16,11 @@ extern "C" {
 namespace
 {
 
-/* Links an entry, candidates at an insertion and at a search: see docs/benchmarks.md. */
+/*
+ * Links an entry, candidates at an insertion and at a search. At 100 k entries of 512 numbers, on a busy
+ * machine, a search of 48 takes 0.4 ms (median), of 24 0.24 ms, of 16 0.18 ms; but 16 finds too little
+ * where entries have come and gone (tests/unit/store/vectors.c).
+ */
 constexpr size_t LINKS = 16, INSERT_WIDTH = 100, SEARCH_WIDTH = 48, CAPACITY_MIN = 1024;
 constexpr size_t SEED = 1; /* of the levels: the same insertions give the same graph */
 
