@@ -54,7 +54,7 @@ write() { # MORE-OF-THE-TOP [POOL-OF-chat]
 }
 standin a 9001
 standin b 9002
-THREADS=1 write ""
+THREADS=4 write "" # a crowd comes by all of them
 daemon_start
 
 # ---- whole answers
@@ -187,6 +187,16 @@ for kind in body stream; do
 	expect "fifty, $kind: 49 had it from another" "$(cat "$work"/fifty-$kind-*.head | grep -ci '^x-sluice-cache: coalesced')" == 49
 done
 expect "coalesced: counted" "$(metric sluice_cache_requests_total 'result="coalesced"')" == 98
+
+for kind in body stream; do
+	set_standin '{"token_us":100000}'
+	before=$(asked)
+	crowd four-$kind "$($kind patient "four $kind")" 4
+	crowd_end
+	expect "four, $kind: asked once" $(($(asked) - before)) == 1
+	expect "four, $kind: all are answered" "$(cat "$work"/four-$kind-*.code | sort | uniq -c | tr -s ' ')" == " 4 200"
+	expect "four, $kind: all alike" "$(sha256sum "$work"/four-$kind-? | cut -d' ' -f1 | sort -u | wc -l)" == 1
+done
 
 # ---- the leader's client leaves: the next one leads, nobody else notices
 for kind in body stream; do

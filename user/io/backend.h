@@ -93,8 +93,6 @@ struct sl_backend {
 extern const struct sl_backend sl_uring_backend;
 extern const struct sl_backend sl_epoll_backend;
 
-struct sl_loop_post; /* one call from another thread */
-
 struct sl_loop {
 	const struct sl_backend *backend;
 	void *impl; /* struct uring, struct epoll */

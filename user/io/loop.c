@@ -16,12 +16,6 @@
 #include "user/base/clock.h"
 #include "user/io/backend.h"
 
-struct sl_loop_post {
-	struct sl_loop_post *next;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 void sl_loop_read_clock(struct sl_loop *loop)
 {
 	loop->now_ns = sl_clock_ns();
@@ -124,7 +118,8 @@ void sl_loop_close(struct sl_loop **loop_in)
 		struct sl_loop_post *post = loop->post_head;
 
 		loop->post_head = post->next;
-		free(post);
+		if (!post->lent)
+			free(post);
 	}
 	sl_block_pool_fini(&loop->blocks);
 	free(loop->tls_scratch);
@@ -178,6 +173,17 @@ static void wake(struct sl_loop *loop)
 	errno = saved;
 }
 
+static void put_post(struct sl_loop *loop, struct sl_loop_post *post)
+{
+	post->next = NULL;
+	pthread_mutex_lock(&loop->post_lock);
+	*loop->post_tail = post;
+	loop->post_tail = &post->next;
+	pthread_mutex_unlock(&loop->post_lock);
+	if (!atomic_exchange(&loop->wake_sent, true))
+		wake(loop);
+}
+
 int sl_loop_post(struct sl_loop *loop, void (*fn)(void *arg), void *arg)
 {
 	struct sl_loop_post *post = malloc(sizeof(*post));
@@ -185,13 +191,14 @@ int sl_loop_post(struct sl_loop *loop, void (*fn)(void *arg), void *arg)
 	if (!post)
 		return -ENOMEM;
 	*post = (struct sl_loop_post){.fn = fn, .arg = arg};
-	pthread_mutex_lock(&loop->post_lock);
-	*loop->post_tail = post;
-	loop->post_tail = &post->next;
-	pthread_mutex_unlock(&loop->post_lock);
-	if (!atomic_exchange(&loop->wake_sent, true))
-		wake(loop);
+	put_post(loop, post);
 	return 0;
+}
+
+void sl_loop_post_lent(struct sl_loop *loop, struct sl_loop_post *post)
+{
+	post->lent = true;
+	put_post(loop, post);
 }
 
 void sl_loop_woken(struct sl_loop *loop)
@@ -213,7 +220,8 @@ void sl_loop_woken(struct sl_loop *loop)
 		void (*fn)(void *arg) = post->fn;
 		void *arg = post->arg;
 
-		free(post);
+		if (!post->lent)
+			free(post);
 		fn(arg);
 		post = next;
 	}

@@ -72,6 +72,18 @@ void sl_loop_defer(struct sl_loop *loop, struct sl_task *task);
 /* Any thread: runs fn(arg) on the loop's thread soon. Returns 0 or -ENOMEM. */
 int sl_loop_post(struct sl_loop *loop, void (*fn)(void *arg), void *arg);
 
+/* A post in the caller's own memory, which stays until fn is called; or until the loop is closed, for
+ * then it is not. */
+struct sl_loop_post {
+	struct sl_loop_post *next; /* internal */
+	void (*fn)(void *arg);
+	void *arg;
+	bool lent; /* internal */
+};
+
+/* The same, and cannot fail. With fn and arg set; not while it is posted already. */
+void sl_loop_post_lent(struct sl_loop *loop, struct sl_loop_post *post);
+
 /* ---- timers: hierarchical wheel, 1 ms ticks, intrusive, O(1) --------------------------------- */
 
 struct sl_timer {

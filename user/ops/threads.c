@@ -10,6 +10,7 @@
 #include "user/base/address.h"
 #include "user/base/log.h"
 #include "user/ops/takeover.h"
+#include "user/store/flights.h"
 
 #define BACKLOG	      4096
 #define DRAIN_POLL_MS 10u
@@ -37,7 +38,7 @@ int sl_threads_init(struct sl_threads *threads, const struct sl_config *config)
 	if (threads->count > SL_THREADS_MAX)
 		threads->count = SL_THREADS_MAX;
 	threads->threads = calloc(threads->count, sizeof(*threads->threads));
-	if (!threads->threads)
+	if (!threads->threads || sl_flights_open(&threads->flights))
 		return -ENOMEM;
 	for (i = 0; i < threads->count; i++) {
 		threads->threads[i].all = threads;
@@ -184,6 +185,7 @@ static int start_worker(struct sl_thread *thread)
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(shared->routes),
 			    sl_keyring_get(shared->ring), shared->hooks);
 	thread->worker->cache = shared->cache;
+	thread->worker->flights = thread->all->flights;
 	thread->worker->stores = shared->stores;
 	thread->worker->desk.rooms = shared->rooms;
 	if (shared->io && strcmp(shared->io, sl_loop_backend(thread->loop))) {
@@ -375,6 +377,7 @@ void sl_threads_fini(struct sl_threads *threads)
 		}
 		free(threads->workers[i]);
 	}
+	sl_flights_close(&threads->flights); /* with what was on its way to one of the loops */
 	free(threads->threads);
 	pthread_mutex_destroy(&threads->start_lock);
 	pthread_cond_destroy(&threads->started);

@@ -59,6 +59,7 @@ struct sl_threads {
 	uint32_t count;
 	struct sl_worker *workers[SL_THREADS_MAX];
 	struct sl_threads_shared shared;
+	struct sl_flights *flights; /* calls under way, of all threads */
 	pthread_mutex_t start_lock;
 	pthread_cond_t started;
 	uint32_t started_count;

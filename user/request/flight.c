@@ -4,77 +4,111 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sl_flight *sl_flight_find(struct sl_worker *worker, const struct sl_cache_key *key)
-{
-	struct sl_flight *flight = worker->flights[key->bytes[0] % SL_WORKER_FLIGHT_LISTS];
+struct sl_follower {
+	struct sl_flights_waiter waiter; /* first */
+	struct sl_worker *worker;
+	struct sl_fiber *fiber; /* NULL: it has left, and what it is told is for nobody */
+	struct sl_loop_post post;
+	bool told;
+};
 
-	while (flight && memcmp(&flight->key, key, sizeof(*key)) != 0)
-		flight = flight->next;
-	return flight;
+/* ---- entering -------------------------------------------------------------------------------- */
+
+/* On its own thread: the outcome is there. */
+static void on_told(void *arg)
+{
+	struct sl_follower *follower = arg;
+	struct sl_cache_value *value;
+	struct sl_flight *flight;
+
+	follower->told = true;
+	if (follower->fiber) {
+		sl_fiber_wake(follower->fiber);
+		return;
+	}
+	sl_flight_part(&follower, &value, &flight);
+	sl_cache_value_put(&value);
+	sl_flight_fail(&flight); /* the next one, if it has come to lead */
 }
 
-struct sl_flight *sl_flight_new(struct sl_worker *worker, const struct sl_cache_key *key,
-				size_t bytes_max)
+/* On the thread of who landed or gave up. */
+static void tell(struct sl_flights_waiter *waiter)
 {
-	struct sl_flight **list = &worker->flights[key->bytes[0] % SL_WORKER_FLIGHT_LISTS];
-	struct sl_flight *flight = calloc(1, sizeof(*flight));
+	struct sl_follower *follower = (struct sl_follower *)waiter;
 
-	if (!flight)
+	sl_loop_post_lent(follower->worker->loop, &follower->post);
+}
+
+struct sl_flight *sl_flight_enter(struct sl_worker *worker, const struct sl_cache_key *key,
+				  size_t bytes_max, struct sl_follower **ret_follower)
+{
+	struct sl_flight *flight = calloc(1, sizeof(*flight));
+	struct sl_follower *follower = calloc(1, sizeof(*follower));
+
+	*ret_follower = NULL;
+	if (!flight || !follower) {
+		free(flight);
+		free(follower);
 		return NULL;
+	}
 	flight->worker = worker;
-	flight->key = *key;
-	flight->end = &flight->first;
+	flight->entry.key = *key;
 	sl_text_init(&flight->bytes, bytes_max);
-	flight->next = *list;
-	flight->pprev = list;
-	if (flight->next)
-		flight->next->pprev = &flight->next;
-	*list = flight;
-	return flight;
+	follower->worker = worker;
+	follower->fiber = sl_fiber_self(worker->loop);
+	follower->waiter.tell = tell;
+	follower->post = (struct sl_loop_post){.fn = on_told, .arg = follower};
+	if (sl_flights_enter(worker->flights, &flight->entry, &follower->waiter)) {
+		free(follower);
+		return flight;
+	}
+	free(flight);
+	*ret_follower = follower;
+	return NULL;
 }
 
 /* ---- followers ------------------------------------------------------------------------------- */
 
-void sl_flight_join(struct sl_flight *flight, struct sl_follower *follower, struct sl_fiber *fiber)
+bool sl_flight_is_told(const struct sl_follower *follower)
 {
-	*follower = (struct sl_follower){.flight = flight, .fiber = fiber, .pprev = flight->end};
-	*flight->end = follower;
-	flight->end = &follower->next;
+	return follower->told;
 }
 
-void sl_flight_leave(struct sl_follower *follower)
+enum sl_flights_outcome sl_flight_part(struct sl_follower **follower,
+				       struct sl_cache_value **ret_value,
+				       struct sl_flight **ret_flight)
 {
-	*follower->pprev = follower->next;
-	if (follower->next)
-		follower->next->pprev = follower->pprev;
-	else
-		follower->flight->end = follower->pprev;
-	follower->flight = NULL;
-}
+	struct sl_follower *old = *follower;
+	struct sl_flights *flights = old->worker->flights;
+	enum sl_flights_outcome outcome = SL_FLIGHTS_WAITING;
 
-static void tell(struct sl_follower *follower, enum sl_follower_state state)
-{
-	follower->state = state;
-	sl_fiber_wake(follower->fiber);
+	*follower = NULL;
+	*ret_value = NULL;
+	*ret_flight = NULL;
+	if (old->told) {
+		sl_flights_done(flights, &old->waiter);
+		outcome = old->waiter.outcome;
+		*ret_value = old->waiter.value;
+		if (outcome == SL_FLIGHTS_LEADS) {
+			*ret_flight = (struct sl_flight *)old->waiter.entry;
+			(*ret_flight)->worker = old->worker;
+		}
+	} else if (!sl_flights_leave(flights, &old->waiter)) {
+		old->fiber = NULL; /* on its way: on_told() frees it */
+		return outcome;
+	}
+	free(old);
+	return outcome;
 }
 
 void sl_flight_land(struct sl_flight **flight, struct sl_cache_value *value)
 {
 	struct sl_flight *old = *flight;
-	struct sl_follower *follower;
 
 	*flight = NULL;
 	if (!old)
 		return;
-	while ((follower = old->first)) {
-		sl_flight_leave(follower);
-		if (value)
-			follower->value = sl_cache_value_get(value);
-		tell(follower, value ? SL_FOLLOWER_SERVED : SL_FOLLOWER_RELEASED);
-	}
-	*old->pprev = old->next;
-	if (old->next)
-		old->next->pprev = old->pprev;
+	sl_flights_land(old->worker->flights, &old->entry, value);
 	sl_text_fini(&old->bytes);
 	free(old);
 }
@@ -82,19 +116,18 @@ void sl_flight_land(struct sl_flight **flight, struct sl_cache_value *value)
 void sl_flight_fail(struct sl_flight **flight)
 {
 	struct sl_flight *old = *flight;
-	struct sl_follower *follower = old ? old->first : NULL;
+	struct sl_flights *flights;
 
-	if (!follower) {
-		sl_flight_land(flight, NULL);
-		return;
-	}
 	*flight = NULL;
-	sl_flight_leave(follower);
+	if (!old)
+		return;
+	flights = old->worker->flights;
+	old->worker = NULL;
 	old->finished = 0;
 	old->spoilt = false;
 	sl_text_fini(&old->bytes);
-	follower->flight = old;
-	tell(follower, SL_FOLLOWER_LEADS);
+	if (!sl_flights_pass(flights, &old->entry))
+		free(old);
 }
 
 /* ---- what may be kept ------------------------------------------------------------------------ */
@@ -179,7 +212,7 @@ void sl_flight_commit(struct sl_flight **flight)
 	if (!f->spoilt && f->finished == f->choices)
 		value = sl_cache_value_new(sl_text_string(&f->bytes), f->bytes.len, now_ns);
 	if (value)
-		sl_cache_insert(f->worker->cache, &f->key, value, f->ttl_ns, now_ns);
+		sl_cache_insert(f->worker->cache, &f->entry.key, value, f->ttl_ns, now_ns);
 	sl_flight_land(flight, value);
 	sl_cache_value_put(&value);
 }

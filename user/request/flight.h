@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * flight.h - one upstream call on which identical requests of a thread wait, and what it brings.
+ * flight.h - one upstream call on which identical requests wait, on any thread, and what it brings.
  *
  * The request that asked first leads: it goes through the pipeline as always, holds the flight and
  * ends it. The others follow: they are parked on their fibers, each with its own deadline.
@@ -11,7 +11,10 @@
  *	a failure, or the leader's client has left    the first one leads, the others wait for it
  *
  * A follower leaves whenever it likes; the flight ends with its leader. A stream's flight is handed
- * to the relay, which copies what it forwards until the flight's bound. Thread: the loop's.
+ * to the relay, which copies what it forwards until the flight's bound.
+ *
+ * Threads: the table is shared (store/flights.h); a flight belongs to its leader's thread, a follower
+ * to its own, which learns of the outcome by a post to its loop.
  */
 #ifndef SL_REQUEST_FLIGHT_H
 #define SL_REQUEST_FLIGHT_H
@@ -19,29 +22,14 @@
 #include "user/base/text.h"
 #include "user/io/fiber.h"
 #include "user/request/worker.h"
-#include "user/store/cache.h"
+#include "user/store/flights.h"
 #include "user/wire/openai.h"
 
-enum sl_follower_state {
-	SL_FOLLOWER_WAITING = 0,
-	SL_FOLLOWER_SERVED,   /* has the value */
-	SL_FOLLOWER_LEADS,    /* has the flight */
-	SL_FOLLOWER_RELEASED, /* there is nothing to wait for */
-};
-
-struct sl_follower {
-	struct sl_follower *next, **pprev;
-	struct sl_flight *flight;
-	struct sl_fiber *fiber;
-	struct sl_cache_value *value; /* SERVED: a reference of the follower's */
-	enum sl_follower_state state;
-};
+struct sl_follower;
 
 struct sl_flight {
-	struct sl_flight *next, **pprev; /* those of the worker with a like key */
-	struct sl_worker *worker;
-	struct sl_cache_key key;
-	struct sl_follower *first, **end;
+	struct sl_flights_entry entry; /* first */
+	struct sl_worker *worker;      /* the leader's */
 	uint64_t ttl_ns;
 	uint32_t choices; /* that a stream must bring to their end */
 	bool may_be_cut;  /* finish_reason "length" is good enough */
@@ -52,16 +40,23 @@ struct sl_flight {
 	char model[SL_OPENAI_MODEL_BYTES_MAX + 1]; /* that the node was asked for */
 };
 
-/* The flight of that key, or NULL. */
-struct sl_flight *sl_flight_find(struct sl_worker *worker, const struct sl_cache_key *key);
+/*
+ * From a fiber. Returns a flight that the caller leads, bytes_max its largest answer; or NULL, and a
+ * follower of the one that is under way, whose fiber will be woken. Neither without memory.
+ */
+struct sl_flight *sl_flight_enter(struct sl_worker *worker, const struct sl_cache_key *key,
+				  size_t bytes_max, struct sl_follower **ret_follower);
 
-/* A flight of the caller's, who leads; bytes_max: largest answer. NULL without memory. */
-struct sl_flight *sl_flight_new(struct sl_worker *worker, const struct sl_cache_key *key,
-				size_t bytes_max);
+/* Is there an outcome? */
+bool sl_flight_is_told(const struct sl_follower *follower);
 
-void sl_flight_join(struct sl_flight *flight, struct sl_follower *follower, struct sl_fiber *fiber);
-/* Only while WAITING. */
-void sl_flight_leave(struct sl_follower *follower);
+/*
+ * The follower is over, with the outcome that there is: *ret_value a reference of the caller's
+ * (SERVED), *ret_flight a flight that the caller leads (LEADS). WAITING: it has left in time.
+ */
+enum sl_flights_outcome sl_flight_part(struct sl_follower **follower,
+				       struct sl_cache_value **ret_value,
+				       struct sl_flight **ret_flight);
 
 /* The flight is over (NULL: nothing happens). With a value all have it. */
 void sl_flight_land(struct sl_flight **flight, struct sl_cache_value *value);

@@ -270,22 +270,19 @@ static uint64_t wait_bound(const struct sl_request *request)
 	return bound_ns;
 }
 
-static void follow(struct sl_request *request, struct sl_flight *flight,
-		   struct sl_follower *follower)
+/* Returns the answer that was waited for, with its reference, or NULL. */
+static struct sl_cache_value *follow(struct sl_request *request, struct sl_follower *follower)
 {
 	struct sl_loop *loop = request->worker->loop;
 	uint64_t bound_ns = wait_bound(request);
+	struct sl_cache_value *value;
 
-	sl_flight_join(flight, follower, request->fiber);
-	while (follower->state == SL_FOLLOWER_WAITING && !request->gone &&
-	       sl_loop_now_ns(loop) < bound_ns)
+	while (!sl_flight_is_told(follower) && !request->gone && sl_loop_now_ns(loop) < bound_ns)
 		sl_fiber_park(loop, bound_ns);
-	if (follower->state == SL_FOLLOWER_WAITING)
-		sl_flight_leave(follower);
-	if (follower->state == SL_FOLLOWER_LEADS)
-		request->flight = follower->flight;
+	sl_flight_part(&follower, &value, &request->flight);
 	if (request->gone)
-		sl_cache_value_put(&follower->value);
+		sl_cache_value_put(&value);
+	return value;
 }
 
 static int time_out(struct sl_request *request)
@@ -304,26 +301,29 @@ static int time_out(struct sl_request *request)
 	return sl_request_error_status(request, request->error.id);
 }
 
-static void lead(struct sl_request *request, const struct sl_cache_key *key)
+/* Returns the one that is followed, or NULL: request->flight is the request's own, if there is memory. */
+static struct sl_follower *enter(struct sl_request *request, const struct sl_cache_key *key)
 {
 	const struct sl_config_route *config = request->route->config;
+	struct sl_follower *follower;
 
-	request->flight = sl_flight_new(request->worker, key, config->cache_answer_bytes_max);
+	request->flight =
+		sl_flight_enter(request->worker, key, config->cache_answer_bytes_max, &follower);
 	if (!request->flight)
-		return;
+		return follower;
 	request->flight->ttl_ns = config->cache_ttl_ms * SL_NS_PER_MS;
 	request->flight->may_be_cut = config->cache_length;
 	request->flight->choices = request->facts.n > 1 ? (uint32_t)request->facts.n : 1;
+	return NULL;
 }
 
 int sl_recall_answer(struct sl_request *request)
 {
 	uint64_t now_ns = sl_loop_now_ns(request->worker->loop);
 	uint64_t ttl_ns = request->route->config->cache_ttl_ms * SL_NS_PER_MS;
-	struct sl_follower follower = {0};
+	struct sl_follower *follower;
 	struct sl_cache_value *value;
 	struct sl_cache_key key;
-	struct sl_flight *flight;
 
 	if (!ttl_ns || request->gone)
 		return 0;
@@ -334,17 +334,23 @@ int sl_recall_answer(struct sl_request *request)
 	value = sl_cache_find(request->worker->cache, &key, ttl_ns, now_ns);
 	if (value)
 		return replay(request, value, SL_RECALL_HIT);
-	flight = sl_flight_find(request->worker, &key);
-	if (flight)
-		follow(request, flight, &follower);
-	else
-		lead(request, &key);
+	follower = enter(request, &key);
+	if (follower) {
+		value = follow(request, follower);
+		if (value)
+			return replay(request, value, SL_RECALL_COALESCED);
+	} else if (request->flight) {
+		/* One that landed since was kept before. */
+		value = sl_cache_find(request->worker->cache, &key, ttl_ns, now_ns);
+		if (value) {
+			sl_flight_land(&request->flight, value);
+			return replay(request, value, SL_RECALL_HIT);
+		}
+	}
 	if (request->gone)
 		return 0;
-	if (follower.value)
-		return replay(request, follower.value, SL_RECALL_COALESCED);
 	count_recall(request, SL_RECALL_MISS);
-	if (flight && sl_loop_now_ns(request->worker->loop) >= request->deadline_ns)
+	if (follower && sl_loop_now_ns(request->worker->loop) >= request->deadline_ns)
 		return time_out(request);
 	return 0;
 }
@@ -416,7 +422,7 @@ void sl_recall_keep(struct sl_request *request)
 			value = sl_cache_value_new(sl_text_string(body), body->len, now_ns);
 	}
 	if (value)
-		sl_cache_insert(request->worker->cache, &flight->key, value, flight->ttl_ns,
+		sl_cache_insert(request->worker->cache, &flight->entry.key, value, flight->ttl_ns,
 				now_ns);
 	sl_flight_land(&request->flight, value);
 	sl_cache_value_put(&value);

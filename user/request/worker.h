@@ -2,7 +2,8 @@
 /*
  * worker.h - one worker thread's share of the daemon: listeners, clients, requests, upstream.
  *
- * Threads share nothing but node states and the configuration snapshot. Everything here belongs to
+ * Threads share nothing but node states, the configuration snapshot and the cache of answers with its
+ * calls under way. Everything here belongs to
  * the loop's thread; other threads reach it through sl_loop_post(), and read `stats`.
  */
 #ifndef SL_REQUEST_WORKER_H
@@ -20,11 +21,10 @@
 
 struct sl_request;
 struct sl_relay;
-struct sl_flight;
+struct sl_flights;
 struct sl_resume;
 struct sl_stores;
 
-#define SL_WORKER_FLIGHT_LISTS 256u
 /* A thread may have several sockets of an address, where a takeover brought more than threads. */
 #define SL_WORKER_LISTENERS_MAX (4u * SL_CONFIG_LISTEN_MAX)
 
@@ -57,9 +57,9 @@ struct sl_worker {
 	uint32_t stream_buffer_bytes_max;
 	uint32_t gather_us; /* see relay.c */
 	struct sl_relay *relay_list;
-	struct sl_cache *cache;				   /* of all threads; NULL: keeps nothing */
-	struct sl_flight *flights[SL_WORKER_FLIGHT_LISTS]; /* by the first byte of their key */
-	const struct sl_stores *stores;			   /* of the stages, of all threads */
+	struct sl_cache *cache;		/* of all threads; NULL: keeps nothing */
+	struct sl_flights *flights;	/* the same: calls under way */
+	const struct sl_stores *stores; /* of the stages, of all threads */
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
 	struct sl_desk desk; /* its waiting requests */
