@@ -43,7 +43,7 @@ write_config() {
 		  dear: {nodes: ["127.0.0.1:9005"]}
 		  cheap: {nodes: ["127.0.0.1:9001"], model: cheap-1}
 		routes:
-		  - {model: dear, pools: dear, attempts: 1}
+		  - {model: dear, pools: dear, attempts: 1, cache: {ttl: 1h}}
 		  - {model: saving, pools: dear, attempts: 1, fallbacks: {quota: cheap}}
 		  - {model: cheap, pools: cheap, attempts: 1}
 		  - {model: bounded, pools: dear, attempts: 1, limits: {budget_day: 0.0000001}}
@@ -154,6 +154,13 @@ expect "budget: no retry" "$(header x-should-retry)" == false
 expect "budget: until the day is over" "$(header retry-after)" ">" 0
 expect "budget: counted" "$(metric sluice_admission_refused_total key_budget)" == 1
 expect "budget: others go on" "$(ask "$free" dear)" == 200
+for more in '{temperature: 0}' '{temperature: 0, stream: true}'; do
+	expect "budget: what is kept is told for nothing: paid by another, $more" "$(ask "$free" dear kept "$more") $(header x-sluice-cache)" == "200 miss"
+	expect "budget: what is kept is told for nothing: $more" "$(ask "$small" dear kept "$more") $(header x-sluice-cache)" == "200 hit"
+	expect "budget: what is not is refused: $more" "$(ask "$small" dear new "$more")" == 429
+done
+expect "budget: nothing was spent for it" "$(spent small day)" == 0.0054
+expect "budget: and only the others were refused" "$(metric sluice_admission_refused_total key_budget)" == 3
 expect "messages: Anthropic's shape" "$(code -H "x-api-key: $small" -H "$json" -d "$(body dear)" "$url/v1/messages")/$(out .type)/$(out .error.type)" \
 	== "429/error/rate_limit_error"
 expect "model: its own budget" "$(ask "$free" bounded)" == 429

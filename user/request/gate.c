@@ -7,6 +7,7 @@
 #include "user/http/h1_write.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
+#include "user/request/recall.h"
 #include "user/request/request.h"
 
 enum sl_openai_error_id sl_gate_admit(struct sl_worker *worker, struct sl_exchange *client,
@@ -51,8 +52,14 @@ enum sl_openai_error_id sl_gate_limit(struct sl_request *request)
 	request->wait_ns = 0;
 	id = sl_admit_route(&request->admission, route->model, strlen(route->model),
 			    &request->error, &refusal);
-	if (!id)
+	if (!id) {
 		id = sl_charge_reserve(request, &refusal);
+		if (id && sl_recall_hold(request)) { /* what was paid for costs nothing */
+			request->error = (struct sl_openai_error){0};
+			request->wait_ns = 0;
+			id = SL_OPENAI_OK;
+		}
+	}
 	if (!id)
 		id = sl_admit_limits(&request->admission, route->meter, &route->config->rates,
 				     sl_gate_estimate(request),

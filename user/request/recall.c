@@ -317,6 +317,18 @@ static struct sl_follower *enter(struct sl_request *request, const struct sl_cac
 	return NULL;
 }
 
+bool sl_recall_hold(struct sl_request *request)
+{
+	uint64_t ttl_ns = request->route->config->cache_ttl_ms * SL_NS_PER_MS;
+	struct sl_cache_key key;
+
+	/* Stages come first, and may change what is asked. */
+	if (ttl_ns && !request->route->staged && is_eligible(request) && make_key(request, &key))
+		request->kept = sl_cache_find(request->worker->cache, &key, ttl_ns,
+					      sl_loop_now_ns(request->worker->loop));
+	return request->kept != NULL;
+}
+
 int sl_recall_answer(struct sl_request *request)
 {
 	uint64_t now_ns = sl_loop_now_ns(request->worker->loop);
@@ -327,6 +339,11 @@ int sl_recall_answer(struct sl_request *request)
 
 	if (!ttl_ns || request->gone)
 		return 0;
+	if (request->kept) {
+		value = request->kept;
+		request->kept = NULL;
+		return replay(request, value, SL_RECALL_HIT);
+	}
 	if (!is_eligible(request) || !make_key(request, &key)) {
 		count_recall(request, SL_RECALL_BYPASS);
 		return 0;

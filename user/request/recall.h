@@ -34,6 +34,12 @@
  */
 int sl_recall_answer(struct sl_request *request);
 
+/*
+ * Whether an answer is kept; it is then what sl_recall_answer() sends, whatever happens to the cache
+ * meanwhile. For a request that may not have a node: for its budget is spent, say.
+ */
+bool sl_recall_hold(struct sl_request *request);
+
 /* A whole answer or a failure is about to be sent: keeps it if it may be, ends the flight. */
 void sl_recall_keep(struct sl_request *request);
 

@@ -637,6 +637,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->start_ns = sl_loop_now_ns(worker->loop);
 	request->deadline_ns = 0;
 	request->flight = NULL;
+	request->kept = NULL;
 	request->recall = SL_RECALL_NONE;
 	request->hedged = SL_HEDGED_NONE;
 	request->wait = SL_WAIT_NONE;

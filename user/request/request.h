@@ -90,7 +90,8 @@ struct sl_request {
 	uint32_t tried_count;
 	uint32_t shunned[SL_CHOOSE_TRIED_MAX]; /* of those: silent or full, not asked again */
 	uint32_t shunned_count;
-	struct sl_flight *flight; /* that this request leads, or NULL */
+	struct sl_flight *flight;    /* that this request leads, or NULL */
+	struct sl_cache_value *kept; /* its answer, found early (sl_recall_hold), or NULL */
 	enum sl_recall recall;
 	enum sl_hedged hedged;
 	struct sl_affinity_key *near;	   /* see near.h; NULL: not made yet */

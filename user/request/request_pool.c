@@ -54,6 +54,7 @@ void sl_request_put(struct sl_request *request)
 	if (request->stage)
 		sl_stages_release(request);
 	sl_flight_fail(&request->flight);
+	sl_cache_value_put(&request->kept);
 	sl_admit_end(&request->admission,
 		     sl_loop_now_ns(worker->loop)); /* before the routes: limits are theirs */
 	sl_routes_put(&request->routes);

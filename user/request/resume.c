@@ -536,6 +536,7 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->untold = (struct sl_openai_error){0};
 	request->native_of = NULL;
 	request->flight = NULL;
+	request->kept = NULL;
 	request->start_ns = relay->start_ns;
 	request->deadline_ns = relay->deadline_ns;
 	snprintf(request->id, sizeof(request->id), "%s", relay->id);
