@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 mkdir -p build/cppcheck
-cppcheck -q -j 2 --std=c11 --language=c --enable=warning,portability --inline-suppr --error-exitcode=1 \
+cppcheck -q -j 2 --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	--cppcheck-build-dir=build/cppcheck --suppressions-list=tests/lint/cppcheck.suppress \
 	-D_GNU_SOURCE -D__x86_64__ '-DLIBBPF_OPTS(TYPE,NAME,...)=struct TYPE NAME = {0}' -I. user loader tests/standin 2>build/cppcheck.log
 rc=$?
