@@ -280,6 +280,16 @@ void sl_respond_drop(struct sl_request *request)
 	drop_stream(request, sl_attempt_take_stream(&request->attempt));
 }
 
+/* The stream that could not begin ends, on either side. */
+static bool cut_stream(struct sl_request *request, struct sl_exchange *client,
+		       struct sl_client_conn *upstream, struct sl_filtered **filtered)
+{
+	sl_filtered_free(filtered, false);
+	drop_stream(request, upstream);
+	sl_server_abort(client);
+	return false;
+}
+
 bool sl_respond_stream(struct sl_request *request)
 {
 	struct sl_attempt *attempt = &request->attempt;
@@ -332,13 +342,9 @@ bool sl_respond_stream(struct sl_request *request)
 		sl_upstream_put(&request->worker->upstream, attempt->node, upstream);
 		upstream = NULL;
 	}
-	if (rc || (!request->head_sent &&
-		   (!lines || sl_server_begin(client, 200, lines, lines_len, -1)))) {
-		sl_filtered_free(&filtered, false);
-		drop_stream(request, upstream);
-		sl_server_abort(client);
-		return false;
-	}
+	if (rc ||
+	    (!request->head_sent && (!lines || sl_server_begin(client, 200, lines, lines_len, -1))))
+		return cut_stream(request, client, upstream, &filtered);
 	resume = sl_resume_new(request, client);
 	if (!resume)
 		sl_server_release_request(client);
@@ -350,8 +356,5 @@ bool sl_respond_stream(struct sl_request *request)
 	sl_routes_put(&start.routes);
 	sl_attempt_free_decoder(&start.decoder);
 	sl_resume_free(&resume);
-	sl_filtered_free(&filtered, false);
-	drop_stream(request, upstream);
-	sl_server_abort(client);
-	return false;
+	return cut_stream(request, client, upstream, &filtered);
 }

@@ -597,7 +597,7 @@ int sl_json_check(const char *buf, size_t len, size_t *ret_at)
 	return ok ? 0 : -s.bad;
 }
 
-static enum sl_json_type type_of(char first)
+enum sl_json_type sl_json_type_of(char first)
 {
 	switch (first) {
 	case '{':
@@ -622,7 +622,7 @@ static bool eat_field(struct scan *s, struct sl_json_field *ret_field)
 {
 	const char *from = s->at;
 
-	*ret_field = (struct sl_json_field){.type = type_of(*from), .value = from};
+	*ret_field = (struct sl_json_field){.type = sl_json_type_of(*from), .value = from};
 	if (!eat_value(s))
 		return false;
 	ret_field->value_len = (size_t)(s->at - from);

@@ -50,6 +50,9 @@ enum sl_json_type {
 	SL_JSON_OBJECT,
 };
 
+/* Of the valid value that begins with that character. */
+enum sl_json_type sl_json_type_of(char first);
+
 /* Why a text was refused; the functions return the negated value. */
 enum sl_json_bad {
 	SL_JSON_BAD_NONE = 0,

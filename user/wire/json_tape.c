@@ -36,26 +36,6 @@ static bool grow(struct build *b)
 	return true;
 }
 
-static enum sl_json_type type_at(char first)
-{
-	switch (first) {
-	case '{':
-		return SL_JSON_OBJECT;
-	case '[':
-		return SL_JSON_ARRAY;
-	case '"':
-		return SL_JSON_STRING;
-	case 't':
-		return SL_JSON_TRUE;
-	case 'f':
-		return SL_JSON_FALSE;
-	case 'n':
-		return SL_JSON_NULL;
-	default:
-		return SL_JSON_NUMBER;
-	}
-}
-
 /* The offset behind the string that begins at `at`. */
 static size_t string_end(const struct build *b, size_t at, bool *ret_escaped)
 {
@@ -95,7 +75,8 @@ static void add_node(struct build *b)
 	struct sl_json_node *parent = b->depth ? &b->nodes[b->open[b->depth - 1]] : NULL;
 	char first = b->text[b->at];
 
-	*node = (struct sl_json_node){.at = (uint32_t)b->at, .type = (uint8_t)type_at(first)};
+	*node = (struct sl_json_node){.at = (uint32_t)b->at,
+				      .type = (uint8_t)sl_json_type_of(first)};
 	if (parent)
 		parent->count++;
 	if (first == '{' || first == '[') {
