@@ -105,25 +105,28 @@ full_nat() { # NAME
 	before=$(counter flow_evicted)
 	ask 300 8
 	expect "$1: new connections are taken all the same" "$(tally failed)" == 0
+	[[ $(tally failed) == 0 ]] || sed 's/^/# /' "$work/tally"
 	expect_soon "$1: nothing leaks" 20 agrees
 }
 # SYNs of sources that are not there, which the nodes answer. Where a set has none but connections, the
 # first SYN takes a place; those behind it take that one.
 flood_nat() { # NAME
-	local before evicted sent
+	local before evicted opened sent
 	ns sluice ip route replace 11.0.0.0/8 via 10.1.0.2
 	"$sluice" tune guard.pending_per_s=0 >/dev/null
 	crowd_round
 	sleep 0.3
 	hold_round
-	before=$alive evicted=$(counter flow_evicted)
+	before=$alive evicted=$(counter flow_evicted) opened=$(counter flow_opened)
 	ns client "$flood" syn "$vip" 4000 1 >"$work/flood"
-	evicted=$(($(counter flow_evicted) - evicted))
+	evicted=$(($(counter flow_evicted) - evicted)) opened=$(($(counter flow_opened) - opened))
 	sent=$(sed -n 's/^sent //p' "$work/flood")
-	expect "$1: a flood of SYNs finds no free place" "$evicted" -ge $((sent / 2))
+	# of what was sent that which came: a slow machine's device drops some of it
+	expect "$1: a flood of SYNs comes" "$opened" -ge 400
+	expect "$1: and finds no free place" "$evicted" -ge $((opened / 2))
 	crowd_round
 	hold_round
-	echo "# $1: a flood of $sent SYNs evicts $evicted flows, of those connected $((before - alive))"
+	echo "# $1: a flood of $sent SYNs, of which $opened came, evicts $evicted flows, of those connected $((before - alive))"
 	expect "$1: it pushes out SYNs, and of the connections one in a set at most" "$((before - alive))" -le "$sets"
 	expect "$1: and none of the active ones" "$held_alive $held_changed" == "$active 0"
 	expect "$1: the count is right" "$(counted)" == "$(in_table)"
