@@ -19,6 +19,7 @@
 #include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
 #include "user/base/config_prompt.h"
+#include "user/base/config_semantic.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
@@ -293,6 +294,7 @@ struct sl_config_route {
 	struct sl_config_validate validate;
 	struct sl_config_route_prompt prompt;
 	struct sl_config_route_context context;
+	struct sl_config_route_semantic semantic;
 	unsigned line;
 	unsigned column;
 };
@@ -391,6 +393,9 @@ struct sl_config {
 	uint32_t log_sample;	  /* one in so many of those that went well */
 	const char *keys_file;	  /* API keys; NULL: none are asked for */
 	uint32_t cache_bytes_max; /* of answers kept; 0: none */
+
+	struct sl_config_embedding embedding;
+	struct sl_config_semantic_store semantic;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

@@ -25,4 +25,7 @@ void sl_config_check_degrade(const struct sl_config *config, struct sl_report *r
 void sl_config_check_spend(const struct sl_config *config, const struct sl_yaml *root,
 			   struct sl_report *report);
 
+/* Embeddings and the semantic cache (config_key_semantic.c). */
+void sl_config_check_semantic(const struct sl_config *config, struct sl_report *report);
+
 #endif

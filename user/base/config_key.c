@@ -15,10 +15,9 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	  &sl_config_keys_kernel,
-	&sl_config_keys_pool,	  &sl_config_keys_route,
-	&sl_config_keys_validate, &sl_config_keys_prompt,
-	&sl_config_keys_degrade,  &last,
+	&sl_config_keys_root,	 &sl_config_keys_kernel,   &sl_config_keys_pool,
+	&sl_config_keys_route,	 &sl_config_keys_validate, &sl_config_keys_prompt,
+	&sl_config_keys_degrade, &sl_config_keys_semantic, &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -62,6 +61,9 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 				    sizeof(struct sl_config_degrade_rule)},
 	[SL_CONFIG_DEGRADE_TOOL] = {"routes[].degrade.tools.NAME",
 				    sizeof(struct sl_config_degrade_tool)},
+	[SL_CONFIG_EMBEDDING] = {"embedding", 0},
+	[SL_CONFIG_SEMANTIC] = {"semantic_cache", 0},
+	[SL_CONFIG_ROUTE_SEMANTIC] = {"routes[].semantic_cache", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

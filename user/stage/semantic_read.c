@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* semantic_read.c - whether a request is fit for the semantic cache, and its fingerprint. */
+#include "user/stage/semantic_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "user/base/key_file.h"
+#include "user/http/h1_parse.h"
+#include "user/stage/semantic.h"
+
+#define KEY_BYTES_MAX (1u << 20)
+#define KEY_FIELDS    (SL_H1_ID_BIT(SL_H1_ID_AUTHORIZATION) | SL_H1_ID_BIT(SL_H1_ID_X_API_KEY))
+
+static void add(struct sl_text *key, const void *data, size_t len)
+{
+	uint64_t framed = len;
+
+	sl_text_append(key, &framed, sizeof(framed));
+	sl_text_append(key, data, len);
+}
+
+static void add_field(struct sl_text *key, const struct sl_json_field *field)
+{
+	add(key, field->value, field->value_len);
+}
+
+/* ---- does the client want it? ---------------------------------------------------------------- */
+
+static bool says_no(const struct sl_h1_head *head)
+{
+	static const char ours[] = "x-sluice-cache";
+	uint32_t i;
+
+	for (i = 0; i < head->header_count; i++) {
+		const struct sl_h1_header *header = &head->headers[i];
+		struct sl_span value = {header->value, header->value_len};
+
+		if (header->id == SL_H1_ID_X_SLUICE && header->name_len == sizeof(ours) - 1 &&
+		    sl_h1_text_equal(header->name, ours, sizeof(ours) - 1) &&
+		    sl_span_equal_case(value, SL_SPAN("no")))
+			return true;
+		while (header->id == SL_H1_ID_CACHE_CONTROL && value.data) {
+			struct sl_span one = sl_span_trim(sl_span_cut(&value, ','));
+
+			if (sl_span_equal_case(one, SL_SPAN("no-store")) ||
+			    sl_span_equal_case(one, SL_SPAN("no-cache")))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the messages ---------------------------------------------------------------------------- */
+
+/* A string, or a list of one text. */
+static bool find_text(const struct sl_json_field *content, struct sl_json_field *ret_text)
+{
+	struct sl_json_field part, more, fields[2] = {SL_JSON_FIELD("type"), SL_JSON_FIELD("text")};
+	const char *cursor = NULL;
+
+	if (content->type == SL_JSON_STRING) {
+		*ret_text = *content;
+		return true;
+	}
+	if (content->type != SL_JSON_ARRAY || !sl_json_each(content, &cursor, &part) ||
+	    sl_json_each(content, &cursor, &more) || part.type != SL_JSON_OBJECT ||
+	    sl_json_scan(part.value, part.value_len, fields, 2) ||
+	    !sl_json_string_equal(&fields[0], "text", 4) || fields[1].type != SL_JSON_STRING)
+		return false;
+	*ret_text = fields[1];
+	return true;
+}
+
+/* The last message but for its content, which is the question. */
+static bool read_last(struct sl_stage *stage, const struct sl_json_field *message,
+		      struct sl_text *key, struct sl_span *ret_question)
+{
+	struct sl_json_field name, value, text = {.type = SL_JSON_ABSENT};
+	const char *cursor = NULL;
+	char *room;
+	int len;
+
+	while (sl_json_each_member(message, &cursor, &name, &value)) {
+		if (sl_json_string_equal(&name, "content", 7)) {
+			if (!find_text(&value, &text))
+				return false;
+		} else {
+			add_field(key, &name);
+			add_field(key, &value);
+		}
+	}
+	if (text.type != SL_JSON_STRING || text.value_len > 6 * SL_SEMANTIC_QUESTION_BYTES)
+		return false;
+	room = sl_arena_alloc(stage->arena, text.value_len + 1);
+	len = room ? sl_json_string(&text, room, text.value_len + 1) : -1;
+	if (len <= 0 || (uint32_t)len > SL_SEMANTIC_QUESTION_BYTES)
+		return false;
+	*ret_question = sl_span_make(room, (size_t)len);
+	return true;
+}
+
+static bool read_messages(struct sl_stage *stage, struct sl_text *key, struct sl_span *ret_question)
+{
+	struct sl_json_field message, next, role;
+	const char *cursor = NULL;
+	uint32_t turns = 0;
+	bool more, users = false;
+
+	more = sl_json_each(&stage->facts->prompt_field, &cursor, &message);
+	while (more) {
+		role = (struct sl_json_field)SL_JSON_FIELD("role");
+		if (message.type != SL_JSON_OBJECT ||
+		    sl_json_scan(message.value, message.value_len, &role, 1))
+			return false;
+		users = sl_json_string_equal(&role, "user", 4);
+		turns += users;
+		more = sl_json_each(&stage->facts->prompt_field, &cursor, &next);
+		if (more) {
+			add_field(key, &message);
+			message = next;
+		}
+	}
+	return users && turns <= stage->route->semantic.turns_max &&
+	       read_last(stage, &message, key, ret_question);
+}
+
+/* ---- the rest of the body -------------------------------------------------------------------- */
+
+static const char *class_of(double temperature)
+{
+	if (temperature < 0)
+		return "unset";
+	if (temperature == 0)
+		return "none";
+	return temperature <= 0.5 ? "low" : temperature <= 1 ? "usual" : "high";
+}
+
+/* Whatever is not known to be about the asker or the sending counts. */
+static void add_members(const struct sl_stage *stage, struct sl_text *key)
+{
+	static const char *const apart[] = {
+		"model",       "messages",
+		"stream",      "stream_options",
+		"user",	       "safety_identifier",
+		"temperature", "prompt_cache_key",
+		"metadata",    "store",
+	};
+	const struct sl_openai_request *facts = stage->facts;
+	struct sl_json_field body = {.type = SL_JSON_OBJECT}, name, value;
+	const char *cursor = NULL;
+	size_t blank = 0, i;
+
+	while (strchr(" \t\r\n", facts->body[blank]))
+		blank++;
+	body.value = facts->body + blank;
+	body.value_len = facts->body_len - blank;
+	while (sl_json_each_member(&body, &cursor, &name, &value)) {
+		for (i = 0; i < sizeof(apart) / sizeof(apart[0]); i++) {
+			if (sl_json_string_equal(&name, apart[i], strlen(apart[i])))
+				break;
+		}
+		if (i < sizeof(apart) / sizeof(apart[0]))
+			continue;
+		add_field(key, &name);
+		add_field(key, &value);
+	}
+	add(key, class_of(facts->temperature), strlen(class_of(facts->temperature)));
+}
+
+/* A key without a tenant is a tenant of its own; without keys, what the client brings as its own. */
+static const char *add_owner(const struct sl_stage *stage, struct sl_text *key)
+{
+	const struct sl_h1_head *head = stage->head;
+	uint32_t i;
+
+	if (stage->route->semantic.shared) {
+		add(key, "shared", 6);
+		return "";
+	}
+	if (!stage->key) {
+		for (i = 0; i < head->header_count; i++) {
+			if (head->headers[i].id != SL_H1_ID_OTHER &&
+			    (KEY_FIELDS & SL_H1_ID_BIT(head->headers[i].id)))
+				add(key, head->headers[i].value, head->headers[i].value_len);
+		}
+		return "";
+	}
+	if (stage->key->tenant[0] && strcmp(stage->key->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
+		add(key, "tenant", 6);
+		add(key, stage->key->tenant, strlen(stage->key->tenant));
+		return stage->key->tenant;
+	}
+	add(key, "key", 3);
+	add(key, stage->key->id, strlen(stage->key->id));
+	return stage->key->id;
+}
+
+static void add_route(const struct sl_stage *stage, const char *model, struct sl_text *key)
+{
+	const struct sl_upstream_pool *pool =
+		&stage->pools[stage->route->chains[SL_CAUSE_ERROR].pools[0]];
+
+	add(key, stage->route->model, strlen(stage->route->model));
+	add(key, pool->name, strlen(pool->name));
+	if (pool->model_json)
+		add(key, pool->model_json, pool->model_json_len);
+	add(key, &stage->vary, sizeof(stage->vary));
+	add(key, model, strlen(model));
+}
+
+bool sl_semantic_read(struct sl_stage *stage, const char *model,
+		      struct sl_semantic_asked *ret_asked)
+{
+	const struct sl_openai_request *facts = stage->facts;
+	struct sl_semantic_asked asked = {.owner = ""};
+	struct sl_text key;
+	struct sl_span whole;
+	bool fit;
+
+	if (stage->fixed || facts->endpoint != SL_OPENAI_CHAT || facts->n > 1 || facts->logprobs ||
+	    facts->prompt_field.type != SL_JSON_ARRAY || !stage->head || says_no(stage->head))
+		return false;
+	sl_text_init(&key, KEY_BYTES_MAX);
+	asked.owner = add_owner(stage, &key);
+	add_route(stage, model, &key);
+	add_members(stage, &key);
+	add(&key, "messages", 8);
+	fit = read_messages(stage, &key, &asked.question) && !key.error;
+	if (fit) {
+		whole = sl_text_span(&key);
+		sl_digest_sha256(&whole, 1, asked.fingerprint);
+		*ret_asked = asked;
+	}
+	sl_text_fini(&key);
+	return fit;
+}
