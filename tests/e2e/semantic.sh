@@ -49,6 +49,7 @@ not_kept() {
 }
 write() { # EMBEDDING [MORE-OF-THE-TOP]
 	config_write <<-END
+		timeouts: {upstream_idle: 1s}
 		tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 		embedding: $1
 		semantic_cache: {path: $work/semantic.db, entries: 1000}
@@ -65,9 +66,16 @@ write() { # EMBEDDING [MORE-OF-THE-TOP]
 		  - {model: plain, pools: one}
 	END
 }
+# start: with the database open, which counts among the descriptors
+opened() { ls -l "/proc/$daemon/fd" | grep -q 'semantic.db-shm'; }
+start() {
+	daemon_start
+	wait_for 30 opened
+	fds_before=$(daemon_fds)
+}
 standin a 9001
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}"
-daemon_start
+start
 expect "the weights are packed" "$(stat -c %s "$work/packed")" '>' 20000000
 
 # ---- the same meaning, and what only looks like it
@@ -135,20 +143,20 @@ not_kept "a call of a tool" "$(body chat 'call tool' '"tools":[{"type":"function
 not_kept "a call of a tool, as a stream" "$(body chat 'call tool now' '"stream":true,"tools":[{"type":"function","function":{"name":"f"}}],')"
 not_kept "personal data in the question" "$(body chat 'Is anna.smith@example.org a good address?')"
 not_kept "a text longer than a vector tells of" "$(body chat "$(printf 'many different words of a tale %.0s' {1..60})")"
-fault status ',"status":500,"count":8'
+fault http:500
 not_kept "an error" "$(body chat 'What is the meaning of an error?')"
 curl -s -X DELETE $admin/fault >/dev/null
 
 # ---- a restart, and a crash
 daemon_stop
-daemon_start
+start
 known() { code -H "$json" -d "$(body chat 'how can I reset the password')" "$chat" >/dev/null && [[ $(header x-sluice-cache) == semantic ]]; }
 expect_soon "after a restart it is known" 30 known
 before=$(kept)
 teach "$(body chat 'What is the boiling point of water?')"
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
-daemon_start
+start
 crash_known() { code -H "$json" -d "$(body chat "What's the boiling point of water?")" "$chat" >/dev/null && [[ $(header x-sluice-cache) == semantic ]]; }
 expect_soon "after a crash too" 30 crash_known
 daemon_stop
@@ -159,18 +167,18 @@ daemon_stop
 "$build/sluice" key create blue --tenant blue --file "$store" >"$work/blue" 2>/dev/null
 bearer() { echo "authorization: Bearer $(cat "$work/$1")"; } # NAME
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}" "keys: {file: \"$store\"}"
-daemon_start
-teach "$(body chat 'What are the opening hours?')" -H "$(bearer red)"
-ask "another key of the tenant" semantic "$(body chat 'What are your opening hours?')" -H "$(bearer red2)"
-ask "another tenant" model "$(body chat 'What are your opening hours?')" -H "$(bearer blue)"
-teach "$(body common 'What are the opening hours?')" -H "$(bearer red)"
-ask "another tenant, where it is shared" semantic "$(body common 'What are your opening hours?')" -H "$(bearer blue)"
+start
+teach "$(body chat 'How do I reset my password?')" -H "$(bearer red)"
+ask "another key of the tenant" semantic "$(body chat 'How can I reset my password?')" -H "$(bearer red2)"
+ask "another tenant" model "$(body chat 'How can I reset my password?')" -H "$(bearer blue)"
+teach "$(body common 'How do I reset my password?')" -H "$(bearer red)"
+ask "another tenant, where it is shared" semantic "$(body common 'How can I reset my password?')" -H "$(bearer blue)"
 daemon_stop
 
 # ---- vectors of a pool, and without it
 standin v 9002
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\", pool: vectors, pool_model: embed}"
-daemon_start
+start
 teach "$(body hasty 'Which planet is closest to the sun?')"
 ask "by the pool's vectors" semantic "$(body hasty 'Which planet is closest to the sun?')"
 expect "the pool was asked" "$(state_of 9002 .inference_requests)" '>=' 2
@@ -186,7 +194,7 @@ daemon_stop
 
 # ---- no weights at all
 THREADS=1 write "{model: \"$work/nothing\"}"
-daemon_start
+start
 ask "no weights: the model answers" model "$(body chat 'how can I reset the password')"
 expect "no weights: said" "$(grep -c 'no embedded encoder' "$log")" == 1
 daemon_stop
