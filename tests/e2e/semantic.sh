@@ -12,7 +12,6 @@ weights=${SLUICE_MODEL:-$root/build/model/node_modules/@energetic-ai/model-embed
 }
 json='content-type: application/json'
 chat="$url/v1/chat/completions"
-admin=http://127.0.0.1:10001
 store=$work/keys
 header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 code() { curl -s --max-time 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
@@ -21,7 +20,6 @@ asked() { state_of 9001 .inference_requests; }
 found() { metric sluice_semantic_cache_lookups_total "result=\"$1\""; } # RESULT
 kept() { metric sluice_semantic_cache_insertions_total; }
 kept_is() { (($(kept) == $1)); }
-fault() { curl -s -X POST -d "{\"fault\":\"$1\"${2:-}}" $admin/fault >/dev/null; } # NAME [MORE]
 # ask NAME semantic|model BODY [CURL-OPTIONS...]: whether the answer was a kept one
 ask() {
 	local name=$1 wanted=$2 body=$3 before status
@@ -143,9 +141,9 @@ not_kept "a call of a tool" "$(body chat 'call tool' '"tools":[{"type":"function
 not_kept "a call of a tool, as a stream" "$(body chat 'call tool now' '"stream":true,"tools":[{"type":"function","function":{"name":"f"}}],')"
 not_kept "personal data in the question" "$(body chat 'Is anna.smith@example.org a good address?')"
 not_kept "a text longer than a vector tells of" "$(body chat "$(printf 'many different words of a tale %.0s' {1..60})")"
-fault http:500
+standin_kill a
 not_kept "an error" "$(body chat 'What is the meaning of an error?')"
-curl -s -X DELETE $admin/fault >/dev/null
+standin a 9001
 
 # ---- a restart, and a crash
 daemon_stop
