@@ -19,6 +19,7 @@
 #include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
 #include "user/base/config_prompt.h"
+#include "user/base/config_retrieve.h"
 #include "user/base/config_semantic.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
@@ -295,6 +296,7 @@ struct sl_config_route {
 	struct sl_config_route_prompt prompt;
 	struct sl_config_route_context context;
 	struct sl_config_route_semantic semantic;
+	struct sl_config_retrieve retrieve;
 	unsigned line;
 	unsigned column;
 };
@@ -421,6 +423,10 @@ struct sl_config {
 	struct sl_config_prefix *prefixes; /* allow, then deny */
 	uint32_t prefix_count;
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* global row: defaults filled in */
+
+	struct sl_config_items indexes;	  /* struct sl_config_index */
+	struct sl_config_items sources;	  /* struct sl_config_source */
+	struct sl_config_items rerankers; /* struct sl_config_reranker */
 
 	struct sl_config_pool *pools;
 	uint32_t pool_count;

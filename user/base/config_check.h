@@ -27,5 +27,8 @@ void sl_config_check_spend(const struct sl_config *config, const struct sl_yaml 
 
 /* Embeddings and the semantic cache (config_key_semantic.c). */
 void sl_config_check_semantic(const struct sl_config *config, struct sl_report *report);
+/* Indexes, sources, rerankers and the routes that name them (config_check_retrieve.c). */
+void sl_config_check_retrieve(const struct sl_config *config, const struct sl_yaml *root,
+			      struct sl_report *report);
 
 #endif

@@ -15,9 +15,11 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	 &sl_config_keys_kernel,   &sl_config_keys_pool,
-	&sl_config_keys_route,	 &sl_config_keys_validate, &sl_config_keys_prompt,
-	&sl_config_keys_degrade, &sl_config_keys_semantic, &last,
+	&sl_config_keys_root,	  &sl_config_keys_kernel,
+	&sl_config_keys_pool,	  &sl_config_keys_route,
+	&sl_config_keys_validate, &sl_config_keys_prompt,
+	&sl_config_keys_degrade,  &sl_config_keys_semantic,
+	&sl_config_keys_retrieve, &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -64,6 +66,10 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_EMBEDDING] = {"embedding", 0},
 	[SL_CONFIG_SEMANTIC] = {"semantic_cache", 0},
 	[SL_CONFIG_ROUTE_SEMANTIC] = {"routes[].semantic_cache", 0},
+	[SL_CONFIG_INDEX] = {"indexes.NAME", sizeof(struct sl_config_index)},
+	[SL_CONFIG_SOURCE] = {"sources.NAME", sizeof(struct sl_config_source)},
+	[SL_CONFIG_RERANKER] = {"rerankers.NAME", sizeof(struct sl_config_reranker)},
+	[SL_CONFIG_ROUTE_RETRIEVE] = {"routes[].retrieve", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

@@ -77,6 +77,10 @@ enum sl_config_section {
 	SL_CONFIG_EMBEDDING,	   /* struct sl_config */
 	SL_CONFIG_SEMANTIC,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_SEMANTIC,  /* struct sl_config_route */
+	SL_CONFIG_INDEX,	   /* struct sl_config_index */
+	SL_CONFIG_SOURCE,	   /* struct sl_config_source */
+	SL_CONFIG_RERANKER,	   /* struct sl_config_reranker */
+	SL_CONFIG_ROUTE_RETRIEVE,  /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -151,6 +155,7 @@ extern const struct sl_config_key_table sl_config_keys_validate;
 extern const struct sl_config_key_table sl_config_keys_prompt;
 extern const struct sl_config_key_table sl_config_keys_degrade;
 extern const struct sl_config_key_table sl_config_keys_semantic;
+extern const struct sl_config_key_table sl_config_keys_retrieve;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

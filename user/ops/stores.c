@@ -8,6 +8,7 @@
 #include "user/policy/tokens.h"
 #include "user/store/encoder.h"
 #include "user/store/prompts.h"
+#include "user/store/retrieval.h"
 #include "user/store/semantic.h"
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
@@ -96,12 +97,17 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 		rc = open_context(ret_stores);
 	if (!rc)
 		rc = sl_degrade_open(&ret_stores->degrade);
+	if (!rc)
+		open_prompts(ret_stores, config);
+	if (!rc)
+		open_encoder(config, ret_stores);
+	if (!rc)
+		open_semantic(config, ret_stores);
+	if (!rc)
+		rc = sl_retrieval_open(config, ret_stores->encoder, &ret_stores->retrieval);
 	if (rc)
-		return rc;
-	open_prompts(ret_stores, config);
-	open_encoder(config, ret_stores);
-	open_semantic(config, ret_stores);
-	return 0;
+		sl_stores_close(ret_stores);
+	return rc;
 }
 
 static void apply_prompts(struct sl_stores *stores, const struct sl_config *config)
@@ -125,6 +131,7 @@ void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config)
 		open_encoder(config, stores);
 	if (!stores->semantic)
 		open_semantic(config, stores);
+	sl_retrieval_apply(stores->retrieval, config, stores->encoder);
 }
 
 void sl_stores_close(struct sl_stores *stores)
@@ -137,5 +144,6 @@ void sl_stores_close(struct sl_stores *stores)
 	stores->tokens = NULL;
 	sl_degrade_close(&stores->degrade);
 	sl_semantic_close(&stores->semantic);
+	sl_retrieval_close(&stores->retrieval);
 	sl_encoder_close(&stores->encoder);
 }

@@ -14,6 +14,7 @@
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
 #include "user/stage/prompt.h"
+#include "user/stage/retrieve.h"
 #include "user/stage/semantic.h"
 
 #define STEPS_LINE_BYTES (SL_STAGES_STEPS_BYTES + 32u)
@@ -23,17 +24,11 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
-	sl_degrade_judge,
-	sl_prompt_stage_run,
-	sl_validate_before,
-	NULL,
+	sl_degrade_judge, sl_prompt_stage_run, sl_validate_before, sl_retrieve_vary, NULL,
 };
 
 static stage_fn *const before_nodes[] = {
-	sl_semantic_run,
-	sl_context_stage_run,
-	sl_degrade_run,
-	NULL,
+	sl_semantic_run, sl_retrieve_run, sl_context_stage_run, sl_degrade_run, NULL,
 };
 
 static stage_fn *const after_nodes[] = {
@@ -46,6 +41,7 @@ typedef void kept_fn(struct sl_stage *stage);
 
 static kept_fn *const keepers[] = {
 	sl_semantic_keep,
+	sl_retrieve_kept,
 	NULL,
 };
 
@@ -63,7 +59,7 @@ bool sl_stages_wanted(const struct sl_config_route *config)
 {
 	return sl_prompt_stage_wanted(config) || config->context.steps ||
 	       sl_validate_wanted(config) || sl_degrade_is_on(config) ||
-	       config->semantic.ttl_ms > 0;
+	       config->semantic.ttl_ms > 0 || sl_retrieve_wanted(config);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */

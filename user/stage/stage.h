@@ -89,8 +89,9 @@ struct sl_stores {
 	struct sl_work *work;
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 	struct sl_degrade *degrade;
-	struct sl_encoder *encoder;   /* of texts; set once, maybe later: sl_stores_apply() */
-	struct sl_semantic *semantic; /* answers by meaning */
+	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */
+	struct sl_semantic *semantic;	/* answers by meaning */
+	struct sl_retrieval *retrieval; /* documents for the model */
 };
 
 struct sl_stage;

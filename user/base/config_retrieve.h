@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_retrieve.h - what the configuration says about retrieval: indexes, vector sources, routes. */
+#ifndef SL_BASE_CONFIG_RETRIEVE_H
+#define SL_BASE_CONFIG_RETRIEVE_H
+
+#include "user/base/config_item.h"
+
+#define SL_CONFIG_INDEXES_MAX	16u
+#define SL_CONFIG_SOURCES_MAX	16u
+#define SL_CONFIG_RERANKERS_MAX 16u
+#define SL_CONFIG_RETRIEVE_MAX	32u   /* chunks asked for */
+#define SL_CONFIG_TEMPLATE_MAX	4096u /* bytes of a text for the model */
+
+/* What an index knows beside the words. */
+enum sl_config_index_vectors {
+	SL_CONFIG_VECTORS_BUILTIN = 0, /* of the embedded encoder */
+	SL_CONFIG_VECTORS_NONE,
+};
+
+struct sl_config_index {
+	struct sl_config_item item;
+	const char *directory; /* of its versions */
+	const char *documents; /* a file or a directory; NULL: only versions put there by hand */
+	uint32_t vectors;      /* enum sl_config_index_vectors */
+	uint32_t chunk_bytes;
+	uint32_t overlap_bytes;
+	uint32_t refresh_ms; /* between two looks at the documents; 0: never by itself */
+	uint32_t keep;	     /* versions */
+};
+
+enum sl_config_source_kind {
+	SL_CONFIG_SOURCE_QDRANT = 0,
+	SL_CONFIG_SOURCE_CHROMA,
+};
+
+/* A vector database of others. */
+struct sl_config_source {
+	struct sl_config_item item;
+	uint32_t kind;	  /* enum sl_config_source_kind */
+	const char *pool; /* HTTP */
+	const char *path; /* of the request; NULL: made from the collection */
+	const char *collection;
+	const char *text; /* field or column of a chunk's text */
+	const char *name; /* of the document it is from */
+};
+
+enum sl_config_rerank_kind {
+	SL_CONFIG_RERANK_COHERE = 0, /* Cohere's and Jina's shape */
+	SL_CONFIG_RERANK_TEI,
+};
+
+struct sl_config_reranker {
+	struct sl_config_item item;
+	uint32_t kind; /* enum sl_config_rerank_kind */
+	const char *pool;
+	const char *path; /* NULL: /v1/rerank, /rerank */
+	const char *model;
+};
+
+/* routes[].retrieve */
+struct sl_config_retrieve {
+	const char *source;  /* of `sources`; NULL: the index is the first step */
+	const char *index;   /* of `indexes`; NULL: none */
+	const char *backup;  /* another index; NULL: the index's version before */
+	const char *rerank;  /* of `rerankers`; NULL: none */
+	uint32_t top_k;	     /* chunks in the context */
+	uint32_t candidates; /* asked for, of which rerank chooses */
+	uint64_t min_score;  /* billionths; a chunk under it is not good */
+	uint32_t timeout_ms; /* of one step */
+	uint32_t rerank_timeout_ms;
+	uint32_t context_bytes_max;
+	uint32_t answers_ms;	   /* answers kept for the time of need; 0: none */
+	const char *template_text; /* with {context} */
+	const char *disclaimer;
+	uint64_t poor_share;	  /* billionths; over it the route does without; 0: never */
+	uint64_t poor_back_share; /* under it it comes back */
+	uint32_t poor_queries;	  /* in the window */
+};
+
+#endif

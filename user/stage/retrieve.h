@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * retrieve.h - the stage that gives the model documents with a question.
+ *
+ *	step            asked                                         steps down when
+ *	(the first)     the vector database, or the index by meaning   it fails, is late, or has none
+ *	retrieve=index  the index by meaning, where a database is first the same
+ *	retrieve=backup the index's version before, or another index    the same
+ *	retrieve=words  the index, else its backup, by words            the same
+ *	retrieve=answer an answer kept from better times                there is none
+ *	retrieve=none   nobody: the model gets the disclaimer           -
+ *
+ * Beside them: retrieve=unranked (no reranker: the order found is kept) and retrieve=poor (the route's
+ * documents do not answer its questions, see policy/quality.h; the model gets none).
+ *
+ * Each step has retrieve.timeout, and no more than a quarter of what is left to the request: the answer
+ * needs the rest. Thread: the loop's, on the request's fiber.
+ */
+#ifndef SL_STAGE_RETRIEVE_H
+#define SL_STAGE_RETRIEVE_H
+
+#include "user/stage/stage.h"
+
+/* The route is configured to retrieve. */
+bool sl_retrieve_wanted(const struct sl_config_route *route);
+
+/* before: mixes the served version into the cache's key, so that a new one brings new answers. */
+enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage);
+
+/* prepare */
+enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage);
+
+/* kept: an answer that was made with documents is kept for the time of need. */
+void sl_retrieve_kept(struct sl_stage *stage);
+
+#endif

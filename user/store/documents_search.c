@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Searching an index that is finished. */
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "user/base/log.h"
+#include "user/store/documents_parts.h"
+
+#define WORD_BYTES_MAX 64u
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+static struct sl_vectors_options vector_options(const struct sl_documents *d, uint32_t flat_max)
+{
+	return (struct sl_vectors_options){.dimensions = d->facts.dimensions,
+					   .entries_max = (uint32_t)d->facts.chunk_count + 1,
+					   .flat_max = flat_max,
+					   .model = d->facts.model};
+}
+
+/* All rows into memory. flat_max decides whether a graph grows meanwhile. */
+static int read_vectors(struct sl_documents *d, uint32_t flat_max, struct sl_vectors **ret_vectors,
+			struct sl_error *error)
+{
+	struct sl_vectors_options options = vector_options(d, flat_max);
+	struct sl_vectors *vectors;
+	struct sl_db_statement *all;
+	float *one;
+	int rc = sl_vectors_open(&options, &vectors);
+
+	if (rc)
+		return sl_error_set_errno(error, rc, "index \"%s\": vectors", d->path);
+	one = malloc(d->facts.dimensions * sizeof(float));
+	rc = one != NULL ? sl_db_prepare(d->db, "SELECT chunk, value FROM vector", &all, error)
+			 : sl_error_set_errno(error, -ENOMEM, "index \"%s\"", d->path);
+	if (!rc) {
+		while ((rc = sl_db_step(all, error)) == 1) {
+			struct sl_span value = sl_db_blob(all, 1);
+
+			rc = -EBADMSG;
+			if (value.len == d->facts.dimensions * sizeof(float)) {
+				memcpy(one, value.data, value.len);
+				rc = sl_vectors_add(vectors, (uint64_t)sl_db_i64(all, 0), one);
+			}
+			if (rc) {
+				sl_error_set(error, -EBADMSG, "index \"%s\": a vector is damaged",
+					     d->path);
+				rc = -EBADMSG;
+				break;
+			}
+		}
+		sl_db_finish(&all);
+	}
+	free(one);
+	if (rc)
+		sl_vectors_close(&vectors);
+	else
+		*ret_vectors = vectors;
+	return rc;
+}
+
+int sl_documents_make_graph(struct sl_documents *documents, struct sl_error *error)
+{
+	char *near = sl_documents_near_path(documents->path);
+	struct sl_vectors *vectors;
+	int rc = 0;
+
+	if (near == NULL)
+		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", documents->path);
+	unlink(near);
+	if (documents->facts.dimensions && documents->facts.chunk_count > SL_DOCUMENTS_FLAT_MAX) {
+		rc = read_vectors(documents, 0, &vectors, error);
+		if (!rc) {
+			rc = sl_vectors_save(vectors, near);
+			if (rc)
+				sl_error_set_errno(error, rc, "index \"%s\": cannot be written",
+						   near);
+			sl_vectors_close(&vectors);
+		}
+	}
+	free(near);
+	return rc;
+}
+
+/*
+ * The graph is only a faster way to the same rows: where it is absent or torn, or tells of another
+ * number of them, all are compared one by one.
+ */
+static int load_vectors(struct sl_documents *d, struct sl_error *error)
+{
+	struct sl_vectors_options options = vector_options(d, 0);
+	char *near = sl_documents_near_path(d->path);
+	struct sl_error why = {0};
+	int rc;
+
+	if (near == NULL)
+		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", d->path);
+	rc = sl_vectors_load(near, &options, &why, &d->vectors);
+	if (!rc && sl_vectors_count(d->vectors) != d->facts.chunk_count) {
+		sl_error_set(&why, rc = -EBADMSG, "of %u chunks", sl_vectors_count(d->vectors));
+		sl_vectors_close(&d->vectors);
+	}
+	if (rc && (rc != -ENOENT || d->facts.chunk_count > SL_DOCUMENTS_FLAT_MAX))
+		sl_log(SL_LOG_WARN,
+		       "index \"%s\": its graph cannot be used, searches take longer: %s", d->path,
+		       why.text);
+	free(near);
+	if (rc)
+		rc = read_vectors(d, SL_VECTORS_ENTRIES_MAX, &d->vectors, error);
+	if (!rc && sl_vectors_count(d->vectors) != d->facts.chunk_count)
+		rc = sl_error_set(error, -EBADMSG, "index \"%s\": has %llu chunks, but %u vectors",
+				  d->path, (unsigned long long)d->facts.chunk_count,
+				  sl_vectors_count(d->vectors));
+	return rc;
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static int check_model(const struct sl_documents *d, const char *model, uint32_t dimensions,
+		       struct sl_error *error)
+{
+	const struct sl_documents_facts *f = &d->facts;
+
+	if (f->dimensions == 0)
+		return sl_error_set(error, -EPROTO,
+				    "index \"%s\": has no vectors; build it with embedding \"%s\"",
+				    d->path, model);
+	if (strcmp(f->model, model) != 0 || f->dimensions != dimensions)
+		return sl_error_set(
+			error, -EPROTO,
+			"index \"%s\": its vectors are of model \"%s\" (%u numbers), queries of "
+			"\"%s\" (%u): they cannot be compared; build the index anew",
+			d->path, f->model, f->dimensions, model, dimensions);
+	return 0;
+}
+
+#define CHUNK_COLUMNS "chunk.id, line, name, path, text"
+#define GET_CHUNK                                                                    \
+	"SELECT " CHUNK_COLUMNS " FROM chunk JOIN document ON document.id=document " \
+	"WHERE chunk.id=?1"
+#define MATCH                                                                                      \
+	"SELECT chunk.id, line, name, chunk.path, chunk.text, score FROM (SELECT rowid AS hit, "   \
+	"-bm25(words, 2.0, 1.0) AS score FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?2) " \
+	"JOIN chunk ON chunk.id=hit JOIN document ON document.id=document ORDER BY score DESC, "   \
+	"hit"
+
+int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
+		      struct sl_documents **ret_documents, struct sl_error *error)
+{
+	struct sl_documents *d;
+	bool finished;
+	int rc = sl_documents_open_file(path, true, &d, error);
+
+	if (rc)
+		return rc;
+	rc = sl_documents_read_facts(d, &finished, error);
+	if (!rc && !finished)
+		rc = sl_error_set(error, -EBADMSG,
+				  "index \"%s\": was never finished; build it anew", path);
+	if (!rc && model != NULL)
+		rc = check_model(d, model, dimensions, error);
+	if (!rc && model != NULL)
+		rc = load_vectors(d, error);
+	if (!rc)
+		rc = sl_db_prepare(d->db, GET_CHUNK, &d->get_chunk, error);
+	if (!rc)
+		rc = sl_db_prepare(d->db, MATCH, &d->match, error);
+	if (rc)
+		sl_documents_put_away(&d);
+	else
+		*ret_documents = d;
+	return rc;
+}
+
+bool sl_documents_has_vectors(const struct sl_documents *documents)
+{
+	return documents->vectors != NULL;
+}
+
+/* ---- hits ------------------------------------------------------------------------------------ */
+
+void sl_documents_hits_fini(struct sl_documents_hits *hits)
+{
+	free(hits->memory);
+	hits->memory = NULL;
+	hits->count = 0;
+}
+
+/* Their text goes to one memory that moves while it grows: offsets first, pointers at the end. */
+struct gathering {
+	struct sl_documents_hits *hits;
+	struct sl_text memory;
+	size_t at[SL_DOCUMENTS_HITS_MAX][3];
+};
+
+static size_t keep(struct gathering *g, struct sl_span text)
+{
+	size_t at = g->memory.len;
+
+	sl_text_append_span(&g->memory, text);
+	sl_text_append_char(&g->memory, '\0');
+	return at;
+}
+
+static void take_row(struct gathering *g, struct sl_db_statement *row, float score)
+{
+	uint32_t i = g->hits->count++;
+
+	g->hits->items[i] = (struct sl_documents_hit){
+		.chunk = sl_db_i64(row, 0), .line = (uint32_t)sl_db_i64(row, 1), .score = score};
+	for (int column = 0; column < 3; column++)
+		g->at[i][column] = keep(g, sl_db_text(row, column + 2));
+}
+
+static int end_gathering(struct gathering *g, int rc, const char *path, struct sl_error *error)
+{
+	struct sl_documents_hits *hits = g->hits;
+
+	if (!rc && g->memory.error)
+		rc = sl_error_set_errno(error, g->memory.error, "index \"%s\"", path);
+	if (rc) {
+		hits->count = 0;
+		sl_text_fini(&g->memory);
+		return rc;
+	}
+	hits->memory = g->memory.data;
+	for (uint32_t i = 0; i < hits->count; i++) {
+		hits->items[i].source = hits->memory + g->at[i][0];
+		hits->items[i].path = hits->memory + g->at[i][1];
+		hits->items[i].text = hits->memory + g->at[i][2];
+	}
+	return 0;
+}
+
+static int read_hits(struct sl_documents *d, const struct sl_vectors_result *results, int count,
+		     struct gathering *g, struct sl_error *error)
+{
+	int rc = 0;
+
+	for (int i = 0; i < count && rc == 0; i++) {
+		sl_db_bind_i64(d->get_chunk, 1, (int64_t)results[i].id);
+		rc = sl_db_step(d->get_chunk, error);
+		if (rc == 1) {
+			take_row(g, d->get_chunk, results[i].score);
+			rc = 0;
+		} else if (rc == 0) {
+			rc = sl_error_set(error, -EBADMSG, "index \"%s\": a vector has no chunk",
+					  d->path);
+		}
+		sl_db_reset(d->get_chunk);
+	}
+	return rc;
+}
+
+int sl_documents_near(struct sl_documents *documents, const float *query, uint32_t count,
+		      uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
+		      struct sl_error *error)
+{
+	struct sl_vectors_result results[SL_DOCUMENTS_HITS_MAX];
+	struct gathering g = {.hits = ret_hits};
+	int found, rc;
+
+	*ret_hits = (struct sl_documents_hits){0};
+	assert(count <= SL_DOCUMENTS_HITS_MAX);
+	if (documents->vectors == NULL)
+		return sl_error_set(error, -EPROTO, "index \"%s\": was opened without vectors",
+				    documents->path);
+	found = sl_vectors_search(documents->vectors, query, count, results);
+	if (found < 0)
+		return sl_error_set_errno(error, found, "index \"%s\"", documents->path);
+	sl_text_init(&g.memory, 0);
+	pthread_mutex_lock(&documents->lock);
+	sl_db_set_deadline(documents->db, deadline_ns);
+	rc = read_hits(documents, results, found, &g, error);
+	pthread_mutex_unlock(&documents->lock);
+	return end_gathering(&g, rc, documents->path, error);
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static bool is_word_byte(char byte)
+{
+	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+	       (byte >= 'A' && byte <= 'Z') || (unsigned char)byte >= 0x80;
+}
+
+/* Words in nearly every English text: they tell nothing, and each would be scored for every chunk. */
+static bool says_nothing(struct sl_span word)
+{
+	static const char *const words[] = {
+		"a",	 "about",  "all",   "an",    "and",   "any",   "are",  "as",   "at",
+		"be",	 "been",   "but",   "by",    "can",   "could", "did",  "do",   "does",
+		"for",	 "from",   "had",   "has",   "have",  "how",   "i",    "if",   "in",
+		"into",	 "is",	   "it",    "its",   "me",    "my",    "of",   "on",   "or",
+		"our",	 "should", "so",    "some",  "tell",  "than",  "that", "the",  "their",
+		"them",	 "then",   "there", "these", "they",  "this",  "to",   "was",  "we",
+		"were",	 "what",   "when",  "where", "which", "who",   "why",  "will", "with",
+		"would", "you",	   "your"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (sl_span_equal_case(word, sl_span_string(words[i])))
+			return true;
+	return false;
+}
+
+/* Words in quotes, joined by OR: no byte of the question is syntax. False: no word in it. */
+static bool write_match(struct sl_span question, bool common_too, struct sl_text *out)
+{
+	uint32_t words = 0;
+
+	while (question.len && words < SL_DOCUMENTS_QUERY_WORDS) {
+		struct sl_span word = question;
+
+		word.len = 0;
+		while (word.len < question.len && is_word_byte(question.data[word.len]))
+			word.len++;
+		question.data += word.len ? word.len : 1;
+		question.len -= word.len ? word.len : 1;
+		if (word.len == 0 || word.len > WORD_BYTES_MAX ||
+		    (!common_too && says_nothing(word)))
+			continue;
+		sl_text_append_string(out, words++ ? " OR \"" : "\"");
+		sl_text_append_span(out, word);
+		sl_text_append_char(out, '"');
+	}
+	return words > 0;
+}
+
+int sl_documents_words(struct sl_documents *documents, struct sl_span question, uint32_t count,
+		       uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
+		       struct sl_error *error)
+{
+	char memory[SL_DOCUMENTS_QUERY_WORDS * (WORD_BYTES_MAX + 8)];
+	struct gathering g = {.hits = ret_hits};
+	struct sl_db_statement *match = documents->match;
+	struct sl_text words;
+	int rc;
+
+	*ret_hits = (struct sl_documents_hits){0};
+	assert(count <= SL_DOCUMENTS_HITS_MAX);
+	sl_text_init_fixed(&words, memory, sizeof(memory));
+	if (!write_match(question, false, &words) && !write_match(question, true, &words))
+		return 0;
+	sl_text_init(&g.memory, 0);
+	pthread_mutex_lock(&documents->lock);
+	sl_db_set_deadline(documents->db, deadline_ns);
+	sl_db_bind_text(match, 1, sl_text_span(&words));
+	sl_db_bind_i64(match, 2, count);
+	while ((rc = sl_db_step(match, error)) == 1)
+		take_row(&g, match, (float)sl_db_real(match, 5));
+	sl_db_reset(match);
+	pthread_mutex_unlock(&documents->lock);
+	return end_gathering(&g, rc, documents->path, error);
+}
+
+/* ---- verify ---------------------------------------------------------------------------------- */
+
+int sl_documents_verify(const char *path, struct sl_documents_facts *ret_facts,
+			struct sl_error *error)
+{
+	struct sl_documents *d;
+	bool finished;
+	int rc = sl_documents_open_file(path, true, &d, error);
+
+	if (rc)
+		return rc;
+	rc = sl_db_check(d->db, error);
+	if (!rc)
+		rc = sl_documents_read_facts(d, &finished, error);
+	if (!rc && !finished)
+		rc = sl_error_set(error, -EBADMSG,
+				  "index \"%s\": was never finished; build it anew", path);
+	if (!rc && d->facts.dimensions)
+		rc = load_vectors(d, error);
+	if (!rc)
+		*ret_facts = d->facts;
+	sl_documents_put_away(&d);
+	return rc;
+}

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/store/indexes.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/store/indexes_parts.h"
+
+#define BUILDER_NICE 10
+#define LOOK_LATE_MS 86400000u /* where no look is due */
+#define RETRY_MS     2000u     /* after a failure, at the earliest */
+
+struct sl_indexes {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	_Atomic(const struct sl_encoder *) encoder; /* set once, maybe later */
+	struct sl_index *items[SL_CONFIG_INDEXES_MAX];
+	uint32_t count;
+	struct sl_index *dead;
+	bool stop;
+};
+
+/* ---- one index ------------------------------------------------------------------------------- */
+
+static const char *keep_string(char **at, const char *string)
+{
+	char *begin = *at;
+
+	if (string == NULL)
+		return NULL;
+	*at = stpcpy(begin, string) + 1;
+	return begin;
+}
+
+static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config_index *config)
+{
+	struct sl_index *index = calloc(1, sizeof(*index));
+	size_t bytes = strlen(config->item.name) + strlen(config->directory) +
+		       (config->documents != NULL ? strlen(config->documents) : 0) + 3;
+	char *at;
+
+	if (index == NULL)
+		return NULL;
+	index->strings = at = malloc(bytes);
+	if (at == NULL) {
+		free(index);
+		return NULL;
+	}
+	index->config = *config;
+	index->config.item.name = keep_string(&at, config->item.name);
+	index->config.directory = keep_string(&at, config->directory);
+	index->config.documents = keep_string(&at, config->documents);
+	index->encoder = all->encoder;
+	index->lock = &all->lock;
+	snprintf(index->status.name, sizeof(index->status.name), "%s", config->item.name);
+	return index;
+}
+
+/* On the builder's thread: files are closed, which no loop may wait for. */
+static void free_index(struct sl_index *index)
+{
+	sl_documents_put_away(&index->current);
+	sl_documents_put_away(&index->before);
+	free(index->strings);
+	free(index);
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_config(const struct sl_config_index *a, const struct sl_config_index *b)
+{
+	return same_string(a->item.name, b->item.name) && same_string(a->directory, b->directory) &&
+	       same_string(a->documents, b->documents) && a->vectors == b->vectors &&
+	       a->chunk_bytes == b->chunk_bytes && a->overlap_bytes == b->overlap_bytes &&
+	       a->refresh_ms == b->refresh_ms && a->keep == b->keep;
+}
+
+/* ---- the builder ----------------------------------------------------------------------------- */
+
+static void note(struct sl_index *index, int rc, const struct sl_error *error)
+{
+	bool news = rc != 0 && strcmp(index->said.text, error->text) != 0;
+
+	if (rc == -ECANCELED)
+		return;
+	pthread_mutex_lock(index->lock);
+	index->status.failures += rc != 0;
+	snprintf(index->status.error, sizeof(index->status.error), "%s", rc ? error->text : "");
+	pthread_mutex_unlock(index->lock);
+	index->said = rc ? *error : (struct sl_error){""};
+	if (news)
+		sl_log(SL_LOG_ERROR, "index \"%s\": %s", index->status.name, error->text);
+}
+
+static int obey(struct sl_index *index, enum sl_indexes_order order, uint32_t version,
+		struct sl_error *error)
+{
+	struct sl_documents_facts facts;
+	char path[SL_SHELF_PATH_SIZE];
+	int rc;
+
+	switch (order) {
+	case SL_INDEXES_LOOK:
+	case SL_INDEXES_BUILD:
+		if (index->config.documents != NULL && index->config.refresh_ms)
+			index->look_due_ms = sl_clock_ms() + index->config.refresh_ms;
+		return sl_index_refresh(index, order == SL_INDEXES_BUILD, error);
+	case SL_INDEXES_PROMOTE:
+		rc = sl_shelf_promote(index->config.directory, version, error);
+		break;
+	case SL_INDEXES_ROLLBACK:
+		rc = sl_shelf_rollback(index->config.directory, &version, error);
+		break;
+	default:
+		if (index->status.current == 0)
+			return sl_error_set(error, -ENOENT, "index \"%s\": none is served",
+					    index->status.name);
+		rc = sl_shelf_path(index->config.directory, index->status.current, path, error);
+		return rc ? rc : sl_documents_verify(path, &facts, error);
+	}
+	if (rc)
+		return rc;
+	rc = sl_index_load(index, error);
+	/* The next look would undo what an operator chose: there is none until a build is ordered. */
+	if (!rc)
+		index->look_due_ms = UINT64_MAX;
+	return rc;
+}
+
+/* One turn over one index; the lock is not held. */
+static void work_on(struct sl_index *index)
+{
+	struct sl_error error = {""};
+	enum sl_indexes_order order;
+	uint32_t version;
+	bool ordered;
+	int rc = 0;
+
+	if (!index->loaded) {
+		rc = sl_index_load(index, &error);
+		note(index, rc, &error);
+		index->loaded = true;
+		index->look_due_ms = index->config.documents != NULL && index->config.refresh_ms
+					     ? sl_clock_ms()
+					     : UINT64_MAX;
+	}
+	pthread_mutex_lock(index->lock);
+	ordered = index->ordered;
+	order = index->order;
+	version = index->order_version;
+	pthread_mutex_unlock(index->lock);
+	if (ordered) {
+		rc = obey(index, order, version, &error);
+		note(index, rc, &error);
+		pthread_mutex_lock(index->lock);
+		index->ordered = false;
+		index->status.order_rc = rc;
+		index->status.orders_done++;
+		pthread_mutex_unlock(index->lock);
+	} else if (sl_clock_ms() >= index->look_due_ms) {
+		rc = sl_index_refresh(index, false, &error);
+		note(index, rc, &error);
+		index->look_due_ms = sl_clock_ms() + (rc && index->config.refresh_ms < RETRY_MS
+							      ? RETRY_MS
+							      : index->config.refresh_ms);
+	}
+}
+
+static bool is_due(const struct sl_index *index, uint64_t now_ms)
+{
+	return !index->loaded || index->ordered || now_ms >= index->look_due_ms;
+}
+
+/* Under the lock: one that has something to do, or NULL and how long there is none. */
+static struct sl_index *next_due(struct sl_indexes *all, uint64_t *ret_wait_ms)
+{
+	uint64_t now_ms = sl_clock_ms(), due_ms = now_ms + LOOK_LATE_MS;
+
+	for (uint32_t i = 0; i < all->count; i++) {
+		if (is_due(all->items[i], now_ms))
+			return all->items[i];
+		if (all->items[i]->look_due_ms < due_ms)
+			due_ms = all->items[i]->look_due_ms;
+	}
+	*ret_wait_ms = due_ms - now_ms;
+	return NULL;
+}
+
+static void wait_for(struct sl_indexes *all, uint64_t wait_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(wait_ms / 1000);
+	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&all->wake, &all->lock, &until);
+}
+
+static void free_dead(struct sl_indexes *all)
+{
+	struct sl_index *index, *next;
+
+	pthread_mutex_lock(&all->lock);
+	index = all->dead;
+	all->dead = NULL;
+	pthread_mutex_unlock(&all->lock);
+	for (; index != NULL; index = next) {
+		next = index->next_dead;
+		free_index(index);
+	}
+}
+
+static void *build(void *arg)
+{
+	struct sl_indexes *all = arg;
+
+	/* Of this thread alone on Linux: requests come first. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), BUILDER_NICE);
+	pthread_mutex_lock(&all->lock);
+	while (!all->stop) {
+		uint64_t wait_ms = 0;
+		struct sl_index *index = next_due(all, &wait_ms);
+
+		if (index == NULL && all->dead == NULL) {
+			wait_for(all, wait_ms + 1);
+			continue;
+		}
+		pthread_mutex_unlock(&all->lock);
+		if (index != NULL)
+			work_on(index); /* dropped meanwhile, it is among the dead, which wait */
+		free_dead(all);
+		pthread_mutex_lock(&all->lock);
+	}
+	pthread_mutex_unlock(&all->lock);
+	free_dead(all);
+	for (uint32_t i = 0; i < all->count; i++)
+		free_index(all->items[i]);
+	return NULL;
+}
+
+/* ---- the set --------------------------------------------------------------------------------- */
+
+/* Under the lock: takes the one of equal settings out of the old set, or makes one. */
+static struct sl_index *take_or_make(struct sl_indexes *all, const struct sl_config_index *config)
+{
+	for (uint32_t i = 0; i < all->count; i++) {
+		struct sl_index *index = all->items[i];
+
+		if (index != NULL && index->encoder == all->encoder &&
+		    same_config(&index->config, config)) {
+			all->items[i] = NULL;
+			return index;
+		}
+	}
+	return new_index(all, config);
+}
+
+void sl_indexes_apply(struct sl_indexes *indexes, const struct sl_config *config,
+		      const struct sl_encoder *encoder)
+{
+	const struct sl_config_index *wanted = config->indexes.items;
+	struct sl_index *next[SL_CONFIG_INDEXES_MAX];
+	uint32_t count = 0;
+
+	if (indexes == NULL)
+		return;
+	pthread_mutex_lock(&indexes->lock);
+	if (indexes->encoder == NULL)
+		atomic_store(&indexes->encoder, encoder);
+	for (uint32_t i = 0; i < config->indexes.count && i < SL_CONFIG_INDEXES_MAX; i++) {
+		next[count] = take_or_make(indexes, &wanted[i]);
+		if (next[count] != NULL)
+			count++;
+		else
+			sl_log(SL_LOG_ERROR, "index \"%s\": no memory", wanted[i].item.name);
+	}
+	for (uint32_t i = 0; i < indexes->count; i++) {
+		if (indexes->items[i] == NULL)
+			continue;
+		atomic_store(&indexes->items[i]->gone, true);
+		indexes->items[i]->next_dead = indexes->dead;
+		indexes->dead = indexes->items[i];
+	}
+	memcpy(indexes->items, next, count * sizeof(next[0]));
+	indexes->count = count;
+	pthread_cond_signal(&indexes->wake);
+	pthread_mutex_unlock(&indexes->lock);
+}
+
+int sl_indexes_open(const struct sl_config *config, const struct sl_encoder *encoder,
+		    struct sl_indexes **ret_indexes)
+{
+	struct sl_indexes *all = calloc(1, sizeof(*all));
+	pthread_condattr_t attributes;
+	int rc;
+
+	if (all == NULL)
+		return -ENOMEM;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_mutex_init(&all->lock, NULL);
+	pthread_cond_init(&all->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	sl_indexes_apply(all, config, encoder);
+	rc = pthread_create(&all->thread, NULL, build, all);
+	if (rc) {
+		for (uint32_t i = 0; i < all->count; i++)
+			free_index(all->items[i]);
+		free(all);
+		return -rc;
+	}
+	*ret_indexes = all;
+	return 0;
+}
+
+void sl_indexes_close(struct sl_indexes **indexes)
+{
+	struct sl_indexes *all = *indexes;
+
+	*indexes = NULL;
+	if (all == NULL)
+		return;
+	pthread_mutex_lock(&all->lock);
+	all->stop = true;
+	for (uint32_t i = 0; i < all->count; i++)
+		atomic_store(&all->items[i]->gone, true);
+	pthread_cond_signal(&all->wake);
+	pthread_mutex_unlock(&all->lock);
+	pthread_join(all->thread, NULL);
+	pthread_cond_destroy(&all->wake);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+}
+
+static struct sl_index *find(struct sl_indexes *indexes, const char *name)
+{
+	for (uint32_t i = 0; i < indexes->count; i++)
+		if (strcmp(indexes->items[i]->status.name, name) == 0)
+			return indexes->items[i];
+	return NULL;
+}
+
+struct sl_documents *sl_indexes_get(struct sl_indexes *indexes, const char *name,
+				    enum sl_indexes_which which, uint32_t *ret_version)
+{
+	struct sl_documents *documents = NULL;
+	struct sl_index *index;
+
+	if (indexes == NULL)
+		return NULL;
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	if (index != NULL) {
+		documents = which == SL_INDEXES_CURRENT ? index->current : index->before;
+		if (ret_version != NULL)
+			*ret_version = which == SL_INDEXES_CURRENT ? index->status.current
+								   : index->status.before;
+	}
+	if (documents != NULL)
+		sl_documents_get(documents);
+	pthread_mutex_unlock(&indexes->lock);
+	return documents;
+}
+
+uint32_t sl_indexes_version(struct sl_indexes *indexes, const char *name)
+{
+	struct sl_index *index;
+	uint32_t version;
+
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	version = index != NULL ? index->status.current : 0;
+	pthread_mutex_unlock(&indexes->lock);
+	return version;
+}
+
+const struct sl_encoder *sl_indexes_encoder(const struct sl_indexes *indexes)
+{
+	return indexes != NULL ? atomic_load(&indexes->encoder) : NULL;
+}
+
+int sl_indexes_order(struct sl_indexes *indexes, const char *name, enum sl_indexes_order order,
+		     uint32_t version, struct sl_error *error)
+{
+	struct sl_index *index;
+	int rc = 0;
+
+	if (indexes == NULL)
+		return sl_error_set(error, -ENOENT, "no index is configured (see: indexes)");
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	if (index == NULL) {
+		rc = sl_error_set(error, -ENOENT, "index \"%s\": is not configured", name);
+	} else if (index->ordered) {
+		rc = sl_error_set(error, -EBUSY, "index \"%s\": another order is under way", name);
+	} else {
+		index->ordered = true;
+		index->order = order;
+		index->order_version = version;
+		pthread_cond_signal(&indexes->wake);
+	}
+	pthread_mutex_unlock(&indexes->lock);
+	return rc;
+}
+
+uint32_t sl_indexes_count(struct sl_indexes *indexes)
+{
+	uint32_t count;
+
+	if (indexes == NULL)
+		return 0;
+	pthread_mutex_lock(&indexes->lock);
+	count = indexes->count;
+	pthread_mutex_unlock(&indexes->lock);
+	return count;
+}
+
+bool sl_indexes_read(struct sl_indexes *indexes, uint32_t number,
+		     struct sl_indexes_status *ret_status)
+{
+	bool found;
+
+	if (indexes == NULL)
+		return false;
+	pthread_mutex_lock(&indexes->lock);
+	found = number < indexes->count;
+	if (found)
+		*ret_status = indexes->items[number]->status;
+	pthread_mutex_unlock(&indexes->lock);
+	return found;
+}

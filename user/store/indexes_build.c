@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making a version of an index from its documents, and serving it. The builder's thread. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/store/indexes_parts.h"
+#include "user/store/scan.h"
+
+#define EMBED_BATCH 16u
+
+const char *sl_index_model(const struct sl_index *index, uint32_t *ret_dimensions)
+{
+	if (index->config.vectors == SL_CONFIG_VECTORS_NONE || index->encoder == NULL) {
+		*ret_dimensions = 0;
+		return "";
+	}
+	*ret_dimensions = SL_ENCODER_DIMENSIONS;
+	return sl_encoder_identity(index->encoder);
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+/* With vectors where the index has those of the encoder; an index of words is served by words. */
+static int open_version(const struct sl_index *index, uint32_t version,
+			struct sl_documents **ret_documents, struct sl_error *error)
+{
+	char path[SL_SHELF_PATH_SIZE];
+	uint32_t dimensions;
+	const char *model = sl_index_model(index, &dimensions);
+	int rc = sl_shelf_path(index->config.directory, version, path, error);
+
+	if (rc)
+		return rc;
+	return sl_documents_open(path, dimensions ? model : NULL, dimensions, ret_documents, error);
+}
+
+static void serve(struct sl_index *index, uint32_t version, struct sl_documents *documents,
+		  uint32_t before_version, struct sl_documents *before)
+{
+	struct sl_documents *old[2];
+	struct sl_documents_facts facts;
+
+	memset(&facts, 0, sizeof(facts));
+	if (documents != NULL)
+		sl_documents_facts(documents, &facts);
+	pthread_mutex_lock(index->lock);
+	old[0] = index->current;
+	old[1] = index->before;
+	index->current = documents;
+	index->before = before;
+	index->status.current = documents != NULL ? version : 0;
+	index->status.before = before != NULL ? before_version : 0;
+	index->status.documents = facts.document_count;
+	index->status.chunks = facts.chunk_count;
+	index->status.made_ms = facts.made_ms;
+	index->status.vectors = documents != NULL && sl_documents_has_vectors(documents);
+	pthread_mutex_unlock(index->lock);
+	sl_documents_put_away(&old[0]);
+	sl_documents_put_away(&old[1]);
+}
+
+int sl_index_load(struct sl_index *index, struct sl_error *error)
+{
+	struct sl_documents *current = NULL, *before = NULL;
+	struct sl_shelf_list list;
+	uint32_t before_version = 0;
+	int rc = sl_shelf_read(index->config.directory, &list, error);
+
+	if (rc == -ENOENT)
+		return 0; /* nothing was ever built */
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < list.count && list.versions[i] < list.current; i++)
+		before_version = list.versions[i];
+	if (list.current)
+		rc = open_version(index, list.current, &current, error);
+	/* That there is no backup is no reason not to serve. */
+	if (before_version && open_version(index, before_version, &before, NULL))
+		before = NULL;
+	serve(index, list.current, current, before_version, before);
+	return rc;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static void show_progress(struct sl_index *index, bool building, uint64_t done, uint64_t total)
+{
+	pthread_mutex_lock(index->lock);
+	index->status.building = building;
+	index->status.done = done;
+	index->status.total = total;
+	pthread_mutex_unlock(index->lock);
+}
+
+static int stopped(const struct sl_index *index, struct sl_error *error)
+{
+	return atomic_load(&index->gone)
+		       ? sl_error_set(error, -ECANCELED, "index \"%s\": the build was broken off",
+				      index->status.name)
+		       : 0;
+}
+
+static int put_file(struct sl_index *index, struct sl_documents *d, struct sl_scan_file *file,
+		    struct sl_error *error)
+{
+	struct sl_chunk_report report = {0};
+	enum sl_chunk_format format;
+	struct sl_text text;
+	int rc;
+
+	if (sl_chunk_format_of(file->name, &format))
+		format = SL_CHUNK_TEXT;
+	sl_text_init(&text, SL_CHUNK_SOURCE_BYTES_MAX);
+	rc = sl_scan_read(index->config.documents, file, &text, error);
+	if (!rc)
+		rc = sl_documents_put(d, file->name, &file->print, sl_text_span(&text), format,
+				      &report, error);
+	sl_text_fini(&text);
+	if (rc == -E2BIG || rc == -ENOENT || rc == -EACCES) {
+		/* One document that cannot be read must not keep all others out of date. */
+		sl_log(SL_LOG_WARN, "index \"%s\": left out: %s", index->status.name,
+		       error != NULL ? error->text : file->name);
+		return sl_documents_remove(d, file->name, error);
+	}
+	if (!rc && report.records_bad)
+		sl_log(SL_LOG_WARN,
+		       "index \"%s\": document \"%s\": %" PRIu32
+		       " lines are no records, the first is "
+		       "%" PRIu32,
+		       index->status.name, file->name, report.records_bad, report.record_bad_at);
+	return rc;
+}
+
+static int put_files(struct sl_index *index, struct sl_documents *d, struct sl_scan *scan,
+		     struct sl_error *error)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < scan->count && !rc; i++) {
+		struct sl_scan_file *file = &scan->files[i];
+
+		rc = stopped(index, error);
+		if (rc)
+			break;
+		if (file->change == SL_SCAN_GONE)
+			rc = sl_documents_remove(d, file->name, error);
+		else if (file->change == SL_SCAN_TOUCHED)
+			rc = sl_documents_touch(d, file->name, &file->print, error);
+		else if (file->change != SL_SCAN_SAME)
+			rc = put_file(index, d, file, error);
+	}
+	return rc;
+}
+
+static int embed_batch(const struct sl_index *index, const struct sl_documents_pending *pending,
+		       float *vectors, struct sl_error *error)
+{
+	for (uint32_t i = 0; i < pending->count; i++) {
+		struct sl_span text = sl_span_string(pending->texts[i]);
+		float *vector = vectors + (size_t)i * SL_ENCODER_DIMENSIONS;
+		int rc = sl_encoder_embed(index->encoder, text, vector, NULL);
+
+		if (rc == -ENODATA) { /* only marks that the model does not know: near to nothing */
+			memset(vector, 0, SL_ENCODER_DIMENSIONS * sizeof(float));
+			vector[0] = 1;
+			rc = 0;
+		}
+		if (rc)
+			return sl_error_set_errno(error, rc,
+						  "index \"%s\": a chunk cannot be embedded",
+						  index->status.name);
+	}
+	return 0;
+}
+
+static int embed_all(struct sl_index *index, struct sl_documents *d, struct sl_error *error)
+{
+	float *vectors = malloc(EMBED_BATCH * SL_ENCODER_DIMENSIONS * sizeof(float));
+	uint64_t done = 0, total = sl_documents_pending_count(d);
+	int rc = vectors == NULL
+			 ? sl_error_set_errno(error, -ENOMEM, "index \"%s\"", index->status.name)
+			 : 0;
+
+	while (!rc) {
+		struct sl_documents_pending pending = {.count = 0};
+
+		show_progress(index, true, done, total);
+		rc = stopped(index, error);
+		if (!rc)
+			rc = sl_documents_pending(d, EMBED_BATCH, &pending, error);
+		if (rc || pending.count == 0)
+			break;
+		rc = embed_batch(index, &pending, vectors, error);
+		if (!rc)
+			rc = sl_documents_set_vectors(d, pending.ids, pending.count, vectors,
+						      error);
+		done += pending.count;
+		sl_documents_pending_fini(&pending);
+	}
+	free(vectors);
+	return rc;
+}
+
+static int make_file(struct sl_index *index, const char *path, bool copied, struct sl_scan *scan,
+		     struct sl_error *error)
+{
+	struct sl_documents_facts facts = {.chunks = {.bytes = index->config.chunk_bytes,
+						      .overlap = index->config.overlap_bytes}};
+	struct sl_documents *d;
+	int rc;
+
+	snprintf(facts.model, sizeof(facts.model), "%s", sl_index_model(index, &facts.dimensions));
+	rc = copied ? sl_documents_edit(path, &d, error)
+		    : sl_documents_create(path, &facts, &d, error);
+	if (rc)
+		return rc;
+	rc = put_files(index, d, scan, error);
+	if (!rc && facts.dimensions)
+		rc = embed_all(index, d, error);
+	if (!rc)
+		rc = sl_documents_finish(d, sl_clock_wall_ms(), error);
+	sl_documents_put_away(&d);
+	return rc;
+}
+
+/* May the served version be changed, or do its chunks or vectors differ from what is wanted? */
+static bool may_copy(const struct sl_index *index, struct sl_documents *current)
+{
+	struct sl_documents_facts facts;
+	uint32_t dimensions;
+	const char *model = sl_index_model(index, &dimensions);
+
+	if (current == NULL)
+		return false;
+	sl_documents_facts(current, &facts);
+	return facts.dimensions == dimensions && strcmp(facts.model, model) == 0 &&
+	       facts.chunks.bytes == index->config.chunk_bytes &&
+	       facts.chunks.overlap == index->config.overlap_bytes;
+}
+
+static int make_version(struct sl_index *index, uint32_t from, struct sl_scan *scan,
+			struct sl_error *error)
+{
+	struct sl_shelf_work work;
+	int rc = sl_shelf_begin(index->config.directory, from, &work, error);
+
+	if (rc)
+		return rc;
+	show_progress(index, true, 0, 0);
+	rc = make_file(index, work.path, from != 0, scan, error);
+	if (!rc)
+		rc = sl_shelf_finish(&work, error);
+	sl_shelf_end(&work);
+	if (!rc)
+		rc = sl_shelf_promote(index->config.directory, work.version, error);
+	if (!rc)
+		rc = sl_index_load(index, error);
+	if (!rc)
+		rc = sl_shelf_prune(index->config.directory, index->config.keep, error);
+	show_progress(index, false, 0, 0);
+	if (!rc)
+		sl_log(SL_LOG_INFO,
+		       "index \"%s\": version %" PRIu32 " is served documents=%" PRIu64
+		       " chunks=%" PRIu64,
+		       index->status.name, work.version, index->status.documents,
+		       index->status.chunks);
+	return rc;
+}
+
+/* The served version in a handle of its own, which no request searches meanwhile. */
+static int open_to_compare(struct sl_index *index, struct sl_documents **ret_documents)
+{
+	char path[SL_SHELF_PATH_SIZE];
+
+	*ret_documents = NULL;
+	if (index->status.current == 0 ||
+	    sl_shelf_path(index->config.directory, index->status.current, path, NULL))
+		return 0;
+	return sl_documents_open(path, NULL, 0, ret_documents, NULL);
+}
+
+/* Without an encoder a version that has vectors must not be replaced by one of words. */
+static bool serves_vectors(const struct sl_index *index)
+{
+	struct sl_documents_facts facts;
+
+	if (index->current == NULL)
+		return false;
+	sl_documents_facts(index->current, &facts);
+	return facts.dimensions != 0;
+}
+
+int sl_index_refresh(struct sl_index *index, bool all, struct sl_error *error)
+{
+	struct sl_documents *old = NULL;
+	struct sl_scan scan;
+	uint32_t from = 0;
+	bool anew;
+	int rc;
+
+	if (index->config.documents == NULL)
+		return sl_error_set(
+			error, -EINVAL,
+			"index \"%s\": has no documents to be made from (indexes.%s.documents)",
+			index->status.name, index->status.name);
+	if (index->config.vectors == SL_CONFIG_VECTORS_BUILTIN && index->encoder == NULL &&
+	    index->status.current != 0 && serves_vectors(index))
+		return sl_error_set(error, -ENOTSUP,
+				    "its version %" PRIu32
+				    " has vectors, and there is no encoder to "
+				    "make more (see: embedding.model)",
+				    index->status.current);
+	/* A served file that cannot be read any more is a reason to make another. */
+	anew = open_to_compare(index, &old) != 0 || all || !may_copy(index, old);
+	rc = sl_scan_run(index->config.documents, anew ? NULL : old, &scan, error);
+	sl_documents_put_away(&old);
+	if (!anew)
+		from = index->status.current;
+	pthread_mutex_lock(index->lock);
+	index->status.looked_ms = sl_clock_wall_ms();
+	index->status.stale = rc ? index->status.stale : scan.changed;
+	pthread_mutex_unlock(index->lock);
+	if (!rc && (anew || scan.changed)) {
+		rc = make_version(index, from, &scan, error);
+		pthread_mutex_lock(index->lock);
+		index->status.builds += rc == 0;
+		index->status.stale = rc ? index->status.stale : 0;
+		pthread_mutex_unlock(index->lock);
+	}
+	sl_scan_fini(&scan);
+	return rc;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* indexes_parts.h - one index of the daemon. Only for indexes*.c. */
+#ifndef SL_STORE_INDEXES_PARTS_H
+#define SL_STORE_INDEXES_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "user/store/indexes.h"
+#include "user/store/shelf.h"
+
+struct sl_index {
+	/* constant */
+	struct sl_config_index config; /* its strings are in `strings` */
+	char *strings;
+	const struct sl_encoder *encoder; /* NULL: words alone */
+	pthread_mutex_t *lock;		  /* of all that follows, but for the builder's */
+	atomic_bool gone; /* the configuration has it no more, or the daemon stops */
+
+	struct sl_index *next_dead; /* dropped by the set; the builder closes it */
+	struct sl_documents *current, *before;
+	struct sl_indexes_status status;
+	bool ordered;
+	enum sl_indexes_order order;
+	uint32_t order_version;
+
+	/* the builder's alone */
+	uint64_t look_due_ms; /* CLOCK_MONOTONIC */
+	bool loaded;
+	struct sl_error said; /* what was logged last: a failure that stays is said once */
+};
+
+/* Opens what `current` points to, and the version before it, and serves them. */
+int sl_index_load(struct sl_index *index, struct sl_error *error);
+
+/* Looks at the documents; makes and serves a version when any changed, or when `all`. */
+int sl_index_refresh(struct sl_index *index, bool all, struct sl_error *error);
+
+/* Identity and numbers of the vectors it should have; "" and 0: words alone. */
+const char *sl_index_model(const struct sl_index *index, uint32_t *ret_dimensions);
+
+#endif

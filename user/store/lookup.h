@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lookup.h - one question to an index, as a job for a worker thread: embed it, search. Memory of its own,
+ * as user/io/work.h wants it: the job copies all that it reads.
+ */
+#ifndef SL_STORE_LOOKUP_H
+#define SL_STORE_LOOKUP_H
+
+#include "user/store/indexes.h"
+
+enum sl_lookup_how {
+	SL_LOOKUP_EMBED = 0, /* the vector alone */
+	SL_LOOKUP_NEAR, /* by meaning; embeds when the vector is not there yet. An index that has
+				no vectors is searched by words. */
+	SL_LOOKUP_WORDS,
+};
+
+struct sl_lookup {
+	struct sl_indexes *indexes;
+	char *question;
+	char name[SL_CONFIG_NAME_MAX + 1]; /* of the index */
+	enum sl_lookup_how how;
+	enum sl_indexes_which which;
+	uint32_t count;
+	uint64_t deadline_ns;
+	bool has_vector;
+	float vector[SL_ENCODER_DIMENSIONS];
+	/* the outcome */
+	int rc; /* 0; -ENOENT: nothing is served there; -ENOTSUP: no encoder; as documents.h */
+	bool by_words;
+	uint32_t version;
+	struct sl_documents_hits hits;
+	struct sl_text vector_json; /* SL_LOOKUP_EMBED: "[0.1,...]" */
+	struct sl_error error;
+};
+
+/* Copies the question. NULL without memory. */
+struct sl_lookup *sl_lookup_new(struct sl_indexes *indexes, struct sl_span question);
+/* For sl_work_run(): a struct sl_lookup *. The outcome of a run before is dropped. */
+void sl_lookup_run(void *lookup);
+void sl_lookup_free(void *lookup);
+
+#endif

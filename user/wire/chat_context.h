@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chat_context.h - the question of a chat completion, and a system message that is added to it without
+ * building the rest anew. Pure; any thread.
+ */
+#ifndef SL_WIRE_CHAT_CONTEXT_H
+#define SL_WIRE_CHAT_CONTEXT_H
+
+#include <stdbool.h>
+#include "user/base/text.h"
+#include "user/wire/openai.h"
+
+#define SL_CHAT_QUESTION_BYTES_MAX 8192u /* of it are looked at */
+
+/*
+ * Appends the text of the last message of the user (its text parts). Returns 0; -ENOENT: there is none,
+ * it has no text, or the request is no chat completion; -ENOMEM, -E2BIG.
+ */
+int sl_chat_question(const struct sl_openai_request *facts, struct sl_text *out);
+
+/*
+ * Appends the body with one more system message of that text, behind the ones it begins with: what the
+ * operator and the application said first stays first. Returns 0; -ENOENT: no chat completion with
+ * messages; -ENOMEM, -E2BIG.
+ */
+int sl_chat_add_system(const struct sl_openai_request *facts, struct sl_span text,
+		       struct sl_text *out);
+
+/* A chat completion that is whole, all of it text: each choice ended by itself, calls no tool and refuses
+ * nothing. What may be shown to another who asks the same. */
+bool sl_chat_answer_is_plain(struct sl_span body);
+
+#endif
