@@ -165,19 +165,40 @@ static int receive_all(int fd, struct sl_text *reply)
 	}
 }
 
-int sl_admin_say(const char *path, const char *line, struct sl_text *reply)
+/* All of it; the daemon takes what it is sent, so this waits for no more than the socket's buffer. */
+static int send_all(int fd, struct sl_span bytes)
 {
-	struct iovec parts[] = {{(void *)line, strlen(line)}, {(void *)"\n", 1}};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	while (bytes.len) {
+		ssize_t sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		bytes = sl_span_make(bytes.data + sent, bytes.len - (size_t)sent);
+	}
+	return 0;
+}
+
+int sl_admin_send(const char *path, const char *line, struct sl_span body, struct sl_text *reply)
+{
 	int fd = -1;
 	int error = connect_to(path, &fd);
 
 	if (error)
 		return error;
-	if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-		error = -errno;
+	error = send_all(fd, sl_span_string(line));
 	if (!error)
+		error = send_all(fd, SL_SPAN("\n"));
+	if (!error)
+		error = send_all(fd, body);
+	if (!error || error == -EPIPE) /* who refuses it early has said why */
 		error = receive_all(fd, reply);
 	close(fd);
 	return error;
+}
+
+int sl_admin_say(const char *path, const char *line, struct sl_text *reply)
+{
+	return sl_admin_send(path, line, SL_SPAN(""), reply);
 }

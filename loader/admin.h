@@ -14,7 +14,7 @@
 #include "user/base/text.h"
 
 #define SL_ADMIN_WAIT_MS	 2000u
-#define SL_ADMIN_REPLY_BYTES_MAX (64u << 10)
+#define SL_ADMIN_REPLY_BYTES_MAX (2u << 20)
 
 /* The socket to ask: --admin-socket, else $SLUICE_ADMIN_SOCKET, else SL_ADMIN_SOCKET_DEFAULT. */
 const char *sl_admin_path(const char *option);
@@ -33,5 +33,8 @@ int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_
  * know the answer.
  */
 int sl_admin_say(const char *path, const char *line, struct sl_text *reply);
+
+/* The same with a body behind the line, which says its length. */
+int sl_admin_send(const char *path, const char *line, struct sl_span body, struct sl_text *reply);
 
 #endif

@@ -1,39 +1,98 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_prompt.c - `sluice prompt list|promote|rollback`: the daemon's stored prompts.
+ * cmd_prompt.c - `sluice prompt`: the daemon's stored prompts. What the words mean is the daemon's to say
+ * (user/ops/prompt_say.h); only the text of a push is read here.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "loader/admin.h"
 #include "loader/command.h"
 #include "loader/say.h"
 
-#define LINE_BYTES 128u /* that the daemon takes */
+#define LINE_BYTES 480u	      /* that the daemon takes */
+#define TEXT_BYTES (1u << 20) /* the same, of a text */
 
-static int run_prompt(const struct sl_command *command, const struct sl_arguments *arguments)
+/* FILE, or standard input for "-". */
+static int read_text(const char *path, struct sl_text *text)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "r") : stdin;
+	char part[16384];
+	size_t got;
+
+	if (!file)
+		return sl_say_error("give a file that can be read, or -", "%s: %s", path,
+				    strerror(errno));
+	while ((got = fread(part, 1, sizeof(part), file)) > 0)
+		sl_text_append(text, part, got);
+	if (ferror(file) || text->error)
+		sl_say_error("a prompt has at most 256 KiB", "%s: %s", path,
+			     text->error ? "it is too long" : strerror(errno));
+	got = ferror(file) || text->error;
+	if (file != stdin)
+		fclose(file);
+	return got ? SL_EXIT_FAILED : SL_EXIT_OK;
+}
+
+/* The line to say. Of a push the file's name stays here and the length of its text goes. */
+static int write_line(const struct sl_arguments *arguments, const struct sl_text *body, bool push,
+		      char line[LINE_BYTES])
+{
+	int used = snprintf(line, LINE_BYTES, "prompt %s", arguments->json ? "json" : "text");
+
+	for (uint32_t i = 0; i < arguments->word_count && used < (int)LINE_BYTES; i++) {
+		if (!arguments->words[i][0] || strpbrk(arguments->words[i], " \n"))
+			return sl_say_error("sluice prompt --help", "\"%s\" is no id or version",
+					    arguments->words[i]);
+		if (push && i == 2)
+			break;
+		used += snprintf(line + used, LINE_BYTES - (size_t)used, " %s",
+				 arguments->words[i]);
+	}
+	if (push && used < (int)LINE_BYTES)
+		used += snprintf(line + used, LINE_BYTES - (size_t)used, " +%zu", body->len);
+	if (used >= (int)LINE_BYTES)
+		return sl_say_error("sluice prompt --help", "the words are too long");
+	return SL_EXIT_OK;
+}
+
+static int ask(const struct sl_arguments *arguments, const char *line, struct sl_span body)
 {
 	const char *path = sl_admin_path(arguments->admin_socket);
-	char line[LINE_BYTES];
+	int error, exit_code = SL_EXIT_OK;
 	struct sl_text reply;
-	int used, error, exit_code = SL_EXIT_OK;
 
-	(void)command;
-	used = snprintf(line, sizeof(line), "prompt %s", arguments->json ? "json" : "text");
-	for (uint32_t i = 0; i < arguments->word_count && used < (int)sizeof(line); i++)
-		used += snprintf(line + used, sizeof(line) - (size_t)used, " %s",
-				 arguments->words[i]);
-	if (used >= (int)sizeof(line) || strchr(line, '\n'))
-		return sl_say_error("sluice prompt --help", "the words are too long");
 	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	error = sl_admin_say(path, line, &reply);
+	error = sl_admin_send(path, line, body, &reply);
 	if (error)
 		exit_code = sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s",
 					 path, strerror(-error));
 	else if (sl_text_string(&reply)[0] == '!')
-		exit_code = sl_say_error("sluice prompt list", "%s", sl_text_string(&reply) + 1);
+		exit_code = sl_say_error("sluice prompt --help", "%s", sl_text_string(&reply) + 1);
 	else
 		fputs(sl_text_string(&reply), stdout);
 	sl_text_fini(&reply);
+	return exit_code;
+}
+
+static int run_prompt(const struct sl_command *command, const struct sl_arguments *arguments)
+{
+	bool push = !strcmp(arguments->words[0], "push");
+	char line[LINE_BYTES];
+	struct sl_text body;
+	int exit_code = SL_EXIT_OK;
+
+	(void)command;
+	sl_text_init(&body, TEXT_BYTES);
+	if (push && arguments->word_count != 3)
+		exit_code = sl_say_error("sluice prompt --help", "expected push ID FILE");
+	if (push && !exit_code)
+		exit_code = read_text(arguments->words[2], &body);
+	if (!exit_code)
+		exit_code = write_line(arguments, &body, push, line);
+	if (!exit_code)
+		exit_code = ask(arguments, line, sl_text_span(&body));
+	sl_text_fini(&body);
 	return exit_code;
 }
 
@@ -45,20 +104,27 @@ static const struct sl_option prompt_options[] = {
 
 const struct sl_command sl_command_prompt = {
 	.name = "prompt",
-	.words = "list|promote|rollback [ID [VERSION [LABEL]]]",
+	.words = "push|list|show|diff|promote|rollback [ID [VERSION [LABEL]]]",
 	.words_min = 1,
 	.words_max = 4,
-	.summary = "list stored prompts, promote a version, roll back",
+	.summary = "keep, list and compare stored prompts, promote a version, roll back",
 	.description =
-		"list                         every version: labels, state, answers served and "
+		"push ID FILE                 keeps the file's text (- for standard input) as a "
+		"version;\n"
+		"                             the same text again is the same version\n"
+		"list [ID]                    every version: labels, state, answers served and "
 		"spoilt\n"
+		"show ID[@VERSION]            its text; of the stable one where none is named\n"
+		"diff ID[@FROM] [TO]          what is different, as diff -u says it; from stable "
+		"to the newest\n"
 		"promote ID VERSION [LABEL]   points stable (or canary, known-good) at it; the\n"
 		"                             stable version before becomes known-good\n"
 		"rollback ID                  stable is the version before again, at once\n\n"
-		"A version is given by the first six or more digits of its hash. Each change "
-		"is a line\n"
-		"of audit.log in prompts.dir. A new version is a changed ID.prompt there, read "
-		"at SIGHUP.",
+		"A version is given by the first six or more digits of its hash, or by a label. "
+		"Each change\n"
+		"is a line of audit.log in prompts.dir. A changed ID.prompt there, read at SIGHUP, "
+		"is a\n"
+		"push too.",
 	.options = prompt_options,
 	.run = run_prompt,
 };

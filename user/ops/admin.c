@@ -14,7 +14,13 @@
 #define CLOSE_TURNS_MAX 100
 #define CLOSE_TURN_MS	10
 
-/* One connection: waits for a line, answers, closes. */
+enum phase {
+	PHASE_LINE = 0,
+	PHASE_BODY, /* `more` gets body_len bytes */
+	PHASE_HTTP, /* `more` gets a request */
+};
+
+/* One connection: waits for a line and what belongs to it, answers, closes. */
 struct sl_admin_conn {
 	struct sl_socket socket; /* first */
 	struct sl_admin *admin;
@@ -22,8 +28,13 @@ struct sl_admin_conn {
 	struct sl_timer silence;
 	bool answered;
 	bool giving; /* the sockets were sent; waits for "go" without a bound: it costs nothing */
+	bool told;   /* "100 Continue" */
+	enum phase phase;
 	char line[SL_ADMIN_LINE_BYTES];
 	size_t line_len;
+	size_t body_len;
+	struct sl_text more;
+	char who[SL_ADMIN_WHO_BYTES];
 };
 
 static void end_conn(struct sl_admin_conn *conn)
@@ -77,15 +88,56 @@ static void explain(struct sl_admin_conn *conn, char *words)
 static void prompt(struct sl_admin_conn *conn, char *words)
 {
 	struct sl_admin *admin = conn->admin;
+	struct sl_admin_ask ask = {words, sl_text_span(&conn->more), conn->who};
 	struct sl_text text;
 
 	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
-	admin->ops->prompt(admin->owner, words, &text);
+	admin->ops->prompt(admin->owner, &ask, &text);
 	if (text.error) {
 		sl_text_reset(&text);
-		sl_text_append_string(&text, "!too many prompts to list; see audit.log");
+		sl_text_append_string(&text, "!the answer is too long; ask for one prompt");
 	}
 	sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
+static void http_send(struct sl_admin_conn *conn, int status, const char *type, struct sl_span body)
+{
+	struct sl_text answer;
+
+	sl_text_init(&answer, body.len + 4096);
+	sl_admin_http_write(status, type, body, &answer);
+	sl_socket_send(&conn->socket, sl_text_string(&answer), answer.len);
+	sl_text_fini(&answer);
+	end_conn(conn);
+}
+
+/* More bytes of a request have come. */
+static void http(struct sl_admin_conn *conn)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct sl_admin *admin = conn->admin;
+	const char *type = "application/json";
+	struct sl_admin_request request;
+	struct sl_text text;
+	int rc = sl_admin_http_read(sl_text_string(&conn->more), conn->more.len, &request);
+
+	if (rc < 0) {
+		http_send(conn, -rc, NULL, SL_SPAN(""));
+		return;
+	}
+	if (rc == 0) {
+		if (request.waits && !conn->told)
+			sl_socket_send(&conn->socket, go_on, sizeof(go_on) - 1);
+		conn->told |= request.waits;
+		return;
+	}
+	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
+	rc = admin->ops->http(admin->owner, &request, conn->who, &text, &type);
+	if (text.error)
+		http_send(conn, 500, NULL, SL_SPAN(""));
+	else
+		http_send(conn, rc, type, sl_text_span(&text));
 	sl_text_fini(&text);
 }
 
@@ -128,6 +180,7 @@ static void go(struct sl_admin_conn *conn)
 	end_conn(conn);
 }
 
+/* The line, and what belongs to it, is whole. */
 static void answer(struct sl_admin_conn *conn)
 {
 	static const char explain_word[] = "explain ", prompt_word[] = "prompt ";
@@ -154,6 +207,55 @@ static void answer(struct sl_admin_conn *conn)
 	end_conn(conn);
 }
 
+/* A line that ends in " +N" has N bytes behind it: cuts that off and returns N. */
+static size_t announced(struct sl_admin_conn *conn)
+{
+	char *plus = strrchr(conn->line, ' ');
+	uint64_t count;
+
+	if (!plus || plus[1] != '+' || sl_span_u64(sl_span_string(plus + 2), &count))
+		return 0;
+	*plus = '\0';
+	conn->line_len = (size_t)(plus - conn->line);
+	return count > SL_ADMIN_BODY_BYTES_MAX ? SIZE_MAX : (size_t)count;
+}
+
+/* What comes behind the line. */
+static void take_more(struct sl_admin_conn *conn, const char *buf, size_t len)
+{
+	if (conn->phase == PHASE_BODY && len > conn->body_len - conn->more.len)
+		len = conn->body_len - conn->more.len;
+	if (sl_text_append(&conn->more, buf, len))
+		end_conn(conn);
+	else if (conn->phase == PHASE_HTTP)
+		http(conn);
+	else if (conn->more.len == conn->body_len)
+		answer(conn);
+}
+
+static void take_line(struct sl_admin_conn *conn, const char *rest, size_t rest_len)
+{
+	static const char too_long[] = "!what was sent is too long";
+
+	conn->line[conn->line_len] = '\0';
+	if (conn->giving) {
+		answer(conn);
+	} else if (sl_admin_http_begins(conn->line, conn->line_len)) {
+		conn->phase = PHASE_HTTP;
+		sl_text_append(&conn->more, conn->line, conn->line_len);
+		sl_text_append_char(&conn->more, '\n');
+		take_more(conn, rest, rest_len);
+	} else if ((conn->body_len = announced(conn)) == SIZE_MAX) {
+		sl_socket_send(&conn->socket, too_long, sizeof(too_long) - 1);
+		end_conn(conn);
+	} else if (conn->body_len) {
+		conn->phase = PHASE_BODY;
+		take_more(conn, rest, rest_len);
+	} else {
+		answer(conn);
+	}
+}
+
 static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 {
 	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
@@ -162,6 +264,10 @@ static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 
 	if (conn->answered)
 		return;
+	if (conn->phase != PHASE_LINE) {
+		take_more(conn, buf, len);
+		return;
+	}
 	if (conn->line_len + part >= sizeof(conn->line)) {
 		end_conn(conn); /* nothing that is known is that long */
 		return;
@@ -169,12 +275,17 @@ static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 	memcpy(conn->line + conn->line_len, buf, part);
 	conn->line_len += part;
 	if (end)
-		answer(conn);
+		take_line(conn, end + 1, len - part - 1);
 }
 
 static void on_eof(struct sl_socket *socket)
 {
-	answer((struct sl_admin_conn *)socket);
+	struct sl_admin_conn *conn = (struct sl_admin_conn *)socket;
+
+	if (conn->phase == PHASE_LINE)
+		answer(conn);
+	else if (!conn->answered)
+		end_conn(conn); /* it is not whole */
 }
 
 static void on_error(struct sl_socket *socket, int error)
@@ -198,6 +309,7 @@ static void on_closed(struct sl_socket *socket)
 	if (conn->next)
 		conn->next->pprev = conn->pprev;
 	conn->admin->conn_count--;
+	sl_text_fini(&conn->more);
 	free(conn);
 }
 
@@ -216,6 +328,18 @@ static void on_silence(struct sl_timer *timer)
 	end_conn(conn);
 }
 
+/* Who changes something: the user at the other end. */
+static void name_peer(struct sl_admin_conn *conn, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		snprintf(conn->who, sizeof(conn->who), "admin socket");
+	else
+		snprintf(conn->who, sizeof(conn->who), "uid %u, admin socket", peer.uid);
+}
+
 static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
 {
 	struct sl_admin *admin = listener->owner;
@@ -228,6 +352,8 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 		return;
 	}
 	conn->admin = admin;
+	sl_text_init(&conn->more, SL_ADMIN_BODY_BYTES_MAX + SL_H1_REQUEST_HEAD_BYTES_MAX);
+	name_peer(conn, fd);
 	sl_timer_init(&conn->silence, on_silence);
 	sl_socket_init(&conn->socket, admin->loop, &conn_ops);
 	if (sl_socket_adopt(&conn->socket, fd)) {

@@ -8,6 +8,8 @@
  *                                          `sluice` reads and steers the same structs in both modes
  *   "explain ID json", "explain ID text"   the request's trail, or nothing when there is none
  *   "prompt FORMAT WORDS"                  see prompt_say.h
+ *   "... +N", then N bytes                 the same, the bytes being a prompt's text
+ *   the first line of an HTTP request      an HTTP answer, see admin_http.h and prompt_http.h
  *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
@@ -21,14 +23,23 @@
 #include "user/base/admin_answer.h"
 #include "user/base/text.h"
 #include "user/io/socket.h"
+#include "user/ops/admin_http.h"
 
 #define SL_ADMIN_PATH_BYTES  108u /* sun_path */
 #define SL_ADMIN_SILENCE_MS  5000u
-#define SL_ADMIN_LINE_BYTES  128u
-#define SL_ADMIN_REPLY_BYTES (64u << 10)
+#define SL_ADMIN_LINE_BYTES  512u
+#define SL_ADMIN_REPLY_BYTES (2u << 20)
 #define SL_ADMIN_CONNS_MAX   64u
+#define SL_ADMIN_WHO_BYTES   48u
 
 struct sl_admin;
+
+/* What a client wants done. */
+struct sl_admin_ask {
+	char *words;	     /* behind the first one; may be changed */
+	struct sl_span body; /* what it sent with them, or empty */
+	const char *who;     /* for an audit line */
+};
 
 /* What the admin socket asks of the daemon. */
 struct sl_admin_ops {
@@ -37,7 +48,10 @@ struct sl_admin_ops {
 	/* Appends what is known of that request; nothing: it is not known. */
 	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
 	/* Does what the words say, which it may change; see prompt_say.h. */
-	void (*prompt)(void *owner, char *words, struct sl_text *text);
+	void (*prompt)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
+	/* Answers an HTTP request: appends the body, whose type may be set, and returns the status. */
+	int (*http)(void *owner, const struct sl_admin_request *request, const char *who,
+		    struct sl_text *text, const char **type);
 	/* Appends the nodes' health. */
 	void (*health)(void *owner, struct sl_text *text);
 	/* Sends the listening sockets over the connection. Returns 0 or -errno. */

@@ -21,6 +21,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
+#include "user/ops/prompt_http.h"
 #include "user/ops/prompt_say.h"
 #include "user/ops/stores.h"
 #include "user/ops/takeover.h"
@@ -400,13 +401,21 @@ static void health(void *owner, struct sl_text *text)
 	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
 }
 
-static void prompt(void *owner, char *words, struct sl_text *text)
+static void prompt(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
 {
-	sl_prompt_say(((struct daemon *)owner)->stores.prompts, words, text);
+	sl_prompt_say(((struct daemon *)owner)->stores.prompts, ask->words, ask->body, ask->who,
+		      text);
+}
+
+static int http(void *owner, const struct sl_admin_request *request, const char *who,
+		struct sl_text *text, const char **type)
+{
+	return sl_prompt_http(((struct daemon *)owner)->stores.prompts, request, who, text, type);
 }
 
 static const struct sl_admin_ops admin_ops = {
 	.prompt = prompt,
+	.http = http,
 	.describe = describe,
 	.explain = explain,
 	.health = health,

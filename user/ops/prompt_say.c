@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/ops/prompt_say.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include "user/base/diff.h"
 
-#define WHO	  "admin socket"
-#define WORDS_MAX 5u
+#define NAME_BYTES (SL_PROMPT_ID_MAX + SL_PROMPT_HASH_SIZE + 2)
+
+/* One thing to do, its words taken apart. */
+struct deed {
+	struct sl_prompts *prompts;
+	const struct sl_prompt_ask *ask;
+	char id[SL_PROMPT_ID_MAX + 1];
+	const char *rest[SL_PROMPT_WORDS_MAX]; /* behind the id; NULL: not said */
+	struct sl_text *text;
+	struct sl_error *error;
+};
+
+/* ---- versions -------------------------------------------------------------------------------- */
 
 static const char *state_of(struct sl_prompt_version *version)
 {
@@ -20,20 +33,61 @@ static const char *state_of(struct sl_prompt_version *version)
 	return states[state];
 }
 
-static void list_version(const struct sl_prompt *prompt, struct sl_prompt_version *version,
-			 bool json, struct sl_text *text)
+static int find_prompt(const struct deed *deed, const struct sl_prompt_set *set,
+		       const struct sl_prompt **ret_prompt)
+{
+	*ret_prompt = sl_prompt_find(set, sl_span_string(deed->id));
+	if (*ret_prompt && (*ret_prompt)->version_count)
+		return 0;
+	return sl_error_set(deed->error, -ENOENT,
+			    "prompt \"%s\" is not known; see: sluice prompt list", deed->id);
+}
+
+/* By digits, or by label; name NULL: stable, or the newest. */
+static int find_version(const struct deed *deed, const struct sl_prompt *prompt, const char *name,
+			bool newest, struct sl_prompt_version **ret_version)
+{
+	int label = name ? sl_prompt_label_of(sl_span_string(name)) : SL_PROMPT_STABLE;
+	bool many = false;
+
+	if (!name && (newest || !prompt->labels[label]))
+		*ret_version = prompt->versions[prompt->version_count - 1];
+	else if (label >= 0)
+		*ret_version = prompt->labels[label];
+	else
+		*ret_version = sl_prompt_version_find(prompt, sl_span_string(name), &many);
+	if (*ret_version)
+		return 0;
+	return sl_error_set(deed->error, -ENOENT,
+			    "prompt \"%s\": %s \"%.64s\"; see: sluice prompt list", deed->id,
+			    many	 ? "more than one version begins with"
+			    : label >= 0 ? "no version has the label"
+					 : "there is no version",
+			    name);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static void put_labels(const struct sl_prompt *prompt, const struct sl_prompt_version *version,
+		       bool json, struct sl_text *text)
 {
 	const char *between = "";
 
-	sl_text_printf(text,
-		       json ? "{\"id\":\"%s\",\"version\":\"%s\",\"labels\":[" : "%-24s %.12s  ",
-		       prompt->id, version->hash);
 	for (int i = 0; i < SL_PROMPT_LABELS; i++) {
 		if (prompt->labels[i] != version)
 			continue;
 		sl_text_printf(text, json ? "%s\"%s\"" : "%s%s", between, sl_prompt_label_names[i]);
 		between = ",";
 	}
+}
+
+static void list_version(const struct sl_prompt *prompt, struct sl_prompt_version *version,
+			 bool json, struct sl_text *text)
+{
+	sl_text_printf(text,
+		       json ? "{\"id\":\"%s\",\"version\":\"%s\",\"labels\":[" : "%-24s %.12s  ",
+		       prompt->id, version->hash);
+	put_labels(prompt, version, json, text);
 	sl_text_printf(text,
 		       json ? "],\"state\":\"%s\",\"served\":%llu,\"spoilt\":%llu}"
 			    : "  %s served=%llu spoilt=%llu\n",
@@ -42,58 +96,221 @@ static void list_version(const struct sl_prompt *prompt, struct sl_prompt_versio
 		       (unsigned long long)__atomic_load_n(&version->spoilt, __ATOMIC_RELAXED));
 }
 
-static void list(struct sl_prompts *prompts, bool json, struct sl_text *text)
+static int list(const struct deed *deed, const struct sl_prompt_set *set)
 {
-	struct sl_prompt_set *set = sl_prompts_get(prompts);
-	bool first = true;
+	const struct sl_prompt *only = NULL;
+	bool first = true, json = deed->ask->json;
+	int rc = deed->id[0] ? find_prompt(deed, set, &only) : 0;
 
-	sl_text_append_string(text, json ? "{\"prompts\":[" : "");
+	if (rc)
+		return rc;
+	sl_text_append_string(deed->text, json ? "{\"prompts\":[" : "");
 	for (uint32_t i = 0; i < set->count; i++) {
-		for (uint32_t k = 0; k < set->prompts[i].version_count; k++) {
-			sl_text_append_string(text, json && !first ? "," : "");
-			list_version(&set->prompts[i], set->prompts[i].versions[k], json, text);
+		const struct sl_prompt *prompt = &set->prompts[i];
+
+		for (uint32_t k = 0; k < prompt->version_count && (!only || only == prompt); k++) {
+			sl_text_append_string(deed->text, json && !first ? "," : "");
+			list_version(prompt, prompt->versions[k], json, deed->text);
 			first = false;
 		}
 	}
-	sl_text_append_string(text, json ? "]}\n" : "");
-	sl_prompt_set_put(&set);
+	sl_text_append_string(deed->text, json ? "]}\n" : "");
+	return 0;
 }
 
-static int change(struct sl_prompts *prompts, char *const words[WORDS_MAX],
-		  char hash[SL_PROMPT_HASH_SIZE], struct sl_error *error)
+static int show(const struct deed *deed, const struct sl_prompt_set *set)
 {
-	struct sl_span id = sl_span_string(words[2]);
-	int label;
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *version;
+	int rc = find_prompt(deed, set, &prompt);
 
-	if (strcmp(words[1], "rollback") == 0)
-		return sl_prompts_rollback(prompts, id, WHO, hash, error);
-	label = words[4] ? sl_prompt_label_of(sl_span_string(words[4])) : SL_PROMPT_STABLE;
-	if (strcmp(words[1], "promote") != 0 || !words[3] || label < 0)
-		return sl_error_set(error, -1,
-				    "expected promote ID VERSION [stable|canary|known-good]");
-	return sl_prompts_promote(prompts, id, sl_span_string(words[3]),
-				  (enum sl_prompt_label)label, WHO, hash, error);
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[0], false, &version);
+	if (rc)
+		return rc;
+	if (!deed->ask->json)
+		return sl_text_append(deed->text, version->text, version->len);
+	sl_text_printf(deed->text, "{\"id\":\"%s\",\"version\":\"%s\",\"labels\":[", prompt->id,
+		       version->hash);
+	put_labels(prompt, version, true, deed->text);
+	sl_text_printf(deed->text, "],\"state\":\"%s\",\"text\":\"", state_of(version));
+	sl_text_append_json(deed->text, version->text, version->len);
+	return sl_text_append_string(deed->text, "\"}\n");
 }
 
-void sl_prompt_say(struct sl_prompts *prompts, char *words, struct sl_text *text)
+static int diff(const struct deed *deed, const struct sl_prompt_set *set)
 {
-	char *split[WORDS_MAX] = {NULL}, *rest = NULL, hash[SL_PROMPT_HASH_SIZE];
-	struct sl_error error = {""};
-	uint32_t count = 0;
-	bool json;
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *from, *to;
+	char names[2][NAME_BYTES];
+	struct sl_text lines;
+	int rc = find_prompt(deed, set, &prompt);
 
-	for (char *word = strtok_r(words, " ", &rest); word && count < WORDS_MAX;
-	     word = strtok_r(NULL, " ", &rest))
-		split[count++] = word;
-	json = count && strcmp(split[0], "json") == 0;
-	if (!prompts) {
-		sl_text_append_string(text, "!the daemon has no prompts (prompts.dir)");
-	} else if (count == 2 && strcmp(split[1], "list") == 0) {
-		list(prompts, json, text);
-	} else if (count < 3 || change(prompts, split, hash, &error) != 0) {
-		sl_text_printf(text, "!%s", error.text[0] ? error.text : "what is to be done?");
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[0], false, &from);
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[1], true, &to);
+	if (rc)
+		return rc;
+	snprintf(names[0], NAME_BYTES, "%s@%.12s", prompt->id, from->hash);
+	snprintf(names[1], NAME_BYTES, "%s@%.12s", prompt->id, to->hash);
+	sl_text_init(&lines, 4 * SL_TEMPLATE_BYTES_MAX);
+	rc = sl_diff_write(sl_span_make(from->text, from->len), names[0],
+			   sl_span_make(to->text, to->len), names[1], &lines);
+	if (rc) {
+		sl_error_set_errno(deed->error, rc, "prompt \"%s\"", prompt->id);
+	} else if (deed->ask->json) {
+		sl_text_printf(deed->text,
+			       "{\"id\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"diff\":\"",
+			       prompt->id, from->hash, to->hash);
+		sl_text_append_json(deed->text, sl_text_string(&lines), lines.len);
+		sl_text_append_string(deed->text, "\"}\n");
 	} else {
-		sl_text_printf(text, json ? "{\"id\":\"%s\",\"version\":\"%s\"}\n" : "%s %s\n",
-			       split[2], hash);
+		sl_text_append_span(deed->text, sl_text_span(&lines));
+	}
+	sl_text_fini(&lines);
+	return rc;
+}
+
+/* ---- changing -------------------------------------------------------------------------------- */
+
+static int done(const struct deed *deed, int rc, const char *hash)
+{
+	if (!rc)
+		sl_text_printf(deed->text,
+			       deed->ask->json ? "{\"id\":\"%s\",\"version\":\"%s\"}\n" : "%s %s\n",
+			       deed->id, hash);
+	return rc;
+}
+
+static int push(const struct deed *deed, const struct sl_prompt_set *set)
+{
+	char hash[SL_PROMPT_HASH_SIZE];
+	int rc;
+
+	(void)set;
+	if (!deed->ask->body.len)
+		return sl_error_set(deed->error, -EINVAL, "prompt \"%s\": its text is empty",
+				    deed->id);
+	rc = sl_prompts_push(deed->prompts, sl_span_string(deed->id), deed->ask->body,
+			     deed->ask->who, hash, deed->error);
+	return done(deed, rc, hash);
+}
+
+static int promote(const struct deed *deed, const struct sl_prompt_set *set)
+{
+	const char *label_name = deed->rest[1] ? deed->rest[1] : sl_prompt_label_names[0];
+	int label = sl_prompt_label_of(sl_span_string(label_name));
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *version;
+	char hash[SL_PROMPT_HASH_SIZE];
+	int rc = find_prompt(deed, set, &prompt);
+
+	if (!rc && label < 0)
+		rc = sl_error_set(deed->error, -EINVAL,
+				  "label \"%.32s\": expected stable, canary or known-good",
+				  label_name);
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[0], false, &version);
+	if (!rc)
+		rc = sl_prompts_promote(deed->prompts, sl_span_string(deed->id),
+					sl_span_string(version->hash), (enum sl_prompt_label)label,
+					deed->ask->who, hash, deed->error);
+	return done(deed, rc, hash);
+}
+
+static int roll_back(const struct deed *deed, const struct sl_prompt_set *set)
+{
+	char hash[SL_PROMPT_HASH_SIZE];
+	int rc = sl_prompts_rollback(deed->prompts, sl_span_string(deed->id), deed->ask->who, hash,
+				     deed->error);
+
+	(void)set;
+	return done(deed, rc, hash);
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+struct verb {
+	const char *name, *words;
+	int least, most; /* behind the verb, ID@VERSION as two */
+	int (*run)(const struct deed *deed, const struct sl_prompt_set *set);
+};
+
+static const struct verb verbs[] = {
+	{"list", "[ID]", 0, 1, list},
+	{"show", "ID [VERSION]", 1, 2, show},
+	{"diff", "ID [FROM [TO]]", 1, 3, diff},
+	{"push", "ID", 1, 1, push},
+	{"promote", "ID VERSION [LABEL]", 2, 3, promote},
+	{"rollback", "ID", 1, 1, roll_back},
+};
+
+static const struct verb *find_verb(const struct sl_prompt_ask *ask)
+{
+	for (size_t i = 0; ask->count && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!strcmp(ask->words[0], verbs[i].name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* Takes the words apart. Returns how many there are behind the verb, or -EINVAL: the id is too long. */
+static int split(struct deed *deed)
+{
+	const struct sl_prompt_ask *ask = deed->ask;
+	const char *word = ask->count > 1 ? ask->words[1] : "";
+	size_t id_len = strcspn(word, "@");
+	int count = 0;
+
+	if (id_len > SL_PROMPT_ID_MAX)
+		return -EINVAL;
+	memcpy(deed->id, word, id_len);
+	if (word[id_len])
+		deed->rest[count++] = word + id_len + 1;
+	for (uint32_t i = 2; i < ask->count && count < (int)SL_PROMPT_WORDS_MAX; i++)
+		deed->rest[count++] = ask->words[i];
+	return ask->count > 1 ? count + 1 : 0;
+}
+
+int sl_prompt_do(struct sl_prompts *prompts, const struct sl_prompt_ask *ask, struct sl_text *text,
+		 struct sl_error *error)
+{
+	struct deed deed = {.prompts = prompts, .ask = ask, .text = text, .error = error};
+	const struct verb *verb = find_verb(ask);
+	struct sl_prompt_set *set;
+	int rc, count;
+
+	if (!prompts)
+		return sl_error_set(error, -ENOENT, "the daemon has no prompts (prompts.dir)");
+	if (!verb)
+		return sl_error_set(error, -EINVAL,
+				    "expected list, show, diff, push, promote or rollback");
+	count = split(&deed);
+	if (count == -EINVAL)
+		return sl_error_set(error, -EINVAL,
+				    "prompt \"%.64s...\": an id has at most %u letters",
+				    ask->words[1], SL_PROMPT_ID_MAX);
+	if (count < verb->least || count > verb->most)
+		return sl_error_set(error, -EINVAL, "expected %s %s", verb->name, verb->words);
+	set = sl_prompts_get(prompts);
+	rc = verb->run(&deed, set);
+	sl_prompt_set_put(&set);
+	return rc;
+}
+
+void sl_prompt_say(struct sl_prompts *prompts, char *line, struct sl_span body, const char *who,
+		   struct sl_text *text)
+{
+	struct sl_prompt_ask ask = {.body = body, .who = who};
+	struct sl_error error = {""};
+	char *rest = NULL, *word = strtok_r(line, " ", &rest);
+
+	ask.json = word && !strcmp(word, "json");
+	while (word && (word = strtok_r(NULL, " ", &rest)) && ask.count < SL_PROMPT_WORDS_MAX)
+		ask.words[ask.count++] = word;
+	if (sl_prompt_do(prompts, &ask, text, &error)) {
+		sl_text_reset(text);
+		sl_text_printf(text, "!%s", error.text[0] ? error.text : "no memory");
 	}
 }

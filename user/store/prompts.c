@@ -114,10 +114,9 @@ static int end(struct change *change, int rc)
 	return rc;
 }
 
-static int write_line(struct change *change, const char *who, const char *action,
-		      const struct sl_prompt *prompt, const char *hash)
+static int write_line(struct change *change, const struct sl_prompt_line *line)
 {
-	int rc = sl_prompts_write_line(change->prompts, who, action, prompt, hash);
+	int rc = sl_prompts_write_line(change->prompts, line);
 
 	if (rc == -EFBIG)
 		return sl_error_set(change->error, rc,
@@ -169,7 +168,10 @@ static int push(struct change *change, struct sl_span id, struct sl_span text, c
 	}
 	if (serve && !prompt->labels[SL_PROMPT_STABLE])
 		note_stable(prompt, version);
-	rc = write_line(change, who, serve ? "file" : "push", prompt, hash);
+	rc = write_line(change, &(struct sl_prompt_line){.who = who,
+							 .action = serve ? "file" : "push",
+							 .prompt = prompt,
+							 .hash = hash});
 	if (rc == 0)
 		version->line = change->prompts->lines;
 	return rc;
@@ -236,7 +238,7 @@ static int find(struct change *change, struct sl_span id, struct sl_prompt **ret
 static int promote(struct change *change, struct sl_span id, struct sl_span digits,
 		   enum sl_prompt_label label, const char *who, char ret_hash[SL_PROMPT_HASH_SIZE])
 {
-	struct sl_prompt_version *version;
+	struct sl_prompt_version *version, *from;
 	struct sl_prompt *prompt;
 	bool many;
 	int rc = find(change, id, &prompt);
@@ -251,13 +253,19 @@ static int promote(struct change *change, struct sl_span id, struct sl_span digi
 			many ? "more than one version begins with" : "there is no version",
 			(int)(digits.len < 64 ? digits.len : 64), digits.data);
 	memcpy(ret_hash, version->hash, SL_PROMPT_HASH_SIZE);
-	if (prompt->labels[label] == version)
+	from = prompt->labels[label];
+	if (from == version)
 		return 0;
 	if (label == SL_PROMPT_STABLE)
 		note_stable(prompt, version);
 	else
 		prompt->labels[label] = version;
-	return write_line(change, who, "promote", prompt, version->hash);
+	return write_line(change, &(struct sl_prompt_line){.who = who,
+							   .action = "promote",
+							   .prompt = prompt,
+							   .hash = version->hash,
+							   .label = sl_prompt_label_names[label],
+							   .from = from});
 }
 
 int sl_prompts_promote(struct sl_prompts *prompts, struct sl_span id, struct sl_span version,
@@ -276,7 +284,7 @@ static int roll_back(struct change *change, struct sl_span id, const char *who,
 		     char ret_hash[SL_PROMPT_HASH_SIZE])
 {
 	struct sl_prompt *prompt;
-	struct sl_prompt_version *version;
+	struct sl_prompt_version *version, *from;
 	int rc = find(change, id, &prompt);
 
 	if (rc != 0)
@@ -288,12 +296,19 @@ static int roll_back(struct change *change, struct sl_span id, const char *who,
 			"prompt \"%s\": stable was no other version before; choose one: "
 			"sluice prompt promote",
 			prompt->id);
+	from = prompt->labels[SL_PROMPT_STABLE];
 	prompt->labels[SL_PROMPT_STABLE] = version;
 	prompt->labels[SL_PROMPT_KNOWN_GOOD] = version;
 	prompt->labels[SL_PROMPT_CANARY] = NULL;
 	prompt->former = NULL; /* what was rolled back is nothing to go back to */
 	memcpy(ret_hash, version->hash, SL_PROMPT_HASH_SIZE);
-	return write_line(change, who, "rollback", prompt, version->hash);
+	return write_line(change,
+			  &(struct sl_prompt_line){.who = who,
+						   .action = "rollback",
+						   .prompt = prompt,
+						   .hash = version->hash,
+						   .label = sl_prompt_label_names[SL_PROMPT_STABLE],
+						   .from = from});
 }
 
 int sl_prompts_rollback(struct sl_prompts *prompts, struct sl_span id, const char *who,

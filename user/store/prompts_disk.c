@@ -123,9 +123,10 @@ static void put_hash(struct sl_text *line, const char *name,
 		sl_text_append_string(line, "null");
 }
 
-static void write_line(struct sl_prompts *prompts, const char *who, const char *action,
-		       const struct sl_prompt *prompt, const char *hash, struct sl_text *line)
+static void write_line(struct sl_prompts *prompts, const struct sl_prompt_line *what,
+		       struct sl_text *line)
 {
+	const struct sl_prompt *prompt = what->prompt;
 	time_t now = time(NULL);
 	struct tm parts;
 	char at[32];
@@ -134,9 +135,13 @@ static void write_line(struct sl_prompts *prompts, const char *who, const char *
 	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &parts);
 	sl_text_printf(line, "{\"line\":%llu,\"at\":\"%s\",\"who\":",
 		       (unsigned long long)prompts->lines + 1, at);
-	sl_text_append_json_string(line, who);
-	sl_text_printf(line, ",\"action\":\"%s\",\"id\":\"%s\",\"version\":\"%s\"", action,
-		       prompt->id, hash);
+	sl_text_append_json_string(line, what->who);
+	sl_text_printf(line, ",\"action\":\"%s\",\"id\":\"%s\",\"version\":\"%s\"", what->action,
+		       prompt->id, what->hash);
+	if (what->label) {
+		sl_text_printf(line, ",\"label\":\"%s\"", what->label);
+		put_hash(line, "from", what->from);
+	}
 	put_hash(line, "stable", prompt->labels[SL_PROMPT_STABLE]);
 	put_hash(line, "canary", prompt->labels[SL_PROMPT_CANARY]);
 	put_hash(line, "known_good", prompt->labels[SL_PROMPT_KNOWN_GOOD]);
@@ -144,15 +149,14 @@ static void write_line(struct sl_prompts *prompts, const char *who, const char *
 	sl_text_append_string(line, "}\n");
 }
 
-int sl_prompts_write_line(struct sl_prompts *prompts, const char *who, const char *action,
-			  const struct sl_prompt *prompt, const char *hash)
+int sl_prompts_write_line(struct sl_prompts *prompts, const struct sl_prompt_line *what)
 {
 	struct sl_text line;
 	ssize_t written;
 	int rc = 0;
 
 	sl_text_init(&line, 4096);
-	write_line(prompts, who, action, prompt, hash, &line);
+	write_line(prompts, what, &line);
 	if (line.error)
 		rc = line.error;
 	else if (prompts->audit_len + line.len > SL_PROMPTS_AUDIT_BYTES_MAX)

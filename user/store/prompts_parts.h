@@ -43,9 +43,17 @@ int sl_prompts_read_file(int dir_fd, const char *name, size_t max, struct sl_tex
 int sl_prompts_write_version(struct sl_prompts *prompts, const char *id, const char *hash,
 			     struct sl_span text);
 
-/* Appends the line of a change: the prompt's labels as they are to be. */
-int sl_prompts_write_line(struct sl_prompts *prompts, const char *who, const char *action,
-			  const struct sl_prompt *prompt, const char *hash);
+/* What the line of a change says. */
+struct sl_prompt_line {
+	const char *who, *action;
+	const struct sl_prompt *prompt; /* its labels as they are to be */
+	const char *hash;		/* the version */
+	const char *label;		/* that moves to it; NULL: none */
+	const struct sl_prompt_version *from;
+};
+
+/* Appends it. 0, or -errno: nothing has changed. */
+int sl_prompts_write_line(struct sl_prompts *prompts, const struct sl_prompt_line *what);
 
 /* Fills the set with what the directory holds. Versions of `former` are used again. */
 int sl_prompts_load(struct sl_prompts *prompts, const struct sl_prompt_set *former,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The registry of prompts: versions, labels, what a rollback does, what two processes see, and that a
- * process which ends at any step of a change leaves either what was or what was to be.
+ * process which is killed at any step of a change leaves either what was or what was to be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,7 +288,7 @@ static void test_two_processes(void **state)
 	sl_prompts_close(&other);
 }
 
-/* ---- ending at every step ---- */
+/* ---- killed at every step ---- */
 
 static void count_down(void *owner, const char *what)
 {
@@ -295,10 +296,10 @@ static void count_down(void *owner, const char *what)
 
 	(void)what;
 	if ((*left)-- == 0)
-		_exit(9);
+		kill(getpid(), SIGKILL);
 }
 
-/* In a process of its own that ends before step `left`. False when it ran to its end. */
+/* In a process of its own that is killed before step `left`. False when it ran to its end. */
 static bool cut(int left, int (*work)(struct sl_prompts *prompts))
 {
 	int status;
@@ -314,9 +315,8 @@ static bool cut(int left, int (*work)(struct sl_prompts *prompts))
 		_exit(work(prompts) == 0 ? 0 : 2);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_true(WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0);
-	return WEXITSTATUS(status) == 9;
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
 }
 
 static int work_push(struct sl_prompts *prompts)
@@ -324,6 +324,18 @@ static int work_push(struct sl_prompts *prompts)
 	char hash[SL_PROMPT_HASH_SIZE];
 
 	return sl_prompts_push(prompts, ID("q"), ID(B), "me", hash, NULL);
+}
+
+static int work_promote(struct sl_prompts *prompts)
+{
+	struct sl_prompt_set *set = sl_prompts_get(prompts);
+	const struct sl_prompt *prompt = sl_prompt_find(set, ID("p"));
+	char hash[SL_PROMPT_HASH_SIZE];
+	int rc = sl_prompts_promote(prompts, ID("p"), ID(prompt->labels[SL_PROMPT_CANARY]->hash),
+				    SL_PROMPT_STABLE, "me", hash, NULL);
+
+	sl_prompt_set_put(&set);
+	return rc;
 }
 
 static int work_roll_back(struct sl_prompts *prompts)
@@ -411,6 +423,69 @@ static void test_rollback_cut(void **state)
 	assert_true(steps > 3 && steps < 100);
 }
 
+static void test_promote_cut(void **state)
+{
+	int steps = 0;
+	bool whole = false;
+
+	(void)state;
+	do {
+		struct sl_prompts *prompts;
+		char a[SL_PROMPT_HASH_SIZE], b[SL_PROMPT_HASH_SIZE];
+
+		remove_dir(NULL);
+		mkdir(dir, 0755);
+		prompts = opened();
+		push(prompts, "p", A, a);
+		push(prompts, "p", B, b);
+		promote(prompts, "p", a, SL_PROMPT_STABLE);
+		promote(prompts, "p", b, SL_PROMPT_CANARY);
+		sl_prompts_close(&prompts);
+		whole = !cut(steps, work_promote);
+		prompts = opened();
+		/* stable, canary and known-good have all moved, or none has */
+		if (count_lines() == 5)
+			check_labels(prompts, B, "", A);
+		else
+			check_labels(prompts, A, B, A);
+		assert_true(!whole || count_lines() == 5);
+		sl_prompts_close(&prompts);
+		steps++;
+	} while (!whole && steps < 100);
+	assert_true(steps > 3 && steps < 100);
+}
+
+/* Who, what, from where and to where. */
+static void test_audit(void **state)
+{
+	struct sl_prompts *prompts = opened();
+	char a[SL_PROMPT_HASH_SIZE], b[SL_PROMPT_HASH_SIZE], path[256], line[2048], wanted[512];
+	FILE *file;
+
+	(void)state;
+	push(prompts, "p", A, a);
+	push(prompts, "p", B, b);
+	promote(prompts, "p", a, SL_PROMPT_STABLE);
+	promote(prompts, "p", b, SL_PROMPT_STABLE);
+	assert_int_equal(sl_prompts_rollback(prompts, ID("p"), "you", b, NULL), 0);
+	sl_prompts_close(&prompts);
+	snprintf(path, sizeof(path), "%s/audit.log", dir);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	for (int i = 1; i <= 5; i++)
+		assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	prompts = opened();
+	push(prompts, "p", B, b);
+	sl_prompts_close(&prompts);
+	snprintf(wanted, sizeof(wanted),
+		 "\"who\":\"you\",\"action\":\"rollback\",\"id\":\"p\",\"version\":\"%s\","
+		 "\"label\":\"stable\",\"from\":\"%s\",\"stable\":\"%s\"",
+		 a, b, a);
+	assert_non_null(strstr(line, wanted));
+	assert_non_null(strstr(line, "{\"line\":5,\"at\":\"20"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
@@ -420,6 +495,7 @@ int main(void)
 		TEST(test_snapshot),	     TEST(test_files),
 		TEST(test_damage),	     TEST(test_two_processes),
 		TEST(test_push_cut),	     TEST(test_rollback_cut),
+		TEST(test_promote_cut),	     TEST(test_audit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
