@@ -21,6 +21,7 @@
 #include "user/base/config_prompt.h"
 #include "user/base/config_retrieve.h"
 #include "user/base/config_semantic.h"
+#include "user/base/config_sampling.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
@@ -292,6 +293,7 @@ struct sl_config_route {
 	uint32_t buffer_ms;	 /* and no longer than that after its first token */
 	struct sl_config_degrade degrade;
 	uint32_t queue_keepalive_ms; /* between comments to a stream that waits; 0: none */
+	struct sl_config_sampling sampling;
 	struct sl_config_validate validate;
 	struct sl_config_route_prompt prompt;
 	struct sl_config_route_context context;

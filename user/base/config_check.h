@@ -21,6 +21,9 @@ void sl_config_check_kernel(const struct sl_config *config, const struct sl_yaml
 /* What routes degrade (config_check_degrade.c). */
 void sl_config_check_degrade(const struct sl_config *config, struct sl_report *report);
 
+/* Fixed sampling of routes (config_sampling.c). */
+void sl_config_check_sampling(const struct sl_config *config, struct sl_report *report);
+
 /* Prices and budgets (config_spend.c). */
 void sl_config_check_spend(const struct sl_config *config, const struct sl_yaml *root,
 			   struct sl_report *report);

@@ -15,11 +15,17 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	  &sl_config_keys_kernel,
-	&sl_config_keys_pool,	  &sl_config_keys_route,
-	&sl_config_keys_validate, &sl_config_keys_prompt,
-	&sl_config_keys_degrade,  &sl_config_keys_semantic,
-	&sl_config_keys_retrieve, &last,
+	&sl_config_keys_root,
+	&sl_config_keys_kernel,
+	&sl_config_keys_pool,
+	&sl_config_keys_route,
+	&sl_config_keys_validate,
+	&sl_config_keys_prompt,
+	&sl_config_keys_degrade,
+	&sl_config_keys_semantic,
+	&sl_config_keys_retrieve,
+	&sl_config_keys_sampling,
+	&last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -57,6 +63,7 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_ROUTE_VALIDATE] = {"routes[].validate", 0},
 	[SL_CONFIG_PROMPTS] = {"prompts", 0},
 	[SL_CONFIG_ROUTE_PROMPT] = {"routes[].prompt", 0},
+	[SL_CONFIG_ROUTE_SAMPLING] = {"routes[].sampling", 0},
 	[SL_CONFIG_ROUTE_CONTEXT] = {"routes[].context", 0},
 	[SL_CONFIG_DEGRADE] = {"routes[].degrade", 0},
 	[SL_CONFIG_DEGRADE_RULE] = {"routes[].degrade.rules[]",

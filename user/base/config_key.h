@@ -70,6 +70,7 @@ enum sl_config_section {
 	SL_CONFIG_ROUTE_VALIDATE,  /* struct sl_config_route */
 	SL_CONFIG_PROMPTS,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_PROMPT,	   /* struct sl_config_route */
+	SL_CONFIG_ROUTE_SAMPLING,  /* struct sl_config_route */
 	SL_CONFIG_ROUTE_CONTEXT,   /* struct sl_config_route */
 	SL_CONFIG_DEGRADE,	   /* struct sl_config_route */
 	SL_CONFIG_DEGRADE_RULE,	   /* struct sl_config_degrade_rule */
@@ -152,6 +153,7 @@ extern const struct sl_config_key_table sl_config_keys_kernel;
 extern const struct sl_config_key_table sl_config_keys_pool;
 extern const struct sl_config_key_table sl_config_keys_route;
 extern const struct sl_config_key_table sl_config_keys_validate;
+extern const struct sl_config_key_table sl_config_keys_sampling;
 extern const struct sl_config_key_table sl_config_keys_prompt;
 extern const struct sl_config_key_table sl_config_keys_degrade;
 extern const struct sl_config_key_table sl_config_keys_semantic;

@@ -46,6 +46,45 @@ static void write_steps(const struct sl_metrics_source *source, struct sl_text *
 	}
 }
 
+static uint64_t sampled_of(const struct sl_metrics_source *source, uint32_t route, int overruled)
+{
+	uint64_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < source->worker_count; i++) {
+		const struct sl_route_stats *stats =
+			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
+
+		if (stats)
+			sum += __atomic_load_n(&stats->sampled[overruled], __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+static void write_sampled(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	static const char *const results[2] = {"set", "overruled"};
+	uint32_t route, count = __atomic_load_n(&source->names->count, __ATOMIC_ACQUIRE);
+
+	sl_text_append_string(
+		text, "# HELP sluice_sampling_fixed_total Parameters that requests got from "
+		      "their route: they named none (set), or another value (overruled).\n"
+		      "# TYPE sluice_sampling_fixed_total counter\n");
+	for (route = 1; route < count; route++) {
+		for (int overruled = 0; overruled < 2; overruled++) {
+			uint64_t sum = sampled_of(source, route, overruled);
+
+			if (!sum)
+				continue;
+			sl_text_append_string(text, "sluice_sampling_fixed_total{route=\"");
+			sl_text_append_json(text, source->names->names[route],
+					    strlen(source->names->names[route]));
+			sl_text_printf(text, "\",result=\"%s\"} %" PRIu64 "\n", results[overruled],
+				       sum);
+		}
+	}
+}
+
 /* Rules that never were have no samples. */
 static void write_rules(const struct sl_metrics_source *source, const struct sl_degrade *degrade,
 			struct sl_text *text)
@@ -105,6 +144,7 @@ void sl_metrics_write_ladder(const struct sl_metrics_source *source, struct sl_t
 	const struct sl_stores *stores = source->workers[0]->stores;
 
 	write_steps(source, text);
+	write_sampled(source, text);
 	if (!stores)
 		return;
 	write_rules(source, stores->degrade, text);

@@ -11,6 +11,7 @@
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/degrade.h"
+#include "user/stage/sampling.h"
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
 #include "user/stage/prompt.h"
@@ -24,7 +25,8 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
-	sl_degrade_judge, sl_prompt_stage_run, sl_validate_before, sl_retrieve_vary, NULL,
+	sl_degrade_judge,   sl_prompt_stage_run, sl_sampling_run,
+	sl_validate_before, sl_retrieve_vary,	 NULL,
 };
 
 static stage_fn *const before_nodes[] = {
@@ -59,7 +61,8 @@ bool sl_stages_wanted(const struct sl_config_route *config)
 {
 	return sl_prompt_stage_wanted(config) || config->context.steps ||
 	       sl_validate_wanted(config) || sl_degrade_is_on(config) ||
-	       config->semantic.ttl_ms > 0 || sl_retrieve_wanted(config);
+	       config->semantic.ttl_ms > 0 || sl_retrieve_wanted(config) ||
+	       sl_config_sampling_is_on(&config->sampling);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -132,6 +135,17 @@ static void note_step(struct sl_stage *stage, enum sl_step step)
 	sl_explain_note(request, SL_TRAIL_LADDER, (uint8_t)step, 0, NULL, NULL);
 }
 
+static void note_sampled(struct sl_stage *stage, enum sl_sampling which, bool overruled)
+{
+	struct sl_request *request = request_of(stage);
+	struct sl_route_stats *stats =
+		sl_stats_route(&request->worker->stats, request->route->stats_index);
+
+	if (stats)
+		sl_stats_add(&stats->sampled[overruled], 1);
+	sl_explain_note(request, SL_TRAIL_SAMPLING, (uint8_t)which, overruled, NULL, NULL);
+}
+
 static void add_header(struct sl_stage *stage, const char *name, const char *value)
 {
 	struct sl_request *request = request_of(stage);
@@ -180,6 +194,7 @@ static const struct sl_stage_ops stage_ops = {
 	.set_body = set_body,
 	.set_answer = set_answer,
 	.step = note_step,
+	.sampled = note_sampled,
 	.header = add_header,
 	.set_pool = set_pool,
 	.queue = look_at_queue,

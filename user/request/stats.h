@@ -73,6 +73,7 @@ struct sl_route_stats {
 	uint64_t by_recall[SL_RECALLS];
 	uint64_t resumptions[SL_RESUMPTIONS];
 	uint64_t ladder[SL_STEPS]; /* steps down, see stage/steps.def */
+	uint64_t sampled[2];	   /* parameters fixed: absent from the request, overruled */
 	uint64_t held_back_bytes;  /* of text that restarts sent once more */
 	uint64_t tokens;	   /* data events with content that were relayed */
 	struct sl_histogram duration_us;

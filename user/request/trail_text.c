@@ -29,7 +29,8 @@ enum detail {
 	DETAIL_QUEUE,
 	DETAIL_FIT,
 	DETAIL_HEDGE,
-	DETAIL_STEP
+	DETAIL_STEP,
+	DETAIL_SAMPLING
 };
 
 static const struct kind {
@@ -43,6 +44,7 @@ static const struct kind {
 	[SL_TRAIL_REFUSED] = {"refused", "error", DETAIL_ERROR, "status"},
 	[SL_TRAIL_CACHE] = {"cache", "result", DETAIL_RECALL, NULL},
 	[SL_TRAIL_LADDER] = {"degraded", "step", DETAIL_STEP, NULL},
+	[SL_TRAIL_SAMPLING] = {"sampling_fixed", "parameter", DETAIL_SAMPLING, "overruled"},
 	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
 	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_UNFIT] = {"passed_over", "reason", DETAIL_FIT, NULL},
@@ -128,6 +130,8 @@ static const char *detail_of(const struct sl_trail_event *event)
 			       : NULL;
 	case DETAIL_STEP:
 		return event->detail < SL_STEPS ? sl_steps[event->detail].text : NULL;
+	case DETAIL_SAMPLING:
+		return event->detail < SL_SAMPLINGS ? sl_samplings[event->detail].name : NULL;
 	default:
 		return NULL;
 	}

@@ -4,7 +4,7 @@
  * stages is request/stages.c's alone; stages know neither each other nor the request.
  *
  *   called                        on the fiber  may
- *   before  (prompt, inbound)     yes           replace the body, refuse, answer, make calls, wait
+ *   before  (prompt ... inbound)   yes           replace the body, refuse, answer, make calls, wait
  *   lookup  (semantic cache)      yes           answer, make calls, wait
  *   prepare (retrieve ... degrade) yes          replace the body, refuse, answer, make calls, wait
  *   after   (validate)            yes           replace the answer, ask again, refuse, make calls
@@ -107,6 +107,8 @@ struct sl_stage_ops {
 	int (*set_answer)(struct sl_stage *stage, const char *body, size_t len);
 	/* One step down a ladder. Twice is once for the header, and counted twice. */
 	void (*step)(struct sl_stage *stage, enum sl_step step);
+	/* The route's sampling was put in; overruled: in the place of the request's. */
+	void (*sampled)(struct sl_stage *stage, enum sl_sampling which, bool overruled);
 	/* A line of the answer's head, "x-sluice-NAME"; both copied. Before it goes out. */
 	void (*header)(struct sl_stage *stage, const char *name, const char *value);
 	/* The pool (index into stage->pools) is asked first from now on, then those of the route. */
