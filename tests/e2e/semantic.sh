@@ -16,7 +16,7 @@ store=$work/keys
 header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 code() { curl -s --max-time 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 body() { echo "{\"model\":\"$1\",${3:-}\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; } # MODEL QUESTION [MORE]
-asked() { state_of 9001 .inference_requests; }
+asked() { echo $(($(state_of 9001 .inference_requests) + $(state_of 9004 .inference_requests))); }
 found() { metric sluice_semantic_cache_lookups_total "result=\"$1\""; } # RESULT
 kept() { metric sluice_semantic_cache_insertions_total; }
 kept_is() { (($(kept) == $1)); }
@@ -55,6 +55,7 @@ write() { # EMBEDDING [MORE-OF-THE-TOP]
 		pools:
 		  one: {nodes: ["127.0.0.1:9001"]}
 		  vectors: {nodes: ["127.0.0.1:9002"]}
+		  half: {nodes: ["127.0.0.1:9004", "127.0.0.1:9003"], health: {live: http, every: 100ms, timeout: 5s, failures: 2}}
 		routes:
 		  - {model: chat, pools: one, semantic_cache: {ttl: 1h, wait: 60s}}
 		  - {model: talk, pools: one, semantic_cache: {ttl: 1h, wait: 60s, turns: 3}}
@@ -62,6 +63,10 @@ write() { # EMBEDDING [MORE-OF-THE-TOP]
 		  - {model: common, pools: one, semantic_cache: {ttl: 1h, wait: 60s, shared: true}}
 		  - {model: hasty, pools: one, semantic_cache: {ttl: 1h, wait: 2s}}
 		  - {model: plain, pools: one}
+		  - model: strict
+		    pools: half
+		    semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.99}
+		    degrade: {rules: [{breakers: 40, dwell: 100ms, similarity: 0.8}]}
 	END
 }
 # start: with the database open, which counts among the descriptors
@@ -72,6 +77,7 @@ start() {
 	fds_before=$(daemon_fds)
 }
 standin a 9001
+standin b 9004
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}"
 start
 expect "the weights are packed" "$(stat -c %s "$work/packed")" '>' 20000000
@@ -133,6 +139,13 @@ code -H "$json" -d "$(body both 'Why is the sky blue?')" "$chat" >/dev/null
 expect "both: the exact cache comes first" "$(header x-sluice-cache)" == hit
 code -H "$json" -d "$(body both 'Why does the sky look blue?')" "$chat" >/dev/null
 expect "both: then the semantic one" "$(header x-sluice-cache)" == semantic
+code -N -H "$json" -d "$(body both 'Why are leaves green?' '"stream":true,')" "$chat" >/dev/null
+expect "both: a stream, new" "$(header x-sluice-cache)" == miss
+cp "$work/out" "$work/first"
+expect_soon "both: kept as well" 30 kept_is $((before + 2))
+code -N -H "$json" -d "$(body both 'Why are leaves green?' '"stream":true,')" "$chat" >/dev/null
+expect "both: the exact cache has the stream" "$(header x-sluice-cache)" == hit
+expect "both: to the byte" "$(cmp "$work/out" "$work/first" && echo same)" == same
 
 # ---- never kept
 not_kept "cut at max_tokens" "$(body chat 'Tell me a tale of mountains' '"max_tokens":2,"ignore_eos":true,')"
@@ -163,6 +176,7 @@ daemon_stop
 "$build/sluice" key create red --tenant red --file "$store" >"$work/red" 2>/dev/null
 "$build/sluice" key create red2 --tenant red --file "$store" >"$work/red2" 2>/dev/null
 "$build/sluice" key create blue --tenant blue --file "$store" >"$work/blue" 2>/dev/null
+"$build/sluice" key create urgent --tenant red --class critical --file "$store" >"$work/urgent" 2>/dev/null
 bearer() { echo "authorization: Bearer $(cat "$work/$1")"; } # NAME
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}" "keys: {file: \"$store\"}"
 start
@@ -171,9 +185,24 @@ ask "another key of the tenant" semantic "$(body chat 'How can I reset my passwo
 ask "another tenant" model "$(body chat 'How can I reset my password?')" -H "$(bearer blue)"
 teach "$(body common 'How do I reset my password?')" -H "$(bearer red)"
 ask "another tenant, where it is shared" semantic "$(body common 'How can I reset my password?')" -H "$(bearer blue)"
-daemon_stop
 
-# ---- vectors of a pool, and without it
+# ---- in need, less alike will do, but not for those of the class critical
+in_force() {
+	code -H "$json" -H "$(bearer blue)" -H 'x-sluice-cache: no' -d "$(body strict Hello)" "$chat" >/dev/null
+	metric_is sluice_degrade_in_force 'route="strict"' == "$1"
+}
+expect_soon "strict: half of its pool is down" 30 in_force 1
+teach "$(body strict 'How do I reset my password?')" -H "$(bearer red)"
+ask "strict: a paraphrase will do" semantic "$(body strict 'how can I reset the password')" -H "$(bearer red)"
+expect "strict: the client is warned" "$(header x-sluice-degraded)" == "degrade=similarity"
+expect "strict: and it is counted" "$(metric sluice_ladder_steps_total 'route="strict",stage="degrade",step="similarity"')" == 1
+ask "strict: not for the class critical" model "$(body strict 'how can I reset the password')" -H "$(bearer urgent)"
+expect "strict: which is not degraded" "$(header x-sluice-degraded)" == ""
+standin c 9003
+expect_soon "strict: its pool is well" 30 in_force 0
+code -H "$json" -H "$(bearer red)" -d "$(body strict 'How can I reset my password')" "$chat" >/dev/null
+expect "strict: the way back" "$(header x-sluice-cache)$(header x-sluice-degraded)" == ""
+daemon_stop
 standin v 9002
 THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\", pool: vectors, pool_model: embed}"
 start

@@ -8,7 +8,8 @@ static bool has_bound(const struct sl_config_degrade_rule *rule)
 
 static bool saves(const struct sl_config_degrade_rule *rule)
 {
-	return rule->max_tokens || rule->model || rule->messages || rule->no_hedge;
+	return rule->max_tokens || rule->model || rule->messages || rule->no_hedge ||
+	       rule->similarity;
 }
 
 static void check_rule(const struct sl_config *config, const struct sl_config_route *route,
@@ -26,7 +27,7 @@ static void check_rule(const struct sl_config *config, const struct sl_config_ro
 	if (!saves(rule))
 		sl_report_add(report, at->line, at->column,
 			      "route \"%s\": degrade.rules[%u]: it saves nothing (expected "
-			      "max_tokens, model, messages or no_hedge)",
+			      "max_tokens, model, messages, no_hedge or similarity)",
 			      route->model, index);
 	if (rule->model && chain->len && rule->model - 1 == chain->pools[0])
 		sl_report_add(report, at->line, at->column,

@@ -8,6 +8,8 @@
 
 #define SL_CONFIG_DEGRADE_RULES_MAX 8u
 #define SL_CONFIG_DEGRADE_TOOLS_MAX 64u
+/* Billionths. Down to here precision over the labelled pairs stays above 0.98, for the gates stay. */
+#define SL_CONFIG_DEGRADE_SIMILARITY_MIN 700000000u
 
 /* An entry of routes[].degrade.rules. */
 struct sl_config_degrade_rule {
@@ -23,6 +25,7 @@ struct sl_config_degrade_rule {
 	uint32_t model;	     /* index into pools + 1 */
 	uint32_t messages;
 	uint32_t no_hedge;
+	uint64_t similarity; /* billionths */
 };
 
 /* An entry of routes[].degrade.tools. */

@@ -54,6 +54,10 @@ static const struct sl_config_key keys[] = {
 	 "system stay. 0: all of them."},
 	{SL_CONFIG_DEGRADE_RULE, SL_CONFIG_CHOICE, "no_hedge", RULE(no_hedge), "false", 0, 0,
 	 sl_config_bools, false, NULL, "No second node is asked beside a slow one."},
+	{SL_CONFIG_DEGRADE_RULE, SL_CONFIG_MONEY, "similarity", RULE(similarity), NULL,
+	 SL_CONFIG_DEGRADE_SIMILARITY_MIN, 1000000000u, NULL, false, "a similarity from 0.7 to 1",
+	 "The route's semantic cache gives answers to questions that are at least so near, where "
+	 "its `threshold` asks for more; the gates stay."},
 
 	{SL_CONFIG_DEGRADE_TOOL, SL_CONFIG_POOL_REF, "pool", TOOL(pool), NULL, 0, 0, NULL, true,
 	 "a pool's name", "What the tool needs. A pool of its health checks alone will do."},

@@ -10,6 +10,8 @@ struct sl_filtered {
 	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
 	uint32_t count;
 	bool ended;
+	bool looks_only;
+	bool missed; /* an event that the filters could not look at */
 	const struct sl_stage_filter *failed;
 	struct sl_relay *relay;
 };
@@ -38,6 +40,8 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 	if (count <= 0)
 		return count;
 	filtered = calloc(1, sizeof(*filtered));
+	if (filtered)
+		filtered->looks_only = true;
 	for (i = 0; i < count; i++) {
 		if (!filtered) {
 			filters[i]->fini(filters[i], false);
@@ -46,6 +50,7 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 		filtered->filters[filtered->count++] = filters[i];
 		filters[i]->owner = filtered;
 		filters[i]->step = note_step;
+		filtered->looks_only &= filters[i]->looks_only;
 	}
 	*ret_filtered = filtered;
 	return filtered ? 0 : -ENOMEM;
@@ -57,6 +62,17 @@ void sl_filtered_bind(struct sl_filtered *filtered, struct sl_relay *relay)
 		filtered->relay = relay;
 }
 
+bool sl_filtered_looks_only(const struct sl_filtered *filtered)
+{
+	return !filtered || filtered->looks_only;
+}
+
+void sl_filtered_miss(struct sl_filtered *filtered)
+{
+	if (filtered)
+		filtered->missed = true;
+}
+
 void sl_filtered_free(struct sl_filtered **filtered_in, bool whole)
 {
 	struct sl_filtered *filtered = *filtered_in;
@@ -66,7 +82,7 @@ void sl_filtered_free(struct sl_filtered **filtered_in, bool whole)
 	if (!filtered)
 		return;
 	for (i = 0; i < filtered->count; i++)
-		filtered->filters[i]->fini(filtered->filters[i], whole);
+		filtered->filters[i]->fini(filtered->filters[i], whole && !filtered->missed);
 	free(filtered);
 }
 
@@ -85,9 +101,11 @@ static enum sl_relay_verdict emit(struct sl_relay *relay, const char *data, size
 		return dialect->stream_data(sl_relay_dialect_stream(relay), data, len, chunk, out)
 			       ? SL_RELAY_UNTOLD
 			       : SL_RELAY_GO_ON;
-	sl_text_append_string(out, "data: ");
-	sl_text_append(out, data, len);
-	sl_text_append_string(out, "\n\n");
+	if (out) { /* else it goes out as it came */
+		sl_text_append_string(out, "data: ");
+		sl_text_append(out, data, len);
+		sl_text_append_string(out, "\n\n");
+	}
 	return SL_RELAY_GO_ON;
 }
 

@@ -4,7 +4,8 @@
  *
  * What the node sends is looked at, counted and remembered as it came; what the filters make of it is what
  * the client gets, written anew. A stream that goes on on another node goes on through the same filters.
- * What is filtered is not kept by the cache of answers. Thread: the loop's.
+ * What is filtered is not kept by the cache of answers, unless all filters only look: then the stream goes
+ * out as it came. Thread: the loop's.
  */
 #ifndef SL_REQUEST_FILTERED_H
 #define SL_REQUEST_FILTERED_H
@@ -20,11 +21,16 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 /* The relay that they belong to from now on. */
 void sl_filtered_bind(struct sl_filtered *filtered, struct sl_relay *relay);
 
+/* Does nothing of the stream change by them? NULL: true. */
+bool sl_filtered_looks_only(const struct sl_filtered *filtered);
+/* An event passed that they could not look at. NULL is fine. */
+void sl_filtered_miss(struct sl_filtered *filtered);
+
 /* whole: the client got all of a complete answer. NULLs the pointer. */
 void sl_filtered_free(struct sl_filtered **filtered, bool whole);
 
 /*
- * A chunk of the node's, to out in the words of the client's API. GO_ON; CLOSED: the stream is to end well;
+ * A chunk of the node's, to out (NULL where it goes out as it came) in the words of the client's API. GO_ON; CLOSED: the stream is to end well;
  * FORBIDDEN: by the error of sl_filtered_error(); UNTOLD.
  */
 enum sl_relay_verdict sl_filtered_data(struct sl_relay *relay, const char *data, size_t len,

@@ -422,7 +422,8 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 /* Returns false when the node's stream is over, and the relay perhaps freed. */
 static bool pass_on(struct sl_relay *relay, const char *buf, size_t len, size_t *ret_whole)
 {
-	bool anew = (relay->translated && !relay->direct) || relay->resumed || relay->filtered;
+	bool anew = (relay->translated && !relay->direct) || relay->resumed ||
+		    !sl_filtered_looks_only(relay->filtered);
 	struct sl_text out;
 	struct sl_relay_pass pass = {.buf = buf};
 	enum sl_relay_verdict verdict;

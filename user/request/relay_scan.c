@@ -162,8 +162,9 @@ static enum sl_relay_verdict look_at_data(struct sl_relay *relay, const struct s
 	struct sl_openai_chunk chunk;
 
 	if (!event->data) { /* several data lines: none of the known servers, passed untouched */
-		if (relay->translated || relay->resumed || relay->filtered)
+		if (relay->translated || relay->resumed || !sl_filtered_looks_only(relay->filtered))
 			return SL_RELAY_BAD;
+		sl_filtered_miss(relay->filtered);
 		if (relay->flight)
 			relay->flight->spoilt = true; /* not looked into */
 		if (relay->resume && !relay->resume->splice.lost)

@@ -330,7 +330,7 @@ bool sl_respond_stream(struct sl_request *request)
 
 	if (request->stage)
 		start.learns = sl_context_stage_learns(request->stage, &start.learns_raw);
-	if (filtered) /* what the client gets is not what the node sent */
+	if (!sl_filtered_looks_only(filtered)) /* what the client gets is not what the node sent */
 		sl_flight_land(&request->flight, NULL);
 	sl_recall_keep_stream(request);
 	sl_keepalive_stop(request);

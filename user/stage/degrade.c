@@ -109,6 +109,8 @@ static void obey(struct sl_stage *stage, const struct sl_config_degrade_rule *ru
 	verdict->messages = smaller(verdict->messages, rule->messages);
 	if (rule->model) /* the last one that names a model: rules are written from mild to hard */
 		verdict->model = rule->model;
+	if (rule->similarity && (!stage->similarity || rule->similarity < stage->similarity))
+		stage->similarity = rule->similarity;
 	if (rule->no_hedge && stage->route->hedge_after != SL_CONFIG_HEDGE_OFF &&
 	    !stage->no_hedge) {
 		stage->no_hedge = true;

@@ -12,6 +12,8 @@
  *   context     a rule in force, and there are more         the latest of them, from one of the user on;
  *               messages                                    those of the system stay
  *   model       a rule in force                             goes to the rule's pool first
+ *   similarity  a rule in force, on a route with a          a kept answer does that is less near than the
+ *               semantic cache that asks for more           route asks for (the semantic cache obeys)
  *   hedge       a rule in force, on a route that hedges     is not hedged
  *   tool        the tool's pool has no node that takes      without the tool; a message of the system
  *               requests                                    says what is missing

@@ -36,6 +36,14 @@ static void drop_search(void *argument)
 	free(search);
 }
 
+/* What is near enough for this request; in need less will do (see degrade.h). */
+static uint64_t lowest(const struct sl_stage *stage)
+{
+	uint64_t usual = stage->route->semantic.threshold;
+
+	return stage->similarity && stage->similarity < usual ? stage->similarity : usual;
+}
+
 static struct search *new_search(const struct sl_stage *stage,
 				 const struct sl_semantic_asked *asked)
 {
@@ -51,7 +59,7 @@ static struct search *new_search(const struct sl_stage *stage,
 		.vector = (const void *)search->data,
 		.dimensions = asked->embedding.dimensions,
 		.question = sl_span_make(search->data + vector_len, asked->question.len),
-		.threshold = (float)((double)stage->route->semantic.threshold / ONE),
+		.threshold = (float)((double)lowest(stage) / ONE),
 		.ttl_ms = stage->route->semantic.ttl_ms,
 		.now_ms = sl_clock_wall_ms(),
 	};
@@ -73,6 +81,8 @@ static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semant
 	stage->ops->header(stage, "x-sluice-similarity", text);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(found->age_ms / 1000));
 	stage->ops->header(stage, "age", text);
+	if (found->score < (float)((double)stage->route->semantic.threshold / ONE))
+		stage->ops->step(stage, SL_STEP_DEGRADE_SIMILARITY);
 	return SL_STAGE_ANSWER;
 }
 
@@ -392,6 +402,7 @@ int sl_semantic_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	filter->base.data = filter_data;
 	filter->base.end = filter_end;
 	filter->base.fini = filter_fini;
+	filter->base.looks_only = true;
 	filter->insertion = insertion;
 	filter->bytes_max = stage->route->semantic.answer_bytes_max;
 	sl_text_init(&filter->head, 4096);

@@ -162,6 +162,8 @@ struct sl_stage {
 	struct sl_stage_reply reply;  /* after, kept */
 
 	uint32_t context_percent; /* of the context that may be used; 100 */
+	uint64_t
+		similarity; /* decided by degrade: billionths that do for a kept answer; 0: the route's */
 	bool no_hedge; /* decided by degrade before everything else; the attempt loop obeys */
 
 	/* What goes into the key of the cache of answers besides the body: versions of what answers
@@ -196,6 +198,9 @@ struct sl_stage_filter {
 	/* Frees it. whole: the client got all of a complete answer. */
 	void (*fini)(struct sl_stage_filter *filter, bool whole);
 	struct sl_openai_error error; /* FAIL: id and detail (a constant) */
+	/* data and end only ever PASS: where all filters of a stream say so it goes out as it came, and
+	 * the cache of answers may keep it. An event that none could look at makes it not whole. */
+	bool looks_only;
 	/* Set by the relay: counts a step of a ladder, for the filter to call. */
 	void (*step)(struct sl_stage_filter *filter, enum sl_step step);
 	void *owner;
