@@ -19,7 +19,9 @@
  * Full. A place is taken, in this order: a free way; a flow that is silent for longer than its kind
  * may be (flow.syn_ms, flow.closing_ms, flow.idle_ms, flow.udp_ms of the pool that asks): counted
  * as expired; else the one that is silent longest among those that are opening, else closing, else
- * UDP, else open: counted as evicted. So a flood of SYNs pushes out SYNs. A new flow always gets a
+ * UDP, else open: counted as evicted. Of a set's handshakes one that is alone and younger than a
+ * second does not count: two that begin at a time would else take the one place from each other. So a
+ * flood of SYNs pushes out SYNs, and of the connections two in a set at most. A new flow always gets a
  * place, unless other CPUs win every race for one.
  *
  * A reader finds a flow by tag and whole key; it may meet a row that another CPU is about to
@@ -49,6 +51,9 @@
 #define SL_WAY_OVERFLOW	 (1ull << 12)
 #define SL_WAY_SEQUENCE	 0xfffull
 #define SL_CLAIM_TRIES	 4
+
+#define SL_TABLE_SPARED 2u   /* of so many young handshakes in a set the oldest may go */
+#define SL_WAY_YOUNG	950u /* stamps, 1 s: then a client sends its SYN again */
 
 #define SL_WAY_RANK_EXPIRED 5u
 #define SL_WAY_LIMIT_MIN    900u /* stamps; no tunable goes below: most ways need not be asked */
@@ -272,21 +277,31 @@ static __always_inline __u32 free_in(__u32 number, __u32 way)
 	return 0;
 }
 
-/* The way of a full set that may go first: its badness << 3 | way. Badness 0: none. */
+/*
+ * The way of a full set that may go first: its badness << 3 | way. Badness 0: none. One handshake of
+ * the set that is young is spared while it is alone: beyond it the client may have what it needs to
+ * believe it is connected, and would wait for ever. Without branches, which would be walked in 256 ways.
+ */
 __attribute__((noinline)) __u64 sl_table_worst(__u32 number, __u32 stamp, __u32 pool)
 {
 	struct sl_flow_set *set = sl_set_at(number);
-	__u64 worst = 0;
+	__u64 opening = 0, other = 0, count = 0;
 	__u32 way;
 
 	if (!set)
 		return 0;
 	for (way = 0; way < SL_FLOW_WAYS; way++) {
 		__u64 bad = sl_way_badness(SL_LOAD(set->way[way]), stamp, pool) << 3 | way;
+		__u64 rank = bad >> 35, is_opening = rank >> 2 & ~rank & 1; /* 4, of 0 to 5 */
+		__u64 here = bad & -is_opening, there = bad & (is_opening - 1);
 
-		worst = bad > worst ? bad : worst;
+		count += is_opening;
+		opening = here > opening ? here : opening;
+		other = there > other ? there : other;
 	}
-	return worst;
+	if (count < SL_TABLE_SPARED && other >> 3 && (__u32)(opening >> 3) < SL_WAY_YOUNG)
+		opening = 0;
+	return other > opening ? other : opening;
 }
 
 /*
