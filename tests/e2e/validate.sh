@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # validate.sh - the checks of a route: personal data in questions and answers, whole and streamed in
 # pieces of any size; answers that are not as their schema says: repaired, given by another model,
-# refused; each told in the answer's head and counted. validate.mjs is the models' servers, which say
-# what a test wants, and the client.
+# refused; each told in the answer's head and counted. spoken.mjs is the models' servers, which
+# say what a test wants.
 . "$(dirname "$0")/lib.sh"
 
 config_write <<-END
@@ -19,7 +19,7 @@ config_write <<-END
 	  - {model: schema, pools: [a, b], validate: {schema: true, empty: true}}
 	  - {model: alone, pools: a, validate: {schema: true, empty: true, repairs: 0, refusal: "Sorry."}}
 END
-SLUICE_TEST_NAME=$test_name node "$e2e/validate.mjs" serve >"$work/servers.log" 2>&1 &
+node "$e2e/spoken.mjs" >"$work/servers.log" 2>&1 &
 wait_for 10 grep -q ready "$work/servers.log" || { not_ok servers "$(cat "$work/servers.log")"; finish; }
 daemon_start
 SLUICE_TEST_NAME=$test_name node "$e2e/validate.mjs" || failures=$((failures + 1))

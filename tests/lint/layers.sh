@@ -35,6 +35,7 @@ libraries=(
 	'xxhash\.h|user/request/routes.c user/policy/affinity.c'
 	'nettle/|user/base/digest.c'
 	'nghttp2/|user/http/h2_session.c tests/'
+	'hs/|user/wire/pattern.c'
 	'sqlite3\.h|user/store/db.c'
 	'utf8proc\.h|user/store/pieces.c'
 	'hnswlib/|user/store/vectors_graph.cc'

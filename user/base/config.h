@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "bpf/abi.h"
+#include "user/base/config_paths.h"
 #include "user/base/config_validate.h"
 #include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
@@ -35,8 +36,7 @@
 #define SL_CONFIG_URL_MAX     255u
 #define SL_CONFIG_TARGETS_MAX 64u /* balancers that one host sends beacons to */
 #define SL_CONFIG_TENANTS_MAX 1024u
-#define SL_CONFIG_REPORTS_MAX 16u /* nodes that one host sends beacons for */
-#define SL_CONFIG_PATHS_MAX   16u
+#define SL_CONFIG_REPORTS_MAX 16u  /* nodes that one host sends beacons for */
 #define SL_CONFIG_ADAPTER_MAX 64u  /* of one pool */
 #define SL_CONFIG_HOST_MAX    253u /* a DNS name */
 #define SL_CONFIG_TOKEN_MAX   512u /* a provider's key */
@@ -207,11 +207,6 @@ struct sl_config_service {
 
 /* Names by enum sl_config_key_header; "authorization" is sent as Bearer. */
 extern const char *const sl_config_key_headers[];
-
-struct sl_config_paths {
-	const char *paths[SL_CONFIG_PATHS_MAX]; /* absolute */
-	uint32_t count;
-};
 
 enum sl_config_client {
 	SL_CONFIG_CLIENT_REQUIRED = 0,

@@ -9,6 +9,7 @@
 /* The order of enum sl_pii_kind, from its first kind on. */
 static const char *const pii_choices[] = {"email", "phone",    "card",	 "iban",
 					  "ssn",   "national", "secret", NULL};
+static const char *const lists_choices[] = {"redact", "block", NULL};
 static const char *const found_choices[] = {"redact", "mask", "block", NULL};
 
 static const struct sl_config_key keys[] = {
@@ -32,6 +33,21 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "pii_out_found", VALIDATE(pii_out_found),
 	 "redact", 0, 0, found_choices, false, NULL,
 	 "As `pii_in_found`; `block`: `refusal` instead of the answer, an error event in a "
+	 "stream."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_PATHS, "lists_in", VALIDATE(lists_in), NULL, 0,
+	 PATH_LEN_MAX, NULL, false, NULL,
+	 "Files of words, names and expressions that are looked for in requests, a line each; read "
+	 "again when they change."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "lists_in_found", VALIDATE(lists_in_block),
+	 "redact", 0, 0, lists_choices, false, NULL,
+	 "`redact`: `[removed]` stands where it was. `block`: 400."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_PATHS, "lists_out", VALIDATE(lists_out), NULL, 0,
+	 PATH_LEN_MAX, NULL, false, NULL,
+	 "The same in answers, streams too: of these as much is held back as the longest match "
+	 "may be long, at most 260 bytes."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "lists_out_found", VALIDATE(lists_out_block),
+	 "redact", 0, 0, lists_choices, false, NULL,
+	 "As `lists_in_found`; `block`: `refusal` instead of the answer, an error event in a "
 	 "stream."},
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "schema", VALIDATE(schema), "false", 0, 0,
 	 sl_config_bools, false, NULL,

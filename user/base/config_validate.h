@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "user/base/config_paths.h"
+
 /* What becomes of personal data that is found; the order of sl_screen_action. */
 enum sl_config_found {
 	SL_CONFIG_FOUND_REDACT = 0,
@@ -18,9 +20,12 @@ struct sl_config_validate {
 	uint32_t pii_out;
 	enum sl_config_found pii_in_found;
 	enum sl_config_found pii_out_found;
-	uint32_t
-		schema; /* 1: answers and arguments of tools must be as the request's schemas say */
-	uint32_t empty; /* 1: an answer without text or a call is none */
+	struct sl_config_paths lists_in; /* of patterns */
+	struct sl_config_paths lists_out;
+	uint32_t lists_in_block; /* 1: what they match ends it; 0: it is removed */
+	uint32_t lists_out_block;
+	uint32_t schema;     /* 1: answers and arguments of tools must be as the schemas say */
+	uint32_t empty;	     /* 1: an answer without text or a call is none */
 	uint32_t repairs;    /* times that the same model is asked again */
 	uint32_t other;	     /* 1: then the next pool of the route is */
 	const char *refusal; /* what the client is told when nothing helped */

@@ -164,6 +164,11 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 		free(errors);
 		return rc;
 	}
+	rc = reload ? sl_stores_accept(&daemon->stores, config) : 0;
+	if (rc) {
+		sl_config_close(&config);
+		return rc;
+	}
 	rc = sl_secure_build(config, daemon->tickets, daemon->peers, reload, &secure, &error);
 	if (!rc && daemon->plane) {
 		rc = sl_kernel_plane_apply(daemon->plane, config, &topology, &error);
@@ -199,6 +204,7 @@ static void on_keys_timer(struct sl_timer *timer)
 
 	if (daemon->routes->config->keys_file)
 		refresh_keys(daemon, true);
+	sl_stores_poll(&daemon->stores, daemon->routes->config);
 	sl_timer_set(daemon->loop, timer, SL_KEYS_POLL_MS);
 }
 

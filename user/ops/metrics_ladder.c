@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "user/stage/degrade.h"
+#include "user/stage/validate_lists.h"
 
 static uint64_t steps_of(const struct sl_metrics_source *source, uint32_t route, int step)
 {
@@ -139,6 +140,41 @@ static void write_work(struct sl_work *work, struct sl_text *text)
 	sl_text_append_char(text, '\n');
 }
 
+static void write_list(struct sl_text *text, const char *name,
+		       const struct sl_validate_list_stats *list, uint64_t value)
+{
+	sl_text_printf(text, "%s{list=\"", name);
+	sl_text_append_json(text, list->path, strlen(list->path));
+	sl_text_printf(text, "\"} %" PRIu64 "\n", value);
+}
+
+/* A row of one of them for each list. */
+static void write_lists(struct sl_validate_lists *lists, struct sl_text *text)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} rows[] = {
+		{"sluice_list_patterns", "gauge", "Patterns of the list that are in force."},
+		{"sluice_list_current", "gauge", "1 while those are what its file says."},
+		{"sluice_list_matches_total", "counter", "What it has found, in both ways."},
+		{"sluice_list_loads_failed_total", "counter", "Times that its file was bad."},
+	};
+	struct sl_validate_list_stats list;
+
+	for (unsigned int row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		if (!sl_validate_lists_read_stats(lists, 0, &list))
+			return;
+		sl_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", rows[row].name, rows[row].help,
+			       rows[row].name, rows[row].type);
+		for (uint32_t i = 0; sl_validate_lists_read_stats(lists, i, &list); i++) {
+			const uint64_t values[] = {list.patterns, list.is_current, list.matches,
+						   list.loads_failed};
+
+			write_list(text, rows[row].name, &list, values[row]);
+		}
+	}
+}
+
 void sl_metrics_write_ladder(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	const struct sl_stores *stores = source->workers[0]->stores;
@@ -149,4 +185,5 @@ void sl_metrics_write_ladder(const struct sl_metrics_source *source, struct sl_t
 		return;
 	write_rules(source, stores->degrade, text);
 	write_work(stores->work, text);
+	write_lists(stores->lists, text);
 }

@@ -12,6 +12,7 @@
 #include "user/store/semantic.h"
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
+#include "user/stage/validate_lists.h"
 #include "user/wire/schema.h"
 
 static void open_encoder(const struct sl_config *config, struct sl_stores *stores)
@@ -90,8 +91,10 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 
 	*ret_stores = (struct sl_stores){0};
 	ret_stores->schemas = sl_schema_cache_open();
-	if (!ret_stores->schemas)
+	ret_stores->lists = sl_validate_lists_open();
+	if (!ret_stores->schemas || !ret_stores->lists)
 		return -ENOMEM;
+	sl_validate_lists_load(ret_stores->lists, config, false);
 	rc = sl_work_open(0, &ret_stores->work);
 	if (!rc)
 		rc = open_context(ret_stores);
@@ -123,6 +126,16 @@ static void apply_prompts(struct sl_stores *stores, const struct sl_config *conf
 		sl_log(SL_LOG_ERROR, "%s (the prompts before stay)", error.text);
 }
 
+int sl_stores_accept(struct sl_stores *stores, const struct sl_config *config)
+{
+	return sl_validate_lists_load(stores->lists, config, false) ? -EINVAL : 0;
+}
+
+void sl_stores_poll(struct sl_stores *stores, const struct sl_config *config)
+{
+	sl_validate_lists_load(stores->lists, config, true);
+}
+
 void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config)
 {
 	apply_prompts(stores, config);
@@ -137,6 +150,7 @@ void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config)
 void sl_stores_close(struct sl_stores *stores)
 {
 	sl_work_close(&stores->work);
+	sl_validate_lists_close(&stores->lists);
 	sl_schema_cache_close(&stores->schemas);
 	sl_prompts_close(&stores->prompts);
 	sl_summaries_close(&stores->summaries);

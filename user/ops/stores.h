@@ -15,6 +15,15 @@
  */
 int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores);
 
+/*
+ * May this configuration, that was just read, be put into force? Files that it names and that must be good
+ * (lists of patterns) are read. Returns 0, or -EINVAL, said in the log.
+ */
+int sl_stores_accept(struct sl_stores *stores, const struct sl_config *config);
+
+/* Once a second: files that are read again when they change. */
+void sl_stores_poll(struct sl_stores *stores, const struct sl_config *config);
+
 /* A new configuration is in force; the workers may be using the stores meanwhile. */
 void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config);
 

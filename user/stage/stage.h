@@ -81,12 +81,14 @@ struct sl_summaries;
 struct sl_tokens_table;
 struct sl_encoder;
 struct sl_semantic;
+struct sl_validate_lists;
 
 struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
 	struct sl_summaries *summaries; /* store/summaries.h */
 	struct sl_tokens_table *tokens; /* policy/tokens.h */
 	struct sl_work *work;
+	struct sl_validate_lists *lists; /* of patterns: stage/validate_lists.h */
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 	struct sl_degrade *degrade;
 	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */

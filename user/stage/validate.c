@@ -7,6 +7,7 @@
 #include "user/stage/validate_parts.h"
 
 #define BAD_ANSWER_MAX 8192u /* of a wrong answer, as it is shown to the model again */
+#define LIST_MISSING   "a list of patterns could not be loaded (see the log of the daemon)"
 #define CHECK_BYTES    (16u << 20)
 
 /* What the request was before it was asked again. In stage->state. */
@@ -20,16 +21,16 @@ struct fault {
 	struct sl_span said;
 };
 
+static bool checks_answers(const struct sl_config_validate *v)
+{
+	return v->pii_out || v->lists_out.count || v->schema || v->empty;
+}
+
 bool sl_validate_wanted(const struct sl_config_route *route)
 {
 	const struct sl_config_validate *v = &route->validate;
 
-	return v->pii_in || v->pii_out || v->schema || v->empty;
-}
-
-static bool checks_answers(const struct sl_config_validate *v)
-{
-	return v->pii_out || v->schema || v->empty;
+	return v->pii_in || v->lists_in.count || checks_answers(v);
 }
 
 static const char *keep(struct sl_stage *stage, const char *text)
@@ -51,6 +52,7 @@ static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error
 static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_validate_held held;
 	struct sl_screen screen;
 	struct sl_arena scratch;
 	struct sl_text out;
@@ -59,7 +61,10 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 	char why[96];
 	int rc;
 
-	sl_screen_init(&screen, v->pii_in << 1, (enum sl_screen_action)v->pii_in_found);
+	if (!sl_validate_hold(stage->stores->lists, &v->lists_in, &held))
+		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
+	stage->vary ^= held.version;
+	sl_validate_screen(v->pii_in, v->pii_in_found, &held, v->lists_in_block, &screen);
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, SL_VALIDATE_SCRATCH_MAX);
 	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
 	rc = sl_validate_rewrite(stage->facts->body, stage->facts->body_len, &screen, &scratch,
@@ -71,17 +76,31 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 	}
 	/* what cannot be taken out must not go on */
 	if (rc == -EPERM || rc == -EOPNOTSUPP) {
-		snprintf(why, sizeof(why), "the request holds personal data or a secret (%s)",
+		snprintf(why, sizeof(why), "the request holds %s%s",
+			 screen.found == SL_SCREEN_LISTED ? "" : "personal data or a secret: ",
 			 sl_validate_found(&screen));
 		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, why));
 	} else if (rc) {
 		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL,
-				 "the request could not be checked for personal data");
+				 "the request could not be checked");
 	}
+	sl_validate_release(&held);
 	sl_text_fini(&out);
 	sl_arena_fini(&scratch);
 	sl_screen_fini(&screen);
 	return verdict;
+}
+
+/* Answers that went through other lists are not kept for this one. Without them none could be looked at. */
+static enum sl_stage_verdict note_lists(struct sl_stage *stage)
+{
+	struct sl_validate_held held;
+
+	if (!sl_validate_hold(stage->stores->lists, &stage->route->validate.lists_out, &held))
+		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
+	stage->vary ^= held.version * 0x9e3779b97f4a7c15u;
+	sl_validate_release(&held);
+	return SL_STAGE_GO_ON;
 }
 
 /* Are the schemas of the request ones that answers can be checked against? */
@@ -116,8 +135,10 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 	if (v->schema && stage->facts->endpoint == SL_OPENAI_CHAT &&
 	    (stage->facts->has_tools || stage->facts->has_response_format))
 		verdict = check_schemas(stage);
-	if (verdict == SL_STAGE_GO_ON && v->pii_in)
+	if (verdict == SL_STAGE_GO_ON && (v->pii_in || v->lists_in.count))
 		verdict = screen_question(stage);
+	if (verdict == SL_STAGE_GO_ON && v->lists_out.count)
+		verdict = note_lists(stage);
 	return verdict;
 }
 
@@ -335,12 +356,15 @@ static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct faul
 static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_arena *scratch)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_validate_held held;
 	struct sl_screen screen;
 	struct sl_text out;
 	bool changed = false;
 	int rc;
 
-	sl_screen_init(&screen, v->pii_out << 1, (enum sl_screen_action)v->pii_out_found);
+	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &held))
+		return give_refusal(stage, LIST_MISSING);
+	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
 	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
 	rc = sl_validate_rewrite(stage->reply.body.data, stage->reply.body.len, &screen, scratch,
 				 &out, &changed);
@@ -348,9 +372,10 @@ static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_are
 		rc = stage->ops->set_answer(stage, sl_text_string(&out), out.len);
 		stage->ops->step(stage, SL_STEP_VALIDATE_REDACTED);
 	}
+	sl_validate_release(&held);
 	sl_text_fini(&out);
 	sl_screen_fini(&screen);
-	return rc ? give_refusal(stage, "it holds personal data or a secret") : SL_STAGE_GO_ON;
+	return rc ? give_refusal(stage, "it holds what may not be told") : SL_STAGE_GO_ON;
 }
 
 enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
@@ -366,7 +391,7 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
 	if (find_fault(stage, &scratch, &fault))
 		verdict = step_down(stage, &fault);
-	else if (v->pii_out)
+	else if (v->pii_out || v->lists_out.count)
 		verdict = screen_answer(stage, &scratch);
 	sl_arena_fini(&scratch);
 	return verdict;

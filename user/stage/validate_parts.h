@@ -4,6 +4,7 @@
 #define SL_STAGE_VALIDATE_PARTS_H
 
 #include "user/stage/stage.h"
+#include "user/stage/validate_lists.h"
 #include "user/stage/validate_screen.h"
 #include "user/wire/json_tape.h"
 #include "user/wire/schema.h"
@@ -49,6 +50,23 @@ const struct sl_schema *sl_validate_rules_tool(const struct sl_validate_rules *r
  */
 int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
 			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed);
+
+/* Lists of a route, held. */
+struct sl_validate_held {
+	struct sl_pattern_list *lists[SL_CONFIG_PATHS_MAX];
+	uint64_t *matches[SL_CONFIG_PATHS_MAX];
+	uint32_t count;
+	uint64_t version; /* of all of them */
+};
+
+/* False when one was never loaded: then nothing is held, and nothing may pass. */
+bool sl_validate_hold(struct sl_validate_lists *lists, const struct sl_config_paths *paths,
+		      struct sl_validate_held *held);
+void sl_validate_release(struct sl_validate_held *held);
+
+/* A screen for kinds (as configured) and lists, which stay held as long as it is. */
+void sl_validate_screen(uint32_t kinds, enum sl_config_found found,
+			const struct sl_validate_held *held, bool block, struct sl_screen *screen);
 
 /* The first kind that a screen found, for texts. */
 const char *sl_validate_found(const struct sl_screen *screen);

@@ -113,5 +113,44 @@ int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
 
 const char *sl_validate_found(const struct sl_screen *screen)
 {
-	return sl_pii_name((enum sl_pii_kind)(screen->found ? __builtin_ctz(screen->found) : 0));
+	if (screen->found == SL_SCREEN_LISTED)
+		return "what a list forbids";
+	return sl_pii_name(
+		(enum sl_pii_kind)(screen->found > 1 ? __builtin_ctz(screen->found & ~1u) : 0));
+}
+
+bool sl_validate_hold(struct sl_validate_lists *lists, const struct sl_config_paths *paths,
+		      struct sl_validate_held *held)
+{
+	struct sl_validate_list list;
+
+	*held = (struct sl_validate_held){.count = 0};
+	for (uint32_t i = 0; i < paths->count; i++) {
+		if (!sl_validate_lists_get(lists, paths->paths[i], &list)) {
+			sl_validate_release(held);
+			return false;
+		}
+		held->lists[held->count] = list.patterns;
+		held->matches[held->count++] = list.matches;
+		/* not the same when two are exchanged */
+		held->version = held->version * 31 + list.version;
+	}
+	return true;
+}
+
+void sl_validate_release(struct sl_validate_held *held)
+{
+	while (held->count)
+		sl_pattern_free(&held->lists[--held->count]);
+}
+
+void sl_validate_screen(uint32_t kinds, enum sl_config_found found,
+			const struct sl_validate_held *held, bool block, struct sl_screen *screen)
+{
+	/* the configuration counts the kinds from the first one on */
+	sl_screen_init(screen, kinds << 1, (enum sl_screen_action)found);
+	screen->lists = held->lists;
+	screen->list_matches = held->matches;
+	screen->list_count = held->count;
+	screen->lists_block = block;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#define REMOVED	     "[removed]"
 #define KEEP_MAX     1024u /* of what went out, before the window is moved */
 #define MASK_KEPT    4u	   /* characters at the end that a mask leaves */
 #define SECRET_KEPT  3u	   /* at the beginning of a secret: its kind */
@@ -66,6 +67,10 @@ static void write_mask(const struct sl_pii_match *match, const char *text, struc
 
 static void replace(struct sl_screen *screen, const struct sl_pii_match *match, struct sl_text *out)
 {
+	if (match->kind == SL_PII_NONE) {
+		sl_text_append_string(out, REMOVED);
+		return;
+	}
 	if (screen->action == SL_SCREEN_MASK)
 		write_mask(match, screen->window.data + match->at, out);
 	else
@@ -124,20 +129,118 @@ static void open_secret(struct sl_screen *screen, const struct sl_pii_match *mat
 		screen->done = tail;
 }
 
-/* Looks for matches that begin before `settled`. Returns 0 or -EPERM. */
+/* ---- the search ------------------------------------------------------------------------------- */
+
+/* The next match of each source, found once: a text is not searched again for each match of another. */
+struct next {
+	struct sl_pii_match match;
+	bool known, any;
+};
+
+struct hunt {
+	struct next pii;
+	struct next lists[SL_SCREEN_LISTS_MAX];
+};
+
+static bool is_stale(const struct next *next, size_t done)
+{
+	return !next->known || (next->any && next->match.at < done);
+}
+
+static int refresh_list(const struct sl_screen *screen, uint32_t list, struct next *next)
+{
+	const struct sl_text *w = &screen->window;
+	size_t at = 0, len = 0;
+	int rc = sl_pattern_find(screen->lists[list], w->data, w->len, screen->done, &at, &len);
+
+	if (rc < 0)
+		return rc;
+	next->known = true;
+	next->any = rc > 0;
+	next->match = (struct sl_pii_match){.at = at, .len = len};
+	return 0;
+}
+
+/* Does a come before b, or is it longer? */
+static bool is_before(const struct sl_pii_match *a, const struct sl_pii_match *b)
+{
+	return a->at < b->at || (a->at == b->at && a->len > b->len);
+}
+
+/*
+ * The next match of any kind, from `done` on: the first, of those that begin together the longest. One of
+ * a list has the kind NONE, and *ret_list is its. Returns 1 or 0, -ENOMEM.
+ */
+static int next_match(const struct sl_screen *screen, struct hunt *hunt, struct sl_pii_match *match,
+		      uint32_t *ret_list)
+{
+	const struct sl_text *w = &screen->window;
+	struct next *next = &hunt->pii;
+	int any;
+
+	if (screen->kinds && is_stale(next, screen->done)) {
+		next->known = true;
+		next->any = sl_pii_find(w->data, w->len, screen->done, screen->kinds, &next->match);
+	}
+	any = screen->kinds && next->any;
+	if (any)
+		*match = next->match;
+	for (uint32_t i = 0; i < screen->list_count; i++) {
+		next = &hunt->lists[i];
+		if (is_stale(next, screen->done) && refresh_list(screen, i, next))
+			return -ENOMEM;
+		if (!next->any || (any && !is_before(&next->match, match)))
+			continue;
+		*match = next->match;
+		*ret_list = i;
+		any = 1;
+	}
+	return any;
+}
+
+/* The end of what is settled, for all that is looked for; where a character ends. */
+static size_t settled_end(const struct sl_screen *screen)
+{
+	const struct sl_text *w = &screen->window;
+	size_t hold = screen->kinds ? sl_pii_hold(w->data, w->len) : 0, end;
+
+	for (uint32_t i = 0; i < screen->list_count; i++) {
+		size_t more = sl_pattern_hold_back(screen->lists[i]);
+
+		hold = more > hold ? more : hold;
+	}
+	end = hold < w->len ? w->len - hold : 0;
+	while (end > 0 && end < w->len && (w->data[end] & 0xc0) == 0x80)
+		end--;
+	return end;
+}
+
+static void note(struct sl_screen *screen, const struct sl_pii_match *match, uint32_t list)
+{
+	screen->found |= 1u << match->kind;
+	screen->count++;
+	if (match->kind == SL_PII_NONE && screen->list_matches)
+		__atomic_add_fetch(screen->list_matches[list], 1, __ATOMIC_RELAXED);
+}
+
+/* Looks for matches that begin before `settled`. Returns 0, -EPERM or -ENOMEM. */
 static int search(struct sl_screen *screen, size_t settled, struct sl_text *out)
 {
 	struct sl_text *w = &screen->window;
-	struct sl_pii_match match;
+	struct sl_pii_match match = {.kind = SL_PII_NONE};
+	struct hunt hunt;
+	uint32_t list = 0;
+	int rc = 0;
 
-	while (screen->done < settled &&
-	       sl_pii_find(w->data, w->len, screen->done, screen->kinds, &match) &&
+	hunt.pii.known = false;
+	for (uint32_t i = 0; i < screen->list_count; i++)
+		hunt.lists[i].known = false;
+	while (screen->done < settled && (rc = next_match(screen, &hunt, &match, &list)) > 0 &&
 	       match.at < settled) {
 		sl_text_append(out, w->data + screen->done, match.at - screen->done);
 		screen->done = match.at;
-		screen->found |= 1u << match.kind;
-		screen->count++;
-		if (screen->action == SL_SCREEN_BLOCK)
+		note(screen, &match, list);
+		if (match.kind ? screen->action == SL_SCREEN_BLOCK : screen->lists_block)
 			return -EPERM;
 		replace(screen, &match, out);
 		screen->done = match.at + match.len;
@@ -146,10 +249,12 @@ static int search(struct sl_screen *screen, size_t settled, struct sl_text *out)
 			return 0;
 		}
 	}
-	if (screen->done < settled)
+	if (rc < 0)
+		return rc;
+	if (screen->done < settled) {
 		sl_text_append(out, w->data + screen->done, settled - screen->done);
-	if (screen->done < settled)
 		screen->done = settled;
+	}
 	return 0;
 }
 
@@ -164,7 +269,7 @@ int sl_screen_feed(struct sl_screen *screen, const char *data, size_t len, bool 
 		return w->error;
 	if (w->len && (screen->mode == MODE_TEXT || swallow(screen))) {
 		screen->mode = MODE_TEXT;
-		rc = search(screen, final ? w->len : w->len - sl_pii_hold(w->data, w->len), out);
+		rc = search(screen, final ? w->len : settled_end(screen), out);
 	}
 	if (rc)
 		return rc;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * validate_screen.h - personal data and secrets (policy/pii.h) in a text that comes in pieces: replaced, or told.
+ * validate_screen.h - personal data and secrets (policy/pii.h) and what lists name (wire/pattern.h) in a
+ * text that comes in pieces: replaced, or told.
  *
  *   bytes in ->  [ context | held back ] -> bytes out
  *
  * What goes out is what would go out if the whole text had come at once, wherever it was cut: what may
  * still become a match is held back (sl_pii_hold(), at most SL_PII_HOLD_MAX bytes; in prose the last
- * word), and a little of what went out is kept, for the words before a number. A secret longer than
+ * word; with lists as much as sl_pattern_hold_back() says), and a little of what went out is kept, for the words before a number. A secret longer than
  * what is held back is cut off where it begins, and the rest of it swallowed as it comes. One thread.
  */
 #ifndef SL_STAGE_VALIDATE_SCREEN_H
@@ -14,8 +15,10 @@
 
 #include "user/base/text.h"
 #include "user/policy/pii.h"
+#include "user/wire/pattern.h"
 
 #define SL_SCREEN_BYTES_MAX (4u << 20) /* of one piece */
+#define SL_SCREEN_LISTS_MAX 16u
 
 enum sl_screen_action {
 	SL_SCREEN_REDACT = 0, /* [email] */
@@ -26,12 +29,19 @@ enum sl_screen_action {
 struct sl_screen {
 	unsigned int kinds;
 	enum sl_screen_action action;
+	/* lists of patterns, held by the caller: what they match is removed, or ends it */
+	struct sl_pattern_list *const *lists;
+	uint64_t *const *list_matches; /* counted there; NULL: nowhere */
+	uint32_t list_count;	       /* at most SL_SCREEN_LISTS_MAX */
+	bool lists_block;
 	struct sl_text window;
 	size_t done; /* of the window, gone out or replaced */
 	uint8_t mode;
-	unsigned int found; /* kinds, a bit each */
+	unsigned int found; /* kinds, a bit each; SL_SCREEN_LISTED: one of the lists */
 	uint32_t count;	    /* matches */
 };
+
+#define SL_SCREEN_LISTED 1u
 
 void sl_screen_init(struct sl_screen *screen, unsigned int kinds, enum sl_screen_action action);
 void sl_screen_fini(struct sl_screen *screen);

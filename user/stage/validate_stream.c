@@ -39,8 +39,9 @@ struct channel {
 
 struct filter {
 	struct sl_stage_filter base;
-	unsigned int kinds;
-	enum sl_screen_action action;
+	bool screens;
+	struct sl_validate_held held;
+	struct sl_screen screen; /* what those of channels begin as */
 	bool has_rules;
 	struct sl_validate_rules rules;
 	struct sl_arena arena; /* of one chunk */
@@ -83,7 +84,7 @@ static struct channel *channel_of(struct filter *f, enum channel_kind kind, uint
 	c->kind = kind;
 	c->choice = choice;
 	c->call = call;
-	sl_screen_init(&c->screen, f->kinds, f->action);
+	c->screen = f->screen;
 	sl_text_init(&c->whole, WHOLE_BYTES_MAX);
 	sl_text_init(&c->sent, WHOLE_BYTES_MAX);
 	f->channels[f->channel_count++] = c;
@@ -128,12 +129,11 @@ static int feed(struct filter *f, struct channel *c, struct sl_span text, bool f
 	sl_text_reset(&f->piece);
 	if (is_checked(f, c) && sl_text_append(&c->whole, text.data, text.len))
 		return fail(f, SL_OPENAI_ERROR_ANSWER, "it is too long to be checked");
-	if (!f->kinds)
+	if (!f->screens)
 		return sl_text_append(&f->piece, text.data, text.len);
 	rc = sl_screen_feed(&c->screen, text.data, text.len, final, &f->piece);
 	if (rc == -EPERM)
-		return fail(f, SL_OPENAI_ERROR_POLICY,
-			    "the answer holds personal data or a secret");
+		return fail(f, SL_OPENAI_ERROR_POLICY, "the answer holds what may not be told");
 	if (!rc && c->kind == CHANNEL_ARGUMENTS)
 		rc = sl_text_append(&c->sent, sl_text_string(&f->piece), f->piece.len);
 	if (c->screen.count && !f->redacted) {
@@ -223,7 +223,7 @@ static int check_channel(struct filter *f, const struct channel *c)
 	if (c->kind == CHANNEL_ARGUMENTS) {
 		if (c->screen.count && sl_json_check(sl_text_string(&c->sent), c->sent.len, NULL))
 			return fail(f, SL_OPENAI_ERROR_POLICY,
-				    "arguments of a call hold personal data or a secret");
+				    "arguments of a call hold what may not be told");
 		schema =
 			c->tool ? sl_validate_rules_tool(&f->rules, sl_span_string(c->tool)) : NULL;
 	}
@@ -370,6 +370,7 @@ static void fini(struct sl_stage_filter *base, bool whole)
 	}
 	if (f->has_rules)
 		sl_validate_rules_fini(&f->rules);
+	sl_validate_release(&f->held);
 	sl_text_fini(&f->piece);
 	sl_text_fini(&f->anew);
 	sl_arena_fini(&f->arena);
@@ -386,7 +387,7 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	const char *param;
 
 	*ret_filter = NULL;
-	if (!v->pii_out && !schema)
+	if (!v->pii_out && !v->lists_out.count && !schema)
 		return 0;
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -394,8 +395,12 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	f->base.data = data_chunk;
 	f->base.end = end_stream;
 	f->base.fini = fini;
-	f->kinds = v->pii_out << 1;
-	f->action = (enum sl_screen_action)v->pii_out_found;
+	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &f->held)) {
+		free(f);
+		return -ENOMEM; /* it was there when the question came */
+	}
+	f->screens = v->pii_out || v->lists_out.count;
+	sl_validate_screen(v->pii_out, v->pii_out_found, &f->held, v->lists_out_block, &f->screen);
 	f->model = stage->route->model;
 	sl_arena_init(&f->arena, 0, ARENA_BYTES_MAX);
 	sl_text_init(&f->piece, SL_SCREEN_BYTES_MAX);

@@ -166,6 +166,65 @@ static void test_hold(void **state)
 	assert_int_equal(out.len, 13 + sizeof(text) - SL_PII_HOLD_MAX);
 }
 
+/* A list's matches go wherever the text is cut, beside personal data. */
+static void test_lists(void **state)
+{
+	static const char text[] = "so John Appleseed\xe2\x80\x94 met j@example.com, a bombardier, "
+				   "no bomb \xe4\xbd\xa0";
+	static const char wanted[] =
+		"so [removed]\xe2\x80\x94 met [email], a bombardier, no [removed] \xe4\xbd\xa0";
+	struct sl_pattern_list *list = NULL;
+	uint64_t matches = 0, *counter = &matches;
+
+	(void)state;
+	assert_int_equal(sl_pattern_compile("John Appleseed\nbomb\n", 20, &list, NULL), 0);
+	begin(SL_SCREEN_REDACT);
+	screen.lists = &list;
+	screen.list_count = 1;
+	screen.list_matches = &counter;
+	for (size_t cut = 0; cut <= sizeof(text); cut++) {
+		assert_int_equal(run(text, sizeof(text) - 1,
+				     cut == sizeof(text)      ? SIZE_MAX
+				     : cut < sizeof(text) - 1 ? cut
+							      : sizeof(text) - 1),
+				 0);
+		if (strcmp(sl_text_string(&out), wanted) != 0)
+			fail_msg("cut at %zu: \"%s\"", cut, sl_text_string(&out));
+	}
+	assert_true(screen.found & SL_SCREEN_LISTED);
+	assert_int_equal(matches, 2 * (sizeof(text) + 1));
+	screen.lists_block = true;
+	assert_int_equal(run(text, sizeof(text) - 1, SIZE_MAX), -EPERM);
+	assert_string_equal(sl_text_string(&out), "so ");
+	begin(SL_SCREEN_REDACT);
+	sl_pattern_free(&list);
+}
+
+/* Many matches of one, none of the other: each is searched for once. */
+static void test_many(void **state)
+{
+	enum { WORDS = 40000 };
+	struct sl_pattern_list *lists[2] = {NULL, NULL};
+	char *text = malloc(5 * WORDS);
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i < WORDS; i++)
+		memcpy(text + 5 * i, "bomb ", 5);
+	assert_int_equal(sl_pattern_compile("bomb", 4, &lists[0], NULL), 0);
+	assert_int_equal(sl_pattern_compile("none", 4, &lists[1], NULL), 0);
+	begin(SL_SCREEN_REDACT);
+	screen.lists = lists;
+	screen.list_count = 2;
+	assert_int_equal(run(text, 5 * WORDS, 0), 0);
+	assert_int_equal(screen.count, WORDS);
+	assert_int_equal(out.len, 10 * WORDS);
+	begin(SL_SCREEN_REDACT);
+	sl_pattern_free(&lists[0]);
+	sl_pattern_free(&lists[1]);
+	free(text);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -187,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_positive), cmocka_unit_test(test_negative),
 		cmocka_unit_test(test_long),	 cmocka_unit_test(test_block),
 		cmocka_unit_test(test_mask),	 cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_lists),	 cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
