@@ -36,6 +36,11 @@ static const struct sl_config_key keys[] = {
 	 "A document, or a directory with documents: .txt, .md, .html, .jsonl, in its directories "
 	 "as "
 	 "well. Without it only what is in `directory` is served."},
+	{SL_CONFIG_INDEX, SL_CONFIG_PATH, "questions", INDEX(questions), NULL, 0, PATH_LEN_MAX,
+	 NULL, false, "an absolute path",
+	 "Questions that a new version must answer before it is served, a line of JSON each: "
+	 "`{\"question\": TEXT, \"document\": NAME}`. The document, by its path below `documents`, "
+	 "must be among the first four found. At most 100."},
 	{SL_CONFIG_INDEX, SL_CONFIG_CHOICE, "vectors", INDEX(vectors), "builtin", 0, 0,
 	 vectors_choices, false, NULL,
 	 "`builtin`: of the embedded encoder. `none`: it is searched by words alone."},

@@ -21,6 +21,7 @@ struct sl_config_index {
 	struct sl_config_item item;
 	const char *directory; /* of its versions */
 	const char *documents; /* a file or a directory; NULL: only versions put there by hand */
+	const char *questions; /* a file of questions that a version must answer; NULL: none */
 	uint32_t vectors;      /* enum sl_config_index_vectors */
 	uint32_t chunk_bytes;
 	uint32_t overlap_bytes;

@@ -101,6 +101,17 @@ static void prompt(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
+static void tend_index(struct sl_admin_conn *conn, char *words)
+{
+	struct sl_text text;
+
+	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
+	conn->admin->ops->index(conn->admin->owner, words, &text);
+	if (!text.error)
+		sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	sl_text_fini(&text);
+}
+
 static void http_send(struct sl_admin_conn *conn, int status, const char *type, struct sl_span body)
 {
 	struct sl_text answer;
@@ -183,7 +194,8 @@ static void go(struct sl_admin_conn *conn)
 /* The line, and what belongs to it, is whole. */
 static void answer(struct sl_admin_conn *conn)
 {
-	static const char explain_word[] = "explain ", prompt_word[] = "prompt ";
+	static const char explain_word[] = "explain ", prompt_word[] = "prompt ",
+			  index_word[] = "index ";
 
 	if (conn->answered)
 		return;
@@ -204,6 +216,8 @@ static void answer(struct sl_admin_conn *conn)
 		explain(conn, conn->line + sizeof(explain_word) - 1);
 	else if (!strncmp(conn->line, prompt_word, sizeof(prompt_word) - 1))
 		prompt(conn, conn->line + sizeof(prompt_word) - 1);
+	else if (!strncmp(conn->line, index_word, sizeof(index_word) - 1))
+		tend_index(conn, conn->line + sizeof(index_word) - 1);
 	end_conn(conn);
 }
 

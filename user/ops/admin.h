@@ -10,6 +10,7 @@
  *   "prompt FORMAT WORDS"                  see prompt_say.h
  *   "... +N", then N bytes                 the same, the bytes being a prompt's text
  *   the first line of an HTTP request      an HTTP answer, see admin_http.h and prompt_http.h
+ *   "index FORMAT WORDS"                   see index_say.h
  *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
@@ -52,6 +53,8 @@ struct sl_admin_ops {
 	/* Answers an HTTP request: appends the body, whose type may be set, and returns the status. */
 	int (*http)(void *owner, const struct sl_admin_request *request, const char *who,
 		    struct sl_text *text, const char **type);
+	/* Does what the words say, which it may change; see index_say.h. */
+	void (*index)(void *owner, char *words, struct sl_text *text);
 	/* Appends the nodes' health. */
 	void (*health)(void *owner, struct sl_text *text);
 	/* Sends the listening sockets over the connection. Returns 0 or -errno. */

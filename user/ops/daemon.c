@@ -18,6 +18,7 @@
 #include "user/ops/beacon.h"
 #include "user/ops/checks.h"
 #include "user/ops/health_say.h"
+#include "user/ops/index_say.h"
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
@@ -28,6 +29,7 @@
 #include "user/ops/telemetry.h"
 #include "user/ops/threads.h"
 #include "user/request/trail_text.h"
+#include "user/store/retrieval.h"
 
 #define EVENT_POLL_MS	 100u
 #define DRAIN_POLL_MS	 10u
@@ -419,9 +421,17 @@ static int http(void *owner, const struct sl_admin_request *request, const char 
 	return sl_prompt_http(((struct daemon *)owner)->stores.prompts, request, who, text, type);
 }
 
+static void tend_index(void *owner, char *words, struct sl_text *text)
+{
+	struct sl_retrieval *retrieval = ((struct daemon *)owner)->stores.retrieval;
+
+	sl_index_say(retrieval ? retrieval->indexes : NULL, words, text);
+}
+
 static const struct sl_admin_ops admin_ops = {
 	.prompt = prompt,
 	.http = http,
+	.index = tend_index,
 	.describe = describe,
 	.explain = explain,
 	.health = health,

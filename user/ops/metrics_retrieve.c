@@ -29,6 +29,10 @@ static uint64_t stale_of(const void *of)
 {
 	return ((const struct sl_indexes_status *)of)->stale;
 }
+static uint64_t stale_chunks_of(const void *of)
+{
+	return ((const struct sl_indexes_status *)of)->stale_chunks;
+}
 static uint64_t made_of(const void *of)
 {
 	return ((const struct sl_indexes_status *)of)->made_ms / 1000;
@@ -72,6 +76,8 @@ static const struct family of_index[] = {
 	{"sluice_index_chunks", "gauge", "Chunks in it.", chunks_of},
 	{"sluice_index_stale_documents", "gauge",
 	 "Documents that differ from it, at the last look; see indexes.NAME.refresh.", stale_of},
+	{"sluice_index_stale_chunks", "gauge",
+	 "Chunks that are served of documents that have changed or gone since.", stale_chunks_of},
 	{"sluice_index_made_timestamp_seconds", "gauge", "When it was made.", made_of},
 	{"sluice_index_building", "gauge", "1: another one is being made.", building_of},
 	{"sluice_index_builds_total", "counter", "Versions made.", builds_of},

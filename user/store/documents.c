@@ -95,6 +95,23 @@ struct sl_documents *sl_documents_get(struct sl_documents *documents)
 	return documents;
 }
 
+#define OF_DOCUMENT "(SELECT id FROM document WHERE name=?1)"
+
+uint64_t sl_documents_chunks_of(struct sl_documents *documents, const char *name)
+{
+	struct sl_db_statement *get;
+	uint64_t count = 0;
+
+	if (sl_db_prepare(documents->db, "SELECT count(*) FROM chunk WHERE document=" OF_DOCUMENT,
+			  &get, NULL))
+		return 0;
+	sl_db_bind_text(get, 1, sl_span_string(name));
+	if (sl_db_step(get, NULL) == 1)
+		count = (uint64_t)sl_db_i64(get, 0);
+	sl_db_finish(&get);
+	return count;
+}
+
 void sl_documents_facts(const struct sl_documents *documents, struct sl_documents_facts *ret_facts)
 {
 	*ret_facts = documents->facts;
@@ -262,7 +279,6 @@ static int run_on(struct sl_documents *d, const char *sql, const char *name, str
 	return rc;
 }
 
-#define OF_DOCUMENT "(SELECT id FROM document WHERE name=?1)"
 
 static int remove_rows(struct sl_documents *d, const char *name, struct sl_error *error)
 {

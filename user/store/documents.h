@@ -112,6 +112,9 @@ int sl_documents_each(struct sl_documents *documents,
 				  const struct sl_documents_print *print),
 		      void *arg, struct sl_error *error);
 
+/* How many chunks that document has; 0 also where the file cannot be read. */
+uint64_t sl_documents_chunks_of(struct sl_documents *documents, const char *name);
+
 /* Drops a reference (of what is made: the only one); the last closes it. Nulls; NULL is fine. */
 void sl_documents_put_away(struct sl_documents **documents);
 
@@ -153,6 +156,10 @@ int sl_documents_near(struct sl_documents *documents, const float *query, uint32
 int sl_documents_words(struct sl_documents *documents, struct sl_span question, uint32_t count,
 		       uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
 		       struct sl_error *error);
+
+/* The chunk at number/of of the way through a version, as the only hit; none in an empty one. */
+int sl_documents_sample(struct sl_documents *documents, uint32_t number, uint32_t of,
+			struct sl_documents_hits *ret_hits, struct sl_error *error);
 
 void sl_documents_hits_fini(struct sl_documents_hits *hits);
 

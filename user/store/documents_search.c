@@ -357,6 +357,33 @@ int sl_documents_words(struct sl_documents *documents, struct sl_span question, 
 	return end_gathering(&g, rc, documents->path, error);
 }
 
+int sl_documents_sample(struct sl_documents *documents, uint32_t number, uint32_t of,
+			struct sl_documents_hits *ret_hits, struct sl_error *error)
+{
+	struct gathering g = {.hits = ret_hits};
+	struct sl_db_statement *get;
+	int rc;
+
+	*ret_hits = (struct sl_documents_hits){0};
+	sl_text_init(&g.memory, 0);
+	pthread_mutex_lock(&documents->lock);
+	sl_db_set_deadline(documents->db, 0);
+	rc = sl_db_prepare(documents->db,
+			   "SELECT " CHUNK_COLUMNS
+			   " FROM chunk JOIN document ON document.id=document WHERE chunk.id>="
+			   "1+(SELECT max(id)-1 FROM chunk)*?1/?2 ORDER BY chunk.id LIMIT 1",
+			   &get, error);
+	if (!rc) {
+		sl_db_bind_i64(get, 1, number);
+		sl_db_bind_i64(get, 2, of);
+		while ((rc = sl_db_step(get, error)) == 1)
+			take_row(&g, get, 0);
+		sl_db_finish(&get);
+	}
+	pthread_mutex_unlock(&documents->lock);
+	return end_gathering(&g, rc, documents->path, error);
+}
+
 /* ---- verify ---------------------------------------------------------------------------------- */
 
 int sl_documents_verify(const char *path, struct sl_documents_facts *ret_facts,

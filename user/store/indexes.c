@@ -44,7 +44,8 @@ static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config
 {
 	struct sl_index *index = calloc(1, sizeof(*index));
 	size_t bytes = strlen(config->item.name) + strlen(config->directory) +
-		       (config->documents != NULL ? strlen(config->documents) : 0) + 3;
+		       (config->documents != NULL ? strlen(config->documents) : 0) +
+		       (config->questions != NULL ? strlen(config->questions) : 0) + 4;
 	char *at;
 
 	if (index == NULL)
@@ -58,6 +59,7 @@ static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config
 	index->config.item.name = keep_string(&at, config->item.name);
 	index->config.directory = keep_string(&at, config->directory);
 	index->config.documents = keep_string(&at, config->documents);
+	index->config.questions = keep_string(&at, config->questions);
 	index->encoder = all->encoder;
 	index->lock = &all->lock;
 	snprintf(index->status.name, sizeof(index->status.name), "%s", config->item.name);
@@ -81,9 +83,10 @@ static bool same_string(const char *a, const char *b)
 static bool same_config(const struct sl_config_index *a, const struct sl_config_index *b)
 {
 	return same_string(a->item.name, b->item.name) && same_string(a->directory, b->directory) &&
-	       same_string(a->documents, b->documents) && a->vectors == b->vectors &&
-	       a->chunk_bytes == b->chunk_bytes && a->overlap_bytes == b->overlap_bytes &&
-	       a->refresh_ms == b->refresh_ms && a->keep == b->keep;
+	       same_string(a->documents, b->documents) && same_string(a->questions, b->questions) &&
+	       a->vectors == b->vectors && a->chunk_bytes == b->chunk_bytes &&
+	       a->overlap_bytes == b->overlap_bytes && a->refresh_ms == b->refresh_ms &&
+	       a->keep == b->keep;
 }
 
 /* ---- the builder ----------------------------------------------------------------------------- */
@@ -103,39 +106,110 @@ static void note(struct sl_index *index, int rc, const struct sl_error *error)
 		sl_log(SL_LOG_ERROR, "index \"%s\": %s", index->status.name, error->text);
 }
 
-static int obey(struct sl_index *index, enum sl_indexes_order order, uint32_t version,
-		struct sl_error *error)
+static int make(struct sl_index *index, bool all, struct sl_text *said, struct sl_error *error)
 {
-	struct sl_documents_facts facts;
-	char path[SL_SHELF_PATH_SIZE];
-	int rc;
+	uint32_t version;
+	int rc = sl_index_refresh(index, all, false, &version, error);
 
-	switch (order) {
-	case SL_INDEXES_LOOK:
-	case SL_INDEXES_BUILD:
-		if (index->config.documents != NULL && index->config.refresh_ms)
-			index->look_due_ms = sl_clock_ms() + index->config.refresh_ms;
-		return sl_index_refresh(index, order == SL_INDEXES_BUILD, error);
-	case SL_INDEXES_PROMOTE:
-		rc = sl_shelf_promote(index->config.directory, version, error);
-		break;
-	case SL_INDEXES_ROLLBACK:
-		rc = sl_shelf_rollback(index->config.directory, &version, error);
-		break;
-	default:
-		if (index->status.current == 0)
-			return sl_error_set(error, -ENOENT, "index \"%s\": none is served",
-					    index->status.name);
-		rc = sl_shelf_path(index->config.directory, index->status.current, path, error);
-		return rc ? rc : sl_documents_verify(path, &facts, error);
-	}
+	if (!rc && version)
+		sl_text_printf(said,
+			       "version %" PRIu32 " is made and checked, not served yet: "
+			       "sluice index promote %s %" PRIu32,
+			       version, index->status.name, version);
+	else if (!rc)
+		sl_text_printf(said, "no document has changed since version %" PRIu32,
+			       index->status.current);
+	return rc;
+}
+
+static bool looks_itself(const struct sl_index *index)
+{
+	return index->config.documents != NULL && index->config.refresh_ms != 0;
+}
+
+/* Serves what `current` points to by now. hold: see enum sl_indexes_order. */
+static int serve_chosen(struct sl_index *index, bool hold, struct sl_text *said,
+			struct sl_error *error)
+{
+	int rc = sl_index_load(index, error);
+
 	if (rc)
 		return rc;
-	rc = sl_index_load(index, error);
-	/* The next look would undo what an operator chose: there is none until a build is ordered. */
+	sl_index_look(index);
+	hold = hold && looks_itself(index);
+	pthread_mutex_lock(index->lock);
+	index->status.held = hold;
+	pthread_mutex_unlock(index->lock);
+	index->look_due_ms = hold || !looks_itself(index)
+				     ? UINT64_MAX
+				     : sl_clock_ms() + index->config.refresh_ms;
+	sl_text_printf(said, "version %" PRIu32 " is served%s", index->status.current,
+		       hold ? "; changes of the documents wait until the newest is promoted" : "");
+	return 0;
+}
+
+static int promote(struct sl_index *index, uint32_t version, struct sl_text *said,
+		   struct sl_error *error)
+{
+	struct sl_shelf_list list;
+	int rc = sl_index_try(index, version, error);
+
 	if (!rc)
-		index->look_due_ms = UINT64_MAX;
+		rc = sl_shelf_promote(index->config.directory, version, error);
+	if (!rc)
+		rc = sl_shelf_read(index->config.directory, &list, error);
+	return rc ? rc : serve_chosen(index, version != list.versions[list.count - 1], said, error);
+}
+
+static int roll_back(struct sl_index *index, struct sl_text *said, struct sl_error *error)
+{
+	struct sl_shelf_list list;
+	uint32_t version = 0;
+	int rc = sl_shelf_read(index->config.directory, &list, error);
+
+	for (uint32_t i = 0; !rc && i < list.count && list.versions[i] < list.current; i++)
+		version = list.versions[i];
+	if (!rc && version)
+		rc = sl_index_try(index, version, error);
+	if (!rc)
+		rc = sl_shelf_rollback(index->config.directory, &version, error);
+	return rc ? rc : serve_chosen(index, true, said, error);
+}
+
+static int verify(const struct sl_index *index, uint32_t version, struct sl_text *said,
+		  struct sl_error *error)
+{
+	struct sl_index_checked checked;
+	char path[SL_SHELF_PATH_SIZE];
+	int rc = version == 0 ? sl_error_set(error, -ENOENT, "index \"%s\": none is served",
+					     index->status.name)
+			      : sl_shelf_path(index->config.directory, version, path, error);
+
+	if (!rc)
+		rc = sl_index_check(index, path, &checked, error);
+	if (!rc)
+		sl_text_printf(said,
+			       "version %" PRIu32 " is whole: documents=%" PRIu64 " chunks=%" PRIu64
+			       " samples=%" PRIu32 "/%" PRIu32 " questions=%" PRIu32,
+			       version, checked.facts.document_count, checked.facts.chunk_count,
+			       checked.samples_found, checked.samples, checked.questions);
 	return rc;
+}
+
+static int obey(struct sl_index *index, enum sl_indexes_order order, uint32_t version,
+		struct sl_text *said, struct sl_error *error)
+{
+	switch (order) {
+	case SL_INDEXES_APPEND:
+	case SL_INDEXES_BUILD:
+		return make(index, order == SL_INDEXES_BUILD, said, error);
+	case SL_INDEXES_PROMOTE:
+		return promote(index, version, said, error);
+	case SL_INDEXES_ROLLBACK:
+		return roll_back(index, said, error);
+	default:
+		return verify(index, version ? version : index->status.current, said, error);
+	}
 }
 
 /* One turn over one index; the lock is not held. */
@@ -143,6 +217,8 @@ static void work_on(struct sl_index *index)
 {
 	struct sl_error error = {""};
 	enum sl_indexes_order order;
+	char memory[SL_ERROR_TEXT_SIZE];
+	struct sl_text said;
 	uint32_t version;
 	bool ordered;
 	int rc = 0;
@@ -151,9 +227,7 @@ static void work_on(struct sl_index *index)
 		rc = sl_index_load(index, &error);
 		note(index, rc, &error);
 		index->loaded = true;
-		index->look_due_ms = index->config.documents != NULL && index->config.refresh_ms
-					     ? sl_clock_ms()
-					     : UINT64_MAX;
+		index->look_due_ms = looks_itself(index) ? sl_clock_ms() : UINT64_MAX;
 	}
 	pthread_mutex_lock(index->lock);
 	ordered = index->ordered;
@@ -161,15 +235,20 @@ static void work_on(struct sl_index *index)
 	version = index->order_version;
 	pthread_mutex_unlock(index->lock);
 	if (ordered) {
-		rc = obey(index, order, version, &error);
-		note(index, rc, &error);
+		sl_text_init_fixed(&said, memory, sizeof(memory));
+		rc = obey(index, order, version, &said, &error);
+		if (order !=
+		    SL_INDEXES_VERIFY) /* what is wrong with a version may be of no account */
+			note(index, rc, &error);
 		pthread_mutex_lock(index->lock);
 		index->ordered = false;
 		index->status.order_rc = rc;
+		snprintf(index->status.said, sizeof(index->status.said), "%s",
+			 rc ? error.text : sl_text_string(&said));
 		index->status.orders_done++;
 		pthread_mutex_unlock(index->lock);
 	} else if (sl_clock_ms() >= index->look_due_ms) {
-		rc = sl_index_refresh(index, false, &error);
+		rc = sl_index_refresh(index, false, true, &version, &error);
 		note(index, rc, &error);
 		index->look_due_ms = sl_clock_ms() + (rc && index->config.refresh_ms < RETRY_MS
 							      ? RETRY_MS
@@ -395,7 +474,7 @@ const struct sl_encoder *sl_indexes_encoder(const struct sl_indexes *indexes)
 }
 
 int sl_indexes_order(struct sl_indexes *indexes, const char *name, enum sl_indexes_order order,
-		     uint32_t version, struct sl_error *error)
+		     uint32_t version, uint64_t *ret_ticket, struct sl_error *error)
 {
 	struct sl_index *index;
 	int rc = 0;
@@ -412,6 +491,7 @@ int sl_indexes_order(struct sl_indexes *indexes, const char *name, enum sl_index
 		index->ordered = true;
 		index->order = order;
 		index->order_version = version;
+		*ret_ticket = index->status.orders_done + 1;
 		pthread_cond_signal(&indexes->wake);
 	}
 	pthread_mutex_unlock(&indexes->lock);
@@ -443,4 +523,21 @@ bool sl_indexes_read(struct sl_indexes *indexes, uint32_t number,
 		*ret_status = indexes->items[number]->status;
 	pthread_mutex_unlock(&indexes->lock);
 	return found;
+}
+
+bool sl_indexes_find(struct sl_indexes *indexes, const char *name,
+		     struct sl_indexes_status *ret_status, char ret_directory[SL_SHELF_PATH_SIZE])
+{
+	struct sl_index *index;
+
+	if (indexes == NULL)
+		return false;
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	if (index != NULL)
+		*ret_status = index->status;
+	if (index != NULL && ret_directory != NULL)
+		snprintf(ret_directory, SL_SHELF_PATH_SIZE, "%s", index->config.directory);
+	pthread_mutex_unlock(&indexes->lock);
+	return index != NULL;
 }

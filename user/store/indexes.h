@@ -19,6 +19,7 @@
 #include "user/base/config.h"
 #include "user/store/documents.h"
 #include "user/store/encoder.h"
+#include "user/store/shelf.h"
 
 struct sl_indexes;
 
@@ -27,12 +28,19 @@ enum sl_indexes_which {
 	SL_INDEXES_BEFORE, /* the version before the current one */
 };
 
+/*
+ * What an operator may have done. A version that is ordered is made and checked, and waits for its
+ * promotion; those that the daemon makes by itself (indexes.NAME.refresh) are promoted at once. After a
+ * promotion of another version than the newest, or a rollback, it makes none by itself until the newest is
+ * promoted: its next look would undo what was ordered.
+ */
 enum sl_indexes_order {
-	SL_INDEXES_LOOK = 0, /* look at the documents now; make a version when any changed */
-	SL_INDEXES_BUILD,    /* make one from all of them, whatever changed */
-	SL_INDEXES_PROMOTE,  /* serve a version */
-	SL_INDEXES_ROLLBACK, /* serve the one before */
-	SL_INDEXES_VERIFY,   /* read the served one whole */
+	SL_INDEXES_APPEND =
+		0,	     /* a copy of the served version, with what changed in the documents */
+	SL_INDEXES_BUILD,    /* a version from all of them, whatever changed */
+	SL_INDEXES_PROMOTE,  /* serve a version; refused when it cannot be opened */
+	SL_INDEXES_ROLLBACK, /* serve the one before; the same */
+	SL_INDEXES_VERIFY,   /* read a version whole and ask it sample questions */
 };
 
 struct sl_indexes_status {
@@ -42,13 +50,16 @@ struct sl_indexes_status {
 	bool vectors;		    /* the served one is searched by meaning, too */
 	uint64_t documents, chunks; /* of the served one */
 	uint64_t made_ms;	    /* wall clock */
-	uint64_t stale;		    /* documents that differ from it, at the last look */
+	uint64_t stale;		    /* documents that differ from it, at the last look, */
+	uint64_t stale_chunks;	    /* and its chunks that are of changed or gone ones */
 	uint64_t looked_ms;	    /* wall clock; 0: not yet */
 	bool building;
 	uint64_t done, total; /* of the build that is under way: chunks with their vectors */
 	uint64_t builds, failures;
-	uint64_t orders_done;
-	int order_rc;			/* of the last order */
+	bool held;			/* makes none by itself, see enum sl_indexes_order */
+	uint64_t orders_done;		/* a ticket is done when this has reached it */
+	int order_rc;			/* of the last order, */
+	char said[SL_ERROR_TEXT_SIZE];	/* and what came of it */
 	char error[SL_ERROR_TEXT_SIZE]; /* of the last thing that failed; "": it went well since */
 };
 
@@ -73,11 +84,15 @@ uint32_t sl_indexes_version(struct sl_indexes *indexes, const char *name);
 const struct sl_encoder *sl_indexes_encoder(const struct sl_indexes *indexes);
 
 /*
- * Has the builder do it soon; the status says when it is done. version: of a promotion. 0; -ENOENT: no
- * such index; -EBUSY: an order for it waits already.
+ * Has the builder do it soon; the status says when the ticket is done. version: of a promotion or
+ * verification (0: the served one). 0; -ENOENT: no such index; -EBUSY: an order for it waits already.
  */
 int sl_indexes_order(struct sl_indexes *indexes, const char *name, enum sl_indexes_order order,
-		     uint32_t version, struct sl_error *error);
+		     uint32_t version, uint64_t *ret_ticket, struct sl_error *error);
+
+/* The status of that name, and where its versions are (may be NULL). False: no such index. */
+bool sl_indexes_find(struct sl_indexes *indexes, const char *name,
+		     struct sl_indexes_status *ret_status, char ret_directory[SL_SHELF_PATH_SIZE]);
 
 uint32_t sl_indexes_count(struct sl_indexes *indexes);
 /* False: there is no such number. */

@@ -38,6 +38,16 @@ static int open_version(const struct sl_index *index, uint32_t version,
 	return sl_documents_open(path, dimensions ? model : NULL, dimensions, ret_documents, error);
 }
 
+int sl_index_try(const struct sl_index *index, uint32_t version, struct sl_error *error)
+{
+	struct sl_documents *documents;
+	int rc = open_version(index, version, &documents, error);
+
+	if (!rc)
+		sl_documents_put_away(&documents);
+	return rc;
+}
+
 static void serve(struct sl_index *index, uint32_t version, struct sl_documents *documents,
 		  uint32_t before_version, struct sl_documents *before)
 {
@@ -242,9 +252,24 @@ static bool may_copy(const struct sl_index *index, struct sl_documents *current)
 	       facts.chunks.overlap == index->config.overlap_bytes;
 }
 
-static int make_version(struct sl_index *index, uint32_t from, struct sl_scan *scan,
-			struct sl_error *error)
+static int take_into_service(struct sl_index *index, uint32_t version, struct sl_error *error)
 {
+	int rc = sl_shelf_promote(index->config.directory, version, error);
+
+	if (!rc)
+		rc = sl_index_load(index, error);
+	if (!rc)
+		sl_log(SL_LOG_INFO,
+		       "index \"%s\": version %" PRIu32 " is served documents=%" PRIu64
+		       " chunks=%" PRIu64,
+		       index->status.name, version, index->status.documents, index->status.chunks);
+	return rc;
+}
+
+static int make_version(struct sl_index *index, uint32_t from, bool serve, struct sl_scan *scan,
+			uint32_t *ret_version, struct sl_error *error)
+{
+	struct sl_index_checked checked;
 	struct sl_shelf_work work;
 	int rc = sl_shelf_begin(index->config.directory, from, &work, error);
 
@@ -252,22 +277,19 @@ static int make_version(struct sl_index *index, uint32_t from, struct sl_scan *s
 		return rc;
 	show_progress(index, true, 0, 0);
 	rc = make_file(index, work.path, from != 0, scan, error);
+	/* Before it has a number: what fails leaves nothing on the shelf. */
+	if (!rc)
+		rc = sl_index_check(index, work.path, &checked, error);
 	if (!rc)
 		rc = sl_shelf_finish(&work, error);
 	sl_shelf_end(&work);
-	if (!rc)
-		rc = sl_shelf_promote(index->config.directory, work.version, error);
-	if (!rc)
-		rc = sl_index_load(index, error);
+	if (!rc && serve)
+		rc = take_into_service(index, work.version, error);
 	if (!rc)
 		rc = sl_shelf_prune(index->config.directory, index->config.keep, error);
 	show_progress(index, false, 0, 0);
 	if (!rc)
-		sl_log(SL_LOG_INFO,
-		       "index \"%s\": version %" PRIu32 " is served documents=%" PRIu64
-		       " chunks=%" PRIu64,
-		       index->status.name, work.version, index->status.documents,
-		       index->status.chunks);
+		*ret_version = work.version;
 	return rc;
 }
 
@@ -294,14 +316,65 @@ static bool serves_vectors(const struct sl_index *index)
 	return facts.dimensions != 0;
 }
 
-int sl_index_refresh(struct sl_index *index, bool all, struct sl_error *error)
+/* The chunks of the served version that are of documents which changed or went. */
+static uint64_t count_stale(struct sl_documents *old, const struct sl_scan *scan, bool anew)
+{
+	struct sl_documents_facts facts;
+	uint64_t count = 0;
+
+	sl_documents_facts(old, &facts);
+	if (anew)
+		return facts.chunk_count;
+	for (uint32_t i = 0; i < scan->count; i++)
+		if (scan->files[i].change == SL_SCAN_CHANGED ||
+		    scan->files[i].change == SL_SCAN_GONE)
+			count += sl_documents_chunks_of(old, scan->files[i].name);
+	return count;
+}
+
+/* Compares the documents with the served version. *ret_anew: a new one cannot begin as its copy. */
+static int compare(struct sl_index *index, bool all, struct sl_scan *scan, bool *ret_anew,
+		   struct sl_error *error)
 {
 	struct sl_documents *old = NULL;
+	uint64_t stale_chunks = 0;
+	/* A served file that cannot be read any more is a reason to make another. */
+	bool anew = open_to_compare(index, &old) != 0 || all || !may_copy(index, old);
+	int rc = sl_scan_run(index->config.documents, anew ? NULL : old, scan, error);
+
+	if (!rc && old != NULL)
+		stale_chunks = count_stale(old, scan, anew);
+	sl_documents_put_away(&old);
+	pthread_mutex_lock(index->lock);
+	index->status.looked_ms = sl_clock_wall_ms();
+	if (!rc) {
+		index->status.stale = scan->changed;
+		index->status.stale_chunks = stale_chunks;
+	}
+	pthread_mutex_unlock(index->lock);
+	*ret_anew = anew;
+	return rc;
+}
+
+void sl_index_look(struct sl_index *index)
+{
 	struct sl_scan scan;
-	uint32_t from = 0;
+	bool anew;
+
+	if (index->config.documents == NULL)
+		return;
+	compare(index, false, &scan, &anew, NULL);
+	sl_scan_fini(&scan);
+}
+
+int sl_index_refresh(struct sl_index *index, bool all, bool serve, uint32_t *ret_version,
+		     struct sl_error *error)
+{
+	struct sl_scan scan;
 	bool anew;
 	int rc;
 
+	*ret_version = 0;
 	if (index->config.documents == NULL)
 		return sl_error_set(
 			error, -EINVAL,
@@ -314,21 +387,14 @@ int sl_index_refresh(struct sl_index *index, bool all, struct sl_error *error)
 				    " has vectors, and there is no encoder to "
 				    "make more (see: embedding.model)",
 				    index->status.current);
-	/* A served file that cannot be read any more is a reason to make another. */
-	anew = open_to_compare(index, &old) != 0 || all || !may_copy(index, old);
-	rc = sl_scan_run(index->config.documents, anew ? NULL : old, &scan, error);
-	sl_documents_put_away(&old);
-	if (!anew)
-		from = index->status.current;
-	pthread_mutex_lock(index->lock);
-	index->status.looked_ms = sl_clock_wall_ms();
-	index->status.stale = rc ? index->status.stale : scan.changed;
-	pthread_mutex_unlock(index->lock);
+	rc = compare(index, all, &scan, &anew, error);
 	if (!rc && (anew || scan.changed)) {
-		rc = make_version(index, from, &scan, error);
+		rc = make_version(index, anew ? 0 : index->status.current, serve, &scan,
+				  ret_version, error);
 		pthread_mutex_lock(index->lock);
 		index->status.builds += rc == 0;
-		index->status.stale = rc ? index->status.stale : 0;
+		if (!rc && serve)
+			index->status.stale = index->status.stale_chunks = 0;
 		pthread_mutex_unlock(index->lock);
 	}
 	sl_scan_fini(&scan);

@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 
 #include "user/store/indexes.h"
-#include "user/store/shelf.h"
 
 struct sl_index {
 	/* constant */
@@ -33,8 +32,33 @@ struct sl_index {
 /* Opens what `current` points to, and the version before it, and serves them. */
 int sl_index_load(struct sl_index *index, struct sl_error *error);
 
-/* Looks at the documents; makes and serves a version when any changed, or when `all`. */
-int sl_index_refresh(struct sl_index *index, bool all, struct sl_error *error);
+/* Refuses a version that could not be served. */
+int sl_index_try(const struct sl_index *index, uint32_t version, struct sl_error *error);
+
+/*
+ * Looks at the documents; makes a version when any changed, or from all of them when `all`, and checks it.
+ * serve: it is promoted. *ret_version: its number, 0: nothing has changed.
+ */
+int sl_index_refresh(struct sl_index *index, bool all, bool serve, uint32_t *ret_version,
+		     struct sl_error *error);
+
+/* Counts what is stale in the served version; a failure changes nothing. */
+void sl_index_look(struct sl_index *index);
+
+/* What a check found. */
+struct sl_index_checked {
+	struct sl_documents_facts facts;
+	uint32_t samples, samples_found; /* chunks looked for by their own text */
+	uint32_t questions;		 /* of indexes.NAME.questions; all are answered */
+};
+
+/*
+ * Reads the file whole, then asks it: for some of its own chunks, of which three quarters must be found
+ * (more would be too much where documents repeat each other), and the questions of the configuration, for
+ * each of which its document must be among the first. -EBADMSG with what is wrong, or the database's.
+ */
+int sl_index_check(const struct sl_index *index, const char *path,
+		   struct sl_index_checked *ret_checked, struct sl_error *error);
 
 /* Identity and numbers of the vectors it should have; "" and 0: words alone. */
 const char *sl_index_model(const struct sl_index *index, uint32_t *ret_dimensions);

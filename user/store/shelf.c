@@ -370,7 +370,8 @@ int sl_shelf_prune(const char *directory, uint32_t keep, struct sl_error *error)
 	left = list.count;
 	spare = before(&list, list.current);
 	for (uint32_t i = 0; i < list.count && left > keep && !rc; i++) {
-		if (list.versions[i] == list.current || list.versions[i] == spare)
+		if (list.versions[i] == list.current || list.versions[i] == spare ||
+		    i == list.count - 1)
 			continue;
 		rc = sl_shelf_path(directory, list.versions[i], path, error);
 		if (!rc) {
