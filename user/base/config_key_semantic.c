@@ -64,6 +64,27 @@ static const struct sl_config_key keys[] = {
 	 false, NULL, "Longest time for vector and search; then the model is asked."},
 	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_BYTES, "answer_max", ROUTE(answer_bytes_max), "256KB",
 	 256, 16u << 20, NULL, false, NULL, "Larger answers are not kept."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_U32, "shadow", ROUTE(shadow_percent), "1", 0, 100,
+	 NULL, false, NULL,
+	 "Share of the kept answers, in percent, for which the model is asked as well, beside the "
+	 "client: the two answers tell how often a kept one is wrong. 0: none, and the threshold "
+	 "stays."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_U32, "shadow_tokens", ROUTE(shadow_tokens), "100000",
+	 0, 4000000000u, NULL, false, NULL,
+	 "Most tokens that this may cost in an hour, charged to nobody."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_MONEY, "shadow_agree", ROUTE(shadow_agree), "0.7",
+	 LEAST, ONE, NULL, false, "a similarity from 0.5 to 1",
+	 "How near the two answers must be to be counted as the same."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_U32, "false_hits", ROUTE(false_percent), "2", 1, 50,
+	 NULL, false, NULL,
+	 "Percent of wrong answers that are put up with: the threshold goes up when there are "
+	 "surely more, and down when there are surely less than half as many."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_MONEY, "threshold_min", ROUTE(threshold_min), "0.8",
+	 LEAST, ONE, NULL, false, "a similarity from 0.5 to 1",
+	 "It goes no lower, unless `threshold` is."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_MONEY, "threshold_max", ROUTE(threshold_max), "0.97",
+	 LEAST, ONE, NULL, false, "a similarity from 0.5 to 1",
+	 "It goes no higher, unless `threshold` is."},
 };
 
 const struct sl_config_key_table sl_config_keys_semantic = SL_CONFIG_KEY_TABLE(keys);

@@ -33,6 +33,12 @@ struct sl_config_route_semantic {
 	uint32_t shared;    /* 1: tenants share it */
 	uint32_t wait_ms;   /* longest time for vector and search */
 	uint32_t answer_bytes_max;
+	/* shadows, see policy/shadow.h */
+	uint32_t shadow_percent; /* of the hits */
+	uint32_t shadow_tokens;	 /* an hour */
+	uint32_t false_percent;
+	uint64_t shadow_agree; /* billionths */
+	uint64_t threshold_min, threshold_max;
 };
 
 #endif

@@ -13,6 +13,7 @@
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
 #include "user/stage/validate_lists.h"
+#include "user/stage/semantic_shadow.h"
 #include "user/wire/schema.h"
 
 static void open_encoder(const struct sl_config *config, struct sl_stores *stores)
@@ -101,6 +102,8 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 	if (!rc)
 		rc = sl_degrade_open(&ret_stores->degrade);
 	if (!rc)
+		rc = sl_shadows_open(&ret_stores->shadows);
+	if (!rc)
 		open_prompts(ret_stores, config);
 	if (!rc)
 		open_encoder(config, ret_stores);
@@ -158,6 +161,7 @@ void sl_stores_close(struct sl_stores *stores)
 	stores->tokens = NULL;
 	sl_degrade_close(&stores->degrade);
 	sl_semantic_close(&stores->semantic);
+	sl_shadows_close(&stores->shadows);
 	sl_retrieval_close(&stores->retrieval);
 	sl_encoder_close(&stores->encoder);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "user/request/beside.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/given.h"
@@ -190,7 +191,21 @@ static void look_at_queue(struct sl_stage *stage, const struct sl_upstream_pool 
 	sl_room_look(request_of(stage)->worker, pool, ret_waiting, ret_oldest_ms);
 }
 
+static void note(struct sl_stage *stage, enum sl_noted what, uint32_t value)
+{
+	sl_explain_note(request_of(stage), SL_TRAIL_NOTED, (uint8_t)what, value, NULL, NULL);
+}
+
+static int start_beside(struct sl_stage *stage, uint32_t time_ms,
+			void (*run)(struct sl_stage *beside, void *argument),
+			void (*drop)(void *argument), void *argument)
+{
+	return sl_beside_start(request_of(stage), time_ms, run, drop, argument);
+}
+
 static const struct sl_stage_ops stage_ops = {
+	.note = note,
+	.beside = start_beside,
 	.set_body = set_body,
 	.set_answer = set_answer,
 	.step = note_step,

@@ -34,6 +34,7 @@ enum sl_trail_kind {
 	SL_TRAIL_REFUSED,  /* detail: enum sl_openai_error_id, value: status */
 	SL_TRAIL_CACHE,	   /* detail: enum sl_recall */
 	SL_TRAIL_LADDER,   /* a stage stepped down; detail: enum sl_step */
+	SL_TRAIL_NOTED,	   /* of a stage; detail: enum sl_noted, value: thousandths */
 	SL_TRAIL_SAMPLING, /* the route's value; detail: enum sl_sampling, value: 1 overruled one */
 	SL_TRAIL_POOL,	  /* enters a pool; detail: enum sl_cause + 1 of a fallback, 0: the first */
 	SL_TRAIL_NO_NODE, /* nobody in the pool may be asked */

@@ -30,6 +30,7 @@ enum detail {
 	DETAIL_FIT,
 	DETAIL_HEDGE,
 	DETAIL_STEP,
+	DETAIL_NOTED,
 	DETAIL_SAMPLING
 };
 
@@ -44,6 +45,7 @@ static const struct kind {
 	[SL_TRAIL_REFUSED] = {"refused", "error", DETAIL_ERROR, "status"},
 	[SL_TRAIL_CACHE] = {"cache", "result", DETAIL_RECALL, NULL},
 	[SL_TRAIL_LADDER] = {"degraded", "step", DETAIL_STEP, NULL},
+	[SL_TRAIL_NOTED] = {"semantic_cache", "result", DETAIL_NOTED, "similarity_permille"},
 	[SL_TRAIL_SAMPLING] = {"sampling_fixed", "parameter", DETAIL_SAMPLING, "overruled"},
 	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
 	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
@@ -130,6 +132,9 @@ static const char *detail_of(const struct sl_trail_event *event)
 			       : NULL;
 	case DETAIL_STEP:
 		return event->detail < SL_STEPS ? sl_steps[event->detail].text : NULL;
+	case DETAIL_NOTED:
+		return event->detail < SL_NOTEDS ? sl_noted_name((enum sl_noted)event->detail)
+						 : NULL;
 	case DETAIL_SAMPLING:
 		return event->detail < SL_SAMPLINGS ? sl_samplings[event->detail].name : NULL;
 	default:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/beside.h"
 #include "user/request/worker.h"
 
 #include <errno.h>
@@ -350,6 +351,7 @@ void sl_worker_drain(struct sl_worker *worker)
 		sl_listener_close(&worker->listeners[i]);
 	worker->draining = true;
 	sl_server_drain(&worker->server);
+	sl_beside_stop(worker);
 }
 
 void sl_worker_hand_over(struct sl_worker *worker)
@@ -362,6 +364,7 @@ void sl_worker_hand_over(struct sl_worker *worker)
 	}
 	worker->draining = true;
 	sl_server_leave(&worker->server);
+	sl_beside_stop(worker);
 }
 
 void sl_worker_abort(struct sl_worker *worker)
@@ -378,7 +381,7 @@ bool sl_worker_is_idle(const struct sl_worker *worker)
 		if (worker->listeners[i].fd >= 0)
 			return false;
 	}
-	return !worker->server.conn_count && !worker->stats.in_flight;
+	return !worker->server.conn_count && !worker->stats.in_flight && !worker->beside_count;
 }
 
 void sl_worker_fini(struct sl_worker *worker)

@@ -19,6 +19,7 @@
 #include "user/store/cache.h"
 #include "user/upstream/upstream.h"
 
+struct sl_beside;
 struct sl_request;
 struct sl_relay;
 struct sl_flights;
@@ -62,7 +63,9 @@ struct sl_worker {
 	const struct sl_stores *stores; /* of the stages, of all threads */
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
-	struct sl_desk desk; /* its waiting requests */
+	struct sl_desk desk;	   /* its waiting requests */
+	struct sl_beside *besides; /* see beside.h */
+	uint32_t beside_count;
 	bool draining;
 };
 

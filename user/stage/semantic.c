@@ -8,8 +8,10 @@
 #include "user/base/clock.h"
 #include "user/policy/pii.h"
 #include "user/stage/semantic_parts.h"
+#include "user/stage/semantic_shadow.h"
 
-#define ONE 1000000000.0 /* a similarity of 1 as configured */
+#define ONE	 1000000000.0 /* a similarity of 1 as configured */
+#define PERMILLE 1000.0f
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -39,7 +41,7 @@ static void drop_search(void *argument)
 /* What is near enough for this request; in need less will do (see degrade.h). */
 static uint64_t lowest(const struct sl_stage *stage)
 {
-	uint64_t usual = stage->route->semantic.threshold;
+	uint64_t usual = sl_semantic_threshold(stage);
 
 	return stage->similarity && stage->similarity < usual ? stage->similarity : usual;
 }
@@ -81,8 +83,11 @@ static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semant
 	stage->ops->header(stage, "x-sluice-similarity", text);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(found->age_ms / 1000));
 	stage->ops->header(stage, "age", text);
-	if (found->score < (float)((double)stage->route->semantic.threshold / ONE))
+	stage->ops->note(stage, SL_NOTED_SEMANTIC_HIT, (uint32_t)(found->score * PERMILLE));
+	if (found->score < (float)((double)sl_semantic_threshold(stage) / ONE))
 		stage->ops->step(stage, SL_STEP_DEGRADE_SIMILARITY);
+	else
+		sl_semantic_shadow(stage, stage->answer, found->score);
 	return SL_STAGE_ANSWER;
 }
 
@@ -145,7 +150,7 @@ static bool is_absent(const struct sl_json_field *field)
 	       (field->type == SL_JSON_ARRAY && field->value_len == 2);
 }
 
-bool sl_semantic_may_keep(struct sl_span body, struct sl_arena *arena)
+bool sl_semantic_text(struct sl_span body, struct sl_arena *arena, struct sl_span *ret_text)
 {
 	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice, more;
 	struct sl_json_field fields[] = {
@@ -168,7 +173,17 @@ bool sl_semantic_may_keep(struct sl_span body, struct sl_arena *arena)
 		return false;
 	text = sl_arena_alloc(arena, fields[1].value_len + 1);
 	len = text ? sl_json_string(&fields[1], text, fields[1].value_len + 1) : -1;
-	return len > 0 && !sl_pii_contains(text, (size_t)len);
+	if (len <= 0)
+		return false;
+	*ret_text = sl_span_make(text, (size_t)len);
+	return true;
+}
+
+static bool may_keep(struct sl_span body, struct sl_arena *arena)
+{
+	struct sl_span text;
+
+	return sl_semantic_text(body, arena, &text) && !sl_pii_contains(text.data, text.len);
 }
 
 static struct sl_semantic_insertion *begin(const struct sl_stage *stage)
@@ -187,7 +202,7 @@ void sl_semantic_keep(struct sl_stage *stage)
 	struct sl_semantic_insertion *insertion;
 
 	if (body.len > stage->route->semantic.answer_bytes_max ||
-	    !stage->state[SL_STAGE_SEMANTIC] || !sl_semantic_may_keep(body, stage->arena))
+	    !stage->state[SL_STAGE_SEMANTIC] || !may_keep(body, stage->arena))
 		return;
 	insertion = begin(stage);
 	if (insertion)
@@ -372,7 +387,7 @@ static void keep_stream(struct filter *filter)
 	sl_text_append_span(&body, sl_text_span(&filter->text));
 	sl_text_append_string(&body, "\"},\"finish_reason\":\"stop\"}]}");
 	sl_arena_init(&arena, 0, 2 * filter->bytes_max + (64u << 10));
-	if (!body.error && sl_semantic_may_keep(sl_text_span(&body), &arena))
+	if (!body.error && may_keep(sl_text_span(&body), &arena))
 		sl_semantic_insertion_post(&filter->insertion, sl_text_span(&body));
 	sl_arena_fini(&arena);
 	sl_text_fini(&body);

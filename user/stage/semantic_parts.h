@@ -22,8 +22,11 @@ struct sl_semantic_asked {
 bool sl_semantic_read(struct sl_stage *stage, const char *model,
 		      struct sl_semantic_asked *ret_asked);
 
-/* The text of a whole chat completion that may be kept; false: it may not. Borrows from the body. */
-bool sl_semantic_may_keep(struct sl_span body, struct sl_arena *arena);
+/*
+ * The text of a whole chat completion of one choice that came to its own end; false: it calls tools, was
+ * cut or refused, or is empty.
+ */
+bool sl_semantic_text(struct sl_span body, struct sl_arena *arena, struct sl_span *ret_text);
 
 /* Hands an answer to a worker, which keeps it. Copies all. */
 struct sl_semantic_insertion;

@@ -20,6 +20,19 @@ const char *sl_stage_text(enum sl_stage_name stage)
 	return stage_texts[stage];
 }
 
+const char *sl_noted_name(enum sl_noted noted)
+{
+	static const char *const names[SL_NOTEDS] = {
+		[SL_NOTED_SEMANTIC_HIT] = "hit",
+		[SL_NOTED_SHADOW] = "shadow",
+		[SL_NOTED_SHADOW_AGREED] = "shadow_agreed",
+		[SL_NOTED_SHADOW_DIFFERED] = "shadow_differed",
+		[SL_NOTED_SHADOW_FAILED] = "shadow_failed",
+	};
+
+	return names[noted];
+}
+
 const char *sl_step_name(enum sl_step step)
 {
 	return strchr(sl_steps[step].text, '=') + 1;

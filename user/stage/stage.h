@@ -82,6 +82,7 @@ struct sl_tokens_table;
 struct sl_encoder;
 struct sl_semantic;
 struct sl_validate_lists;
+struct sl_shadows;
 
 struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
@@ -93,10 +94,23 @@ struct sl_stores {
 	struct sl_degrade *degrade;
 	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */
 	struct sl_semantic *semantic;	/* answers by meaning */
+	struct sl_shadows *shadows;	/* stage/semantic_shadow.h */
 	struct sl_retrieval *retrieval; /* documents for the model */
 };
 
 struct sl_stage;
+
+/* What `sluice explain` tells of a stage besides its steps down; names in stage.c. */
+enum sl_noted {
+	SL_NOTED_SEMANTIC_HIT = 0, /* value: similarity in thousandths */
+	SL_NOTED_SHADOW,	   /* the model is asked as well; the same */
+	SL_NOTED_SHADOW_AGREED,	   /* value: of the two answers */
+	SL_NOTED_SHADOW_DIFFERED,
+	SL_NOTED_SHADOW_FAILED,
+	SL_NOTEDS
+};
+
+const char *sl_noted_name(enum sl_noted noted);
 
 struct sl_stage_ops {
 	/*
@@ -115,6 +129,16 @@ struct sl_stage_ops {
 	void (*header)(struct sl_stage *stage, const char *name, const char *value);
 	/* The pool (index into stage->pools) is asked first from now on, then those of the route. */
 	void (*set_pool)(struct sl_stage *stage, uint32_t pool);
+	void (*note)(struct sl_stage *stage, enum sl_noted what, uint32_t value);
+	/*
+	 * Has run(beside, argument) done on a fiber of its own while the client goes on, then
+	 * drop(argument). beside is a stage without a request: key, head and facts are NULL, and of the
+	 * operations it has `note` alone. 0; -EAGAIN (too many), -ESHUTDOWN, -ENOMEM: argument is still
+	 * the caller's.
+	 */
+	int (*beside)(struct sl_stage *stage, uint32_t time_ms,
+		      void (*run)(struct sl_stage *beside, void *argument),
+		      void (*drop)(void *argument), void *argument);
 	/* Who waits for a place in the pool; either may be NULL. */
 	void (*queue)(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 		      uint32_t *ret_waiting, uint64_t *ret_oldest_ms);

