@@ -167,7 +167,7 @@ test_lanes() {
 	expect "as a flow of its own" "$(counter flow_opened)" ">=" 1
 	expect "to a node" "$(counter forward_to_node)" ">=" 3
 	try "what both planes know"
-	expect "the status says well" "$(head -n 1 "$out")" contains "well: 3 of 3 nodes"
+	expect "the status says well" "$(head -n 1 "$out")" contains "well: 5 of 5 nodes"
 	agree "at rest"
 }
 # A server dies under requests; both planes know; it comes back.
@@ -231,6 +231,49 @@ test_fallback() {
 primary_answers() {
 	try "take the whole primary pool down" 2
 	grep -q '^x-sluice-pool: chat' "$out"
+}
+# What is done with answers. Each line again until it shows what it should: a kept answer, an index and a
+# health check take their time on a busy machine.
+shows() { # TITLE N TEXT...
+	local title=$1 number=$2 text
+	shift 2
+	try "$title" "$number"
+	for text in "$@"; do [[ $(<"$out") == *"$text"* ]] || return 1; done
+}
+test_trust() {
+	try "a semantic hit" 1
+	expect "semantic: the model answers" "$(cat "$out")" contains "Answer "
+	wait_for 30 shows "a semantic hit" 2 "Answer " "x-sluice-cache: semantic"
+	expect "semantic: other words get the kept answer" "$(cat "$out")" contains "x-sluice-similarity: 0.9"
+	try "a near miss" 1
+	try "a near miss" 2
+	expect "a near miss: the model is asked" "$(cat "$out")" contains "Answer "
+	expect "a near miss: no kept answer" "$(grep -c x-sluice-cache "$out")" == 0
+	try "retrieval" 1
+	expect "retrieval: by the database" "$(cat "$out")" contains "x-sluice-index: store"
+	expect "retrieval: the answer rests on it" "$(cat "$out")" contains "thirty days of paid vacation. [1]"
+	try "retrieval" 2
+	wait_for 30 shows "retrieval" 2 "x-sluice-degraded: retrieve=index"
+	expect "retrieval without the database" "$(cat "$out")" contains "x-sluice-index: handbook@"
+	expect "retrieval without the database: the handbook's words" "$(cat "$out")" contains "in a calendar year"
+	try "retrieval" 3
+	wait_for "$RECOVER_S" shows "retrieval" 1 "x-sluice-index:"
+	try "a schema repair"
+	expect "schema: repaired" "$(cat "$out")" contains '{"city":"Paris","population":2102650}'
+	expect "schema: told" "$(cat "$out")" contains "x-sluice-degraded: validate=repaired"
+	try "a stream whose"
+	expect "stream: redacted" "$(sed -n 's/.*"content":"\([^"]*\)".*/\1/p' "$out" | tr -d '\n')" == \
+		"Write to [email] or call [phone]."
+	expect "stream: whole" "$(grep -v '^$' "$out" | tail -n 1)" == "data: [DONE]"
+	try "a prompt" 1
+	expect "prompt: the stable version" "$(cat "$out")" contains "assistant of a shop"
+	try "a prompt" 2
+	try "a prompt" 3
+	expect "prompt: promoted" "$(cat "$out")" contains "pirate"
+	try "a prompt" 4
+	expect "prompt: rolled back" "$(cat "$out")" contains "assistant of a shop"
+	try "a prompt" 5
+	expect "prompt: two versions" "$(grep -c '^shop' "$out")" == 2
 }
 test_daemon() {
 	local flows
@@ -304,6 +347,7 @@ test_lanes
 test_kill
 test_orders
 test_fallback
+test_trust
 test_daemon
 test_reload
 test_end INT

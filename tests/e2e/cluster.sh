@@ -44,6 +44,7 @@ NODES=3
 WAIT_S=30	# for a server, the daemon or the guard
 PROMPT_S=20	# the lines to try stay before the status takes the screen
 export SLUICE_PIN_DIR=$pins SLUICE_ADMIN_SOCKET=$state/admin.sock
+. "$here/cluster-trust.sh"
 
 # ---- saying what happens ----------------------------------------------------------------------
 die() { # WHAT NEXT
@@ -254,11 +255,14 @@ write_config() {
 		    nodes: [10.2.1.2:8000, 10.2.2.2:8000]
 		  small:
 		    nodes: [10.2.3.2:8000]
+		  assistant: {nodes: [10.2.3.2:8001]}
+		  store: {nodes: [10.2.3.2:8002], health: {live: tcp, every: 500ms}}
 		services:
 		  - {address: $vip:80, lane: fast, pool: chat}
 		routes:
 		  - {model: chat, pools: [chat, small]}
 		  - {model: small, pools: small}
+		$(write_trust_config)
 	END
 }
 attach() { mount_bpffs && ns sluice "$build/sluice" up "$state/sluice.yaml"; }
@@ -293,6 +297,7 @@ write_lines() {
 		story='{"model":"chat","stream":true,"max_tokens":48,$messages}'
 		short='{"model":"chat","max_tokens":8,$messages}'
 		ask() { for i in \$(seq \$1); do curl -so /dev/null -w '%{http_code} ' --json "\$short" $url; done; echo; }
+		$(write_trust_helpers)
 		# a chat, streamed, through the daemon
 		curl -sN --json "\$story" $url
 		# the same on the fast lane: from the client's namespace to the virtual address, past the daemon
@@ -322,6 +327,7 @@ write_lines() {
 		kill -KILL \$(ip netns pids $prefix-node1) \$(ip netns pids $prefix-node2)
 		curl -si --json "\$short" $url
 		$state/start-node1; $state/start-node2
+		$(write_trust_lines)
 		# kill the daemon: the fast lane goes on without it; then start it again
 		kill -KILL \$(cat $state/sluiced.pid)
 		$from_client curl -s --retry 5 --retry-all-errors --json "\$short" http://$vip/v1/chat/completions
@@ -385,11 +391,14 @@ main() {
 	fi
 	step "network: client, sluice host, $NODES inference hosts" make_network
 	step "inference servers on 10.2.1.2, 10.2.2.2, 10.2.3.2, port 8000" start_nodes
+	step "a scripted model and a vector database on 10.2.3.2, port 8001, 8002" start_trust
+	write_prompts
 	write_config
 	step "kernel plane: sluice up" attach
 	sed -n 's/^  \(.*XDP.*\)/      \1/p' "$state/step.log"
 	step "daemon: sluiced" start_daemon
 	step "http://127.0.0.1:$port on the host" start_host_port
+	has_weights && step "documents: a handbook is indexed" teach_store
 	write_lines
 	print_lines
 	show

@@ -2,7 +2,7 @@
 // retrieve.mjs - the servers of the retrieval test, each a small real one.
 //
 //   node retrieve.mjs model PORT      a chat model whose answer is the system messages that it got
-//   node retrieve.mjs vectors PORT    a vector store that speaks Qdrant's REST and Chroma's query: points
+//   node retrieve.mjs vectors PORT [ADDRESS]  a vector store that speaks Qdrant's REST and Chroma's query: points
 //                                     in memory, searched by cosine. PUT /teach {id, text, source} keeps
 //                                     the vector of the next search as that point's.
 //   node retrieve.mjs rerank PORT     a reranker of Cohere's shape: best is who shares most words
@@ -80,4 +80,4 @@ http.createServer(async (request, response) => {
 	if (path.startsWith("/collections/docs/points/search")) return qdrant(json, response);
 	if (path.startsWith("/api/v1/collections/docs/query")) return chroma(json, response);
 	say(response, 404, { status: { error: `no ${path}` } });
-}).listen(port, "127.0.0.1", () => console.log("ready"));
+}).listen(port, process.argv[4] ?? "127.0.0.1", () => console.log("ready"));
