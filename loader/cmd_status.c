@@ -17,6 +17,18 @@
 #define STATUS_BYTES_MAX (8u << 20)
 
 /* One look into `text`. Returns enum sl_exit. */
+/* Models that answer otherwise than recorded (sluice canary). A daemon that knows of none says nothing. */
+static void put_changed(const char *daemon_socket, struct sl_text *text)
+{
+	struct sl_text reply;
+
+	sl_text_init(&reply, 65536);
+	if (!sl_admin_say(daemon_socket, "canary text changed", &reply) &&
+	    sl_text_string(&reply)[0] != '!')
+		sl_text_append_span(text, sl_text_span(&reply));
+	sl_text_fini(&reply);
+}
+
 static int look_once(const struct sl_arguments *arguments, const char *daemon_socket,
 		     struct sl_text *text)
 {
@@ -45,6 +57,8 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 		sl_status_json(&look, text);
 	else
 		sl_status_text(&look, text);
+	if (look.daemon && !arguments->json && !exit_code)
+		put_changed(daemon_socket, text);
 	if (text->error)
 		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
 					 STATUS_BYTES_MAX);

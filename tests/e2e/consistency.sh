@@ -1,13 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # consistency.sh - fixed sampling: what servers are sent, what clients are told. The server of the pool
-# `echo` answers with the body that it was sent.
+# `echo` answers with the body that it was sent. Then canary questions: a model is recorded, really changed
+# (its answers' length, form, willingness, name, fingerprint), found out, and changed back.
 . "$(dirname "$0")/lib.sh"
 
 json='content-type: application/json'
+cat >"$work/questions.jsonl" <<-'END'
+	# what the model is asked
+	{"id": "capital", "input": "The capital of France?", "checks": [{"contains": "Paris"}]}
+
+	{"id": "numbers", "messages": [{"role": "user", "content": "Three numbers."}], "max_tokens": 50, "parameters": {"temperature": 0.1}}
+END
 config_write <<-END
+	canary: {path: $work/canary.db}
 	pools:
 	  echo: {nodes: ["127.0.0.1:9006"]}
+	  asked: {nodes: ["127.0.0.1:9007"], model: m-1, canary: {file: $work/questions.jsonl, every: 1h, samples: 2, timeout: 20s}}
 	routes:
 	  - {model: pin, pools: echo, cache: {ttl: 60s}, sampling: {temperature: 0, top_p: 0.25, seed: 7}}
 	  - {model: default, pools: echo, sampling: {mode: default, temperature: 0.5, seed: 7}}
@@ -23,6 +32,28 @@ node -e '
 			choices: [{index: 0, text: body, message: {role: "assistant", content: body}, finish_reason: "stop"}],
 			usage: {prompt_tokens: 1, completion_tokens: 1, total_tokens: 2}})));
 	}).listen(9006, "127.0.0.1", () => console.log("ready"));' >"$work/echo.log" 2>&1 &
+node -e '
+	let model = {}, last = {};
+	require("http").createServer((request, response) => {
+		let body = "";
+		request.on("data", (data) => (body += data));
+		request.on("end", () => {
+			response.setHeader("content-type", "application/json");
+			if (request.url == "/model") {
+				model = body ? JSON.parse(body) : model;
+				return response.end(JSON.stringify({last}));
+			}
+			if (request.method == "GET") return response.end("{}");
+			last = JSON.parse(body);
+			response.statusCode = model.status || 200;
+			const text = model.text || "Paris" + " 1 2 3".repeat((model.words || 3) / 3);
+			response.end(JSON.stringify({id: "c", object: "chat.completion", created: 1, model: model.model || "m-1",
+				system_fingerprint: model.fingerprint || "fp-1",
+				choices: [{index: 0, message: {role: "assistant", content: text}, finish_reason: "stop"}],
+				usage: {prompt_tokens: 1, completion_tokens: model.words || 3, total_tokens: 4}}));
+		});
+	}).listen(9007, "127.0.0.1", () => console.log("ready"));' >"$work/model.log" 2>&1 &
+expect_soon "the model listens" 20 grep -q ready "$work/model.log"
 expect_soon "the echo server listens" 20 grep -q ready "$work/echo.log"
 daemon_start
 
@@ -61,6 +92,67 @@ expect "refuse: the same, and none" "$(ask yes chat/completions refuse '"tempera
 expect "free: nothing is fixed" "$(ask free chat/completions free '"temperature":1,') $(sent free) $(header free x-sluice-sampling)" == "200 [1,null,null] "
 expect "counted: set" "$(metric sluice_sampling_fixed_total 'route="pin",result="set"')" '>=' 5
 expect "counted: overruled" "$(metric sluice_sampling_fixed_total 'route="pin",result="overruled"')" '>=' 3
+
+# ---- canary questions
+canary() { "$build/sluice" canary "$@" --json --admin-socket "$work/admin.sock" | jq -c ".pools[0]"; }
+model() { curl -sf --max-time 20 -o "$work/model" -d "$1" http://127.0.0.1:9007/model; } # JSON
+drift() { metric sluice_model_drift "pool=\"asked\",cause=\"$1\""; }                 # CAUSE
+# until_found CAUSE: runs until it is in the alarms, eight at most; prints how many
+until_found() {
+	local i
+	for i in {1..8}; do
+		canary run asked | jq -e ".alarms | index(\"$1\")" >/dev/null && break
+	done
+	echo "$i"
+}
+until_quiet() {
+	local i
+	for i in {1..30}; do
+		canary run asked | jq -e '.alarms == []' >/dev/null && break
+	done
+	((i < 30)) && echo quiet
+}
+ended() { (($(metric sluice_canary_runs_total 'pool="asked",result="good"') >= $1)); }
+
+expect_soon "canary: a run by itself" 30 ended 1
+expect "canary: without a baseline nothing is found" "$(canary show asked | jq -c '[.baseline, .holds]')" == "[null,false]"
+expect "canary: recorded" "$(canary record asked | jq -c '[.baseline.questions, .baseline.answers, .baseline.model, .alarms]')" == '[2,4,"m-1",[]]'
+expect "canary: what is asked" "$(curl -s http://127.0.0.1:9007/model | jq -c '[.last.model, .last.max_tokens, .last.temperature, .last.messages[0].content]')" == '["m-1",50,0.1,"Three numbers."]'
+expect "canary: as recorded" "$(canary run asked | jq -c '[.answers, .bad_format, .refusals, .length_ratio, .alarms, .holds, .fingerprint]')" == '[2,0,0,1,[],false,"fp-1"]'
+expect "canary: no other pool" "$("$build/sluice" canary run echo --admin-socket "$work/admin.sock" 2>&1)" contains 'no pool "echo" has canary questions'
+
+model '{"words": 60}'
+expect "canary: longer answers are found" "$(until_found longer)" '<=' 4
+expect "canary: the metric" "$(drift longer)$(drift shorter)" == 10
+expect "canary: it holds" "$(canary show asked | jq .holds)" == true
+expect "canary: shown by status" "$("$build/sluice" status --admin-socket "$work/admin.sock" 2>&1)" contains 'pool asked: the model has changed: longer'
+expect "canary: logged" "$(grep -c 'pool "asked": its model has changed: longer' "$log")" == 1
+kill -TERM "$daemon"
+wait "$daemon"
+daemon_start
+expect_soon "canary: asked again after a start" 30 ended 1
+expect "canary: kept over a start" "$(canary show asked | jq -c '[.baseline.questions, .alarms]')" == '[2,["longer"]]'
+model '{}'
+expect "canary: the way back" "$(until_quiet) $(drift longer)" == "quiet 0"
+model '{"text": "Berlin, of course."}'
+expect "canary: wrong answers are found" "$(until_found format)" '<=' 8
+model '{}'
+expect "canary: and their way back" "$(until_quiet)" == quiet
+model '{"text": "I’m sorry, but I can’t say whether it is Paris."}'
+expect "canary: refusals are found" "$(until_found refusal)" '<=' 8
+model '{}'
+expect "canary: and their way back, too" "$(until_quiet)" == quiet
+model '{"model": "m-2"}'
+expect "canary: another model is told at once" "$(canary run asked | jq -c '[.alarms, .model]')" == '[["model"],"m-2"]'
+model '{"fingerprint": "fp-2"}'
+expect "canary: so is another fingerprint" "$(canary run asked | jq -c .alarms)" == '["fingerprint"]'
+expect "canary: which is recorded" "$(canary record asked | jq -c .alarms) $(canary run asked | jq -c .alarms)" == '[] []'
+model '{"status": 500}'
+expect "canary: a run without an answer" "$(canary run asked | jq -c '[.failed, .alarms, .trouble != ""]')" == '[1,[],true]'
+model '{"fingerprint": "fp-2"}'
+echo '{"id": "a", "input": 7}' >"$work/questions.jsonl"
+canary run asked >/dev/null
+expect "canary: a bad file" "$(canary show asked | jq -r .trouble)" contains "line 1: expected either input, a text, or messages"
 
 daemon_stop
 finish

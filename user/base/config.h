@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include "bpf/abi.h"
 #include "user/base/config_paths.h"
+#include "user/base/config_canary.h"
 #include "user/base/config_validate.h"
 #include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
@@ -187,6 +188,7 @@ struct sl_config_pool {
 	uint32_t spill;		  /* index of its fallback pool; UINT32_MAX: none */
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* SL_TUNABLE_INHERIT where not set */
 	struct sl_config_health health;
+	struct sl_config_canary canary;
 	struct sl_config_metrics metrics;
 	struct sl_config_names adapters; /* LoRA: models of routes that its nodes load when asked */
 	uint32_t zone_load;		 /* percent full that a node of this host's zone may be */
@@ -401,6 +403,7 @@ struct sl_config {
 	uint32_t autoscale_depth, autoscale_wait_ms; /* see policy/autoscale.h; these four */
 	uint32_t autoscale_calm_ms, autoscale_every_ms;
 
+	const char *canary_path; /* of baselines; NULL: kept in memory */
 	struct sl_config_prompts prompts;
 
 	/* kernel plane */

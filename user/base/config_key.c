@@ -15,17 +15,10 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,
-	&sl_config_keys_kernel,
-	&sl_config_keys_pool,
-	&sl_config_keys_route,
-	&sl_config_keys_validate,
-	&sl_config_keys_prompt,
-	&sl_config_keys_degrade,
-	&sl_config_keys_semantic,
-	&sl_config_keys_retrieve,
-	&sl_config_keys_sampling,
-	&last,
+	&sl_config_keys_root,	  &sl_config_keys_kernel,   &sl_config_keys_pool,
+	&sl_config_keys_canary,	  &sl_config_keys_route,    &sl_config_keys_validate,
+	&sl_config_keys_prompt,	  &sl_config_keys_degrade,  &sl_config_keys_semantic,
+	&sl_config_keys_retrieve, &sl_config_keys_sampling, &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -49,6 +42,8 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_POOL_HEALTH] = {"pools.NAME.health", 0},
 	[SL_CONFIG_POOL_QUEUE] = {"pools.NAME.queue", 0},
 	[SL_CONFIG_POOL_AT_ONCE] = {"pools.NAME.concurrency", 0},
+	[SL_CONFIG_POOL_CANARY] = {"pools.NAME.canary", 0},
+	[SL_CONFIG_CANARY] = {"canary", 0},
 	[SL_CONFIG_POOL_METRICS] = {"pools.NAME.metrics", 0},
 	[SL_CONFIG_NODE] = {"pools.NAME.nodes[]", 0},
 	[SL_CONFIG_SERVICE] = {"services[]", 0},

@@ -55,6 +55,8 @@ enum sl_config_section {
 	SL_CONFIG_POOL_HEALTH,	   /* struct sl_config_pool */
 	SL_CONFIG_POOL_QUEUE,	   /* struct sl_config_pool */
 	SL_CONFIG_POOL_AT_ONCE,	   /* struct sl_config_pool */
+	SL_CONFIG_POOL_CANARY,	   /* struct sl_config_pool */
+	SL_CONFIG_CANARY,	   /* struct sl_config */
 	SL_CONFIG_POOL_METRICS,	   /* struct sl_config_pool */
 	SL_CONFIG_NODE,		   /* struct sl_config_node */
 	SL_CONFIG_SERVICE,	   /* struct sl_config_service */
@@ -151,6 +153,7 @@ struct sl_config_key_table {
 extern const struct sl_config_key_table sl_config_keys_root;
 extern const struct sl_config_key_table sl_config_keys_kernel;
 extern const struct sl_config_key_table sl_config_keys_pool;
+extern const struct sl_config_key_table sl_config_keys_canary;
 extern const struct sl_config_key_table sl_config_keys_route;
 extern const struct sl_config_key_table sl_config_keys_validate;
 extern const struct sl_config_key_table sl_config_keys_sampling;

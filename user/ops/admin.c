@@ -85,17 +85,18 @@ static void explain(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
-static void prompt(struct sl_admin_conn *conn, char *words)
+static void ask(struct sl_admin_conn *conn, char *words,
+		void (*op)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text))
 {
 	struct sl_admin *admin = conn->admin;
 	struct sl_admin_ask ask = {words, sl_text_span(&conn->more), conn->who};
 	struct sl_text text;
 
 	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
-	admin->ops->prompt(admin->owner, &ask, &text);
+	op(admin->owner, &ask, &text);
 	if (text.error) {
 		sl_text_reset(&text);
-		sl_text_append_string(&text, "!the answer is too long; ask for one prompt");
+		sl_text_append_string(&text, "!the answer is too long; ask for one alone");
 	}
 	sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
 	sl_text_fini(&text);
@@ -196,6 +197,7 @@ static void answer(struct sl_admin_conn *conn)
 {
 	static const char explain_word[] = "explain ", prompt_word[] = "prompt ",
 			  index_word[] = "index ";
+	static const char canary_word[] = "canary ";
 
 	if (conn->answered)
 		return;
@@ -215,9 +217,11 @@ static void answer(struct sl_admin_conn *conn)
 	else if (!strncmp(conn->line, explain_word, sizeof(explain_word) - 1))
 		explain(conn, conn->line + sizeof(explain_word) - 1);
 	else if (!strncmp(conn->line, prompt_word, sizeof(prompt_word) - 1))
-		prompt(conn, conn->line + sizeof(prompt_word) - 1);
+		ask(conn, conn->line + sizeof(prompt_word) - 1, conn->admin->ops->prompt);
 	else if (!strncmp(conn->line, index_word, sizeof(index_word) - 1))
 		tend_index(conn, conn->line + sizeof(index_word) - 1);
+	else if (!strncmp(conn->line, canary_word, sizeof(canary_word) - 1))
+		ask(conn, conn->line + sizeof(canary_word) - 1, conn->admin->ops->canary);
 	end_conn(conn);
 }
 

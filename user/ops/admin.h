@@ -11,6 +11,7 @@
  *   "... +N", then N bytes                 the same, the bytes being a prompt's text
  *   the first line of an HTTP request      an HTTP answer, see admin_http.h and prompt_http.h
  *   "index FORMAT WORDS"                   see index_say.h
+ *   "canary FORMAT WORDS"                  see canary.h
  *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
@@ -50,6 +51,8 @@ struct sl_admin_ops {
 	void (*explain)(void *owner, const char *id, bool json, struct sl_text *text);
 	/* Does what the words say, which it may change; see prompt_say.h. */
 	void (*prompt)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
+	/* The same; see canary.h. */
+	void (*canary)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
 	/* Answers an HTTP request: appends the body, whose type may be set, and returns the status. */
 	int (*http)(void *owner, const struct sl_admin_request *request, const char *who,
 		    struct sl_text *text, const char **type);

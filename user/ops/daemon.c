@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include "user/base/address.h"
 #include "user/base/clock.h"
@@ -16,7 +15,9 @@
 #include "user/ops/admin.h"
 #include "user/ops/autoscale.h"
 #include "user/ops/beacon.h"
+#include "user/ops/canary.h"
 #include "user/ops/checks.h"
+#include "user/ops/descriptors.h"
 #include "user/ops/health_say.h"
 #include "user/ops/index_say.h"
 #include "user/ops/keys.h"
@@ -31,10 +32,9 @@
 #include "user/request/trail_text.h"
 #include "user/store/retrieval.h"
 
-#define EVENT_POLL_MS	 100u
-#define DRAIN_POLL_MS	 10u
-#define ABORT_GRACE_MS	 2000u
-#define DESCRIPTORS_WANT 1048576u
+#define EVENT_POLL_MS  100u
+#define DRAIN_POLL_MS  10u
+#define ABORT_GRACE_MS 2000u
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2, EXIT_CUT = 3 };
 
@@ -56,6 +56,7 @@ struct daemon {
 	struct sl_ledger ledger;
 	struct sl_beacon_sender *beacons;
 	struct sl_checks *health; /* NULL: no checks */
+	struct sl_canary *canary; /* the same */
 	struct sl_scaler *scaler; /* NULL: no memory for it */
 	struct sl_telemetry *telemetry;
 	struct sl_cache *cache;
@@ -92,6 +93,7 @@ static void hook_metrics(void *owner, struct sl_text *text)
 
 	sl_metrics_write(&daemon->metrics, text);
 	sl_scaler_write_metrics(daemon->scaler, text);
+	sl_canary_write_metrics(daemon->canary, text);
 }
 
 static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_pool *pool)
@@ -243,7 +245,6 @@ static void apply_beacons(struct daemon *daemon)
 		       config->beacon.every_ms);
 }
 
-/* Neither is that. */
 static void open_health(struct daemon *daemon)
 {
 	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
@@ -257,6 +258,8 @@ static void open_health(struct daemon *daemon)
 	if (sl_scaler_open(daemon->loop, &state, &daemon->rooms, &daemon->scaler))
 		sl_log(SL_LOG_ERROR, "autoscale: nobody is told: no memory");
 	sl_scaler_apply(daemon->scaler, daemon->routes);
+	sl_canary_open(daemon->loop, &state, &daemon->stores, &daemon->canary);
+	sl_canary_apply(daemon->canary, daemon->routes);
 }
 
 static void open_telemetry(struct daemon *daemon)
@@ -293,6 +296,7 @@ static void reload(struct daemon *daemon)
 	if (daemon->health)
 		sl_checks_apply(daemon->health, routes);
 	sl_scaler_apply(daemon->scaler, routes);
+	sl_canary_apply(daemon->canary, routes);
 	if (daemon->telemetry)
 		sl_telemetry_apply(daemon->telemetry, routes);
 	daemon->metrics.reloads_ok++;
@@ -428,7 +432,13 @@ static void tend_index(void *owner, char *words, struct sl_text *text)
 	sl_index_say(retrieval ? retrieval->indexes : NULL, words, text);
 }
 
+static void canary(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
+{
+	sl_canary_say(((struct daemon *)owner)->canary, ask->words, text);
+}
+
 static const struct sl_admin_ops admin_ops = {
+	.canary = canary,
 	.prompt = prompt,
 	.http = http,
 	.index = tend_index,
@@ -441,6 +451,15 @@ static const struct sl_admin_ops admin_ops = {
 
 /* ---- drain ----------------------------------------------------------------------------------- */
 
+/* No more questions of our own to nodes. */
+static void stop_asking(struct daemon *daemon)
+{
+	sl_checks_stop(daemon->health);
+	sl_canary_stop(daemon->canary);
+	sl_scaler_stop(daemon->scaler);
+	sl_telemetry_stop(daemon->telemetry);
+}
+
 static void begin_drain(struct daemon *daemon)
 {
 	uint32_t drain_ms = daemon->routes->config->drain_ms;
@@ -451,9 +470,7 @@ static void begin_drain(struct daemon *daemon)
 	daemon->draining = true;
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
-	sl_checks_stop(daemon->health);
-	sl_scaler_stop(daemon->scaler);
-	sl_telemetry_stop(daemon->telemetry);
+	stop_asking(daemon);
 	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -470,9 +487,7 @@ static void begin_leave(struct daemon *daemon)
 	sl_log(SL_LOG_INFO, "replaced: a new process serves; open requests have %u ms", upgrade_ms);
 	sl_timer_cancel(daemon->loop, &daemon->keys_timer);
 	sl_beacon_sender_close(&daemon->beacons);
-	sl_checks_stop(daemon->health);
-	sl_scaler_stop(daemon->scaler);
-	sl_telemetry_stop(daemon->telemetry);
+	stop_asking(daemon);
 	sl_threads_hand_over(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -498,22 +513,6 @@ static void on_drain_timer(struct sl_timer *timer)
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
-
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	if (limit.rlim_max < DESCRIPTORS_WANT) {
-		struct rlimit more = {DESCRIPTORS_WANT, DESCRIPTORS_WANT};
-
-		if (!setrlimit(RLIMIT_NOFILE, &more))
-			return;
-	}
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static void catch_signals(void)
 {
@@ -764,7 +763,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_keys_init(&daemon.keys);
 	sl_ledger_init(&daemon.ledger);
 	daemon.names.accounts = daemon.keys.accounts = &daemon.ledger.accounts;
-	raise_descriptors();
+	sl_descriptors_raise();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
 	if (sl_tls_tickets_open(&daemon.tickets) || sl_peers_open(&daemon.peers))
 		return EXIT_START;
@@ -787,6 +786,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_threads_stop(&daemon.threads);
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);
+	sl_canary_close(&daemon.canary);
 	sl_scaler_close(&daemon.scaler);
 	sl_telemetry_close(&daemon.telemetry);
 	sl_admin_close(&daemon.admin);

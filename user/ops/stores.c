@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "user/base/log.h"
+#include "user/policy/drift.h"
 #include "user/policy/tokens.h"
 #include "user/store/encoder.h"
 #include "user/store/prompts.h"
@@ -83,7 +84,8 @@ static void open_prompts(struct sl_stores *stores, const struct sl_config *confi
 static int open_context(struct sl_stores *stores)
 {
 	stores->tokens = calloc(1, sizeof(*stores->tokens));
-	return stores->tokens ? sl_summaries_open(&stores->summaries) : -ENOMEM;
+	stores->drift = calloc(1, sizeof(*stores->drift));
+	return stores->tokens && stores->drift ? sl_summaries_open(&stores->summaries) : -ENOMEM;
 }
 
 int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
@@ -159,6 +161,8 @@ void sl_stores_close(struct sl_stores *stores)
 	sl_summaries_close(&stores->summaries);
 	free(stores->tokens);
 	stores->tokens = NULL;
+	free(stores->drift);
+	stores->drift = NULL;
 	sl_degrade_close(&stores->degrade);
 	sl_semantic_close(&stores->semantic);
 	sl_shadows_close(&stores->shadows);

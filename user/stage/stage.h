@@ -75,6 +75,7 @@ enum sl_stage_verdict {
 /* What the stages of the process share, opened by ops/stores.c; NULL: not configured. A stage's own
  * types stay in its store's header. */
 struct sl_degrade;
+struct sl_drift_board;
 struct sl_schema_cache;
 struct sl_prompts;
 struct sl_summaries;
@@ -92,6 +93,7 @@ struct sl_stores {
 	struct sl_validate_lists *lists; /* of patterns: stage/validate_lists.h */
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 	struct sl_degrade *degrade;
+	struct sl_drift_board *drift;	/* policy/drift.h: which pools hold roll-outs */
 	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */
 	struct sl_semantic *semantic;	/* answers by meaning */
 	struct sl_shadows *shadows;	/* stage/semantic_shadow.h */

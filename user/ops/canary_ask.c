@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/canary_ask.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/policy/refusal.h"
+
+#define ANSWER_BYTES_MAX (1u << 20)
+#define EMBED_MS	 5000u
+
+enum { MODEL, FINGERPRINT, CHOICES, TOKENS, FIELDS };
+
+static void read_names(const struct sl_json_field *f, struct sl_canary_reading *reading)
+{
+	if (sl_json_string(&f[MODEL], reading->model, sizeof(reading->model)) < 0)
+		reading->model[0] = '\0';
+	if (sl_json_string(&f[FINGERPRINT], reading->fingerprint, sizeof(reading->fingerprint)) < 0)
+		reading->fingerprint[0] = '\0';
+	/* they are kept as words of a list */
+	for (char *at = reading->fingerprint; *at; at++) {
+		if ((unsigned char)*at <= ' ')
+			*at = '_';
+	}
+}
+
+/* The text of the first choice. Returns false where there is no message. */
+static bool read_message(const struct sl_json_field *choices, struct sl_arena *arena,
+			 struct sl_canary_reading *reading, bool *ret_calls)
+{
+	struct sl_json_field parts[2] = {SL_JSON_FIELD("message"), SL_JSON_FIELD("finish_reason")};
+	struct sl_json_field said[3] = {SL_JSON_FIELD("content"), SL_JSON_FIELD("refusal"),
+					SL_JSON_FIELD("tool_calls")};
+	struct sl_json_field choice;
+	const char *cursor = NULL;
+	char *room;
+	int len;
+
+	if (choices->type != SL_JSON_ARRAY || !sl_json_each(choices, &cursor, &choice) ||
+	    choice.type != SL_JSON_OBJECT ||
+	    sl_json_scan(choice.value, choice.value_len, parts, 2) ||
+	    parts[0].type != SL_JSON_OBJECT ||
+	    sl_json_scan(parts[0].value, parts[0].value_len, said, 3))
+		return false;
+	*ret_calls = said[2].type == SL_JSON_ARRAY && said[2].value_len > 2;
+	reading->refusal = (said[1].type == SL_JSON_STRING && said[1].value_len > 2) ||
+			   sl_json_string_equal(&parts[1], "content_filter", 14);
+	if (said[0].type != SL_JSON_STRING)
+		return true;
+	room = sl_arena_alloc(arena, said[0].value_len + 1);
+	len = room ? sl_json_string(&said[0], room, said[0].value_len + 1) : -1;
+	if (len > 0)
+		reading->text = sl_span_make(room, (size_t)len);
+	return true;
+}
+
+void sl_canary_read(const struct sl_canary_question *question, struct sl_span body,
+		    struct sl_arena *arena, struct sl_canary_reading *reading)
+{
+	struct sl_json_field f[FIELDS] = {
+		[MODEL] = SL_JSON_FIELD("model"),
+		[FINGERPRINT] = SL_JSON_FIELD("system_fingerprint"),
+		[CHOICES] = SL_JSON_FIELD("choices"),
+		[TOKENS] = SL_JSON_FIELD_IN("usage", "completion_tokens"),
+	};
+	struct sl_error error;
+	bool calls = false;
+	int64_t tokens;
+	size_t check;
+
+	reading->text = SL_SPAN("");
+	if (sl_json_scan(body.data, body.len, f, FIELDS) ||
+	    !read_message(&f[CHOICES], arena, reading, &calls)) {
+		snprintf(reading->why, sizeof(reading->why), "the answer is no chat completion");
+		return;
+	}
+	read_names(f, reading);
+	if (sl_json_int(&f[TOKENS], &tokens) || tokens < 0)
+		tokens = (int64_t)(reading->text.len / SL_OPENAI_BYTES_PER_TOKEN);
+	reading->length = log(1.0 + (double)tokens);
+	if (sl_refusal_begins(reading->text))
+		reading->refusal = true;
+	if (question->has_checks)
+		reading->bad_format = !sl_suite_holds(&question->suite, reading->text.data,
+						      reading->text.len, &check, &error);
+	else
+		reading->bad_format = !reading->text.len && !calls;
+	reading->answered = true;
+}
+
+bool sl_canary_ask(struct sl_stage *ground, const struct sl_upstream_pool *pool,
+		   const struct sl_canary_question *question, uint32_t timeout_ms,
+		   struct sl_canary_reading *ret_reading)
+{
+	uint64_t now_ns = sl_loop_now_ns(ground->loop);
+	struct sl_call call = {
+		.pool = pool,
+		.body = question->body,
+		.chat = true,
+		.deadline_ns = now_ns + timeout_ms * SL_NS_PER_MS,
+		.answer_bytes_max = ANSWER_BYTES_MAX,
+		.id = ground->id,
+		.gone = ground->gone,
+	};
+	struct sl_call_answer answer;
+
+	memset(ret_reading, 0, sizeof(*ret_reading));
+	if (sl_call_run(ground->up, ground->arena, &call, &answer) == SL_ENDING_OK) {
+		ret_reading->latency_us = (sl_loop_now_ns(ground->loop) - now_ns) / 1000u;
+		sl_canary_read(question, answer.body, ground->arena, ret_reading);
+	} else {
+		snprintf(ret_reading->why, sizeof(ret_reading->why), "%s", answer.detail);
+	}
+	if (*ground->gone)
+		return false;
+	if (ret_reading->answered && ret_reading->text.len &&
+	    sl_embed_run(ground, ret_reading->text,
+			 sl_loop_now_ns(ground->loop) + EMBED_MS * SL_NS_PER_MS,
+			 &ret_reading->embedding))
+		ret_reading->embedding.vector = NULL;
+	return !*ground->gone;
+}
