@@ -8,6 +8,7 @@
 // How soon it is free is judged by the daemon's own time, which stands still for a turn of its loop: with
 // one thread (ONE_THREAD) leaving and the next one's grant must bear the same time. So nothing was waited
 // for in between, no timer and no other event, however slow the machine is.
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import { check, expect, finish, metric, sleep, test, waitFor } from "./lib.mjs";
@@ -15,7 +16,8 @@ import { check, expect, finish, metric, sleep, test, waitFor } from "./lib.mjs";
 const ONE_THREAD = process.env.ONE_THREAD === "1";
 const ROUNDS = ONE_THREAD ? 5 : 20;
 const took = new Map(); // what: milliseconds of each round
-const note = (what, from) => took.set(what, [...(took.get(what) ?? []), performance.now() - from]);
+const clock = () => Number(process.hrtime.bigint()) / 1e6; // milliseconds, of the clock that the daemon reads too
+const note = (what, from, to = clock()) => took.set(what, [...(took.get(what) ?? []), to - from]);
 
 // ---- the server: what it does is in the request's id, KIND-NUMBER -----------------------------------
 const seen = new Map(); // by id: {at, closed}
@@ -137,7 +139,7 @@ async function leave(stage, kind, stream, reached) {
     await when(() => seen.has(leaver.id) && reached(leaver), leaver.id);
     const next = ask(`quick-${name}-${round}`);
     await depthIs("one", 1, next.id);
-    const from = performance.now();
+    const from = clock();
     follows(stage, leaver, next);
     leaver.socket.destroy();
     await Promise.all([
@@ -162,7 +164,7 @@ await test("queue", async () => {
     await depthIs("one", 1, leaver.id);
     const next = ask(`quick-behind-${round}`);
     await depthIs("one", 2, next.id);
-    const from = performance.now();
+    const from = clock();
     leaver.socket.destroy();
     while ((await depth("one")) !== 1);
     note("queue: place", from);
@@ -174,36 +176,55 @@ await test("queue", async () => {
 });
 
 // ---- while the daemon connects ------------------------------------------------------------------------
-// Local ports of connects under way to 10.9.9.2:9000.
+// Local ports of connects under way to 10.9.9.2:9000. To read that file takes the kernel milliseconds:
+// for what is begun, not for how soon something ends.
 const connecting = () =>
   fs
     .readFileSync("/proc/net/tcp", "latin1")
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
     .filter((words) => words[2] === "0209090A:2328" && words[3] === "02")
-    .map((words) => words[1].split(":")[1]);
+    .map((words) => parseInt(words[1].split(":")[1], 16));
+// The kernel tells of each socket that is gone, in the moment.
+const gone = new Set(); // local ports
+const teller = spawn("stdbuf", ["-oL", "ss", "-E", "-t", "-n", "-H"], { stdio: ["ignore", "pipe", "inherit"] });
+teller.stdout.setEncoding("latin1").on("data", (text) => {
+  for (const [, port] of text.matchAll(/ 10\.9\.9\.1:(\d+) +10\.9\.9\.2:9000/g)) gone.add(Number(port));
+  tell();
+});
+// One that connects, and the port it does so from.
+async function askFar(id) {
+  const client = ask(id, { model: "far" });
+  const ports = await waitFor(() => ((found) => found.length === 1 && found)(connecting()), 30000);
+  return { client, port: ports[0] };
+}
 await test("connect", async () => {
-  for (let round = 0; round < (ONE_THREAD ? 2 : ROUNDS / 4); round++) {
-    const leaver = ask(`far-${round}`, { model: "far" });
-    let port;
-    await waitFor(() => ([port] = connecting()).length === 1, 30000);
+  // It takes its time to begin: until then it has missed those that went.
+  for (let turn = 0, told = false; !told; turn++) {
+    if (turn === 30) throw new Error("ss -E tells nothing (apt-get install iproute2)");
+    const { client: first, port: proof } = await askFar(`far-first-${turn}`);
+    first.socket.destroy();
+    told = await waitFor(() => gone.has(proof), 1000);
+  }
+  for (let round = 0; round < (ONE_THREAD ? 3 : ROUNDS / 2); round++) {
+    const { client: leaver, port } = await askFar(`far-${round}`);
     const next = ask(`far-next-${round}`, { model: "far" });
     await depthIs("far", 1, next.id);
-    let from = performance.now();
+    gone.delete(port);
+    const from = clock();
     follows("connect", leaver, next);
     leaver.socket.destroy();
-    while (connecting().includes(port)) await sleep(0);
-    note("connect: socket", from);
-    // not just any: a read of that file may miss a line
-    while (!connecting().some((other) => other !== port)) await sleep(0);
-    note("connect: slot", from);
-    from = performance.now();
+    await when(() => gone.has(port), `${leaver.id}: its socket`).then(() => note("connect: socket", from));
+    // Nobody hears its SYN; the daemon tells when it was sent.
+    let trail;
+    await waitFor(async () => (trail = await explain(next.id)).events.some((one) => one.event === "attempt"), 30000);
+    note("connect: slot", from, timeOf(trail, "attempt") / 1e6);
     next.socket.destroy();
-    while (connecting().length) await sleep(0);
-    note("connect: socket", from);
+    await waitFor(async () => (await metric("sluice_requests_in_flight")) === 0, 30000);
   }
   check("connect: nobody connects any more", await waitFor(() => !connecting().length, 30000), connecting().join());
 });
+teller.kill();
 
 // ---- while the body is read ---------------------------------------------------------------------------
 await test("body", async () => {
@@ -212,7 +233,7 @@ await test("body", async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const leaver = ask(`quick-body-${round}`, { part: 0.5 });
     if (!(await waitFor(async () => (await count()) === 1))) throw new Error("it does not come");
-    const from = performance.now();
+    const from = clock();
     leaver.socket.destroy();
     while ((await count()) !== 0);
     note("body: connection", from);

@@ -4,7 +4,8 @@
 # server. Servers and clients are abort.mjs, one process, so that it can tell what came before what; it
 # prints how long each took. No time-out of a route is below a minute: none can be what frees a place.
 #
-#   one: 127.0.0.1:9005, abort.mjs      far: 10.9.9.2:9000, behind v0, where nobody answers a SYN
+#   one: 127.0.0.1:9005, abort.mjs      far: 10.9.9.2:9000, behind v0, where nobody answers a SYN,
+#                                  and where only requests connect: no page of metrics is asked for
 . "$(dirname "$0")/lib.sh"
 
 ip link add v0 type veth peer name v1 && ip address add 10.9.9.1/24 dev v0 && ip link set v0 up &&
@@ -15,7 +16,7 @@ write() {
 		limits: {upstream_idle: 0}
 		pools:
 		  one: {nodes: ["127.0.0.1:9005"], slots: 1}
-		  far: {nodes: ["10.9.9.2:9000"], slots: 1}
+		  far: {nodes: ["10.9.9.2:9000"], slots: 1, metrics: {scrape: never}}
 		routes:
 		  - {model: one, pools: one, queue: {wait: 300s},
 		     timeouts: {connect: 60s, ttft: 300s, inter_token: 300s, total: 600s}}
