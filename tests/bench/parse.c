@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cost of the wire parsers: CPU time per operation, the median of ROUNDS runs, on inputs as
+ * Cost of the wire parsers: CPU time per operation, see timing.h, on inputs as
  * the daemon meets them. Prints one line each; no test depends on the figures.
  *
  *	build/bench/parse
@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "tests/bench/timing.h"
 #include "user/http/h1_chunk.h"
 #include "user/http/h1_parse.h"
 #include "user/http/h1_write.h"
@@ -17,8 +17,6 @@
 #include "user/wire/json_scan.h"
 #include "user/wire/openai.h"
 
-#define ROUNDS	   15
-#define ROUND_NS   20000000 /* about this long a round */
 #define BODY_BYTES 3700
 #define LONG_BYTES 220000 /* a prompt with a document in it */
 #define CHUNKS	   16	  /* events in one received buffer */
@@ -60,7 +58,6 @@ static size_t events_len;
 static char chunks[CHUNKS * (sizeof(event) + SL_H1_CHUNK_HEAD_MAX + 2)];
 static size_t chunks_len;
 static struct sl_h1_head head;
-static volatile size_t sink;
 
 static size_t run_request(void)
 {
@@ -204,39 +201,9 @@ static void fill(void)
 	}
 }
 
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static double round_ns(size_t (*run)(void), size_t count)
-{
-	double begin = cpu_ns();
-
-	for (size_t i = 0; i < count; i++)
-		sink += run();
-	return (cpu_ns() - begin) / (double)count;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void measure(const char *name, size_t (*run)(void), int parts)
 {
-	double rounds[ROUNDS];
-	size_t count = (size_t)(ROUND_NS / (round_ns(run, 1000) + 1)) + 1;
-
-	for (int i = 0; i < ROUNDS; i++)
-		rounds[i] = round_ns(run, count) / parts;
-	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
-	printf("%-58s %8.1f ns\n", name, rounds[ROUNDS / 2]);
+	printf("%-58s %8.1f ns\n", name, timing_ns(run) / parts);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cost of a prompt: CPU time of one rendering, the median of ROUNDS runs. Prints one line each; no test
+ * Cost of a prompt: CPU time of one rendering, see timing.h. Prints one line each; no test
  * depends on the figures. The bar is 5 us for a usual one.
  *
  *	build/bench/prompt
@@ -8,12 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "tests/bench/timing.h"
 #include "user/wire/template.h"
-
-#define ROUNDS	 15
-#define ROUND_NS 20000000 /* about this long a round */
 
 static const char usual[] =
 	"@model support-small\n@temperature 0.2\n@max_tokens 400\n"
@@ -37,7 +34,6 @@ static const char usual_values[] =
 static struct sl_template *template;
 static struct sl_json_field values;
 static struct sl_text out;
-static volatile size_t sink;
 
 static size_t run_render(void)
 {
@@ -57,39 +53,9 @@ static size_t run_compile(void)
 	return 1;
 }
 
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static double round_ns(size_t (*run)(void), size_t count)
-{
-	double begin = cpu_ns();
-
-	for (size_t i = 0; i < count; i++)
-		sink += run();
-	return (cpu_ns() - begin) / (double)count;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void measure(const char *name, size_t (*run)(void))
 {
-	double rounds[ROUNDS];
-	size_t count = (size_t)(ROUND_NS / (round_ns(run, 100) + 1)) + 1;
-
-	for (int i = 0; i < ROUNDS; i++)
-		rounds[i] = round_ns(run, count);
-	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
-	printf("%-58s %8.2f us\n", name, rounds[ROUNDS / 2] / 1000);
+	printf("%-58s %8.2f us\n", name, timing_ns(run) / 1000);
 }
 
 int main(void)

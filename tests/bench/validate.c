@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What checks of answers cost: CPU time each, the median of ROUNDS runs.
+ * What checks of answers cost: CPU time each, see timing.h.
  *
  *	build/bench/validate
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "tests/bench/timing.h"
 #include "user/stage/validate.h"
 #include "user/stage/validate_screen.h"
 #include "user/wire/pattern.h"
 #include "user/wire/schema.h"
 
-#define ROUNDS	     15
-#define ROUND_NS     20000000
 #define ANSWER_BYTES 4096
 
 static const char prose[] =
@@ -46,79 +44,52 @@ static struct sl_text out;
 static struct sl_screen screen;
 static struct sl_stage_filter *filter;
 
-static uint64_t now_ns(void)
+static void measure(const char *name, size_t (*run)(void))
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	printf("%-52s %8.2f us\n", name, timing_ns(run) / 1000);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void measure(const char *name, void (*run)(void))
-{
-	double ns[ROUNDS];
-
-	for (int round = 0; round < ROUNDS; round++) {
-		uint64_t begin = now_ns(), spent;
-		unsigned int count = 0;
-
-		do {
-			for (int i = 0; i < 16; i++, count++)
-				run();
-			spent = now_ns() - begin;
-		} while (spent < ROUND_NS);
-		ns[round] = (double)spent / count;
-	}
-	qsort(ns, ROUNDS, sizeof(*ns), compare);
-	printf("%-52s %8.2f us\n", name, ns[ROUNDS / 2] / 1000);
-}
-
-static void run_schema(void)
+static size_t run_schema(void)
 {
 	if (sl_schema_check(schema, json, json_len, &scratch, NULL))
 		abort();
 	sl_arena_reset(&scratch);
+	return json_len;
 }
 
-static void run_compile(void)
+static size_t run_compile(void)
 {
 	struct sl_schema *fresh;
 
 	if (sl_schema_compile(schema_text, sizeof(schema_text) - 1, 0, 0, &fresh, NULL))
 		abort();
 	sl_schema_free(&fresh);
+	return 1;
 }
 
-static void run_pii(void)
+static size_t run_pii(void)
 {
 	sl_text_reset(&out);
 	if (sl_screen_feed(&screen, answer, answer_len, true, &out) || screen.count)
 		abort();
+	return out.len;
 }
 
-static void run_list(void)
+static size_t run_list(void)
 {
 	size_t at, len;
 
 	if (sl_pattern_find(list, answer, answer_len, 0, &at, &len))
 		abort();
+	return answer_len;
 }
 
-static void run_all(void)
+static size_t run_all(void)
 {
-	run_schema();
-	run_pii();
-	run_list();
+	return run_schema() + run_pii() + run_list();
 }
 
-static void run_chunk(void)
+static size_t run_chunk(void)
 {
 	static const char *const words[] = {" order", " of", " 12", " March", ".", " items"};
 	static unsigned int turn;
@@ -134,19 +105,23 @@ static void run_chunk(void)
 	sl_text_reset(&out);
 	if (filter->data(filter, chunk, (size_t)len, &facts, &out) >= SL_FILTER_CLOSE)
 		abort();
+	return out.len;
 }
 
-static void run_print(void)
+static size_t run_print(void)
 {
 	static unsigned int turn;
 	char chunk[256];
+	int len = snprintf(
+		chunk, sizeof(chunk),
+		"{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\","
+		"\"created\":1700000000,\"model\":\"llama-3\",\"choices\":[{\"index\":0,"
+		"\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}]}",
+		turn++ % 2 ? " order" : " of");
 
-	if (snprintf(chunk, sizeof(chunk),
-		     "{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\","
-		     "\"created\":1700000000,\"model\":\"llama-3\",\"choices\":[{\"index\":0,"
-		     "\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}]}",
-		     turn++ % 2 ? " order" : " of") < 0)
+	if (len < 0)
 		abort();
+	return (size_t)len;
 }
 
 static void make_texts(void)
