@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- wrk: one chat request, not streaming. PROMPT_BYTES pads the prompt.
+-- wrk: one chat request, not streaming. PROMPT_BYTES pads the prompt, BENCH_KEY is sent as a key.
 local pad = tonumber(os.getenv("PROMPT_BYTES") or "0")
 local words = "What do the people who live beside the river say about the winter? "
 
 wrk.method = "POST"
 wrk.path = "/v1/chat/completions"
 wrk.headers["content-type"] = "application/json"
+if os.getenv("BENCH_KEY") then
+	wrk.headers["authorization"] = "Bearer " .. os.getenv("BENCH_KEY")
+end
 wrk.body = '{"model":"bench","max_tokens":16,"messages":[{"role":"system","content":"Be brief."},'
 	.. '{"role":"user","content":"' .. words .. string.rep(words, math.floor(pad / #words)) .. '"}]}'
 

@@ -11,12 +11,16 @@
 # "gather" is sluiced with gather_us: 1000, where tokens wait for others for up to 1 ms when a thread
 # has 128 streams or more; it is measured beside the default, where none waits.
 #
+# "full" is sluiced with all that a request may be asked for: a key, limits of requests, tokens and
+# concurrency for key, tenant and model, prices and a budget. "bare" is sluiced with everything off that
+# can be: no affinity, no reading of the nodes' metrics, one attempt, no resuming.
+#
 # Each proxy: two threads (nginx: two workers), keep-alive to both sides, the same three nodes, no
 # access log, no health checks by request. What differs from a default helps the one that has it.
 
 threads=2
 nodes=(127.0.0.1:8001 127.0.0.1:8002 127.0.0.1:8003)
-declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [gather]=8105 [scale]=8106 [direct]=8001)
+declare -A port=([sluiced]=8101 [epoll]=8102 [haproxy]=8103 [nginx]=8104 [gather]=8105 [scale]=8106 [full]=8107 [bare]=8108 [direct]=8001)
 declare -A pid=()
 standins=()
 
@@ -43,14 +47,34 @@ write_sluiced() { # NAME
 		threads: $threads
 		io: $([ "$1" = epoll ] && echo epoll || echo io_uring)
 		$([ "$1" = gather ] && echo "gather_us: 1000")
+		$([ "$1" = scale ] && echo "timeouts: {idle: 1h}")
 		limits: {connections: $([ "$1" = scale ] && echo 120000 || echo 20000), requests: 20000, upstream_idle: 1024}
 		# No kernel plane here: the daemon alone is compared with other daemons.
 		kernel: {pin_dir: $tmp/no-bpf}
 		pools:
 		  bench: {nodes: [$(IFS=,; echo "${nodes[*]}")]}
 		routes:
-		  - {model: bench, pools: bench}
+		  - {model: bench, pools: bench$([ "$1" = scale ] && echo ", timeouts: {ttft: 10m, inter_token: 10m, total: 1h}")}
 	END
+}
+
+bounds="requests_per_minute: 1000000000, tokens_per_minute: 1000000000, concurrent: 1000000"
+
+write_full() {
+	bench_key=$(build/sluice key create bench --tenant bench --file "$tmp/keys" 2>/dev/null) || die "no key could be made"
+	write_sluiced full
+	sed -i 's/  - {model: bench, pools: bench}/  - {model: bench, pools: bench, limits: {'"$bounds"'}}/' "$tmp/full.yaml"
+	cat >>"$tmp/full.yaml" <<-END
+		keys: {file: $tmp/keys, $bounds}
+		tenants: {bench: {$bounds, budget_day: 1000000000}}
+		prices: {bench: {input: 0.1, output: 0.2}}
+	END
+}
+
+write_bare() {
+	write_sluiced bare
+	sed -i 's/  bench: {nodes:/  bench: {affinity: none, metrics: {scrape: never}, nodes:/
+		s/  - {model: bench, pools: bench}/  - {model: bench, pools: bench, attempts: 1, resume: off}/' "$tmp/bare.yaml"
 }
 
 write_haproxy() {
@@ -139,8 +163,11 @@ token_us() {
 # start NAME: sets pid[NAME] to the process ids that do the work, with commas.
 start() {
 	case $1 in
-	sluiced | epoll | gather | scale)
-		write_sluiced "$1"
+	sluiced | epoll | gather | scale | full | bare)
+		case $1 in
+		full | bare) "write_$1" ;;
+		*) write_sluiced "$1" ;;
+		esac
 		"${SLUICED:-build/sluiced}" "$tmp/$1.yaml" >"$tmp/$1.log" 2>&1 &
 		;;
 	haproxy)
