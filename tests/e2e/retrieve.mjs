@@ -4,7 +4,7 @@
 //   node retrieve.mjs model PORT      a chat model whose answer is the system messages that it got
 //   node retrieve.mjs vectors PORT [ADDRESS]  a vector store that speaks Qdrant's REST and Chroma's query: points
 //                                     in memory, searched by cosine. PUT /teach {id, text, source} keeps
-//                                     the vector of the next search as that point's.
+//                                     the vector of the next search as that point's; GET /points tells all.
 //   node retrieve.mjs rerank PORT     a reranker of Cohere's shape: best is who shares most words
 //   POST /mode {"mode": "right" | "garbage" | "error"}   for all of them
 import http from "node:http";
@@ -71,6 +71,7 @@ http.createServer(async (request, response) => {
 	if (path === "/mode") { mode = json.mode; return say(response, 200, {}); }
 	if (path === "/asked") return say(response, 200, String(asked));
 	if (path === "/teach") { lesson = json; return say(response, 200, {}); }
+	if (path === "/points") return say(response, 200, points);
 	if (request.method === "GET") return say(response, 200, { data: [{ id: "model", object: "model" }] });
 	asked++;
 	if (mode === "garbage") return say(response, 200, { result: { surprise: [1, 2] }, results: "none" });
@@ -78,6 +79,6 @@ http.createServer(async (request, response) => {
 	if (role === "model") return chat(json, response);
 	if (role === "rerank") return rerank(json, response);
 	if (path.startsWith("/collections/docs/points/search")) return qdrant(json, response);
-	if (path.startsWith("/api/v1/collections/docs/query")) return chroma(json, response);
+	if (path.startsWith("/api/v2/tenants/default_tenant/databases/default_database/collections/docs/query")) return chroma(json, response);
 	say(response, 404, { status: { error: `no ${path}` } });
 }).listen(port, process.argv[4] ?? "127.0.0.1", () => console.log("ready"));

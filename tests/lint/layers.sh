@@ -37,6 +37,7 @@ libraries=(
 	'nghttp2/|user/http/h2_session.c tests/'
 	'hs/|user/wire/pattern.c'
 	'sqlite3\.h|user/store/db.c'
+	'libpq-fe\.h|user/store/postgres.c'
 	'utf8proc\.h|user/store/pieces.c'
 	'hnswlib/|user/store/vectors_graph.cc'
 )

@@ -14,7 +14,7 @@
 #define SHARE_EXPECTED "a share from 0 to 1, like 0.5"
 
 static const char *const vectors_choices[] = {"builtin", "none", NULL};
-static const char *const source_choices[] = {"qdrant", "chroma", NULL};
+static const char *const source_choices[] = {"qdrant", "chroma", "postgres", NULL};
 static const char *const rerank_choices[] = {"cohere", "tei", NULL};
 
 static const struct sl_config_key keys[] = {
@@ -60,22 +60,35 @@ static const struct sl_config_key keys[] = {
 	 "Versions that are kept: the one that is served and those that it can go back to."},
 
 	{SL_CONFIG_SOURCE, SL_CONFIG_CHOICE, "kind", SOURCE(kind), NULL, 0, 0, source_choices, true,
-	 NULL, "Whose HTTP it speaks. Chroma's collection must be of cosine distance."},
+	 NULL,
+	 "What it speaks: Qdrant's or Chroma's HTTP (Chroma's collection must be of cosine "
+	 "distance), or PostgreSQL's own protocol, with pgvector or with arrays of numbers."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_MODEL, "pool", SOURCE(pool), NULL, 0, NAME_MAX_BYTES, NULL,
 	 true, "a pool's name",
 	 "The pool of its nodes, with `health.live: tcp`. It needs no route."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_TARGET, "path", SOURCE(path), NULL, 0, SL_CONFIG_URL_MAX, NULL,
 	 false, "the path of an URL",
 	 "Of the search, where it is not `/collections/COLLECTION/points/search` (`qdrant`) or "
-	 "`/api/v1/collections/COLLECTION/query` (`chroma`)."},
+	 "`/api/v2/tenants/default_tenant/databases/default_database/collections/COLLECTION/query` "
+	 "(`chroma`; before its version 1.0 `/api/v1/collections/COLLECTION/query`)."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_MODEL, "collection", SOURCE(collection), NULL, 0, FIELD_MAX,
 	 NULL, true, "a name",
-	 "The collection (`chroma`: its id). Its vectors must be of the embedded "
-	 "encoder."},
+	 "The collection (`chroma`: its id; `postgres`: the table, as NAME or SCHEMA.NAME). Its "
+	 "vectors must be of the embedded encoder."},
+	{SL_CONFIG_SOURCE, SL_CONFIG_TEXT, "connect", SOURCE(connect), "", 0, SL_CONFIG_URL_MAX,
+	 NULL, false, "a text like \"dbname=docs user=sluice\"",
+	 "`postgres`: options of libpq: dbname, user, passfile, sslmode, ... Address and port are "
+	 "the pool's node's; `host` beside them is the name in its certificate."},
+	{SL_CONFIG_SOURCE, SL_CONFIG_WORD, "id", SOURCE(id), "id", 0, FIELD_MAX, NULL, false,
+	 "letters and digits", "`postgres`: the column of a chunk's id."},
+	{SL_CONFIG_SOURCE, SL_CONFIG_WORD, "vector", SOURCE(vector), "embedding", 0, FIELD_MAX,
+	 NULL, false, "letters and digits",
+	 "`postgres`: the column of its vector, of type `vector` (pgvector), `real[]` or `double "
+	 "precision[]`. Arrays are compared one by one: for some thousand chunks."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_WORD, "text", SOURCE(text), "text", 0, FIELD_MAX, NULL, false,
-	 "letters and digits", "Field of the payload that holds a chunk's text."},
+	 "letters and digits", "Field of the payload, or column, that holds a chunk's text."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_WORD, "name", SOURCE(name), "source", 0, FIELD_MAX, NULL,
-	 false, "letters and digits", "The field with the name of the document that it is from."},
+	 false, "letters and digits", "The one with the name of the document that it is from."},
 
 	{SL_CONFIG_RERANKER, SL_CONFIG_CHOICE, "kind", RERANKER(kind), "cohere", 0, 0,
 	 rerank_choices, false, NULL,

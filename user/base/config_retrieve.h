@@ -32,17 +32,21 @@ struct sl_config_index {
 enum sl_config_source_kind {
 	SL_CONFIG_SOURCE_QDRANT = 0,
 	SL_CONFIG_SOURCE_CHROMA,
+	SL_CONFIG_SOURCE_POSTGRES,
 };
 
 /* A vector database of others. */
 struct sl_config_source {
 	struct sl_config_item item;
-	uint32_t kind;	  /* enum sl_config_source_kind */
-	const char *pool; /* HTTP */
-	const char *path; /* of the request; NULL: made from the collection */
-	const char *collection;
-	const char *text; /* field or column of a chunk's text */
-	const char *name; /* of the document it is from */
+	uint32_t kind;		/* enum sl_config_source_kind */
+	const char *pool;	/* HTTP, or PostgreSQL's own protocol */
+	const char *path;	/* of the request; NULL: made from the collection */
+	const char *collection; /* a table, with PostgreSQL; these four are its alone: */
+	const char *connect;	/* options of libpq, like "dbname=docs user=sluice" */
+	const char *id;		/* column of the chunk's id, */
+	const char *vector;	/* of its vector */
+	const char *text;	/* field or column of a chunk's text */
+	const char *name;	/* of the document it is from */
 };
 
 enum sl_config_rerank_kind {

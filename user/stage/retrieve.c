@@ -9,6 +9,7 @@
 #include "user/base/clock.h"
 #include "user/base/digest.h"
 #include "user/base/log.h"
+#include "user/stage/retrieve_postgres.h"
 #include "user/store/lookup.h"
 #include "user/store/retrieval.h"
 #include "user/wire/chat_context.h"
@@ -203,9 +204,21 @@ static int write_path(const struct sl_config_source *source, struct sl_text *out
 
 	if (source->path != NULL)
 		return sl_text_append_string(out, source->path);
-	return sl_text_printf(
-		out, qdrant ? "/collections/%s/points/search" : "/api/v1/collections/%s/query",
-		source->collection);
+	return sl_text_printf(out,
+			      qdrant ? "/collections/%s/points/search"
+				     : "/api/v2/tenants/default_tenant/databases/"
+				       "default_database/collections/%s/query",
+			      source->collection);
+}
+
+static enum outcome take_source(struct retrieval *r, const struct sl_config_source *source,
+				uint32_t count)
+{
+	r->count = count;
+	r->by_words = false;
+	r->from = source->item.name;
+	r->version = 0;
+	return OUTCOME_FOUND;
 }
 
 static enum outcome call_source(struct retrieval *r, const struct sl_config_source *source,
@@ -232,11 +245,7 @@ static enum outcome call_source(struct retrieval *r, const struct sl_config_sour
 		call.body = sl_text_span(&body);
 		call.path = sl_text_span(&path);
 		if (sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK) {
-			r->count = (uint32_t)reading.count;
-			r->by_words = false;
-			r->from = source->item.name;
-			r->version = 0;
-			outcome = OUTCOME_FOUND;
+			outcome = take_source(r, source, (uint32_t)reading.count);
 		} else {
 			sl_log_limited(SL_LOG_WARN, "route \"%s\": source \"%s\": %s",
 				       stage->route->model, source->item.name, answer.detail);
@@ -245,6 +254,28 @@ static enum outcome call_source(struct retrieval *r, const struct sl_config_sour
 	sl_text_fini(&body);
 	sl_text_fini(&path);
 	return *stage->gone ? OUTCOME_GONE : outcome;
+}
+
+static enum outcome ask_postgres(struct retrieval *r, const struct sl_config_source *source,
+				 const struct sl_upstream_pool *pool)
+{
+	struct sl_retrieve_ask ask = {.source = source,
+				      .pool = pool,
+				      .postgres = r->shared->postgres,
+				      .vector = sl_text_string(&r->lookup->vector_json),
+				      .dimensions = SL_ENCODER_DIMENSIONS,
+				      .count = r->config->candidates,
+				      .deadline_ns = step_deadline(r, r->config->timeout_ms)};
+	struct sl_error error = {""};
+	int count = sl_retrieve_postgres(r->stage, &ask, r->found, &error);
+
+	if (count == -ECANCELED || *r->stage->gone)
+		return OUTCOME_GONE;
+	if (count >= 0)
+		return take_source(r, source, (uint32_t)count);
+	sl_log_limited(SL_LOG_WARN, "route \"%s\": source \"%s\": %s", r->stage->route->model,
+		       source->item.name, error.text);
+	return OUTCOME_FAILED;
 }
 
 static enum outcome ask_source(struct retrieval *r, const char *name)
@@ -267,7 +298,8 @@ static enum outcome ask_source(struct retrieval *r, const char *name)
 									     : sl_error_words(rc));
 		return OUTCOME_FAILED;
 	}
-	return call_source(r, source, pool);
+	return source->kind == SL_CONFIG_SOURCE_POSTGRES ? ask_postgres(r, source, pool)
+							 : call_source(r, source, pool);
 }
 
 /* ---- rerank ---------------------------------------------------------------------------------- */

@@ -279,7 +279,6 @@ static int run_on(struct sl_documents *d, const char *sql, const char *name, str
 	return rc;
 }
 
-
 static int remove_rows(struct sl_documents *d, const char *name, struct sl_error *error)
 {
 	static const char *const deletions[] = {

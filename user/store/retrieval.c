@@ -19,6 +19,8 @@ int sl_retrieval_open(const struct sl_config *config, const struct sl_encoder *e
 	pthread_mutex_init(&r->lock, NULL);
 	rc = sl_cache_open(SL_RETRIEVAL_ANSWERS_BYTES, &r->answers);
 	if (!rc)
+		rc = sl_postgres_open(&r->postgres);
+	if (!rc)
 		rc = sl_indexes_open(config, encoder, &r->indexes);
 	if (rc) {
 		sl_retrieval_close(&r);
@@ -44,6 +46,7 @@ void sl_retrieval_close(struct sl_retrieval **retrieval)
 		return;
 	sl_indexes_close(&r->indexes);
 	sl_cache_close(&r->answers);
+	sl_postgres_close(&r->postgres);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }

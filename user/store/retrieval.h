@@ -14,6 +14,7 @@
 #include "user/policy/quality.h"
 #include "user/store/cache.h"
 #include "user/store/indexes.h"
+#include "user/store/postgres.h"
 
 #define SL_RETRIEVAL_ROUTES_MAX	   64u /* whose quality is kept; further ones are not watched */
 #define SL_RETRIEVAL_ANSWERS_BYTES (16u << 20)
@@ -30,6 +31,7 @@ struct sl_retrieval_counts {
 struct sl_retrieval {
 	struct sl_indexes *indexes;
 	struct sl_cache *answers;
+	struct sl_postgres *postgres;
 	pthread_mutex_t lock;
 	uint32_t route_count;
 	struct sl_retrieval_route {
