@@ -10,6 +10,7 @@
 #   queue       what the daemon's decisions cost: queue, choice of a node (queue.c)
 #   prompt      rendering of a prompt (prompt.c)
 #   validate    what checks of answers cost (validate.c)
+#   retrieval   a search in 100,000 chunks (retrieval.c); making them takes minutes
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
 #   abort       how soon all is free when a client leaves (abort.sh), root
@@ -18,7 +19,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue validate prompt kernel_e2e retry abort)
+kernel_parts=(packet effect maglev queue validate prompt retrieval kernel_e2e retry abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -58,6 +59,7 @@ for part in "$@"; do
 	queue) kernel_part "decisions of the daemon (build/bench/queue)" build/bench/queue ;;
 	prompt) kernel_part "rendering of a prompt (build/bench/prompt)" build/bench/prompt ;;
 	validate) kernel_part "checks of answers (build/bench/validate)" build/bench/validate ;;
+	retrieval) kernel_part "retrieval besides the embedding (build/bench/retrieval)" build/bench/retrieval ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	abort) kernel_part "what a client that leaves frees (tests/bench/abort.sh)" tests/bench/abort.sh ;;
