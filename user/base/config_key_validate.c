@@ -10,6 +10,13 @@
 static const char *const pii_choices[] = {"email", "phone",    "card",	 "iban",
 					  "ssn",   "national", "secret", NULL};
 static const char *const lists_choices[] = {"redact", "block", NULL};
+static const char *const way_choices[] = {"in", "out", NULL};
+static const char *const down_choices[] = {"closed", "open", NULL};
+static const char *const citation_choices[] = {"none", "numbers", "links", NULL};
+/* The order of enum sl_language. */
+static const char *const language_choices[] = {"en", "de", "fr", "es", "pt", "it", "nl", "pl",
+					       "sv", "cs", "tr", "ru", "uk", "el", "ar", "fa",
+					       "he", "hi", "th", "ko", "ja", "zh", NULL};
 static const char *const found_choices[] = {"redact", "mask", "block", NULL};
 
 static const struct sl_config_key keys[] = {
@@ -57,6 +64,29 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "empty", VALIDATE(empty), "false", 0, 0,
 	 sl_config_bools, false, NULL,
 	 "An answer with neither text nor a tool call is a wrong one."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "refusals", VALIDATE(refusals), "false", 0, 0,
+	 sl_config_bools, false, NULL,
+	 "An answer that only says that the model will not or cannot help is a wrong one."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_SET, "language", VALIDATE(languages), NULL, 0, 0,
+	 language_choices, false, NULL,
+	 "Languages that an answer may be in. Short texts and those of no known language pass."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "citation", VALIDATE(citation), "none", 0, 0,
+	 citation_choices, false, NULL,
+	 "What an answer must name its sources by. `numbers`: [1], where the question numbers its "
+	 "documents so, as those of `retrieve` are. `links`: a link, always."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_POOL_REF, "moderation", VALIDATE(moderation), NULL, 0,
+	 0, NULL, false, NULL,
+	 "A pool that is asked by POST /v1/moderations about questions and answers. What it flags "
+	 "is refused: 400, or `refusal` instead of the answer."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_SET, "moderate", VALIDATE(moderated), NULL, 0, 0,
+	 way_choices, false, NULL, "What it is asked about; both where not set."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_MS, "moderation_timeout", VALIDATE(moderation_ms),
+	 "1s", 10, 60000, NULL, false, NULL, "How long it is waited for, each time."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_CHOICE, "moderation_down", VALIDATE(moderation_open),
+	 "closed", 0, 0, down_choices, false, NULL,
+	 "When it does not answer in time, or not as it should. `closed`: 503 for a question, "
+	 "`refusal` instead of an answer, because what was not looked at is not safe; streams are "
+	 "refused with 400. `open`: it passes, and `x-sluice-degraded` says so; streams too."},
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_U32, "repairs", VALIDATE(repairs), "1", 0, REPAIRS_MAX,
 	 NULL, false, NULL,
 	 "Times that the same pool is asked again about a wrong answer, with the reason."},

@@ -23,14 +23,15 @@ struct fault {
 
 static bool checks_answers(const struct sl_config_validate *v)
 {
-	return v->pii_out || v->lists_out.count || v->schema || v->empty;
+	return v->pii_out || v->lists_out.count || v->schema || sl_validate_judges(v) ||
+	       sl_validate_moderates(v, SL_CONFIG_WAY_OUT);
 }
 
 bool sl_validate_wanted(const struct sl_config_route *route)
 {
 	const struct sl_config_validate *v = &route->validate;
 
-	return v->pii_in || v->lists_in.count || checks_answers(v);
+	return v->pii_in || v->lists_in.count || v->moderation || checks_answers(v);
 }
 
 static const char *keep(struct sl_stage *stage, const char *text)
@@ -79,6 +80,7 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 		snprintf(why, sizeof(why), "the request holds %s%s",
 			 screen.found == SL_SCREEN_LISTED ? "" : "personal data or a secret: ",
 			 sl_validate_found(&screen));
+		stage->ops->step(stage, SL_STEP_INBOUND_REFUSED);
 		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, why));
 	} else if (rc) {
 		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL,
@@ -101,6 +103,47 @@ static enum sl_stage_verdict note_lists(struct sl_stage *stage)
 	stage->vary ^= held.version * 0x9e3779b97f4a7c15u;
 	sl_validate_release(&held);
 	return SL_STAGE_GO_ON;
+}
+
+/* What a stream says cannot be asked about before it is sent. */
+static enum sl_stage_verdict weigh_stream(struct sl_stage *stage)
+{
+	if (stage->route->validate.moderation_open) {
+		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
+		return SL_STAGE_GO_ON;
+	}
+	return refuse(stage, SL_OPENAI_ERROR_VALUE, "stream",
+		      "false, because answers of this model are moderated as a whole");
+}
+
+static enum sl_stage_verdict moderate_question(struct sl_stage *stage)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_text why;
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+	char text[256];
+
+	sl_text_init(&why, 160);
+	switch (sl_validate_moderate(
+		stage, sl_span_make(stage->facts->body, stage->facts->body_len), &why)) {
+	case SL_MODERATION_FINE:
+		break;
+	case SL_MODERATION_FLAGGED:
+		snprintf(text, sizeof(text), "moderation flags the request%s%s",
+			 why.len ? ": " : "", sl_text_string(&why));
+		stage->ops->step(stage, SL_STEP_INBOUND_REFUSED);
+		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, text));
+		break;
+	default:
+		if (*stage->gone)
+			break;
+		stage->ops->step(stage, SL_STEP_INBOUND_UNMODERATED);
+		if (!v->moderation_open)
+			verdict = refuse(stage, SL_OPENAI_ERROR_UNCHECKED, NULL,
+					 "its moderation does not answer");
+	}
+	sl_text_fini(&why);
+	return verdict;
 }
 
 /* Are the schemas of the request ones that answers can be checked against? */
@@ -139,6 +182,11 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 		verdict = screen_question(stage);
 	if (verdict == SL_STAGE_GO_ON && v->lists_out.count)
 		verdict = note_lists(stage);
+	if (verdict == SL_STAGE_GO_ON && stage->facts->stream &&
+	    sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
+		verdict = weigh_stream(stage);
+	if (verdict == SL_STAGE_GO_ON && sl_validate_moderates(v, SL_CONFIG_WAY_IN))
+		verdict = moderate_question(stage);
 	return verdict;
 }
 
@@ -150,6 +198,7 @@ struct look {
 	const struct sl_json_tape *tape;
 	struct sl_arena *scratch;
 	struct fault *fault;
+	struct sl_span question;
 };
 
 static uint32_t member(const struct look *look, uint32_t object, const char *name)
@@ -198,12 +247,14 @@ static bool wrong_choice(const struct look *look, uint32_t choice)
 				      : 0;
 	uint32_t call = calls + 1;
 
-	if (!message || refusal.len)
+	if (!message || (refusal.len && !look->v->refusals))
 		return false;
-	if (look->v->empty && !text.len && !call_count) {
-		sl_error_set(&look->fault->reason, 0, "the answer is empty");
-		return is_wrong(look, text);
+	if (refusal.len) {
+		sl_error_set(&look->fault->reason, 0, "it refuses a request that is allowed here");
+		return is_wrong(look, refusal);
 	}
+	if (!call_count && sl_validate_is_poor(look->v, look->question, text, &look->fault->reason))
+		return is_wrong(look, text);
 	for (uint32_t i = 0; i < call_count; i++, call = look->tape->nodes[call].next)
 		if (wrong_call(look, call))
 			return true;
@@ -219,12 +270,13 @@ static bool find_fault(struct sl_stage *stage, struct sl_arena *scratch, struct 
 	const struct sl_config_validate *v = &stage->route->validate;
 	struct sl_validate_rules rules = {.format = NULL};
 	struct sl_json_tape tape;
-	struct look look = {v, &rules, &tape, scratch, fault};
+	struct look look = {v,	     &rules, &tape,
+			    scratch, fault,  {stage->facts->body, stage->facts->body_len}};
 	const char *param;
 	uint32_t choices, choice;
 	bool wrong = false;
 
-	if (stage->facts->endpoint != SL_OPENAI_CHAT || (!v->schema && !v->empty))
+	if (stage->facts->endpoint != SL_OPENAI_CHAT || (!v->schema && !sl_validate_judges(v)))
 		return false;
 	if (v->schema && (stage->facts->has_tools || stage->facts->has_response_format) &&
 	    sl_validate_rules_init(&rules, stage->stores->schemas, stage->facts->body,
@@ -353,7 +405,8 @@ static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct faul
 	return give_refusal(stage, fault->reason.text);
 }
 
-static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_arena *scratch)
+static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_arena *scratch,
+					   bool *ret_refused)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	struct sl_validate_held held;
@@ -362,6 +415,7 @@ static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_are
 	bool changed = false;
 	int rc;
 
+	*ret_refused = true;
 	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &held))
 		return give_refusal(stage, LIST_MISSING);
 	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
@@ -375,7 +429,31 @@ static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_are
 	sl_validate_release(&held);
 	sl_text_fini(&out);
 	sl_screen_fini(&screen);
+	*ret_refused = rc != 0;
 	return rc ? give_refusal(stage, "it holds what may not be told") : SL_STAGE_GO_ON;
+}
+
+static enum sl_stage_verdict moderate_answer(struct sl_stage *stage)
+{
+	struct sl_text why;
+	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+
+	sl_text_init(&why, 160);
+	switch (sl_validate_moderate(stage, stage->reply.body, &why)) {
+	case SL_MODERATION_FINE:
+		break;
+	case SL_MODERATION_FLAGGED:
+		verdict = give_refusal(stage, "moderation flags it");
+		break;
+	default:
+		if (*stage->gone)
+			break;
+		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
+		if (!stage->route->validate.moderation_open)
+			verdict = give_refusal(stage, "its moderation does not answer");
+	}
+	sl_text_fini(&why);
+	return verdict;
 }
 
 enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
@@ -383,16 +461,20 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 	const struct sl_config_validate *v = &stage->route->validate;
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 	struct fault fault = {{""}, {"", 0}};
+	bool refused;
 	struct sl_arena scratch;
 
 	if (!checks_answers(v) || stage->reply.status != 200 || stage->reply.foreign ||
 	    stage->reply.given || stage->facts->endpoint == SL_OPENAI_EMBEDDINGS)
 		return SL_STAGE_GO_ON;
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
-	if (find_fault(stage, &scratch, &fault))
+	refused = find_fault(stage, &scratch, &fault);
+	if (refused)
 		verdict = step_down(stage, &fault);
 	else if (v->pii_out || v->lists_out.count)
-		verdict = screen_answer(stage, &scratch);
+		verdict = screen_answer(stage, &scratch, &refused);
 	sl_arena_fini(&scratch);
+	if (verdict == SL_STAGE_GO_ON && !refused && sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
+		verdict = moderate_answer(stage);
 	return verdict;
 }

@@ -51,6 +51,33 @@ const struct sl_schema *sl_validate_rules_tool(const struct sl_validate_rules *r
 int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
 			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed);
 
+/* The same texts, a line end behind each. Returns 0, -EINVAL, -ENOMEM, or the error of out. */
+int sl_validate_gather(const char *body, size_t len, struct sl_arena *scratch, struct sl_text *out);
+
+/* ---- moderation (validate_moderation.c) -------------------------------------------------------- */
+
+enum sl_moderation {
+	SL_MODERATION_DOWN = 0, /* nobody could tell */
+	SL_MODERATION_FINE,
+	SL_MODERATION_FLAGGED,
+};
+
+/* Is it asked about this way (SL_CONFIG_WAY_)? */
+bool sl_validate_moderates(const struct sl_config_validate *v, uint32_t way);
+
+/* Asks about the texts of a body; on the fiber. FLAGGED: why gets the categories. */
+enum sl_moderation sl_validate_moderate(struct sl_stage *stage, struct sl_span body,
+					struct sl_text *why);
+
+/* ---- is it an answer? (validate_answer.c) ------------------------------------------------------- */
+
+/* Does a route look for anything of this? */
+bool sl_validate_judges(const struct sl_config_validate *v);
+
+/* Is this text wrong as an answer to the body? Then reason says why, as the model is told. */
+bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body,
+			 struct sl_span text, struct sl_error *reason);
+
 /* Lists of a route, held. */
 struct sl_validate_held {
 	struct sl_pattern_list *lists[SL_CONFIG_PATHS_MAX];

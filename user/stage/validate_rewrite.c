@@ -10,7 +10,7 @@
 
 struct rewrite {
 	const struct sl_json_tape *tape;
-	struct sl_screen *screen;
+	struct sl_screen *screen; /* NULL: texts are only gathered, in out */
 	struct sl_arena *scratch;
 	struct sl_text *out;
 	struct sl_text piece;
@@ -40,12 +40,17 @@ static enum text_kind kind_of(struct sl_span key)
 static int screen_string(struct rewrite *r, uint32_t node, enum text_kind kind)
 {
 	const struct sl_json_node *n = &r->tape->nodes[node];
-	uint32_t before = r->screen->count;
+	uint32_t before;
 	struct sl_span text;
 	int rc;
 
 	if (!sl_json_tape_string(r->tape, node, r->scratch, &text))
 		return -ENOMEM;
+	if (!r->screen) {
+		sl_text_append_span(r->out, text);
+		return text.len ? sl_text_append_char(r->out, '\n') : 0;
+	}
+	before = r->screen->count;
 	sl_text_reset(&r->piece);
 	rc = sl_screen_feed(r->screen, text.data, text.len, true, &r->piece);
 	if (rc || r->screen->count == before)
@@ -109,6 +114,18 @@ int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
 	if (*ret_changed)
 		sl_text_append(out, body + r.copied, len - r.copied);
 	return out->error;
+}
+
+int sl_validate_gather(const char *body, size_t len, struct sl_arena *scratch, struct sl_text *out)
+{
+	struct sl_json_tape tape;
+	struct rewrite r = {.tape = &tape, .scratch = scratch, .out = out};
+	int rc = sl_json_tape_make(body, len, scratch, &tape);
+
+	if (rc)
+		return rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -EINVAL;
+	rc = walk(&r, 0, TEXT_NONE);
+	return rc ? rc : out->error;
 }
 
 const char *sl_validate_found(const struct sl_screen *screen)

@@ -86,6 +86,7 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_STREAM_STALL, /* object: model; in a stream */
 	SL_OPENAI_ERROR_QUEUE,	    /* object: model, detail: why it may not wait, or not longer */
 	SL_OPENAI_ERROR_POLICY,	    /* object: what was found, and where */
+	SL_OPENAI_ERROR_UNCHECKED,  /* object: what could not be asked about it */
 	SL_OPENAI_ERROR_ANSWER,	    /* object: model, detail: what is wrong with its answer */
 	SL_OPENAI_ERROR_PROMPT,	    /* object: what is not known */
 	SL_OPENAI_ERROR_PROMPT_BAD, /* param; object: the prompt, detail: why it cannot be made */

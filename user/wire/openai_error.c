@@ -107,6 +107,8 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 		 "Retry-After header."},
 	[SL_OPENAI_ERROR_POLICY] = {400, REQUEST_ERROR, "content_policy_violation", NULL,
 				    "Refused by the policy of this gateway: {o}."},
+	[SL_OPENAI_ERROR_UNCHECKED] = {503, SERVER_ERROR, "service_unavailable", NULL,
+				       "The request could not be checked: {o}. Retry later."},
 	[SL_OPENAI_ERROR_ANSWER] = {502, SERVER_ERROR, "invalid_answer", NULL,
 				    "The answer of model '{o}' is not usable: {d}."},
 	[SL_OPENAI_ERROR_STREAM_STALL] = {504, SERVER_ERROR, "stream_stalled", NULL,

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What makes an answer a poor one, whatever its form: empty, a refusal, of a wrong language, without sources. */
+#include <stdio.h>
+
+#include "user/policy/language.h"
+#include "user/policy/reply.h"
+#include "user/stage/validate_parts.h"
+
+bool sl_validate_judges(const struct sl_config_validate *v)
+{
+	return v->empty || v->refusals || v->languages || v->citation;
+}
+
+/* "en or de" */
+static void name_languages(uint32_t languages, struct sl_text *out)
+{
+	for (int i = 0; i < SL_LANGUAGE_COUNT; i++)
+		if (languages & 1u << i)
+			sl_text_printf(out, "%s%s", out->len ? " or " : "",
+				       sl_language_name((enum sl_language)i));
+}
+
+static bool is_foreign(uint32_t languages, struct sl_span text, struct sl_error *reason)
+{
+	enum sl_language language = sl_language_guess(text.data, text.len);
+	struct sl_text wanted;
+	char room[160];
+
+	if (language == SL_LANGUAGE_UNKNOWN || languages & 1u << language)
+		return false;
+	sl_text_init_fixed(&wanted, room, sizeof(room));
+	name_languages(languages, &wanted);
+	sl_error_set(reason, 0, "it is written in the language %s, and must be in %s",
+		     sl_language_name(language), sl_text_string(&wanted));
+	return true;
+}
+
+bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body,
+			 struct sl_span text, struct sl_error *reason)
+{
+	if (v->empty && sl_reply_is_blank(text.data, text.len)) {
+		sl_error_set(reason, 0, "the answer is empty");
+		return true;
+	}
+	if (v->refusals && sl_reply_is_refusal(text.data, text.len)) {
+		sl_error_set(reason, 0, "it refuses a request that is allowed here");
+		return true;
+	}
+	if (v->languages && is_foreign(v->languages, text, reason))
+		return true;
+	if (v->citation == SL_CONFIG_CITATION_NUMBERS && sl_reply_has_number(body.data, body.len) &&
+	    !sl_reply_has_number(text.data, text.len)) {
+		sl_error_set(reason, 0,
+			     "it names none of its sources by its number in brackets, like [1]");
+		return true;
+	}
+	if (v->citation == SL_CONFIG_CITATION_LINKS && !sl_reply_has_link(text.data, text.len)) {
+		sl_error_set(reason, 0, "it gives no link to a source, like https://...");
+		return true;
+	}
+	return false;
+}
