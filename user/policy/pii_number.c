@@ -47,7 +47,7 @@ static bool may_begin(const struct sl_pii_text *text, size_t at)
 
 	if (sl_pii_word(before) || before == '$' || before == '#')
 		return false;
-	return !strchr("-.,/:=", before) || before == '\0' || before == ':' || before == '=' ||
+	return (before != '-' && before != '.' && before != ',' && before != '/') ||
 	       !sl_pii_alnum(further);
 }
 
@@ -57,7 +57,7 @@ static bool may_end(const struct sl_pii_text *text, size_t end)
 
 	if (sl_pii_word(behind) || behind == '%' || behind == '@')
 		return false;
-	if (behind == '\0' || !strchr("-.,/:", behind))
+	if (behind != '-' && behind != '.' && behind != ',' && behind != '/' && behind != ':')
 		return true;
 	return behind == '-' ? !sl_pii_alnum(further) : !sl_pii_digit(further);
 }
@@ -77,7 +77,9 @@ static void gather(const struct sl_pii_text *text, size_t at, struct groups *g)
 		g->counts[g->group_count] = g->count;
 		g->separators[g->group_count++] = separator;
 		separator = sl_pii_byte(text, at);
-		if (at >= text->len || separator == '\0' || !strchr(" -./", separator) ||
+		if (at >= text->len ||
+		    (separator != ' ' && separator != '-' && separator != '.' &&
+		     separator != '/') ||
 		    !sl_pii_digit(sl_pii_byte(text, at + 1)))
 			return;
 		at++;

@@ -7,6 +7,9 @@
 
 #include <assert.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define FIRST_NODES 256u
 
@@ -25,7 +28,8 @@ struct build {
 static bool grow(struct build *b)
 {
 	uint32_t room = b->room ? b->room * 4 : FIRST_NODES;
-	struct sl_json_node *nodes = sl_arena_array(b->arena, room, sizeof(*nodes));
+	/* not zeroed: each is written whole when it is taken */
+	struct sl_json_node *nodes = sl_arena_alloc(b->arena, room * sizeof(*nodes));
 
 	if (!nodes)
 		return false;
@@ -36,26 +40,49 @@ static bool grow(struct build *b)
 	return true;
 }
 
+/* The quotation mark or backslash at `from` or behind it: there is one, for the text is well formed. */
+static const char *find_mark(const char *from, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+
+	for (; end - from >= 16; from += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)from);
+		int mask = _mm_movemask_epi8(
+			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+
+		if (mask)
+			return from + __builtin_ctz((unsigned int)mask);
+	}
+#endif
+	while (from < end && *from != '"' && *from != '\\')
+		from++;
+	return from;
+}
+
 /* The offset behind the string that begins at `at`. */
 static size_t string_end(const struct build *b, size_t at, bool *ret_escaped)
 {
-	const char *from = b->text + at + 1;
+	const char *end = b->text + b->len, *from = find_mark(b->text + at + 1, end);
 
 	*ret_escaped = false;
-	for (;;) {
-		const char *quote = memchr(from, '"', (size_t)(b->text + b->len - from));
-		const char *slash = memchr(from, '\\', (size_t)(quote - from));
-
-		if (!slash)
-			return (size_t)(quote - b->text) + 1;
+	while (from < end && *from == '\\') {
 		*ret_escaped = true;
-		from = slash + 2;
+		from = find_mark(from + 2, end);
 	}
+	assert(from < end);
+	return (size_t)(from - b->text) + 1;
+}
+
+static inline bool ends_scalar(char b)
+{
+	return b == ',' || b == '}' || b == ']' || b == ' ' || b == '\n' || b == '\r' ||
+	       b == '\t' || b == ':';
 }
 
 static size_t scalar_end(const struct build *b, size_t at)
 {
-	while (at < b->len && !strchr(" \t\r\n,]}:", b->text[at]))
+	while (at < b->len && !ends_scalar(b->text[at]))
 		at++;
 	return at;
 }
@@ -185,8 +212,11 @@ uint32_t sl_json_tape_member(const struct sl_json_tape *tape, uint32_t object, s
 	if (o->type != SL_JSON_OBJECT)
 		return 0;
 	for (uint32_t i = 0; i < o->count; i++, at = tape->nodes[at + 1].next) {
+		const struct sl_json_node *n = &tape->nodes[at];
 		struct sl_span name;
 
+		if (!n->escaped && n->len != key.len + 2)
+			continue;
 		if (sl_json_tape_string(tape, at, arena, &name) && sl_span_equal(name, key))
 			return at + 1;
 	}

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX   18
-#define EXPONENT_MAX 100000
-#define NUMBER_BYTES 400 /* what strtod gets to see; longer ones are cut, which keeps the size */
-#define SCALE_MAX    18	 /* 10^18 times 10^18 fits 128 bits */
-#define REDUCE_MAX   700 /* from the smallest double to the largest */
+#define DIGITS_MAX     18
+#define MANTISSA_EXACT (INT64_C(1) << 53)
+#define POWER_EXACT    22
+#define EXPONENT_MAX   100000
+#define NUMBER_BYTES   400 /* what strtod gets to see; longer ones are cut, which keeps the size */
+#define SCALE_MAX      18  /* 10^18 times 10^18 fits 128 bits */
+#define REDUCE_MAX     700 /* from the smallest double to the largest */
 
 static int32_t exponent_of(const char *at, const char *end)
 {
@@ -36,6 +38,26 @@ static double nearest(struct sl_span text)
 	memcpy(copy, text.data, len);
 	copy[len] = '\0';
 	return strtod(copy, NULL);
+}
+
+/*
+ * Mantissa and power of ten are both doubles without a rounding, so one operation rounds right (W. D.
+ * Clinger, How to read floating point numbers accurately, 1990).
+ */
+static bool exactly(const struct sl_schema_number *n)
+{
+	return n->exact && n->mantissa <= MANTISSA_EXACT && n->mantissa >= -MANTISSA_EXACT &&
+	       n->exponent <= POWER_EXACT && n->exponent >= -POWER_EXACT;
+}
+
+static double quotient(const struct sl_schema_number *n)
+{
+	static const double powers[] = {1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
+					1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+					1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+	return n->exponent < 0 ? (double)n->mantissa / powers[-n->exponent]
+			       : (double)n->mantissa * powers[n->exponent];
 }
 
 /* The digits before an exponent: mantissa and exponent, and the weight of the last that is not 0. */
@@ -89,7 +111,7 @@ void sl_schema_number_parse(struct sl_span text, struct sl_schema_number *ret_nu
 		n.exponent = 0;
 	if (negative)
 		n.mantissa = -n.mantissa;
-	n.value = nearest(text);
+	n.value = exactly(&n) ? quotient(&n) : nearest(text);
 	*ret_number = n;
 }
 
