@@ -237,7 +237,7 @@ $(B)/sim/policies: $(SIM_POLICIES_OBJ) $(B)/libpolicy.a $(B)/libbase.a
 # Everything that reads bytes of others, compiled by clang with the sanitizers and coverage.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := address,undefined
-FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c $(wildcard user/store/chunk*.c) user/http/sse.c \
+FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c user/policy/language.c user/policy/reply.c $(wildcard user/policy/pii*.c) user/stage/validate_screen.c $(wildcard user/store/chunk*.c) user/http/sse.c \
 	user/http/h2_head.c $(wildcard loader/litellm_*.c)
 FUZZ_OBJ := $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_SRC))
 $(B)/fuzz/obj/%.c.o: %.c
@@ -252,7 +252,7 @@ $(B)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 
 $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.c.o $(B)/fuzz/libfuzz.a
 	$(SAY) LD $@
-	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ -lfyaml -lxxhash -lnettle -lm
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ -lfyaml -lxxhash -lnettle -lhs -lstdc++ -lm
 
 E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 
