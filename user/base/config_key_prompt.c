@@ -37,6 +37,16 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_PROMPTS, SL_CONFIG_U32, "trials", PROMPTS(trials), "20", 1, 1000, NULL, false,
 	 NULL,
 	 "Answers of such tries, with at most half the share of bad ones, that bring it back."},
+	{SL_CONFIG_PROMPTS, SL_CONFIG_CHOICE, "test_on_push", PROMPTS(test_on_push), "true", 0, 0,
+	 sl_config_bools, false, NULL,
+	 "Whether a version's regression suite runs when the version is pushed."},
+	{SL_CONFIG_PROMPTS, SL_CONFIG_U32, "suite_parallel", PROMPTS(suite_parallel), "4", 1, 64,
+	 NULL, false, NULL, "Cases of one suite that are asked at once."},
+	{SL_CONFIG_PROMPTS, SL_CONFIG_MS, "suite_timeout", PROMPTS(suite_ms), "10m", 100, DAY_MS,
+	 NULL, false, NULL,
+	 "How long a suite may take; cases that have not begun by then are unsure."},
+	{SL_CONFIG_PROMPTS, SL_CONFIG_MS, "case_timeout", PROMPTS(case_ms), "60s", 100, HOUR_MS,
+	 NULL, false, NULL, "How long one case's answer is waited for."},
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "prompt", 0, NULL, SL_CONFIG_ROUTE_PROMPT, 0, NULL,
 	 false, "a map", "Prompts of the route's requests."},
@@ -49,6 +59,11 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROUTE_PROMPT, SL_CONFIG_CHOICE, "requests", PROMPT(requests), "false", 0, 0,
 	 sl_config_bools, false, NULL,
 	 "Whether requests may name a prompt, or a version of `id`, themselves."},
+	{SL_CONFIG_ROUTE_PROMPT, SL_CONFIG_U32, "canary", PROMPT(canary), "0", 0, 100, NULL, false,
+	 NULL,
+	 "Share of the requests, in percent, that get the canary version, where there is one and "
+	 "they name neither version nor label. Who gets it keeps it: by session, else user, else "
+	 "key, else the conversation's beginning."},
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "context", 0, NULL, SL_CONFIG_ROUTE_CONTEXT, 0,
 	 NULL, false, "a map",

@@ -14,6 +14,10 @@ struct sl_config_prompts {
 	uint32_t invalid_percent;
 	uint32_t hold_ms;
 	uint32_t trials;
+	uint32_t test_on_push; /* 1: a version's suite runs when it is pushed */
+	uint32_t suite_parallel;
+	uint32_t suite_ms;
+	uint32_t case_ms;
 };
 
 /* `routes[].prompt` */
@@ -21,6 +25,7 @@ struct sl_config_route_prompt {
 	const char *id;	   /* that every request gets; NULL: none */
 	uint32_t label;	   /* enum sl_prompt_label of store/prompts.h */
 	uint32_t requests; /* 1: they may name one */
+	uint32_t canary;   /* percent of those that name none that get the canary version */
 };
 
 /* Whether a pool's nodes can be asked how many tokens a chat has. */

@@ -23,6 +23,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
+#include "user/ops/descriptors.h"
 #include "user/ops/prompt_http.h"
 #include "user/ops/prompt_say.h"
 #include "user/ops/stores.h"
@@ -61,6 +62,7 @@ struct daemon {
 	struct sl_telemetry *telemetry;
 	struct sl_cache *cache;
 	struct sl_stores stores;
+	struct sl_suites *suites; /* of prompts; NULL: no memory for them */
 	struct sl_tls_tickets *tickets;
 	struct sl_peers *peers;
 	struct sl_admin admin;
@@ -413,16 +415,28 @@ static void health(void *owner, struct sl_text *text)
 	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
 }
 
+static struct sl_prompt_ask prompt_ask(struct daemon *daemon, const char *who)
+{
+	return (struct sl_prompt_ask){
+		.who = who, .suites = daemon->suites, .routes = daemon->routes};
+}
+
 static void prompt(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
 {
-	sl_prompt_say(((struct daemon *)owner)->stores.prompts, ask->words, ask->body, ask->who,
-		      text);
+	struct daemon *daemon = owner;
+	struct sl_prompt_ask what = prompt_ask(daemon, ask->who);
+
+	what.body = ask->body;
+	sl_prompt_say(daemon->stores.prompts, ask->words, &what, text);
 }
 
 static int http(void *owner, const struct sl_admin_request *request, const char *who,
 		struct sl_text *text, const char **type)
 {
-	return sl_prompt_http(((struct daemon *)owner)->stores.prompts, request, who, text, type);
+	struct daemon *daemon = owner;
+	struct sl_prompt_ask as = prompt_ask(daemon, who);
+
+	return sl_prompt_http(daemon->stores.prompts, request, &as, text, type);
 }
 
 static void tend_index(void *owner, char *words, struct sl_text *text)
@@ -458,6 +472,7 @@ static void stop_asking(struct daemon *daemon)
 	sl_canary_stop(daemon->canary);
 	sl_scaler_stop(daemon->scaler);
 	sl_telemetry_stop(daemon->telemetry);
+	sl_suites_stop(daemon->suites);
 }
 
 static void begin_drain(struct daemon *daemon)
@@ -696,6 +711,7 @@ static int start(struct daemon *daemon)
 	if (daemon->takeover)
 		finish_takeover(daemon);
 	daemon->metrics.io_backend = sl_loop_backend(daemon->threads.threads[0].loop);
+	daemon->suites = sl_suites_open(&daemon->threads, &daemon->stores);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
 	sl_timer_init(&daemon->drain_timer, on_drain_timer);
 	sl_timer_init(&daemon->keys_timer, on_keys_timer);
@@ -714,6 +730,7 @@ static void destroy(struct daemon *daemon)
 	uint32_t i;
 
 	sl_stores_close(&daemon->stores);
+	sl_suites_close(&daemon->suites);
 	sl_threads_fini(&daemon->threads);
 	for (i = 0; i < daemon->names.count; i++) {
 		free(daemon->names.names[i]);

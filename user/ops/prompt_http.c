@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "user/ops/prompt_say.h"
 
 #define ROOT "/prompts"
 
@@ -12,7 +11,7 @@
 struct words {
 	struct sl_prompt_ask ask;
 	char id[SL_ADMIN_QUERY_BYTES], last[SL_ADMIN_QUERY_BYTES];
-	char values[2][SL_ADMIN_QUERY_BYTES];
+	char values[3][SL_ADMIN_QUERY_BYTES];
 };
 
 static void add(struct words *words, const char *word)
@@ -38,6 +37,13 @@ static void look(struct words *words, struct sl_span query)
 {
 	bool diff = !strcmp(words->last, "diff");
 
+	if (!strcmp(words->last, "test")) {
+		words->ask.json = true;
+		add(words, "report");
+		add(words, words->id);
+		add_value(words, query, 0, "version");
+		return;
+	}
 	words->ask.json = sl_admin_http_query(query, "json", words->values[0]) || !words->last[0];
 	add(words, diff ? "diff" : words->last[0] ? "show" : "list");
 	if (words->id[0])
@@ -52,6 +58,12 @@ static void look(struct words *words, struct sl_span query)
 	add_value(words, query, 1, "to");
 }
 
+/* Does the path end in what is done by POST? */
+static bool is_change(const char *last)
+{
+	return !strcmp(last, "promote") || !strcmp(last, "rollback") || !strcmp(last, "test");
+}
+
 static void change(struct words *words, struct sl_span query)
 {
 	bool promote = !strcmp(words->last, "promote");
@@ -59,10 +71,15 @@ static void change(struct words *words, struct sl_span query)
 	words->ask.json = true;
 	add(words, words->last);
 	add(words, words->id);
-	if (!promote)
+	if (!strcmp(words->last, "rollback"))
 		return;
 	add_value(words, query, 0, "version");
-	add_value(words, query, 1, "label");
+	if (!promote && words->ask.count == 2 &&
+	    sl_admin_http_query(query, "model", words->values[1]))
+		add(words, "stable"); /* its place: the model is the second one */
+	add_value(words, query, 1, promote ? "label" : "model");
+	if (promote && sl_admin_http_query(query, "force", words->values[2]))
+		add(words, "force");
 }
 
 static int refuse(int status, const char *why, struct sl_text *text)
@@ -85,7 +102,10 @@ static int status_of(int rc)
 	case -E2BIG:
 		return 400;
 	case -EPERM:
+	case -EBUSY:
 		return 409;
+	case 1:
+		return 202;
 	default:
 		return 500;
 	}
@@ -110,7 +130,7 @@ static int read_words(const struct sl_admin_request *request, struct words *word
 		words->ask.body = request->body;
 		add(words, "push");
 		add(words, words->id);
-	} else if (post && (!strcmp(words->last, "promote") || !strcmp(words->last, "rollback"))) {
+	} else if (post && is_change(words->last)) {
 		change(words, request->query);
 	} else {
 		return 405;
@@ -119,10 +139,10 @@ static int read_words(const struct sl_admin_request *request, struct words *word
 }
 
 int sl_prompt_http(struct sl_prompts *prompts, const struct sl_admin_request *request,
-		   const char *who, struct sl_text *text, const char **type)
+		   const struct sl_prompt_ask *as, struct sl_text *text, const char **type)
 {
 	const struct sl_span root = SL_SPAN(ROOT), below = SL_SPAN(ROOT "/");
-	struct words words = {.ask = {.who = who}};
+	struct words words = {.ask = *as};
 	struct sl_error error = {""};
 	int status, rc;
 
@@ -137,9 +157,9 @@ int sl_prompt_http(struct sl_prompts *prompts, const struct sl_admin_request *re
 					"rollback",
 			      text);
 	rc = sl_prompt_do(prompts, &words.ask, text, &error);
-	if (rc)
+	if (rc < 0)
 		return refuse(status_of(rc), error.text[0] ? error.text : "no memory", text);
 	if (!words.ask.json)
 		*type = "text/plain; charset=utf-8";
-	return 200;
+	return status_of(rc);
 }

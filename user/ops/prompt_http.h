@@ -9,6 +9,10 @@
  *   PUT  /prompts/ID                           push: the body is the text
  *   POST /prompts/ID/promote?version=V&label=L promote
  *   POST /prompts/ID/rollback                  rollback
+ *   POST /prompts/ID/test?version=V&model=M    test: 202
+ *   GET  /prompts/ID/test?version=V            report; 202 while it runs
+ *
+ * promote takes force=1 too.
  *
  * Errors are {"error":{"message":...}} with 400, 404, 405, 409 or 500. Thread: control.
  */
@@ -16,10 +20,13 @@
 #define SL_OPS_PROMPT_HTTP_H
 
 #include "user/ops/admin_http.h"
-#include "user/store/prompts.h"
+#include "user/ops/prompt_say.h"
 
-/* Appends the answer's body, sets *type where it is no JSON, and returns the status. */
+/*
+ * Appends the answer's body, sets *type where it is no JSON, and returns the status. as: who asks, and
+ * what suites run with; words and body are the request's.
+ */
 int sl_prompt_http(struct sl_prompts *prompts, const struct sl_admin_request *request,
-		   const char *who, struct sl_text *text, const char **type);
+		   const struct sl_prompt_ask *as, struct sl_text *text, const char **type);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/diff.h"
+#include "user/base/log.h"
+#include "user/quality/suite.h"
 
 #define NAME_BYTES (SL_PROMPT_ID_MAX + SL_PROMPT_HASH_SIZE + 2)
 
@@ -89,9 +91,12 @@ static void list_version(const struct sl_prompt *prompt, struct sl_prompt_versio
 		       prompt->id, version->hash);
 	put_labels(prompt, version, json, text);
 	sl_text_printf(text,
-		       json ? "],\"state\":\"%s\",\"served\":%llu,\"spoilt\":%llu}"
-			    : "  %s served=%llu spoilt=%llu\n",
+		       json ? "],\"state\":\"%s\",\"suite\":\"%s\",\"served\":%llu,\"spoilt\":%llu}"
+			    : "  %s suite=%s served=%llu spoilt=%llu\n",
 		       state_of(version),
+		       json || sl_prompt_suite_of(prompt, version) != SL_PROMPT_SUITE_NOT_RUN
+			       ? sl_prompt_suite_names[sl_prompt_suite_of(prompt, version)]
+			       : "not-run",
 		       (unsigned long long)__atomic_load_n(&version->served, __ATOMIC_RELAXED),
 		       (unsigned long long)__atomic_load_n(&version->spoilt, __ATOMIC_RELAXED));
 }
@@ -183,6 +188,27 @@ static int done(const struct deed *deed, int rc, const char *hash)
 	return rc;
 }
 
+/* A new version's suite runs by itself; that it cannot is no fault of the push. */
+static void test_pushed(const struct deed *deed, const char *hash)
+{
+	struct sl_prompt_set *set;
+	struct sl_error error = {""};
+	struct sl_prompt_version *version;
+	const struct sl_prompt *prompt;
+	bool many;
+
+	if (!deed->ask->suites || !deed->ask->routes->config->prompts.test_on_push)
+		return;
+	set = sl_prompts_get(deed->prompts);
+	prompt = sl_prompt_find(set, sl_span_string(deed->id));
+	version = prompt ? sl_prompt_version_find(prompt, sl_span_string(hash), &many) : NULL;
+	if (version && sl_prompt_suite_of(prompt, version) == SL_PROMPT_SUITE_NOT_RUN &&
+	    sl_suites_start(deed->ask->suites, deed->ask->routes, prompt, version, NULL, &error))
+		sl_log(SL_LOG_WARN, "%s (the suite of version %.12s does not run)", error.text,
+		       hash);
+	sl_prompt_set_put(&set);
+}
+
 static int push(const struct deed *deed, const struct sl_prompt_set *set)
 {
 	char hash[SL_PROMPT_HASH_SIZE];
@@ -194,18 +220,27 @@ static int push(const struct deed *deed, const struct sl_prompt_set *set)
 				    deed->id);
 	rc = sl_prompts_push(deed->prompts, sl_span_string(deed->id), deed->ask->body,
 			     deed->ask->who, hash, deed->error);
+	if (!rc)
+		test_pushed(deed, hash);
 	return done(deed, rc, hash);
 }
 
 static int promote(const struct deed *deed, const struct sl_prompt_set *set)
 {
-	const char *label_name = deed->rest[1] ? deed->rest[1] : sl_prompt_label_names[0];
+	const char *last = deed->rest[2] ? deed->rest[2] : deed->rest[1];
+	bool force = last && !strcmp(last, "force");
+	const char *label_name = deed->rest[1] && (deed->rest[2] || !force)
+					 ? deed->rest[1]
+					 : sl_prompt_label_names[0];
 	int label = sl_prompt_label_of(sl_span_string(label_name));
 	const struct sl_prompt *prompt;
 	struct sl_prompt_version *version;
 	char hash[SL_PROMPT_HASH_SIZE];
 	int rc = find_prompt(deed, set, &prompt);
 
+	if (!rc && deed->rest[2] && !force)
+		rc = sl_error_set(deed->error, -EINVAL, "\"%.32s\": expected force, or nothing",
+				  deed->rest[2]);
 	if (!rc && label < 0)
 		rc = sl_error_set(deed->error, -EINVAL,
 				  "label \"%.32s\": expected stable, canary or known-good",
@@ -215,7 +250,7 @@ static int promote(const struct deed *deed, const struct sl_prompt_set *set)
 	if (!rc)
 		rc = sl_prompts_promote(deed->prompts, sl_span_string(deed->id),
 					sl_span_string(version->hash), (enum sl_prompt_label)label,
-					deed->ask->who, hash, deed->error);
+					force, deed->ask->who, hash, deed->error);
 	return done(deed, rc, hash);
 }
 
@@ -227,6 +262,72 @@ static int roll_back(const struct deed *deed, const struct sl_prompt_set *set)
 
 	(void)set;
 	return done(deed, rc, hash);
+}
+
+/* ---- suites ---------------------------------------------------------------------------------- */
+
+static int progress(const struct deed *deed, const struct sl_prompt_version *version)
+{
+	uint32_t part = 0, whole = 0;
+
+	if (!deed->ask->suites ||
+	    !sl_suites_progress(deed->ask->suites, deed->id, version->hash, &part, &whole))
+		return 0;
+	sl_text_printf(deed->text,
+		       deed->ask->json ? "{\"verdict\":\"running\",\"version\":\"%s\",\"done\":%u,"
+					 "\"count\":%u}\n"
+				       : "%s %u %u\n",
+		       version->hash, part, whole);
+	return 1;
+}
+
+static int report(const struct deed *deed, const struct sl_prompt_set *set)
+{
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *version;
+	struct sl_text json;
+	int rc = find_prompt(deed, set, &prompt);
+
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[0], false, &version);
+	if (!rc)
+		rc = progress(deed, version);
+	if (rc)
+		return rc;
+	sl_text_init(&json, SL_PROMPT_SUITE_BYTES_MAX + 1);
+	rc = sl_prompts_read_report(deed->prompts, prompt->id, version->hash, &json);
+	if (!rc && deed->ask->json)
+		sl_text_append_span(deed->text, sl_text_span(&json));
+	else if (!rc)
+		rc = sl_suite_report_text(sl_text_span(&json), deed->text);
+	sl_text_fini(&json);
+	if (rc)
+		sl_error_set(deed->error, rc,
+			     "prompt \"%s\": version %.12s: %s; see: sluice prompt test",
+			     prompt->id, version->hash,
+			     rc == -ENOENT ? "its suite has not run" : strerror(-rc));
+	return rc;
+}
+
+static int test(const struct deed *deed, const struct sl_prompt_set *set)
+{
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *version = NULL;
+	int rc = find_prompt(deed, set, &prompt);
+
+	if (!rc)
+		rc = find_version(deed, prompt, deed->rest[0], false, &version);
+	if (!rc && !deed->ask->suites)
+		rc = sl_error_set(deed->error, -ENOTSUP, "suites cannot be run here");
+	if (!rc)
+		rc = sl_suites_start(deed->ask->suites, deed->ask->routes, prompt, version,
+				     deed->rest[1], deed->error);
+	if (!rc && !progress(deed, version)) /* it has ended already */
+		sl_text_printf(deed->text,
+			       deed->ask->json ? "{\"verdict\":\"running\",\"version\":\"%s\"}\n"
+					       : "%s 0 0\n",
+			       version->hash);
+	return rc ? rc : 1;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -242,8 +343,10 @@ static const struct verb verbs[] = {
 	{"show", "ID [VERSION]", 1, 2, show},
 	{"diff", "ID [FROM [TO]]", 1, 3, diff},
 	{"push", "ID", 1, 1, push},
-	{"promote", "ID VERSION [LABEL]", 2, 3, promote},
+	{"promote", "ID VERSION [LABEL] [force]", 2, 4, promote},
 	{"rollback", "ID", 1, 1, roll_back},
+	{"test", "ID [VERSION [MODEL]]", 1, 3, test},
+	{"report", "ID [VERSION]", 1, 2, report},
 };
 
 static const struct verb *find_verb(const struct sl_prompt_ask *ask)
@@ -285,7 +388,8 @@ int sl_prompt_do(struct sl_prompts *prompts, const struct sl_prompt_ask *ask, st
 		return sl_error_set(error, -ENOENT, "the daemon has no prompts (prompts.dir)");
 	if (!verb)
 		return sl_error_set(error, -EINVAL,
-				    "expected list, show, diff, push, promote or rollback");
+				    "expected list, show, diff, push, promote, rollback, test or "
+				    "report");
 	count = split(&deed);
 	if (count == -EINVAL)
 		return sl_error_set(error, -EINVAL,
@@ -299,18 +403,26 @@ int sl_prompt_do(struct sl_prompts *prompts, const struct sl_prompt_ask *ask, st
 	return rc;
 }
 
-void sl_prompt_say(struct sl_prompts *prompts, char *line, struct sl_span body, const char *who,
+void sl_prompt_say(struct sl_prompts *prompts, char *line, struct sl_prompt_ask *ask,
 		   struct sl_text *text)
 {
-	struct sl_prompt_ask ask = {.body = body, .who = who};
 	struct sl_error error = {""};
 	char *rest = NULL, *word = strtok_r(line, " ", &rest);
+	struct sl_text answer;
+	int rc;
 
-	ask.json = word && !strcmp(word, "json");
-	while (word && (word = strtok_r(NULL, " ", &rest)) && ask.count < SL_PROMPT_WORDS_MAX)
-		ask.words[ask.count++] = word;
-	if (sl_prompt_do(prompts, &ask, text, &error)) {
-		sl_text_reset(text);
+	ask->json = word && !strcmp(word, "json");
+	while (word && (word = strtok_r(NULL, " ", &rest)) && ask->count < SL_PROMPT_WORDS_MAX)
+		ask->words[ask->count++] = word;
+	sl_text_init(&answer, text->cap);
+	rc = sl_prompt_do(prompts, ask, &answer, &error);
+	if (rc < 0)
 		sl_text_printf(text, "!%s", error.text[0] ? error.text : "no memory");
-	}
+	else
+		sl_text_append_string(text, rc ? "~" : "");
+	if (rc >= 0)
+		sl_text_append_span(text, sl_text_span(&answer));
+	if (answer.error && !text->error)
+		text->error = answer.error;
+	sl_text_fini(&answer);
 }

@@ -6,8 +6,10 @@
  *   show ID [VERSION]                        its text
  *   diff ID [FROM [TO]]                      what is different, as `diff -u` says it
  *   push ID                                  the body becomes a version
- *   promote ID VERSION [LABEL]               LABEL: stable
+ *   promote ID VERSION [LABEL] [force]       LABEL: stable; force: whatever its suite says
  *   rollback ID
+ *   test ID [VERSION [MODEL]]                begins its regression suite (suites.h)
+ *   report ID [VERSION]                      how that ended
  *
  * ID@VERSION stands for the two of them. A VERSION is the first digits of one, or a label; without it
  * stable is meant, and of TO the newest. Thread: control.
@@ -17,6 +19,7 @@
 
 #include "user/base/error.h"
 #include "user/base/text.h"
+#include "user/ops/suites.h"
 #include "user/store/prompts.h"
 
 #define SL_PROMPT_WORDS_MAX 6u
@@ -27,17 +30,24 @@ struct sl_prompt_ask {
 	bool json;
 	struct sl_span body;
 	const char *who;
+	/* Both NULL: suites cannot be run. */
+	struct sl_suites *suites;
+	struct sl_routes *routes;
 };
 
 /*
- * Appends the answer. 0, or -errno with an error: -EINVAL the words or the text are wrong, -ENOENT no such
+ * Appends the answer. 0; 1: the suite is running, the answer says how far it has come
+ * ("HASH DONE COUNT", or JSON); or -errno with an error: -EINVAL the words or the text are wrong, -ENOENT no such
  * prompt or version, or what the disk says. prompts NULL: there are none.
  */
 int sl_prompt_do(struct sl_prompts *prompts, const struct sl_prompt_ask *ask, struct sl_text *text,
 		 struct sl_error *error);
 
-/* The same for a line: FORMAT ("json" or "text") and the words. On an error the answer is '!' and why. */
-void sl_prompt_say(struct sl_prompts *prompts, char *line, struct sl_span body, const char *who,
+/*
+ * The same for a line: FORMAT ("json" or "text") and the words, which fill ask's in. An answer of a suite
+ * that is running has '~' before it; on an error it is '!' and why.
+ */
+void sl_prompt_say(struct sl_prompts *prompts, char *line, struct sl_prompt_ask *ask,
 		   struct sl_text *text);
 
 #endif

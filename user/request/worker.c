@@ -381,7 +381,8 @@ bool sl_worker_is_idle(const struct sl_worker *worker)
 		if (worker->listeners[i].fd >= 0)
 			return false;
 	}
-	return !worker->server.conn_count && !worker->stats.in_flight && !worker->beside_count;
+	return !worker->server.conn_count && !worker->stats.in_flight && !worker->beside_count &&
+	       !worker->jobs;
 }
 
 void sl_worker_fini(struct sl_worker *worker)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/policy/share.h"
 #include "user/store/prompts.h"
 
 #define RENDERED_BYTES_MAX (4u << 20)
@@ -16,6 +17,7 @@ struct ref {
 	char id[SL_PROMPT_ID_MAX + 1];
 	char version[SL_PROMPT_HASH_SIZE];
 	enum sl_prompt_label label;
+	bool chosen; /* the request says which version */
 	struct sl_json_field variables;
 };
 
@@ -91,6 +93,7 @@ static enum sl_stage_verdict read_ref(struct sl_stage *stage, struct ref *ref)
 	if (given(&f[3]) && f[3].type != SL_JSON_OBJECT)
 		return refuse(stage, SL_OPENAI_ERROR_TYPE, "prompt.variables", "an object", NULL);
 	ref->variables = f[3];
+	ref->chosen = given(&f[1]) || given(&f[2]);
 	return SL_STAGE_GO_ON;
 }
 
@@ -111,6 +114,42 @@ __attribute__((format(printf, 2, 3))) static const char *words(struct sl_stage *
 	return copy ? copy : "";
 }
 
+/* Who asks, as far as that can be known: the same for all requests of a conversation. */
+static struct sl_span asker_of(const struct sl_stage *stage)
+{
+	const struct sl_openai_request *facts = stage->facts;
+	const struct sl_h1_header *session =
+		stage->head ? sl_h1_head_find(stage->head, SL_H1_ID_X_SESSION_ID) : NULL;
+	struct sl_json_field first;
+	const char *cursor = NULL;
+
+	if (session && session->value_len)
+		return sl_span_make(session->value, session->value_len);
+	if (facts->cache_key_field.type == SL_JSON_STRING && facts->cache_key_field.value_len > 2)
+		return sl_span_make(facts->cache_key_field.value, facts->cache_key_field.value_len);
+	if (facts->user_len)
+		return sl_span_make(facts->user, facts->user_len);
+	if (stage->key)
+		return sl_span_string(stage->key->id);
+	if (!facts->no_messages && sl_json_each(&facts->prompt_field, &cursor, &first))
+		return sl_span_make(first.value, first.value_len);
+	return sl_span_make(facts->body, facts->body_len);
+}
+
+/* The canary version, where this request is one of its share. */
+static struct sl_prompt_version *canary_of(const struct sl_stage *stage, const struct state *state)
+{
+	struct sl_prompt_version *canary = state->prompt->labels[SL_PROMPT_CANARY];
+	uint32_t percent = stage->route->prompt.canary;
+
+	if (!canary || !percent || state->ref.chosen)
+		return NULL;
+	return sl_share_takes(asker_of(stage), sl_span_string(state->prompt->id),
+			      percent * (SL_SHARE_WHOLE / 100))
+		       ? canary
+		       : NULL;
+}
+
 static enum sl_stage_verdict find_version(struct sl_stage *stage, struct state *state)
 {
 	const struct ref *ref = &state->ref;
@@ -124,6 +163,8 @@ static enum sl_stage_verdict find_version(struct sl_stage *stage, struct state *
 		state->version =
 			sl_prompt_version_find(state->prompt, sl_span_string(ref->version), &many);
 	else
+		state->version = canary_of(stage, state);
+	if (!state->version && !ref->version[0])
 		state->version = state->prompt->labels[ref->label];
 	if (state->version)
 		return SL_STAGE_GO_ON;
@@ -154,14 +195,18 @@ static struct sl_burn_limits limits_of(const struct sl_stage *stage)
 	};
 }
 
-static bool allows(struct sl_prompt_version *version)
+/* Why the version may not be served, or NULL. */
+static const char *forbids(const struct sl_prompt *prompt, struct sl_prompt_version *version)
 {
 	bool allowed;
 
+	if (version != prompt->forced &&
+	    sl_prompt_suite_of(prompt, version) == SL_PROMPT_SUITE_FAILED)
+		return "fails its suite";
 	pthread_mutex_lock(&version->lock);
 	allowed = sl_burn_allows(&version->burn, sl_clock_ms());
 	pthread_mutex_unlock(&version->lock);
-	return allowed;
+	return allowed ? NULL : "has burnt its budget";
 }
 
 static void note(const struct sl_stage *stage, const struct sl_prompt *prompt,
@@ -302,8 +347,9 @@ static void tell(struct sl_stage *stage, const struct state *state)
 		stage->vary ^= mixed;
 }
 
-/* The version that was asked for has failed, or may not be served. */
-static enum sl_stage_verdict fall_back(struct sl_stage *stage, struct state *state, int rc)
+/* The version that was asked for has failed (rc), or may not be served (why). */
+static enum sl_stage_verdict fall_back(struct sl_stage *stage, struct state *state, int rc,
+				       const char *why)
 {
 	struct sl_prompt_version *good = state->prompt->labels[SL_PROMPT_KNOWN_GOOD];
 	struct sl_prompt_version *wanted = state->version;
@@ -312,13 +358,12 @@ static enum sl_stage_verdict fall_back(struct sl_stage *stage, struct state *sta
 	if (good && good != wanted && render(stage, state, good, &error) == 0) {
 		state->version = good;
 		stage->ops->step(stage, SL_STEP_PROMPT_KNOWN_GOOD);
-		sl_log_limited(SL_LOG_WARN,
-			       "prompt \"%s\": version %.12s: %s; known-good %.12s is served",
-			       state->prompt->id, wanted->hash,
-			       rc ? state->error.text : "has burnt its budget", good->hash);
+		sl_log_limited(
+			SL_LOG_WARN, "prompt \"%s\": version %.12s: %s; known-good %.12s is served",
+			state->prompt->id, wanted->hash, rc ? state->error.text : why, good->hash);
 		return SL_STAGE_GO_ON;
 	}
-	if (!rc) { /* burnt, and nothing better */
+	if (!rc) { /* spoilt, and nothing better */
 		rc = render(stage, state, wanted, &state->error);
 		if (!rc)
 			return SL_STAGE_GO_ON;
@@ -336,16 +381,18 @@ static enum sl_stage_verdict serve(struct sl_stage *stage, struct state *state)
 {
 	enum sl_stage_verdict verdict = find_version(stage, state);
 	struct sl_prompt_version *wanted = state->version;
+	const char *why;
 	int rc = 0;
 
 	if (verdict != SL_STAGE_GO_ON)
 		return verdict;
-	if (!wanted->template || allows(wanted)) {
+	why = wanted->template ? forbids(state->prompt, wanted) : NULL;
+	if (!why) {
 		rc = render(stage, state, wanted, &state->error);
 		if (rc == 0)
 			return SL_STAGE_GO_ON;
 	}
-	verdict = fall_back(stage, state, rc);
+	verdict = fall_back(stage, state, rc, why);
 	if (rc && verdict == SL_STAGE_GO_ON) /* others' variables are no fault of the version */
 		note(stage, state->prompt, wanted, SL_BURN_ERROR);
 	return verdict;

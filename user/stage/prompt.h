@@ -7,11 +7,14 @@
  *
  *   version              is
  *   named                that one
- *   a label named        the label's; else the label of the route, `stable` unless it says otherwise
+ *   a label named        the label's
+ *   neither              the canary one for the route's share of canaries, where there is one (by session,
+ *                        user, key or conversation: policy/share.h); else the label of the route
  *
  *   step                 when
  *   (the version)        it renders and is within its budgets (policy/burn.h)
- *   known-good           it does not render, is not readable, or has burnt a budget
+ *   known-good           it does not render, is not readable, has burnt a budget, or fails its suite
+ *                        and was not forced
  *   400                  neither renders with these variables
  *
  * The body becomes the template's messages, then the request's own; parameters of the template count

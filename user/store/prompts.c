@@ -162,7 +162,7 @@ static int push(struct change *change, struct sl_span id, struct sl_span text, c
 		version = sl_prompt_version_make(text, hash);
 		rc = version ? sl_prompt_add_version(prompt, version) : -ENOMEM;
 		if (rc == 0)
-			rc = sl_prompts_write_version(change->prompts, prompt->id, hash, text);
+			rc = sl_prompts_write_file(change->prompts, prompt->id, hash, SUFFIX, text);
 		if (rc != 0)
 			return sl_error_set_errno(change->error, rc, "prompt \"%s\"", prompt->id);
 	}
@@ -235,8 +235,31 @@ static int find(struct change *change, struct sl_span id, struct sl_prompt **ret
 			    (int)(id.len < 64 ? id.len : 64), id.data);
 }
 
+/* May the version be stable? */
+static int check_suite(struct change *change, struct sl_prompt *prompt,
+		       struct sl_prompt_version *version)
+{
+	static const char *const why[SL_PROMPT_SUITES] = {
+		[SL_PROMPT_SUITE_NOT_RUN] = "its suite has not run",
+		[SL_PROMPT_SUITE_FAILED] = "its suite fails",
+		[SL_PROMPT_SUITE_UNSURE] = "cases of its suite had no answer",
+	};
+	enum sl_prompt_suite suite;
+
+	sl_prompt_note_suite(change->prompts, prompt, NULL);
+	suite = sl_prompt_suite_of(prompt, version);
+	if (!why[suite])
+		return 0;
+	return sl_error_set(
+		change->error, -EPERM,
+		"prompt \"%s\": version %.12s: %s; see: sluice prompt test %s@%.12s (or "
+		"promote with --force)",
+		prompt->id, version->hash, why[suite], prompt->id, version->hash);
+}
+
 static int promote(struct change *change, struct sl_span id, struct sl_span digits,
-		   enum sl_prompt_label label, const char *who, char ret_hash[SL_PROMPT_HASH_SIZE])
+		   enum sl_prompt_label label, bool force, const char *who,
+		   char ret_hash[SL_PROMPT_HASH_SIZE])
 {
 	struct sl_prompt_version *version, *from;
 	struct sl_prompt *prompt;
@@ -256,10 +279,15 @@ static int promote(struct change *change, struct sl_span id, struct sl_span digi
 	from = prompt->labels[label];
 	if (from == version)
 		return 0;
-	if (label == SL_PROMPT_STABLE)
+	rc = label == SL_PROMPT_STABLE ? check_suite(change, prompt, version) : 0;
+	if (rc != 0 && !force)
+		return rc;
+	if (label == SL_PROMPT_STABLE) {
 		note_stable(prompt, version);
-	else
+		prompt->forced = rc != 0 ? version : NULL;
+	} else {
 		prompt->labels[label] = version;
+	}
 	return write_line(change, &(struct sl_prompt_line){.who = who,
 							   .action = "promote",
 							   .prompt = prompt,
@@ -269,14 +297,14 @@ static int promote(struct change *change, struct sl_span id, struct sl_span digi
 }
 
 int sl_prompts_promote(struct sl_prompts *prompts, struct sl_span id, struct sl_span version,
-		       enum sl_prompt_label label, const char *who,
+		       enum sl_prompt_label label, bool force, const char *who,
 		       char ret_hash[SL_PROMPT_HASH_SIZE], struct sl_error *error)
 {
 	struct change change;
 	int rc = begin(prompts, &change, error);
 
 	if (rc == 0)
-		rc = promote(&change, id, version, label, who, ret_hash);
+		rc = promote(&change, id, version, label, force, who, ret_hash);
 	return end(&change, rc);
 }
 
@@ -300,6 +328,7 @@ static int roll_back(struct change *change, struct sl_span id, const char *who,
 	prompt->labels[SL_PROMPT_STABLE] = version;
 	prompt->labels[SL_PROMPT_KNOWN_GOOD] = version;
 	prompt->labels[SL_PROMPT_CANARY] = NULL;
+	prompt->forced = NULL;
 	prompt->former = NULL; /* what was rolled back is nothing to go back to */
 	memcpy(ret_hash, version->hash, SL_PROMPT_HASH_SIZE);
 	return write_line(change,

@@ -4,6 +4,8 @@
  *
  *	DIR/ID.prompt		put there by hand: read at start and reload, becomes a version
  *	DIR/ID/SHA256.prompt	a version, named by the SHA-256 of its canonical text
+ *	DIR/ID.suite.jsonl	put there by hand: cases that all its versions are tested with, a line each
+ *	DIR/ID/SHA256.suite.json  how a version's regression suite ended
  *	DIR/audit.log		one JSON line a change, appended; the labels are what its lines say
  *
  *   label        serves
@@ -37,6 +39,7 @@
 #define SL_PROMPT_SHORT		   12u /* digits of a version that people see */
 #define SL_PROMPT_PREFIX_MIN	   6u  /* digits that may stand for a version */
 #define SL_PROMPTS_AUDIT_BYTES_MAX (16u << 20)
+#define SL_PROMPT_SUITE_BYTES_MAX  (1u << 20) /* of a suite's file, and of a result's */
 #define SL_PROMPT_WHO_MAX	   63u
 
 enum sl_prompt_label {
@@ -48,6 +51,18 @@ enum sl_prompt_label {
 
 extern const char *const sl_prompt_label_names[SL_PROMPT_LABELS];
 
+/* How a version's regression suite stands: the cases in its text and those in the suite's file. */
+enum sl_prompt_suite {
+	SL_PROMPT_SUITE_NONE = 0, /* there are no cases */
+	SL_PROMPT_SUITE_NOT_RUN,  /* or not with the present file */
+	SL_PROMPT_SUITE_PASSED,
+	SL_PROMPT_SUITE_FAILED, /* known-good is served in its place, unless it was forced */
+	SL_PROMPT_SUITE_UNSURE, /* some case had no answer */
+	SL_PROMPT_SUITES
+};
+
+extern const char *const sl_prompt_suite_names[SL_PROMPT_SUITES];
+
 struct sl_prompt_version {
 	uint32_t refs;
 	char hash[SL_PROMPT_HASH_SIZE];
@@ -58,8 +73,10 @@ struct sl_prompt_version {
 	/* what its answers were like, over all snapshots */
 	pthread_mutex_t lock;
 	struct sl_burn burn;
-	uint64_t served, spoilt; /* requests; atomic */
-	uint64_t line;		 /* of the log, the first that names it; under the change lock */
+	enum sl_prompt_suite suite;	    /* as it was run last */
+	char suite_of[SL_PROMPT_HASH_SIZE]; /* the file it was run with; "": none */
+	uint64_t served, spoilt;	    /* requests; atomic */
+	uint64_t line; /* of the log, the first that names it; under the change lock */
 };
 
 struct sl_prompt {
@@ -68,6 +85,8 @@ struct sl_prompt {
 	uint32_t version_count;
 	struct sl_prompt_version *labels[SL_PROMPT_LABELS]; /* NULL: not set */
 	struct sl_prompt_version *former;		    /* stable before the present one */
+	struct sl_prompt_version *forced; /* made stable whatever its suite says, or NULL */
+	char suite[SL_PROMPT_HASH_SIZE];  /* of its suite's file; "": none */
 };
 
 struct sl_prompt_set {
@@ -122,10 +141,11 @@ int sl_prompts_push(struct sl_prompts *prompts, struct sl_span id, struct sl_spa
 
 /*
  * Points a label at a version; with `stable` the former stable version becomes known-good, and the
- * canary label goes when it was the same version. -ENOENT: no such prompt or version.
+ * canary label goes when it was the same version. -ENOENT: no such prompt or version. -EPERM: stable,
+ * and its suite has not passed; force does it all the same, and the audit line says so.
  */
 int sl_prompts_promote(struct sl_prompts *prompts, struct sl_span id, struct sl_span version,
-		       enum sl_prompt_label label, const char *who,
+		       enum sl_prompt_label label, bool force, const char *who,
 		       char ret_hash[SL_PROMPT_HASH_SIZE], struct sl_error *error);
 
 /*
@@ -134,5 +154,31 @@ int sl_prompts_promote(struct sl_prompts *prompts, struct sl_span id, struct sl_
  */
 int sl_prompts_rollback(struct sl_prompts *prompts, struct sl_span id, const char *who,
 			char ret_hash[SL_PROMPT_HASH_SIZE], struct sl_error *error);
+
+/* ---- regression suites: prompts_suite.c ---- */
+
+/* How it stands with the suite's file as it was read last. */
+enum sl_prompt_suite sl_prompt_suite_of(const struct sl_prompt *prompt,
+					struct sl_prompt_version *version);
+
+/*
+ * Reads the suite's file anew: its text is appended, its hash is the prompt's from now on ("", and nothing
+ * appended, where there is none). -E2BIG, or what the disk says.
+ */
+int sl_prompts_read_suite(struct sl_prompts *prompts, const char *id, struct sl_text *out,
+			  char ret_hash[SL_PROMPT_HASH_SIZE]);
+
+/*
+ * Keeps how the suite ended: with the file of that hash; report: a JSON object with "verdict" and "suite"
+ * (sl_prompt_suite_names, the hash), from which it is read at the next start. Blocks on the disk; what it
+ * says counts also where that fails. Any thread.
+ */
+int sl_prompts_keep_suite(struct sl_prompts *prompts, const char *id,
+			  struct sl_prompt_version *version, enum sl_prompt_suite suite,
+			  const char *file_hash, struct sl_span report);
+
+/* The last report. -ENOENT: it has not run. */
+int sl_prompts_read_report(struct sl_prompts *prompts, const char *id, const char *hash,
+			   struct sl_text *out);
 
 #endif

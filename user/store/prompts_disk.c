@@ -90,16 +90,16 @@ static int write_synced(struct sl_prompts *prompts, int dir_fd, const char *name
 	return rc;
 }
 
-int sl_prompts_write_version(struct sl_prompts *prompts, const char *id, const char *hash,
-			     struct sl_span text)
+int sl_prompts_write_file(struct sl_prompts *prompts, const char *id, const char *hash,
+			  const char *suffix, struct sl_span text)
 {
 	char name[NAME_SIZE], temporary[NAME_SIZE];
 	int dir_fd = open_prompt_dir(prompts, id), rc;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	snprintf(name, sizeof(name), "%s" SUFFIX, hash);
-	snprintf(temporary, sizeof(temporary), ".%s.new", hash);
+	snprintf(name, sizeof(name), "%s%s", hash, suffix);
+	snprintf(temporary, sizeof(temporary), ".%s%s.new", hash, suffix);
 	rc = write_synced(prompts, dir_fd, temporary, text);
 	step(prompts, "rename");
 	if (rc == 0 && renameat(dir_fd, temporary, dir_fd, name) != 0)
@@ -146,6 +146,7 @@ static void write_line(struct sl_prompts *prompts, const struct sl_prompt_line *
 	put_hash(line, "canary", prompt->labels[SL_PROMPT_CANARY]);
 	put_hash(line, "known_good", prompt->labels[SL_PROMPT_KNOWN_GOOD]);
 	put_hash(line, "former", prompt->former);
+	put_hash(line, "forced", prompt->forced);
 	sl_text_append_string(line, "}\n");
 }
 
@@ -214,6 +215,8 @@ static struct sl_prompt_version *read_version(struct sl_prompts *prompts, int di
 		       rc ? strerror(-rc) : "its text is not the one that its name says");
 	else
 		version = sl_prompt_version_make(sl_text_span(&text), hash);
+	if (version)
+		sl_prompt_load_result(prompts, id, version);
 	sl_text_fini(&text);
 	return version;
 }
@@ -266,14 +269,14 @@ static bool take_line(struct sl_prompts *prompts, struct sl_prompt_set *set, str
 	struct sl_json_field f[] = {SL_JSON_FIELD("line"),    SL_JSON_FIELD("id"),
 				    SL_JSON_FIELD("version"), SL_JSON_FIELD("stable"),
 				    SL_JSON_FIELD("canary"),  SL_JSON_FIELD("known_good"),
-				    SL_JSON_FIELD("former")};
+				    SL_JSON_FIELD("former"),  SL_JSON_FIELD("forced")};
 	char id[SL_PROMPT_ID_MAX + 1];
 	struct sl_prompt_version *version;
 	struct sl_prompt *prompt;
 	int64_t number;
 	int len;
 
-	if (sl_json_scan(line.data, line.len, f, 7) < 0 || sl_json_int(&f[0], &number) < 0)
+	if (sl_json_scan(line.data, line.len, f, 8) < 0 || sl_json_int(&f[0], &number) < 0)
 		return false;
 	len = sl_json_string(&f[1], id, sizeof(id));
 	if (len < 0 || !sl_prompt_id_valid(sl_span_make(id, (size_t)len)))
@@ -289,6 +292,7 @@ static bool take_line(struct sl_prompts *prompts, struct sl_prompt_set *set, str
 	for (int i = 0; i < SL_PROMPT_LABELS; i++)
 		prompt->labels[i] = version_in(prompt, &f[3 + i]);
 	prompt->former = version_in(prompt, &f[6]);
+	prompt->forced = version_in(prompt, &f[7]);
 	return true;
 }
 
@@ -353,8 +357,10 @@ int sl_prompts_load(struct sl_prompts *prompts, const struct sl_prompt_set *form
 			       prompts->dir, SL_PROMPTS_MAX);
 	}
 	closedir(dir);
-	for (uint32_t i = 0; i < set->count; i++)
+	for (uint32_t i = 0; i < set->count; i++) {
 		read_versions(prompts, former, &set->prompts[i]);
+		sl_prompt_note_suite(prompts, &set->prompts[i], NULL);
+	}
 	rc = read_log(prompts, set);
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (set->prompts[i].version_count)

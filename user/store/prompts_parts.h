@@ -39,9 +39,9 @@ void sl_prompt_hash(struct sl_span text, char out[SL_PROMPT_HASH_SIZE]);
 /* All of a file of at most `max` bytes, appended. */
 int sl_prompts_read_file(int dir_fd, const char *name, size_t max, struct sl_text *out);
 
-/* The version's file, on the disk when this returns 0. */
-int sl_prompts_write_version(struct sl_prompts *prompts, const char *id, const char *hash,
-			     struct sl_span text);
+/* DIR/ID/HASHsuffix, whole and on the disk when this returns 0. */
+int sl_prompts_write_file(struct sl_prompts *prompts, const char *id, const char *hash,
+			  const char *suffix, struct sl_span text);
 
 /* What the line of a change says. */
 struct sl_prompt_line {
@@ -54,6 +54,16 @@ struct sl_prompt_line {
 
 /* Appends it. 0, or -errno: nothing has changed. */
 int sl_prompts_write_line(struct sl_prompts *prompts, const struct sl_prompt_line *what);
+
+/* ---- prompts_suite.c ---- */
+
+/* The hash of the suite's file, as it is now, becomes the prompt's. out NULL: its text is not wanted. */
+int sl_prompt_note_suite(struct sl_prompts *prompts, struct sl_prompt *prompt, struct sl_text *out);
+/* How a version's suite ended, from its file. */
+void sl_prompt_load_result(struct sl_prompts *prompts, const char *id,
+			   struct sl_prompt_version *version);
+
+/* ---- prompts_disk.c ---- */
 
 /* Fills the set with what the directory holds. Versions of `former` are used again. */
 int sl_prompts_load(struct sl_prompts *prompts, const struct sl_prompt_set *former,

@@ -218,6 +218,8 @@ static int copy_prompt(struct sl_prompt_set *set, const struct sl_prompt *from)
 	}
 	memcpy(to->labels, from->labels, sizeof(to->labels));
 	to->former = from->former;
+	to->forced = from->forced;
+	memcpy(to->suite, from->suite, sizeof(to->suite));
 	return 0;
 }
 

@@ -41,11 +41,12 @@ static int close_all(void **state)
 /* What comes of a line; text is lent until the next one. */
 static const char *say(const char *line, const char *body)
 {
+	struct sl_prompt_ask ask = {.who = "uid 7", .body = sl_span_string(body)};
 	char copy[256];
 
 	snprintf(copy, sizeof(copy), "%s", line);
 	sl_text_reset(&text);
-	sl_prompt_say(prompts, copy, sl_span_string(body), "uid 7", &text);
+	sl_prompt_say(prompts, copy, &ask, &text);
 	return sl_text_string(&text);
 }
 
@@ -136,7 +137,8 @@ static int http(enum sl_h1_method method, const char *path, const char *query, c
 
 	sl_text_reset(&text);
 	type = "application/json";
-	return sl_prompt_http(prompts, &request, "uid 7", &text, &type);
+	return sl_prompt_http(prompts, &request, &(struct sl_prompt_ask){.who = "uid 7"}, &text,
+			      &type);
 }
 
 static void test_http(void **state)

@@ -70,7 +70,7 @@ static void promote(struct sl_prompts *prompts, const char *id, const char *vers
 	char hash[SL_PROMPT_HASH_SIZE];
 	struct sl_error error = {""};
 
-	if (sl_prompts_promote(prompts, ID(id), ID(version), label, "me", hash, &error) != 0)
+	if (sl_prompts_promote(prompts, ID(id), ID(version), label, false, "me", hash, &error) != 0)
 		fail_msg("%s", error.text);
 }
 
@@ -171,12 +171,12 @@ static void test_refused(void **state)
 			 -EINVAL);
 	assert_string_equal(error.text + strlen("prompt \"p\": line 1, column 1: "),
 			    strstr(error.text, "unknown"));
-	assert_int_equal(sl_prompts_promote(prompts, ID("p"), ID("abcdef"), SL_PROMPT_STABLE, "me",
-					    hash, &error),
+	assert_int_equal(sl_prompts_promote(prompts, ID("p"), ID("abcdef"), SL_PROMPT_STABLE, false,
+					    "me", hash, &error),
 			 -ENOENT);
 	push(prompts, "p", A, hash);
-	assert_int_equal(sl_prompts_promote(prompts, ID("p"), ID("000000"), SL_PROMPT_STABLE, "me",
-					    hash, &error),
+	assert_int_equal(sl_prompts_promote(prompts, ID("p"), ID("000000"), SL_PROMPT_STABLE, false,
+					    "me", hash, &error),
 			 -ENOENT);
 	assert_int_equal(count_lines(), 1);
 	sl_prompts_close(&prompts);
@@ -332,7 +332,7 @@ static int work_promote(struct sl_prompts *prompts)
 	const struct sl_prompt *prompt = sl_prompt_find(set, ID("p"));
 	char hash[SL_PROMPT_HASH_SIZE];
 	int rc = sl_prompts_promote(prompts, ID("p"), ID(prompt->labels[SL_PROMPT_CANARY]->hash),
-				    SL_PROMPT_STABLE, "me", hash, NULL);
+				    SL_PROMPT_STABLE, false, "me", hash, NULL);
 
 	sl_prompt_set_put(&set);
 	return rc;
@@ -486,6 +486,116 @@ static void test_audit(void **state)
 	assert_non_null(strstr(line, "{\"line\":5,\"at\":\"20"));
 }
 
+/* ---- suites ---- */
+
+#define TESTED "@system\nfourth\n@test one\n{\"checks\":[{\"exact\":\"a\"}]}\n"
+
+static enum sl_prompt_suite suite_of(struct sl_prompts *prompts, const char *hash)
+{
+	struct sl_prompt_set *set = sl_prompts_get(prompts);
+	const struct sl_prompt *prompt = sl_prompt_find(set, ID("p"));
+	enum sl_prompt_suite suite;
+	bool many;
+
+	suite = sl_prompt_suite_of(prompt, sl_prompt_version_find(prompt, ID(hash), &many));
+	sl_prompt_set_put(&set);
+	return suite;
+}
+
+static void keep(struct sl_prompts *prompts, const char *hash, enum sl_prompt_suite suite,
+		 const char *file)
+{
+	struct sl_prompt_set *set = sl_prompts_get(prompts);
+	const struct sl_prompt *prompt = sl_prompt_find(set, ID("p"));
+	char report[256];
+	bool many;
+
+	snprintf(report, sizeof(report), "{\"verdict\":\"%s\",\"suite\":\"%s\"}\n",
+		 sl_prompt_suite_names[suite], file);
+	assert_int_equal(sl_prompts_keep_suite(prompts, "p",
+					       sl_prompt_version_find(prompt, ID(hash), &many),
+					       suite, file, ID(report)),
+			 0);
+	sl_prompt_set_put(&set);
+}
+
+static int promote_rc(struct sl_prompts *prompts, const char *hash, bool force)
+{
+	char out[SL_PROMPT_HASH_SIZE];
+
+	return sl_prompts_promote(prompts, ID("p"), ID(hash), SL_PROMPT_STABLE, force, "me", out,
+				  NULL);
+}
+
+static void test_suite_gate(void **state)
+{
+	struct sl_prompts *prompts = opened();
+	char a[SL_PROMPT_HASH_SIZE], t[SL_PROMPT_HASH_SIZE];
+
+	(void)state;
+	push(prompts, "p", A, a);
+	push(prompts, "p", TESTED, t);
+	assert_int_equal(suite_of(prompts, a), SL_PROMPT_SUITE_NONE);
+	assert_int_equal(promote_rc(prompts, a, false), 0);
+	assert_int_equal(suite_of(prompts, t), SL_PROMPT_SUITE_NOT_RUN);
+	assert_int_equal(promote_rc(prompts, t, false), -EPERM);
+	keep(prompts, t, SL_PROMPT_SUITE_UNSURE, "");
+	assert_int_equal(promote_rc(prompts, t, false), -EPERM);
+	keep(prompts, t, SL_PROMPT_SUITE_FAILED, "");
+	assert_int_equal(promote_rc(prompts, t, false), -EPERM);
+	check_labels(prompts, A, "", A);
+	promote(prompts, "p", t, SL_PROMPT_CANARY); /* which is no stable one */
+	sl_prompts_close(&prompts);
+	prompts = opened(); /* the result is kept */
+	assert_int_equal(suite_of(prompts, t), SL_PROMPT_SUITE_FAILED);
+	assert_int_equal(promote_rc(prompts, t, true), 0);
+	check_labels(prompts, TESTED, "", A);
+	sl_prompts_close(&prompts);
+	prompts = opened();
+	{
+		struct sl_prompt_set *set = sl_prompts_get(prompts);
+		const struct sl_prompt *prompt = sl_prompt_find(set, ID("p"));
+
+		assert_ptr_equal(prompt->forced, prompt->labels[SL_PROMPT_STABLE]);
+		sl_prompt_set_put(&set);
+	}
+	assert_int_equal(sl_prompts_rollback(prompts, ID("p"), "me", a, NULL), 0);
+	keep(prompts, t, SL_PROMPT_SUITE_PASSED, "");
+	assert_int_equal(promote_rc(prompts, t, false), 0);
+	sl_prompts_close(&prompts);
+}
+
+/* The file of a suite counts for all versions, as it is now; a damaged result is none. */
+static void test_suite_file(void **state)
+{
+	struct sl_prompts *prompts = opened();
+	char a[SL_PROMPT_HASH_SIZE], file[SL_PROMPT_HASH_SIZE], name[128];
+	struct sl_text text;
+
+	(void)state;
+	push(prompts, "p", A, a);
+	put_file("p.suite.jsonl", "{\"checks\":[{\"exact\":\"a\"}]}\n", O_TRUNC);
+	assert_int_equal(promote_rc(prompts, a, false),
+			 -EPERM); /* looks at the file as it is now */
+	sl_text_init(&text, 4096);
+	assert_int_equal(sl_prompts_read_suite(prompts, "p", &text, file), 0);
+	assert_string_equal(sl_text_string(&text), "{\"checks\":[{\"exact\":\"a\"}]}\n");
+	assert_int_equal(suite_of(prompts, a), SL_PROMPT_SUITE_NOT_RUN);
+	keep(prompts, a, SL_PROMPT_SUITE_PASSED, file);
+	assert_int_equal(suite_of(prompts, a), SL_PROMPT_SUITE_PASSED);
+	put_file("p.suite.jsonl", "{\"checks\":[{\"exact\":\"b\"}]}\n", O_TRUNC);
+	assert_int_equal(promote_rc(prompts, a, false), -EPERM);
+	sl_text_reset(&text);
+	assert_int_equal(sl_prompts_read_suite(prompts, "q", &text, file), -ENOENT);
+	sl_text_fini(&text);
+	sl_prompts_close(&prompts);
+	snprintf(name, sizeof(name), "p/%s.suite.json", a);
+	put_file(name, "{\"verdict\":\"pas", O_TRUNC);
+	prompts = opened();
+	assert_int_equal(suite_of(prompts, a), SL_PROMPT_SUITE_NOT_RUN);
+	sl_prompts_close(&prompts);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
@@ -496,6 +606,7 @@ int main(void)
 		TEST(test_damage),	     TEST(test_two_processes),
 		TEST(test_push_cut),	     TEST(test_rollback_cut),
 		TEST(test_promote_cut),	     TEST(test_audit),
+		TEST(test_suite_gate),	     TEST(test_suite_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
