@@ -41,6 +41,8 @@ config_write <<-END
 	  - {model: asked, pools: one, attempts: 1, prompt: {requests: true}}
 	  - {model: bound, pools: one, attempts: 1, prompt: {id: bound}}
 	  - {model: plain, pools: one}
+	  - {model: strict, pools: one, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
+	  - {model: canary, pools: one, attempts: 1, prompt: {id: tried, canary: 100}}
 END
 daemon_start
 
@@ -101,5 +103,32 @@ expect "rolled back" "$(prompt rollback bound)" == "bound $good"
 expect "rolled back: as before" "$(post '{"model":"bound","messages":[{"role":"user","content":"x"}]}') $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 bound@${good:0:12} "
 expect "rolled back: a line" "$(tail -n 1 "$dir/audit.log" | jq -r '[.action,.stable]|join(" ")')" == "rollback $good"
 expect "nothing to roll back" "$(prompt rollback bound)" contains "stable was no other version before"
+
+# ---- the other budget: answers that validation does not let pass
+good=$(printf '@system\nGood.\n' | prompt push strict - | cut -d' ' -f2)
+bad=$(printf '@system\nBad.\n' | prompt push strict - | cut -d' ' -f2)
+prompt promote strict "$good" >"$work/promoted"
+schema='{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"array","contains":{"properties":{"content":{"const":"Good."}},"required":["content"]}}}}'
+strict="{\"model\":\"strict\",\"response_format\":$schema,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+expect "strict: good" "$(post "$strict") $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 strict@${good:0:12} "
+prompt promote strict "$bad" >"$work/promoted"
+expect "strict: bad" "$(post "$strict") $(header x-sluice-degraded)" == "200 validate=refused"
+for _ in 1 2 3 4; do post "$strict" >"$work/status"; done
+expect "strict: burnt by validation" "$(post "$strict") $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 strict@${good:0:12} prompt=known-good"
+expect "strict: the state" "$(prompt list strict --json | jq -r --arg v "$bad" '.prompts[]|select(.version==$v)|[.state,.spoilt]|join(" ")')" == "burnt 5"
+expect "strict: said" "$(grep -c 'prompt "strict": version '"${bad:0:12}"' spoils answers' "$log")" == 1
+expect "strict: counted" "$(metric sluice_ladder_steps_total 'route="strict",stage="prompt",step="known-good"')" '>=' 1
+
+# ---- a canary has a budget of its own: it goes, the stable version stays
+good=$(printf '@system\nGood.\n' | prompt push tried - | cut -d' ' -f2)
+bad=$(printf '@system\nSPOIL\n' | prompt push tried - | cut -d' ' -f2)
+prompt promote tried "$good" >"$work/promoted"
+tried='{"model":"canary","user":"u1","messages":[{"role":"user","content":"x"}]}'
+expect "no canary yet" "$(post "$tried") $(header x-sluice-prompt)" == "200 tried@${good:0:12}"
+prompt promote tried "$bad" canary >"$work/promoted"
+expect "the canary spoils" "$(post "$tried")" == 502
+for _ in 1 2 3 4; do post "$tried" >"$work/status"; done
+expect "the canary is burnt" "$(post "$tried") $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 tried@${good:0:12} prompt=known-good"
+expect "the stable version is not" "$(prompt list tried --json | jq -r --arg v "$good" '.prompts[]|select(.version==$v).state')" == good
 daemon_stop
 finish
