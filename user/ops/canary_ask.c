@@ -82,8 +82,11 @@ void sl_canary_read(const struct sl_canary_question *question, struct sl_span bo
 	if (sl_refusal_begins(reading->text))
 		reading->refusal = true;
 	if (question->has_checks)
-		reading->bad_format = !sl_suite_holds(&question->suite, reading->text.data,
-						      reading->text.len, &check, &error);
+		reading->bad_format =
+			sl_suite_holds(
+				&question->suite,
+				&(struct sl_suite_answer){.text = reading->text, .tokens = tokens},
+				&check, &error) == 0;
 	else
 		reading->bad_format = !reading->text.len && !calls;
 	reading->answered = true;

@@ -18,12 +18,12 @@
 #include "user/ops/canary.h"
 #include "user/ops/checks.h"
 #include "user/ops/descriptors.h"
+#include "user/ops/events.h"
 #include "user/ops/health_say.h"
 #include "user/ops/index_say.h"
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
-#include "user/ops/descriptors.h"
 #include "user/ops/prompt_http.h"
 #include "user/ops/prompt_say.h"
 #include "user/ops/stores.h"
@@ -309,44 +309,12 @@ static void reload(struct daemon *daemon)
 
 /* ---- kernel events --------------------------------------------------------------------------- */
 
-static void on_event(void *owner, const struct sl_event *event)
-{
-	struct daemon *daemon = owner;
-	struct sl_breaker_change change = {
-		.changed = event->kind == SL_EVENT_TRANSITION,
-		.cap_denied = event->kind == SL_EVENT_CAP_DENIED,
-		.from = event->from,
-		.to = event->to,
-		.generation = event->generation,
-		.signal = event->signal,
-		.plane = event->plane,
-	};
-	char text[SL_ADDRESS_TEXT_SIZE];
-
-	if (event->pool >= SL_POOLS_MAX || event->node >= SL_NODES_MAX)
-		return;
-	if (event->kind == SL_EVENT_NO_NODE) {
-		sl_log_limited(SL_LOG_WARN, "pool \"%s\": fast lane: no node takes new flows",
-			       daemon->plane->pools[event->pool].name);
-		return;
-	}
-	sl_address_format(&daemon->plane->nodes[event->node].endpoint, text);
-	if (event->kind == SL_EVENT_RETIRED) {
-		sl_log(SL_LOG_WARN,
-		       "pool \"%s\": node %s: dead, sends nothing: its flows of the fast lane are "
-		       "reset (flow.retire_ms)",
-		       daemon->plane->pools[event->pool].name, text);
-		return;
-	}
-	sl_worker_log_change(daemon->plane->pools[event->pool].name, text, &change);
-}
-
 static void on_event_timer(struct sl_timer *timer)
 {
 	struct daemon *daemon =
 		(struct daemon *)((char *)timer - offsetof(struct daemon, event_timer));
 
-	sl_kernel_plane_poll(daemon->plane, on_event, daemon);
+	sl_events_log(daemon->plane);
 	sl_timer_set(daemon->loop, timer, EVENT_POLL_MS);
 }
 
