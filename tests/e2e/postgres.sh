@@ -140,12 +140,16 @@ expect "with the chunk" "$(ask arrays "$holiday")" contains "Thirty days of vaca
 query -c "select pg_terminate_backend(pid) from pg_stat_activity where application_name='sluice'" >/dev/null
 expect "connections that were ended cost nothing" "$(ask arrays "$holiday") $(header x-sluice-degraded)" contains "Thirty days"
 expect "no step" "$(header x-sluice-degraded)" == ""
-query -c "begin; lock table kb.docs; select pg_sleep(4); commit" >/dev/null &
+mkfifo "$work/locker"
+query <"$work/locker" >/dev/null &
 locker=$!
+exec 9>"$work/locker" # held until the question is answered
+echo "begin; lock table kb.docs;" >&9
 locked() { [[ $(query -c "select count(*) from pg_locks where mode='AccessExclusiveLock' and granted and relation='kb.docs'::regclass") == 1 ]]; }
 wait_for 10 locked
 expect "a table that is locked: the index, after its time" "$(ask arrays "$travel") $(header x-sluice-degraded)" contains "within two weeks"
 expect "is told as well" "$(header x-sluice-degraded)" == "retrieve=index"
+exec 9>&-
 wait $locker
 expect_soon "the way back from a lock" 30 degraded_is arrays "$holiday" ""
 daemon_stop
