@@ -122,6 +122,7 @@ extern const struct sl_command sl_command_key;
 extern const struct sl_command sl_command_import;
 extern const struct sl_command sl_command_explain;
 extern const struct sl_command sl_command_prompt;
+extern const struct sl_command sl_command_cache;
 extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_upgrade;

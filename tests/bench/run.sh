@@ -11,6 +11,7 @@
 #   prompt      rendering of a prompt (prompt.c)
 #   validate    what checks of answers cost (validate.c)
 #   retrieval   a search in 100,000 chunks (retrieval.c); making them takes minutes
+#   semantic    answers that are kept: exact, by their meaning, and how right that is (semantic.c)
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
 #   abort       how soon all is free when a client leaves (abort.sh), root
@@ -19,7 +20,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue validate prompt retrieval kernel_e2e retry abort)
+kernel_parts=(packet effect maglev queue validate semantic prompt retrieval kernel_e2e retry abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -60,6 +61,7 @@ for part in "$@"; do
 	prompt) kernel_part "rendering of a prompt (build/bench/prompt)" build/bench/prompt ;;
 	validate) kernel_part "checks of answers (build/bench/validate)" build/bench/validate ;;
 	retrieval) kernel_part "retrieval besides the embedding (build/bench/retrieval)" build/bench/retrieval ;;
+	semantic) kernel_part "answers that are kept (build/bench/semantic)" build/bench/semantic ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	abort) kernel_part "what a client that leaves frees (tests/bench/abort.sh)" tests/bench/abort.sh ;;

@@ -23,6 +23,7 @@ THREADS=1 config_write <<-END
 	routes:
 	  - {model: watched, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, threshold_max: 0.806, shadow: 100}}
 	  - {model: thrifty, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 100, shadow_tokens: 0}}
+	  - {model: both, pools: one, attempts: 1, cache: {ttl: 1h, sampled: true}, semantic_cache: {ttl: 1h, wait: 60s, shadow: 0}}
 	  - {model: usual, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 10}}
 END
 node -e '
@@ -36,7 +37,7 @@ node -e '
 				if (fs.existsSync(dir + "/hang")) return setTimeout(answer, 20);
 				response.writeHead(say ? 200 : 500, {"content-type": "application/json"});
 				response.end(say ? JSON.stringify({
-					id: "c", object: "chat.completion", created: 1, model: "m",
+					id: "c", object: "chat.completion", created: 1, model: "both",
 					choices: [{index: 0, message: {role: "assistant", content: say}, finish_reason: "stop"}],
 					usage: {prompt_tokens: 10, completion_tokens: 20, total_tokens: 30}}) : "{}");
 			};
@@ -57,6 +58,7 @@ asked() { wc -l <"$work/asked"; }
 asked_is() { (($(asked) == $1)); }
 shadows() { metric_is sluice_semantic_cache_shadows_total "route=\"$1\",result=\"$2\"" == "$3"; } # ROUTE RESULT COUNT
 kept_is() { metric_is sluice_semantic_cache_insertions_total '' == "$1"; }
+shadow_ready() { cache list route=watched | grep -q .; }
 gauge() { curl -s --max-time 5 "$url/metrics" | sed -n "s/^sluice_semantic_cache_$1{route=\"watched\"$2} //p"; } # NAME LABELS
 explained() { "$build/sluice" explain "$1" --admin-socket "$work/admin.sock" | grep -q "$2"; } # ID TEXT
 question='How do I reset my password?' other='how can I reset the password'
@@ -115,10 +117,48 @@ expect "usual: nine hits, and none is sampled" "$(asked)" == $((before + 2))
 ask usual "$other"
 expect_soon "usual: one in ten" 30 asked_is $((before + 3))
 
+# ---- sluice cache
+cache() { "$build/sluice" cache "$@" --admin-socket "$work/admin.sock" 2>"$work/err"; } # WORD [SELECTOR...]
+rows() { cache list "$@" | grep -c .; }
+expect "cache: three entries" "$(cache list | grep -c '^s-')" == 3
+expect "cache: of a route" "$(cache list route=watched)" contains 'watched  0000000000000000'
+expect "cache: by how it begins" "$(rows 'prefix=How do I' route=usual) $(rows 'prefix=how do i')" == "1 0"
+expect "cache: as JSON" "$(cache list --json | jq -r '[.entries[] | .cache + " " + .question] | unique | join(";")')" == "semantic $question"
+key=$(cache list --json route=usual | jq -r '.entries[0].key')
+expect "cache: one, with its answer" "$(cache show "key=$key" --json | jq -r '.entries[0].answer | fromjson | .choices[0].message.content')" contains Penguins
+expect "cache: the threshold is explained" "$(cache explain route=watched)" contains "watched: threshold=0.806 configured=0.8 samples=0"
+expect "cache: of all that had a hit" "$(cache explain --json | jq -r '[.routes[].route] | sort | join(" ")')" == "thrifty usual watched"
+expect "cache: by its key" "$(cache purge "key=$key")" == "purged: exact=0 semantic=1"
+ask usual "$other"
+expect "cache: it is gone" "$(header x-sluice-cache)" == ""
+expect_soon "usual: kept again" 30 kept_is 4
+ask both "$question"
+ask both "$question"
+expect "cache: the exact one as well" "$(header x-sluice-cache)" == hit
+exact=$(cache list --json route=both | jq -r '.entries[] | select(.cache == "exact") | .key')
+expect "cache: its key" "${exact:0:2} ${#exact}" == "e- 18"
+expect "cache: show it" "$(cache show "key=$exact" --json | jq -r '.entries[0].question')" == "$question"
+expect "cache: another version is none" "$(cache purge version=1)" == "purged: exact=0 semantic=0"
+expect "cache: by prefix and route" "$(cache purge 'prefix=How do I reset' route=both)" == "purged: exact=1 semantic=1"
+ask both "$question"
+expect "cache: gone from both" "$(header x-sluice-cache)" == miss
+expect "cache: counted" "$(metric sluice_semantic_cache_purged_total)" == 2
+cache purge; expect "cache: purge needs a word" "$? $(cat "$work/err")" contains "1 "
+expect "cache: and says which" "$(cat "$work/err")" contains "sluice cache purge tenant=NAME"
+cache list colour=red; expect "cache: no such selector" "$? $(cat "$work/err")" contains 'colour=red'
+cache show key=s-1; expect "cache: no such key" "$? $(cat "$work/err")" contains 'no entry has that key'
+cache show key=x; expect "cache: no key" "$? $(cat "$work/err")" contains 'no value that it can have'
+expect "cache: everything" "$(cache purge all=yes) $(cache list)" contains "exact=1"
+expect "cache: is gone" "$(cache list)" == ""
+say "Open the settings."
+ask watched "$question"
+expect_soon "watched: kept again" 30 shadow_ready
+
 # ---- a stop does not wait for it
+before=$(($(asked) - 4))
 touch "$work/hang"
 ask watched "$other"
-expect_soon "one is on its way" 30 asked_is $((before + 4))
+expect_soon "one is on its way" 30 asked_is $((before + 5))
 kill -TERM "$daemon"
 wait "$daemon"
 expect "the daemon stops" $? == 0

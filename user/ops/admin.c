@@ -197,7 +197,7 @@ static void answer(struct sl_admin_conn *conn)
 {
 	static const char explain_word[] = "explain ", prompt_word[] = "prompt ",
 			  index_word[] = "index ";
-	static const char canary_word[] = "canary ";
+	static const char canary_word[] = "canary ", cache_word[] = "cache ";
 
 	if (conn->answered)
 		return;
@@ -222,6 +222,8 @@ static void answer(struct sl_admin_conn *conn)
 		tend_index(conn, conn->line + sizeof(index_word) - 1);
 	else if (!strncmp(conn->line, canary_word, sizeof(canary_word) - 1))
 		ask(conn, conn->line + sizeof(canary_word) - 1, conn->admin->ops->canary);
+	else if (!strncmp(conn->line, cache_word, sizeof(cache_word) - 1))
+		ask(conn, conn->line + sizeof(cache_word) - 1, conn->admin->ops->cache);
 	end_conn(conn);
 }
 

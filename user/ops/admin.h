@@ -12,6 +12,7 @@
  *   the first line of an HTTP request      an HTTP answer, see admin_http.h and prompt_http.h
  *   "index FORMAT WORDS"                   see index_say.h
  *   "canary FORMAT WORDS"                  see canary.h
+ *   "cache FORMAT WORD"                    see cache_say.h
  *   "health"                               a line a node, see base/health_line.h
  *   "takeover"                             see takeover.h
  *
@@ -53,6 +54,8 @@ struct sl_admin_ops {
 	void (*prompt)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
 	/* The same; see canary.h. */
 	void (*canary)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
+	/* The same; see cache_say.h. */
+	void (*cache)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
 	/* Answers an HTTP request: appends the body, whose type may be set, and returns the status. */
 	int (*http)(void *owner, const struct sl_admin_request *request, const char *who,
 		    struct sl_text *text, const char **type);

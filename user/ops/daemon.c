@@ -15,10 +15,12 @@
 #include "user/ops/admin.h"
 #include "user/ops/autoscale.h"
 #include "user/ops/beacon.h"
+#include "user/ops/cache_say.h"
 #include "user/ops/canary.h"
 #include "user/ops/checks.h"
 #include "user/ops/descriptors.h"
 #include "user/ops/events.h"
+#include "user/ops/explain_say.h"
 #include "user/ops/health_say.h"
 #include "user/ops/index_say.h"
 #include "user/ops/keys.h"
@@ -30,7 +32,6 @@
 #include "user/ops/takeover.h"
 #include "user/ops/telemetry.h"
 #include "user/ops/threads.h"
-#include "user/request/trail_text.h"
 #include "user/store/retrieval.h"
 
 #define EVENT_POLL_MS  100u
@@ -336,23 +337,7 @@ static int describe(void *owner, struct sl_admin_answer *answer)
 
 static void explain(void *owner, const char *id, bool json, struct sl_text *text)
 {
-	struct daemon *daemon = owner;
-	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
-	struct sl_trail trail, newest;
-	bool found = false;
-	uint32_t i;
-
-	for (i = 0; i < daemon->threads.count; i++) {
-		if (!sl_trails_find(&daemon->threads.workers[i]->trails, id, &trail) ||
-		    (found && trail.start_ns < newest.start_ns))
-			continue;
-		newest = trail;
-		found = true;
-	}
-	if (found && json)
-		sl_trail_write_json(&newest, &state, text);
-	else if (found)
-		sl_trail_write_text(&newest, &state, text);
+	sl_explain_say(&((struct daemon *)owner)->threads, id, json, text);
 }
 
 static int give(void *owner, int fd)
@@ -419,7 +404,16 @@ static void canary(void *owner, const struct sl_admin_ask *ask, struct sl_text *
 	sl_canary_say(((struct daemon *)owner)->canary, ask->words, text);
 }
 
+static void cache(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
+{
+	const struct daemon *daemon = owner;
+	struct sl_cache_say say = {daemon->cache, &daemon->stores, &daemon->names};
+
+	sl_cache_answer(&say, ask->words, ask->body, text);
+}
+
 static const struct sl_admin_ops admin_ops = {
+	.cache = cache,
 	.canary = canary,
 	.prompt = prompt,
 	.http = http,

@@ -61,6 +61,7 @@ void sl_metrics_write_cache(const struct sl_metrics_source *source, struct sl_te
 		[SL_CACHE_END_SIZE] = "size",
 		[SL_CACHE_END_EXPIRED] = "expired",
 		[SL_CACHE_END_REPLACED] = "replaced",
+		[SL_CACHE_END_PURGED] = "purged",
 	};
 	struct sl_cache_counts counts;
 

@@ -38,6 +38,7 @@ struct sl_flight {
 	bool spoilt; /* will not be kept */
 	struct sl_text bytes;
 	char model[SL_OPENAI_MODEL_BYTES_MAX + 1]; /* that the node was asked for */
+	struct sl_cache_label label;
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/request/recall.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/digest.h"
@@ -24,9 +25,10 @@
 	 SL_H1_ID_BIT(SL_H1_ID_VIA) | SL_H1_ID_BIT(SL_H1_ID_X_FORWARDED) |              \
 	 SL_H1_ID_BIT(SL_H1_ID_X_REQUEST_ID) | SL_H1_ID_BIT(SL_H1_ID_X_SLUICE))
 
-#define KEY_BYTES_MAX	(256u << 10) /* what is digested before the body */
-#define BODY_PIECES_MAX 3u	     /* a body without `user` and `safety_identifier` */
-#define LINES_BYTES	(640u + SL_ADMIT_LIMITS_BYTES + SL_STAGES_STEPS_BYTES + SL_STAGES_LINES_MAX)
+#define KEY_BYTES_MAX	    (256u << 10) /* what is digested before the body */
+#define BEGINNING_BYTES_MAX (16u << 10)	 /* of a message, whose beginning a label has */
+#define BODY_PIECES_MAX	    3u		 /* a body without `user` and `safety_identifier` */
+#define LINES_BYTES	    (640u + SL_ADMIT_LIMITS_BYTES + SL_STAGES_STEPS_BYTES + SL_STAGES_LINES_MAX)
 
 /* ---- may it be recalled at all? ---------------------------------------------------------------- */
 
@@ -403,12 +405,55 @@ bool sl_recall_may_keep(const struct sl_request *request)
 	       sl_stages_may_share(request);
 }
 
+/* How the last message, or the prompt, begins; long ones are not looked at. */
+static void copy_beginning(struct sl_request *request, char *to, size_t size)
+{
+	struct sl_json_field field = request->facts.prompt_field, message;
+	struct sl_json_field content = SL_JSON_FIELD("content");
+	const char *cursor = NULL;
+	char *room;
+	int len;
+
+	if (field.type == SL_JSON_ARRAY) {
+		message.type = SL_JSON_ABSENT;
+		while (sl_json_each(&field, &cursor, &message))
+			;
+		if (message.type != SL_JSON_OBJECT ||
+		    sl_json_scan(message.value, message.value_len, &content, 1))
+			return;
+		field = content;
+	}
+	if (field.type != SL_JSON_STRING || field.value_len > BEGINNING_BYTES_MAX)
+		return;
+	room = sl_arena_alloc(&request->arena, field.value_len + 1);
+	len = room ? sl_json_string(&field, room, field.value_len + 1) : -1;
+	if (len > 0)
+		snprintf(to, size, "%.*s", len, room);
+}
+
+static void note_label(struct sl_request *request)
+{
+	const struct sl_key_record *key = request->admission.key;
+	struct sl_cache_label *label = &request->flight->label;
+	const char *tenant = "";
+
+	if (key)
+		tenant = key->tenant[0] && strcmp(key->tenant, SL_KEY_TENANT_DEFAULT) != 0
+				 ? key->tenant
+				 : key->id;
+	label->version = request->stage ? request->stage->vary : 0;
+	snprintf(label->tenant, sizeof(label->tenant), "%s", tenant);
+	snprintf(label->route, sizeof(label->route), "%s", request->route->config->model);
+	copy_beginning(request, label->begins, sizeof(label->begins));
+}
+
 static void note_model(struct sl_request *request)
 {
 	const struct sl_upstream_pool *pool = request->last_pool;
 	struct sl_json_field name = {.type = SL_JSON_STRING};
 	struct sl_flight *flight = request->flight;
 
+	note_label(request);
 	memcpy(flight->model, request->facts.model, request->facts.model_len + 1);
 	if (!pool->model_json)
 		return;
@@ -438,6 +483,8 @@ void sl_recall_keep(struct sl_request *request)
 						       sl_text_string(body), body->len))
 			value = sl_cache_value_new(sl_text_string(body), body->len, now_ns);
 	}
+	if (value)
+		value->label = flight->label;
 	if (value)
 		sl_cache_insert(request->worker->cache, &flight->entry.key, value, flight->ttl_ns,
 				now_ns);

@@ -56,6 +56,7 @@ struct sl_cache_value *sl_cache_value_new(const char *data, size_t len, uint64_t
 		return NULL;
 	value->refs = 1;
 	value->born_ns = now_ns;
+	value->label = (struct sl_cache_label){0};
 	value->len = len;
 	if (len > 0)
 		memcpy(value->data, data, len);
@@ -301,6 +302,33 @@ struct sl_cache_value *sl_cache_find(struct sl_cache *cache, const struct sl_cac
 	pthread_mutex_unlock(&shard->lock);
 	free_all(gone);
 	return value;
+}
+
+uint32_t sl_cache_purge(struct sl_cache *cache,
+			bool (*fits)(void *owner, const struct sl_cache_key *key,
+				     const struct sl_cache_value *value),
+			void *owner)
+{
+	uint32_t purged = 0;
+
+	for (unsigned i = 0; cache != NULL && i < SL_CACHE_SHARDS; i++) {
+		struct shard *shard = &cache->shards[i];
+		struct entry *gone = NULL, *entry, *newer;
+
+		pthread_mutex_lock(&shard->lock);
+		for (unsigned id = 0; id < QUEUES; id++)
+			for (entry = shard->queues[id].oldest; entry != NULL; entry = newer) {
+				newer = entry->newer;
+				if (!fits(owner, &entry->key, entry->value))
+					continue;
+				take_out(shard, find(shard, &entry->key), SL_CACHE_END_PURGED,
+					 &gone);
+				purged++;
+			}
+		pthread_mutex_unlock(&shard->lock);
+		free_all(gone);
+	}
+	return purged;
 }
 
 void sl_cache_insert(struct sl_cache *cache, const struct sl_cache_key *key,

@@ -24,6 +24,7 @@
 #ifndef SL_STORE_CACHE_H
 #define SL_STORE_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,10 +36,18 @@ struct sl_cache_key {
 	uint8_t bytes[SL_CACHE_KEY_BYTES];
 };
 
-/* An answer. Immutable but for its references. */
+/* What an answer is of, for people who look for it; names that are longer are cut. */
+struct sl_cache_label {
+	uint64_t version; /* of prompt and index */
+	char tenant[64], route[64];
+	char begins[64]; /* how the last message does */
+};
+
+/* An answer. Immutable but for its references, and its label until it is inserted. */
 struct sl_cache_value {
 	uint32_t refs;
 	uint64_t born_ns;
+	struct sl_cache_label label; /* all zero at first */
 	size_t len;
 	char data[];
 };
@@ -48,6 +57,7 @@ enum sl_cache_end {
 	SL_CACHE_END_SIZE = 0, /* another one needed the room */
 	SL_CACHE_END_EXPIRED,
 	SL_CACHE_END_REPLACED, /* the same key was inserted again */
+	SL_CACHE_END_PURGED,   /* by hand */
 	SL_CACHE_ENDS
 };
 
@@ -79,6 +89,15 @@ struct sl_cache_value *sl_cache_find(struct sl_cache *cache, const struct sl_cac
  */
 void sl_cache_insert(struct sl_cache *cache, const struct sl_cache_key *key,
 		     struct sl_cache_value *value, uint64_t ttl_ns, uint64_t now_ns);
+
+/*
+ * Asks fits() of every entry, and takes out those of which it says true. Returns how many. It is called under
+ * a shard's lock: it may copy, and must not call the cache. A cache that is NULL has none.
+ */
+uint32_t sl_cache_purge(struct sl_cache *cache,
+			bool (*fits)(void *owner, const struct sl_cache_key *key,
+				     const struct sl_cache_value *value),
+			void *owner);
 
 void sl_cache_count(struct sl_cache *cache, struct sl_cache_counts *ret_counts);
 

@@ -386,7 +386,7 @@ uint32_t sl_semantic_purge(struct sl_semantic *cache, const struct sl_semantic_s
 }
 
 uint32_t sl_semantic_list(struct sl_semantic *cache, const struct sl_semantic_selector *selector,
-			  uint64_t now_ms, struct sl_text *out)
+			  uint64_t now_ms, bool answers, struct sl_text *out)
 {
 	const struct sl_semantic_item *item;
 	uint32_t count = 0;
@@ -398,7 +398,9 @@ uint32_t sl_semantic_list(struct sl_semantic *cache, const struct sl_semantic_se
 
 		if (!fits(item, selector))
 			continue;
-		sl_text_printf(out, "{\"id\":%" PRIu64 ",\"tenant\":\"", item->id);
+		sl_text_printf(out,
+			       "{\"key\":\"s-%" PRIu64 "\",\"cache\":\"semantic\",\"tenant\":\"",
+			       item->id);
 		sl_text_append_json(out, item->tenant, strlen(item->tenant));
 		sl_text_append_string(out, "\",\"route\":\"");
 		sl_text_append_json(out, item->route, strlen(item->route));
@@ -409,6 +411,11 @@ uint32_t sl_semantic_list(struct sl_semantic *cache, const struct sl_semantic_se
 			       (now_ms > item->born_ms ? now_ms - item->born_ms : 0) / 1000,
 			       item->uses);
 		sl_text_append_json(out, question.data, question.len);
+		if (answers) {
+			sl_text_append_string(out, "\",\"answer\":\"");
+			sl_text_append_json(out, sl_semantic_answer(item).data,
+					    sl_semantic_answer(item).len);
+		}
 		if (sl_text_append_string(out, "\"}\n")) {
 			out->error = 0; /* the list ends at the last whole line */
 			sl_text_truncate(out, before);

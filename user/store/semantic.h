@@ -114,9 +114,12 @@ int sl_semantic_insert(struct sl_semantic *cache, const struct sl_semantic_entry
 /* Removes what the selector asks for (all of its set members must fit). Returns how many. */
 uint32_t sl_semantic_purge(struct sl_semantic *cache, const struct sl_semantic_selector *selector);
 
-/* A line each, last used first: id, tenant, route, version, age, uses, question. Returns how many fit. */
+/*
+ * A JSON object a line, last used first: key ("s-" and the id), tenant, route, version, age, uses, question,
+ * with `answers` also the answer. Returns how many fit.
+ */
 uint32_t sl_semantic_list(struct sl_semantic *cache, const struct sl_semantic_selector *selector,
-			  uint64_t now_ms, struct sl_text *out);
+			  uint64_t now_ms, bool answers, struct sl_text *out);
 
 void sl_semantic_count(struct sl_semantic *cache, struct sl_semantic_counts *ret_counts);
 

@@ -273,12 +273,55 @@ static void test_threads(void **state)
 	sl_cache_close(&cache);
 }
 
+/* ---- by hand --------------------------------------------------------------------------------- */
+
+/* Those of the owner's route. */
+static bool is_of(void *owner, const struct sl_cache_key *key, const struct sl_cache_value *value)
+{
+	(void)key;
+	return !strcmp(value->label.route, owner);
+}
+
+static void test_purge(void **state)
+{
+	struct sl_cache_counts counts;
+	struct sl_cache_value *value;
+	struct sl_cache_key key;
+	struct sl_cache *cache;
+
+	(void)state;
+	assert_int_equal(sl_cache_open(16 << 20, &cache), 0);
+	for (uint32_t i = 0; i < 300; i++) {
+		key = key_of(i);
+		value = make(i, 1, 64, 1);
+		strcpy(value->label.route, i % 3 ? "chat" : "code");
+		sl_cache_insert(cache, &key, value, 1000, 1);
+		sl_cache_value_put(&value);
+	}
+	key = key_of(3);
+	value = sl_cache_find(cache, &key, 1000, 2); /* held while it is taken out */
+	assert_int_equal(sl_cache_purge(cache, is_of, "nothing"), 0);
+	assert_int_equal(sl_cache_purge(cache, is_of, "code"), 100);
+	check_bytes(value, 3);
+	sl_cache_value_put(&value);
+	assert_null(sl_cache_find(cache, &key, 1000, 2));
+	key = key_of(4);
+	value = sl_cache_find(cache, &key, 1000, 2);
+	assert_non_null(value);
+	sl_cache_value_put(&value);
+	sl_cache_count(cache, &counts);
+	assert_int_equal(counts.entries, 200);
+	assert_int_equal(counts.ended[SL_CACHE_END_PURGED], 100);
+	assert_int_equal(sl_cache_purge(NULL, is_of, "code"), 0);
+	sl_cache_close(&cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_model),	cmocka_unit_test(test_edges),
-		cmocka_unit_test(test_scan),	cmocka_unit_test(test_outlives),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_purge),	 cmocka_unit_test(test_model),
+		cmocka_unit_test(test_edges),	 cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_outlives), cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

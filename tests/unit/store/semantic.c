@@ -187,7 +187,7 @@ static uint32_t lines_of(struct sl_semantic *cache, const struct sl_semantic_sel
 			 struct sl_text *out)
 {
 	sl_text_reset(out);
-	return sl_semantic_list(cache, selector, NOW_MS + 3000, out);
+	return sl_semantic_list(cache, selector, NOW_MS + 3000, false, out);
 }
 
 static void test_purge(void **state)
