@@ -71,11 +71,14 @@ sources:
   absent: {kind: postgres, pool: pg, collection: nothing, connect: "dbname=postgres user=sluice"}
 routes:
   - {model: teach, pools: chat, retrieve: {source: qdrant, timeout: 10s}}
-  - {model: arrays, pools: chat, retrieve: {source: arrays, index: handbook, timeout: 2s, min_score: 0.3}}
-  - {model: pgvector, pools: chat, retrieve: {source: pgvector, index: handbook, timeout: 3s, min_score: 0.3}}
-  - {model: absent, pools: chat, retrieve: {source: absent, index: handbook, timeout: 3s, min_score: 0.3}}
+  - {model: arrays, pools: chat, retrieve: {source: arrays, index: handbook, timeout: 5s, min_score: 0.3}}
+  - {model: pgvector, pools: chat, retrieve: {source: pgvector, index: handbook, timeout: 10s, min_score: 0.3}}
+  - {model: absent, pools: chat, retrieve: {source: absent, index: handbook, timeout: 10s, min_score: 0.3}}
 END
 daemon_start
+# The index is made by itself, and its file stays open.
+expect_soon "the index is there" 60 degraded_is absent "When are travel costs paid back?" "retrieve=index"
+fds_before=$(daemon_fds)
 vector_of() { # TEXT: as the daemon's encoder has it
 	curl -s -d '{"id":1,"text":"x","source":"y"}' http://127.0.0.1:9002/teach >/dev/null
 	ask teach "$1" >/dev/null

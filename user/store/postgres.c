@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "user/base/clock.h"
 #include "user/base/text.h"
@@ -93,24 +94,56 @@ static struct connection *take_idle(struct sl_postgres *postgres, const char *ke
 	return found;
 }
 
+/* A kept connection has nothing to read: what there is, is its end. */
+static bool is_over(const struct connection *c)
+{
+	char byte;
+
+	return recv(PQsocket(c->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
+}
+
+/* Takes out what the server has ended meanwhile, other tables' too: nobody may ask for them again. */
+static struct connection *take_over(struct sl_postgres *postgres)
+{
+	struct connection **at = &postgres->idle, *over = NULL, *c;
+
+	while ((c = *at) != NULL) {
+		if (!is_over(c)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		postgres->idle_count--;
+		c->next = over;
+		over = c;
+	}
+	return over;
+}
+
 /* The one that has not been used for longest goes, where there are too many. */
 static void keep_idle(struct sl_postgres *postgres, struct connection *c)
 {
-	struct connection *over = NULL, **at;
+	struct connection *over, **at;
 
 	pthread_mutex_lock(&postgres->lock);
+	over = take_over(postgres);
 	c->next = postgres->idle;
 	postgres->idle = c;
 	if (++postgres->idle_count > SL_POSTGRES_IDLE_MAX) {
 		for (at = &postgres->idle; (*at)->next != NULL; at = &(*at)->next)
 			;
+		(*at)->next = over;
 		over = *at;
 		*at = NULL;
 		postgres->idle_count--;
 	}
 	pthread_mutex_unlock(&postgres->lock);
-	if (over != NULL)
-		end_connection(over);
+	while (over != NULL) {
+		c = over;
+		over = c->next;
+		end_connection(c);
+	}
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
