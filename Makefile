@@ -58,7 +58,7 @@ PREFIX ?= /usr/local
 PACKAGES := \
 	make gcc g++ libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev bpftool liburing-dev \
 	libboost-context-dev libfyaml-dev libjansson-dev libxxhash-dev nettle-dev libssl-dev libnghttp2-dev \
-	libsqlite3-dev libpq-dev libvectorscan-dev libutf8proc-dev libhnswlib-dev \
+	libsqlite3-dev libpq-dev libvectorscan-dev libutf8proc-dev libhnswlib-dev libpcre2-dev \
 	pkg-config \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat openssl ca-certificates nodejs npm varnish \
@@ -77,7 +77,7 @@ libs_from = $(foreach l,$(1),$(if $(call layer_src,$(l)),$(B)/lib$(l).a))
 below = $(if $(filter $(1),$(LINK_ORDER)),$(shell echo $(LINK_ORDER) | sed 's/.*\b$(1)\b/$(1)/'),)
 
 # what each layer's archive needs from outside
-SYSLIBS := -lssl -lcrypto -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lnghttp2 -lsqlite3 -lpq -lhs -lutf8proc -lstdc++ -lpthread -lm
+SYSLIBS := -lssl -lcrypto -luring -lboost_context -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lnghttp2 -lsqlite3 -lpq -lhs -lutf8proc -lpcre2-8 -lstdc++ -lpthread -lm
 
 LOADER_SRC := $(wildcard loader/*.c)
 STANDIN_SRC := $(wildcard tests/standin/*.c)
@@ -209,8 +209,13 @@ $(B)/bench/%: $(B)/tests/bench/%.c.o $(call libs_from,$(LINK_ORDER))
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
 
-# The one of them that is linked with the product's own code.
+# Those of them that are linked with the product's own code.
 $(B)/e2e/schema_suite: $(B)/tests/e2e/schema_suite.c.o $(call libs_from,wire http io base)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
+
+$(B)/e2e/token_ids: $(B)/tests/e2e/token_ids.c.o $(call libs_from,$(call below,store))
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYSLIBS)
@@ -237,7 +242,7 @@ $(B)/sim/policies: $(SIM_POLICIES_OBJ) $(B)/libpolicy.a $(B)/libbase.a
 # Everything that reads bytes of others, compiled by clang with the sanitizers and coverage.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := address,undefined
-FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c user/policy/language.c user/policy/reply.c $(wildcard user/policy/pii*.c) user/stage/validate_screen.c $(wildcard user/store/chunk*.c) user/http/sse.c \
+FUZZ_SRC := $(wildcard user/base/*.c user/wire/*.c user/http/h1_*.c user/ops/scrape.c) user/policy/load.c user/policy/language.c user/policy/reply.c $(wildcard user/policy/pii*.c) user/stage/validate_screen.c $(wildcard user/store/chunk*.c user/store/tokenizer*.c) user/http/sse.c \
 	user/http/h2_head.c $(wildcard loader/litellm_*.c)
 FUZZ_OBJ := $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_SRC))
 $(B)/fuzz/obj/%.c.o: %.c
@@ -252,7 +257,7 @@ $(B)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 
 $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.c.o $(B)/fuzz/libfuzz.a
 	$(SAY) LD $@
-	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ -lfyaml -lxxhash -lnettle -lhs -lstdc++ -lm
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ -lfyaml -lxxhash -lnettle -lhs -lutf8proc -lpcre2-8 -lstdc++ -lm
 
 E2ETOOLS := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
 

@@ -9,6 +9,7 @@
 #   maglev      building lookup tables, and a walk over the flow table (maglev.c)
 #   queue       what the daemon's decisions cost: queue, choice of a node (queue.c)
 #   prompt      rendering of a prompt (prompt.c)
+#   tokens      exact counts of tokens (tokens.c)
 #   validate    what checks of answers cost (validate.c)
 #   retrieval   a search in 100,000 chunks (retrieval.c); making them takes minutes
 #   semantic    answers that are kept: exact, by their meaning, and how right that is (semantic.c)
@@ -20,7 +21,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue validate semantic prompt retrieval kernel_e2e retry abort)
+kernel_parts=(packet effect maglev queue validate semantic prompt tokens retrieval kernel_e2e retry abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -59,6 +60,7 @@ for part in "$@"; do
 	maglev) kernel_part "lookup tables and a walk over the flows (build/bench/maglev)" build/bench/maglev ;;
 	queue) kernel_part "decisions of the daemon (build/bench/queue)" build/bench/queue ;;
 	prompt) kernel_part "rendering of a prompt (build/bench/prompt)" build/bench/prompt ;;
+	tokens) kernel_part "exact counts of tokens (build/bench/tokens)" build/bench/tokens ;;
 	validate) kernel_part "checks of answers (build/bench/validate)" build/bench/validate ;;
 	retrieval) kernel_part "retrieval besides the embedding (build/bench/retrieval)" build/bench/retrieval ;;
 	semantic) kernel_part "answers that are kept (build/bench/semantic)" build/bench/semantic ;;

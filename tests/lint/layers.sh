@@ -32,13 +32,14 @@ libraries=(
 	'bpf/(bpf|libbpf|btf)\.h|loader/ user/kernel/'
 	'libfyaml\.h|user/base/yaml.c'
 	'jansson\.h|user/ops/json.c tests/'
-	'xxhash\.h|user/request/routes.c user/policy/affinity.c'
+	'xxhash\.h|user/request/routes.c user/policy/affinity.c user/store/tokenizer'
 	'nettle/|user/base/digest.c'
 	'nghttp2/|user/http/h2_session.c tests/'
 	'hs/|user/wire/pattern.c'
 	'sqlite3\.h|user/store/db.c'
 	'libpq-fe\.h|user/store/postgres.c'
-	'utf8proc\.h|user/store/pieces.c'
+	'utf8proc\.h|user/store/pieces.c user/store/tokenizer_'
+	'pcre2\.h|user/store/tokenizer'
 	'hnswlib/|user/store/vectors_graph.cc'
 )
 
