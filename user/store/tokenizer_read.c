@@ -59,6 +59,8 @@ static bool to_bytes(char *text, size_t *len)
 	uint32_t code;
 	int byte;
 
+	if (!*len)
+		return true;
 	while (at < *len) {
 		n = sl_tokenizer_letter(text, *len, at);
 		code = (uint8_t)text[at];
