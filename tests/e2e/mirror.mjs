@@ -1,33 +1,55 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// mirror.mjs PORT - an inference server whose answer is the request that it got: content is the body's
-// messages as JSON, and the whole body lies in the answer's `seen`. For tests of what a node is sent.
+// mirror.mjs PORT [WINDOW [vllm|llama_cpp]] - an inference server whose answer is the request that it got:
+// content is the body's messages as JSON, and the whole body lies in the answer's `seen`. For tests of what
+// a node is sent. WINDOW: its context, which it tells as that server does, and beyond which it answers 400.
 //
 //   POST /v1/chat/completions   500 while a message has the word SPOIL; usage counts a token for each
-//                               three bytes of the messages
-//   POST /tokenize              {"count": the same}
+//                               three bytes of the messages; with `letters` in the model's name one for
+//                               each byte of their contents, and five for each message and once more
+//   POST /tokenize              {"count": the same}; {"tokens"} of a content
+//   POST /apply-template        {"prompt"}: as many bytes as that makes
 //   GET  /asked                 how many chats it was asked
 //   GET  /last                  the body that it was asked last
+//   GET  /counted               how often it was asked to count
 //   POST /say                   the body becomes the content of all further answers; empty: as above; HANG:
 //                               nothing is answered
+//   POST /mute                  it counts no more: 404; with a body it does again
 import http from "node:http";
 
-let asked = 0, say = "", last = {};
-const count = (messages) => Math.ceil(Buffer.byteLength(JSON.stringify(messages)) / 3);
+let asked = 0, counted = 0, say = "", mute = false, last = {};
+const [port, window = 0, kind = "vllm"] = process.argv.slice(2);
+const bytes = (text) => Buffer.byteLength(text);
+const count = (messages, model) => String(model).includes("letters")
+	? messages.reduce((sum, message) => sum + bytes(message.content ?? "") + 5, 5)
+	: Math.ceil(bytes(JSON.stringify(messages)) / 3);
+const refusal = (code, message) => JSON.stringify({error: {message, type: "invalid_request_error", code}});
 const chat = (body) => ({
 	id: "chatcmpl-mirror", object: "chat.completion", created: 1, model: body.model, seen: body,
 	choices: [{index: 0, finish_reason: "stop", message: {role: "assistant", content: say || JSON.stringify(body.messages)}}],
-	usage: {prompt_tokens: count(body.messages), completion_tokens: 1, total_tokens: count(body.messages) + 1},
+	usage: {prompt_tokens: count(body.messages, body.model), completion_tokens: 1, total_tokens: count(body.messages, body.model) + 1},
 });
 const answer = (request, text) => {
 	if (request.url === "/asked") return [200, `${asked}\n`];
 	if (request.url === "/last") return [200, JSON.stringify(last)];
 	if (request.url === "/say") { say = text; return [200, "{}"]; }
+	if (request.url === "/counted") return [200, `${counted}\n`];
+	if (request.url === "/mute") { mute = text === ""; return [200, "{}"]; }
+	if (request.url === "/v1/models" && +window && kind === "vllm")
+		return [200, JSON.stringify({object: "list", data: [{id: "other", max_model_len: 7}, {id: "m", max_model_len: +window}]})];
+	if (request.url === "/props" && +window && kind === "llama_cpp") return [200, JSON.stringify({default_generation_settings: {n_ctx: +window}})];
 	if (request.method === "GET") return [200, "{}"];
 	const body = JSON.parse(text);
-	if (request.url === "/tokenize") return [200, JSON.stringify({count: count(body.messages), max_model_len: 0, tokens: []})];
+	if (request.url === "/tokenize" || request.url === "/apply-template") {
+		counted += request.url === "/tokenize";
+		if (mute) return [404, refusal("unknown_url", "no such path")];
+		if (request.url === "/apply-template") return [200, JSON.stringify({prompt: "x".repeat(3 * count(body.messages, body.model))})];
+		if (body.content !== undefined) return [200, JSON.stringify({tokens: Array(Math.ceil(bytes(body.content) / 3)).fill(1)})];
+		return [200, JSON.stringify({count: count(body.messages, body.model), max_model_len: +window, tokens: []})];
+	}
 	asked++;
 	last = body;
 	if (text.includes("SPOIL")) return [500, '{"error":{"message":"spoilt","type":"server_error"}}'];
+	if (+window && count(body.messages, body.model) + (body.max_tokens ?? 0) > +window) return [400, refusal("context_length_exceeded", "too long")];
 	return [200, JSON.stringify(chat(body))];
 };
 http.createServer((request, response) => {
@@ -39,4 +61,4 @@ http.createServer((request, response) => {
 		response.writeHead(status, {"content-type": "application/json"});
 		response.end(text);
 	});
-}).listen(Number(process.argv[2]), "127.0.0.1", () => console.log("ready"));
+}).listen(Number(port), "127.0.0.1", () => console.log("ready"));

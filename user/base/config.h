@@ -169,6 +169,7 @@ struct sl_config_pool {
 	enum sl_config_api api;
 	uint32_t context_tokens; /* prompt and answer; 0: not known */
 	enum sl_config_tokenize tokenize;
+	const char *tokenizer; /* tokenizer.json of its model; or NULL */
 	uint32_t max_tokens; /* api anthropic: where the request names no bound */
 	const char *path;    /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;

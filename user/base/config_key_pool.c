@@ -22,7 +22,7 @@ static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum 
 const char *const sl_config_key_headers[] = {"auto", "authorization", "x-api-key", "api-key", NULL};
 
 /* enum sl_config_tokenize */
-static const char *const tokenize_choices[] = {"off", "vllm", NULL};
+static const char *const tokenize_choices[] = {"off", "vllm", "llama_cpp", NULL};
 
 static const struct sl_config_key keys[] = {
 	{SL_CONFIG_POOL, SL_CONFIG_MODEL, "model", POOL(model), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
@@ -53,12 +53,20 @@ static const struct sl_config_key keys[] = {
 	 "cannot be said in it goes to the next pool of the route."},
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "context_tokens", POOL(context_tokens), "0", 0, 1000000000,
 	 NULL, false, NULL,
-	 "Longest context of its model, prompt and answer together, for `routes[].context`. 0: not "
-	 "known, nothing is made to fit."},
+	 "Longest context of its model, prompt and answer together, for `routes[].context`. 0: "
+	 "what "
+	 "its servers tell (`max_model_len` in /v1/models, or llama.cpp's /props), asked when a "
+	 "request needs it; where they do not, nothing is made to fit."},
+	{SL_CONFIG_POOL, SL_CONFIG_PATH, "tokenizer", POOL(tokenizer), NULL, 0, PATH_LEN_MAX, NULL,
+	 false, "an absolute path",
+	 "The `tokenizer.json` of its model, by which prompts near the limit are counted. Read "
+	 "beside the requests at start, and at a reload that names it first; what it has that is "
+	 "not understood is named in the log, and prompts are estimated."},
 	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "tokenize", POOL(tokenize), "off", 0, 0,
 	 tokenize_choices, false, NULL,
 	 "Whether its nodes count the tokens of a chat when asked: `vllm` (POST /tokenize with "
-	 "`messages`). They are asked where the estimate leaves open whether a conversation fits."},
+	 "`messages`), `llama_cpp` (POST /apply-template, then /tokenize). They are asked near the "
+	 "limit, where a conversation may not fit."},
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "max_tokens", POOL(max_tokens), "4096", 1, 10000000, NULL,
 	 false, NULL,
 	 "With `api: anthropic`: `max_tokens` of a request that names none; that API wants one. "

@@ -29,7 +29,11 @@ struct sl_config_route_prompt {
 };
 
 /* Whether a pool's nodes can be asked how many tokens a chat has. */
-enum sl_config_tokenize { SL_CONFIG_TOKENIZE_OFF = 0, SL_CONFIG_TOKENIZE_VLLM };
+enum sl_config_tokenize {
+	SL_CONFIG_TOKENIZE_OFF = 0,
+	SL_CONFIG_TOKENIZE_VLLM,
+	SL_CONFIG_TOKENIZE_LLAMA_CPP,
+};
 
 enum sl_config_context {
 	SL_CONFIG_CONTEXT_TOOLS = 0,

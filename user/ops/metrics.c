@@ -21,6 +21,7 @@
 #include "user/ops/metrics_retrieve.h"
 #include "user/ops/metrics_spend.h"
 #include "user/ops/metrics_tls.h"
+#include "user/ops/metrics_tokens.h"
 #include "user/ops/metrics_queue.h"
 #include "user/request/chain.h"
 
@@ -648,6 +649,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_again(source, text);
 	sl_metrics_write_affinity(source, text);
 	sl_metrics_write_fit(source, text);
+	sl_metrics_write_tokens(source, text);
 	write_pools(source, text);
 	write_nodes(source, text);
 	write_measured(source, text);

@@ -7,6 +7,7 @@
 #include "user/base/log.h"
 #include "user/policy/drift.h"
 #include "user/policy/tokens.h"
+#include "user/store/counting.h"
 #include "user/store/encoder.h"
 #include "user/store/prompts.h"
 #include "user/store/retrieval.h"
@@ -81,11 +82,15 @@ static void open_prompts(struct sl_stores *stores, const struct sl_config *confi
 		sl_log(SL_LOG_ERROR, "%s (requests with prompts are refused)", error.text);
 }
 
-static int open_context(struct sl_stores *stores)
+static int open_context(struct sl_stores *stores, const struct sl_config *config)
 {
 	stores->tokens = calloc(1, sizeof(*stores->tokens));
 	stores->drift = calloc(1, sizeof(*stores->drift));
-	return stores->tokens && stores->drift ? sl_summaries_open(&stores->summaries) : -ENOMEM;
+	if (!stores->tokens || !stores->drift ||
+	    sl_counting_open(stores->work, &stores->counting))
+		return -ENOMEM;
+	sl_counting_apply(stores->counting, config);
+	return sl_summaries_open(&stores->summaries);
 }
 
 int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
@@ -100,7 +105,7 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 	sl_validate_lists_load(ret_stores->lists, config, false);
 	rc = sl_work_open(0, &ret_stores->work);
 	if (!rc)
-		rc = open_context(ret_stores);
+		rc = open_context(ret_stores, config);
 	if (!rc)
 		rc = sl_degrade_open(&ret_stores->degrade);
 	if (!rc)
@@ -144,6 +149,7 @@ void sl_stores_poll(struct sl_stores *stores, const struct sl_config *config)
 void sl_stores_apply(struct sl_stores *stores, const struct sl_config *config)
 {
 	apply_prompts(stores, config);
+	sl_counting_apply(stores->counting, config);
 	/* What was opened stays: jobs may be in it. What was not there comes. */
 	if (!stores->encoder)
 		open_encoder(config, stores);
@@ -159,6 +165,7 @@ void sl_stores_close(struct sl_stores *stores)
 	sl_schema_cache_close(&stores->schemas);
 	sl_prompts_close(&stores->prompts);
 	sl_summaries_close(&stores->summaries);
+	sl_counting_close(&stores->counting);
 	free(stores->tokens);
 	stores->tokens = NULL;
 	free(stores->drift);

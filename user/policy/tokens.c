@@ -120,19 +120,13 @@ static uint32_t toward(uint32_t old, uint32_t seen, uint32_t count)
 	return value < 0 ? 0 : value > (int64_t)MEAN_MAX ? MEAN_MAX : (uint32_t)value;
 }
 
-void sl_tokens_learn(struct sl_tokens *tokens, uint64_t raw, uint64_t actual)
+/* Takes in a value, in 1/1024. */
+static void learn(struct sl_tokens *tokens, uint32_t seen)
 {
 	uint64_t word = __atomic_load_n(&tokens->word, __ATOMIC_RELAXED), next;
-	uint64_t ratio;
 
-	if (raw < SL_TOKENS_LEAST || !actual || actual > UINT32_MAX)
-		return;
-	ratio = actual * SL_TOKENS_ONE / raw;
-	if (ratio < SL_TOKENS_FACTOR_MIN || ratio > SL_TOKENS_FACTOR_MAX)
-		return; /* images, or a server that counts something else */
 	do {
 		struct learnt learnt = unpack(word);
-		uint32_t seen = (uint32_t)ratio;
 		uint32_t off = seen > learnt.mean ? seen - learnt.mean : learnt.mean - seen;
 
 		if (learnt.count) /* the first has nothing to deviate from */
@@ -142,6 +136,53 @@ void sl_tokens_learn(struct sl_tokens *tokens, uint64_t raw, uint64_t actual)
 		next = pack(learnt);
 	} while (!__atomic_compare_exchange_n(&tokens->word, &word, next, true, __ATOMIC_RELAXED,
 					      __ATOMIC_RELAXED));
+}
+
+static void learn_frame(struct sl_tokens *tokens, uint64_t sample, uint64_t actual)
+{
+	uint64_t text = sample & ((UINT64_C(1) << 40) - 1);
+	uint64_t messages = (sample & ~SL_TOKENS_FRAME_MARK) >> 40;
+	uint64_t each = actual > text ? (actual - text) * SL_TOKENS_ONE / (messages + 1) : 0;
+
+	if (actual && actual <= UINT32_MAX && each <= SL_TOKENS_FRAME_MAX * SL_TOKENS_ONE)
+		learn(tokens, (uint32_t)each);
+}
+
+void sl_tokens_learn(struct sl_tokens *tokens, uint64_t raw, uint64_t actual)
+{
+	uint64_t ratio;
+
+	if (raw & SL_TOKENS_FRAME_MARK) {
+		learn_frame(tokens, raw, actual);
+		return;
+	}
+	if (raw < SL_TOKENS_LEAST || !actual || actual > UINT32_MAX)
+		return;
+	ratio = actual * SL_TOKENS_ONE / raw;
+	if (ratio < SL_TOKENS_FACTOR_MIN || ratio > SL_TOKENS_FACTOR_MAX)
+		return; /* images, or a server that counts something else */
+	learn(tokens, (uint32_t)ratio);
+}
+
+uint64_t sl_tokens_sample(uint64_t text, uint64_t messages)
+{
+	const uint64_t text_max = (UINT64_C(1) << 40) - 1, messages_max = (1u << 20) - 1;
+
+	text = text < text_max ? text : text_max;
+	messages = messages < messages_max ? messages : messages_max;
+	return SL_TOKENS_FRAME_MARK | messages << 40 | text;
+}
+
+uint64_t sl_tokens_frame(const struct sl_tokens *tokens)
+{
+	struct learnt learnt = {0};
+
+	if (tokens)
+		learnt = unpack(__atomic_load_n(&tokens->word, __ATOMIC_RELAXED));
+	if (learnt.count < SL_TOKENS_FRAME_SURE)
+		return SL_TOKENS_FRAME_FIRST;
+	return ((uint64_t)learnt.mean + 2 * (uint64_t)learnt.deviation + SL_TOKENS_ONE - 1) /
+	       SL_TOKENS_ONE;
 }
 
 struct sl_tokens *sl_tokens_of(struct sl_tokens_table *table, const char *model)

@@ -49,8 +49,23 @@ uint64_t sl_tokens_estimate(const struct sl_tokens *tokens, uint64_t raw);
 /* As few as they may be: below the mean by as much; half of raw before. */
 uint64_t sl_tokens_least(const struct sl_tokens *tokens, uint64_t raw);
 
-/* A prompt that was estimated as raw had so many. */
+/* A prompt that was estimated as raw had so many. raw may be a sample of a frame, see below. */
 void sl_tokens_learn(struct sl_tokens *tokens, uint64_t raw, uint64_t actual);
+
+/*
+ * Where the text's tokens are counted, what is left to learn is the frame that the chat's template puts
+ * around: so many tokens for each message, and once more. An entry learns either that or a factor.
+ */
+#define SL_TOKENS_FRAME_FIRST 8u /* before SL_TOKENS_FRAME_SURE answers */
+#define SL_TOKENS_FRAME_SURE  2u
+#define SL_TOKENS_FRAME_MAX   256u
+#define SL_TOKENS_FRAME_MARK  (UINT64_C(1) << 63)
+
+/* Tokens for one message, rounded up. */
+uint64_t sl_tokens_frame(const struct sl_tokens *tokens);
+
+/* For sl_tokens_learn(): the text had so many tokens, in so many messages. */
+uint64_t sl_tokens_sample(uint64_t text, uint64_t messages);
 
 /* In 1/1024, and the answers it rests on. */
 uint32_t sl_tokens_factor(const struct sl_tokens *tokens, uint32_t *ret_count);

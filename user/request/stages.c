@@ -31,7 +31,7 @@ static stage_fn *const before_cache[] = {
 };
 
 static stage_fn *const before_nodes[] = {
-	sl_semantic_run, sl_retrieve_run, sl_context_stage_run, sl_degrade_run, NULL,
+	sl_semantic_run, sl_retrieve_run, sl_degrade_run, sl_context_stage_run, NULL,
 };
 
 static stage_fn *const after_nodes[] = {
@@ -183,6 +183,7 @@ static void set_pool(struct sl_stage *stage, uint32_t pool)
 			own->pools[own->len++] = chain->pools[i];
 	}
 	request->own_chain = own;
+	stage->asked_first = pool + 1;
 }
 
 static void look_at_queue(struct sl_stage *stage, const struct sl_upstream_pool *pool,

@@ -5,7 +5,7 @@
  *
  *   run()      judge load (degrade) -> prompt -> inbound validation    sl_stages_before()
  *              exact cache                                             recall.h
- *              semantic cache -> retrieve -> fit -> degrade            sl_stages_prepare()
+ *              semantic cache -> retrieve -> degrade -> fit            sl_stages_prepare()
  *   work()     queue, attempts
  *              validation: repair, another model, refusal              sl_stages_after()
  *   answer()   whole: kept for others, sent                            sl_stages_kept()

@@ -127,6 +127,9 @@ static int read_message(struct sl_context *context, struct links *links,
 		context->turns++;
 	message->turn = context->turns;
 	message->tokens = raw_tokens(raw->value, raw->value_len);
+	if (message->kind == SL_CONTEXT_TOOL && message->content.value)
+		message->content_tokens =
+			raw_tokens(message->content.value, message->content.value_len);
 	context->tokens += message->tokens;
 	if (message->kind != SL_CONTEXT_TOOL && message->kind != SL_CONTEXT_SYSTEM)
 		context->results_to = context->count;
@@ -165,7 +168,13 @@ int sl_context_read(struct sl_context *context, struct sl_arena *arena,
 	size_t count = 0;
 	int rc = 0;
 
-	*context = (struct sl_context){.tokens = frame, .frame = frame};
+	*context = (struct sl_context){
+		.tokens = frame,
+		.frame = frame,
+		/* with its quotes */
+		.note = sl_tokens_raw(SL_CONTEXT_NOTE, sizeof(SL_CONTEXT_NOTE) - 1) + 2,
+		.steps_max = UINT32_MAX,
+	};
 	while (sl_json_each(messages, &cursor, &element)) {
 		if (element.type != SL_JSON_OBJECT)
 			return -EINVAL;
@@ -186,23 +195,25 @@ int sl_context_read(struct sl_context *context, struct sl_arena *arena,
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+static bool may_drop(const struct sl_context *context, uint64_t limit)
+{
+	return context->tokens > limit &&
+	       context->dropped_outputs + context->dropped_turns < context->steps_max;
+}
+
 bool sl_context_drop_outputs(struct sl_context *context, uint64_t limit)
 {
-	uint64_t note = sl_tokens_raw(SL_CONTEXT_NOTE, sizeof(SL_CONTEXT_NOTE) - 1);
-
-	for (size_t i = 0; i < context->results_to && context->tokens > limit; i++) {
+	for (size_t i = 0; i < context->results_to && may_drop(context, limit); i++) {
 		struct sl_context_message *message = &context->messages[i];
-		uint64_t content;
+		uint64_t less;
 
 		if (message->kind != SL_CONTEXT_TOOL || message->blanked || message->dropped ||
-		    !message->content.value)
+		    message->content_tokens <= context->note)
 			continue;
-		content = raw_tokens(message->content.value, message->content.value_len);
-		if (content <= note + 2) /* the quotes */
-			continue;
+		less = message->content_tokens - context->note;
 		message->blanked = true;
-		message->tokens -= content - note - 2;
-		context->tokens -= content - note - 2;
+		message->tokens -= less;
+		context->tokens -= less;
 		context->dropped_outputs++;
 	}
 	return context->tokens <= limit;
@@ -251,7 +262,7 @@ bool sl_context_drop_turns(struct sl_context *context, uint64_t limit, uint32_t 
 {
 	uint32_t keep = keep_turns ? keep_turns : 1, border;
 
-	while (context->tokens > limit && context->turns >= keep) {
+	while (may_drop(context, limit) && context->turns >= keep) {
 		border = next_border(context, context->kept_from, context->turns - keep + 1);
 		if (!border)
 			break;

@@ -14,7 +14,7 @@
  * its call, the turns between go only together.
  *
  * The conversation borrows from the request's body and lives in the arena. Counts are raw ones
- * (policy/tokens.h). One thread.
+ * (policy/tokens.h), or tokens where a tokenizer has counted (context_count.h). One thread.
  */
 #ifndef SL_STAGE_CONTEXT_H
 #define SL_STAGE_CONTEXT_H
@@ -39,6 +39,7 @@ struct sl_context_message {
 	enum sl_context_kind kind;
 	uint32_t turn; /* 0: before the first user's message */
 	uint64_t tokens;
+	uint64_t content_tokens; /* of them, its content's */
 	bool dropped;
 	bool blanked; /* a result without its text */
 };
@@ -52,7 +53,9 @@ struct sl_context {
 	size_t results_to;  /* results from here on have not been answered */
 	uint64_t tokens;    /* of what is there now, the frame included */
 	uint64_t frame;	    /* of all but the messages: tools, formats */
+	uint64_t note;	    /* of what stands for a result's text */
 	uint32_t dropped_outputs, dropped_turns; /* counted */
+	uint32_t steps_max;			 /* no more than that are dropped, both together */
 };
 
 /*

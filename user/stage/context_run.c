@@ -5,11 +5,14 @@
 #include "user/base/clock.h"
 #include "user/policy/tokens.h"
 #include "user/stage/context.h"
+#include "user/stage/context_count.h"
+#include "user/store/counting.h"
 #include "user/store/summaries.h"
 
 #define BODY_BYTES_MAX (64u << 20)
-#define TOKENIZE_MS    1000u
-#define TOKENIZE_PATH  "/tokenize"
+#define NEAR_PERCENT   10u /* of the estimate: so near the limit it is worth to be counted */
+#define DENSE_BYTES    3u  /* of a token: text that is worth to be counted may have as few */
+#define ASKS_MAX       6u  /* of the nodes, until it is cut as far as is needed */
 #define HISTORY_MAX    (4u << 20)
 #define SUMMARY_ASK                                                                             \
 	"Summarise the conversation below for the assistant that goes on with it. Keep names, " \
@@ -29,6 +32,7 @@ struct fit {
 	struct sl_context context;
 	uint64_t answer; /* tokens left for it */
 	uint64_t exact;	 /* tokens of `all`, where the nodes have counted; 0: estimated */
+	bool tokenized;	 /* the conversation's counts are tokens */
 	uint64_t all;	 /* raw, of the request as it came */
 	struct sl_text summary;
 };
@@ -41,17 +45,11 @@ static const struct sl_config_pool *config_of(const struct sl_stage *stage,
 	return &stage->config->pools[pool - stage->pools];
 }
 
-/* Tokens of prompt and answer together; 0: not known. */
-static uint64_t limit_of(const struct sl_stage *stage, const struct sl_upstream_pool *pool)
-{
-	return (uint64_t)config_of(stage, pool)->context_tokens * stage->context_percent / 100;
-}
-
 static uint64_t estimate(const struct fit *fit, uint64_t raw)
 {
 	if (fit->exact) /* of this very text */
 		return raw * fit->exact / (fit->all ? fit->all : 1);
-	return sl_tokens_estimate(fit->state->tokens, raw);
+	return fit->tokenized ? raw : sl_tokens_estimate(fit->state->tokens, raw);
 }
 
 static bool fits(const struct fit *fit, uint64_t raw, uint64_t limit)
@@ -66,49 +64,6 @@ static uint64_t raw_limit(const struct fit *fit, uint64_t limit)
 	uint64_t one = estimate(fit, 1u << 20);
 
 	return (room << 20) / (one ? one : 1);
-}
-
-/* ---- exact counts ---------------------------------------------------------------------------- */
-
-/* Asks a node: {"count": N, ...}. 0: it did not say. */
-static uint64_t count_exactly(struct fit *fit)
-{
-	struct sl_stage *stage = fit->stage;
-	struct sl_json_field count = SL_JSON_FIELD("count");
-	struct sl_call_answer answer;
-	struct sl_text body;
-	struct sl_call call = {
-		.pool = fit->pool,
-		.path = SL_SPAN(TOKENIZE_PATH),
-		.deadline_ns = stage->deadline_ns,
-		.timeout_ms = TOKENIZE_MS,
-		.attempts_max = 1,
-		.json_object = true,
-		.id = stage->id,
-		.gone = stage->gone,
-	};
-	int64_t value = 0;
-
-	if (config_of(stage, fit->pool)->tokenize != SL_CONFIG_TOKENIZE_VLLM)
-		return 0;
-	sl_text_init(&body, BODY_BYTES_MAX);
-	sl_text_append_string(&body, "{\"model\":");
-	if (fit->pool->model_json)
-		sl_text_append(&body, fit->pool->model_json, fit->pool->model_json_len);
-	else
-		sl_text_append(&body, stage->facts->model_field.value,
-			       stage->facts->model_field.value_len);
-	sl_text_append_string(&body, ",\"messages\":");
-	sl_text_append(&body, stage->facts->prompt_field.value,
-		       stage->facts->prompt_field.value_len);
-	sl_text_append_char(&body, '}');
-	call.body = sl_text_span(&body);
-	if (!body.error && sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK &&
-	    sl_json_scan(answer.body.data, answer.body.len, &count, 1) == 0 &&
-	    sl_json_int(&count, &value) != 0)
-		value = 0;
-	sl_text_fini(&body);
-	return value > 0 ? (uint64_t)value : 0;
 }
 
 /* ---- the summary ----------------------------------------------------------------------------- */
@@ -250,14 +205,17 @@ static const struct sl_upstream_pool *find_larger(const struct fit *fit, uint64_
 {
 	const struct sl_config_chain *chain = &fit->stage->route->chains[SL_CAUSE_ERROR];
 	const struct sl_upstream_pool *best = NULL;
+	uint64_t best_limit = 0;
 
 	for (uint32_t i = 0; i < chain->len; i++) {
 		const struct sl_upstream_pool *pool = &fit->stage->pools[chain->pools[i]];
-		uint64_t limit = limit_of(fit->stage, pool);
+		uint64_t limit = sl_context_limit(fit->stage, pool);
 
 		if (pool != fit->pool && limit && fits(fit, raw, limit) &&
-		    (!best || limit < limit_of(fit->stage, best)))
+		    (!best || limit < best_limit)) {
 			best = pool;
+			best_limit = limit;
+		}
 	}
 	return best;
 }
@@ -317,18 +275,111 @@ static enum sl_stage_verdict refuse(struct fit *fit, uint64_t limit)
 	return SL_STAGE_REFUSE;
 }
 
-static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
+/* ---- cutting --------------------------------------------------------------------------------- */
+
+static bool drop(struct fit *fit, uint64_t room)
 {
-	struct sl_context *context = &fit->context;
-	uint64_t room = raw_limit(fit, limit), least;
 	bool done = false;
 
 	if (may(fit, SL_CONFIG_CONTEXT_TOOLS))
-		done = sl_context_drop_outputs(context, room);
+		done = sl_context_drop_outputs(&fit->context, room);
 	if (!done && may(fit, SL_CONFIG_CONTEXT_TURNS))
-		done = sl_context_drop_turns(context, room, fit->config->keep_turns);
+		done = sl_context_drop_turns(&fit->context, room, fit->config->keep_turns);
+	return done;
+}
+
+static uint32_t dropped(const struct fit *fit)
+{
+	return fit->context.dropped_outputs + fit->context.dropped_turns;
+}
+
+/* The conversation as it was, with so many results and turns dropped. False: there are not as many. */
+static bool drop_to(struct fit *fit, const struct sl_context *before,
+		    const struct sl_context_message *messages, uint32_t steps)
+{
+	struct sl_context_message *list = fit->context.messages;
+
+	fit->context = *before;
+	memcpy(list, messages, before->count * sizeof(*list));
+	fit->context.steps_max = steps;
+	drop(fit, 0);
+	fit->context.steps_max = UINT32_MAX;
+	return dropped(fit) == steps;
+}
+
+/* What the nodes count of it as it is by now. */
+static uint64_t ask_now(struct fit *fit)
+{
+	struct sl_text text;
+	uint64_t count = 0;
+
+	sl_text_init(&text, BODY_BYTES_MAX);
+	if (!sl_context_write(&fit->context, SL_SPAN(""), &text))
+		count = sl_context_ask(fit->stage, fit->pool, sl_text_span(&text));
+	sl_text_fini(&text);
+	return count;
+}
+
+/* Too long by the nodes' count: as many steps more as their count makes of the estimate. */
+static uint32_t more_steps(struct fit *fit, uint64_t count, uint64_t limit)
+{
+	uint32_t before = dropped(fit);
+
+	fit->exact = count;
+	fit->all = fit->context.tokens;
+	drop(fit, raw_limit(fit, limit));
+	return dropped(fit) > before ? dropped(fit) : before + 1;
+}
+
+/*
+ * The nodes count: the fewest steps after which they say that it fits. Begins where the estimate stands,
+ * and goes back one by one while there is room. False: it never fits.
+ */
+static bool drop_exactly(struct fit *fit, uint64_t limit)
+{
+	const struct sl_context before = fit->context;
+	const uint64_t exact = fit->exact, all = fit->all;
+	struct sl_context_message *messages = sl_arena_memdup(
+		fit->stage->arena, before.messages, (before.count + 1) * sizeof(*messages));
+	uint32_t good = UINT32_MAX, bad = 0, steps, asks;
+	uint64_t count;
+	bool done;
+
+	drop(fit, raw_limit(fit, limit));
+	steps = dropped(fit) ? dropped(fit) : 1;
+	for (asks = 0; messages && asks < ASKS_MAX && steps > bad && steps < good; asks++) {
+		if (!drop_to(fit, &before, messages, steps))
+			break; /* all that could be dropped is */
+		count = ask_now(fit);
+		if (!count || *fit->stage->gone)
+			break;
+		if (count + fit->answer <= limit) {
+			good = steps--;
+		} else {
+			bad = steps;
+			steps = more_steps(fit, count, limit);
+		}
+	}
+	if (*fit->stage->gone || !messages)
+		return false;
+	if (good != UINT32_MAX)
+		done = drop_to(fit, &before, messages, good);
+	else
+		done = drop(fit, raw_limit(fit, limit)); /* as they counted last */
+	fit->exact = exact;
+	fit->all = all;
+	return done;
+}
+
+static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
+{
+	struct sl_context *context = &fit->context;
+	uint64_t least;
+	bool done;
+
+	done = fit->exact ? drop_exactly(fit, limit) : drop(fit, raw_limit(fit, limit));
 	if (!done && may(fit, SL_CONFIG_CONTEXT_SUMMARISE) && summarise(fit))
-		done = context->tokens <= room;
+		done = context->tokens <= raw_limit(fit, limit);
 	if (*fit->stage->gone)
 		return SL_STAGE_GO_ON;
 	if (done)
@@ -337,41 +388,100 @@ static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
 		return SL_STAGE_GO_ON;
 	if (move(fit, context->tokens))
 		return send_on(fit);
-	least = fit->exact ? estimate(fit, context->tokens)
-			   : sl_tokens_least(fit->state->tokens, context->tokens);
+	least = fit->exact || fit->tokenized ? estimate(fit, context->tokens)
+					     : sl_tokens_least(fit->state->tokens, context->tokens);
 	if (least + fit->answer > limit)
 		return refuse(fit, limit);
 	return send_on(fit); /* it may fit, and the server knows */
 }
 
+/* ---- how long it is -------------------------------------------------------------------------- */
+
+/* By the nodes: all of it, or enough of its beginning to be sure that it fits. */
+static uint64_t count_by_nodes(struct fit *fit, uint64_t limit)
+{
+	const struct sl_json_field *messages = &fit->stage->facts->prompt_field;
+	size_t covered = 0, i;
+	uint64_t known, rest = 0;
+
+	if (config_of(fit->stage, fit->pool)->tokenize == SL_CONFIG_TOKENIZE_OFF)
+		return 0;
+	known = sl_context_known(fit->stage, fit->pool, messages, &covered);
+	for (i = covered; known && i < fit->context.count; i++)
+		rest += fit->context.messages[i].tokens;
+	if (known && (!rest || known + estimate(fit, rest) + fit->answer <= limit)) {
+		sl_counting_note(fit->stage->stores->counting, SL_COUNTING_KNOWN);
+		return known + estimate(fit, rest);
+	}
+	return sl_context_ask(fit->stage, fit->pool,
+			      sl_span_make(messages->value, messages->value_len));
+}
+
+static struct sl_tokens *named(const struct sl_stage *stage, const struct sl_upstream_pool *pool,
+			       const char *prefix)
+{
+	const char *model = config_of(stage, pool)->model;
+	char name[SL_TOKENS_NAME];
+
+	if (!stage->stores->tokens)
+		return NULL;
+	snprintf(name, sizeof(name), "%s%s", prefix, model ? model : stage->facts->model);
+	return sl_tokens_of(stage->stores->tokens, name);
+}
+
+/* What is learnt from its answer: the template's share, where the text itself is counted. */
+static void note_sample(struct fit *fit, uint64_t each)
+{
+	const struct sl_context *context = &fit->context;
+	uint64_t left = 0, text;
+	size_t i;
+
+	for (i = 0; i < context->count; i++)
+		left += !context->messages[i].dropped;
+	text = context->tokens - each * (left + 1);
+	fit->state->raw = sl_tokens_sample(text, left);
+}
+
 static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
 {
 	const struct sl_json_field *messages = &fit->stage->facts->prompt_field;
-	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len);
+	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len), each;
+	struct sl_tokens *template = named(fit->stage, fit->pool, "frame of ");
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 
-	fit->exact = count_exactly(fit);
-	if (*fit->stage->gone || (fit->exact && fits(fit, fit->all, limit)))
+	if (sl_context_read(&fit->context, fit->stage->arena, messages, frame))
 		return SL_STAGE_GO_ON;
+	each = sl_tokens_frame(template);
+	fit->tokenized = sl_context_tokenize(fit->stage, fit->pool, template, &fit->context);
+	if (*fit->stage->gone)
+		return SL_STAGE_GO_ON;
+	fit->all = fit->context.tokens; /* images counted as such */
+	fit->exact = count_by_nodes(fit, limit);
+	if (*fit->stage->gone)
+		return SL_STAGE_GO_ON;
+	if (!fit->exact && !fit->tokenized)
+		sl_counting_note(fit->stage->stores->counting, SL_COUNTING_ESTIMATE);
 	sl_text_init(&fit->summary, SL_SUMMARY_BYTES_MAX);
-	if (sl_context_read(&fit->context, fit->stage->arena, messages, frame) == 0) {
-		fit->all = fit->context.tokens; /* images counted as such */
-		if (!fits(fit, fit->all, limit))
-			verdict = walk(fit, limit);
+	if (!fits(fit, fit->all, limit))
+		verdict = walk(fit, limit);
+	if (fit->tokenized && !fit->summary.len) {
+		fit->state->tokens = template;
+		note_sample(fit, each);
 	}
 	sl_text_fini(&fit->summary);
 	return verdict;
 }
 
-/* By the name that the nodes know the model by. */
-static struct sl_tokens *tokens_of(const struct sl_stage *stage,
-				   const struct sl_upstream_pool *pool)
+/* Text that is unlike what was learnt from is only found out where it can be counted. */
+static bool is_near(const struct fit *fit, uint64_t limit)
 {
-	const char *model = config_of(stage, pool)->model;
+	const struct sl_config_pool *config = config_of(fit->stage, fit->pool);
+	uint64_t tokens = estimate(fit, fit->all);
+	uint64_t dense = fit->stage->facts->body_len / DENSE_BYTES;
 
-	if (!stage->stores->tokens)
-		return NULL;
-	return sl_tokens_of(stage->stores->tokens, model ? model : stage->facts->model);
+	if ((config->tokenizer || config->tokenize) && dense > tokens)
+		tokens = dense;
+	return tokens * (100 + NEAR_PERCENT) / 100 + fit->answer > limit;
 }
 
 enum sl_stage_verdict sl_context_stage_run(struct sl_stage *stage)
@@ -383,17 +493,17 @@ enum sl_stage_verdict sl_context_stage_run(struct sl_stage *stage)
 	if (!fit.config->steps || stage->fixed || stage->facts->endpoint != SL_OPENAI_CHAT ||
 	    stage->facts->prompt_field.type != SL_JSON_ARRAY)
 		return SL_STAGE_GO_ON;
-	fit.pool = &stage->pools[chain->pools[0]];
+	fit.pool = &stage->pools[stage->asked_first ? stage->asked_first - 1 : chain->pools[0]];
 	fit.state = sl_arena_zalloc(stage->arena, sizeof(*fit.state));
 	if (!fit.state)
 		return SL_STAGE_GO_ON;
 	stage->state[SL_STAGE_CONTEXT] = fit.state;
-	fit.state->tokens = tokens_of(stage, fit.pool);
+	fit.state->tokens = named(stage, fit.pool, "");
 	fit.all = fit.state->raw = sl_tokens_raw(stage->facts->body, stage->facts->body_len);
 	fit.answer = stage->facts->max_tokens >= 0 ? (uint64_t)stage->facts->max_tokens
 						   : fit.config->reserve;
-	limit = limit_of(stage, fit.pool);
-	if (!limit || fits(&fit, fit.all, limit))
+	limit = sl_context_limit(stage, fit.pool);
+	if (!limit || *stage->gone || !is_near(&fit, limit))
 		return SL_STAGE_GO_ON;
 	return fit_in(&fit, limit);
 }

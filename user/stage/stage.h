@@ -80,6 +80,7 @@ struct sl_schema_cache;
 struct sl_prompts;
 struct sl_summaries;
 struct sl_tokens_table;
+struct sl_counting;
 struct sl_encoder;
 struct sl_semantic;
 struct sl_validate_lists;
@@ -89,6 +90,7 @@ struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
 	struct sl_summaries *summaries; /* store/summaries.h */
 	struct sl_tokens_table *tokens; /* policy/tokens.h */
+	struct sl_counting *counting;	/* store/counting.h */
 	struct sl_work *work;
 	struct sl_validate_lists *lists; /* of patterns: stage/validate_lists.h */
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
@@ -190,6 +192,7 @@ struct sl_stage {
 	struct sl_stage_reply reply;  /* after, kept */
 
 	uint32_t context_percent; /* of the context that may be used; 100 */
+	uint32_t asked_first;	  /* pool of the last set_pool, index + 1; 0: the route's first */
 	uint64_t
 		similarity; /* decided by degrade: billionths that do for a kept answer; 0: the route's */
 	bool no_hedge; /* decided by degrade before everything else; the attempt loop obeys */
