@@ -170,8 +170,8 @@ struct sl_config_pool {
 	uint32_t context_tokens; /* prompt and answer; 0: not known */
 	enum sl_config_tokenize tokenize;
 	const char *tokenizer; /* tokenizer.json of its model; or NULL */
-	uint32_t max_tokens; /* api anthropic: where the request names no bound */
-	const char *path;    /* stands for /v1 in requests to the nodes; or NULL */
+	uint32_t max_tokens;   /* api anthropic: where the request names no bound */
+	const char *path;      /* stands for /v1 in requests to the nodes; or NULL */
 	struct sl_config_node *nodes;
 	uint32_t node_count;
 	uint32_t slots;		  /* requests that one node takes at once; 0: any */
