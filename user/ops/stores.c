@@ -86,8 +86,7 @@ static int open_context(struct sl_stores *stores, const struct sl_config *config
 {
 	stores->tokens = calloc(1, sizeof(*stores->tokens));
 	stores->drift = calloc(1, sizeof(*stores->drift));
-	if (!stores->tokens || !stores->drift ||
-	    sl_counting_open(stores->work, &stores->counting))
+	if (!stores->tokens || !stores->drift || sl_counting_open(stores->work, &stores->counting))
 		return -ENOMEM;
 	sl_counting_apply(stores->counting, config);
 	return sl_summaries_open(&stores->summaries);
