@@ -126,6 +126,27 @@ static void test_table(void **state)
 	free(table);
 }
 
+/* What a template puts around each message, where the text itself is counted. */
+static void test_frame(void **state)
+{
+	struct sl_tokens frame = {0};
+
+	(void)state;
+	assert_int_equal(sl_tokens_frame(NULL), SL_TOKENS_FRAME_FIRST);
+	for (uint64_t n = 1; n <= 30; n++) {
+		/* five for each of n messages, and five more */
+		sl_tokens_learn(&frame, sl_tokens_sample(100 * n, n), 100 * n + 5 * (n + 1));
+		assert_int_equal(sl_tokens_frame(&frame), n < SL_TOKENS_FRAME_SURE ? 8 : 5);
+	}
+	/* a server that counts something else teaches nothing */
+	sl_tokens_learn(&frame, sl_tokens_sample(10, 1), 100000);
+	assert_int_equal(sl_tokens_frame(&frame), 5);
+	/* fewer than the text: nothing is around it */
+	for (int n = 0; n < 400; n++)
+		sl_tokens_learn(&frame, sl_tokens_sample(1000, 3), 990);
+	assert_in_range(sl_tokens_frame(&frame), 0, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_follows_a_change),
 		cmocka_unit_test(test_what_teaches_nothing),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
