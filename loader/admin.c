@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "loader/say.h"
 #include "user/base/clock.h"
 
 /* Room for more descriptors than are wanted: those of a future daemon are closed, not lost. */
@@ -201,4 +202,19 @@ int sl_admin_send(const char *path, const char *line, struct sl_span body, struc
 int sl_admin_say(const char *path, const char *line, struct sl_text *reply)
 {
 	return sl_admin_send(path, line, SL_SPAN(""), reply);
+}
+
+int sl_admin_order(const char *path, const char *line, struct sl_span body, const char *next,
+		   struct sl_text *reply)
+{
+	int error;
+
+	sl_text_reset(reply);
+	error = sl_admin_send(path, line, body, reply);
+	if (error)
+		return sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s", path,
+				    strerror(-error));
+	if (sl_text_string(reply)[0] == '!')
+		return sl_say_error(next, "%s", sl_text_string(reply) + 1);
+	return SL_EXIT_OK;
 }

@@ -37,4 +37,12 @@ int sl_admin_say(const char *path, const char *line, struct sl_text *reply);
 /* The same with a body behind the line, which says its length. */
 int sl_admin_send(const char *path, const char *line, struct sl_span body, struct sl_text *reply);
 
+/*
+ * The same for a person: what went wrong is said on stderr, that nobody answers, or what the daemon
+ * refuses ("!WHY"), with `next`, the command to go on with. The reply is only this one's. Returns
+ * SL_EXIT_OK or SL_EXIT_FAILED.
+ */
+int sl_admin_order(const char *path, const char *line, struct sl_span body, const char *next,
+		   struct sl_text *reply);
+
 #endif

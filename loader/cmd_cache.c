@@ -13,9 +13,8 @@
 
 static int ask(const struct sl_arguments *arguments, struct sl_span selectors)
 {
-	const char *path = sl_admin_path(arguments->admin_socket);
-	int error, exit_code = SL_EXIT_OK;
 	struct sl_text line, reply;
+	int exit_code;
 
 	sl_text_init(&line, 0);
 	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
@@ -23,13 +22,9 @@ static int ask(const struct sl_arguments *arguments, struct sl_span selectors)
 		       arguments->words[0]);
 	if (selectors.len)
 		sl_text_printf(&line, " +%zu", selectors.len);
-	error = sl_admin_send(path, sl_text_string(&line), selectors, &reply);
-	if (error)
-		exit_code = sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s",
-					 path, strerror(-error));
-	else if (sl_text_string(&reply)[0] == '!')
-		exit_code = sl_say_error("sluice cache --help", "%s", sl_text_string(&reply) + 1);
-	else
+	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket), sl_text_string(&line),
+				   selectors, "sluice cache --help", &reply);
+	if (exit_code == SL_EXIT_OK)
 		fputs(sl_text_string(&reply), stdout);
 	sl_text_fini(&reply);
 	sl_text_fini(&line);

@@ -3,7 +3,6 @@
  * cmd_canary.c - `sluice canary`: questions that tell whether a model has changed. What the words mean is
  * the daemon's to say (user/ops/canary.h); a run is begun there and waited for here.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +21,14 @@
 static int say(const struct sl_arguments *arguments, const char *verb, const char *pool,
 	       struct sl_text *reply)
 {
-	const char *path = sl_admin_path(arguments->admin_socket);
 	char line[LINE_BYTES];
-	int error;
 
 	if (pool && (!pool[0] || strpbrk(pool, " \n") || strlen(pool) > 64))
 		return sl_say_error("sluice canary --help", "\"%s\" is no pool's name", pool);
 	snprintf(line, sizeof(line), "canary %s %s%s%s", arguments->json ? "json" : "text", verb,
 		 pool ? " " : "", pool ? pool : "");
-	sl_text_reset(reply);
-	error = sl_admin_say(path, line, reply);
-	if (error)
-		return sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s", path,
-				    strerror(-error));
-	if (sl_text_string(reply)[0] == '!')
-		return sl_say_error("sluice canary --help", "%s", sl_text_string(reply) + 1);
-	return SL_EXIT_OK;
+	return sl_admin_order(sl_admin_path(arguments->admin_socket), line, SL_SPAN(""),
+			      "sluice canary --help", reply);
 }
 
 /* Until so many runs have ended. */

@@ -17,16 +17,7 @@
 /* One line to the daemon. Returns an enum sl_exit; what it says is in reply. */
 static int say(const char *path, const char *line, struct sl_text *reply)
 {
-	int error;
-
-	sl_text_reset(reply);
-	error = sl_admin_say(path, line, reply);
-	if (error)
-		return sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s", path,
-				    strerror(-error));
-	if (sl_text_string(reply)[0] == '!')
-		return sl_say_error("sluice index list", "%s", sl_text_string(reply) + 1);
-	return SL_EXIT_OK;
+	return sl_admin_order(path, line, SL_SPAN(""), "sluice index list", reply);
 }
 
 /* Until the builder has done it; how far it is goes to a terminal. */

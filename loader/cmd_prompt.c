@@ -66,17 +66,9 @@ static int write_line(const struct sl_arguments *arguments, const struct sl_text
 static int ask(const struct sl_arguments *arguments, const char *line, struct sl_span body,
 	       struct sl_text *reply)
 {
-	const char *path = sl_admin_path(arguments->admin_socket);
-	int error;
-
 	sl_text_init(reply, SL_ADMIN_REPLY_BYTES_MAX);
-	error = sl_admin_send(path, line, body, reply);
-	if (error)
-		return sl_say_error("systemctl status sluiced", "no daemon answers at %s: %s", path,
-				    strerror(-error));
-	if (sl_text_string(reply)[0] == '!')
-		return sl_say_error("sluice prompt --help", "%s", sl_text_string(reply) + 1);
-	return SL_EXIT_OK;
+	return sl_admin_order(sl_admin_path(arguments->admin_socket), line, body,
+			      "sluice prompt --help", reply);
 }
 
 /* ---- suites ---------------------------------------------------------------------------------- */
