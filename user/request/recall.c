@@ -32,46 +32,13 @@
 
 /* ---- may it be recalled at all? ---------------------------------------------------------------- */
 
-static bool has_directive(struct sl_span value, struct sl_span directive)
-{
-	while (value.data) {
-		struct sl_span one = sl_span_trim(sl_span_cut(&value, ','));
-
-		if (sl_span_equal_case(sl_span_trim(sl_span_cut(&one, '=')), directive))
-			return true;
-	}
-	return false;
-}
-
-/* Every field counts, not the first alone: a client that says no twice means no. */
-static bool client_says_no(const struct sl_h1_head *head)
-{
-	static const char ours[] = "x-sluice-cache";
-	uint32_t i;
-
-	for (i = 0; i < head->header_count; i++) {
-		const struct sl_h1_header *header = &head->headers[i];
-		struct sl_span value = {header->value, header->value_len};
-
-		if (header->id == SL_H1_ID_CACHE_CONTROL &&
-		    (has_directive(value, SL_SPAN("no-store")) ||
-		     has_directive(value, SL_SPAN("no-cache"))))
-			return true;
-		if (header->id == SL_H1_ID_X_SLUICE && header->name_len == sizeof(ours) - 1 &&
-		    sl_h1_text_equal(header->name, ours, sizeof(ours) - 1) &&
-		    sl_span_equal_case(value, SL_SPAN("no")))
-			return true;
-	}
-	return false;
-}
-
 static bool is_eligible(const struct sl_request *request)
 {
 	const struct sl_openai_request *facts = &request->facts;
 	bool chance = facts->endpoint != SL_OPENAI_EMBEDDINGS && !facts->has_seed &&
 		      facts->temperature != 0;
 
-	if (request->dialect || client_says_no(request->client->head))
+	if (request->dialect || sl_stage_client_says_no(request->client->head))
 		return false;
 	if (chance && !request->route->config->cache_sampled)
 		return false;
@@ -390,8 +357,8 @@ static bool node_says_no(const struct sl_attempt *attempt)
 		if (value.data && value.len && value.data[value.len - 1] == '\r')
 			value.len--;
 		if (sl_span_equal_case(name, SL_SPAN("cache-control")) &&
-		    (has_directive(value, SL_SPAN("no-store")) ||
-		     has_directive(value, SL_SPAN("private"))))
+		    (sl_stage_has_directive(value, SL_SPAN("no-store")) ||
+		     sl_stage_has_directive(value, SL_SPAN("private"))))
 			return true;
 	}
 	return false;

@@ -257,6 +257,7 @@ static void break_off(struct sl_relay *relay, const struct cause *cause)
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_BROKEN, cause->ending);
 	leave_node(relay, cause->ending);
 	sl_flight_fail(&relay->flight); /* an answer of two nodes is not given again */
+	sl_filtered_miss(relay->filtered);
 	sl_timer_cancel(relay->worker->loop, &relay->timer);
 	sl_text_fini(&relay->partial);
 	relay->paused = false;

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/base/clock.h"
 #include "user/policy/tokens.h"
 #include "user/store/counting.h"
 #include "user/store/summaries.h"
 
-#define BODY_BYTES_MAX (64u << 20)
-#define COUNT_MS       1000u /* a node counts by then */
-#define TELL_MS	       500u  /* or tells its context */
+#define BODY_BYTES_MAX	  (64u << 20)
+#define COUNT_MS	  2000u	      /* a node counts by then, or a thread of ours */
+#define ANSWERS_BYTES_MAX (64u << 20) /* of one count */
+#define TELL_MS		  500u	      /* or tells its context */
 
 static const struct sl_config_pool *config_of(const struct sl_stage *stage,
 					      const struct sl_upstream_pool *pool)
@@ -24,8 +26,10 @@ static uint64_t now_ms_of(const struct sl_stage *stage)
 	return sl_loop_now_ms(stage->loop);
 }
 
+/* The answer is in the arena, which is not the request's: of a long conversation it is long, too. */
 static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool, const char *path,
-		const struct sl_text *body, struct sl_call_answer *ret_answer)
+		const struct sl_text *body, struct sl_arena *arena,
+		struct sl_call_answer *ret_answer)
 {
 	const struct sl_call call = {
 		.pool = pool,
@@ -40,8 +44,9 @@ static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool, con
 		.gone = stage->gone,
 	};
 
+	*ret_answer = (struct sl_call_answer){.ending = SL_ENDING_LOCAL};
 	return (!body || !body->error) &&
-	       sl_call_run(stage->up, stage->arena, &call, ret_answer) == SL_ENDING_OK;
+	       sl_call_run(stage->up, arena, &call, ret_answer) == SL_ENDING_OK;
 }
 
 /* ---- contexts -------------------------------------------------------------------------------- */
@@ -92,12 +97,15 @@ static uint32_t context_of_props(struct sl_span answer)
 static uint32_t ask_context(struct sl_stage *stage, const struct sl_upstream_pool *pool)
 {
 	struct sl_call_answer answer;
+	struct sl_arena arena;
 	uint32_t tokens = 0;
 
-	if (ask(stage, pool, "/v1/models", NULL, &answer))
+	sl_arena_init(&arena, 0, ANSWERS_BYTES_MAX);
+	if (ask(stage, pool, "/v1/models", NULL, &arena, &answer))
 		tokens = context_of_models(answer.body, config_of(stage, pool));
-	if (!tokens && !*stage->gone && ask(stage, pool, "/props", NULL, &answer))
+	if (!tokens && !*stage->gone && ask(stage, pool, "/props", NULL, &arena, &answer))
 		tokens = context_of_props(answer.body);
+	sl_arena_fini(&arena);
 	return tokens;
 }
 
@@ -222,11 +230,11 @@ static uint64_t read_vllm(struct sl_stage *stage, const struct sl_upstream_pool 
 
 /* llama.cpp: the template's text is {"prompt"}, its tokens are {"tokens": [...]}. */
 static uint64_t count_prompt(struct sl_stage *stage, const struct sl_upstream_pool *pool,
-			     struct sl_span answer)
+			     struct sl_span answer, struct sl_arena *arena,
+			     struct sl_call_answer *counted)
 {
 	struct sl_json_field prompt = SL_JSON_FIELD("prompt"), tokens = SL_JSON_FIELD("tokens");
 	struct sl_json_field token;
-	struct sl_call_answer counted;
 	const char *cursor = NULL;
 	struct sl_text body;
 	uint64_t count = 0;
@@ -237,14 +245,30 @@ static uint64_t count_prompt(struct sl_stage *stage, const struct sl_upstream_po
 	sl_text_append_string(&body, "{\"add_special\":true,\"parse_special\":true,\"content\":");
 	sl_text_append(&body, prompt.value, prompt.value_len);
 	sl_text_append_char(&body, '}');
-	if (ask(stage, pool, "/tokenize", &body, &counted) &&
-	    sl_json_scan(counted.body.data, counted.body.len, &tokens, 1) == 0 &&
+	if (ask(stage, pool, "/tokenize", &body, arena, counted) &&
+	    sl_json_scan(counted->body.data, counted->body.len, &tokens, 1) == 0 &&
 	    tokens.type == SL_JSON_ARRAY) {
 		while (sl_json_each(&tokens, &cursor, &token))
 			count++;
 	}
 	sl_text_fini(&body);
 	return count;
+}
+
+/*
+ * Is it the server that cannot count, so that it is left alone for a while? Not where the request is the
+ * cause: its messages are refused, it has no time left, there is no place for it.
+ */
+static bool says_it_cannot(const struct sl_call_answer *answer)
+{
+	switch (answer->ending) {
+	case SL_ENDING_LOCAL:
+	case SL_ENDING_BUSY:
+		return false;
+	default:
+		return answer->status < 400 || answer->status == 404 || answer->status == 405 ||
+		       answer->status >= 500;
+	}
 }
 
 uint64_t sl_context_ask(struct sl_stage *stage, const struct sl_upstream_pool *pool,
@@ -256,23 +280,29 @@ uint64_t sl_context_ask(struct sl_stage *stage, const struct sl_upstream_pool *p
 		.type = SL_JSON_ARRAY, .value = messages.data, .value_len = messages.len};
 	struct sl_counting *counting = stage->stores->counting;
 	struct sl_call_answer answer;
+	struct sl_arena arena;
 	struct sl_text body;
 	uint64_t count = 0;
+	bool cannot;
 
 	if (!config->tokenize || !sl_counting_may_ask(counting, config->name, now_ms_of(stage)))
 		return 0;
 	sl_text_init(&body, BODY_BYTES_MAX);
+	sl_arena_init(&arena, 0, ANSWERS_BYTES_MAX);
 	write_ask(stage, pool, messages, &body);
-	if (ask(stage, pool, vllm ? "/tokenize" : "/apply-template", &body, &answer))
+	if (ask(stage, pool, vllm ? "/tokenize" : "/apply-template", &body, &arena, &answer))
 		count = vllm ? read_vllm(stage, pool, answer.body)
-			     : count_prompt(stage, pool, answer.body);
+			     : count_prompt(stage, pool, answer.body, &arena, &answer);
+	cannot = says_it_cannot(&answer);
 	sl_text_fini(&body);
+	sl_arena_fini(&arena);
 	if (count) {
 		sl_counting_note(counting, SL_COUNTING_SERVER);
 		keep(stage, pool, &list, count);
 	} else if (!*stage->gone) {
 		sl_counting_note(counting, SL_COUNTING_FAILED);
-		sl_counting_tell_failed(counting, config->name, now_ms_of(stage));
+		if (cannot)
+			sl_counting_tell_failed(counting, config->name, now_ms_of(stage));
 	}
 	return count;
 }
@@ -286,6 +316,7 @@ struct job {
 	size_t count;
 	size_t *ends;
 	int64_t *counts;
+	uint64_t *others; /* tokens of what is no text */
 };
 
 static void run_job(void *argument)
@@ -308,6 +339,7 @@ static void free_job(void *argument)
 	sl_text_fini(&job->text);
 	free(job->ends);
 	free(job->counts);
+	free(job->others);
 	free(job);
 }
 
@@ -322,7 +354,8 @@ static struct job *new_job(const struct sl_tokenizer *tokenizer, size_t count)
 	job->count = count;
 	job->ends = calloc(count, sizeof(*job->ends));
 	job->counts = calloc(count, sizeof(*job->counts));
-	if (!job->ends || !job->counts) {
+	job->others = calloc(count, sizeof(*job->others));
+	if (!job->ends || !job->counts || !job->others) {
 		free_job(job);
 		return NULL;
 	}
@@ -361,13 +394,13 @@ static uint64_t append_content(const struct sl_json_field *content, struct sl_te
 	return others;
 }
 
-/* Content, then what else of a message the model reads. Leaves in tokens what is no text. */
-static void append_message(struct sl_context_message *message, struct job *job, size_t at)
+/* Content, then what else of a message the model reads. */
+static void append_message(const struct sl_context_message *message, struct job *job, size_t at)
 {
 	struct sl_json_field f[] = {SL_JSON_FIELD("tool_calls"),
 				    SL_JSON_FIELD("reasoning_content")};
 
-	message->content_tokens = append_content(&message->content, &job->text);
+	job->others[at] = append_content(&message->content, &job->text);
 	job->ends[at] = job->text.len;
 	if (sl_json_scan(message->raw.value, message->raw.value_len, f, 2) == 0) {
 		if (f[0].value_len)
@@ -387,7 +420,7 @@ static void take_counts(struct sl_context *context, const struct job *job, uint6
 	for (i = 0; i < context->count; i++) {
 		struct sl_context_message *message = &context->messages[i];
 
-		message->content_tokens += (uint64_t)job->counts[2 * i];
+		message->content_tokens = job->others[2 * i] + (uint64_t)job->counts[2 * i];
 		message->tokens = message->content_tokens + (uint64_t)job->counts[2 * i + 1] + each;
 		context->tokens += message->tokens;
 	}
@@ -407,6 +440,7 @@ bool sl_context_tokenize(struct sl_stage *stage, const struct sl_upstream_pool *
 {
 	const struct sl_tokenizer *tokenizer =
 		sl_counting_tokenizer(stage->stores->counting, config_of(stage, pool)->tokenizer);
+	const uint64_t until_ns = sl_loop_now_ns(stage->loop) + COUNT_MS * SL_NS_PER_MS;
 	struct sl_json_field extras[EXTRAS];
 	struct job *job = tokenizer ? new_job(tokenizer, 2 * context->count + 2) : NULL;
 	size_t i;
@@ -428,7 +462,8 @@ bool sl_context_tokenize(struct sl_stage *stage, const struct sl_upstream_pool *
 		return false;
 	}
 	rc = sl_work_run(stage->stores->work, stage->loop, run_job, free_job, job,
-			 stage->deadline_ns, stage->gone);
+			 until_ns < stage->deadline_ns ? until_ns : stage->deadline_ns,
+			 stage->gone);
 	if (rc == -ETIMEDOUT || rc == -ECANCELED)
 		return false; /* the job is the pool's */
 	if (rc == 0 && all_counted(job)) {

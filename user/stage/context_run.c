@@ -33,8 +33,10 @@ struct fit {
 	uint64_t answer; /* tokens left for it */
 	uint64_t exact;	 /* tokens of `all`, where the nodes have counted; 0: estimated */
 	bool tokenized;	 /* the conversation's counts are tokens */
+	uint64_t each;	 /* of these, what the template adds to a message at most */
 	uint64_t all;	 /* raw, of the request as it came */
 	struct sl_text summary;
+	bool moved; /* another pool answers */
 };
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -229,6 +231,8 @@ static bool move(struct fit *fit, uint64_t raw)
 		return false;
 	fit->stage->ops->set_pool(fit->stage, (uint32_t)(pool - fit->stage->pools));
 	fit->stage->ops->step(fit->stage, SL_STEP_CONTEXT_LARGER);
+	fit->moved = true;
+	fit->state->tokens = NULL; /* nothing is learnt of the first one's model */
 	return true;
 }
 
@@ -371,10 +375,30 @@ static bool drop_exactly(struct fit *fit, uint64_t limit)
 	return done;
 }
 
+static uint64_t messages_left(const struct sl_context *context)
+{
+	uint64_t left = 0;
+
+	for (size_t i = 0; i < context->count; i++)
+		left += !context->messages[i].dropped;
+	return left;
+}
+
+/* What it is at least, by all that is known. */
+static uint64_t least_of(const struct fit *fit)
+{
+	const struct sl_context *context = &fit->context;
+
+	if (fit->exact)
+		return estimate(fit, context->tokens);
+	if (fit->tokenized) /* the text itself: how much the template adds is not sure */
+		return context->tokens - fit->each * (messages_left(context) + 1);
+	return sl_tokens_least(fit->state->tokens, context->tokens);
+}
+
 static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
 {
 	struct sl_context *context = &fit->context;
-	uint64_t least;
 	bool done;
 
 	done = fit->exact ? drop_exactly(fit, limit) : drop(fit, raw_limit(fit, limit));
@@ -388,9 +412,7 @@ static enum sl_stage_verdict walk(struct fit *fit, uint64_t limit)
 		return SL_STAGE_GO_ON;
 	if (move(fit, context->tokens))
 		return send_on(fit);
-	least = fit->exact || fit->tokenized ? estimate(fit, context->tokens)
-					     : sl_tokens_least(fit->state->tokens, context->tokens);
-	if (least + fit->answer > limit)
+	if (least_of(fit) + fit->answer > limit)
 		return refuse(fit, limit);
 	return send_on(fit); /* it may fit, and the server knows */
 }
@@ -430,28 +452,25 @@ static struct sl_tokens *named(const struct sl_stage *stage, const struct sl_ups
 }
 
 /* What is learnt from its answer: the template's share, where the text itself is counted. */
-static void note_sample(struct fit *fit, uint64_t each)
+static void note_sample(struct fit *fit)
 {
 	const struct sl_context *context = &fit->context;
-	uint64_t left = 0, text;
-	size_t i;
+	uint64_t left = messages_left(context), text;
 
-	for (i = 0; i < context->count; i++)
-		left += !context->messages[i].dropped;
-	text = context->tokens - each * (left + 1);
+	text = context->tokens - fit->each * (left + 1);
 	fit->state->raw = sl_tokens_sample(text, left);
 }
 
 static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
 {
 	const struct sl_json_field *messages = &fit->stage->facts->prompt_field;
-	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len), each;
+	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len);
 	struct sl_tokens *template = named(fit->stage, fit->pool, "frame of ");
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 
 	if (sl_context_read(&fit->context, fit->stage->arena, messages, frame))
 		return SL_STAGE_GO_ON;
-	each = sl_tokens_frame(template);
+	fit->each = sl_tokens_frame(template);
 	fit->tokenized = sl_context_tokenize(fit->stage, fit->pool, template, &fit->context);
 	if (*fit->stage->gone)
 		return SL_STAGE_GO_ON;
@@ -464,9 +483,9 @@ static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
 	sl_text_init(&fit->summary, SL_SUMMARY_BYTES_MAX);
 	if (!fits(fit, fit->all, limit))
 		verdict = walk(fit, limit);
-	if (fit->tokenized && !fit->summary.len) {
+	if (fit->tokenized && !fit->summary.len && !fit->moved) {
 		fit->state->tokens = template;
-		note_sample(fit, each);
+		note_sample(fit);
 	}
 	sl_text_fini(&fit->summary);
 	return verdict;

@@ -16,6 +16,7 @@
 #include "user/wire/vector_api.h"
 
 #define QUALITY_SCALE	1000000.0f
+#define SPREAD_MAX	4000.0f
 #define SHARE_OF_LEFT	4u /* a step may take a quarter of what is left to the request */
 #define PATH_BYTES_MAX	256u
 #define CHUNKS_HEADER	512u
@@ -53,6 +54,7 @@ enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 	uint64_t hash = 14695981039346656037ull;
 	uint32_t version;
 
+	stage->vary_but_index = stage->vary;
 	if (!sl_retrieve_wanted(stage->route) || config->index == NULL ||
 	    stage->stores->retrieval == NULL)
 		return SL_STAGE_GO_ON;
@@ -450,6 +452,13 @@ static uint32_t keep_good(struct retrieval *r)
 	return kept;
 }
 
+/* Scores of a dot product have no bound. */
+static uint32_t spread_of(float spread)
+{
+	return spread < SPREAD_MAX ? (uint32_t)(spread * QUALITY_SCALE)
+				   : (uint32_t)(SPREAD_MAX * QUALITY_SCALE);
+}
+
 static bool note_quality(struct retrieval *r)
 {
 	const struct sl_config_retrieve *config = r->config;
@@ -463,7 +472,7 @@ static bool note_quality(struct retrieval *r)
 		worst = i == 0 || r->found[i].score < worst ? r->found[i].score : worst;
 	}
 	return sl_retrieval_note(r->shared, r->stage->route->model, &rule, r->count,
-				 r->by_words ? 0 : (uint32_t)((best - worst) * QUALITY_SCALE));
+				 r->by_words ? 0 : spread_of(best - worst));
 }
 
 /* ---- what the model gets --------------------------------------------------------------------- */
@@ -511,7 +520,7 @@ static void write_headers(const struct retrieval *r)
 		r->stage->ops->header(r->stage, "x-sluice-chunks", value);
 }
 
-static void give_text(struct retrieval *r, struct sl_span message)
+static int give_text(struct retrieval *r, struct sl_span message)
 {
 	struct sl_stage *stage = r->stage;
 	struct sl_text body;
@@ -526,6 +535,7 @@ static void give_text(struct retrieval *r, struct sl_span message)
 			       "route \"%s\": retrieve: the request is left as it is: %s",
 			       stage->route->model, sl_error_words(rc));
 	sl_text_fini(&body);
+	return rc;
 }
 
 static void give_context(struct retrieval *r)
@@ -533,8 +543,7 @@ static void give_context(struct retrieval *r)
 	struct sl_text context;
 
 	sl_text_init(&context, 0);
-	if (!write_context(r, &context) && r->count) {
-		give_text(r, sl_text_span(&context));
+	if (!write_context(r, &context) && r->count && !give_text(r, sl_text_span(&context))) {
 		write_headers(r);
 		r->used = true;
 	}
@@ -572,8 +581,9 @@ static void add_owner(const struct sl_stage *stage, struct sl_text *key)
 	}
 }
 
-/* Who asks, the route, the conversation and the answer's form; how it was to be sampled or sent does not
- * count in need. The version does not either: an answer from the one before is better than none. */
+/* Who asks, the route, what was to be kept out of questions and answers, the conversation and the answer's
+ * form; how it was to be sampled or sent does not count in need. The index's version does not either: an
+ * answer from the one before is better than none. */
 static int make_key(struct retrieval *r)
 {
 	const struct sl_stage *stage = r->stage;
@@ -587,6 +597,7 @@ static int make_key(struct retrieval *r)
 	sl_text_init(&key, KEY_BYTES_MAX);
 	add_owner(stage, &key);
 	add(&key, stage->route->model, strlen(stage->route->model) + 1);
+	add(&key, &stage->vary_but_index, sizeof(stage->vary_but_index));
 	for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++)
 		add(&key, form[i].value != NULL ? form[i].value : "", form[i].value_len);
 	add(&key, facts->prompt_field.value, facts->prompt_field.value_len);
@@ -665,7 +676,7 @@ static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
 		return SL_STAGE_ANSWER;
 	}
 	stage->ops->step(stage, SL_STEP_RETRIEVE_NONE);
-	give_text(r, SPAN_OF(r->config->disclaimer));
+	(void)give_text(r, SPAN_OF(r->config->disclaimer));
 	return SL_STAGE_GO_ON;
 }
 
@@ -686,7 +697,8 @@ enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage)
 	sl_text_init(&r->question, 0);
 	if (sl_chat_question(stage->facts, &r->question) == 0) {
 		stage->state[SL_STAGE_RETRIEVE] = r;
-		r->has_key = r->config->answers_ms != 0 && make_key(r) == 0;
+		r->has_key = r->config->answers_ms != 0 && stage->head != NULL &&
+			     !sl_stage_client_says_no(stage->head) && make_key(r) == 0;
 		verdict = finish(r, climb_down(r));
 	}
 	if (r->lookup != NULL)

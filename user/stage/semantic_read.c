@@ -24,32 +24,6 @@ static void add_field(struct sl_text *key, const struct sl_json_field *field)
 	add(key, field->value, field->value_len);
 }
 
-/* ---- does the client want it? ---------------------------------------------------------------- */
-
-static bool says_no(const struct sl_h1_head *head)
-{
-	static const char ours[] = "x-sluice-cache";
-	uint32_t i;
-
-	for (i = 0; i < head->header_count; i++) {
-		const struct sl_h1_header *header = &head->headers[i];
-		struct sl_span value = {header->value, header->value_len};
-
-		if (header->id == SL_H1_ID_X_SLUICE && header->name_len == sizeof(ours) - 1 &&
-		    sl_h1_text_equal(header->name, ours, sizeof(ours) - 1) &&
-		    sl_span_equal_case(value, SL_SPAN("no")))
-			return true;
-		while (header->id == SL_H1_ID_CACHE_CONTROL && value.data) {
-			struct sl_span one = sl_span_trim(sl_span_cut(&value, ','));
-
-			if (sl_span_equal_case(one, SL_SPAN("no-store")) ||
-			    sl_span_equal_case(one, SL_SPAN("no-cache")))
-				return true;
-		}
-	}
-	return false;
-}
-
 /* ---- the messages ---------------------------------------------------------------------------- */
 
 /* A string, or a list of one text. */
@@ -218,7 +192,8 @@ bool sl_semantic_read(struct sl_stage *stage, const char *model,
 	bool fit;
 
 	if (stage->fixed || facts->endpoint != SL_OPENAI_CHAT || facts->n > 1 || facts->logprobs ||
-	    facts->prompt_field.type != SL_JSON_ARRAY || !stage->head || says_no(stage->head))
+	    facts->prompt_field.type != SL_JSON_ARRAY || !stage->head ||
+	    sl_stage_client_says_no(stage->head))
 		return false;
 	sl_text_init(&key, KEY_BYTES_MAX);
 	asked.owner = add_owner(stage, &key);

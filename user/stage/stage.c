@@ -2,6 +2,7 @@
 #include "user/stage/stage.h"
 
 #include <string.h>
+#include "user/http/h1_parse.h"
 
 const struct sl_step_info sl_steps[SL_STEPS] = {
 #define SL_STEP(stage, name, text, keeps, help) {SL_STAGE_##stage, text, keeps, help},
@@ -18,6 +19,38 @@ static const char *const stage_texts[SL_STAGE_NAMES] = {
 const char *sl_stage_text(enum sl_stage_name stage)
 {
 	return stage_texts[stage];
+}
+
+bool sl_stage_has_directive(struct sl_span value, struct sl_span directive)
+{
+	while (value.data) {
+		struct sl_span one = sl_span_trim(sl_span_cut(&value, ','));
+
+		if (sl_span_equal_case(sl_span_trim(sl_span_cut(&one, '=')), directive))
+			return true;
+	}
+	return false;
+}
+
+bool sl_stage_client_says_no(const struct sl_h1_head *head)
+{
+	static const char ours[] = "x-sluice-cache";
+	uint32_t i;
+
+	for (i = 0; i < head->header_count; i++) {
+		const struct sl_h1_header *header = &head->headers[i];
+		struct sl_span value = {header->value, header->value_len};
+
+		if (header->id == SL_H1_ID_CACHE_CONTROL &&
+		    (sl_stage_has_directive(value, SL_SPAN("no-store")) ||
+		     sl_stage_has_directive(value, SL_SPAN("no-cache"))))
+			return true;
+		if (header->id == SL_H1_ID_X_SLUICE && header->name_len == sizeof(ours) - 1 &&
+		    sl_h1_text_equal(header->name, ours, sizeof(ours) - 1) &&
+		    sl_span_equal_case(value, SL_SPAN("no")))
+			return true;
+	}
+	return false;
 }
 
 const char *sl_noted_name(enum sl_noted noted)

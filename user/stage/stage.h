@@ -65,6 +65,14 @@ const char *sl_stage_text(enum sl_stage_name stage);
 /* The step alone. */
 const char *sl_step_name(enum sl_step step);
 
+/* Does a list of directives (Cache-Control) have this one, with or without a value? */
+bool sl_stage_has_directive(struct sl_span value, struct sl_span directive);
+/*
+ * Does the client want no kept answer (Cache-Control: no-store or no-cache, x-sluice-cache: no)? Then its
+ * own is not kept either. Every field counts, not the first alone: who says no twice means no.
+ */
+bool sl_stage_client_says_no(const struct sl_h1_head *head);
+
 enum sl_stage_verdict {
 	SL_STAGE_GO_ON = 0,
 	SL_STAGE_ANSWER, /* stage->answer is the whole answer: no node is asked */
@@ -200,6 +208,7 @@ struct sl_stage {
 	/* What goes into the key of the cache of answers besides the body: versions of what answers
 	 * were made from. Stages mix theirs in (before). */
 	uint64_t vary;
+	uint64_t vary_but_index; /* the same without the index's version */
 
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };
