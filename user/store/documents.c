@@ -404,6 +404,23 @@ int sl_documents_remove(struct sl_documents *documents, const char *name, struct
 	return rc;
 }
 
+int sl_documents_leave_out(struct sl_documents *documents, const char *name,
+			   const struct sl_documents_print *print, struct sl_error *error)
+{
+	int64_t id;
+	int rc = sl_db_begin(documents->db, error);
+
+	if (rc)
+		return rc;
+	rc = remove_rows(documents, name, error);
+	if (!rc)
+		rc = put_document(documents, name, print, &id, error);
+	if (!rc)
+		return sl_db_commit(documents->db, error);
+	sl_db_rollback(documents->db);
+	return rc;
+}
+
 int sl_documents_touch(struct sl_documents *documents, const char *name,
 		       const struct sl_documents_print *print, struct sl_error *error)
 {

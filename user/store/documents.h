@@ -71,6 +71,10 @@ int sl_documents_put(struct sl_documents *documents, const char *name,
 /* 0, also when there was none. */
 int sl_documents_remove(struct sl_documents *documents, const char *name, struct sl_error *error);
 
+/* The document is known, by its print, and has no chunks: it could not be read. Errors as sl_documents_put(). */
+int sl_documents_leave_out(struct sl_documents *documents, const char *name,
+			   const struct sl_documents_print *print, struct sl_error *error);
+
 /* Its size, time or digest changed nothing: only the print is written. */
 int sl_documents_touch(struct sl_documents *documents, const char *name,
 		       const struct sl_documents_print *print, struct sl_error *error);

@@ -88,6 +88,8 @@ int sl_index_load(struct sl_index *index, struct sl_error *error)
 		before_version = list.versions[i];
 	if (list.current)
 		rc = open_version(index, list.current, &current, error);
+	if (rc && index->current != NULL)
+		return rc; /* what is served goes on */
 	/* That there is no backup is no reason not to serve. */
 	if (before_version && open_version(index, before_version, &before, NULL))
 		before = NULL;
@@ -134,7 +136,12 @@ static int put_file(struct sl_index *index, struct sl_documents *d, struct sl_sc
 		/* One document that cannot be read must not keep all others out of date. */
 		sl_log(SL_LOG_WARN, "index \"%s\": left out: %s", index->status.name,
 		       error != NULL ? error->text : file->name);
-		return sl_documents_remove(d, file->name, error);
+		if (rc == -ENOENT)
+			return sl_documents_remove(d, file->name, error);
+		/* It is known, or it would be new at every look. A change of its mode changes no time. */
+		if (rc == -EACCES)
+			file->print = (struct sl_documents_print){0};
+		return sl_documents_leave_out(d, file->name, &file->print, error);
 	}
 	if (!rc && report.records_bad)
 		sl_log(SL_LOG_WARN,
@@ -283,10 +290,16 @@ static int make_version(struct sl_index *index, uint32_t from, bool serve, struc
 	if (!rc)
 		rc = sl_shelf_finish(&work, error);
 	sl_shelf_end(&work);
-	if (!rc && serve)
-		rc = take_into_service(index, work.version, error);
-	if (!rc)
-		rc = sl_shelf_prune(index->config.directory, index->config.keep, error);
+	if (!rc) {
+		int pruned = 0;
+
+		if (serve)
+			rc = take_into_service(index, work.version, error);
+		/* In any case: versions that cannot be served must not fill the shelf. */
+		pruned = sl_shelf_prune(index->config.directory, index->config.keep,
+					rc ? NULL : error);
+		rc = rc ? rc : pruned;
+	}
 	show_progress(index, false, 0, 0);
 	if (!rc)
 		*ret_version = work.version;

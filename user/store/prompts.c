@@ -245,8 +245,12 @@ static int check_suite(struct change *change, struct sl_prompt *prompt,
 		[SL_PROMPT_SUITE_UNSURE] = "cases of its suite had no answer",
 	};
 	enum sl_prompt_suite suite;
+	int rc;
 
-	sl_prompt_note_suite(change->prompts, prompt, NULL);
+	rc = sl_prompt_note_suite(change->prompts, prompt, NULL);
+	if (rc) /* which suite it would have to pass is not known */
+		return sl_error_set_errno(change->error, rc, "prompt \"%s\": its suite",
+					  prompt->id);
 	suite = sl_prompt_suite_of(prompt, version);
 	if (!why[suite])
 		return 0;

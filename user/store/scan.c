@@ -134,6 +134,7 @@ static int compare_document(void *arg, const char *name, const struct sl_documen
 	struct sl_scan_file key = {.name = (char *)name};
 	struct sl_scan_file *file =
 		bsearch(&key, c->scan->files, c->found, sizeof(key), compare_names);
+	static const uint8_t none[SL_DOCUMENTS_DIGEST_BYTES];
 	struct sl_text text;
 	int rc;
 
@@ -150,6 +151,9 @@ static int compare_document(void *arg, const char *name, const struct sl_documen
 		rc == 0 && memcmp(file->print.digest, print->digest, sizeof(print->digest)) == 0
 			? SL_SCAN_TOUCHED
 			: SL_SCAN_CHANGED;
+	/* It was left out, and still cannot be read. */
+	if (rc == -EACCES && memcmp(print->digest, none, sizeof(none)) == 0)
+		file->change = SL_SCAN_SAME;
 	return 0;
 }
 
@@ -216,7 +220,9 @@ int sl_scan_read(const char *path, struct sl_scan_file *file, struct sl_text *ou
 		snprintf(whole, sizeof(whole), "%s/%s", path, file->name);
 	else
 		snprintf(whole, sizeof(whole), "%s", path);
-	fd = open(whole, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	/* Below a directory nothing leads out of it; the one file is what the configuration names. */
+	fd = open(whole,
+		  O_RDONLY | (S_ISDIR(info.st_mode) ? O_NOFOLLOW : 0) | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return sl_error_set_errno(error, -errno, "document \"%s\": cannot be read",
 					  file->name);

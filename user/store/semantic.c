@@ -45,6 +45,16 @@ static struct sl_semantic_item *find_item(struct sl_semantic *cache, uint64_t id
 	return item;
 }
 
+bool sl_semantic_has(struct sl_semantic *cache, uint64_t id)
+{
+	bool has;
+
+	pthread_mutex_lock(&cache->lock);
+	has = find_item(cache, id) != NULL;
+	pthread_mutex_unlock(&cache->lock);
+	return has;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 int sl_semantic_open(const struct sl_semantic_options *options, struct sl_semantic **ret_cache)

@@ -78,6 +78,9 @@ void sl_semantic_disk_write(struct sl_semantic *cache, const struct sl_semantic_
 		return;
 	pthread_mutex_lock(&cache->disk_lock);
 	if (cache->db) {
+		/* Purged since: the row would come after its deletion. */
+		if (entry && !sl_semantic_has(cache, id))
+			entry = NULL;
 		rc = sl_db_begin(cache->db, &error);
 		if (rc == 0)
 			rc = erase_rows(cache, gone, &error);
@@ -147,12 +150,15 @@ static void take_row(struct sl_semantic *cache, struct sl_db_statement *rows,
 /* What this start has no room for: the first ones that were read, so those before the oldest. */
 static int erase_older(struct sl_semantic *cache, struct sl_error *error)
 {
+	const struct sl_semantic_item *item;
 	struct sl_db_statement *erase;
-	uint64_t oldest;
+	uint64_t oldest = 0;
 	int rc;
 
+	/* The list is in the order of use, for it is asked already. */
 	pthread_mutex_lock(&cache->lock);
-	oldest = cache->oldest ? cache->oldest->id : 0;
+	for (item = cache->oldest; item; item = item->newer)
+		oldest = !oldest || item->id < oldest ? item->id : oldest;
 	pthread_mutex_unlock(&cache->lock);
 	rc = sl_db_prepare(cache->db, "DELETE FROM entries WHERE id < ?1", &erase, error);
 	if (rc < 0)

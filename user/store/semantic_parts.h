@@ -73,6 +73,9 @@ static inline struct sl_span sl_semantic_answer(const struct sl_semantic_item *i
 int sl_semantic_put(struct sl_semantic *cache, const struct sl_semantic_entry *entry, uint64_t id,
 		    struct sl_semantic_gone *gone, uint64_t *ret_id);
 
+/* Not under the lock. */
+bool sl_semantic_has(struct sl_semantic *cache, uint64_t id);
+
 /* Writes the entry (NULL: none) and erases what is gone, in one transaction. Not under the lock. */
 void sl_semantic_disk_write(struct sl_semantic *cache, const struct sl_semantic_entry *entry,
 			    uint64_t id, const struct sl_semantic_gone *gone);

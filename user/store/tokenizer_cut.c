@@ -6,6 +6,8 @@
 #include <pcre2.h>
 #include <utf8proc.h>
 
+#define MARKS_MAX 256u /* side by side */
+
 /* ---- looking for a pattern ------------------------------------------------------------------- */
 
 /* The next match in text from *at on. 1: found, 0: none, or -EIO. */
@@ -64,6 +66,35 @@ static bool is_ascii(struct sl_span text)
 	return !(seen & 0x80);
 }
 
+/*
+ * Marks on one letter are ordered in the square of their number: a text that has very many is nobody's, and
+ * is estimated instead of holding up a thread for minutes.
+ */
+static bool has_many_marks(struct sl_span text)
+{
+	const utf8proc_uint8_t *data = (const utf8proc_uint8_t *)text.data;
+	utf8proc_int32_t code;
+	size_t run = 0;
+
+	for (size_t i = 0; i < text.len && run <= MARKS_MAX;) {
+		utf8proc_ssize_t n =
+			utf8proc_iterate(data + i, (utf8proc_ssize_t)(text.len - i), &code);
+		utf8proc_category_t kind;
+
+		if (n <= 0)
+			return false; /* utf8proc_map() says so */
+		i += (size_t)n;
+		kind = utf8proc_category(code);
+		/* the last two become marks in the compatible forms */
+		run = kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC ||
+				      kind == UTF8PROC_CATEGORY_ME || code == 0xff9e ||
+				      code == 0xff9f
+			      ? run + 1
+			      : 0;
+	}
+	return run > MARKS_MAX;
+}
+
 static int to_form(const struct sl_tokenizer_step *step, struct sl_span text, struct sl_text *out)
 {
 	utf8proc_uint8_t *made = NULL;
@@ -71,6 +102,8 @@ static int to_form(const struct sl_tokenizer_step *step, struct sl_span text, st
 
 	if (is_ascii(text))
 		return sl_text_append_span(out, text);
+	if (has_many_marks(text))
+		return -EIO;
 	len = utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.len, &made,
 			   step->options);
 	if (len < 0)

@@ -396,8 +396,12 @@ static int add_normal(struct reader *r, struct sl_span text, uint32_t number)
 	/* a count makes the buffers that are needed; they stay with the tokenizer */
 	rc = sl_tokenizer_count(r->t, SL_SPAN("a"));
 	if (rc < 0)
-		return (int)rc;
+		return sl_error_set_errno(r->error, (int)rc, "added_tokens[%u]", number);
 	work = r->t->works[0];
+	if (!work) /* it has become too large to be kept */
+		return sl_error_set(r->error, -E2BIG,
+				    "added_tokens[%u]: the normalizers make too much of a text",
+				    number);
 	rc = sl_tokenizer_normalise(work, &text);
 	if (rc == 0)
 		sl_tokenizer_tree_add(&r->t->added[1], text, number);

@@ -10,7 +10,7 @@
 #include "user/store/vectors_parts.h"
 
 #define MOVE_MAX   16u /* entries that one insertion moves into the graph */
-#define PLACES_MIN 64u
+#define PLACES_MIN 4u  /* many sets of the semantic cache hold one */
 
 /* ---- ids to places --------------------------------------------------------------------------- */
 

@@ -8,6 +8,8 @@
 #include "user/wire/openai.h"
 #include "user/wire/schema.h"
 
+#define GROUPS_MAX 16u /* of a pattern */
+
 #define ANSWER_SHOWN  60u
 #define SCRATCH_BYTES (8u << 20) /* of a schema's check */
 
@@ -39,8 +41,10 @@ struct check {
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Without what makes the time or memory of a match unbounded; brackets and \ keep their meaning. */
+/* A pattern that takes neither time nor stack. */
 static bool is_tame(const char *pattern)
 {
+	unsigned open = 0; /* of groups; the library goes one call deeper for each */
 	bool bracket = false;
 
 	if (strlen(pattern) > SL_SUITE_PATTERN_BYTES_MAX)
@@ -52,7 +56,7 @@ static bool is_tame(const char *pattern)
 			pattern++;
 			if (*pattern >= '0' && *pattern <= '9')
 				return false;
-		} else if (*pattern == '{') {
+		} else if (*pattern == '{' || (*pattern == '(' && ++open > GROUPS_MAX)) {
 			return false;
 		} else {
 			bracket = *pattern == '[';
@@ -68,8 +72,9 @@ static int read_pattern(const struct check *check, struct sl_error *error)
 
 	if (strlen(check->text) != check->text_len || !is_tame(check->text))
 		return sl_error_set(error, -EINVAL,
-				    "regex: expected at most %u bytes without {n,m} and \\1",
-				    SL_SUITE_PATTERN_BYTES_MAX);
+				    "regex: expected at most %u bytes and %u groups, without {n,m} "
+				    "and \\1",
+				    SL_SUITE_PATTERN_BYTES_MAX, GROUPS_MAX);
 	rc = regcomp(&regex, check->text, REG_EXTENDED | REG_NOSUB);
 	if (rc != 0)
 		return sl_error_set(error, -EINVAL,

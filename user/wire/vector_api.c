@@ -156,7 +156,7 @@ static int read_chroma(struct sl_span body, const char *name, struct sl_arena *a
 {
 	struct sl_json_field fields[] = {SL_JSON_FIELD("ids"), SL_JSON_FIELD("distances"),
 					 SL_JSON_FIELD("documents"), SL_JSON_FIELD("metadatas")};
-	struct sl_json_field rows[4], item[4];
+	struct sl_json_field rows[4] = {{.type = SL_JSON_ABSENT}}, item[4];
 	const char *cursors[4] = {NULL};
 	int count = 0, rc = 0;
 
@@ -174,8 +174,7 @@ static int read_chroma(struct sl_span body, const char *name, struct sl_arena *a
 		if (!more)
 			return -EINVAL; /* rows of different lengths */
 		*next = (struct sl_vector_found){.name = "", .text = ""};
-		if (fields[3].type == SL_JSON_ARRAY &&
-		    sl_json_each(&rows[3], &cursors[3], &item[3]))
+		if (rows[3].type == SL_JSON_ARRAY && sl_json_each(&rows[3], &cursors[3], &item[3]))
 			take_payload(arena, &item[3], name, name, next, &rc);
 		rc = rc ? rc : take_score(&item[1], true, &next->score);
 		next->id = take_id(arena, &item[0], &rc);

@@ -222,6 +222,27 @@ static void test_texts_refused(void **state)
 	sl_tokenizer_close(&t);
 }
 
+/* Marks on one letter are ordered in the square of their number. */
+static void test_marks(void **state)
+{
+	struct sl_tokenizer *t = open_one("{\"normalizer\":{\"type\":\"NFC\"}," PLAIN "}");
+	enum { MARKS = 1 << 20 };
+	char *text = malloc(1 + 2 * 2 * MARKS);
+	size_t len = 0;
+
+	(void)state;
+	assert_non_null(text);
+	text[len++] = 'a';
+	for (int i = 0; i < 2 * MARKS; i++) { /* U+0301, then U+0316, which goes before */
+		text[len++] = '\xcc';
+		text[len++] = i < MARKS ? '\x81' : '\x96';
+	}
+	assert_int_equal(sl_tokenizer_count(t, sl_span_make(text, len)), -EIO);
+	assert_true(sl_tokenizer_count(t, sl_span_make(text, 1 + 2 * 40)) != -EIO);
+	free(text);
+	sl_tokenizer_close(&t);
+}
+
 /* ---- all the ways to be right ---------------------------------------------------------------- */
 
 /* Merges of two letters and of what comes of them, by the rule and nothing else. */
@@ -324,8 +345,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),	      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_texts_refused), cmocka_unit_test(test_naive),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_texts_refused), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_naive),	      cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

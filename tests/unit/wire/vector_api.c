@@ -70,6 +70,10 @@ static void reads_answers(void **state)
 		 "{\"ids\":[[\"a\"]],\"distances\":[[0.25]],\"documents\":[[\"t\"]],\"metadatas\":["
 		 "[{\"source\":\"f\"}]]}",
 		 1, "a", "t", "f", 0.75f},
+		{CHROMA,
+		 "{\"ids\":[[\"a\"]],\"distances\":[[0.25]],\"documents\":[[\"t\"]],\"metadatas\":["
+		 "]}",
+		 1, "a", "t", NULL, 0.75f},
 		{CHROMA, "{\"ids\":[[]],\"distances\":[[]],\"documents\":[[]],\"metadatas\":[[]]}",
 		 0, NULL, NULL, NULL, 0},
 		{CHROMA, "{\"error\":\"NotFoundError\"}", -EINVAL, NULL, NULL, NULL, 0},
