@@ -116,7 +116,7 @@ ended() { (($(metric sluice_canary_runs_total 'pool="asked",result="good"') >= $
 
 expect_soon "canary: a run by itself" 30 ended 1
 expect "canary: without a baseline nothing is found" "$(canary show asked | jq -c '[.baseline, .holds]')" == "[null,false]"
-expect "canary: recorded" "$(canary record asked | jq -c '[.baseline.questions, .baseline.answers, .baseline.model, .alarms]')" == '[2,4,"m-1",[]]'
+expect "canary: recorded" "$(canary record asked | jq -c '[.baseline.questions, .baseline.answers, .baseline.model, .alarms, .baseline.recorded_ms > 1600000000000]')" == '[2,4,"m-1",[],true]'
 expect "canary: what is asked" "$(curl -s http://127.0.0.1:9007/model | jq -c '[.last.model, .last.max_tokens, .last.temperature, .last.messages[0].content]')" == '["m-1",50,0.1,"Three numbers."]'
 expect "canary: as recorded" "$(canary run asked | jq -c '[.answers, .bad_format, .refusals, .length_ratio, .alarms, .holds, .fingerprint]')" == '[2,0,0,1,[],false,"fp-1"]'
 expect "canary: no other pool" "$("$build/sluice" canary run echo --admin-socket "$work/admin.sock" 2>&1)" contains 'no pool "echo" has canary questions'

@@ -12,9 +12,9 @@ config_write <<-END
 	  b: {nodes: ["127.0.0.1:9002"]}
 	  judge: {nodes: ["127.0.0.1:9003"], model: judge-1}
 	routes:
-	  - {model: closed, pools: a, validate: {moderation: judge, moderation_timeout: 300ms, refusal: "No."}}
-	  - {model: open, pools: a, validate: {moderation: judge, moderation_timeout: 300ms, moderation_down: open, pii_in: email, pii_out: email}}
-	  - {model: in, pools: a, validate: {moderation: judge, moderate: in}}
+	  - {model: closed, pools: a, validate: {moderation: judge, moderation_timeout: 3s, refusal: "No."}}
+	  - {model: open, pools: a, validate: {moderation: judge, moderation_timeout: 3s, moderation_down: open, pii_in: email, pii_out: email}}
+	  - {model: in, pools: a, validate: {moderation: judge, moderation_timeout: 10s, moderate: in}}
 	  - {model: poor, pools: [a, b], validate: {empty: true, refusals: true, language: [de, fr], citation: numbers, refusal: "Nein."}}
 	  - {model: links, pools: a, validate: {citation: links, repairs: 0, refusal: "Nein."}}
 END

@@ -55,7 +55,7 @@ write() { # MODEL-LINE [MORE-OF-THE-ROUTE-docs]
 		  store: {nodes: ["127.0.0.1:9002"], health: {live: tcp, every: 200ms}}
 		  order: {nodes: ["127.0.0.1:9003"], health: {live: tcp, every: 200ms}}
 		indexes:
-		  handbook: {directory: $shelf, documents: $docs, refresh: 200ms, chunk: 400, overlap: 40}
+		  handbook: {directory: $shelf, documents: $docs, refresh: 1s, chunk: 400, overlap: 40}
 		  empty: {directory: $work/empty, documents: $work/none, refresh: 0}
 		sources:
 		  qdrant: {kind: qdrant, pool: store, collection: docs}
@@ -147,22 +147,23 @@ expect_soon "what changed is served as the next version" 60 index_is docs "$vaca
 expect "with the new text" "$(ask docs "$vacation")" contains "forty days"
 echo "# Parking
 Cars are parked behind the house." >"$docs/parking.md"
-rm "$docs/canteen.html"
 expect_soon "a new document" 60 index_is docs "Where are cars parked?" handbook@3
 expect "is found" "$(ask docs "Where are cars parked?")" contains "parked behind the house"
+rm "$docs/canteen.html"
+expect_soon "without a document" 60 index_is docs "$vacation" handbook@4
 ask docs "When is lunch served?" >/dev/null
 expect "one that is gone is not" "$(grep -c "from noon" "$work/out")" == 0
 
 # ---- files that are torn
 kept=$work/kept
-cp "$shelf/v000003.db" "$kept"
+cp "$shelf/v000004.db" "$kept"
 ask docs "$vacation" >/dev/null # kept for the time of need
-truncate -s 8192 "$shelf/v000003.db"
 before=$(steps backup)
+truncate -s 8192 "$shelf/v000004.db"
 expect "a torn version: the one before" "$(ask docs "Which days are vacation days?")" contains "forty days"
-expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=backup handbook@2"
+expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=backup handbook@3"
 expect "and counted" "$(steps backup)" ">" "$before"
-expect_soon "a version that cannot be read is made anew" 60 index_is docs "$vacation" handbook@4
+expect_soon "a version that cannot be read is made anew" 60 index_is docs "$vacation" handbook@5
 expect "and nothing is degraded" "$(header x-sluice-degraded)" == ""
 
 # ---- poor documents

@@ -133,6 +133,7 @@ ask usual "$other"
 expect "cache: it is gone" "$(header x-sluice-cache)" == ""
 expect_soon "usual: kept again" 30 kept_is 4
 ask both "$question"
+expect_soon "both: kept" 30 kept_is 5
 ask both "$question"
 expect "cache: the exact one as well" "$(header x-sluice-cache)" == hit
 exact=$(cache list --json route=both | jq -r '.entries[] | select(.cache == "exact") | .key')
@@ -142,6 +143,7 @@ expect "cache: another version is none" "$(cache purge version=1)" == "purged: e
 expect "cache: by prefix and route" "$(cache purge 'prefix=How do I reset' route=both)" == "purged: exact=1 semantic=1"
 ask both "$question"
 expect "cache: gone from both" "$(header x-sluice-cache)" == miss
+expect_soon "both: kept again" 30 kept_is 6
 expect "cache: counted" "$(metric sluice_semantic_cache_purged_total)" == 2
 cache purge; expect "cache: purge needs a word" "$? $(cat "$work/err")" contains "1 "
 expect "cache: and says which" "$(cat "$work/err")" contains "sluice cache purge tenant=NAME"

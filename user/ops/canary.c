@@ -129,8 +129,10 @@ static struct sl_baseline *new_baseline(const char *pool)
 {
 	struct sl_baseline *baseline = calloc(1, sizeof(*baseline));
 
-	if (baseline)
+	if (baseline) {
 		snprintf(baseline->pool, sizeof(baseline->pool), "%s", pool);
+		baseline->recorded_ms = sl_clock_wall_ms(); /* a load replaces it */
+	}
 	return baseline;
 }
 
@@ -138,15 +140,16 @@ static void load_baseline(struct run *run)
 {
 	struct sl_canary_pool *pool = run->pool;
 	struct sl_baseline *baseline = new_baseline(pool->name);
+	int rc = baseline ? use_disk(run, DISK_LOAD, baseline) : -ENOMEM;
 
-	if (baseline && !use_disk(run, DISK_LOAD, baseline)) {
+	if (!rc) {
 		pthread_mutex_lock(&pool->canary->lock);
 		pool->baseline = baseline;
 		pthread_mutex_unlock(&pool->canary->lock);
 		baseline = NULL;
 	}
 	free(baseline);
-	pool->loaded = true;
+	pool->loaded = !rc || rc == -ENOENT; /* else again at the next run */
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */

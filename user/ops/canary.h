@@ -15,7 +15,7 @@
  * whole, and its alarms are forgotten. Beside the causes of drift.h two are told at once and end at once:
  * `model`, the answers name another model than the baseline's; `fingerprint`, one that it had not.
  *
- * A pool with any alarm holds roll-outs (sl_drift_holds()). At most SL_CANARY_RUNNING_MAX runs at once.
+ * A pool with any alarm is one not to roll out to (sl_drift_holds()). At most SL_CANARY_RUNNING_MAX runs at once.
  *
  * Thread: control. The board is read by any; write_metrics() may be called by any.
  */

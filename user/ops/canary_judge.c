@@ -65,7 +65,8 @@ static void set_vector(struct sl_baseline_question *q, const struct sl_canary_sa
 {
 	double squares = 0;
 
-	q->dimensions = samples->vectors ? samples->dimensions : 0;
+	/* One alone tells nothing of chance. */
+	q->dimensions = samples->vectors > 1 ? samples->dimensions : 0;
 	for (uint32_t i = 0; i < q->dimensions; i++) {
 		q->vector[i] = 0;
 		for (uint32_t s = 0; s < samples->vectors; s++)

@@ -111,10 +111,9 @@ static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_
 	return false;
 }
 
-static bool hook_ready(void *owner, const char **ret_reason)
+static bool hook_ready(void *owner, const struct sl_routes *routes, const char **ret_reason)
 {
 	struct daemon *daemon = owner;
-	struct sl_routes *routes = sl_routes_get(daemon->routes);
 	bool no_keys = __atomic_load_n(&daemon->keys.broken, __ATOMIC_RELAXED);
 	bool ready = false;
 	uint32_t i, k;
@@ -130,7 +129,6 @@ static bool hook_ready(void *owner, const char **ret_reason)
 	}
 	if (ready)
 		*ret_reason = "";
-	sl_routes_put(&routes);
 	return ready;
 }
 

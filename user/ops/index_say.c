@@ -119,7 +119,9 @@ static bool order(struct sl_indexes *indexes, char *const words[WORDS_MAX], stru
 		which++;
 	takes = which == SL_INDEXES_PROMOTE || which == SL_INDEXES_VERIFY;
 	if (words[3] != NULL)
-		version = (uint32_t)strtoul(words[3], NULL, 10);
+		version = strtoull(words[3], NULL, 10) <= UINT32_MAX
+				  ? (uint32_t)strtoull(words[3], NULL, 10)
+				  : 0;
 	if (which == count || words[2] == NULL || (words[3] != NULL && (!takes || version == 0)) ||
 	    (which == SL_INDEXES_PROMOTE && version == 0))
 		return false;

@@ -163,6 +163,19 @@ static void set_unsure(struct sl_suite_item *item, const char *why)
 	tell(item, why);
 }
 
+/* Texts may hold NULs. */
+static char *copy_of(const char *data, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		if (len)
+			memcpy(copy, data, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+
 static void check(struct sl_suite *suite, struct sl_suite_item *item, struct sl_span answer)
 {
 	struct job *job = calloc(1, sizeof(*job));
@@ -171,9 +184,9 @@ static void check(struct sl_suite *suite, struct sl_suite_item *item, struct sl_
 	if (job) {
 		job->likeness = suite->options.likeness;
 		job->owner = suite->options.likeness_owner;
-		job->of = strndup(item->of, item->of_len);
+		job->of = copy_of(item->of, item->of_len);
 		job->of_len = item->of_len;
-		job->answer = strndup(answer.data, answer.len);
+		job->answer = copy_of(answer.data, answer.len);
 		job->answer_len = answer.len;
 		job->tokens = item->tokens;
 	}

@@ -27,7 +27,7 @@ static void answer_health(struct sl_worker *worker, struct sl_exchange *conn)
 static void answer_ready(struct sl_worker *worker, struct sl_exchange *conn)
 {
 	const char *reason = "";
-	bool ready = worker->hooks->ready(worker->hooks->owner, &reason);
+	bool ready = worker->hooks->ready(worker->hooks->owner, worker->routes, &reason);
 	char body[READY_BODY_BYTES];
 	int len = snprintf(body, sizeof(body), "{\"status\":\"%s\",\"reason\":\"%s\"}",
 			   ready ? "ready" : "not_ready", reason);

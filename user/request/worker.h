@@ -34,8 +34,9 @@ struct sl_worker_hooks {
 	void *owner;
 	/* Appends the body of GET /metrics. */
 	void (*metrics)(void *owner, struct sl_text *text);
-	/* Answers GET /ready: true when the daemon should get traffic; reason for people. */
-	bool (*ready)(void *owner, const char **ret_reason);
+	/* Answers GET /ready: true when the daemon should get traffic; reason for people. The routes
+	 * are the worker's: those of the daemon change in a reload. */
+	bool (*ready)(void *owner, const struct sl_routes *routes, const char **ret_reason);
 };
 
 struct sl_worker {

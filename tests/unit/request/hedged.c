@@ -44,9 +44,10 @@ static void no_metrics(void *owner, struct sl_text *text)
 	(void)text;
 }
 
-static bool is_ready(void *owner, const char **ret_reason)
+static bool is_ready(void *owner, const struct sl_routes *routes, const char **ret_reason)
 {
 	(void)owner;
+	(void)routes;
 	*ret_reason = "";
 	return true;
 }
