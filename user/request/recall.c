@@ -50,27 +50,15 @@ static bool is_eligible(const struct sl_request *request)
 /* ---- the key --------------------------------------------------------------------------------- */
 
 /* Each with its length before it, so that no two lists give the same bytes. */
-static void add(struct sl_text *key, const void *data, size_t len)
-{
-	uint64_t framed = len;
-
-	sl_text_append(key, &framed, sizeof(framed));
-	sl_text_append(key, data, len);
-}
-
+/* Without keys the one for the node is among the header fields. */
 static void add_owner(const struct sl_request *request, struct sl_text *key)
 {
 	const struct sl_key_record *record = request->admission.key;
 
-	if (!record) {
-		add(key, "open", 4); /* the key for the node is among the header fields */
-	} else if (record->tenant[0] && strcmp(record->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
-		add(key, "tenant", 6);
-		add(key, record->tenant, strlen(record->tenant));
-	} else {
-		add(key, "key", 3);
-		add(key, record->id, strlen(record->id));
-	}
+	if (record)
+		sl_stage_key_add_owner(key, record, request->client->head);
+	else
+		sl_stage_key_add(key, "open", 4);
 }
 
 /* Where it would go: after a reload that changes that, nothing from before is taken. */
@@ -79,15 +67,15 @@ static void add_route(const struct sl_request *request, struct sl_text *key)
 	const struct sl_route_chain *chain = &request->route->chains[SL_CAUSE_ERROR];
 	const struct sl_h1_head *head = request->client->head;
 
-	add(key, request->route->model, strlen(request->route->model));
-	add(key, head->path, head->path_len);
+	sl_stage_key_add(key, request->route->model, strlen(request->route->model));
+	sl_stage_key_add(key, head->path, head->path_len);
 	if (!chain->len)
 		return;
-	add(key, chain->pools[0]->name, strlen(chain->pools[0]->name));
+	sl_stage_key_add(key, chain->pools[0]->name, strlen(chain->pools[0]->name));
 	if (chain->pools[0]->model_json)
-		add(key, chain->pools[0]->model_json, chain->pools[0]->model_json_len);
+		sl_stage_key_add(key, chain->pools[0]->model_json, chain->pools[0]->model_json_len);
 	else
-		add(key, "", 0);
+		sl_stage_key_add(key, "", 0);
 }
 
 static void add_fields(const struct sl_request *request, struct sl_text *key)
@@ -109,12 +97,12 @@ static void add_fields(const struct sl_request *request, struct sl_text *key)
 			continue;
 		if (sl_wait_is_timeout(header)) /* how long one waits does not change the answer */
 			continue;
-		add(key, header->name, header->name_len);
-		add(key, header->value, header->value_len);
+		sl_stage_key_add(key, header->name, header->name_len);
+		sl_stage_key_add(key, header->value, header->value_len);
 	}
 	if (request->stage)
-		add(key, &request->stage->vary, sizeof(request->stage->vary));
-	add(key, "body", 4);
+		sl_stage_key_add(key, &request->stage->vary, sizeof(request->stage->vary));
+	sl_stage_key_add(key, "body", 4);
 }
 
 /* The body around the members that say who asks. */

@@ -552,35 +552,6 @@ static void give_context(struct retrieval *r)
 
 /* ---- answers in need ------------------------------------------------------------------------- */
 
-static void add(struct sl_text *key, const void *data, size_t len)
-{
-	uint64_t framed = len;
-
-	sl_text_append(key, &framed, sizeof(framed));
-	sl_text_append(key, data, len);
-}
-
-/* Who asks: the tenant, else the key; where there are no keys, what the client brings as its own. */
-static void add_owner(const struct sl_stage *stage, struct sl_text *key)
-{
-	const struct sl_h1_head *head = stage->head;
-	uint64_t own = SL_H1_ID_BIT(SL_H1_ID_AUTHORIZATION) | SL_H1_ID_BIT(SL_H1_ID_X_API_KEY);
-
-	if (stage->key == NULL) {
-		for (uint32_t i = 0; head != NULL && i < head->header_count; i++)
-			if (head->headers[i].id != SL_H1_ID_OTHER &&
-			    (own & SL_H1_ID_BIT(head->headers[i].id)))
-				add(key, head->headers[i].value, head->headers[i].value_len);
-	} else if (stage->key->tenant[0] &&
-		   strcmp(stage->key->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
-		add(key, "tenant", 6);
-		add(key, stage->key->tenant, strlen(stage->key->tenant));
-	} else {
-		add(key, "key", 3);
-		add(key, stage->key->id, strlen(stage->key->id));
-	}
-}
-
 /* Who asks, the route, what was to be kept out of questions and answers, the conversation and the answer's
  * form; how it was to be sampled or sent does not count in need. The index's version does not either: an
  * answer from the one before is better than none. */
@@ -595,12 +566,13 @@ static int make_key(struct retrieval *r)
 	int rc = sl_json_scan(facts->body, facts->body_len, form, 3) ? -EINVAL : 0;
 
 	sl_text_init(&key, KEY_BYTES_MAX);
-	add_owner(stage, &key);
-	add(&key, stage->route->model, strlen(stage->route->model) + 1);
-	add(&key, &stage->vary_but_index, sizeof(stage->vary_but_index));
+	sl_stage_key_add_owner(&key, stage->key, stage->head);
+	sl_stage_key_add(&key, stage->route->model, strlen(stage->route->model) + 1);
+	sl_stage_key_add(&key, &stage->vary_but_index, sizeof(stage->vary_but_index));
 	for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++)
-		add(&key, form[i].value != NULL ? form[i].value : "", form[i].value_len);
-	add(&key, facts->prompt_field.value, facts->prompt_field.value_len);
+		sl_stage_key_add(&key, form[i].value != NULL ? form[i].value : "",
+				 form[i].value_len);
+	sl_stage_key_add(&key, facts->prompt_field.value, facts->prompt_field.value_len);
 	whole = sl_text_span(&key);
 	if (!rc)
 		rc = key.error;

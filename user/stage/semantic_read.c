@@ -4,24 +4,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "user/base/key_file.h"
 #include "user/http/h1_parse.h"
 #include "user/stage/semantic.h"
 
 #define KEY_BYTES_MAX (1u << 20)
-#define KEY_FIELDS    (SL_H1_ID_BIT(SL_H1_ID_AUTHORIZATION) | SL_H1_ID_BIT(SL_H1_ID_X_API_KEY))
-
-static void add(struct sl_text *key, const void *data, size_t len)
-{
-	uint64_t framed = len;
-
-	sl_text_append(key, &framed, sizeof(framed));
-	sl_text_append(key, data, len);
-}
 
 static void add_field(struct sl_text *key, const struct sl_json_field *field)
 {
-	add(key, field->value, field->value_len);
+	sl_stage_key_add(key, field->value, field->value_len);
 }
 
 /* ---- the messages ---------------------------------------------------------------------------- */
@@ -138,35 +128,7 @@ static void add_members(const struct sl_stage *stage, struct sl_text *key)
 		add_field(key, &name);
 		add_field(key, &value);
 	}
-	add(key, class_of(facts->temperature), strlen(class_of(facts->temperature)));
-}
-
-/* A key without a tenant is a tenant of its own; without keys, what the client brings as its own. */
-static const char *add_owner(const struct sl_stage *stage, struct sl_text *key)
-{
-	const struct sl_h1_head *head = stage->head;
-	uint32_t i;
-
-	if (stage->route->semantic.shared) {
-		add(key, "shared", 6);
-		return "";
-	}
-	if (!stage->key) {
-		for (i = 0; i < head->header_count; i++) {
-			if (head->headers[i].id != SL_H1_ID_OTHER &&
-			    (KEY_FIELDS & SL_H1_ID_BIT(head->headers[i].id)))
-				add(key, head->headers[i].value, head->headers[i].value_len);
-		}
-		return "";
-	}
-	if (stage->key->tenant[0] && strcmp(stage->key->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
-		add(key, "tenant", 6);
-		add(key, stage->key->tenant, strlen(stage->key->tenant));
-		return stage->key->tenant;
-	}
-	add(key, "key", 3);
-	add(key, stage->key->id, strlen(stage->key->id));
-	return stage->key->id;
+	sl_stage_key_add(key, class_of(facts->temperature), strlen(class_of(facts->temperature)));
 }
 
 static void add_route(const struct sl_stage *stage, const char *model, struct sl_text *key)
@@ -174,12 +136,12 @@ static void add_route(const struct sl_stage *stage, const char *model, struct sl
 	const struct sl_upstream_pool *pool =
 		&stage->pools[stage->route->chains[SL_CAUSE_ERROR].pools[0]];
 
-	add(key, stage->route->model, strlen(stage->route->model));
-	add(key, pool->name, strlen(pool->name));
+	sl_stage_key_add(key, stage->route->model, strlen(stage->route->model));
+	sl_stage_key_add(key, pool->name, strlen(pool->name));
 	if (pool->model_json)
-		add(key, pool->model_json, pool->model_json_len);
-	add(key, &stage->vary, sizeof(stage->vary));
-	add(key, model, strlen(model));
+		sl_stage_key_add(key, pool->model_json, pool->model_json_len);
+	sl_stage_key_add(key, &stage->vary, sizeof(stage->vary));
+	sl_stage_key_add(key, model, strlen(model));
 }
 
 bool sl_semantic_read(struct sl_stage *stage, const char *model,
@@ -196,10 +158,13 @@ bool sl_semantic_read(struct sl_stage *stage, const char *model,
 	    sl_stage_client_says_no(stage->head))
 		return false;
 	sl_text_init(&key, KEY_BYTES_MAX);
-	asked.owner = add_owner(stage, &key);
+	if (stage->route->semantic.shared)
+		sl_stage_key_add(&key, "shared", 6);
+	else
+		asked.owner = sl_stage_key_add_owner(&key, stage->key, stage->head);
 	add_route(stage, model, &key);
 	add_members(stage, &key);
-	add(&key, "messages", 8);
+	sl_stage_key_add(&key, "messages", 8);
 	fit = read_messages(stage, &key, &asked.question) && !key.error;
 	if (fit) {
 		whole = sl_text_span(&key);

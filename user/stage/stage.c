@@ -53,6 +53,39 @@ bool sl_stage_client_says_no(const struct sl_h1_head *head)
 	return false;
 }
 
+void sl_stage_key_add(struct sl_text *key, const void *data, size_t len)
+{
+	uint64_t framed = len;
+
+	sl_text_append(key, &framed, sizeof(framed));
+	sl_text_append(key, data, len);
+}
+
+const char *sl_stage_key_add_owner(struct sl_text *key, const struct sl_key_record *record,
+				   const struct sl_h1_head *head)
+{
+	const uint64_t own =
+		SL_H1_ID_BIT(SL_H1_ID_AUTHORIZATION) | SL_H1_ID_BIT(SL_H1_ID_X_API_KEY);
+
+	if (!record) {
+		for (uint32_t i = 0; i < head->header_count; i++) {
+			const struct sl_h1_header *header = &head->headers[i];
+
+			if (header->id != SL_H1_ID_OTHER && (own & SL_H1_ID_BIT(header->id)))
+				sl_stage_key_add(key, header->value, header->value_len);
+		}
+		return "";
+	}
+	if (record->tenant[0] && strcmp(record->tenant, SL_KEY_TENANT_DEFAULT) != 0) {
+		sl_stage_key_add(key, "tenant", 6);
+		sl_stage_key_add(key, record->tenant, strlen(record->tenant));
+		return record->tenant;
+	}
+	sl_stage_key_add(key, "key", 3);
+	sl_stage_key_add(key, record->id, strlen(record->id));
+	return record->id;
+}
+
 const char *sl_noted_name(enum sl_noted noted)
 {
 	static const char *const names[SL_NOTEDS] = {

@@ -73,6 +73,16 @@ bool sl_stage_has_directive(struct sl_span value, struct sl_span directive);
  */
 bool sl_stage_client_says_no(const struct sl_h1_head *head);
 
+/* A part of a key that will be digested, its length before it: other parts never make the same text. */
+void sl_stage_key_add(struct sl_text *key, const void *data, size_t len);
+/*
+ * Whose kept answers these are: the tenant's; those of a key without one, which is a tenant of its own;
+ * where there are no keys (record NULL), of who brings the same Authorization or X-Api-Key. Returns the
+ * name, "" without keys.
+ */
+const char *sl_stage_key_add_owner(struct sl_text *key, const struct sl_key_record *record,
+				   const struct sl_h1_head *head);
+
 enum sl_stage_verdict {
 	SL_STAGE_GO_ON = 0,
 	SL_STAGE_ANSWER, /* stage->answer is the whole answer: no node is asked */
