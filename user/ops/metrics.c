@@ -135,6 +135,20 @@ static const struct sl_route_stats *route_of(const struct sl_worker *worker, uin
 	return __atomic_load_n(&worker->stats.routes[route], __ATOMIC_ACQUIRE);
 }
 
+uint64_t sl_metrics_route_sum(const struct sl_metrics_source *source, uint32_t route, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < source->worker_count; i++) {
+		const struct sl_route_stats *stats = route_of(source->workers[i], route);
+
+		if (stats)
+			sum += __atomic_load_n((const uint64_t *)((const char *)stats + offset),
+					       __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
 static void route_label(const struct sl_metrics_source *source, uint32_t route, struct sl_text *out)
 {
 	sl_text_reset(out);

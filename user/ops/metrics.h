@@ -41,6 +41,10 @@ void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text
 				     const void *arg, struct sl_text *text),
 			  const void *arg);
 
+/* Of one route, a uint64_t of struct sl_route_stats at this offset, over all workers. */
+uint64_t sl_metrics_route_sum(const struct sl_metrics_source *source, uint32_t route,
+			      size_t offset);
+
 void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text);
 
 #endif

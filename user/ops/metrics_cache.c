@@ -11,22 +11,6 @@ static void write_one(struct sl_text *text, const char *name, const char *type, 
 		       name, value);
 }
 
-static uint64_t requests_of(const struct sl_metrics_source *source, uint32_t route,
-			    enum sl_recall recall)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < source->worker_count; i++) {
-		const struct sl_route_stats *stats =
-			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
-
-		if (stats)
-			sum += __atomic_load_n(&stats->by_recall[recall], __ATOMIC_RELAXED);
-	}
-	return sum;
-}
-
 /* Routes without a cache have no samples. */
 static void write_requests(const struct sl_metrics_source *source, struct sl_text *text)
 {
@@ -43,7 +27,8 @@ static void write_requests(const struct sl_metrics_source *source, struct sl_tex
 				    "# TYPE sluice_cache_requests_total counter\n");
 	for (route = 1; route < count; route++) {
 		for (int r = SL_RECALL_BYPASS; r < SL_RECALLS; r++) {
-			uint64_t sum = requests_of(source, route, (enum sl_recall)r);
+			uint64_t sum = sl_metrics_route_sum(
+				source, route, offsetof(struct sl_route_stats, by_recall[r]));
 
 			if (!sum)
 				continue;

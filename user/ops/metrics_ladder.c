@@ -6,21 +6,6 @@
 #include "user/stage/degrade.h"
 #include "user/stage/validate_lists.h"
 
-static uint64_t steps_of(const struct sl_metrics_source *source, uint32_t route, int step)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < source->worker_count; i++) {
-		const struct sl_route_stats *stats =
-			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
-
-		if (stats)
-			sum += __atomic_load_n(&stats->ladder[step], __ATOMIC_RELAXED);
-	}
-	return sum;
-}
-
 /* Steps that nobody took have no samples. */
 static void write_steps(const struct sl_metrics_source *source, struct sl_text *text)
 {
@@ -33,7 +18,8 @@ static void write_steps(const struct sl_metrics_source *source, struct sl_text *
 			      "# TYPE sluice_ladder_steps_total counter\n");
 	for (route = 1; route < count; route++) {
 		for (step = 0; step < SL_STEPS; step++) {
-			uint64_t sum = steps_of(source, route, step);
+			uint64_t sum = sl_metrics_route_sum(
+				source, route, offsetof(struct sl_route_stats, ladder[step]));
 
 			if (!sum)
 				continue;
@@ -47,21 +33,6 @@ static void write_steps(const struct sl_metrics_source *source, struct sl_text *
 	}
 }
 
-static uint64_t sampled_of(const struct sl_metrics_source *source, uint32_t route, int overruled)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < source->worker_count; i++) {
-		const struct sl_route_stats *stats =
-			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
-
-		if (stats)
-			sum += __atomic_load_n(&stats->sampled[overruled], __ATOMIC_RELAXED);
-	}
-	return sum;
-}
-
 static void write_sampled(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	static const char *const results[2] = {"set", "overruled"};
@@ -73,7 +44,8 @@ static void write_sampled(const struct sl_metrics_source *source, struct sl_text
 		      "# TYPE sluice_sampling_fixed_total counter\n");
 	for (route = 1; route < count; route++) {
 		for (int overruled = 0; overruled < 2; overruled++) {
-			uint64_t sum = sampled_of(source, route, overruled);
+			uint64_t sum = sl_metrics_route_sum(
+				source, route, offsetof(struct sl_route_stats, sampled[overruled]));
 
 			if (!sum)
 				continue;

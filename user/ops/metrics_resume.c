@@ -5,22 +5,6 @@
 #include <string.h>
 #include "user/request/resume.h"
 
-static uint64_t sum_of(const struct sl_metrics_source *source, uint32_t route, size_t offset)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < source->worker_count; i++) {
-		const struct sl_route_stats *stats =
-			__atomic_load_n(&source->workers[i]->stats.routes[route], __ATOMIC_ACQUIRE);
-
-		if (stats)
-			sum += __atomic_load_n((const uint64_t *)((const char *)stats + offset),
-					       __ATOMIC_RELAXED);
-	}
-	return sum;
-}
-
 static void write_sample(const struct sl_metrics_source *source, struct sl_text *text,
 			 const char *name, uint32_t route, const char *label, uint64_t value)
 {
@@ -39,9 +23,8 @@ static void write_results(const struct sl_metrics_source *source, struct sl_text
 
 	for (route = 1; route < count; route++) {
 		for (int r = first; r < end; r++) {
-			uint64_t sum = sum_of(source, route,
-					      offsetof(struct sl_route_stats, resumptions) +
-						      (size_t)r * sizeof(uint64_t));
+			uint64_t sum = sl_metrics_route_sum(
+				source, route, offsetof(struct sl_route_stats, resumptions[r]));
 
 			if (!sum)
 				continue;
@@ -75,8 +58,8 @@ void sl_metrics_write_resume(const struct sl_metrics_source *source, struct sl_t
 		"get again.\n# TYPE %s counter\n",
 		held, held);
 	for (route = 1; route < count; route++) {
-		uint64_t sum =
-			sum_of(source, route, offsetof(struct sl_route_stats, held_back_bytes));
+		uint64_t sum = sl_metrics_route_sum(
+			source, route, offsetof(struct sl_route_stats, held_back_bytes));
 
 		if (sum)
 			write_sample(source, text, held, route, "", sum);
