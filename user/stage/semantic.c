@@ -9,6 +9,7 @@
 #include "user/policy/pii.h"
 #include "user/stage/semantic_parts.h"
 #include "user/stage/semantic_shadow.h"
+#include "user/wire/chat_context.h"
 
 #define ONE	 1000000000.0 /* a similarity of 1 as configured */
 #define PERMILLE 1000.0f
@@ -144,35 +145,16 @@ enum sl_stage_verdict sl_semantic_run(struct sl_stage *stage)
 
 /* ---- keeping --------------------------------------------------------------------------------- */
 
-static bool is_absent(const struct sl_json_field *field)
-{
-	return field->type == SL_JSON_ABSENT || field->type == SL_JSON_NULL ||
-	       (field->type == SL_JSON_ARRAY && field->value_len == 2);
-}
-
 bool sl_semantic_text(struct sl_span body, struct sl_arena *arena, struct sl_span *ret_text)
 {
-	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice, more;
-	struct sl_json_field fields[] = {
-		SL_JSON_FIELD("finish_reason"),
-		SL_JSON_FIELD_IN("message", "content"),
-		SL_JSON_FIELD_IN("message", "tool_calls"),
-		SL_JSON_FIELD_IN("message", "function_call"),
-		SL_JSON_FIELD_IN("message", "refusal"),
-	};
-	const char *cursor = NULL;
+	struct sl_json_field content;
 	char *text;
 	int len;
 
-	if (sl_json_scan(body.data, body.len, &choices, 1) || choices.type != SL_JSON_ARRAY ||
-	    !sl_json_each(&choices, &cursor, &choice) || sl_json_each(&choices, &cursor, &more) ||
-	    choice.type != SL_JSON_OBJECT ||
-	    sl_json_scan(choice.value, choice.value_len, fields, 5) ||
-	    !sl_json_string_equal(&fields[0], "stop", 4) || fields[1].type != SL_JSON_STRING ||
-	    !is_absent(&fields[2]) || !is_absent(&fields[3]) || !is_absent(&fields[4]))
+	if (!sl_chat_answer_plain_one(body, &content))
 		return false;
-	text = sl_arena_alloc(arena, fields[1].value_len + 1);
-	len = text ? sl_json_string(&fields[1], text, fields[1].value_len + 1) : -1;
+	text = sl_arena_alloc(arena, content.value_len + 1);
+	len = text ? sl_json_string(&content, text, content.value_len + 1) : -1;
 	if (len <= 0)
 		return false;
 	*ret_text = sl_span_make(text, (size_t)len);
@@ -341,7 +323,8 @@ static bool read_chunk(struct filter *filter, const char *data, size_t len)
 	while (sl_json_each(&fields[3], &cursor, &choice)) {
 		if (choice.type != SL_JSON_OBJECT ||
 		    sl_json_scan(choice.value, choice.value_len, parts, 5) ||
-		    !is_absent(&parts[1]) || !is_absent(&parts[2]) || !is_absent(&parts[3]))
+		    !sl_chat_is_none(&parts[1]) || !sl_chat_is_none(&parts[2]) ||
+		    !sl_chat_is_none(&parts[3]))
 			return false;
 		if (parts[0].type == SL_JSON_STRING)
 			sl_text_append(&filter->text, parts[0].value + 1, parts[0].value_len - 2);

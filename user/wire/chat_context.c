@@ -108,13 +108,13 @@ int sl_chat_add_system(const struct sl_openai_request *facts, struct sl_span tex
 	return sl_text_append(out, at, facts->body_len - (size_t)(at - facts->body));
 }
 
-static bool is_none(const struct sl_json_field *field)
+bool sl_chat_is_none(const struct sl_json_field *field)
 {
 	return field->type == SL_JSON_ABSENT || field->type == SL_JSON_NULL ||
 	       (field->type == SL_JSON_ARRAY && field->value_len == 2);
 }
 
-static bool is_plain(const struct sl_json_field *choice)
+static bool is_plain(const struct sl_json_field *choice, struct sl_json_field *ret_content)
 {
 	struct sl_json_field fields[] = {
 		SL_JSON_FIELD("finish_reason"),
@@ -124,22 +124,36 @@ static bool is_plain(const struct sl_json_field *choice)
 		SL_JSON_FIELD_IN("message", "refusal"),
 	};
 
-	return choice->type == SL_JSON_OBJECT &&
-	       !sl_json_scan(choice->value, choice->value_len, fields, 5) &&
-	       sl_json_string_equal(&fields[0], "stop", 4) && fields[1].type == SL_JSON_STRING &&
-	       is_none(&fields[2]) && is_none(&fields[3]) && is_none(&fields[4]);
+	if (choice->type != SL_JSON_OBJECT ||
+	    sl_json_scan(choice->value, choice->value_len, fields, 5) ||
+	    !sl_json_string_equal(&fields[0], "stop", 4) || fields[1].type != SL_JSON_STRING ||
+	    !sl_chat_is_none(&fields[2]) || !sl_chat_is_none(&fields[3]) ||
+	    !sl_chat_is_none(&fields[4]))
+		return false;
+	*ret_content = fields[1];
+	return true;
+}
+
+bool sl_chat_answer_plain_one(struct sl_span body, struct sl_json_field *ret_content)
+{
+	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice, more;
+	const char *cursor = NULL;
+
+	return sl_json_scan(body.data, body.len, &choices, 1) == 0 &&
+	       choices.type == SL_JSON_ARRAY && sl_json_each(&choices, &cursor, &choice) &&
+	       !sl_json_each(&choices, &cursor, &more) && is_plain(&choice, ret_content);
 }
 
 bool sl_chat_answer_is_plain(struct sl_span body)
 {
-	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice;
+	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice, content;
 	const char *cursor = NULL;
 	uint32_t count = 0;
 
 	if (sl_json_scan(body.data, body.len, &choices, 1) || choices.type != SL_JSON_ARRAY)
 		return false;
 	while (sl_json_each(&choices, &cursor, &choice)) {
-		if (!is_plain(&choice))
+		if (!is_plain(&choice, &content))
 			return false;
 		count++;
 	}

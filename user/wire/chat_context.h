@@ -26,8 +26,13 @@ int sl_chat_question(const struct sl_openai_request *facts, struct sl_text *out)
 int sl_chat_add_system(const struct sl_openai_request *facts, struct sl_span text,
 		       struct sl_text *out);
 
+/* Is a member absent, null, or an empty list? */
+bool sl_chat_is_none(const struct sl_json_field *field);
+
 /* A chat completion that is whole, all of it text: each choice ended by itself, calls no tool and refuses
  * nothing. What may be shown to another who asks the same. */
 bool sl_chat_answer_is_plain(struct sl_span body);
+/* The same of an answer with one choice, whose content, a string, is handed out. */
+bool sl_chat_answer_plain_one(struct sl_span body, struct sl_json_field *ret_content);
 
 #endif
