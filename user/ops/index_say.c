@@ -112,16 +112,16 @@ static bool order(struct sl_indexes *indexes, char *const words[WORDS_MAX], stru
 	const uint32_t count = sizeof(order_names) / sizeof(order_names[0]);
 	struct sl_error error = {""};
 	uint32_t which = 0, version = 0;
+	unsigned long long number;
 	uint64_t ticket;
 	bool takes;
 
 	while (which < count && strcmp(words[1], order_names[which]) != 0)
 		which++;
 	takes = which == SL_INDEXES_PROMOTE || which == SL_INDEXES_VERIFY;
-	if (words[3] != NULL)
-		version = strtoull(words[3], NULL, 10) <= UINT32_MAX
-				  ? (uint32_t)strtoull(words[3], NULL, 10)
-				  : 0;
+	number = words[3] != NULL ? strtoull(words[3], NULL, 10) : 0;
+	if (number <= UINT32_MAX)
+		version = (uint32_t)number;
 	if (which == count || words[2] == NULL || (words[3] != NULL && (!takes || version == 0)) ||
 	    (which == SL_INDEXES_PROMOTE && version == 0))
 		return false;
