@@ -15,12 +15,6 @@
 #define ANSWERS_BYTES_MAX (64u << 20) /* of one count */
 #define TELL_MS		  500u	      /* or tells its context */
 
-static const struct sl_config_pool *config_of(const struct sl_stage *stage,
-					      const struct sl_upstream_pool *pool)
-{
-	return &stage->config->pools[pool - stage->pools];
-}
-
 static uint64_t now_ms_of(const struct sl_stage *stage)
 {
 	return sl_loop_now_ms(stage->loop);
@@ -102,7 +96,7 @@ static uint32_t ask_context(struct sl_stage *stage, const struct sl_upstream_poo
 
 	sl_arena_init(&arena, 0, ANSWERS_BYTES_MAX);
 	if (ask(stage, pool, "/v1/models", NULL, &arena, &answer))
-		tokens = context_of_models(answer.body, config_of(stage, pool));
+		tokens = context_of_models(answer.body, sl_stage_pool_config(stage, pool));
 	if (!tokens && !*stage->gone && ask(stage, pool, "/props", NULL, &arena, &answer))
 		tokens = context_of_props(answer.body);
 	sl_arena_fini(&arena);
@@ -111,7 +105,7 @@ static uint32_t ask_context(struct sl_stage *stage, const struct sl_upstream_poo
 
 uint64_t sl_context_limit(struct sl_stage *stage, const struct sl_upstream_pool *pool)
 {
-	const struct sl_config_pool *config = config_of(stage, pool);
+	const struct sl_config_pool *config = sl_stage_pool_config(stage, pool);
 	struct sl_counting *counting = stage->stores->counting;
 	uint32_t tokens = config->context_tokens, told;
 	bool due = false;
@@ -149,7 +143,7 @@ static void begin_chain(const struct sl_stage *stage, const struct sl_upstream_p
 
 	find_extras(stage, extras);
 	memset(chain, 0, SL_DIGEST_BYTES);
-	sl_summary_chain(chain, sl_span_string(config_of(stage, pool)->name));
+	sl_summary_chain(chain, sl_span_string(sl_stage_pool_config(stage, pool)->name));
 	sl_summary_chain(chain, sl_span_string(stage->facts->model));
 	for (int i = 0; i < EXTRAS; i++)
 		sl_summary_chain(chain, sl_span_make(extras[i].value_len ? extras[i].value : "",
@@ -223,7 +217,7 @@ static uint64_t read_vllm(struct sl_stage *stage, const struct sl_upstream_pool 
 
 	if (sl_json_scan(answer.data, answer.len, f, 2))
 		return 0;
-	sl_counting_tell_context(stage->stores->counting, config_of(stage, pool)->name,
+	sl_counting_tell_context(stage->stores->counting, sl_stage_pool_config(stage, pool)->name,
 				 number_of(&f[1]), now_ms_of(stage));
 	return number_of(&f[0]);
 }
@@ -274,7 +268,7 @@ static bool says_it_cannot(const struct sl_call_answer *answer)
 uint64_t sl_context_ask(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			struct sl_span messages)
 {
-	const struct sl_config_pool *config = config_of(stage, pool);
+	const struct sl_config_pool *config = sl_stage_pool_config(stage, pool);
 	bool vllm = config->tokenize == SL_CONFIG_TOKENIZE_VLLM;
 	struct sl_json_field list = {
 		.type = SL_JSON_ARRAY, .value = messages.data, .value_len = messages.len};
@@ -438,8 +432,8 @@ static bool all_counted(const struct job *job)
 bool sl_context_tokenize(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			 const struct sl_tokens *frame, struct sl_context *context)
 {
-	const struct sl_tokenizer *tokenizer =
-		sl_counting_tokenizer(stage->stores->counting, config_of(stage, pool)->tokenizer);
+	const struct sl_tokenizer *tokenizer = sl_counting_tokenizer(
+		stage->stores->counting, sl_stage_pool_config(stage, pool)->tokenizer);
 	const uint64_t until_ns = sl_loop_now_ns(stage->loop) + COUNT_MS * SL_NS_PER_MS;
 	struct sl_json_field extras[EXTRAS];
 	struct job *job = tokenizer ? new_job(tokenizer, 2 * context->count + 2) : NULL;

@@ -41,12 +41,6 @@ struct fit {
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-static const struct sl_config_pool *config_of(const struct sl_stage *stage,
-					      const struct sl_upstream_pool *pool)
-{
-	return &stage->config->pools[pool - stage->pools];
-}
-
 static uint64_t estimate(const struct fit *fit, uint64_t raw)
 {
 	if (fit->exact) /* of this very text */
@@ -86,7 +80,8 @@ static void look_up(struct fit *fit, struct history *history)
 
 	memset(history->chain, 0, sizeof(history->chain));
 	line = sl_span_string(
-		config_of(fit->stage, &fit->stage->pools[fit->config->summary_pool])->name);
+		sl_stage_pool_config(fit->stage, &fit->stage->pools[fit->config->summary_pool])
+			->name);
 	sl_summary_chain(history->chain, line);
 	sl_text_init(&found, SL_SUMMARY_BYTES_MAX);
 	while (rest.len) {
@@ -426,7 +421,7 @@ static uint64_t count_by_nodes(struct fit *fit, uint64_t limit)
 	size_t covered = 0, i;
 	uint64_t known, rest = 0;
 
-	if (config_of(fit->stage, fit->pool)->tokenize == SL_CONFIG_TOKENIZE_OFF)
+	if (sl_stage_pool_config(fit->stage, fit->pool)->tokenize == SL_CONFIG_TOKENIZE_OFF)
 		return 0;
 	known = sl_context_known(fit->stage, fit->pool, messages, &covered);
 	for (i = covered; known && i < fit->context.count; i++)
@@ -442,7 +437,7 @@ static uint64_t count_by_nodes(struct fit *fit, uint64_t limit)
 static struct sl_tokens *named(const struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			       const char *prefix)
 {
-	const char *model = config_of(stage, pool)->model;
+	const char *model = sl_stage_pool_config(stage, pool)->model;
 	char name[SL_TOKENS_NAME];
 
 	if (!stage->stores->tokens)
@@ -494,7 +489,7 @@ static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
 /* Text that is unlike what was learnt from is only found out where it can be counted. */
 static bool is_near(const struct fit *fit, uint64_t limit)
 {
-	const struct sl_config_pool *config = config_of(fit->stage, fit->pool);
+	const struct sl_config_pool *config = sl_stage_pool_config(fit->stage, fit->pool);
 	uint64_t tokens = estimate(fit, fit->all);
 	uint64_t dense = fit->stage->facts->body_len / DENSE_BYTES;
 

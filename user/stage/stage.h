@@ -223,6 +223,12 @@ struct sl_stage {
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };
 
+static inline const struct sl_config_pool *sl_stage_pool_config(const struct sl_stage *stage,
+								const struct sl_upstream_pool *pool)
+{
+	return &stage->config->pools[pool - stage->pools];
+}
+
 /* ---- streams --------------------------------------------------------------------------------- */
 
 enum sl_filter_verdict {
