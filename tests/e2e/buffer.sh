@@ -35,7 +35,6 @@ ask() {
 		"$url/v1/${5:-chat/completions}" >"$work/$1.code"
 }
 code() { cat "$work/$1.code"; }
-header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; } # NAME FIELD
 lines() { grep -c "$2" "$work/$1.out"; }
 tokens() { lines "$1" '"content":"[^"]'; }
 whole() { # NAME TOKENS: a good stream of so many, and who sent it

@@ -9,7 +9,6 @@ json='content-type: application/json'
 chat="$url/v1/chat/completions"
 admin=http://127.0.0.1:10001
 key() { "$build/sluice" key create "$@" --file "$store" 2>/dev/null; }            # NAME OPTIONS...
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                     # NAME
 code() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 body() { echo "{\"model\":\"$1\",\"temperature\":0,${3:-}\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; } # MODEL PROMPT [MORE]
 asked() { state_of 9001 .inference_requests; }

@@ -64,7 +64,6 @@ ask() {
 		-d "{\"model\":\"$3\",$4\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"one\"}],\"prompt\":\"one\"}" \
 		"$url/v1/$2"
 }
-header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; } # NAME FIELD
 sent() { jq -rc '(.choices[0].message.content // .content[0].text) | fromjson | [.temperature, .top_p, .seed]' "$work/$1.out"; }
 error() { jq -r '[.error.code, .error.param, .error.message] | join(" ")' "$work/$1.out"; }
 

@@ -4,7 +4,6 @@
 # gone, the way back, and what the servers count. Nodes are mirrors: what they were sent is their answer.
 . "$(dirname "$0")/lib.sh"
 
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 post() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' -H 'content-type: application/json' -d @"$1" "$url/v1/chat/completions"; } # FILE
 sent() { jq -c "$1" "$work/out"; }
 declare -A mirrors=()

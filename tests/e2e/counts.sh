@@ -5,7 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 
 post() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' -H 'content-type: application/json' -d @"$1" "$url/v1/chat/completions"; } # FILE
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 mirror() { # PORT [WINDOW KIND]
 	node "$e2e/mirror.mjs" "$@" >"$work/mirror-$1.log" 2>&1 &
 	wait_for 20 grep -q ready "$work/mirror-$1.log" || { not_ok "mirror" "$(cat "$work/mirror-$1.log")"; finish; }

@@ -18,7 +18,6 @@ json='content-type: application/json'
 body='{"model":"chat","messages":[{"role":"user","content":"hello"}]}'
 code() { curl -s --max-time 20 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 out() { jq -r "$1" "$work/out"; }                                                       # JQ
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                           # NAME
 # raw TEXT: sends the bytes, prints what comes until the server closes
 raw() {
 	exec 3<>/dev/tcp/127.0.0.1/8080

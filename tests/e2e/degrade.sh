@@ -64,7 +64,6 @@ ask() {
 	curl -sN --max-time 60 -o "$work/$name.out" -D "$work/$name.head" -H "$json" -H "x-request-id: $name" \
 		-d "$body" "$@" "$chat"
 }
-header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; } # NAME FIELD
 said() { jq -r "$2" "$work/$1.out"; }                            # NAME JQ
 body() { # MODEL [MORE]
 	echo "{\"model\":\"$1\",\"ignore_eos\":true,${2:-}\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"assistant\",\"content\":\"two\"},{\"role\":\"user\",\"content\":\"three\"}]}"

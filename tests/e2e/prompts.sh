@@ -6,7 +6,6 @@
 
 chat="$url/v1/chat/completions"
 dir=$work/prompts
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 post() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' -H 'content-type: application/json' -d "$1" "${2:-$chat}"; }
 sent() { jq -c "$1" "$work/out"; } # JQ: of what the node got
 mirror() { # NAME PORT

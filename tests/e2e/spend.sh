@@ -19,7 +19,6 @@ out() { jq -r "$1" "$work/out"; }                                               
 told() { "$build/sluice" explain "$(header x-request-id)" --json | jq -r "$1"; }                          # JQ: of the last
 logged() { grep "\"id\":\"$(header x-request-id)\"" "$requests" | jq -r "$1"; }                           # JQ
 logged_is() { [[ $(logged "$1") == "$2" ]]; }                                                              # JQ WANTED
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }                           # NAME
 body() { # MODEL [TEXT [MORE]]
 	jq -cn --arg m "$1" --arg t "${2:-hello}" \
 		'{model: $m, max_tokens: 100, messages: [{role: "user", content: $t}]}'" + ${3:-{\}}"

@@ -45,7 +45,6 @@ chat() { # MODEL [MORE]
 	echo "{\"model\":\"$1\",\"stream\":true,\"max_tokens\":5,\"ignore_eos\":true,${2:-}\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 }
 code() { cat "$work/$1.code"; }                                  # NAME: status, curl's exit code
-header() { tr -d '\r' <"$work/$1.head" | sed -n "s/^$2: //Ip"; } # NAME FIELD
 lines() { grep -c "$2" "$work/$1.out"; }                         # NAME REGEX
 depth_is() { (($(metric sluice_queue_depth) == $1)); }           # COUNT
 block() {
