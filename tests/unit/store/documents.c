@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "user/store/shelf.h"
+#include "tests/unit/store/scratch.h"
 
 #define MODEL	   "test:1"
 #define DIMENSIONS 64u
@@ -46,19 +46,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *info, int flag, struct FTW *at)
-{
-	(void)info;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(nftw(f->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	scratch_remove(f->directory);
 	free(f);
 	return 0;
 }

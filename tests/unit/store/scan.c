@@ -12,12 +12,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/unit/store/scratch.h"
 
 struct fixture {
 	char directory[64];
@@ -56,20 +57,12 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *info, int flag, struct FTW *at)
-{
-	(void)info;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
 	sl_documents_put_away(&f->documents);
-	assert_int_equal(nftw(f->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	scratch_remove(f->directory);
 	free(f);
 	return 0;
 }
