@@ -8,6 +8,7 @@
 #include "user/base/clock.h"
 #include "user/base/error.h"
 #include "user/http/h1_write.h"
+#include "user/upstream/attempt_parts.h"
 #include "user/upstream/concurrency.h"
 
 /* Answers' fields that are ours to say. */
@@ -29,8 +30,7 @@ static void conclude(struct sl_attempt *attempt, enum sl_ending ending, const ch
 		snprintf(attempt->detail, sizeof(attempt->detail), "%s", detail);
 }
 
-/* The callbacks' way. The fiber must not use it: it would wake itself from its next wait. */
-static void finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
+void sl_attempt_finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
 {
 	if (attempt->done)
 		return;
@@ -98,156 +98,12 @@ static void on_head(struct sl_client_conn *conn, const struct sl_h1_head *head)
 	attempt->is_stream =
 		head->status == 200 && head->content == SL_H1_CONTENT_SSE && attempt->plan->stream;
 	if (!keep_lines(attempt, head))
-		finish(attempt, SL_ENDING_BAD, "response header too large");
+		sl_attempt_finish(attempt, SL_ENDING_BAD, "response header too large");
 	else if (attempt->is_stream && attempt->plan->answer == SL_ATTEMPT_DECODED &&
 		 !begin_decoding(attempt))
-		finish(attempt, SL_ENDING_LOCAL, "no memory to translate the stream");
+		sl_attempt_finish(attempt, SL_ENDING_LOCAL, "no memory to translate the stream");
 	else if (head->status == 200 && head->content == SL_H1_CONTENT_SSE && !attempt->is_stream)
-		finish(attempt, SL_ENDING_BAD, "a stream that nobody asked for");
-}
-
-/* A chat's first chunk often names the role alone: no token yet, so nothing is lost by waiting. */
-static bool is_preamble(const struct sl_sse_event *event, const struct sl_openai_chunk *chunk)
-{
-	static const char role[] = "\"role\"";
-
-	return !chunk->flags && memmem(event->data, event->data_len, role, sizeof(role) - 1);
-}
-
-/*
- * The node says that it failed. A provider of the Messages API says so of its load too, inside a
- * stream of status 200: that is busy, as its status 529 would have been.
- */
-static void finish_by_error(struct sl_attempt *attempt, const struct sl_sse_event *event)
-{
-	bool busy;
-
-	attempt->fault = sl_openai_fault_read(attempt->status, event->data, event->data_len, NULL);
-	busy = attempt->plan->answer != SL_ATTEMPT_CHAT &&
-	       (attempt->fault == SL_OPENAI_FAULT_OVERLOADED ||
-		attempt->fault == SL_OPENAI_FAULT_RATE);
-	snprintf(attempt->detail, sizeof(attempt->detail), "error event: %.*s",
-		 (int)(event->data_len < 120 ? event->data_len : 120), event->data);
-	if (busy)
-		attempt->status = 0; /* what is held is no answer to show */
-	finish(attempt, busy ? SL_ENDING_BUSY : SL_ENDING_ERROR_EVENT, NULL);
-}
-
-/* The answer has begun: that opens the stream, unless it is to be held back for a while. */
-static void note_begun(struct sl_attempt *attempt)
-{
-	bool first = !attempt->first_ns;
-
-	if (first)
-		attempt->first_ns = now_of(attempt);
-	if (!attempt->plan->buffer_bytes)
-		finish(attempt, SL_ENDING_OK, NULL);
-	else if (first)
-		sl_fiber_wake(attempt->fiber); /* it waits for another time from now on */
-}
-
-/* The first event that decides, and it may be the last: a refusal, where another model may do it. */
-static void finish_begun(struct sl_attempt *attempt, bool refused)
-{
-	if (!refused || !attempt->plan->refusal_leaves) {
-		note_begun(attempt);
-		return;
-	}
-	attempt->fault = SL_OPENAI_FAULT_CONTENT_POLICY;
-	attempt->status = 0;
-	finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
-}
-
-/* The last event: that of an answer which is all held back, or of none. */
-static void finish_stopped(struct sl_attempt *attempt)
-{
-	if (attempt->first_ns)
-		finish(attempt, SL_ENDING_OK, NULL);
-	else
-		finish(attempt, SL_ENDING_CUT, "the stream ended without an answer");
-}
-
-static void on_message_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
-{
-	struct sl_messages_usage usage;
-	bool refused = false;
-
-	if (event->kind == SL_SSE_COMMENT || event->kind == SL_SSE_OTHER ||
-	    sl_sse_says_nothing(event))
-		return;
-	sl_messages_usage_init(&usage);
-	switch (event->data ? sl_messages_event_read(event->data, event->data_len, &usage, &refused)
-			    : SL_MESSAGES_INVALID) {
-	case SL_MESSAGES_END:
-		attempt->finished = true;
-		finish_begun(attempt, refused);
-		return;
-	case SL_MESSAGES_DELTA:
-	case SL_MESSAGES_BLOCK_STOP:
-		finish_begun(attempt, refused);
-		return;
-	case SL_MESSAGES_ERROR:
-		finish_by_error(attempt, event);
-		return;
-	case SL_MESSAGES_STOP:
-		finish_stopped(attempt);
-		return;
-	case SL_MESSAGES_INVALID:
-		finish(attempt, SL_ENDING_BAD, "the stream's first event is not valid");
-		return;
-	default:
-		return; /* nothing of the answer yet */
-	}
-}
-
-static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_event *event)
-{
-	struct sl_openai_chunk chunk;
-
-	if (attempt->plan->answer == SL_ATTEMPT_DIRECT) {
-		on_message_event(attempt, event);
-		return;
-	}
-	if (event->kind == SL_SSE_DONE) {
-		finish_stopped(attempt);
-		return;
-	}
-	if (event->kind != SL_SSE_DATA || sl_sse_says_nothing(event))
-		return;
-	if (!event->data || sl_json_check(event->data, event->data_len, NULL)) {
-		finish(attempt, SL_ENDING_BAD,
-		       attempt->first_ns ? "an event of the stream is not valid JSON"
-					 : "the stream's first event is not valid JSON");
-		return;
-	}
-	sl_openai_chunk_read(event->data, event->data_len, &chunk);
-	if (!attempt->first_ns && is_preamble(event, &chunk))
-		return;
-	attempt->finished = attempt->finished || (chunk.flags & SL_OPENAI_CHUNK_FINISH);
-	if (chunk.flags & SL_OPENAI_CHUNK_ERROR)
-		finish_by_error(attempt, event);
-	else
-		finish_begun(attempt, attempt->decoder && attempt->decoder->refused &&
-					      !(chunk.flags & SL_OPENAI_CHUNK_TOKEN));
-}
-
-/* Looks for the first event with a token, or an error, among what is held. */
-static void scan_stream(struct sl_attempt *attempt)
-{
-	struct sl_sse_event event;
-	struct sl_sse sse;
-	int rc;
-
-	/* Anew from the end of the last whole event, which keeps events in one piece. */
-	sl_sse_init(&sse, NULL, 0);
-	while (!attempt->done && (rc = sl_sse_next(&sse, attempt->body.data, attempt->body.len,
-						   &attempt->scanned, &event)) != 0) {
-		if (rc < 0) {
-			finish(attempt, SL_ENDING_BAD, "an event of the stream is too large");
-			return;
-		}
-		on_stream_event(attempt, &event);
-	}
+		sl_attempt_finish(attempt, SL_ENDING_BAD, "a stream that nobody asked for");
 }
 
 /* What comes of the answer, as it is or decoded. 0 or -errno. */
@@ -269,15 +125,15 @@ static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
 	rc = attempt->body.len + len > cap ? -E2BIG : keep_body(attempt, data, len);
 	if (rc) {
 		attempt->done = false;
-		finish(attempt, SL_ENDING_BAD,
-		       rc == -EBADMSG ? "the server sent an event that is not valid"
-				      : "the answer is too large");
+		sl_attempt_finish(attempt, SL_ENDING_BAD,
+				  rc == -EBADMSG ? "the server sent an event that is not valid"
+						 : "the answer is too large");
 		return;
 	}
 	if (attempt->is_stream && !attempt->done)
-		scan_stream(attempt);
+		sl_attempt_scan_stream(attempt);
 	if (attempt->first_ns && !attempt->done && attempt->body.len >= attempt->plan->buffer_bytes)
-		finish(attempt, SL_ENDING_OK, NULL);
+		sl_attempt_finish(attempt, SL_ENDING_OK, NULL);
 }
 
 /* The body in other words. */
@@ -321,8 +177,8 @@ static bool take_message(struct sl_attempt *attempt)
 					      &attempt->refused);
 	if (rc) {
 		sl_text_fini(&chat);
-		finish(attempt, rc == -ENOMEM ? SL_ENDING_LOCAL : SL_ENDING_BAD,
-		       "the answer is not a whole message");
+		sl_attempt_finish(attempt, rc == -ENOMEM ? SL_ENDING_LOCAL : SL_ENDING_BAD,
+				  "the answer is not a whole message");
 		return false;
 	}
 	if (plan->answer == SL_ATTEMPT_DECODED)
@@ -330,7 +186,7 @@ static bool take_message(struct sl_attempt *attempt)
 	if (!attempt->refused || !plan->refusal_leaves)
 		return true;
 	attempt->fault = SL_OPENAI_FAULT_CONTENT_POLICY;
-	finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
+	sl_attempt_finish(attempt, SL_ENDING_STATUS_4XX, "the model refused to answer");
 	return false;
 }
 
@@ -346,7 +202,7 @@ static void finish_accepted(struct sl_attempt *attempt)
 	if (plan->accept)
 		ending = plan->accept(plan->owner, sl_text_string(&attempt->body),
 				      attempt->body.len, &detail);
-	finish(attempt, ending, detail);
+	sl_attempt_finish(attempt, ending, detail);
 }
 
 /*
@@ -379,14 +235,15 @@ static void check_whole(struct sl_attempt *attempt)
 		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
 		if (attempt->plan->answer == SL_ATTEMPT_DECODED)
 			decode_error(attempt);
-		finish(attempt, ending, NULL);
+		sl_attempt_finish(attempt, ending, NULL);
 	} else if (attempt->plan->json_answer &&
 		   (!body->len || sl_json_scan(body->data, body->len, &error, 1))) {
-		finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
+		sl_attempt_finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
 	} else if (error.type != SL_JSON_ABSENT && error.type != SL_JSON_NULL) {
 		attempt->fault =
 			sl_openai_fault_read(attempt->status, body->data, body->len, &message);
-		finish(attempt, SL_ENDING_ERROR_EVENT, "an error object with status 200");
+		sl_attempt_finish(attempt, SL_ENDING_ERROR_EVENT,
+				  "an error object with status 200");
 	} else {
 		finish_accepted(attempt);
 	}
@@ -400,28 +257,14 @@ static void on_end(struct sl_client_conn *conn)
 	if (!sl_client_is_idle(conn))
 		attempt->conn = NULL; /* closing by itself: it could not serve again */
 	if (attempt->is_stream && attempt->finished)
-		finish(attempt, SL_ENDING_OK, NULL);
+		sl_attempt_finish(attempt, SL_ENDING_OK, NULL);
 	else if (attempt->is_stream)
-		finish(attempt, SL_ENDING_CUT,
-		       attempt->first_ns ? "the stream ended before the answer was complete"
-					 : "the stream ended before its first event");
+		sl_attempt_finish(attempt, SL_ENDING_CUT,
+				  attempt->first_ns
+					  ? "the stream ended before the answer was complete"
+					  : "the stream ended before its first event");
 	else
 		check_whole(attempt);
-}
-
-/* Is the last line held the stream's terminator? Then only the framing's end is missing. */
-static bool held_is_whole(const struct sl_attempt *attempt)
-{
-	static const char done[] = "\ndata: [DONE]";
-	const char *held = attempt->body.data;
-	size_t len = attempt->body.len;
-
-	if (attempt->answer == SL_ATTEMPT_DIRECT)
-		return sl_messages_stream_is_whole(held, len);
-	while (len && (held[len - 1] == '\n' || held[len - 1] == '\r'))
-		len--;
-	return len >= sizeof(done) - 1 &&
-	       !memcmp(held + len - (sizeof(done) - 1), done, sizeof(done) - 1);
 }
 
 static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failure, int error,
@@ -440,12 +283,12 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 	(void)error;
 	attempt->conn = NULL;
 	if (attempt->done && attempt->is_stream && attempt->ending == SL_ENDING_OK) {
-		attempt->complete = attempt->unframed = held_is_whole(attempt);
+		attempt->complete = attempt->unframed = sl_attempt_held_is_whole(attempt);
 		if (attempt->complete)
 			return;
 		attempt->done = false; /* broke before the relay could take over: try elsewhere */
 	}
-	finish(attempt, endings[failure], text);
+	sl_attempt_finish(attempt, endings[failure], text);
 }
 
 static void on_lost(struct sl_client_conn *conn)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* attempt_parts.h - what attempt.c and attempt_stream.c share. Internal to them. */
+#ifndef SL_UPSTREAM_ATTEMPT_PARTS_H
+#define SL_UPSTREAM_ATTEMPT_PARTS_H
+
+#include "user/upstream/attempt.h"
+
+/*
+ * The callbacks' way to end it; detail NULL: as it is. The fiber must not use it: it would wake itself from
+ * its next wait.
+ */
+void sl_attempt_finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail);
+
+/* Looks for the first event with a token, or an error, among what is held. */
+void sl_attempt_scan_stream(struct sl_attempt *attempt);
+
+/* Is the last line held the stream's terminator? Then only the framing's end is missing. */
+bool sl_attempt_held_is_whole(const struct sl_attempt *attempt);
+
+#endif
