@@ -85,6 +85,15 @@ static void explain(struct sl_admin_conn *conn, char *words)
 	sl_text_fini(&text);
 }
 
+static void send_answer(struct sl_admin_conn *conn, struct sl_text *text)
+{
+	if (text->error) {
+		sl_text_reset(text);
+		sl_text_append_string(text, "!the answer is too long; ask for one alone");
+	}
+	sl_socket_send(&conn->socket, sl_text_string(text), text->len);
+}
+
 static void ask(struct sl_admin_conn *conn, char *words,
 		void (*op)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text))
 {
@@ -94,11 +103,23 @@ static void ask(struct sl_admin_conn *conn, char *words,
 
 	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
 	op(admin->owner, &ask, &text);
-	if (text.error) {
-		sl_text_reset(&text);
-		sl_text_append_string(&text, "!the answer is too long; ask for one alone");
-	}
-	sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
+	send_answer(conn, &text);
+	sl_text_fini(&text);
+}
+
+static void ask_other(struct sl_admin_conn *conn)
+{
+	struct sl_admin *admin = conn->admin;
+	char *words = strchr(conn->line, ' ');
+	struct sl_admin_ask ask = {words ? words + 1 : conn->line + conn->line_len,
+				   sl_text_span(&conn->more), conn->who};
+	struct sl_text text;
+
+	if (words)
+		*words = '\0';
+	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
+	if (admin->ops->other && admin->ops->other(admin->owner, conn->line, &ask, &text))
+		send_answer(conn, &text);
 	sl_text_fini(&text);
 }
 
@@ -224,6 +245,8 @@ static void answer(struct sl_admin_conn *conn)
 		ask(conn, conn->line + sizeof(canary_word) - 1, conn->admin->ops->canary);
 	else if (!strncmp(conn->line, cache_word, sizeof(cache_word) - 1))
 		ask(conn, conn->line + sizeof(cache_word) - 1, conn->admin->ops->cache);
+	else
+		ask_other(conn);
 	end_conn(conn);
 }
 

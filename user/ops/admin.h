@@ -14,6 +14,7 @@
  *   "canary FORMAT WORDS"                  see canary.h
  *   "cache FORMAT WORD"                    see cache_say.h
  *   "health"                               a line a node, see base/health_line.h
+ *   "WORD FORMAT WORDS"                    what the watch's part of that word says (watch.h)
  *   "takeover"                             see takeover.h
  *
  * A line ends with a newline. Then the connection is closed; who says neither a line nor that there
@@ -61,6 +62,9 @@ struct sl_admin_ops {
 		    struct sl_text *text, const char **type);
 	/* Does what the words say, which it may change; see index_say.h. */
 	void (*index)(void *owner, char *words, struct sl_text *text);
+	/* Any other first word; false: nobody knows it. */
+	bool (*other)(void *owner, const char *word, const struct sl_admin_ask *ask,
+		      struct sl_text *text);
 	/* Appends the nodes' health. */
 	void (*health)(void *owner, struct sl_text *text);
 	/* Sends the listening sockets over the connection. Returns 0 or -errno. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "user/ops/daemon.h"
+#include "user/ops/daemon_parts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,67 +12,14 @@
 #include "user/base/log.h"
 #include "user/base/text.h"
 #include "user/io/fiber.h"
-#include "user/ops/admin.h"
-#include "user/ops/autoscale.h"
-#include "user/ops/beacon.h"
-#include "user/ops/cache_say.h"
-#include "user/ops/canary.h"
-#include "user/ops/checks.h"
 #include "user/ops/descriptors.h"
 #include "user/ops/events.h"
-#include "user/ops/explain_say.h"
-#include "user/ops/health_say.h"
-#include "user/ops/index_say.h"
-#include "user/ops/keys.h"
-#include "user/ops/ledger.h"
-#include "user/ops/metrics.h"
-#include "user/ops/prompt_http.h"
-#include "user/ops/prompt_say.h"
-#include "user/ops/stores.h"
-#include "user/ops/takeover.h"
-#include "user/ops/telemetry.h"
-#include "user/ops/threads.h"
-#include "user/store/retrieval.h"
 
 #define EVENT_POLL_MS  100u
 #define DRAIN_POLL_MS  10u
 #define ABORT_GRACE_MS 2000u
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_CONFIG = 2, EXIT_CUT = 3 };
-
-struct daemon {
-	const char *config_path;
-	struct sl_routes *routes; /* the control thread's reference */
-	struct sl_kernel_plane *plane;
-	struct sl_upstream_retries retries;
-	struct sl_rooms rooms;
-	struct sl_route_names names;
-	struct sl_threads threads;
-	struct sl_metrics_source metrics;
-	struct sl_worker_hooks hooks;
-	struct sl_loop *loop; /* control */
-	struct sl_timer event_timer;
-	struct sl_timer drain_timer;
-	struct sl_timer keys_timer;
-	struct sl_keys keys;
-	struct sl_ledger ledger;
-	struct sl_beacon_sender *beacons;
-	struct sl_checks *health; /* NULL: no checks */
-	struct sl_canary *canary; /* the same */
-	struct sl_scaler *scaler; /* NULL: no memory for it */
-	struct sl_telemetry *telemetry;
-	struct sl_cache *cache;
-	struct sl_stores stores;
-	struct sl_suites *suites; /* of prompts; NULL: no memory for them */
-	struct sl_tls_tickets *tickets;
-	struct sl_peers *peers;
-	struct sl_admin admin;
-	struct sl_takeover *takeover; /* while this process takes over; else NULL */
-	bool handed_over;	      /* a new process serves; this one ends with its connections */
-	bool draining;
-	bool cut;
-	uint64_t drain_until_ms;
-};
 
 /* Signal handlers know nothing but these. */
 static volatile sig_atomic_t want_reload, want_stop;
@@ -92,14 +39,15 @@ static void on_signal(int number)
 
 static void hook_metrics(void *owner, struct sl_text *text)
 {
-	struct daemon *daemon = owner;
+	struct sl_daemon *daemon = owner;
 
 	sl_metrics_write(&daemon->metrics, text);
 	sl_scaler_write_metrics(daemon->scaler, text);
 	sl_canary_write_metrics(daemon->canary, text);
+	sl_watch_write_metrics(__atomic_load_n(&daemon->watch, __ATOMIC_ACQUIRE), text);
 }
 
-static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_pool *pool)
+static bool pool_has_node(const struct sl_daemon *daemon, const struct sl_upstream_pool *pool)
 {
 	uint64_t now_ms = sl_clock_ms();
 	uint32_t i;
@@ -113,7 +61,7 @@ static bool pool_has_node(const struct daemon *daemon, const struct sl_upstream_
 
 static bool hook_ready(void *owner, const struct sl_routes *routes, const char **ret_reason)
 {
-	struct daemon *daemon = owner;
+	struct sl_daemon *daemon = owner;
 	bool no_keys = __atomic_load_n(&daemon->keys.broken, __ATOMIC_RELAXED);
 	bool ready = false;
 	uint32_t i, k;
@@ -135,7 +83,7 @@ static bool hook_ready(void *owner, const struct sl_routes *routes, const char *
 /* ---- configuration --------------------------------------------------------------------------- */
 
 /* For the metrics: when the certificates in force end. */
-static void note_certificates(struct daemon *daemon, const struct sl_routes *routes, bool reload)
+static void note_certificates(struct sl_daemon *daemon, const struct sl_routes *routes, bool reload)
 {
 	struct sl_metrics_source *metrics = &daemon->metrics;
 	uint32_t i;
@@ -152,7 +100,7 @@ static void note_certificates(struct daemon *daemon, const struct sl_routes *rou
 	}
 }
 
-static int load(struct daemon *daemon, struct sl_routes **ret_routes)
+static int load(struct sl_daemon *daemon, struct sl_routes **ret_routes)
 {
 	struct sl_config *config = NULL;
 	struct sl_topology topology;
@@ -196,7 +144,7 @@ static int load(struct daemon *daemon, struct sl_routes **ret_routes)
 }
 
 /* Reads the file of keys where it may have changed; the workers get what is new. */
-static void refresh_keys(struct daemon *daemon, bool only_if_changed)
+static void refresh_keys(struct sl_daemon *daemon, bool only_if_changed)
 {
 	if (sl_keys_load(&daemon->keys, daemon->routes->config, only_if_changed))
 		sl_keys_hand_out(&daemon->keys, daemon->threads.workers, daemon->threads.count);
@@ -204,8 +152,8 @@ static void refresh_keys(struct daemon *daemon, bool only_if_changed)
 
 static void on_keys_timer(struct sl_timer *timer)
 {
-	struct daemon *daemon =
-		(struct daemon *)((char *)timer - offsetof(struct daemon, keys_timer));
+	struct sl_daemon *daemon =
+		(struct sl_daemon *)((char *)timer - offsetof(struct sl_daemon, keys_timer));
 
 	if (daemon->routes->config->keys_file)
 		refresh_keys(daemon, true);
@@ -231,7 +179,7 @@ static void warn_fixed(const struct sl_config *old, const struct sl_config *new)
 }
 
 /* Never a reason not to serve. */
-static void apply_beacons(struct daemon *daemon)
+static void apply_beacons(struct sl_daemon *daemon)
 {
 	const struct sl_config *config = daemon->routes->config;
 	int rc = daemon->beacons ? 0 : sl_beacon_sender_open(daemon->loop, &daemon->beacons);
@@ -246,7 +194,7 @@ static void apply_beacons(struct daemon *daemon)
 		       config->beacon.every_ms);
 }
 
-static void open_health(struct daemon *daemon)
+static void open_health(struct sl_daemon *daemon)
 {
 	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
 	int rc = sl_checks_open(daemon->loop, &state, &daemon->threads, &daemon->health);
@@ -263,7 +211,7 @@ static void open_health(struct daemon *daemon)
 	sl_canary_apply(daemon->canary, daemon->routes);
 }
 
-static void open_telemetry(struct daemon *daemon)
+static void open_telemetry(struct sl_daemon *daemon)
 {
 	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
 	int rc = sl_telemetry_open(daemon->loop, &state, daemon->plane->loads, &daemon->telemetry);
@@ -275,7 +223,34 @@ static void open_telemetry(struct daemon *daemon)
 	daemon->metrics.telemetry = sl_telemetry_counts(daemon->telemetry);
 }
 
-static void reload(struct daemon *daemon)
+static void open_watch(struct sl_daemon *daemon)
+{
+	struct sl_watch_place place = {
+		.loop = daemon->loop,
+		.threads = &daemon->threads,
+		.plane = daemon->plane,
+		.names = &daemon->names,
+		.stores = &daemon->stores,
+		.state = sl_threads_upstream(&daemon->threads.shared),
+	};
+	struct sl_watch *watch;
+
+	sl_watch_open(&place, daemon->routes, &watch);
+	__atomic_store_n(&daemon->watch, watch, __ATOMIC_RELEASE); /* the workers serve already */
+}
+
+static void tell_config(const struct sl_daemon *daemon, bool good)
+{
+	sl_notice_tell(&(struct sl_notice){.kind = SL_NOTICE_CONFIG,
+					   .level = good ? SL_NOTICE_INFO : SL_NOTICE_WARN,
+					   .over = good,
+					   .audit = true,
+					   .who = "SIGHUP"},
+		       good ? "%s: in force" : "%s: refused, the one before it stays in force",
+		       daemon->config_path);
+}
+
+static void reload(struct sl_daemon *daemon)
 {
 	struct sl_routes *routes;
 
@@ -285,6 +260,7 @@ static void reload(struct daemon *daemon)
 		sl_log(SL_LOG_ERROR,
 		       "%s: reload failed, the configuration before it stays in force",
 		       daemon->config_path);
+		tell_config(daemon, false);
 		return;
 	}
 	warn_fixed(daemon->routes->config, routes->config);
@@ -300,6 +276,8 @@ static void reload(struct daemon *daemon)
 	sl_canary_apply(daemon->canary, routes);
 	if (daemon->telemetry)
 		sl_telemetry_apply(daemon->telemetry, routes);
+	sl_watch_apply(daemon->watch, routes);
+	tell_config(daemon, true);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
 	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
@@ -310,132 +288,27 @@ static void reload(struct daemon *daemon)
 
 static void on_event_timer(struct sl_timer *timer)
 {
-	struct daemon *daemon =
-		(struct daemon *)((char *)timer - offsetof(struct daemon, event_timer));
+	struct sl_daemon *daemon =
+		(struct sl_daemon *)((char *)timer - offsetof(struct sl_daemon, event_timer));
 
 	sl_events_log(daemon->plane);
 	sl_timer_set(daemon->loop, timer, EVENT_POLL_MS);
 }
 
-/* ---- admin socket ---------------------------------------------------------------------------- */
-
-static int describe(void *owner, struct sl_admin_answer *answer)
-{
-	struct daemon *daemon = owner;
-
-	*answer = (struct sl_admin_answer){
-		.pid = (uint32_t)getpid(),
-		.abi = SL_ABI_VERSION,
-		.memory = !daemon->plane->bpf,
-		.draining = daemon->draining,
-	};
-	snprintf(answer->io, sizeof(answer->io), "%s", daemon->metrics.io_backend);
-	return daemon->plane->memory_fd;
-}
-
-static void explain(void *owner, const char *id, bool json, struct sl_text *text)
-{
-	sl_explain_say(&((struct daemon *)owner)->threads, id, json, text);
-}
-
-static int give(void *owner, int fd)
-{
-	struct daemon *daemon = owner;
-
-	if (daemon->draining)
-		return -ESHUTDOWN;
-	return sl_takeover_give(fd, &daemon->threads, daemon->metrics.io_backend);
-}
-
-/* What only one process may do ends here; the rest in serve(). */
-static void go(void *owner)
-{
-	struct daemon *daemon = owner;
-
-	sl_timer_cancel(daemon->loop, &daemon->event_timer);
-	sl_admin_leave(&daemon->admin);
-	daemon->handed_over = true;
-	sl_loop_stop(daemon->loop);
-}
-
-static void health(void *owner, struct sl_text *text)
-{
-	struct daemon *daemon = owner;
-	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
-
-	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
-}
-
-static struct sl_prompt_ask prompt_ask(struct daemon *daemon, const char *who)
-{
-	return (struct sl_prompt_ask){
-		.who = who, .suites = daemon->suites, .routes = daemon->routes};
-}
-
-static void prompt(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
-{
-	struct daemon *daemon = owner;
-	struct sl_prompt_ask what = prompt_ask(daemon, ask->who);
-
-	what.body = ask->body;
-	sl_prompt_say(daemon->stores.prompts, ask->words, &what, text);
-}
-
-static int http(void *owner, const struct sl_admin_request *request, const char *who,
-		struct sl_text *text, const char **type)
-{
-	struct daemon *daemon = owner;
-	struct sl_prompt_ask as = prompt_ask(daemon, who);
-
-	return sl_prompt_http(daemon->stores.prompts, request, &as, text, type);
-}
-
-static void tend_index(void *owner, char *words, struct sl_text *text)
-{
-	struct sl_retrieval *retrieval = ((struct daemon *)owner)->stores.retrieval;
-
-	sl_index_say(retrieval ? retrieval->indexes : NULL, words, text);
-}
-
-static void canary(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
-{
-	sl_canary_say(((struct daemon *)owner)->canary, ask->words, text);
-}
-
-static void cache(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
-{
-	const struct daemon *daemon = owner;
-	struct sl_cache_say say = {daemon->cache, &daemon->stores, &daemon->names};
-
-	sl_cache_answer(&say, ask->words, ask->body, text);
-}
-
-static const struct sl_admin_ops admin_ops = {
-	.cache = cache,
-	.canary = canary,
-	.prompt = prompt,
-	.http = http,
-	.index = tend_index,
-	.describe = describe,
-	.explain = explain,
-	.health = health,
-	.give = give,
-	.go = go,
-};
-
 /* ---- drain ----------------------------------------------------------------------------------- */
 
 /* No more questions of our own to nodes. */
-static void stop_asking(struct daemon *daemon)
+static void stop_asking(struct sl_daemon *daemon)
 {
 	sl_checks_stop(daemon->health);
 	sl_canary_stop(daemon->canary);
 	sl_scaler_stop(daemon->scaler);
 	sl_telemetry_stop(daemon->telemetry);
 	sl_suites_stop(daemon->suites);
+	sl_watch_stop(daemon->watch);
 }
 
-static void begin_drain(struct daemon *daemon)
+static void begin_drain(struct sl_daemon *daemon)
 {
 	uint32_t drain_ms = daemon->routes->config->drain_ms;
 
@@ -451,7 +324,7 @@ static void begin_drain(struct daemon *daemon)
 }
 
 /* A new process serves: what is open here comes to its end. */
-static void begin_leave(struct daemon *daemon)
+static void begin_leave(struct sl_daemon *daemon)
 {
 	uint32_t upgrade_ms = daemon->routes->config->upgrade_ms;
 
@@ -469,8 +342,8 @@ static void begin_leave(struct daemon *daemon)
 
 static void on_drain_timer(struct sl_timer *timer)
 {
-	struct daemon *daemon =
-		(struct daemon *)((char *)timer - offsetof(struct daemon, drain_timer));
+	struct sl_daemon *daemon =
+		(struct sl_daemon *)((char *)timer - offsetof(struct sl_daemon, drain_timer));
 	uint64_t now_ms = sl_clock_ms();
 
 	if (!sl_threads_are_running(&daemon->threads) ||
@@ -500,7 +373,7 @@ static void catch_signals(void)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-static int open_plane(struct daemon *daemon, const struct sl_config *config)
+static int open_plane(struct sl_daemon *daemon, const struct sl_config *config)
 {
 	const char *pin_dir = getenv("SLUICE_PIN_DIR");
 	struct sl_error why;
@@ -523,7 +396,7 @@ static int open_plane(struct daemon *daemon, const struct sl_config *config)
 }
 
 /* The first read happens before the plane is open: its pin directory is in the file. */
-static int first_load(struct daemon *daemon)
+static int first_load(struct sl_daemon *daemon)
 {
 	struct sl_config *config = NULL;
 	char *errors = NULL;
@@ -555,15 +428,8 @@ static int first_load(struct daemon *daemon)
 	return load(daemon, &daemon->routes) ? EXIT_CONFIG : EXIT_OK;
 }
 
-static void open_admin(struct daemon *daemon)
-{
-	daemon->admin.ops = &admin_ops;
-	daemon->admin.owner = daemon;
-	sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);
-}
-
 /* Asks the running daemon for its sockets. Without one this is an ordinary start. */
-static int begin_takeover(struct daemon *daemon, struct sl_takeover *takeover)
+static int begin_takeover(struct sl_daemon *daemon, struct sl_takeover *takeover)
 {
 	const char *path = daemon->routes->config->admin_socket;
 	int rc = path ? sl_takeover_ask(path, takeover) : -ENOENT;
@@ -586,7 +452,7 @@ static int begin_takeover(struct daemon *daemon, struct sl_takeover *takeover)
 }
 
 /* All threads serve: from here on this process is the daemon, whatever the old one says. */
-static void finish_takeover(struct daemon *daemon)
+static void finish_takeover(struct sl_daemon *daemon)
 {
 	int rc = sl_takeover_go(daemon->takeover);
 
@@ -598,11 +464,11 @@ static void finish_takeover(struct daemon *daemon)
 	daemon->takeover = NULL;
 	if (daemon->routes->config->admin_socket)
 		unlink(daemon->routes->config->admin_socket);
-	open_admin(daemon);
+	sl_daemon_open_admin(daemon);
 }
 
 /* What /metrics is to look at. */
-static void prepare_metrics(struct daemon *daemon)
+static void prepare_metrics(struct sl_daemon *daemon)
 {
 	daemon->metrics.workers = daemon->threads.workers;
 	daemon->metrics.worker_count = daemon->threads.count;
@@ -616,7 +482,7 @@ static void prepare_metrics(struct daemon *daemon)
 	daemon->metrics.peers = daemon->peers;
 }
 
-static int start(struct daemon *daemon)
+static int start(struct sl_daemon *daemon)
 {
 	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
 	struct sl_threads_shared shared;
@@ -648,7 +514,7 @@ static int start(struct daemon *daemon)
 	if (!rc) {
 		/* before requests: who sees /health may ask it */
 		if (!daemon->takeover)
-			open_admin(daemon);
+			sl_daemon_open_admin(daemon);
 		shared = (struct sl_threads_shared){
 			.routes = daemon->routes,
 			.ring = daemon->keys.ring,
@@ -681,11 +547,12 @@ static int start(struct daemon *daemon)
 	apply_beacons(daemon);
 	open_health(daemon);
 	open_telemetry(daemon);
+	open_watch(daemon);
 	return 0;
 }
 
 /* Only after an orderly drain: whatever is still open is left to the end of the process. */
-static void destroy(struct daemon *daemon)
+static void destroy(struct sl_daemon *daemon)
 {
 	uint32_t i;
 
@@ -706,9 +573,10 @@ static void destroy(struct daemon *daemon)
 	sl_kernel_plane_close(&daemon->plane);
 	sl_tls_tickets_close(&daemon->tickets);
 	sl_peers_close(&daemon->peers);
+	sl_notice_close();
 }
 
-static void serve(struct daemon *daemon)
+static void serve(struct sl_daemon *daemon)
 {
 	signal_loop = daemon->loop;
 	for (;;) {
@@ -733,8 +601,8 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	static struct sl_takeover taken; /* 16 KiB of descriptors: too much for a stack */
 	static struct sl_concurrency concurrency[SL_NODES_MAX]; /* what is used takes memory */
 	static struct sl_hedge_pool hedges[SL_POOLS_MAX];	/* the same */
-	struct daemon daemon = {.config_path = config_path,
-				.retries = {.concurrency = concurrency, .hedges = hedges}};
+	struct sl_daemon daemon = {.config_path = config_path,
+				   .retries = {.concurrency = concurrency, .hedges = hedges}};
 	int status;
 
 	sl_keys_init(&daemon.keys);
@@ -742,7 +610,8 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	daemon.names.accounts = daemon.keys.accounts = &daemon.ledger.accounts;
 	sl_descriptors_raise();
 	catch_signals(); /* first of all: a SIGHUP right after the start must not end the process */
-	if (sl_tls_tickets_open(&daemon.tickets) || sl_peers_open(&daemon.peers))
+	if (sl_tls_tickets_open(&daemon.tickets) || sl_peers_open(&daemon.peers) ||
+	    sl_notice_open())
 		return EXIT_START;
 	status = first_load(&daemon);
 	if (status) {
@@ -761,6 +630,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	       daemon.plane->bpf ? "bpf" : "memory", daemon.routes->route_count);
 	serve(&daemon);
 	sl_threads_stop(&daemon.threads);
+	sl_watch_close(&daemon.watch);
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);
 	sl_canary_close(&daemon.canary);

@@ -139,6 +139,54 @@ static const char *outcome_of(const struct sl_request *request, int status)
 	return sl_outcome_of(request->last_ending)->final_answer ? "error_answer" : "failed";
 }
 
+static enum sl_feed_outcome feed_outcome_of(const struct sl_request *request, int status)
+{
+	if (!status)
+		return SL_FEED_GONE;
+	if (status >= 500)
+		return SL_FEED_FAILED;
+	if (status >= 400)
+		return SL_FEED_REFUSED;
+	return request->head_sent && request->error.id ? SL_FEED_BROKEN : SL_FEED_GOOD;
+}
+
+static void feed_key(struct sl_feed_record *record, const char *id, const struct sl_key_record *key)
+{
+	snprintf(record->id, sizeof(record->id), "%s", id);
+	snprintf(record->key_id, sizeof(record->key_id), "%s", key ? key->id : "");
+	record->end_wall_ms = sl_clock_wall_ms();
+}
+
+static void feed_request(struct sl_request *request, int status)
+{
+	uint32_t us = to_u32((now_of(request) - request->start_ns) / SL_NS_PER_US);
+	struct sl_feed_record record = {
+		.degraded = request->degraded,
+		.cost = request->cost,
+		.priced = request->priced,
+		.duration_us = us,
+		.first_us = status ? us : 0,
+		.prompt_tokens = request->route ? request->facts.prompt_tokens_estimate : 0,
+		.route = request->route ? (uint16_t)request->route->stats_index : 0,
+		.status = (uint16_t)status,
+		.node = request->last_slot,
+		.incarnation = request->last_incarnation,
+		.attempts = (uint16_t)request->attempts,
+		.pool = request->last_pool ? (uint8_t)request->last_pool->slot : 0,
+		.outcome = (uint8_t)feed_outcome_of(request, status),
+		.ending = (uint8_t)request->last_ending,
+		.fallback = request->any_attempt && request->chain.moves
+				    ? (uint8_t)(request->chain.cause + 1)
+				    : 0,
+		.recall = (uint8_t)request->recall,
+		.hedged = (uint8_t)request->hedged,
+		.stream = request->route && request->facts.stream,
+	};
+
+	feed_key(&record, request->id, request->admission.key);
+	sl_feed_put(&request->worker->feed, &record);
+}
+
 void sl_explain_end(struct sl_request *request, int status)
 {
 	struct sl_reqlog *log = &request->worker->reqlog;
@@ -147,6 +195,8 @@ void sl_explain_end(struct sl_request *request, int status)
 	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE,
 			status && request->head_sent ? (uint8_t)request->error.id : 0,
 			(uint32_t)status, NULL, NULL);
+	if (sl_feed_is_on(&request->worker->feed))
+		feed_request(request, status);
 	if (!sl_reqlog_is_on(log))
 		return;
 	sl_stages_format(request->degraded, steps);
@@ -213,6 +263,37 @@ void sl_explain_stream_note(const struct sl_relay *relay, enum sl_trail_kind kin
 	sl_trail_note(&relay->trail, sl_loop_now_ns(relay->worker->loop), &event);
 }
 
+static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uint64_t now_ns)
+{
+	const struct sl_trail_ref *ref = &relay->trail;
+	struct sl_feed_record record = {
+		.degraded = ref->degraded,
+		.cost = ref->cost,
+		.priced = ref->priced,
+		.tokens = relay->tokens,
+		.duration_us = to_u32((now_ns - relay->start_ns) / SL_NS_PER_US),
+		.first_us = ref->first_us,
+		.prompt_tokens = relay->prompt_tokens,
+		.route = (uint16_t)relay->route->stats_index,
+		.status = 200,
+		.node = relay->node ? (uint16_t)relay->node->slot : 0,
+		.incarnation = relay->node ? (uint16_t)relay->node->incarnation : 0,
+		.attempts = ref->attempts,
+		.pool = (uint8_t)relay->pool_slot,
+		.outcome = ending == SL_ENDING_OK	     ? SL_FEED_GOOD
+			   : ending == SL_ENDING_CLIENT_GONE ? SL_FEED_GONE
+							     : SL_FEED_BROKEN,
+		.ending = (uint8_t)ending,
+		.fallback = ref->fallback,
+		.recall = ref->recall,
+		.hedged = ref->hedged,
+		.stream = true,
+	};
+
+	feed_key(&record, relay->id, relay->admission.key);
+	sl_feed_put(&relay->worker->feed, &record);
+}
+
 void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 {
 	const struct sl_trail_ref *ref = &relay->trail;
@@ -221,6 +302,8 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 	char steps[SL_STAGES_STEPS_BYTES];
 
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
+	if (sl_feed_is_on(&relay->worker->feed))
+		feed_stream(relay, ending, now_ns);
 	if (!sl_reqlog_is_on(log))
 		return;
 	sl_stages_format(ref->degraded, steps);

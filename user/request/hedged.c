@@ -131,6 +131,8 @@ static void name_node(struct sl_request *request, const struct sl_upstream_node 
 {
 	snprintf(request->last_node, sizeof(request->last_node), "%.*s",
 		 (int)sizeof(request->last_node) - 1, node->text);
+	request->last_slot = (uint16_t)node->slot;
+	request->last_incarnation = (uint16_t)node->incarnation;
 }
 
 /* The other one goes on without it. */

@@ -658,6 +658,7 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->last_pool = request->refused_pool = NULL;
 	request->last_ending = SL_ENDING_UNSET;
 	request->last_node[0] = '\0';
+	request->last_slot = request->last_incarnation = 0;
 	request->attempt.lines = NULL;
 	request->attempt.lines_len = 0;
 	request->attempt.detail[0] = '\0';

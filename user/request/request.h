@@ -124,9 +124,10 @@ struct sl_request {
 	const struct sl_upstream_pool *refused_pool; /* whose budget refused a retry, or NULL */
 	enum sl_ending last_ending;
 	char last_node[SL_ADDRESS_TEXT_SIZE];
-	struct sl_stage *stage;	    /* of a route with stages, see stages.h; NULL: none */
-	struct sl_span stage_lines; /* of the answer's head */
-	uint64_t degraded;	    /* bit by enum sl_step */
+	uint16_t last_slot, last_incarnation; /* of it; 0: none */
+	struct sl_stage *stage;		      /* of a route with stages, see stages.h; NULL: none */
+	struct sl_span stage_lines;	      /* of the answer's head */
+	uint64_t degraded;		      /* bit by enum sl_step */
 	const struct sl_route_chain *own_chain; /* instead of the route's `pools`; or NULL */
 	uint64_t again_tokens, again_cost;	/* of answers that stages sent back */
 	struct sl_trail_ref trail;

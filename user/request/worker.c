@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/http/h1_write.h"
 #include "user/request/gate.h"
 #include "user/request/request.h"
@@ -188,11 +189,33 @@ static void on_changed(void *owner, const struct sl_upstream_node *node,
 			     change);
 }
 
+static const char *const breaker_states[SL_BREAKER_STATES] = {"closed", "half-open", "open",
+							      "forced open", "metrics only"};
+
+static void tell_change(const char *pool, const char *node, const struct sl_breaker_change *change,
+			const char *signal, const char *plane)
+{
+	struct sl_notice notice = {
+		.kind = change->changed ? SL_NOTICE_BREAKER : SL_NOTICE_CAP,
+		.level = SL_NOTICE_WARN,
+		.of = SL_NOTICE_OF_NODE,
+		.over = change->changed && change->to == SL_BREAKER_CLOSED,
+	};
+
+	sl_notice_set(notice.name, sizeof(notice.name), node);
+	sl_notice_set(notice.pool, sizeof(notice.pool), pool);
+	sl_notice_set(notice.who, sizeof(notice.who), plane);
+	if (change->changed)
+		sl_notice_tell(&notice, "%s -> %s, signal %s",
+			       breaker_states[change->from % SL_BREAKER_STATES],
+			       breaker_states[change->to % SL_BREAKER_STATES], signal);
+	else
+		sl_notice_tell(&notice, "stays closed by the ejection cap, signal %s", signal);
+}
+
 void sl_worker_log_change(const char *pool, const char *node,
 			  const struct sl_breaker_change *change)
 {
-	static const char *const states[SL_BREAKER_STATES] = {"closed", "half-open", "open",
-							      "forced open", "metrics only"};
 	static const char *const planes[] = {"-", "kernel", "daemon", "operator"};
 	static const char *const signals[] = {
 #define X(id, name, help) [SL_SIGNAL_##id] = name,
@@ -202,6 +225,8 @@ void sl_worker_log_change(const char *pool, const char *node,
 	const char *signal = signals[change->signal < SL_SIGNAL_COUNT ? change->signal : 0];
 	const char *plane = planes[change->plane & 3];
 
+	if (change->changed || change->cap_denied)
+		tell_change(pool, node, change, signal, plane);
 	if (change->cap_denied)
 		sl_log_limited(SL_LOG_WARN,
 			       "pool \"%s\": node %s: breaker would open, but the ejection cap of "
@@ -210,8 +235,9 @@ void sl_worker_log_change(const char *pool, const char *node,
 	if (change->changed)
 		sl_log(SL_LOG_WARN,
 		       "pool \"%s\": node %s: breaker %s -> %s signal=%s plane=%s generation=%u",
-		       pool, node, states[change->from % SL_BREAKER_STATES],
-		       states[change->to % SL_BREAKER_STATES], signal, plane, change->generation);
+		       pool, node, breaker_states[change->from % SL_BREAKER_STATES],
+		       breaker_states[change->to % SL_BREAKER_STATES], signal, plane,
+		       change->generation);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -273,6 +299,7 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	sl_slab_init(&worker->message_relays, sizeof(struct sl_message_relay), RELAYS_KEPT);
 	sl_trails_init(&worker->trails);
 	sl_reqlog_init(&worker->reqlog, loop);
+	sl_feed_init(&worker->feed);
 	apply_config(worker);
 	return 0;
 }
@@ -397,6 +424,7 @@ void sl_worker_fini(struct sl_worker *worker)
 		sl_request_free(request);
 	}
 	sl_reqlog_fini(&worker->reqlog);
+	sl_feed_fini(&worker->feed);
 	sl_trails_fini(&worker->trails);
 	sl_slab_fini(&worker->relays);
 	sl_slab_fini(&worker->message_relays);

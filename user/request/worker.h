@@ -11,6 +11,7 @@
 
 #include "user/base/text.h"
 #include "user/http/server.h"
+#include "user/request/feed.h"
 #include "user/request/reqlog.h"
 #include "user/request/room.h"
 #include "user/request/routes.h"
@@ -64,6 +65,7 @@ struct sl_worker {
 	const struct sl_stores *stores; /* of the stages, of all threads */
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
+	struct sl_feed feed;
 	struct sl_desk desk;	   /* its waiting requests */
 	struct sl_beside *besides; /* see beside.h */
 	uint32_t beside_count;
