@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "user/policy/gates_lexicon.h"
 #include "user/policy/gates_words.h"
 
 enum kind { CONTENT = 0, FILLER, NUMBER, UNIT, NEGATION };
@@ -14,135 +15,51 @@ struct word {
 	uint8_t len;
 	uint8_t kind;
 	uint8_t course;
-	bool name; /* written like one */
+	bool name;	     /* written like one */
+	bool phrase;	     /* may begin one */
+	uint64_t one, other; /* pairs of opposites that it is in, by bit: left, right */
 };
 
 struct reading {
+	const struct sl_gates_lexicon *lexicon;
 	struct word words[SL_GATES_WORDS_MAX];
 	uint32_t count;
 	bool too_long;
 };
 
-/* ---- words of lists -------------------------------------------------------------------------- */
-
-/* Calls for each word of a list; true ends it. */
-static bool next_word(const char **at, struct sl_span *ret_word)
-{
-	const char *from = *at;
-
-	while (*from == ' ')
-		from++;
-	*at = from;
-	while (**at && **at != ' ' && **at != '|')
-		(*at)++;
-	*ret_word = sl_span_make(from, (size_t)(*at - from));
-	return ret_word->len > 0;
-}
+/* ---- words -------------------------------------------------------------------------------------- */
 
 static bool is_in(const char *list, const char *text, size_t len)
 {
-	struct sl_span word;
+	for (; *list; list += *list == ' ') {
+		size_t word_len = strcspn(list, " ");
 
-	while (next_word(&list, &word)) {
-		if (word.len == len && memcmp(word.data, text, len) == 0)
+		if (word_len == len && memcmp(list, text, len) == 0)
 			return true;
+		list += word_len;
 	}
 	return false;
 }
 
-/* ---- roots ----------------------------------------------------------------------------------- */
-
-static bool ends(const char *text, size_t len, const char *end)
+static void set_root(const struct sl_gates_lexicon *lexicon, struct word *word, const char *from,
+		     size_t len)
 {
-	size_t end_len = strlen(end);
+	const struct sl_gates_known *known;
 
-	return len > end_len + 2 && memcmp(text + len - end_len, end, end_len) == 0;
-}
-
-static bool is_vowel(char byte)
-{
-	return byte && strchr("aeiouy", byte) != NULL;
-}
-
-/* Plural, -ing, -ed and a final e go: charge, charges, charged, charging are one. */
-static size_t cut_ending(char *text, size_t len)
-{
-	if (ends(text, len, "ies")) {
-		text[len - 3] = 'y';
-		len -= 2;
-	} else if (ends(text, len, "sses") || ends(text, len, "shes") || ends(text, len, "ches") ||
-		   ends(text, len, "xes") || ends(text, len, "oes")) {
-		len -= 2;
-	} else if (ends(text, len, "s") && text[len - 2] != 's' && text[len - 2] != 'u' &&
-		   text[len - 2] != 'i') {
-		len--;
-	}
-	if (ends(text, len, "ing") && len > 5)
-		len -= 3;
-	else if (ends(text, len, "ed") && len > 4)
-		len -= 2;
-	else
-		return len > 3 && text[len - 1] == 'e' ? len - 1 : len;
-	if (len > 3 && text[len - 1] == text[len - 2] && !is_vowel(text[len - 1]) &&
-	    text[len - 1] != 'l' && text[len - 1] != 's')
-		len--;
-	return len > 3 && text[len - 1] == 'e' ? len - 1 : len;
-}
-
-/* ---- groups ---------------------------------------------------------------------------------- */
-
-/* The first word of the group that has the text; data NULL: none has. */
-static struct sl_span group_of(const char *const *groups, const char *text, size_t len)
-{
-	struct sl_span head = {NULL, 0};
-
-	for (; *groups; groups++) {
-		if (is_in(*groups, text, len)) {
-			const char *at = *groups;
-
-			next_word(&at, &head);
-			return head;
-		}
-	}
-	return head;
-}
-
-/* The same by roots: "differences" is in the group of "difference". */
-static struct sl_span group_of_root(const char *const *groups, const char *root, size_t len)
-{
-	for (; *groups; groups++) {
-		const char *at = *groups;
-		struct sl_span word, head = {NULL, 0};
-
-		while (next_word(&at, &word)) {
-			char other[SL_GATES_WORD_MAX + 1] = "";
-
-			if (!head.data)
-				head = word;
-			memcpy(other, word.data,
-			       word.len < sizeof(other) ? word.len : sizeof(other) - 1);
-			if (cut_ending(other, word.len) == len && memcmp(other, root, len) == 0)
-				return head;
-		}
-	}
-	return (struct sl_span){NULL, 0};
-}
-
-static void set_root(struct word *word, struct sl_span from)
-{
-	size_t len = from.len > SL_GATES_WORD_MAX ? SL_GATES_WORD_MAX : from.len;
-	struct sl_span group;
-
-	memcpy(word->root, from.data, len);
+	memcpy(word->root, from, len);
 	if (word->kind == CONTENT) {
-		len = cut_ending(word->root, len);
-		group = group_of_root(sl_gates_synonyms, word->root, len);
-		if (group.data) {
-			memcpy(word->root, group.data, group.len);
-			len = cut_ending(word->root, group.len);
+		len = sl_gates_root(word->root, len);
+		known = sl_gates_lexicon_find(lexicon, word->root, len);
+		if (known->synonym) {
+			from = sl_gates_lexicon_text(lexicon, known->synonym);
+			len = strlen(from);
+			memcpy(word->root, from, len);
 		}
 	}
 	word->root[len] = '\0';
+	known = sl_gates_lexicon_find(lexicon, word->root, len);
+	word->one |= known->one;
+	word->other |= known->other;
 }
 
 /* Germany and German, Japan and Japanese. */
@@ -197,26 +114,40 @@ static void classify_number(struct word *word)
 	snprintf(word->root, sizeof(word->root), "%.12g", strtod(plain, NULL));
 }
 
-static void classify(struct reading *reading, struct word *word)
+static void classify(const struct reading *reading, struct word *word)
 {
 	const struct word *before = word > reading->words ? word - 1 : NULL;
-	struct sl_span head;
+	const struct sl_gates_lexicon *lexicon = reading->lexicon;
+	const struct sl_gates_known *known;
+	uint16_t head = 0;
 
 	if (is_digit(word->text[0])) {
 		classify_number(word);
 		return;
 	}
-	head = group_of(sl_gates_numbers, word->text, word->len);
-	if (head.data && !(strcmp(word->text, "second") == 0 && before && before->kind == NUMBER)) {
+	known = sl_gates_lexicon_find(lexicon, word->text, word->len);
+	word->one = known->one;
+	word->other = known->other;
+	word->phrase = known->phrase;
+	if (known->number &&
+	    !(known->unit && before && before->kind == NUMBER)) { /* 5 second: the unit */
 		word->kind = NUMBER;
-	} else if ((head = group_of(sl_gates_units, word->text, word->len)).data) {
+		head = known->number;
+	} else if (known->unit) {
 		word->kind = UNIT;
-	} else if (is_in(sl_gates_negations, word->text, word->len)) {
+		head = known->unit;
+	} else if (known->negation) {
 		word->kind = NEGATION;
-	} else if (is_in(sl_gates_fillers, word->text, word->len)) {
+	} else if (known->filler) {
 		word->kind = FILLER;
 	}
-	set_root(word, head.data ? head : sl_span_make(word->text, word->len));
+	if (head) {
+		const char *name = sl_gates_lexicon_text(lexicon, head);
+
+		set_root(lexicon, word, name, strlen(name));
+	} else {
+		set_root(lexicon, word, word->text, word->len);
+	}
 }
 
 static struct word *push(struct reading *reading, const char *text, size_t len, bool name)
@@ -309,7 +240,7 @@ static void join_phrases(struct reading *reading)
 		struct word *word = &reading->words[kept];
 
 		*word = reading->words[i];
-		for (j = 0; i + 1 < reading->count && sl_gates_phrases[j][0]; j++) {
+		for (j = 0; word->phrase && i + 1 < reading->count && sl_gates_phrases[j][0]; j++) {
 			if (strcmp(word->text, sl_gates_phrases[j][0]) != 0 ||
 			    strcmp(reading->words[i + 1].text, sl_gates_phrases[j][1]) != 0)
 				continue;
@@ -354,12 +285,14 @@ static void mark_courses(struct reading *reading)
 	}
 }
 
-static void read_text(struct sl_span text, struct reading *reading)
+static void read_text(const struct sl_gates_lexicon *lexicon, struct sl_span text,
+		      struct reading *reading)
 {
 	char room[SL_GATES_WORDS_MAX * 16];
 	bool starts = true;
 	size_t at, len;
 
+	reading->lexicon = lexicon;
 	reading->count = 0;
 	reading->too_long = text.len > sizeof(room);
 	text = sl_span_make(room, plain_text(text, room, sizeof(room)));
@@ -463,34 +396,19 @@ static bool same_negation(const struct reading *a, const struct reading *b)
 	return count_a == count_b;
 }
 
-static bool has_any(const struct reading *reading, const char *list)
-{
-	uint32_t i;
-
-	for (i = 0; i < reading->count; i++) {
-		const struct word *word = &reading->words[i];
-
-		if (is_in(list, word->text, word->len) ||
-		    is_in(list, word->root, strlen(word->root)))
-			return true;
-	}
-	return false;
-}
-
 static bool are_opposed(const struct reading *a, const struct reading *b)
 {
-	const char *const *pair;
+	const struct reading *both[] = {a, b};
+	uint64_t one[2] = {0}, other[2] = {0};
 
-	for (pair = sl_gates_opposites; *pair; pair++) {
-		const char *other = strchr(*pair, '|') + 1;
-		bool a_one = has_any(a, *pair), a_other = has_any(a, other);
-		bool b_one = has_any(b, *pair), b_other = has_any(b, other);
-
-		if ((a_one && !a_other && b_other && !b_one) ||
-		    (a_other && !a_one && b_one && !b_other))
-			return true;
+	for (uint32_t side = 0; side < 2; side++) {
+		for (uint32_t i = 0; i < both[side]->count; i++) {
+			one[side] |= both[side]->words[i].one;
+			other[side] |= both[side]->words[i].other;
+		}
 	}
-	return false;
+	return ((one[0] & ~other[0]) & (other[1] & ~one[1])) ||
+	       ((other[0] & ~one[0]) & (one[1] & ~other[1]));
 }
 
 /* Words of both, marked so in one: in the other with the other mark, or others are marked there. */
@@ -543,13 +461,14 @@ static const struct word *uncovered(const struct reading *a, const struct readin
 	return found;
 }
 
-enum sl_gate sl_gates_check(struct sl_span asked, struct sl_span kept)
+enum sl_gate sl_gates_check(const struct sl_gates_lexicon *lexicon, struct sl_span asked,
+			    struct sl_span kept)
 {
 	struct reading a, b;
 	const struct word *one, *other;
 
-	read_text(asked, &a);
-	read_text(kept, &b);
+	read_text(lexicon, asked, &a);
+	read_text(lexicon, kept, &b);
 	if (a.too_long || b.too_long || !a.count || !b.count)
 		return SL_GATE_LENGTH;
 	if (!same_numbers(&a, &b))

@@ -41,8 +41,12 @@ enum sl_gate {
 	SL_GATES
 };
 
+/* What is known of words (gates_lexicon.h): made once, read by all. */
+struct sl_gates_lexicon;
+
 /* The first gate that refuses, in the order above. */
-enum sl_gate sl_gates_check(struct sl_span asked, struct sl_span kept);
+enum sl_gate sl_gates_check(const struct sl_gates_lexicon *lexicon, struct sl_span asked,
+			    struct sl_span kept);
 
 /* "numbers"; "passed". */
 const char *sl_gate_name(enum sl_gate gate);

