@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # deps.sh - installs what the end-to-end tests use from npm into build/e2e: the clients `openai`,
 # `@anthropic-ai/sdk`, `ai` and `@langchain/openai`, `node-llama-cpp` with llama.cpp for one CPU
-# platform, and tokenizers of models with another reader of them. Does nothing when that is already there.
+# platform, Chroma (its native part, of a version whose binary runs with glibc 2.36), and tokenizers of
+# models with another reader of them. Does nothing when that is already there.
 #
 # --omit=optional matters: without it npm also takes every CUDA and Vulkan variant, 725 MB.
 set -eu
@@ -20,7 +21,7 @@ if [ -f "$stamp" ] && cmp -s tests/e2e/package-lock.json "$stamp"; then
 	exit 0
 fi
 cp tests/e2e/package.json tests/e2e/package-lock.json "$target/"
-echo "npm: installing the clients and llama.cpp into $target (about 310 MB)"
+echo "npm: installing the clients, llama.cpp and Chroma into $target (about 730 MB)"
 for try in 1 2 3; do
 	if (cd "$target" && npm install --omit=optional --ignore-scripts --no-audit --no-fund \
 		--loglevel=error); then
