@@ -59,6 +59,7 @@ struct sl_arguments {
 	bool strict;
 	const char *binary; /* of `upgrade`, as the next */
 	const char *pid_file;
+	const char *known; /* of `audit` */
 };
 
 enum sl_option_kind {
@@ -125,6 +126,7 @@ extern const struct sl_command sl_command_prompt;
 extern const struct sl_command sl_command_cache;
 extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
+extern const struct sl_command sl_command_audit;
 extern const struct sl_command sl_command_upgrade;
 
 #endif

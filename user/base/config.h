@@ -388,6 +388,7 @@ struct sl_config {
 	uint32_t tenant_count;
 	struct sl_config_price *prices; /* none: money is not counted */
 	uint32_t price_count;
+	const char *audit_file;	  /* of what was done; NULL: nobody writes it down */
 	const char *spend_file;	  /* of what was spent; NULL: forgotten with the process */
 	const char *currency;	  /* a word for messages */
 	uint32_t cost_header;	  /* 1: answers say what they cost */

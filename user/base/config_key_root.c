@@ -57,6 +57,8 @@ static const struct sl_config_key keys[] = {
 	 "both are here. One that is not here costs nothing."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "spend", 0, NULL, SL_CONFIG_SPEND, 0, NULL, false,
 	 "a map", "How what was spent is kept and shown."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "audit", 0, NULL, SL_CONFIG_AUDIT, 0, NULL, false,
+	 "a map", "The trail of what was done, by whom."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
 	 "a map", "The kernel plane, for `sluice up`."},
 	{SL_CONFIG_ROOT, SL_CONFIG_TUNABLE_MAP, "tunables", ROOT(tunables), NULL, 0, 0, NULL, false,
@@ -218,6 +220,12 @@ static const struct sl_config_key keys[] = {
 	 sl_config_bools, false, NULL,
 	 "Whole answers say what they cost, in `x-sluice-cost`; streams in a trailer of that name, "
 	 "to clients that send `te: trailers`."},
+
+	{SL_CONFIG_AUDIT, SL_CONFIG_PATH, "file", ROOT(audit_file), NULL, 0, PATH_LEN_MAX, NULL,
+	 false, "an absolute path",
+	 "Where it is written, like /var/lib/sluice/audit.log: reloads, tunables, drains, forced "
+	 "breakers, keys, prompts, each line bound to the one before by its hash. See `sluice "
+	 "audit`."},
 
 	{SL_CONFIG_PRICE, SL_CONFIG_MONEY, "input", PRICE(input), "0", 0, SL_PRICE_MAX, NULL, false,
 	 MONEY_EXPECTED, "For a million tokens of prompts."},

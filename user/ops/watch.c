@@ -5,10 +5,11 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/ops/audit.h"
 
-/* In the order in which they are asked; each is one line, "extern" lines above. */
+/* In the order in which they are asked; one line each. */
 static const struct sl_watch_part *const parts[] = {
-	NULL, /* the first part takes its place */
+	&sl_audit_part,
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -111,10 +112,10 @@ void sl_watch_open(const struct sl_watch_place *place, struct sl_routes *routes,
 	}
 	watch->place = *place;
 	for (i = 0; i < PARTS; i++) {
-		int rc = parts[i] ? parts[i]->open(&watch->place, routes, &watch->owners[i]) : -1;
+		int rc = parts[i]->open(&watch->place, routes, &watch->owners[i]);
 
 		watch->opened[i] = rc == 0;
-		if (parts[i] && rc)
+		if (rc)
 			sl_log(SL_LOG_ERROR, "watch: %s is left out: %s",
 			       parts[i]->word ? parts[i]->word : "a part", strerror(-rc));
 	}
