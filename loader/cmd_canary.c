@@ -55,7 +55,9 @@ static int run_canary(const struct sl_command *command, const struct sl_argument
 {
 	const char *verb = arguments->words[0];
 	const char *pool = arguments->word_count > 1 ? arguments->words[1] : NULL;
-	bool begins = !strcmp(verb, "run") || !strcmp(verb, "record");
+	bool accepts = !strcmp(verb, "accept");
+	bool begins = accepts || !strcmp(verb, "run") || !strcmp(verb, "record");
+	unsigned long long until = 0;
 	struct sl_text reply;
 	int exit_code = SL_EXIT_OK;
 
@@ -63,17 +65,21 @@ static int run_canary(const struct sl_command *command, const struct sl_argument
 	sl_text_init(&reply, 1u << 20);
 	if (!begins && strcmp(verb, "show") != 0)
 		exit_code = sl_say_error("sluice canary --help",
-					 "\"%s\": expected show, run or record", verb);
+					 "\"%s\": expected show, run, record or accept", verb);
 	else if (begins && !pool)
 		exit_code = sl_say_error("sluice canary show", "%s which pool's questions?", verb);
 	if (!exit_code && begins) {
 		exit_code = say(arguments, verb, pool, &reply);
-		if (!exit_code)
-			exit_code = wait_for(arguments, pool,
-					     strtoull(sl_text_string(&reply), NULL, 10), &reply);
+		until = exit_code ? 0 : strtoull(sl_text_string(&reply), NULL, 10);
+		if (until)
+			exit_code = wait_for(arguments, pool, until, &reply);
 	}
-	if (!exit_code)
+	if (!exit_code && (until || !begins)) {
 		exit_code = say(arguments, "show", pool, &reply);
+	} else if (!exit_code) { /* a pool without questions */
+		sl_text_reset(&reply);
+		sl_text_printf(&reply, "%s\n", arguments->json ? "{\"pools\":[]}" : "accepted");
+	}
 	if (!exit_code)
 		fputs(sl_text_string(&reply), stdout);
 	sl_text_fini(&reply);
@@ -88,7 +94,7 @@ static const struct sl_option canary_options[] = {
 
 const struct sl_command sl_command_canary = {
 	.name = "canary",
-	.words = "show|run|record [POOL]",
+	.words = "show|run|record|accept [POOL]",
 	.words_min = 1,
 	.words_max = 2,
 	.summary = "ask models their canary questions, record a baseline, show what has changed",
@@ -97,7 +103,10 @@ const struct sl_command sl_command_canary = {
 		"run POOL      asks the questions now (pools.NAME.canary.file), waits, and shows "
 		"that\n"
 		"record POOL   asks each several times and makes the answers the baseline, in the\n"
-		"              place of the one before\n\n"
+		"              place of the one before\n"
+		"accept POOL   what was found last is right: the alarms end, those of the names in "
+		"its\n"
+		"              nodes' answers too, and prompts may be promoted to it again\n\n"
 		"The daemon runs them by itself every pools.NAME.canary.every.",
 	.options = canary_options,
 	.run = run_canary,

@@ -16,7 +16,6 @@
 
 #define STATUS_BYTES_MAX (8u << 20)
 
-/* One look into `text`. Returns enum sl_exit. */
 /* Models that answer otherwise than recorded (sluice canary). A daemon that knows of none says nothing. */
 static void put_changed(const char *daemon_socket, struct sl_text *text)
 {
@@ -29,6 +28,15 @@ static void put_changed(const char *daemon_socket, struct sl_text *text)
 	sl_text_fini(&reply);
 }
 
+/* The same for scripts: JSON as the daemon wrote it. Left empty where it does not know the word. */
+static void ask_drift(const char *daemon_socket, struct sl_text *drift)
+{
+	if (sl_admin_say(daemon_socket, "canary json drift", drift) ||
+	    sl_text_string(drift)[0] != '[' || sl_text_string(drift)[drift->len - 1] != '\n')
+		sl_text_reset(drift);
+}
+
+/* One look into `text`. Returns enum sl_exit. */
 static int look_once(const struct sl_arguments *arguments, const char *daemon_socket,
 		     struct sl_text *text)
 {
@@ -39,6 +47,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	};
 	struct sl_admin_answer answer = {0};
 	int exit_code = SL_EXIT_OK;
+	struct sl_text drift;
 	struct sl_view view;
 
 	if (sl_view_open_any(dir, daemon_socket, &view))
@@ -49,6 +58,10 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	look.daemon_alone = view.alone || answer.memory;
 	if (look.daemon)
 		sl_health_ask(daemon_socket, sl_view_node_slots(&view), &look.health);
+	sl_text_init(&drift, SL_ADMIN_REPLY_BYTES_MAX);
+	if (look.daemon && arguments->json)
+		ask_drift(daemon_socket, &drift);
+	look.drift = sl_text_string(&drift);
 	look.now_ns = sl_clock_ns();
 	look.columns = sl_screen_size().columns;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
@@ -62,6 +75,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	if (text->error)
 		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
 					 STATUS_BYTES_MAX);
+	sl_text_fini(&drift);
 	sl_health_fini(&look.health);
 	sl_view_close(&view);
 	return exit_code;

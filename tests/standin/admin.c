@@ -2,6 +2,7 @@
 #include "tests/standin/admin.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "tests/standin/metrics.h"
 #include "tests/standin/reply.h"
@@ -215,6 +216,50 @@ static int delete_page(struct sl_conn *conn, const char *body, size_t len)
 	return ok(conn);
 }
 
+static int take_name(struct sl_str text, char name[SL_SAYS_LEN_MAX])
+{
+	if (text.len >= SL_SAYS_LEN_MAX)
+		return -E2BIG;
+	memcpy(name, text.data, text.len);
+	name[text.len] = 0;
+	return 0;
+}
+
+static int post_names(struct sl_conn *conn, const char *body, size_t len)
+{
+	struct sl_server *server = conn->worker->server;
+	struct sl_json json = {body, body + len};
+	struct sl_names names = {"", ""};
+	struct sl_str name, text;
+	bool first = true;
+	int more;
+
+	while ((more = sl_json_member(&json, &first, &name)) == 1) {
+		bool model = sl_str_is(name, "model");
+
+		if (!model && !sl_str_is(name, "fingerprint"))
+			return bad(conn, "members are model and fingerprint");
+		if (sl_json_string(&json, &text) ||
+		    take_name(text, model ? names.model : names.fingerprint))
+			return bad(conn, "names are strings of up to 127 bytes");
+	}
+	if (more || sl_json_over(&json))
+		return bad(conn, "not valid JSON");
+	pthread_mutex_lock(&server->record_lock);
+	server->names = names;
+	pthread_mutex_unlock(&server->record_lock);
+	atomic_store(&server->renamed, true);
+	return ok(conn);
+}
+
+static int delete_names(struct sl_conn *conn, const char *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	atomic_store(&conn->worker->server->renamed, false);
+	return ok(conn);
+}
+
 static int post_drop(struct sl_conn *conn, const char *body, size_t len)
 {
 	(void)body;
@@ -236,6 +281,8 @@ static const struct {
 	{SL_METHOD_GET, "/last", get_last, "application/octet-stream"},
 	{SL_METHOD_POST, "/page", post_page, SL_REPLY_JSON},
 	{SL_METHOD_DELETE, "/page", delete_page, SL_REPLY_JSON},
+	{SL_METHOD_POST, "/names", post_names, SL_REPLY_JSON},
+	{SL_METHOD_DELETE, "/names", delete_names, SL_REPLY_JSON},
 	{SL_METHOD_POST, "/drop", post_drop, SL_REPLY_JSON},
 };
 
@@ -253,6 +300,7 @@ void sl_admin_answer(struct sl_conn *conn, const struct sl_head *head, const cha
 		break;
 	}
 	if (status == 404)
-		bad(conn, "the admin paths are /fault, /state, /config, /last, /page and /drop");
+		bad(conn,
+		    "the admin paths are /fault, /state, /config, /last, /page, /names and /drop");
 	sl_conn_answer(conn, SL_PATH_OTHER, status, -1, type, head->keep_alive);
 }

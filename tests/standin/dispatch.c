@@ -68,7 +68,9 @@ static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum 
 	struct sl_server *server = conn->worker->server;
 	struct sl_options *options = &server->options;
 	struct sl_buf *body = &conn->worker->body;
-	static const char *const any = "standin";
+	const char *any = "standin";
+	struct sl_names names;
+	bool known;
 
 	conn->job.path = path;
 	conn->job.keep_alive = head->keep_alive;
@@ -86,9 +88,12 @@ static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum 
 	body->len = 0;
 	switch (path) {
 	case SL_PATH_MODELS:
-		sl_reply_models(body, options->model_count ? options->models : &any,
-				options->model_count ? options->model_count : 1,
-				options->context_tokens);
+		names = sl_server_names(server);
+		if (names.model[0])
+			any = names.model;
+		known = options->model_count && !names.model[0];
+		sl_reply_models(body, known ? options->models : &any,
+				known ? options->model_count : 1, options->context_tokens);
 		sl_conn_answer(conn, path, 200, -1, SL_REPLY_JSON, head->keep_alive);
 		return;
 	case SL_PATH_METRICS:

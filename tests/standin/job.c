@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/standin/conn.h"
@@ -197,7 +198,7 @@ static void answer_whole(struct sl_conn *conn)
 	else if (job->stream)
 		put_stream(conn, body);
 	else
-		sl_reply_whole(body, job, options->reply_tokens, options->name);
+		sl_reply_whole(body, job, options->reply_tokens, job->fingerprint);
 	sl_count(&worker->counters.generation_tokens, job->reply_tokens);
 	if (!job->stream)
 		sl_count(&worker->counters.finished_stop, 1);
@@ -228,12 +229,12 @@ static void run(struct sl_conn *conn)
 	if (job->stream && job->fault.kind != SL_FAULT_BAD_LENGTH &&
 	    job->fault.kind != SL_FAULT_SHORT_LENGTH) {
 		job->state = SL_JOB_STREAM;
-		sl_reply_prepare(job, server->options.name);
+		sl_reply_prepare(job, job->fingerprint);
 		pump(conn);
 		return;
 	}
 	if (job->stream)
-		sl_reply_prepare(job, server->options.name);
+		sl_reply_prepare(job, job->fingerprint);
 	uint64_t due_ns =
 		job->first_ns + (job->step_count ? job->step_count - 1 : 0) * job->step_ns;
 	if (due_ns <= worker->now_ns) {
@@ -301,6 +302,7 @@ static bool knows_model(const struct sl_options *options, struct sl_str model)
 static bool accept_ask(struct sl_conn *conn, const struct sl_ask *ask)
 {
 	struct sl_options *options = &server_of(conn)->options;
+	struct sl_names names = sl_server_names(server_of(conn));
 	struct sl_job *job = &conn->job;
 
 	if (copy_name(ask->tool, job->tool, sizeof(job->tool)))
@@ -312,6 +314,10 @@ static bool accept_ask(struct sl_conn *conn, const struct sl_ask *ask)
 		       ask->model.data ? "\"model_not_found\"" : "null");
 		return false;
 	}
+	if (names.model[0])
+		snprintf(job->model, sizeof(job->model), "%s", names.model);
+	snprintf(job->fingerprint, sizeof(job->fingerprint), "%s",
+		 names.fingerprint[0] ? names.fingerprint : options->name);
 	if (job->fault.kind == SL_FAULT_WRONG_MODEL)
 		strcpy(job->model, "another-model");
 	int64_t wanted = ask->max_tokens > 0 ? ask->max_tokens : 0;

@@ -81,6 +81,7 @@ struct sl_job {
 	size_t mark;			  /* where the open event's frame begins in the output */
 	char model[SL_JOB_MODEL_LEN_MAX]; /* escaped for JSON */
 	char tool[SL_JOB_TOOL_LEN_MAX];	  /* escaped for JSON */
+	char fingerprint[128];		  /* the same */
 	char head[SL_JOB_HEAD_LEN_MAX];	  /* what every event begins with */
 	size_t head_len;
 };

@@ -420,6 +420,13 @@ check health-down "$(curl -s -o /dev/null -w '%{http_code}' "$url/health") $(ask
 curl -s -o /dev/null -X DELETE "$admin/fault"
 check live-fault-unknown "$(live '{"fault":"nonsense"}') $(live '{"fault":"cut:x"}') $(live '{"fault":"500:3"}') $(live '{"fault":"500","share":2}') $(live '{"fault":"500","count":0}') $(live '{')" \
 	'400 400 400 400 400 400'
+curl -s -o /dev/null -d '{"model":"m-2","fingerprint":"f-2"}' "$admin/names"
+ask /v1/chat/completions "$(chat_body hi)" >/dev/null
+check names "$(jq -c '[.model, .system_fingerprint]' "$work/body") $(curl -s "$url/v1/models" | jq -c '[.data[].id]')" '["m-2","f-2"] ["m-2"]'
+curl -s -o /dev/null -X DELETE "$admin/names"
+ask /v1/chat/completions "$(chat_body hi)" >/dev/null
+check names-true-again "$(jq -r .model "$work/body")" stand/in
+check names-bad "$(curl -s -o /dev/null -w '%{http_code}' -d '{"other":"x"}' "$admin/names")" 400
 live '{"fault":"refuse"}' >/dev/null
 curl -s -o /dev/null "$url/health"
 check refuse "$? $(curl -s "$admin/state" | jq .refusing)" '7 true'

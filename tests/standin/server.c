@@ -326,6 +326,18 @@ int sl_server_run(const struct sl_options *options, const struct sl_model *setti
 	return 0;
 }
 
+struct sl_names sl_server_names(struct sl_server *server)
+{
+	struct sl_names names = {"", ""};
+
+	if (!atomic_load(&server->renamed))
+		return names;
+	pthread_mutex_lock(&server->record_lock);
+	names = server->names;
+	pthread_mutex_unlock(&server->record_lock);
+	return names;
+}
+
 int sl_server_refuse(struct sl_server *server, bool refuse)
 {
 	int err = 0;

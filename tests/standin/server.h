@@ -75,6 +75,14 @@ struct sl_listener {
 	struct sl_worker *worker;
 };
 
+enum { SL_SAYS_LEN_MAX = 128 };
+
+/* What answers say instead of the truth, escaped for JSON; "": the truth. */
+struct sl_names {
+	char model[SL_SAYS_LEN_MAX];
+	char fingerprint[SL_SAYS_LEN_MAX];
+};
+
 struct sl_server {
 	struct sl_options options;
 	struct sl_model model;
@@ -88,7 +96,9 @@ struct sl_server {
 	pthread_mutex_t record_lock;
 	struct sl_buf record; /* the last request to arrive, as it arrived */
 	_Atomic bool paged;
-	struct sl_buf page; /* what /metrics says instead of the truth; under record_lock */
+	_Atomic bool renamed;
+	struct sl_names names; /* while renamed; under record_lock */
+	struct sl_buf page;    /* what /metrics says instead of the truth; under record_lock */
 };
 
 /* Opens everything, prints an address a line, and serves until the process is ended. Returns only
@@ -97,6 +107,9 @@ int sl_server_run(const struct sl_options *options, const struct sl_model *setti
 
 /* Makes connects be refused, or accepted again. -errno when a socket cannot listen again. */
 int sl_server_refuse(struct sl_server *server, bool refuse);
+
+/* The names that answers say now. */
+struct sl_names sl_server_names(struct sl_server *server);
 
 /* Asks all workers to reset their connections, all but admin ones. */
 void sl_server_drop(struct sl_server *server);

@@ -137,6 +137,13 @@ enum sl_config_api {
 	SL_CONFIG_API_ANTHROPIC,
 };
 
+/* What an answer means whose model is not the one that was asked; upstream/identity.h. */
+enum sl_config_expect {
+	SL_CONFIG_EXPECT_WARN = 0, /* told, where it is new */
+	SL_CONFIG_EXPECT_STRICT,   /* a failure of the attempt */
+	SL_CONFIG_EXPECT_OFF,	   /* nothing: names are not looked at */
+};
+
 /* What beside load decides which node of a pool is asked; policy/affinity.h. */
 enum sl_config_affinity {
 	SL_CONFIG_AFFINITY_NONE = 0,
@@ -191,6 +198,8 @@ struct sl_config_pool {
 	struct sl_config_health health;
 	struct sl_config_canary canary;
 	struct sl_config_metrics metrics;
+	enum sl_config_expect expect;
+	struct sl_config_names expect_names; /* that stand for `model` in answers */
 	struct sl_config_names adapters; /* LoRA: models of routes that its nodes load when asked */
 	uint32_t zone_load;		 /* percent full that a node of this host's zone may be */
 	unsigned line;

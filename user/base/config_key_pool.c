@@ -18,6 +18,8 @@ static const char *const scrape_choices[] = {"auto", "always", "never",
 					     NULL};			/* enum sl_config_scrape */
 static const char *const api_choices[] = {"openai", "anthropic", NULL}; /* enum sl_config_api */
 
+static const char *const expect_choices[] = {"warn", "strict", "off", NULL};
+
 /* enum sl_config_key_header */
 const char *const sl_config_key_headers[] = {"auto", "authorization", "x-api-key", "api-key", NULL};
 
@@ -110,6 +112,21 @@ static const struct sl_config_key keys[] = {
 	 "this pool. They are asked for under that name (`model` is not put in its place), first "
 	 "of nodes that say they have it in use (metrics of vLLM), else of few, by the name, "
 	 "within `affinity_excess`."},
+	{SL_CONFIG_POOL, SL_CONFIG_CHOICE, "expect_model", POOL(expect), "warn", 0, 0,
+	 expect_choices, false, NULL,
+	 "What an answer means whose model is another one than the node was asked for. `warn`: "
+	 "where "
+	 "the node said something else before, it is told, and prompts are not promoted to the "
+	 "pool "
+	 "until that is accepted. `strict`: that, and the attempt has failed, as a broken answer "
+	 "has. "
+	 "`off`: names in answers are not looked at. `warn`, because hosted providers answer with "
+	 "the "
+	 "version that they chose."},
+	{SL_CONFIG_POOL, SL_CONFIG_NAMES, "expect_model_name", POOL(expect_names), NULL,
+	 SL_CONFIG_TEXT, SL_CONFIG_ADAPTER_MAX, NULL, false, "a list of models' names",
+	 "Names that are as right as the one asked for, for servers that answer with the path of "
+	 "their model, or its version. Any further name is then wrong from the first answer on."},
 	{SL_CONFIG_POOL, SL_CONFIG_U32, "zone_load", POOL(zone_load), "80", 1, 1000, NULL, false,
 	 NULL,
 	 "Percent full that the least loaded node of this host's zone may be; above it requests "

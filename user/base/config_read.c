@@ -136,8 +136,11 @@ static void read_chain(struct sl_config_reader *r, const struct sl_config_key *k
 static void read_names(struct sl_config_reader *r, const struct sl_config_key *key,
 		       const struct sl_yaml *node, struct sl_config_names *names)
 {
-	const struct sl_config_key each = {
-		.type = SL_CONFIG_MODEL, .max = SL_CONFIG_MODEL_MAX, .expected = key->expected};
+	/* min says the type of each: a model's name as a route may have it, or any text */
+	const struct sl_config_key each = {.type = key->min ? (enum sl_config_type)key->min
+							    : SL_CONFIG_MODEL,
+					   .max = SL_CONFIG_MODEL_MAX,
+					   .expected = key->expected};
 	unsigned count = sl_reader_item_count(node);
 
 	if (!sl_reader_check_count(r, key, node, count))

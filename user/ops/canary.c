@@ -10,6 +10,7 @@
 #include "user/base/log.h"
 #include "user/ops/canary_parts.h"
 #include "user/request/worker.h"
+#include "user/upstream/identity.h"
 #include "user/upstream/survey.h"
 
 #define FIRST_MS	1000u /* of the first run, at random, at most */
@@ -269,6 +270,15 @@ static void log_changes(const struct sl_canary_pool *pool, uint32_t before)
 	}
 }
 
+/* The alarms are other ones than before. */
+static void tell(const struct sl_canary_pool *pool, uint32_t before)
+{
+	log_changes(pool, before);
+	if (pool->canary->stores->drift)
+		sl_drift_set(pool->canary->stores->drift, pool->name, SL_DRIFT_BY_CANARY,
+			     sl_canary_alarms(pool) != 0);
+}
+
 /* What the run has found becomes what is known. */
 static enum sl_canary_result take(struct run *run)
 {
@@ -294,9 +304,9 @@ static enum sl_canary_result take(struct run *run)
 	pool->latency_us = run->latency_us / run->answered;
 	pthread_mutex_unlock(&pool->canary->lock);
 	free(old);
-	log_changes(pool, before);
-	if (pool->canary->stores->drift)
-		sl_drift_set(pool->canary->stores->drift, pool->name, sl_canary_alarms(pool) != 0);
+	tell(pool, before);
+	if (run->fresh)
+		sl_identities_accept(sl_canary_identities(pool->canary), pool->name);
 	if (pool->baseline)
 		use_disk(run, run->fresh ? DISK_SAVE : DISK_SAVE_DRIFT, pool->baseline);
 	return run->fresh ? SL_CANARY_RECORDED : SL_CANARY_GOOD;
@@ -329,6 +339,32 @@ static void count_end(struct run *run, enum sl_canary_result result)
 	pool->last_ms = sl_clock_wall_ms();
 	pool->ended++;
 	pthread_mutex_unlock(&pool->canary->lock);
+}
+
+/* The names that were found last are right, and the evidence begins anew. */
+static void accept_found(struct run *run)
+{
+	struct sl_canary_pool *pool = run->pool;
+	struct sl_baseline *baseline;
+	uint32_t before;
+
+	if (!pool->loaded)
+		load_baseline(run);
+	before = sl_canary_alarms(pool);
+	pthread_mutex_lock(&pool->canary->lock);
+	baseline = pool->baseline;
+	if (baseline)
+		memset(&baseline->drift, 0, sizeof(baseline->drift));
+	if (baseline && pool->other_model)
+		memcpy(baseline->model, pool->model, sizeof(baseline->model));
+	if (baseline && pool->other_fingerprint)
+		sl_canary_fingerprint(baseline->fingerprints, pool->fingerprint, true);
+	pool->other_model = pool->other_fingerprint = false;
+	pool->ended++;
+	pthread_mutex_unlock(&pool->canary->lock);
+	tell(pool, before);
+	if (baseline && before)
+		use_disk(run, DISK_SAVE, baseline);
 }
 
 static void do_run(struct run *run)
@@ -378,7 +414,10 @@ static void run_fiber(void *argument)
 		run->pool = pool;
 		run->routes = sl_routes_get(canary->routes);
 		pool->asked = false;
-		do_run(run);
+		if (pool->deed == SL_CANARY_DEED_ACCEPT)
+			accept_found(run);
+		else
+			do_run(run);
 		sl_routes_put(&run->routes);
 		free(run);
 	}
@@ -458,7 +497,7 @@ static void end_pool(struct sl_canary_pool **at)
 	pthread_mutex_unlock(&canary->lock);
 	sl_timer_cancel(canary->loop, &pool->due);
 	if (canary->stores->drift)
-		sl_drift_set(canary->stores->drift, pool->name, false);
+		sl_drift_set(canary->stores->drift, pool->name, SL_DRIFT_BY_CANARY, false);
 	pool->gone = true;
 	if (!pool->running)
 		free_pool(pool);

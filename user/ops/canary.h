@@ -15,7 +15,9 @@
  * whole, and its alarms are forgotten. Beside the causes of drift.h two are told at once and end at once:
  * `model`, the answers name another model than the baseline's; `fingerprint`, one that it had not.
  *
- * A pool with any alarm is one not to roll out to (sl_drift_holds()). At most SL_CANARY_RUNNING_MAX runs at once.
+ * A pool with any alarm is one not to roll out to (sl_drift_holds()). The names in all other answers are
+ * looked at in upstream/identity.h, with or without questions; a baseline that is recorded accepts those,
+ * too. At most SL_CANARY_RUNNING_MAX runs at once.
  *
  * Thread: control. The board is read by any; write_metrics() may be called by any.
  */
@@ -44,7 +46,10 @@ void sl_canary_apply(struct sl_canary *canary, struct sl_routes *routes);
  *	FORMAT run POOL         begins a run; answers "N", the number of runs that will then have ended
  *	FORMAT record POOL      the same for a baseline
  *	FORMAT ended POOL       answers the number of runs that have ended
- *	FORMAT changed          a line a pool that has an alarm
+ *	FORMAT accept POOL      what its answers and its nodes' names are now is right; answers as run does, or "0"
+ *	                        where there is nothing to wait for: a pool without questions
+ *	FORMAT changed          a line a pool that has an alarm, and a node whose names have changed
+ *	FORMAT drift            the alarms of all pools and what their nodes say they are, as JSON
  */
 void sl_canary_say(struct sl_canary *canary, char *words, struct sl_text *text);
 

@@ -15,7 +15,11 @@ enum sl_canary_result {
 	SL_CANARY_RESULTS
 };
 
-enum sl_canary_deed { SL_CANARY_DEED_RUN = 0, SL_CANARY_DEED_RECORD };
+enum sl_canary_deed {
+	SL_CANARY_DEED_RUN = 0,
+	SL_CANARY_DEED_RECORD,
+	SL_CANARY_DEED_ACCEPT, /* asks nothing: what was found last is right */
+};
 
 /* One pool with questions. Under the lock where other threads look: what is below `seen`. */
 struct sl_canary_pool {
@@ -62,6 +66,12 @@ enum { SL_CANARY_MODEL = SL_DRIFT_CAUSES, SL_CANARY_FINGERPRINT, SL_CANARY_CAUSE
 
 const char *sl_canary_cause_name(int cause);
 uint32_t sl_canary_alarms(const struct sl_canary_pool *pool);
+
+/* What the nodes' answers say; NULL: nobody looks. */
+static inline struct sl_identities *sl_canary_identities(const struct sl_canary *canary)
+{
+	return canary->up.state.retries->identities;
+}
 
 /* Begins one as soon as may be; asked for by somebody. */
 void sl_canary_begin(struct sl_canary_pool *pool, enum sl_canary_deed deed);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/ops/canary_parts.h"
+#include "user/ops/names.h"
 
 #define WORDS_MAX 3u
 
@@ -126,11 +127,14 @@ static void show(struct sl_canary *canary, const char *name, bool json, struct s
 	sl_text_append_string(text, json    ? "]}\n"
 				    : first ? "no pool has canary questions (pools.NAME.canary)\n"
 					    : "");
+	if (!json)
+		sl_names_show_changed(sl_canary_identities(canary), name, text);
 }
 
 /* For `sluice status`: nothing while all is well. */
 static void show_changed(const struct sl_canary *canary, struct sl_text *text)
 {
+	sl_names_show_changed(sl_canary_identities(canary), NULL, text);
 	for (const struct sl_canary_pool *pool = canary->pools; pool; pool = pool->next) {
 		uint32_t alarms = sl_canary_alarms(pool);
 		const char *between = " ";
@@ -152,19 +156,53 @@ static void show_changed(const struct sl_canary *canary, struct sl_text *text)
 
 static void act(struct sl_canary_pool *pool, const char *word, struct sl_text *text)
 {
-	bool record = !strcmp(word, "record");
+	enum sl_canary_deed deed = !strcmp(word, "record")   ? SL_CANARY_DEED_RECORD
+				   : !strcmp(word, "accept") ? SL_CANARY_DEED_ACCEPT
+							     : SL_CANARY_DEED_RUN;
 
 	if (!strcmp(word, "ended")) {
 		sl_text_printf(text, "%" PRIu64 "\n", pool->ended);
-	} else if (!record && strcmp(word, "run") != 0) {
-		sl_text_printf(text, "!expected show, run POOL or record POOL");
+	} else if (deed == SL_CANARY_DEED_RUN && strcmp(word, "run") != 0) {
+		sl_text_printf(text, "!expected show, run POOL, record POOL or accept POOL");
 	} else if (pool->running || pool->asked) {
 		sl_text_printf(text,
 			       "!pool \"%s\": its questions are being asked; again when they are",
 			       pool->name);
 	} else {
-		sl_canary_begin(pool, record ? SL_CANARY_DEED_RECORD : SL_CANARY_DEED_RUN);
+		if (deed == SL_CANARY_DEED_ACCEPT)
+			sl_identities_accept(sl_canary_identities(pool->canary), pool->name);
+		sl_canary_begin(pool, deed);
 		sl_text_printf(text, "%" PRIu64 "\n", pool->ended + 1);
+	}
+}
+
+/* Of a pool that has no questions there are the names alone. */
+static void act_unasked(struct sl_canary *canary, const char *word, const char *name,
+			struct sl_text *text)
+{
+	if (strcmp(word, "accept") != 0) {
+		sl_text_printf(text, "!no pool \"%.64s\" has canary questions (pools.NAME.canary)",
+			       name);
+	} else if (!sl_config_find_pool(canary->routes->config, name)) {
+		sl_text_printf(text, "!there is no pool \"%.64s\"", name);
+	} else {
+		sl_identities_accept(sl_canary_identities(canary), name);
+		sl_text_append_string(text, "0\n");
+	}
+}
+
+/* Words about all pools. */
+static void say_all(struct sl_canary *canary, const char *word, struct sl_text *text)
+{
+	if (!strcmp(word, "changed")) {
+		show_changed(canary, text);
+	} else if (!strcmp(word, "drift")) {
+		sl_names_show_json(canary, sl_canary_identities(canary), canary->stores->drift,
+				   canary->routes, text);
+		sl_text_append_char(text, '\n');
+	} else {
+		sl_text_append_string(
+			text, "!expected show [POOL], run POOL, record POOL or accept POOL");
 	}
 }
 
@@ -181,16 +219,13 @@ void sl_canary_say(struct sl_canary *canary, char *words, struct sl_text *text)
 	if (!canary)
 		sl_text_append_string(text, "!the daemon asks no canary questions: no memory");
 	else if (count == 3 && !pool)
-		sl_text_printf(text, "!no pool \"%.64s\" has canary questions (pools.NAME.canary)",
-			       split[2]);
-	else if (count == 2 && !strcmp(split[1], "changed"))
-		show_changed(canary, text);
+		act_unasked(canary, split[1], split[2], text);
 	else if (count >= 2 && !strcmp(split[1], "show"))
 		show(canary, split[2], !strcmp(split[0], "json"), text);
 	else if (pool)
 		act(pool, split[1], text);
 	else
-		sl_text_append_string(text, "!expected show [POOL], run POOL or record POOL");
+		say_all(canary, count == 2 ? split[1] : "", text);
 }
 
 /* ---- metrics --------------------------------------------------------------------------------- */

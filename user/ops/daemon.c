@@ -14,6 +14,7 @@
 #include "user/io/fiber.h"
 #include "user/ops/descriptors.h"
 #include "user/ops/events.h"
+#include "user/ops/names.h"
 
 #define EVENT_POLL_MS  100u
 #define DRAIN_POLL_MS  10u
@@ -264,6 +265,8 @@ static void reload(struct sl_daemon *daemon)
 		return;
 	}
 	warn_fixed(daemon->routes->config, routes->config);
+	sl_names_apply(daemon->retries.identities, daemon->stores.drift, daemon->plane->nodes,
+		       daemon->routes, routes);
 	sl_threads_set_routes(&daemon->threads, routes);
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
@@ -501,6 +504,9 @@ static int start(struct sl_daemon *daemon)
 	if (!rc)
 		rc = sl_stores_open(daemon->routes->config, &daemon->stores);
 	if (!rc)
+		rc = sl_names_open(daemon->stores.drift, daemon->routes,
+				   &daemon->retries.identities);
+	if (!rc)
 		rc = sl_random_secure(&affinity_seed, sizeof(affinity_seed));
 	if (!rc)
 		rc = sl_affinity_open(affinity_seed, &daemon->retries.affinity);
@@ -556,6 +562,7 @@ static void destroy(struct sl_daemon *daemon)
 {
 	uint32_t i;
 
+	sl_identities_close(&daemon->retries.identities);
 	sl_stores_close(&daemon->stores);
 	sl_suites_close(&daemon->suites);
 	sl_threads_fini(&daemon->threads);

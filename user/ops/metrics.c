@@ -16,6 +16,7 @@
 #include "user/ops/metrics_fit.h"
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_ladder.h"
+#include "user/ops/metrics_names.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_semantic.h"
 #include "user/ops/metrics_retrieve.h"
@@ -668,6 +669,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	write_nodes(source, text);
 	write_measured(source, text);
 	sl_metrics_write_health(source, text);
+	sl_metrics_write_names(source, text);
 	sl_metrics_write_concurrency(source, text);
 	sl_metrics_write_kernel(source, text);
 }

@@ -92,28 +92,53 @@ bool sl_drift_is_on(const struct sl_drift *drift)
 
 /* ---- the board ------------------------------------------------------------------------------- */
 
-void sl_drift_set(struct sl_drift_board *board, const char *pool, bool on)
-{
-	uint32_t i;
-
-	for (i = 0; i < board->count && strcmp(board->pools[i].name, pool) != 0; i++)
-		;
-	if (i == SL_DRIFT_POOLS_MAX || (i == board->count && !on))
-		return;
-	if (i == board->count)
-		snprintf(board->pools[i].name, sizeof(board->pools[i].name), "%s", pool);
-	__atomic_store_n(&board->pools[i].on, on, __ATOMIC_RELAXED);
-	if (i == board->count)
-		__atomic_store_n(&board->count, i + 1, __ATOMIC_RELEASE);
-}
-
-bool sl_drift_holds(const struct sl_drift_board *board, const char *pool)
+/* Its place; SL_DRIFT_POOLS_MAX: it has none. */
+static uint32_t find(const struct sl_drift_board *board, const char *pool)
 {
 	uint32_t count = board ? __atomic_load_n(&board->count, __ATOMIC_ACQUIRE) : 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (!strcmp(board->pools[i].name, pool))
-			return __atomic_load_n(&board->pools[i].on, __ATOMIC_RELAXED);
+			return i;
 	}
-	return false;
+	return SL_DRIFT_POOLS_MAX;
+}
+
+void sl_drift_add(struct sl_drift_board *board, const char *pool)
+{
+	uint32_t count = board->count;
+
+	if (count == SL_DRIFT_POOLS_MAX || find(board, pool) != SL_DRIFT_POOLS_MAX)
+		return;
+	snprintf(board->pools[count].name, sizeof(board->pools[count].name), "%s", pool);
+	__atomic_store_n(&board->count, count + 1, __ATOMIC_RELEASE);
+}
+
+void sl_drift_set(struct sl_drift_board *board, const char *pool, enum sl_drift_source source,
+		  bool on)
+{
+	uint32_t i = find(board, pool), bit = 1u << source;
+
+	if (i == SL_DRIFT_POOLS_MAX)
+		return;
+	if (on)
+		__atomic_fetch_or(&board->pools[i].on, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&board->pools[i].on, ~bit, __ATOMIC_RELAXED);
+}
+
+bool sl_drift_holds(const struct sl_drift_board *board, const char *pool)
+{
+	uint32_t i = find(board, pool);
+
+	return i != SL_DRIFT_POOLS_MAX &&
+	       __atomic_load_n(&board->pools[i].on, __ATOMIC_RELAXED) != 0;
+}
+
+void sl_drift_count_held(struct sl_drift_board *board, const char *pool)
+{
+	uint32_t i = find(board, pool);
+
+	if (i != SL_DRIFT_POOLS_MAX)
+		__atomic_fetch_add(&board->pools[i].held, 1, __ATOMIC_RELAXED);
 }

@@ -91,18 +91,33 @@ bool sl_drift_is_on(const struct sl_drift *drift);
 #define SL_DRIFT_POOLS_MAX  256u /* that ever had one; those past the end hold nothing */
 #define SL_DRIFT_NAME_BYTES 64u
 
-/* Zeros at first. Written by one thread, read by any; names are only added. */
+/* Who has seen the model change. */
+enum sl_drift_source {
+	SL_DRIFT_BY_CANARY = 0, /* the pool's canary questions: ops/canary.h */
+	SL_DRIFT_BY_ANSWERS,	/* the names in its nodes' answers: upstream/identity.h */
+};
+
+/* Zeros at first. */
 struct sl_drift_board {
 	uint32_t count;
 	struct {
 		char name[SL_DRIFT_NAME_BYTES];
-		uint8_t on;
+		uint32_t on; /* bit by enum sl_drift_source */
+		uint32_t held;
 	} pools[SL_DRIFT_POOLS_MAX];
 };
 
-void sl_drift_set(struct sl_drift_board *board, const char *pool, bool on);
+/* The pool is known from now on. Of one thread, while others read and set. */
+void sl_drift_add(struct sl_drift_board *board, const char *pool);
 
-/* Should a roll-out to this pool wait? board NULL, or a pool without questions: no. */
+/* Of a pool that is known; of another one nothing is kept. Any thread. */
+void sl_drift_set(struct sl_drift_board *board, const char *pool, enum sl_drift_source source,
+		  bool on);
+
+/* Should a roll-out to this pool wait? board NULL, or a pool that is not known: no. Any thread. */
 bool sl_drift_holds(const struct sl_drift_board *board, const char *pool);
+
+/* One was refused for it. Any thread. */
+void sl_drift_count_held(struct sl_drift_board *board, const char *pool);
 
 #endif

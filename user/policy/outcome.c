@@ -17,6 +17,8 @@ static const struct sl_outcome_rule rules[SL_ENDING_COUNT] = {
 	[SL_ENDING_RESET] = {"reset", RULE(FAILURE, RESET, .retry = true)},
 	[SL_ENDING_CUT] = {"cut", RULE(FAILURE, STREAM_CUT, .retry = true)},
 	[SL_ENDING_BAD] = {"bad_body", RULE(FAILURE, BAD_BODY, .retry = true)},
+	[SL_ENDING_OTHER_MODEL] = {"other_model",
+				   RULE(FAILURE, BAD_BODY, .retry = true, .elsewhere = true)},
 	[SL_ENDING_TTFT_TIMEOUT] = {"ttft_timeout",
 				    RULE(FAILURE, TTFT_TIMEOUT, .retry = true, .elsewhere = true)},
 	[SL_ENDING_TOTAL_TIMEOUT] = {"total_timeout", RULE(FAILURE, TOTAL_TIMEOUT, .retry = true,

@@ -19,10 +19,11 @@ enum sl_ending {
 	SL_ENDING_CLIENT_GONE,	 /* the client left */
 	SL_ENDING_CONNECT_ERROR, /* refused, unreachable */
 	SL_ENDING_CONNECT_TIMEOUT,
-	SL_ENDING_STALE, /* reused connection that was closed meanwhile */
-	SL_ENDING_RESET, /* broken before the answer */
-	SL_ENDING_CUT,	 /* ended before the answer was whole */
-	SL_ENDING_BAD,	 /* framing, type or body is not valid */
+	SL_ENDING_STALE,       /* reused connection that was closed meanwhile */
+	SL_ENDING_RESET,       /* broken before the answer */
+	SL_ENDING_CUT,	       /* ended before the answer was whole */
+	SL_ENDING_BAD,	       /* framing, type or body is not valid */
+	SL_ENDING_OTHER_MODEL, /* whole, but of another model than the one asked for */
 	SL_ENDING_TTFT_TIMEOUT,
 	SL_ENDING_TOTAL_TIMEOUT,
 	SL_ENDING_STALL,       /* stream silent for too long */

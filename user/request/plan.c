@@ -151,6 +151,15 @@ static uint64_t answer_bound(const struct sl_request *request, bool last)
 	return now_ns + (bound_ns < left_ns ? bound_ns : left_ns);
 }
 
+/* The model that the node is asked for, by the name that it gets. */
+static struct sl_span asked_of(const struct sl_request *request,
+			       const struct sl_upstream_pool *pool)
+{
+	if (pool->model_json && !sl_near_is_adapter(request, pool))
+		return sl_span_make(pool->model_json + 1, pool->model_json_len - 2);
+	return sl_span_string(request->route->model);
+}
+
 int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool,
 		 const struct sl_upstream_node *node, bool last, struct sl_attempt_plan *ret_plan)
 {
@@ -165,6 +174,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.gone = &request->gone,
 		.affinity = sl_near_key(request, pool),
 		.pool = pool,
+		.asked = asked_of(request, pool),
 		.tokens = sl_gate_estimate(request),
 		.own_key = pool->key_line != NULL,
 	};

@@ -20,7 +20,7 @@
 #include "user/stage/context.h"
 
 /* the fields written here, names and longest values together */
-#define OUR_LINES_BYTES (800u + SL_ADMIT_LIMITS_BYTES)
+#define OUR_LINES_BYTES (832u + SL_ADMIT_LIMITS_BYTES)
 
 /* ---- request ids ----------------------------------------------------------------------------- */
 
@@ -201,6 +201,8 @@ static const char *all_lines(struct sl_request *request, bool spent, size_t *ret
 		SL_H1_WRITE_HEADER(&out, "x-sluice-zone", zone, strlen(zone));
 	if (hedged)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-hedged", hedged, strlen(hedged));
+	if (attempt->changed)
+		SL_H1_WRITE_HEADER(&out, "x-sluice-model", "changed", 7);
 	if (request->recall == SL_RECALL_MISS)
 		SL_H1_WRITE_HEADER(&out, "x-sluice-cache", "miss", 4);
 	else if (request->recall == SL_RECALL_BYPASS)

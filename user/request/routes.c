@@ -105,6 +105,8 @@ static int build_pools(struct sl_routes *routes)
 		pool->takes_rest = from->rest == SL_CONFIG_REST_PREFILL;
 		pool->node_slots = routes->topology.node_slots[i];
 		pool->adapters = &from->adapters;
+		pool->expect = from->expect;
+		pool->expect_names = &from->expect_names;
 		limit_pool(from, pool, routes->limits + nodes);
 		build_zone(config, from, pool, routes->locals + nodes);
 		nodes += from->node_count;

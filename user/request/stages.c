@@ -359,6 +359,7 @@ static bool is_told(const struct sl_request *request, int status)
 	case SL_ENDING_STATUS_4XX:
 	case SL_ENDING_STATUS_5XX:
 	case SL_ENDING_BAD:
+	case SL_ENDING_OTHER_MODEL:
 	case SL_ENDING_CUT:
 	case SL_ENDING_ERROR_EVENT:
 	case SL_ENDING_TTFT_TIMEOUT:

@@ -221,10 +221,26 @@ static enum sl_ending ending_of_status(const struct sl_attempt *attempt)
 	return attempt->fault == SL_OPENAI_FAULT_QUOTA ? SL_ENDING_BUSY : ending;
 }
 
+/* False: it is none. Its names are found where they are looked at. */
+static bool scan_object(const struct sl_attempt *attempt, struct sl_json_field fields[3])
+{
+	const struct sl_text *body = &attempt->body;
+	size_t count = sl_attempt_asks_model(attempt) ? 3 : 1;
+	int rc =
+		body->len ? sl_json_scan(body->data, body->len, fields, count) : -SL_JSON_BAD_EMPTY;
+
+	if (rc == -SL_JSON_BAD_DUPLICATE && count > 1) { /* a name twice is not our business */
+		fields[1].type = fields[2].type = SL_JSON_ABSENT;
+		rc = sl_json_scan(body->data, body->len, fields, 1);
+	}
+	return !rc;
+}
+
 static void check_whole(struct sl_attempt *attempt)
 {
 	const struct sl_text *body = &attempt->body;
-	struct sl_json_field message, error = SL_JSON_FIELD("error");
+	struct sl_json_field message, f[3] = {SL_JSON_FIELD("error"), SL_JSON_FIELD("model"),
+					      SL_JSON_FIELD("system_fingerprint")};
 	enum sl_ending ending;
 
 	if (attempt->status >= 400)
@@ -236,15 +252,14 @@ static void check_whole(struct sl_attempt *attempt)
 		if (attempt->plan->answer == SL_ATTEMPT_DECODED)
 			decode_error(attempt);
 		sl_attempt_finish(attempt, ending, NULL);
-	} else if (attempt->plan->json_answer &&
-		   (!body->len || sl_json_scan(body->data, body->len, &error, 1))) {
+	} else if (attempt->plan->json_answer && !scan_object(attempt, f)) {
 		sl_attempt_finish(attempt, SL_ENDING_BAD, "the answer is not a JSON object");
-	} else if (error.type != SL_JSON_ABSENT && error.type != SL_JSON_NULL) {
+	} else if (f[0].type != SL_JSON_ABSENT && f[0].type != SL_JSON_NULL) {
 		attempt->fault =
 			sl_openai_fault_read(attempt->status, body->data, body->len, &message);
 		sl_attempt_finish(attempt, SL_ENDING_ERROR_EVENT,
 				  "an error object with status 200");
-	} else {
+	} else if (sl_attempt_take_names(attempt, &f[1], &f[2])) {
 		finish_accepted(attempt);
 	}
 }
@@ -411,7 +426,7 @@ static void reset(struct sl_attempt *attempt)
 	attempt->first_ns = 0;
 	attempt->has_retry_after = false;
 	attempt->retry_after_ms = -1;
-	attempt->is_json = attempt->refused = false;
+	attempt->is_json = attempt->refused = attempt->named = attempt->changed = false;
 	sl_attempt_free_decoder(&attempt->decoder);
 	attempt->lines = NULL;
 	attempt->lines_len = 0;

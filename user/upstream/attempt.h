@@ -79,7 +79,8 @@ struct sl_attempt_plan {
 	uint32_t tokens;  /* that the node will hold for it, as estimated; see policy/load.h */
 	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
 						   it; NULL: is not */
-	const struct sl_upstream_pool *pool;	/* the node's; not of a check */
+	const struct sl_upstream_pool *pool;	/* the node's; of a check, where it asks a model */
+	struct sl_span asked;	 /* name of the model that the node is asked for; empty: none */
 	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */
 	/*
 	 * Looks at a whole answer of status 2xx that is a JSON object without an error. Returns
@@ -108,6 +109,8 @@ struct sl_attempt {
 	bool finished; /* a finish_reason has come, while it is held back */
 	bool unframed; /* complete by what it says, though the framing's end is missing */
 	bool refused;  /* the model would not answer; of the Messages API alone */
+	bool named;    /* the answer has said which model it is of */
+	bool changed;  /* which is not what the node said before; see identity.h */
 	enum sl_attempt_answer
 		answer; /* as the plan has it, which may be gone when the stream is taken */
 	struct sl_messages_decoder *decoder; /* of a stream that is decoded */

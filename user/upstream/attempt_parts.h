@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* attempt_parts.h - what attempt.c and attempt_stream.c share. Internal to them. */
+/* attempt_parts.h - what attempt*.c share. Internal to them. */
 #ifndef SL_UPSTREAM_ATTEMPT_PARTS_H
 #define SL_UPSTREAM_ATTEMPT_PARTS_H
 
@@ -16,5 +16,18 @@ void sl_attempt_scan_stream(struct sl_attempt *attempt);
 
 /* Is the last line held the stream's terminator? Then only the framing's end is missing. */
 bool sl_attempt_held_is_whole(const struct sl_attempt *attempt);
+
+/* Is it looked at which model the answer is of? */
+bool sl_attempt_asks_model(const struct sl_attempt *attempt);
+
+/*
+ * What a whole answer says of its model; fingerprint may be NULL. False: it is another one than asked for
+ * where that is a failure, and the attempt is finished.
+ */
+bool sl_attempt_take_names(struct sl_attempt *attempt, const struct sl_json_field *model,
+			   const struct sl_json_field *fingerprint);
+
+/* The same of an event's data, until one has named it. */
+bool sl_attempt_read_names(struct sl_attempt *attempt, const char *data, size_t len);
 
 #endif

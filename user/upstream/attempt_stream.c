@@ -76,6 +76,9 @@ static void on_message_event(struct sl_attempt *attempt, const struct sl_sse_eve
 	sl_messages_usage_init(&usage);
 	switch (event->data ? sl_messages_event_read(event->data, event->data_len, &usage, &refused)
 			    : SL_MESSAGES_INVALID) {
+	case SL_MESSAGES_START:
+		sl_attempt_read_names(attempt, event->data, event->data_len);
+		return;
 	case SL_MESSAGES_END:
 		attempt->finished = true;
 		finish_begun(attempt, refused);
@@ -118,6 +121,8 @@ static void on_stream_event(struct sl_attempt *attempt, const struct sl_sse_even
 						    : "the stream's first event is not valid JSON");
 		return;
 	}
+	if (!sl_attempt_read_names(attempt, event->data, event->data_len))
+		return;
 	sl_openai_chunk_read(event->data, event->data_len, &chunk);
 	if (!attempt->first_ns && is_preamble(event, &chunk))
 		return;

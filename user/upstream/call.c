@@ -160,6 +160,10 @@ static void prepare_plan(struct turn *turn)
 		.gone = call->gone ? call->gone : &never_gone,
 		.tokens = call->tokens,
 		.pool = call->pool,
+		.asked = call->chat && call->pool->model_json
+				 ? sl_span_make(call->pool->model_json + 1,
+						call->pool->model_json_len - 2)
+				 : SL_SPAN(""),
 		.accept = call->accept,
 		.owner = call->owner,
 	};

@@ -26,6 +26,8 @@
 
 #define SL_UPSTREAM_SWEEP_MS 1000u
 
+struct sl_identities;
+
 /* What the daemon's threads share about trying again; all zero at the start. */
 struct sl_upstream_retries {
 	struct sl_retry_budget budgets[SL_POOLS_MAX]; /* by pool slot */
@@ -37,6 +39,7 @@ struct sl_upstream_retries {
 	struct sl_loads *loads;		    /* what the servers say; NULL: nothing */
 	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
 	struct sl_hedge_pool *hedges;	    /* SL_POOLS_MAX, by pool slot */
+	struct sl_identities *identities;   /* what the nodes say they are; NULL: nobody looks */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -68,7 +71,9 @@ struct sl_upstream_pool {
 	enum sl_config_affinity affinity;
 	uint32_t affinity_excess;
 	const struct sl_config_names *adapters; /* models that its nodes load when asked */
-	uint32_t nominal;			/* see choose.h; these four */
+	enum sl_config_expect expect;
+	const struct sl_config_names *expect_names; /* beside the one asked for; or NULL */
+	uint32_t nominal;			    /* see choose.h; these four */
 	const uint32_t *locals;
 	uint32_t local_count;
 	uint64_t local_fill;
