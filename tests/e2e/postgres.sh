@@ -67,11 +67,13 @@ sources:
   arrays: {kind: postgres, pool: pg, collection: kb.docs, connect: "dbname=postgres user=sluice", text: body}
   pgvector: {kind: postgres, pool: pg, collection: near, connect: "dbname=postgres user=sluice"}
   absent: {kind: postgres, pool: pg, collection: nothing, connect: "dbname=postgres user=sluice"}
+  odd: {kind: postgres, pool: pg, collection: odd, connect: "dbname=latin user=sluice client_encoding=LATIN1"}
 routes:
   - {model: teach, pools: chat, retrieve: {source: qdrant, timeout: 10s}}
   - {model: arrays, pools: chat, retrieve: {source: arrays, index: handbook, timeout: 5s, min_score: 0.3}}
   - {model: pgvector, pools: chat, retrieve: {source: pgvector, index: handbook, timeout: 10s, min_score: 0.3}}
   - {model: absent, pools: chat, retrieve: {source: absent, index: handbook, timeout: 10s, min_score: 0.3}}
+  - {model: odd, pools: chat, retrieve: {source: odd, timeout: 10s, min_score: 0.3, candidates: 4}}
 END
 daemon_start
 # The index is made by itself, and its file stays open.
@@ -122,6 +124,25 @@ expect "another question, another row" "$(ask arrays "When is lunch served?")" c
 expect "pgvector: the chunk" "$(ask pgvector "$holiday")" contains "Thirty days near."
 expect "the source is told, too" "$(header x-sluice-index) $(header x-sluice-chunks)" == "pgvector a"
 expect "connections are kept" "$(query -c "select count(*) from pg_stat_activity where application_name='sluice'")" == 2
+
+# ---- rows that are odd: another encoding, no numbers, and one that would fill the memory
+query -c "create database latin template template0 encoding 'LATIN1' locale 'C'" >/dev/null
+sed "s|VECTOR|$(tr '[]' '{}' <<<"$vacation")|g" >"$work/odd.sql" <<'END'
+set client_encoding = 'UTF8';
+create table odd(id text, text text, source text, embedding float8[]);
+insert into odd values ('good', 'Urlaub für alle.', 'staff.md', 'VECTOR');
+insert into odd select 'nan' || i, 'No number.', 'x', array_fill('NaN'::float8, array[512]) from generate_series(1, 8) i;
+insert into odd values ('long', repeat('x', 3000000), 'x', 'VECTOR');
+insert into odd values (repeat('i', 3000000), 'Its id is long.', repeat('n', 3000000), 'VECTOR');
+END
+"$bin/psql" -h 127.0.0.1 -p 5433 -U sluice -d latin -qAt -v ON_ERROR_STOP=1 -f "$work/odd.sql" >"$work/made" 2>&1
+expect "a table of odd rows is made" "$(cat "$work/made")" == ""
+expect "text of another encoding is as it should be" "$(ask odd "$holiday")" contains "Urlaub für alle."
+expect "rows without a score push nobody out" "$(header x-sluice-degraded)" == ""
+expect "nor are they given" "$(grep -c "No number" "$work/out")" == 0
+expect "a row that is too long is left out" "$(grep -c xxxx "$work/out")" == 0
+expect "names are cut" "$(grep -o 'n*' "$work/out" | wc -L)" '<=' 1024
+expect "with their chunk" "$(cat "$work/out")" contains "Its id is long."
 
 # ---- down the ladder, and up again
 travel="When are travel costs paid back?"

@@ -4,7 +4,8 @@
 //   node retrieve.mjs model PORT      a chat model whose answer is the system messages that it got
 //   node retrieve.mjs vectors PORT [ADDRESS]  a vector store that speaks Qdrant's REST and Chroma's query: points
 //                                     in memory, searched by cosine. PUT /teach {id, text, source} keeps
-//                                     the vector of the next search as that point's; GET /points tells all.
+//                                     the vector of the next search as that point's; GET /points tells all,
+//                                     POST /forget drops them.
 //   node retrieve.mjs rerank PORT     a reranker of Cohere's shape: best is who shares most words
 //   POST /mode {"mode": "right" | "garbage" | "error"}   for all of them
 import http from "node:http";
@@ -71,6 +72,7 @@ http.createServer(async (request, response) => {
 	if (path === "/mode") { mode = json.mode; return say(response, 200, {}); }
 	if (path === "/asked") return say(response, 200, String(asked));
 	if (path === "/teach") { lesson = json; return say(response, 200, {}); }
+	if (path === "/forget") { points.length = 0; return say(response, 200, {}); }
 	if (path === "/points") return say(response, 200, points);
 	if (request.method === "GET") return say(response, 200, { data: [{ id: "model", object: "model" }] });
 	asked++;

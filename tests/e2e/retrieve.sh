@@ -44,9 +44,11 @@ cat >"$docs/canteen.html" <<'END'
 <html><head><title>Canteen</title><script>var no = "vacation";</script></head>
 <body><p>Lunch is served from noon until two o&#39;clock.</p></body></html>
 END
-write() { # MODEL-LINE [MORE-OF-THE-ROUTE-docs]
+meanings="semantic_cache: {ttl: 1h, wait: 60s}, "
+write() { # MODEL-LINE
 	config_write <<-END
 		$1
+		semantic_cache: {path: $work/semantic.db, entries: 100}
 		tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
@@ -67,6 +69,9 @@ write() { # MODEL-LINE [MORE-OF-THE-ROUTE-docs]
 		  - {model: chroma, pools: chat, retrieve: {source: chroma, min_score: 0.3, timeout: 2s, answers: 1h}}
 		  - {model: ranked, pools: chat, retrieve: {index: handbook, min_score: 0, top_k: 1, candidates: 8,
 		     timeout: 5s, rerank: words, rerank_timeout: 2s}}
+		  - {model: tight, pools: chat, retrieve: {source: qdrant, min_score: 0, timeout: 5s, context: 512}}
+		  - {model: both, pools: chat, ${meanings}retrieve: {index: handbook, min_score: 0.3,
+		     timeout: 5s}}
 		  - {model: nothing, pools: chat, retrieve: {index: empty, disclaimer: "We had no documents."}}
 		  - {model: poor, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s, poor: 0.6,
 		     poor_back: 0.4, poor_questions: 5}}
@@ -90,6 +95,9 @@ expect "nothing is degraded" "$(header x-sluice-degraded)" == ""
 expect "chunks are told" "$(header x-sluice-chunks)" != ""
 expect "a script is no text" "$(ask docs "When is lunch served?")" contains "Lunch is served from noon until two o'clock."
 expect "a route without documents has none" "$(ask plain "$vacation")" == "Be brief."
+ask both "$vacation" >/dev/null
+expect "a route with a semantic cache embeds a question once" "$(header x-sluice-index) $(metric sluice_retrieve_shared_vectors_total 'route="both"')" == "handbook@1 1"
+expect "one without does it for itself" "$(metric sluice_retrieve_shared_vectors_total 'route="docs"')" == 0
 expect "a question of nothing in them gets the disclaimer" "$(ask docs "zxqj wvkp")" contains "No documents could be consulted"
 expect "and says so" "$(header x-sluice-degraded)" == "retrieve=none"
 expect "an index that is empty" "$(ask nothing "$vacation")" contains "We had no documents."
@@ -97,6 +105,12 @@ expect "says so too" "$(header x-sluice-degraded)" == "retrieve=none"
 
 # ---- the vector database
 travel="When are travel costs paid back?"
+curl -s -d "{\"id\":40,\"text\":\"$(printf 'long %.0s' {1..150})\",\"source\":\"long.txt\"}" http://127.0.0.1:9002/teach >/dev/null
+ask tight "$travel" >/dev/null
+curl -s -d '{"id":39,"text":"Short.","source":"short.txt"}' http://127.0.0.1:9002/teach >/dev/null
+expect "a chunk too long for the context leaves room for a shorter one" "$(ask tight "$travel")" contains "[1] (short.txt, chunk 39)"
+expect "which alone is told" "$(header x-sluice-chunks)" == 39
+curl -s -d '{}' http://127.0.0.1:9002/forget >/dev/null
 curl -s -d '{"id":41,"text":"From the store: ten days.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
 ask store "$travel" >/dev/null
 expect "Qdrant's chunk is given" "$(ask store "$travel")" contains "[1] (store.txt, chunk 41)
@@ -175,6 +189,7 @@ expect "and end the alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 0
 
 # ---- without an encoder
 daemon_stop
+meanings=
 write ""
 daemon_start
 expect_soon "without the encoder words are looked for" 20 degraded_is docs "vacation days" "retrieve=words"

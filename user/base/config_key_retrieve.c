@@ -136,7 +136,7 @@ static const struct sl_config_key keys[] = {
 	 "Longest wait for `rerank`; then the order found is kept."},
 	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_BYTES, "context", RETRIEVE(context_bytes_max), "12KiB",
 	 512, 1u << 20, NULL, false, NULL,
-	 "What the chunks may take together; the last ones are left out."},
+	 "What the chunks may take together; one that does not fit any more is left out."},
 	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MS, "answers", RETRIEVE(answers_ms), "0", 0,
 	 7 * DAY_MS, NULL, false, NULL,
 	 "Answers made with documents are kept for this long, and given again to the same question "

@@ -65,6 +65,10 @@ static uint64_t spread_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->spread_ppm;
 }
+static uint64_t shared_of(const void *of)
+{
+	return ((const struct sl_retrieval_counts *)of)->vectors_shared;
+}
 static uint64_t poor_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->poor;
@@ -92,6 +96,8 @@ static const struct family of_route[] = {
 	{"sluice_retrieve_chunks_total", "counter", "Good chunks found.", given_of},
 	{"sluice_retrieve_spread_ppm_total", "counter",
 	 "Sum over the questions of the best good score less the worst, in millionths.", spread_of},
+	{"sluice_retrieve_shared_vectors_total", "counter",
+	 "Questions that the semantic cache had embedded already.", shared_of},
 	{"sluice_retrieve_poor", "gauge",
 	 "1: the documents do not answer the questions, and the route goes on without them.",
 	 poor_of},

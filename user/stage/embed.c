@@ -161,13 +161,47 @@ const char *sl_embed_model(const struct sl_stage *stage)
 	return stage->stores->encoder ? sl_encoder_identity(stage->stores->encoder) : NULL;
 }
 
+const struct sl_embedding *sl_embed_known(const struct sl_stage *stage, struct sl_span text,
+					  const char *model)
+{
+	const struct sl_embedding *known = stage->embedded;
+
+	return known && strcmp(known->model, model) == 0 &&
+			       sl_span_equal(stage->embedded_text, text)
+		       ? known
+		       : NULL;
+}
+
+/* Without memory the next who wants it has it made again. */
+static void remember(struct sl_stage *stage, struct sl_span text,
+		     const struct sl_embedding *embedding)
+{
+	const char *copy = sl_arena_memdup(stage->arena, text.data, text.len);
+	const struct sl_embedding *kept =
+		copy ? sl_arena_memdup(stage->arena, embedding, sizeof(*embedding)) : NULL;
+
+	if (!kept)
+		return;
+	stage->embedded_text = sl_span_make(copy, text.len);
+	stage->embedded = kept;
+}
+
 int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
 		 struct sl_embedding *ret_embedding)
 {
-	*ret_embedding = (struct sl_embedding){.model = sl_embed_model(stage)};
-	if (!ret_embedding->model)
+	const char *model = sl_embed_model(stage);
+	const struct sl_embedding *known = model ? sl_embed_known(stage, text, model) : NULL;
+	int rc;
+
+	*ret_embedding = known ? *known : (struct sl_embedding){.model = model};
+	if (!model)
 		return -ENOENT;
-	return stage->config->embedding.pool != UINT32_MAX
-		       ? ask_pool(stage, text, deadline_ns, ret_embedding)
-		       : embed_here(stage, text, deadline_ns, ret_embedding);
+	if (known)
+		return 0;
+	rc = stage->config->embedding.pool != UINT32_MAX
+		     ? ask_pool(stage, text, deadline_ns, ret_embedding)
+		     : embed_here(stage, text, deadline_ns, ret_embedding);
+	if (rc == 0)
+		remember(stage, text, ret_embedding);
+	return rc;
 }

@@ -10,6 +10,8 @@
  *	refused                  the pool is down, busy, late, or its answer is none; the queue of the
  *	                         workers is full: the stage steps over
  *
+ * A text is embedded once in a request: the last one's vector is kept with the stage.
+ *
  * Nobody falls back from the one to the other: vectors of different models never meet. Thread: the
  * loop's, on the request's fiber.
  */
@@ -35,5 +37,9 @@ const char *sl_embed_model(const struct sl_stage *stage);
  */
 int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
 		 struct sl_embedding *ret_embedding);
+
+/* The vector of the text by that model, where this request has made it already; else NULL. */
+const struct sl_embedding *sl_embed_known(const struct sl_stage *stage, struct sl_span text,
+					  const char *model);
 
 #endif

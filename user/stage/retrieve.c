@@ -9,6 +9,7 @@
 #include "user/base/clock.h"
 #include "user/base/digest.h"
 #include "user/base/log.h"
+#include "user/stage/embed.h"
 #include "user/stage/retrieve_postgres.h"
 #include "user/store/lookup.h"
 #include "user/store/retrieval.h"
@@ -79,15 +80,40 @@ static uint64_t step_deadline(const struct retrieval *r, uint32_t timeout_ms)
 
 /* ---- the index ------------------------------------------------------------------------------- */
 
+/* Takes the question's vector from the semantic cache, which has asked by it before. */
+static void take_vector(struct retrieval *r)
+{
+	const struct sl_encoder *encoder = sl_indexes_encoder(r->shared->indexes);
+	const struct sl_embedding *known =
+		encoder != NULL ? sl_embed_known(r->stage, sl_text_span(&r->question),
+						 sl_encoder_identity(encoder))
+				: NULL;
+
+	if (known == NULL || known->dimensions != SL_ENCODER_DIMENSIONS)
+		return;
+	memcpy(r->lookup->vector, known->vector, sizeof(r->lookup->vector));
+	r->lookup->has_vector = true;
+	sl_retrieval_note_shared(r->shared, r->stage->route->model);
+}
+
+/* False: no memory for it. */
+static bool has_lookup(struct retrieval *r)
+{
+	if (r->lookup != NULL)
+		return true;
+	r->lookup = sl_lookup_new(r->shared->indexes, sl_text_span(&r->question));
+	if (r->lookup != NULL)
+		take_vector(r);
+	return r->lookup != NULL;
+}
+
 static int run_lookup(struct retrieval *r, enum sl_lookup_how how)
 {
 	struct sl_stage *stage = r->stage;
 	uint64_t deadline_ns = step_deadline(r, r->config->timeout_ms);
 	int rc;
 
-	if (r->lookup == NULL)
-		r->lookup = sl_lookup_new(r->shared->indexes, sl_text_span(&r->question));
-	if (r->lookup == NULL)
+	if (!has_lookup(r))
 		return -ENOMEM;
 	r->lookup->how = how;
 	r->lookup->count = r->config->candidates;
@@ -131,9 +157,7 @@ static enum outcome ask_index(struct retrieval *r, const char *name, enum sl_ind
 {
 	int rc;
 
-	if (r->lookup == NULL)
-		r->lookup = sl_lookup_new(r->shared->indexes, sl_text_span(&r->question));
-	if (r->lookup == NULL)
+	if (!has_lookup(r))
 		return OUTCOME_FAILED;
 	snprintf(r->lookup->name, sizeof(r->lookup->name), "%s", name);
 	r->lookup->which = which;
@@ -491,10 +515,10 @@ static int write_context(struct retrieval *r, struct sl_text *out)
 		size_t len = strlen(found->text) + strlen(found->name) + strlen(found->id) + 16;
 
 		if (out->len - begin + len > r->config->context_bytes_max)
-			break;
+			continue; /* a shorter one behind it may still fit */
 		sl_text_printf(out, "%s[%" PRIu32 "] (%s, chunk %s)\n%s", given ? "\n\n" : "\n",
 			       given + 1, found->name, found->id, found->text);
-		given++;
+		r->found[given++] = *found; /* the head names those that were given */
 	}
 	r->count = given;
 	if (at != NULL)

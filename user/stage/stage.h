@@ -121,6 +121,7 @@ struct sl_stores {
 };
 
 struct sl_stage;
+struct sl_embedding;
 
 /* What `sluice explain` tells of a stage besides its steps down; names in stage.c. */
 enum sl_noted {
@@ -219,6 +220,10 @@ struct sl_stage {
 	 * were made from. Stages mix theirs in (before). */
 	uint64_t vary;
 	uint64_t vary_but_index; /* the same without the index's version */
+
+	/* The text that was embedded last, and its vector, so that no stage does it again: embed.h. */
+	struct sl_span embedded_text;
+	const struct sl_embedding *embedded;
 
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };

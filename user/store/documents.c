@@ -13,6 +13,7 @@
 
 #define APPLICATION_ID 0x534c4958u /* "SLIX" */
 #define CACHE_BYTES    (16u << 20)
+#define DELETES_CHUNKS 3u /* place of that statement in remove_rows() */
 
 static const char *const steps[] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -279,6 +280,7 @@ static int run_on(struct sl_documents *d, const char *sql, const char *name, str
 	return rc;
 }
 
+/* facts.chunk_count follows: counting the rows for each document would make a build quadratic. */
 static int remove_rows(struct sl_documents *d, const char *name, struct sl_error *error)
 {
 	static const char *const deletions[] = {
@@ -288,13 +290,16 @@ static int remove_rows(struct sl_documents *d, const char *name, struct sl_error
 		"document=" OF_DOCUMENT ")",
 		"DELETE FROM pending WHERE chunk IN (SELECT id FROM chunk WHERE "
 		"document=" OF_DOCUMENT ")",
-		"DELETE FROM chunk WHERE document=" OF_DOCUMENT,
+		[DELETES_CHUNKS] = "DELETE FROM chunk WHERE document=" OF_DOCUMENT,
 		"DELETE FROM document WHERE name=?1",
 	};
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(deletions) / sizeof(deletions[0]) && !rc; i++)
+	for (size_t i = 0; i < sizeof(deletions) / sizeof(deletions[0]) && !rc; i++) {
 		rc = run_on(d, deletions[i], name, error);
+		if (!rc && i == DELETES_CHUNKS)
+			d->facts.chunk_count -= sl_db_changes(d->db);
+	}
 	return rc;
 }
 
@@ -320,6 +325,7 @@ static int put_chunk(void *arg, const struct sl_chunk *chunk)
 	sl_db_bind_i64(d->put_words, 1, sl_db_last_id(d->db));
 	sl_db_bind_text(d->put_words, 2, chunk->path);
 	sl_db_bind_text(d->put_words, 3, chunk->text);
+	d->facts.chunk_count++;
 	return sl_db_once(d->put_words, p->error);
 }
 
@@ -361,12 +367,22 @@ static int put_rows(struct sl_documents *d, const char *name,
 		rc = run_on(d,
 			    "INSERT INTO pending SELECT id FROM chunk WHERE document=" OF_DOCUMENT,
 			    name, error);
-	if (!rc)
-		rc = count_of(d->db, "SELECT count(*) FROM chunk", &d->facts.chunk_count, error);
 	if (!rc && d->facts.chunk_count > SL_DOCUMENTS_CHUNKS_MAX)
 		rc = sl_error_set(error, -E2BIG,
 				  "index \"%s\": over %u chunks; make several indexes", d->path,
 				  SL_DOCUMENTS_CHUNKS_MAX);
+	return rc;
+}
+
+/* Commits, or takes back all of it: the rows, and the count of chunks from before. */
+static int end_change(struct sl_documents *d, uint64_t chunks, int rc, struct sl_error *error)
+{
+	if (rc)
+		sl_db_rollback(d->db);
+	else
+		rc = sl_db_commit(d->db, error);
+	if (rc)
+		d->facts.chunk_count = chunks;
 	return rc;
 }
 
@@ -375,6 +391,7 @@ int sl_documents_put(struct sl_documents *documents, const char *name,
 		     enum sl_chunk_format format, struct sl_chunk_report *ret_report,
 		     struct sl_error *error)
 {
+	uint64_t chunks = documents->facts.chunk_count;
 	int rc;
 
 	if (strlen(name) > SL_DOCUMENTS_NAME_MAX)
@@ -384,29 +401,26 @@ int sl_documents_put(struct sl_documents *documents, const char *name,
 	if (rc)
 		return rc;
 	rc = put_rows(documents, name, print, source, format, ret_report, error);
-	if (rc) {
-		sl_db_rollback(documents->db);
-		return sl_error_prefix(error, rc, "document \"%s\"", name);
-	}
-	return sl_db_commit(documents->db, error);
+	if (rc)
+		sl_error_prefix(error, rc, "document \"%s\"", name);
+	return end_change(documents, chunks, rc, error);
 }
 
 int sl_documents_remove(struct sl_documents *documents, const char *name, struct sl_error *error)
 {
+	uint64_t chunks = documents->facts.chunk_count;
 	int rc = sl_db_begin(documents->db, error);
 
 	if (rc)
 		return rc;
 	rc = remove_rows(documents, name, error);
-	if (!rc)
-		return sl_db_commit(documents->db, error);
-	sl_db_rollback(documents->db);
-	return rc;
+	return end_change(documents, chunks, rc, error);
 }
 
 int sl_documents_leave_out(struct sl_documents *documents, const char *name,
 			   const struct sl_documents_print *print, struct sl_error *error)
 {
+	uint64_t chunks = documents->facts.chunk_count;
 	int64_t id;
 	int rc = sl_db_begin(documents->db, error);
 
@@ -415,10 +429,7 @@ int sl_documents_leave_out(struct sl_documents *documents, const char *name,
 	rc = remove_rows(documents, name, error);
 	if (!rc)
 		rc = put_document(documents, name, print, &id, error);
-	if (!rc)
-		return sl_db_commit(documents->db, error);
-	sl_db_rollback(documents->db);
-	return rc;
+	return end_change(documents, chunks, rc, error);
 }
 
 int sl_documents_touch(struct sl_documents *documents, const char *name,

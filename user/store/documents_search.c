@@ -142,10 +142,12 @@ static int check_model(const struct sl_documents *d, const char *model, uint32_t
 #define GET_CHUNK                                                                    \
 	"SELECT " CHUNK_COLUMNS " FROM chunk JOIN document ON document.id=document " \
 	"WHERE chunk.id=?1"
-#define MATCH                                                                                      \
-	"SELECT chunk.id, line, name, chunk.path, chunk.text, score FROM (SELECT rowid AS hit, "   \
-	"-bm25(words, 2.0, 1.0) AS score FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?2) " \
-	"JOIN chunk ON chunk.id=hit JOIN document ON document.id=document ORDER BY score DESC, "   \
+/* A word of the headings counts twice. By `rank` both: what is left out is what scores least. */
+#define MATCH                                                                                    \
+	"SELECT chunk.id, line, name, chunk.path, chunk.text, score FROM (SELECT rowid AS hit, " \
+	"-rank AS score FROM words WHERE words MATCH ?1 AND rank MATCH 'bm25(2.0, 1.0)' "        \
+	"ORDER BY rank LIMIT ?2) "                                                               \
+	"JOIN chunk ON chunk.id=hit JOIN document ON document.id=document ORDER BY score DESC, " \
 	"hit"
 
 int sl_documents_open(const char *path, const char *model, uint32_t dimensions,

@@ -19,6 +19,7 @@
 #define OPTIONS_MAX	 64u /* that libpq knows, and ours */
 #define PARAMETERS	 3
 #define STATEMENT_MIN_MS 1u
+#define NAME_CHARS_MAX	 1024u /* of an id or a document's name */
 
 enum vectors { VECTORS_UNKNOWN = 0, VECTORS_PGVECTOR, VECTORS_ARRAYS };
 
@@ -195,9 +196,9 @@ static PGconn *start(const struct sl_postgres_job *job)
 	PQfreemem(wrong);
 	if (options == NULL)
 		return NULL;
-	for (PQconninfoOption *o = options; o->keyword && count < OPTIONS_MAX - 4; o++)
+	for (PQconninfoOption *o = options; o->keyword && count < OPTIONS_MAX - 5; o++)
 		if (o->val != NULL && strcmp(o->keyword, "hostaddr") != 0 &&
-		    strcmp(o->keyword, "port") != 0) {
+		    strcmp(o->keyword, "client_encoding") != 0 && strcmp(o->keyword, "port") != 0) {
 			names[count] = o->keyword;
 			values[count++] = o->val;
 		} else if (strcmp(o->keyword, "gssencmode") == 0) {
@@ -208,6 +209,8 @@ static PGconn *start(const struct sl_postgres_job *job)
 	values[count++] = job->host;
 	names[count] = "port";
 	values[count++] = job->port;
+	names[count] = "client_encoding"; /* whatever the database's is: the model gets JSON */
+	values[count++] = "UTF8";
 	names[count] = "fallback_application_name";
 	values[count++] = "sluice";
 	names[count] = NULL;
@@ -364,6 +367,24 @@ static enum sl_postgres_end find_kind(struct sl_postgres_job *job, struct connec
 	return end;
 }
 
+/* What the server may send of a row has a bound, or one row could fill the memory here. */
+static void write_bounded(struct sl_text *out, const char *column, uint32_t chars_max)
+{
+	sl_text_append_string(out, "left(");
+	write_name(out, column, false);
+	sl_text_printf(out, "::text,%u),", chars_max);
+}
+
+/* A text that is too long is left out, not cut: NULL, which take_rows() leaves out. */
+static void write_text_column(struct sl_text *out, const char *column)
+{
+	sl_text_append_string(out, "CASE WHEN octet_length(");
+	write_name(out, column, false);
+	sl_text_printf(out, "::text)<=%u THEN ", SL_POSTGRES_TEXT_MAX);
+	write_name(out, column, false);
+	sl_text_append_string(out, "::text END,");
+}
+
 /*
  * id, text, name, score; $1 the vector, $2 how many, $3 its length. Rows of another length are of another
  * model: the arrays leave them out, pgvector refuses the question.
@@ -371,13 +392,11 @@ static enum sl_postgres_end find_kind(struct sl_postgres_job *job, struct connec
 static int write_query(const struct sl_postgres_job *job, enum vectors vectors, struct sl_text *out)
 {
 	sl_text_append_string(out, "SELECT ");
-	write_name(out, job->id_column, false);
-	sl_text_append_string(out, "::text,");
-	write_name(out, job->text_column, false);
-	sl_text_append_string(out, "::text,");
-	write_name(out, job->name_column, false);
+	write_bounded(out, job->id_column, NAME_CHARS_MAX);
+	write_text_column(out, job->text_column);
+	write_bounded(out, job->name_column, NAME_CHARS_MAX);
 	if (vectors == VECTORS_PGVECTOR) {
-		sl_text_append_string(out, "::text,1-(");
+		sl_text_append_string(out, "1-(");
 		write_name(out, job->vector_column, false);
 		sl_text_append_string(out, "<=>$1::vector) AS score FROM ");
 		write_name(out, job->table, true);
@@ -385,9 +404,9 @@ static int write_query(const struct sl_postgres_job *job, enum vectors vectors, 
 		write_name(out, job->vector_column, false);
 		return sl_text_append_string(out, "<=>$1::vector LIMIT $2::int");
 	}
-	sl_text_append_string(out,
-			      "::text,(SELECT sum(a*b)/nullif(sqrt(sum(a*a))*sqrt(sum(b*b)),0) "
-			      "FROM unnest(");
+	/* NaN is greater than all numbers there: such rows would push out those that have a score. */
+	sl_text_append_string(out, "(SELECT nullif(sum(a*b)/nullif(sqrt(sum(a*a))*sqrt(sum(b*b)),0)"
+				   ",'NaN') FROM unnest(");
 	write_name(out, job->vector_column, false);
 	sl_text_append_string(out, "::float8[],$1::float8[]) AS u(a,b)) AS score FROM ");
 	write_name(out, job->table, true);

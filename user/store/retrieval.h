@@ -24,7 +24,8 @@ struct sl_retrieval_counts {
 	uint64_t questions;		     /* that were looked up */
 	uint64_t missed;		     /* that found no good chunk */
 	uint64_t chunks;		     /* given to models */
-	uint64_t spread_ppm; /* sum over the questions: best score less worst, millionths */
+	uint64_t vectors_shared; /* questions whose vector another stage had made already */
+	uint64_t spread_ppm;	 /* sum over the questions: best score less worst, millionths */
 	bool poor;
 };
 
@@ -52,6 +53,9 @@ void sl_retrieval_close(struct sl_retrieval **retrieval);
 bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
 		       const struct sl_quality_rule *rule, uint32_t good_chunks,
 		       uint32_t spread_ppm);
+
+/* A question of a route was not embedded again: another stage had its vector. */
+void sl_retrieval_note_shared(struct sl_retrieval *retrieval, const char *model);
 
 /* False: there is no such number. */
 bool sl_retrieval_read(struct sl_retrieval *retrieval, uint32_t number,

@@ -298,6 +298,85 @@ static void test_change(void **state)
 	sl_documents_put_away(&d);
 }
 
+static uint64_t chunks_in(const struct sl_documents *d)
+{
+	struct sl_documents_facts facts;
+
+	sl_documents_facts(d, &facts);
+	return facts.chunk_count;
+}
+
+/* The count follows each change, and a change that fails leaves it as it was. */
+static void test_count(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_documents_print print = {.bytes = 1};
+	size_t too_long = SL_CHUNK_SOURCE_BYTES_MAX + 1;
+	struct sl_chunk_report report;
+	struct sl_error error = {0};
+	char *source = calloc(1, too_long); /* pages that nobody touches */
+	struct sl_documents *d = create(f->path, true);
+
+	assert_non_null(source);
+	assert_int_equal(chunks_in(d), 0);
+	put(d, "a.md", "# A\nOne.\n## B\nTwo.\n");
+	assert_int_equal(chunks_in(d), 2);
+	put(d, "b.md", "Three.");
+	assert_int_equal(chunks_in(d), 3);
+	put(d, "a.md", "One again.");
+	assert_int_equal(chunks_in(d), 2);
+	assert_int_equal(sl_documents_put(d, "a.md", &print, sl_span_make(source, too_long),
+					  SL_CHUNK_MARKDOWN, &report, &error),
+			 -E2BIG);
+	free(source);
+	assert_non_null(strstr(error.text, "document \"a.md\""));
+	assert_int_equal(chunks_in(d), 2);
+	assert_int_equal(sl_documents_leave_out(d, "b.md", &print, NULL), 0);
+	assert_int_equal(chunks_in(d), 1);
+	assert_int_equal(sl_documents_remove(d, "none.md", NULL), 0);
+	assert_int_equal(chunks_in(d), 1);
+	assert_int_equal(embed_pending(d), 1);
+	finish(&d);
+	d = open_ok(f->path, MODEL);
+	assert_int_equal(chunks_in(d), 1);
+	sl_documents_put_away(&d);
+	assert_int_equal(sl_documents_edit(f->path, &d, NULL), 0);
+	assert_int_equal(sl_documents_remove(d, "a.md", NULL), 0);
+	assert_int_equal(chunks_in(d), 0);
+	sl_documents_put_away(&d);
+}
+
+/* What is left out of a short list scores less than what is in it: a heading's word counts twice. */
+static void test_order(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_documents *d = create(f->path, false);
+	struct sl_documents_hits all, one;
+
+	put(d, "often.md",
+	    "iron and iron with many other words of no account around it, so that it is "
+	    "a longer text than the other, which says the word but once, in its heading");
+	put(d, "headed.md", "# Iron\nIt rusts in wet air, and more is to be told of it elsewhere.");
+	for (unsigned i = 0; i < 8; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u.md", i);
+		put(d, name, "# Metals\nGold never rusts at all.");
+	}
+	finish(&d);
+	d = open_ok(f->path, NULL);
+	assert_int_equal(sl_documents_words(d, SL_SPAN("iron"), 9, 0, &all, NULL), 0);
+	assert_int_equal(all.count, 2);
+	assert_true(all.items[0].score > all.items[1].score);
+	assert_string_equal(all.items[0].source, "headed.md");
+	assert_int_equal(sl_documents_words(d, SL_SPAN("iron"), 1, 0, &one, NULL), 0);
+	assert_int_equal(one.count, 1);
+	assert_string_equal(one.items[0].source, "headed.md");
+	sl_documents_hits_fini(&all);
+	sl_documents_hits_fini(&one);
+	sl_documents_put_away(&d);
+}
+
 static void make_large(const char *path, unsigned documents)
 {
 	struct sl_documents *d = create(path, true);
@@ -528,6 +607,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_search, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_count, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shelf, set_up, tear_down),
