@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One walk over the words of a text. Most words are only letters: for them the walk looks whether an @
- * follows and which letter is first, and goes on.
+ * Three searches, a window at a time, of which the first match counts: addresses are looked for by their
+ * @, numbers by the first digit of each run of digits, secrets by their first three bytes (pii_scan.h).
+ * What has none of these costs a few instructions for 64 bytes.
  */
 #include "user/policy/pii.h"
 
 #include "user/policy/pii_parts.h"
+#include "user/policy/pii_scan.h"
 
 #define COUNT(a)       (sizeof(a) / sizeof((a)[0]))
 #define LOCAL_MAX      64
@@ -14,6 +16,9 @@
 #define TOP_MAX	       24
 #define JOIN_UPPER_MAX 4 /* WEST in an IBAN */
 #define PEM_HEAD_MAX   64
+#define WINDOW	       512u /* bytes in which an @ is looked for ahead of the rest: no quadratic time */
+#define DIGITS_MIN     6  /* before the letter in a French number; all others have 8 and more */
+#define NUMBER_HEAD    4u /* a number's first digit is within its first so many bytes */
 
 static const char *const names[SL_PII_COUNT] = {
 	[SL_PII_NONE] = "none",		[SL_PII_EMAIL] = "email",   [SL_PII_PHONE] = "phone",
@@ -34,28 +39,13 @@ enum sl_pii_kind sl_pii_find_name(const char *name, size_t len)
 	return SL_PII_NONE;
 }
 
-/* What a byte is to the walk. */
-enum class {
-	OTHER = 0,
-	LETTER,
-	DIGIT,
-	MARK,  /* _ : part of words */
-	LOCAL, /* part of an address, but of no word */
-	SIGN,  /* + and ( begin a phone number */
-	DASH,
+/* The bytes of an address before its @. */
+static const bool is_local[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
+	['.'] = true,	      ['%'] = true,	    ['\''] = true,	  ['&'] = true,
+	['#'] = true,	      ['!'] = true,	    ['*'] = true,	  ['~'] = true,
+	['='] = true,	      ['+'] = true,	    ['-'] = true,
 };
-
-static const uint8_t classes[256] = {
-	['a' ... 'z'] = LETTER, ['A' ... 'Z'] = LETTER, ['0' ... '9'] = DIGIT, ['_'] = MARK,
-	['.'] = LOCAL,		['%'] = LOCAL,		['\''] = LOCAL,	       ['&'] = LOCAL,
-	['#'] = LOCAL,		['!'] = LOCAL,		['*'] = LOCAL,	       ['~'] = LOCAL,
-	['='] = LOCAL,		['+'] = SIGN,		['('] = SIGN,	       ['-'] = DASH,
-};
-
-static uint8_t class_of(char b)
-{
-	return classes[(unsigned char)b];
-}
 
 static bool is_file_ending(const char *top, size_t len)
 {
@@ -99,167 +89,175 @@ static size_t domain_end(const struct sl_pii_text *text, size_t at)
 	return best;
 }
 
-/* An address whose first byte is at `at`; sign is where its @ is. */
-static bool email_at(const struct sl_pii_text *text, size_t at, size_t sign,
-		     struct sl_pii_match *ret_match)
+/* The end of the address whose @ is at `sign`; 0: it is none. */
+static size_t email_end(const struct sl_pii_text *text, size_t sign)
 {
 	size_t end = domain_end(text, sign + 1);
 	char behind, further;
 
 	if (!end || text->data[sign - 1] == '.')
-		return false;
-	/* user@host:path as ssh writes it, and user@host within a URL */
+		return 0;
+	/* user@host:path as ssh writes it */
 	behind = sl_pii_byte(text, end);
 	further = sl_pii_byte(text, end + 1);
 	if (behind == ':' && (sl_pii_alnum(further) || further == '/' || further == '~'))
-		return false;
-	if (at >= 2 && text->data[at - 1] == '/' && text->data[at - 2] == '/')
-		return false;
-	if (behind == '_' || behind == '@')
-		return false;
-	*ret_match = (struct sl_pii_match){.at = at, .len = end - at, .kind = SL_PII_EMAIL};
-	return true;
+		return 0;
+	return behind == '_' || behind == '@' ? 0 : end;
 }
 
-/* The @ behind what may be a local part at `at`; 0: none. */
-static size_t find_at_sign(const struct sl_pii_text *text, size_t at)
+/* user@host behind the two slashes of a URL */
+static bool within_url(const struct sl_pii_text *text, size_t at)
 {
-	size_t end = at, limit = text->len - at > LOCAL_MAX + 1 ? at + LOCAL_MAX + 1 : text->len;
-
-	while (end < limit && class_of(text->data[end]) != OTHER && text->data[end] != '(')
-		end++;
-	return end < limit && text->data[end] == '@' ? end : 0;
+	return at >= 2 && text->data[at - 1] == '/' && text->data[at - 2] == '/';
 }
 
-struct word {
-	size_t end;
-	bool digit;
-};
-
-static struct word word_at(const struct sl_pii_text *text, size_t at)
+static bool begins_word(const struct sl_pii_text *text, size_t at)
 {
-	struct word word = {at, false};
-
-	for (; word.end < text->len; word.end++) {
-		uint8_t class = class_of(text->data[word.end]);
-
-		if (class != LETTER && class != DIGIT && class != MARK)
-			break;
-		word.digit = word.digit || class == DIGIT;
-	}
-	return word;
+	return sl_pii_word(text->data[at]) && (at == 0 || !sl_pii_word(text->data[at - 1]));
 }
 
-/* The first two bytes of what pii_secret.c knows: most words are told from it by these. */
-static bool may_be_secret(const struct sl_pii_text *text, size_t at)
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+/*
+ * The first address that begins from `from` on and before `end`: each @ is looked at, and what is before
+ * it. Local parts hold no @, so of two the one whose @ comes first begins first.
+ */
+static bool find_email(const struct sl_pii_text *text, size_t from, size_t end,
+		       struct sl_pii_match *ret_match)
 {
-	char next = sl_pii_byte(text, at + 1);
+	size_t limit = text->len - end > LOCAL_MAX ? end + LOCAL_MAX : text->len;
+	const char *sign = memchr(text->data + from, '@', limit - from);
 
-	switch (text->data[at]) {
-	case 's':
-	case 'r':
-		return next == 'k';
-	case 'A':
-		return next == 'K' || next == 'S' || next == 'I';
-	case 'g':
-		return next == 'h' || next == 'i' || next == 'l';
-	case 'x':
-		return next == 'o' || next == 'a';
-	case 'n':
-		return next == 'p';
-	case 'h':
-		return next == 'f';
-	case 'e':
-		return next == 'y';
-	case '-':
-		return next == '-';
-	default:
-		return false;
-	}
-}
+	for (; sign; sign = memchr(sign + 1, '@', limit - (size_t)(sign + 1 - text->data))) {
+		size_t at = (size_t)(sign - text->data), stop = at;
+		size_t low = at - from > LOCAL_MAX ? at - LOCAL_MAX : from, domain;
 
-/* Something of the wanted kinds that begins with this word. */
-static bool find_at(const struct sl_pii_text *text, size_t at, const struct word *word,
-		    unsigned int kinds, struct sl_pii_match *ret_match)
-{
-	char behind = sl_pii_byte(text, word->end);
-	size_t sign;
-
-	/* plain words end at a space, or at a comma or a stop before one */
-	if (behind != ' ' && kinds & 1u << SL_PII_EMAIL && word->end < text->len) {
-		sign = find_at_sign(text, at);
-		if (sign && email_at(text, at, sign, ret_match))
+		while (at > low && is_local[(unsigned char)text->data[at - 1]])
+			at--;
+		domain = at < stop && at < end ? email_end(text, stop) : 0;
+		for (; domain && at < stop && at < end; at++) {
+			if (!begins_word(text, at) || within_url(text, at))
+				continue;
+			*ret_match = (struct sl_pii_match){
+				.at = at, .len = domain - at, .kind = SL_PII_EMAIL};
 			return true;
+		}
 	}
-	if (kinds & 1u << SL_PII_SECRET && may_be_secret(text, at) &&
-	    sl_pii_secret_at(text, at, ret_match))
-		return true;
-	/* with a digit in the first word, or in the next: AB 12 34 56 C */
-	if (word->digit ||
-	    (word->end - at == 2 && sl_pii_digit(sl_pii_byte(text, word->end + 1))) ||
-	    (word->end - at == 1 && behind == '-'))
-		return sl_pii_number_at(text, at, kinds, ret_match);
 	return false;
 }
 
-/*
- * Behind the plain words at `at`: three letters or more and a blank, which begin nothing that is looked for.
- * Prose is made of these.
- */
-static size_t skip_plain(const struct sl_pii_text *text, size_t at)
-{
-	for (;;) {
-		size_t end = at;
+/* ---- numbers and secrets --------------------------------------------------------------------- */
 
-		while (end < text->len && class_of(text->data[end]) == LETTER)
-			end++;
-		if (end - at < 3 || end == text->len || text->data[end] != ' ' ||
-		    may_be_secret(text, at))
-			return at;
-		at = end + 1;
+/* A search for what begins from `first` on and before `before`. */
+struct hunt {
+	struct sl_pii_text text;
+	size_t first, before;
+	unsigned int kinds;
+};
+
+static bool number_at(const struct hunt *hunt, size_t at, struct sl_pii_match *ret_match)
+{
+	return at >= hunt->first && at < hunt->before &&
+	       (at == 0 || !sl_pii_word(hunt->text.data[at - 1])) &&
+	       sl_pii_number_at(&hunt->text, at, hunt->kinds, ret_match);
+}
+
+/* No number that begins with a digit has fewer, nor other separators before as many (gather()). */
+static bool has_digits(const struct sl_pii_text *text, size_t at)
+{
+	for (int count = 0; count < DIGITS_MIN; count++, at++) {
+		char b = sl_pii_byte(text, at);
+
+		if (count && (b == ' ' || b == '-' || b == '.' || b == '/'))
+			b = sl_pii_byte(text, ++at);
+		if (!sl_pii_digit(b))
+			return false;
 	}
+	return true;
+}
+
+/*
+ * A number whose first digit is at `at`. It may begin up to three bytes before: AB 12, +(49, X-1. What
+ * begins earlier is tried earlier.
+ */
+static bool find_number(const struct hunt *hunt, size_t at, struct sl_pii_match *ret_match)
+{
+	const struct sl_pii_text *text = &hunt->text;
+	size_t before = at - hunt->first;
+	char one = before > 0 ? text->data[at - 1] : ' ';
+	char two = before > 1 ? text->data[at - 2] : ' ';
+	char three = before > 2 ? text->data[at - 3] : ' ';
+
+	if (sl_pii_word(one))
+		return sl_pii_upper(one) &&
+		       ((sl_pii_upper(two) && number_at(hunt, at - 2, ret_match)) ||
+			number_at(hunt, at - 1, ret_match));
+	if ((three == '+' || (one == ' ' && sl_pii_upper(two) && sl_pii_upper(three))) &&
+	    number_at(hunt, at - 3, ret_match))
+		return true;
+	if ((two == '+' || (one == '-' && sl_pii_upper(two))) && number_at(hunt, at - 2, ret_match))
+		return true;
+	if ((one == '+' || one == '(') && number_at(hunt, at - 1, ret_match))
+		return true;
+	return has_digits(text, at) && number_at(hunt, at, ret_match);
+}
+
+static bool find_secret(const struct hunt *hunt, size_t at, struct sl_pii_match *ret_match)
+{
+	return hunt->kinds & 1u << SL_PII_SECRET && at < hunt->before &&
+	       (hunt->text.data[at] == '-' || begins_word(&hunt->text, at)) &&
+	       sl_pii_secret_at(&hunt->text, at, ret_match);
+}
+
+/* The first number or secret of those that are marked from `from` on and before `end`. */
+static bool find_marked(const struct hunt *hunt, size_t from, size_t end,
+			struct sl_pii_match *ret_match)
+{
+	const struct sl_pii_text *text = &hunt->text;
+	uint64_t marks;
+
+	for (; from < end; from += SL_PII_SCAN_BYTES) {
+		from = sl_pii_scan(text->data, text->len, from, end, &marks);
+		for (; marks; marks &= marks - 1) {
+			size_t at = from + (size_t)__builtin_ctzll(marks);
+
+			if (at >= end)
+				return false;
+			if (sl_pii_digit(text->data[at]) ? find_number(hunt, at, ret_match)
+							 : find_secret(hunt, at, ret_match))
+				return true;
+		}
+	}
+	return false;
 }
 
 bool sl_pii_find(const char *data, size_t len, size_t from, unsigned int kinds,
 		 struct sl_pii_match *ret_match)
 {
-	const struct sl_pii_text text = {data, len};
-	size_t at = from;
+	struct hunt hunt = {
+		.text = {data, len}, .before = len, .kinds = kinds & ~(1u << SL_PII_EMAIL)};
+	struct sl_pii_match email;
 
 	/* not in the middle of a word */
-	while (at > 0 && at < len && sl_pii_word(data[at]) && sl_pii_word(data[at - 1]))
-		at++;
-	while (at < len) {
-		struct word word;
+	while (from > 0 && from < len && sl_pii_word(data[from]) && sl_pii_word(data[from - 1]))
+		from++;
+	hunt.first = from;
+	while (from < len) {
+		size_t end = len - from > WINDOW ? from + WINDOW : len;
+		bool any = kinds & 1u << SL_PII_EMAIL && find_email(&hunt.text, from, end, &email);
 
-		switch (class_of(data[at])) {
-		case LETTER:
-			at = skip_plain(&text, at);
-			if (at == len || class_of(data[at]) != LETTER)
-				continue;
-			/* fall through */
-		case DIGIT:
-		case MARK:
-			word = word_at(&text, at);
-			if (find_at(&text, at, &word, kinds, ret_match))
-				return true;
-			at = word.end;
-			break;
-		case SIGN:
-			if ((at == 0 || !sl_pii_word(data[at - 1])) &&
-			    sl_pii_number_at(&text, at, kinds, ret_match))
-				return true;
-			at++;
-			break;
-		case DASH:
-			if (kinds & 1u << SL_PII_SECRET && may_be_secret(&text, at) &&
-			    sl_pii_secret_at(&text, at, ret_match))
-				return true;
-			at++;
-			break;
-		default:
-			at++;
+		if (any) {
+			hunt.before = email.at;
+			/* what begins before it has its first digit at most three bytes on */
+			end = len - email.at > NUMBER_HEAD ? email.at + NUMBER_HEAD : len;
 		}
+		if (hunt.kinds && find_marked(&hunt, from, end, ret_match))
+			return true;
+		if (any) {
+			*ret_match = email;
+			return true;
+		}
+		from = end;
 	}
 	return false;
 }
@@ -316,7 +314,9 @@ size_t sl_pii_hold(const char *text, size_t len)
 	}
 	/* the header of a private key has spaces between words */
 	head = head > low ? head : low;
-	pem = memmem(text + head, len - head, "-----BEGIN", 10);
+	pem = len > head ? memchr(text + head, '-', len - head) : NULL;
+	if (pem)
+		pem = memmem(pem, (size_t)(text + len - pem), "-----BEGIN", 10);
 	if (pem && (size_t)(pem - text) < from &&
 	    !memmem(pem + 10, (size_t)(text + len - pem) - 10, "-----", 5))
 		from = (size_t)(pem - text);

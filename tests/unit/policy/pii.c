@@ -13,6 +13,7 @@
 
 #include "tests/unit/guard.h"
 #include "tests/unit/policy/pii_cases.h"
+#include "user/policy/pii_scan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define TEXT_MAX 2048
@@ -55,6 +56,80 @@ static void test_negative(void **state)
 				 sl_pii_name(match.kind), match.at, match.len);
 		assert_false(sl_pii_contains(copy, len));
 		sl_guard_free(copy, len);
+	}
+}
+
+/* Where in a block of the search, and in a window, a match begins is all the same; so is what is before. */
+static void test_positions(void **state)
+{
+	static const char prose[] =
+		"The light might give 12 pages, risk-free; ask_me at 4.5 or \xc3\xa9. ";
+	enum { PAD_MAX = 512 + 2 * 64 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(pii_positive); i++) {
+		const struct pii_found *want = &pii_positive[i];
+		char text[PAD_MAX + TEXT_MAX];
+		int len = snprintf(text + PAD_MAX, TEXT_MAX, "%s%s%s", want->before, want->match,
+				   want->after);
+
+		for (size_t at = PAD_MAX; at-- > 0;)
+			text[at] = prose[at % (sizeof(prose) - 1)];
+		/* a line end before it, whatever it begins with */
+		text[PAD_MAX - 1] = '\n';
+		for (size_t pad = 1 + i % 7; pad <= PAD_MAX; pad += 7) {
+			struct sl_pii_match match = {0};
+			bool found = sl_pii_find(text + PAD_MAX - pad, pad + (size_t)len, 0,
+						 SL_PII_ALL, &match);
+
+			if (!found || match.kind != want->kind ||
+			    match.at != pad + strlen(want->before) ||
+			    match.len != strlen(want->match))
+				fail_msg("%zu bytes before \"%s\": found %d %s %zu+%zu", pad,
+					 text + PAD_MAX, found, sl_pii_name(match.kind), match.at,
+					 match.len);
+		}
+	}
+}
+
+/* Every way to look for marks sees the same ones, at each end of a text. */
+static void test_scan(void **state)
+{
+	static const char *const starts[] = {
+		"sk-", "sk_", "rk_", "AKI", "ASI", "AIz", "ghp",	  "gho",
+		"ghu", "ghs", "ghr", "git", "glp", "xox", "xap",	  "npm",
+		"hf_", "eyJ", "---", "7",   "77",  "7a7", "\x80\xb7\xf3", "ght",
+	};
+	char text[200];
+	uint32_t seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		size_t len = 0, from;
+		uint64_t wide, narrow;
+		char *copy;
+
+		while (len < 190) {
+			const char *part = starts[(seed >> 16) % COUNT(starts)];
+
+			memcpy(text + len, part, strlen(part));
+			len += strlen(part);
+			seed = seed * 1103515245 + 12345;
+			text[len++] = (char)(seed >> 20);
+		}
+		len = (size_t)(seed >> 8) % len;
+		from = (size_t)(seed >> 16) % (len + 1);
+		copy = sl_guard_copy(text, len);
+		assert_int_equal(sl_pii_scan(copy, len, from, len, &wide),
+				 sl_pii_scan_narrow(copy, len, from, len, &narrow));
+		assert_int_equal(wide, narrow);
+		sl_guard_free(copy, len);
+	}
+	for (size_t i = 0; i < 20; i++) {
+		uint64_t marks;
+
+		assert_int_equal(sl_pii_scan(starts[i], strlen(starts[i]), 0, 1, &marks), 0);
+		assert_true(marks & 1);
 	}
 }
 
@@ -161,7 +236,8 @@ int main(void)
 		cmocka_unit_test(test_positive), cmocka_unit_test(test_negative),
 		cmocka_unit_test(test_hold),	 cmocka_unit_test(test_hold_lets_go),
 		cmocka_unit_test(test_kinds),	 cmocka_unit_test(test_open),
-		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_base64),	 cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_scan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
