@@ -14,7 +14,7 @@
  *   WEB    npm eyJ
  *   DASH   ---
  *
- * Measured (build/bench/validate, 4 KB of prose with 140 numbers): see the head of pii.c.
+ * Measured: see the head of pii.c.
  */
 #include "user/policy/pii_scan.h"
 

@@ -14,23 +14,17 @@
 #include <assert.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-#include "user/wire/json_plain.h"
+#include "user/wire/json_eat.h"
 
-#define PLAIN_UNTIL_BLOCKS 4 /* loads without a hit, then whole blocks are tried */
-#define LEVELS		   3 /* index 1: outermost object, 2: objects in it */
-#define LONG_S		   "\xc5\xbf"
-#define KELVIN		   "\xe2\x84\xaa"
+#define LEVELS 3 /* index 1: outermost object, 2: objects in it */
+#define LONG_S "\xc5\xbf"
+#define KELVIN "\xe2\x84\xaa"
 
 _Static_assert(SL_JSON_DEPTH_MAX <= 64, "container kinds are bits of a word");
 _Static_assert(SL_JSON_FIELDS_MAX <= 32, "seen parents are bits of a word");
 
 struct scan {
-	const char *at;
-	const char *end;
-	int bad;
+	struct sl_json_cursor c;
 	unsigned int depth;
 	uint64_t objects; /* bit 0: is the innermost open container an object? */
 	struct sl_json_field *fields;
@@ -38,7 +32,6 @@ struct scan {
 	struct sl_json_field *open[LEVELS]; /* wanted field whose value is being read */
 	const struct sl_json_field *parent; /* wants the object that is being read at depth 1 */
 	uint32_t parents_seen;		    /* bit of the first field that wants the parent */
-	bool escaped;			    /* the last string had a backslash */
 };
 
 static const char *const texts[SL_JSON_BAD_COUNT] = {
@@ -62,233 +55,6 @@ const char *sl_json_bad_text(enum sl_json_bad bad)
 	return (unsigned int)bad < SL_JSON_BAD_COUNT ? texts[bad] : "unknown fault";
 }
 
-static inline bool refuse(struct scan *s, enum sl_json_bad bad)
-{
-	s->bad = bad;
-	return false;
-}
-
-static inline bool refuse_here(struct scan *s, enum sl_json_bad bad)
-{
-	return refuse(s, s->at == s->end ? SL_JSON_BAD_CUT : bad);
-}
-
-static inline void skip_space(struct scan *s)
-{
-	while (s->at < s->end &&
-	       (*s->at == ' ' || *s->at == '\n' || *s->at == '\t' || *s->at == '\r'))
-		s->at++;
-}
-
-/* What may stand behind a backslash, \u apart. */
-static const bool simple_escape[256] = {
-	['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
-	['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
-};
-
-/*
- * First byte that needs a closer look: the quote, a control, a byte that is not ASCII, or an
- * escape that is not simple or not within one load. Simple escapes are stepped over by
- * clearing their two bits, since in source code there is one every few bytes.
- */
-static inline const char *skip_plain(const char *at, const char *end, bool *ret_escaped)
-{
-#ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"');
-	const __m128i slash = _mm_set1_epi8('\\');
-	const __m128i space = _mm_set1_epi8(0x20);
-
-	for (int plain = 0; end - at >= 16; at += 16, plain++) {
-		if (plain == PLAIN_UNTIL_BLOCKS) {
-			at = sl_json_skip_plain_blocks(at, end);
-			plain = 0;
-			if (end - at < 16)
-				break;
-		}
-		__m128i v = _mm_loadu_si128((const __m128i *)at);
-		/* signed: both controls and bytes from 0x80 are below a space */
-		__m128i hit = _mm_or_si128(
-			_mm_cmplt_epi8(v, space),
-			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-		unsigned int mask = (unsigned int)_mm_movemask_epi8(hit);
-
-		while (mask) {
-			unsigned int i = (unsigned int)__builtin_ctz(mask);
-
-			if (at[i] != '\\' || i == 15 || !simple_escape[(unsigned char)at[i + 1]])
-				return at + i;
-			*ret_escaped = true;
-			mask &= ~(3u << i);
-			plain = 0;
-		}
-	}
-#else
-	(void)ret_escaped;
-#endif
-	while (at < end && (signed char)*at >= 0x20 && *at != '"' && *at != '\\')
-		at++;
-	return at;
-}
-
-/* One character of two to four bytes; RFC 3629 section 4. */
-static bool eat_utf8(struct scan *s)
-{
-	const unsigned char *p = (const unsigned char *)s->at;
-	size_t have = (size_t)(s->end - s->at);
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t len;
-
-	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-		len = 2;
-	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		len = 3;
-		lo = p[0] == 0xe0 ? 0xa0 : 0x80;
-		hi = p[0] == 0xed ? 0x9f : 0xbf;
-	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		len = 4;
-		lo = p[0] == 0xf0 ? 0x90 : 0x80;
-		hi = p[0] == 0xf4 ? 0x8f : 0xbf;
-	} else {
-		return refuse(s, SL_JSON_BAD_UTF8);
-	}
-	for (size_t i = 1; i < len; i++, lo = 0x80, hi = 0xbf) {
-		if (i == have)
-			return refuse(s, SL_JSON_BAD_CUT);
-		if (p[i] < lo || p[i] > hi)
-			return refuse(s, SL_JSON_BAD_UTF8);
-	}
-	s->at += len;
-	return true;
-}
-
-/* The four digits of \uXXXX at *at; -1 when they are no digits, -2 when the text ends. */
-static int hex4(const char *at, const char *end)
-{
-	int value = 0;
-
-	for (int i = 0; i < 4; i++) {
-		char b;
-
-		if (at + i >= end)
-			return -2;
-		b = at[i];
-		if (b >= '0' && b <= '9')
-			value = value << 4 | (b - '0');
-		else if ((b | 0x20) >= 'a' && (b | 0x20) <= 'f')
-			value = value << 4 | ((b | 0x20) - 'a' + 10);
-		else
-			return -1;
-	}
-	return value;
-}
-
-/* The cursor is at a backslash before no simple escape. Lone surrogates have no UTF-8 form. */
-static bool eat_unicode_escape(struct scan *s)
-{
-	int unit;
-
-	if (s->end - s->at < 2)
-		return refuse(s, SL_JSON_BAD_CUT);
-	if (s->at[1] != 'u')
-		return refuse(s, SL_JSON_BAD_ESCAPE);
-	unit = hex4(s->at + 2, s->end);
-	if (unit >= 0xd800 && unit <= 0xdbff) {
-		static const char next[] = "\\u";
-
-		s->at += 6;
-		for (int i = 0; i < 2; i++)
-			if (s->at + i == s->end || s->at[i] != next[i])
-				return refuse(s, s->at + i == s->end ? SL_JSON_BAD_CUT
-								     : SL_JSON_BAD_ESCAPE);
-		unit = hex4(s->at + 2, s->end);
-		if (unit >= 0 && (unit < 0xdc00 || unit > 0xdfff))
-			unit = -1;
-	} else if (unit >= 0xdc00 && unit <= 0xdfff) {
-		unit = -1;
-	}
-	if (unit < 0)
-		return refuse(s, unit == -2 ? SL_JSON_BAD_CUT : SL_JSON_BAD_ESCAPE);
-	s->at += 6;
-	return true;
-}
-
-/* The cursor is behind the opening quote and goes behind the closing one. */
-static bool eat_string(struct scan *s)
-{
-	s->escaped = false;
-	for (;;) {
-		s->at = skip_plain(s->at, s->end, &s->escaped);
-		if (s->at == s->end)
-			return refuse(s, SL_JSON_BAD_CUT);
-		if (*s->at == '"') {
-			s->at++;
-			return true;
-		}
-		if (*s->at == '\\') {
-			s->escaped = true;
-			if (s->end - s->at >= 2 && simple_escape[(unsigned char)s->at[1]])
-				s->at += 2;
-			else if (!eat_unicode_escape(s))
-				return false;
-		} else if ((unsigned char)*s->at < 0x20) {
-			return refuse(s, SL_JSON_BAD_CONTROL);
-		} else {
-			do {
-				if (!eat_utf8(s))
-					return false;
-			} while (s->at < s->end && (unsigned char)*s->at >= 0x80);
-		}
-	}
-}
-
-static inline bool at_digit(const struct scan *s)
-{
-	return s->at < s->end && *s->at >= '0' && *s->at <= '9';
-}
-
-static inline bool eat_digits(struct scan *s)
-{
-	if (!at_digit(s))
-		return refuse_here(s, SL_JSON_BAD_NUMBER);
-	while (at_digit(s))
-		s->at++;
-	return true;
-}
-
-static bool eat_number(struct scan *s)
-{
-	if (*s->at == '-')
-		s->at++;
-	if (s->at < s->end && *s->at == '0') {
-		s->at++;
-		if (at_digit(s))
-			return refuse(s, SL_JSON_BAD_NUMBER);
-	} else if (!eat_digits(s)) {
-		return false;
-	}
-	if (s->at < s->end && *s->at == '.') {
-		s->at++;
-		if (!eat_digits(s))
-			return false;
-	}
-	if (s->at < s->end && (*s->at | 0x20) == 'e') {
-		s->at++;
-		if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
-			s->at++;
-		if (!eat_digits(s))
-			return false;
-	}
-	return true;
-}
-
-static bool eat_word(struct scan *s, const char *word, size_t len)
-{
-	for (size_t i = 0; i < len; i++, s->at++)
-		if (s->at == s->end || *s->at != word[i])
-			return refuse_here(s, SL_JSON_BAD_SYNTAX);
-	return true;
-}
-
 static inline bool name_equal(const char *name, uint8_t name_len, const char *key, size_t len)
 {
 	return name_len == len && memcmp(name, key, len) == 0;
@@ -297,7 +63,7 @@ static inline bool name_equal(const char *name, uint8_t name_len, const char *ke
 static bool refuse_field(struct scan *s, struct sl_json_field *f, enum sl_json_bad bad)
 {
 	f->refused = true;
-	return refuse(s, bad);
+	return sl_json_refuse(&s->c, bad);
 }
 
 /*
@@ -393,15 +159,15 @@ static bool eat_key(struct scan *s)
 	const char *name;
 	int len;
 
-	if (s->at == s->end || *s->at != '"')
-		return refuse_here(s, SL_JSON_BAD_SYNTAX);
-	key.value = s->at++;
-	if (!eat_string(s))
+	if (s->c.at == s->c.end || *s->c.at != '"')
+		return sl_json_refuse_here(&s->c, SL_JSON_BAD_SYNTAX);
+	key.value = s->c.at++;
+	if (!sl_json_eat_string(&s->c))
 		return false;
 	if (s->field_count && (s->depth == 1 || (s->depth == 2 && s->parent))) {
 		name = key.value + 1;
-		key.value_len = (size_t)(s->at - key.value);
-		key.escaped = s->escaped;
+		key.value_len = (size_t)(s->c.at - key.value);
+		key.escaped = s->c.escaped;
 		len = (int)key.value_len - 2;
 		if (key.escaped) {
 			/* negative when it does not fit: then it is no wanted name */
@@ -416,10 +182,10 @@ static bool eat_key(struct scan *s)
 		if (len < 0 && s->depth == 1)
 			s->parent = NULL;
 	}
-	skip_space(s);
-	if (s->at == s->end || *s->at != ':')
-		return refuse_here(s, SL_JSON_BAD_SYNTAX);
-	s->at++;
+	sl_json_skip_space(&s->c);
+	if (s->c.at == s->c.end || *s->c.at != ':')
+		return sl_json_refuse_here(&s->c, SL_JSON_BAD_SYNTAX);
+	s->c.at++;
 	return true;
 }
 
@@ -431,42 +197,16 @@ static inline struct sl_json_field *wanted_here(const struct scan *s)
 	return s->open[s->depth];
 }
 
-/* A value that is no container; false when it is refused. */
-static bool eat_scalar(struct scan *s, enum sl_json_type *ret_type)
-{
-	switch (*s->at) {
-	case '"':
-		s->at++;
-		*ret_type = SL_JSON_STRING;
-		return eat_string(s);
-	case 't':
-		*ret_type = SL_JSON_TRUE;
-		return eat_word(s, "true", 4);
-	case 'f':
-		*ret_type = SL_JSON_FALSE;
-		return eat_word(s, "false", 5);
-	case 'n':
-		*ret_type = SL_JSON_NULL;
-		return eat_word(s, "null", 4);
-	case '-':
-	case '0' ... '9':
-		*ret_type = SL_JSON_NUMBER;
-		return eat_number(s);
-	default:
-		return refuse(s, SL_JSON_BAD_SYNTAX);
-	}
-}
-
 /* Opens the container at the cursor. */
 static bool open_container(struct scan *s, bool object)
 {
 	struct sl_json_field *f = wanted_here(s);
 
 	if (s->depth == SL_JSON_DEPTH_MAX)
-		return refuse(s, SL_JSON_BAD_DEPTH);
+		return sl_json_refuse(&s->c, SL_JSON_BAD_DEPTH);
 	if (f) {
 		f->type = object ? SL_JSON_OBJECT : SL_JSON_ARRAY;
-		f->value = s->at;
+		f->value = s->c.at;
 	}
 	/* the elements of an array are nobody's children */
 	if (s->depth == 1 && !object)
@@ -475,8 +215,8 @@ static bool open_container(struct scan *s, bool object)
 	s->objects = s->objects << 1 | object;
 	if (s->depth < LEVELS)
 		s->open[s->depth] = NULL;
-	s->at++;
-	skip_space(s);
+	s->c.at++;
+	sl_json_skip_space(&s->c);
 	return true;
 }
 
@@ -484,12 +224,12 @@ static void close_container(struct scan *s)
 {
 	struct sl_json_field *f;
 
-	s->at++;
+	s->c.at++;
 	s->depth--;
 	s->objects >>= 1;
 	f = wanted_here(s);
 	if (f)
-		f->value_len = (size_t)(s->at - f->value);
+		f->value_len = (size_t)(s->c.at - f->value);
 }
 
 /*
@@ -499,17 +239,18 @@ static void close_container(struct scan *s)
 static bool eat_value(struct scan *s)
 {
 	for (;;) { /* a value is due; every turn moves the cursor */
-		skip_space(s);
-		if (s->at == s->end)
-			return refuse(s, s->depth ? SL_JSON_BAD_CUT : SL_JSON_BAD_EMPTY);
-		if (*s->at == '{' || *s->at == '[') {
-			bool object = *s->at == '{';
+		sl_json_skip_space(&s->c);
+		if (s->c.at == s->c.end)
+			return sl_json_refuse(&s->c,
+					      s->depth ? SL_JSON_BAD_CUT : SL_JSON_BAD_EMPTY);
+		if (*s->c.at == '{' || *s->c.at == '[') {
+			bool object = *s->c.at == '{';
 
 			if (!open_container(s, object))
 				return false;
-			if (s->at == s->end)
-				return refuse(s, SL_JSON_BAD_CUT);
-			if (*s->at != (object ? '}' : ']')) {
+			if (s->c.at == s->c.end)
+				return sl_json_refuse(&s->c, SL_JSON_BAD_CUT);
+			if (*s->c.at != (object ? '}' : ']')) {
 				if (object && !eat_key(s))
 					return false;
 				continue;
@@ -517,33 +258,33 @@ static bool eat_value(struct scan *s)
 			close_container(s);
 		} else {
 			struct sl_json_field *f = wanted_here(s);
-			const char *begin = s->at;
+			const char *begin = s->c.at;
 			enum sl_json_type type;
 
-			if (!eat_scalar(s, &type))
+			if (!sl_json_eat_scalar(&s->c, &type))
 				return false;
 			if (f) {
 				f->type = (uint8_t)type;
 				f->value = begin;
-				f->value_len = (size_t)(s->at - begin);
-				f->escaped = type == SL_JSON_STRING && s->escaped;
+				f->value_len = (size_t)(s->c.at - begin);
+				f->escaped = type == SL_JSON_STRING && s->c.escaped;
 			}
 		}
 		for (;;) { /* a value has ended */
 			if (s->depth == 0)
 				return true;
-			skip_space(s);
-			if (s->at == s->end)
-				return refuse(s, SL_JSON_BAD_CUT);
-			if (*s->at != (s->objects & 1 ? '}' : ']'))
+			sl_json_skip_space(&s->c);
+			if (s->c.at == s->c.end)
+				return sl_json_refuse(&s->c, SL_JSON_BAD_CUT);
+			if (*s->c.at != (s->objects & 1 ? '}' : ']'))
 				break;
 			close_container(s);
 		}
-		if (*s->at != ',')
-			return refuse(s, SL_JSON_BAD_SYNTAX);
-		s->at++;
+		if (*s->c.at != ',')
+			return sl_json_refuse(&s->c, SL_JSON_BAD_SYNTAX);
+		s->c.at++;
 		if (s->objects & 1) {
-			skip_space(s);
+			sl_json_skip_space(&s->c);
 			if (!eat_key(s))
 				return false;
 		}
@@ -552,7 +293,8 @@ static bool eat_value(struct scan *s)
 
 int sl_json_scan(const char *buf, size_t len, struct sl_json_field *fields, size_t field_count)
 {
-	struct scan s = {.at = buf, .end = buf + len, .fields = fields, .field_count = field_count};
+	struct scan s = {
+		.c = {.at = buf, .end = buf + len}, .fields = fields, .field_count = field_count};
 
 	assert(field_count <= SL_JSON_FIELDS_MAX);
 	for (size_t i = 0; i < field_count; i++) {
@@ -563,15 +305,15 @@ int sl_json_scan(const char *buf, size_t len, struct sl_json_field *fields, size
 		fields[i].value = NULL;
 		fields[i].value_len = 0;
 	}
-	skip_space(&s);
-	if (s.at < s.end && *s.at != '{') {
+	sl_json_skip_space(&s.c);
+	if (s.c.at < s.c.end && *s.c.at != '{') {
 		/* say "malformed" before "not an object" */
-		return eat_value(&s) ? -SL_JSON_BAD_NOT_OBJECT : -s.bad;
+		return eat_value(&s) ? -SL_JSON_BAD_NOT_OBJECT : -s.c.bad;
 	}
 	if (!eat_value(&s))
-		return -s.bad;
-	skip_space(&s);
-	return s.at == s.end ? 0 : -SL_JSON_BAD_TRAILING;
+		return -s.c.bad;
+	sl_json_skip_space(&s.c);
+	return s.c.at == s.c.end ? 0 : -SL_JSON_BAD_TRAILING;
 }
 
 const char *sl_json_refused_name(const struct sl_json_field *fields, size_t field_count)
@@ -584,17 +326,17 @@ const char *sl_json_refused_name(const struct sl_json_field *fields, size_t fiel
 
 int sl_json_check(const char *buf, size_t len, size_t *ret_at)
 {
-	struct scan s = {.at = buf, .end = buf + len};
+	struct scan s = {.c = {.at = buf, .end = buf + len}};
 	bool ok = eat_value(&s);
 
 	if (ok) {
-		skip_space(&s);
-		if (s.at < s.end)
-			ok = refuse(&s, SL_JSON_BAD_TRAILING);
+		sl_json_skip_space(&s.c);
+		if (s.c.at < s.c.end)
+			ok = sl_json_refuse(&s.c, SL_JSON_BAD_TRAILING);
 	}
 	if (ret_at)
-		*ret_at = (size_t)(s.at - buf);
-	return ok ? 0 : -s.bad;
+		*ret_at = (size_t)(s.c.at - buf);
+	return ok ? 0 : -s.c.bad;
 }
 
 enum sl_json_type sl_json_type_of(char first)
@@ -620,12 +362,12 @@ enum sl_json_type sl_json_type_of(char first)
 /* The value at the cursor as a field without a name. */
 static bool eat_field(struct scan *s, struct sl_json_field *ret_field)
 {
-	const char *from = s->at;
+	const char *from = s->c.at;
 
 	*ret_field = (struct sl_json_field){.type = sl_json_type_of(*from), .value = from};
 	if (!eat_value(s))
 		return false;
-	ret_field->value_len = (size_t)(s->at - from);
+	ret_field->value_len = (size_t)(s->c.at - from);
 	ret_field->escaped =
 		ret_field->type == SL_JSON_STRING && memchr(from, '\\', ret_field->value_len);
 	return true;
@@ -634,56 +376,56 @@ static bool eat_field(struct scan *s, struct sl_json_field *ret_field)
 bool sl_json_each(const struct sl_json_field *array, const char **cursor,
 		  struct sl_json_field *ret_element)
 {
-	struct scan s = {.at = *cursor};
+	struct scan s = {.c = {.at = *cursor}};
 
 	if (array->type != SL_JSON_ARRAY)
 		return false;
-	s.end = array->value + array->value_len;
-	if (!s.at)
-		s.at = array->value;
+	s.c.end = array->value + array->value_len;
+	if (!s.c.at)
+		s.c.at = array->value;
 	/* the cursor is at the opening bracket, or behind an element */
-	if (s.at != array->value) {
-		skip_space(&s);
-		if (s.at == s.end || *s.at != ',')
+	if (s.c.at != array->value) {
+		sl_json_skip_space(&s.c);
+		if (s.c.at == s.c.end || *s.c.at != ',')
 			return false;
 	}
-	s.at++;
-	skip_space(&s);
-	if (s.at == s.end || *s.at == ']')
+	s.c.at++;
+	sl_json_skip_space(&s.c);
+	if (s.c.at == s.c.end || *s.c.at == ']')
 		return false;
 	if (!eat_field(&s, ret_element))
 		return false;
-	*cursor = s.at;
+	*cursor = s.c.at;
 	return true;
 }
 
 bool sl_json_each_member(const struct sl_json_field *object, const char **cursor,
 			 struct sl_json_field *ret_key, struct sl_json_field *ret_value)
 {
-	struct scan s = {.at = *cursor};
+	struct scan s = {.c = {.at = *cursor}};
 
 	if (object->type != SL_JSON_OBJECT)
 		return false;
-	s.end = object->value + object->value_len;
-	if (!s.at)
-		s.at = object->value;
+	s.c.end = object->value + object->value_len;
+	if (!s.c.at)
+		s.c.at = object->value;
 	/* the cursor is at the opening brace, or behind a value */
-	if (s.at != object->value) {
-		skip_space(&s);
-		if (s.at == s.end || *s.at != ',')
+	if (s.c.at != object->value) {
+		sl_json_skip_space(&s.c);
+		if (s.c.at == s.c.end || *s.c.at != ',')
 			return false;
 	}
-	s.at++;
-	skip_space(&s);
-	if (s.at == s.end || *s.at != '"' || !eat_field(&s, ret_key))
+	s.c.at++;
+	sl_json_skip_space(&s.c);
+	if (s.c.at == s.c.end || *s.c.at != '"' || !eat_field(&s, ret_key))
 		return false;
-	skip_space(&s);
-	if (s.at == s.end || *s.at != ':')
+	sl_json_skip_space(&s.c);
+	if (s.c.at == s.c.end || *s.c.at != ':')
 		return false;
-	s.at++;
-	skip_space(&s);
-	if (s.at == s.end || !eat_field(&s, ret_value))
+	s.c.at++;
+	sl_json_skip_space(&s.c);
+	if (s.c.at == s.c.end || !eat_field(&s, ret_value))
 		return false;
-	*cursor = s.at;
+	*cursor = s.c.at;
 	return true;
 }

@@ -1,38 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The text is checked first, by the scanner, which is fast; what is left to do here is to find where
- * values begin and end in a text that is known to be well formed.
+ * One pass, by the same reader of strings, numbers and words as the scanner's: what is checked is laid out
+ * at once. The states are the scanner's too: a value is due; a value has ended; a key is due.
+ *
+ * Measured (build/bench/validate, 4 KB of JSON with 560 values, CPU): 7 us, 1.0 to 1.6 times a check alone
+ * (what is read is a chain of short strings, each of which says where the next begins). Checked first
+ * and laid out in a second pass: a schema's whole check took 23 us, with one pass and without a search
+ * for names that come in the schema's order 13.8.
  */
 #include "user/wire/json_tape.h"
 
 #include <assert.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+#include "user/wire/json_eat.h"
 
 #define FIRST_NODES 256u
+#define MORE_NODES  4u /* times as many */
+
+_Static_assert(SL_JSON_TAPE_NODES_MAX ==
+		       FIRST_NODES * MORE_NODES * MORE_NODES * MORE_NODES * MORE_NODES,
+	       "the last room is the limit");
 
 struct build {
+	struct sl_json_cursor c;
 	const char *text;
-	size_t len;
-	size_t at;
 	struct sl_arena *arena;
 	struct sl_json_node *nodes;
 	uint32_t node_count;
 	uint32_t room;
+	int rc;				  /* TOO_LARGE, NO_MEMORY */
 	uint32_t open[SL_JSON_DEPTH_MAX]; /* containers that are not closed yet */
 	uint32_t depth;
 };
 
 static bool grow(struct build *b)
 {
-	uint32_t room = b->room ? b->room * 4 : FIRST_NODES;
-	/* not zeroed: each is written whole when it is taken */
-	struct sl_json_node *nodes = sl_arena_alloc(b->arena, room * sizeof(*nodes));
+	uint32_t room = b->room ? b->room * MORE_NODES : FIRST_NODES;
+	struct sl_json_node *nodes;
 
+	b->rc = SL_JSON_TAPE_TOO_LARGE;
+	if (b->node_count == SL_JSON_TAPE_NODES_MAX)
+		return false;
+	/* not zeroed: each is written whole when it is taken */
+	nodes = sl_arena_alloc(b->arena, room * sizeof(*nodes));
+	b->rc = SL_JSON_TAPE_NO_MEMORY;
 	if (!nodes)
 		return false;
+	b->rc = 0;
 	if (b->node_count)
 		memcpy(nodes, b->nodes, b->node_count * sizeof(*nodes));
 	b->nodes = nodes;
@@ -40,119 +55,131 @@ static bool grow(struct build *b)
 	return true;
 }
 
-/* The quotation mark or backslash at `from` or behind it: there is one, for the text is well formed. */
-static const char *find_mark(const char *from, const char *end)
+/* The next node, which begins at the cursor; NULL: there is no room. */
+static inline struct sl_json_node *new_node(struct build *b)
 {
-#ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-
-	for (; end - from >= 16; from += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)from);
-		int mask = _mm_movemask_epi8(
-			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
-
-		if (mask)
-			return from + __builtin_ctz((unsigned int)mask);
-	}
-#endif
-	while (from < end && *from != '"' && *from != '\\')
-		from++;
-	return from;
+	if (b->node_count == b->room && !grow(b))
+		return NULL;
+	return &b->nodes[b->node_count++];
 }
 
-/* The offset behind the string that begins at `at`. */
-static size_t string_end(const struct build *b, size_t at, bool *ret_escaped)
-{
-	const char *end = b->text + b->len, *from = find_mark(b->text + at + 1, end);
-
-	*ret_escaped = false;
-	while (from < end && *from == '\\') {
-		*ret_escaped = true;
-		from = find_mark(from + 2, end);
-	}
-	assert(from < end);
-	return (size_t)(from - b->text) + 1;
-}
-
-static inline bool ends_scalar(char b)
-{
-	return b == ',' || b == '}' || b == ']' || b == ' ' || b == '\n' || b == '\r' ||
-	       b == '\t' || b == ':';
-}
-
-static size_t scalar_end(const struct build *b, size_t at)
-{
-	while (at < b->len && !ends_scalar(b->text[at]))
-		at++;
-	return at;
-}
-
-static void close_node(struct build *b)
+static inline void close_node(struct build *b)
 {
 	struct sl_json_node *node = &b->nodes[b->open[--b->depth]];
 
-	node->len = (uint32_t)(++b->at - node->at);
+	b->c.at++;
+	node->len = (uint32_t)(b->c.at - b->text) - node->at;
 	node->next = b->node_count;
 }
 
-/* The value or key at the cursor. */
-static void add_node(struct build *b)
+/* Opens the container at the cursor. */
+static bool open_node(struct build *b, bool object)
 {
-	struct sl_json_node *node = &b->nodes[b->node_count++];
-	struct sl_json_node *parent = b->depth ? &b->nodes[b->open[b->depth - 1]] : NULL;
-	char first = b->text[b->at];
+	struct sl_json_node *node;
 
-	*node = (struct sl_json_node){.at = (uint32_t)b->at,
-				      .type = (uint8_t)sl_json_type_of(first)};
-	if (parent)
-		parent->count++;
-	if (first == '{' || first == '[') {
-		assert(b->depth < SL_JSON_DEPTH_MAX);
-		b->open[b->depth++] = b->node_count - 1;
-		b->at++;
-		return;
+	if (b->depth == SL_JSON_DEPTH_MAX)
+		return sl_json_refuse(&b->c, SL_JSON_BAD_DEPTH);
+	node = new_node(b);
+	if (!node)
+		return false;
+	*node = (struct sl_json_node){.at = (uint32_t)(b->c.at - b->text),
+				      .type = object ? SL_JSON_OBJECT : SL_JSON_ARRAY};
+	b->open[b->depth++] = b->node_count - 1;
+	b->c.at++;
+	sl_json_skip_space(&b->c);
+	return b->c.at < b->c.end || sl_json_refuse(&b->c, SL_JSON_BAD_CUT);
+}
+
+/* A key with its colon, or a value that is no container. */
+static inline bool add_scalar(struct build *b)
+{
+	struct sl_json_node *node = new_node(b);
+	const char *from = b->c.at;
+	enum sl_json_type type;
+
+	b->c.escaped = false;
+	if (!node || !sl_json_eat_scalar(&b->c, &type))
+		return false;
+	*node = (struct sl_json_node){.at = (uint32_t)(from - b->text),
+				      .len = (uint32_t)(b->c.at - from),
+				      .next = b->node_count,
+				      .type = (uint8_t)type,
+				      .escaped = b->c.escaped};
+	return true;
+}
+
+static inline bool add_key(struct build *b)
+{
+	if (b->c.at == b->c.end || *b->c.at != '"')
+		return sl_json_refuse_here(&b->c, SL_JSON_BAD_SYNTAX);
+	if (!add_scalar(b))
+		return false;
+	sl_json_skip_space(&b->c);
+	if (b->c.at == b->c.end || *b->c.at != ':')
+		return sl_json_refuse_here(&b->c, SL_JSON_BAD_SYNTAX);
+	b->c.at++;
+	return true;
+}
+
+/* The value at the cursor, to where the next is due, or the end: then *ret_whole. */
+static bool add_value(struct build *b, bool *ret_whole)
+{
+	struct sl_json_node *parent;
+	bool object;
+
+	sl_json_skip_space(&b->c);
+	if (b->c.at == b->c.end)
+		return sl_json_refuse(&b->c, b->depth ? SL_JSON_BAD_CUT : SL_JSON_BAD_EMPTY);
+	if (b->depth)
+		b->nodes[b->open[b->depth - 1]].count++;
+	object = *b->c.at == '{';
+	if (object || *b->c.at == '[') {
+		if (!open_node(b, object))
+			return false;
+		if (*b->c.at != (object ? '}' : ']'))
+			return !object || add_key(b);
+		close_node(b);
+	} else if (!add_scalar(b)) {
+		return false;
 	}
-	b->at = first == '"' ? string_end(b, b->at, &node->escaped) : scalar_end(b, b->at);
-	node->len = (uint32_t)(b->at - node->at);
-	node->next = b->node_count;
+	for (; b->depth; close_node(b)) { /* a value has ended */
+		parent = &b->nodes[b->open[b->depth - 1]];
+		sl_json_skip_space(&b->c);
+		if (b->c.at == b->c.end)
+			return sl_json_refuse(&b->c, SL_JSON_BAD_CUT);
+		if (*b->c.at == (parent->type == SL_JSON_OBJECT ? '}' : ']'))
+			continue;
+		if (*b->c.at++ != ',')
+			return sl_json_refuse(&b->c, SL_JSON_BAD_SYNTAX);
+		sl_json_skip_space(&b->c);
+		return parent->type != SL_JSON_OBJECT || add_key(b);
+	}
+	*ret_whole = true;
+	return true;
 }
 
 int sl_json_tape_make(const char *text, size_t len, struct sl_arena *arena,
 		      struct sl_json_tape *ret_tape)
 {
-	struct build b = {.text = text, .len = len, .arena = arena};
-	int rc;
+	struct build b = {.c = {.at = text, .end = text + len}, .text = text, .arena = arena};
+	bool whole = false;
 
 	if (len > SL_JSON_TAPE_BYTES_MAX)
 		return SL_JSON_TAPE_TOO_LARGE;
-	rc = sl_json_check(text, len, NULL);
-	if (rc)
-		return rc;
-	while (b.at < len) {
-		switch (text[b.at]) {
-		case ' ':
-		case '\t':
-		case '\r':
-		case '\n':
-		case ',':
-		case ':':
-			b.at++;
-			continue;
-		case '}':
-		case ']':
-			close_node(&b);
-			continue;
-		}
-		if (b.node_count == SL_JSON_TAPE_NODES_MAX)
-			return SL_JSON_TAPE_TOO_LARGE;
-		if (b.node_count == b.room && !grow(&b))
-			return SL_JSON_TAPE_NO_MEMORY;
-		add_node(&b);
+	while (!whole)
+		if (!add_value(&b, &whole))
+			break;
+	/* what is malformed is called so, however large it is */
+	if (b.rc == SL_JSON_TAPE_TOO_LARGE) {
+		int bad = sl_json_check(text, len, NULL);
+
+		return bad ? bad : b.rc;
 	}
-	/* keys and values were counted alike */
-	for (uint32_t i = 0; i < b.node_count; i++)
-		if (b.nodes[i].type == SL_JSON_OBJECT)
-			b.nodes[i].count /= 2;
+	if (!whole)
+		return b.rc ? b.rc : -b.c.bad;
+	sl_json_skip_space(&b.c);
+	if (b.c.at < b.c.end)
+		return -SL_JSON_BAD_TRAILING;
 	*ret_tape = (struct sl_json_tape){text, b.nodes, b.node_count};
 	return 0;
 }
@@ -169,17 +196,8 @@ const char *sl_json_tape_bad_text(int rc)
 	}
 }
 
-struct sl_span sl_json_tape_raw(const struct sl_json_tape *tape, uint32_t node)
-{
-	const struct sl_json_node *n = &tape->nodes[node];
-
-	if (n->type == SL_JSON_STRING)
-		return sl_span_make(tape->text + n->at + 1, n->len - 2);
-	return sl_span_make(tape->text + n->at, n->len);
-}
-
-bool sl_json_tape_string(const struct sl_json_tape *tape, uint32_t node, struct sl_arena *arena,
-			 struct sl_span *ret_span)
+bool sl_json_tape_unescape(const struct sl_json_tape *tape, uint32_t node, struct sl_arena *arena,
+			   struct sl_span *ret_span)
 {
 	const struct sl_json_node *n = &tape->nodes[node];
 	struct sl_json_field field = {.type = SL_JSON_STRING,
@@ -190,10 +208,6 @@ bool sl_json_tape_string(const struct sl_json_tape *tape, uint32_t node, struct 
 	int len;
 
 	assert(n->type == SL_JSON_STRING);
-	if (!n->escaped) {
-		*ret_span = sl_json_tape_raw(tape, node);
-		return true;
-	}
 	out = sl_arena_alloc(arena, n->len);
 	if (!out)
 		return false;

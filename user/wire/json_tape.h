@@ -50,14 +50,30 @@ int sl_json_tape_make(const char *text, size_t len, struct sl_arena *arena,
 const char *sl_json_tape_bad_text(int rc);
 
 /* The bytes of the value as they stand in the text; of a string, what is between the quotes. */
-struct sl_span sl_json_tape_raw(const struct sl_json_tape *tape, uint32_t node);
+static inline struct sl_span sl_json_tape_raw(const struct sl_json_tape *tape, uint32_t node)
+{
+	const struct sl_json_node *n = &tape->nodes[node];
+	uint32_t quote = n->type == SL_JSON_STRING;
+
+	return sl_span_make(tape->text + n->at + quote, n->len - 2 * quote);
+}
+
+/* A string with escapes; for the function below. */
+bool sl_json_tape_unescape(const struct sl_json_tape *tape, uint32_t node, struct sl_arena *arena,
+			   struct sl_span *ret_span);
 
 /*
  * A string's bytes, unescaped: borrowed from the text where it has no escapes, else from the arena.
  * Returns false without memory.
  */
-bool sl_json_tape_string(const struct sl_json_tape *tape, uint32_t node, struct sl_arena *arena,
-			 struct sl_span *ret_span);
+static inline bool sl_json_tape_string(const struct sl_json_tape *tape, uint32_t node,
+				       struct sl_arena *arena, struct sl_span *ret_span)
+{
+	if (tape->nodes[node].escaped)
+		return sl_json_tape_unescape(tape, node, arena, ret_span);
+	*ret_span = sl_json_tape_raw(tape, node);
+	return true;
+}
 
 /* The value of a key (unescaped bytes) of an object, 0 when it has none: node 0 is nobody's child. */
 uint32_t sl_json_tape_member(const struct sl_json_tape *tape, uint32_t object, struct sl_span key,

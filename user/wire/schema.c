@@ -200,6 +200,15 @@ static bool fail_type(struct check *c, const struct sl_schema_node *s, uint32_t 
 		    type_name(at(c, node)->type));
 }
 
+/* Whole numbers are mostly written as such. */
+static bool has_digits_alone(struct sl_span raw)
+{
+	for (size_t i = raw.data[0] == '-'; i < raw.len; i++)
+		if (raw.data[i] < '0' || raw.data[i] > '9')
+			return false;
+	return true;
+}
+
 static bool check_type(struct check *c, const struct sl_schema_node *s, uint32_t node)
 {
 	uint8_t type = at(c, node)->type;
@@ -208,7 +217,11 @@ static bool check_type(struct check *c, const struct sl_schema_node *s, uint32_t
 	if (s->types & 1u << type)
 		return true;
 	if (type == SL_JSON_NUMBER && s->types & SL_SCHEMA_TYPE_INTEGER) {
-		sl_schema_number_parse(sl_json_tape_raw(&c->tape, node), &number);
+		struct sl_span raw = sl_json_tape_raw(&c->tape, node);
+
+		if (has_digits_alone(raw))
+			return true;
+		sl_schema_number_parse(raw, &number);
 		if (number.whole)
 			return true;
 	}
@@ -293,7 +306,8 @@ static bool check_string(struct check *c, const struct sl_schema_node *s, uint32
 		return true;
 	if (!string_at(c, node, &text))
 		return false;
-	if (s->length_min || s->length_max != SL_SCHEMA_UNSET) {
+	/* a character has one to four bytes: most need not be counted */
+	if (s->length_min > text.len / 4 || s->length_max < text.len) {
 		count = characters(text);
 		if (count < s->length_min)
 			return fail(c, "expected at least %u characters, found %u", s->length_min,
@@ -384,16 +398,22 @@ static bool check_array(struct check *c, const struct sl_schema_node *s, uint32_
 
 /* ---- objects ------------------------------------------------------------------------------- */
 
-static const struct sl_schema_name *find_name(const struct sl_schema_node *s, struct sl_span name)
+/* *turn: the property that is expected, as those before it came in the schema's order. */
+static const struct sl_schema_name *find_name(const struct sl_schema_node *s, struct sl_span name,
+					      uint32_t *turn)
 {
 	uint32_t low = 0, high = s->name_count;
 
+	if (*turn < s->order_count && sl_span_equal(name, s->ordered[*turn]->name))
+		return s->ordered[(*turn)++];
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 		int order = sl_schema_name_compare(name, s->names[middle].name);
 
-		if (order == 0)
+		if (order == 0) {
+			*turn = s->names[middle].order + 1; /* 0 behind none of the properties */
 			return &s->names[middle];
+		}
 		if (order < 0)
 			high = middle;
 		else
@@ -466,15 +486,17 @@ static bool check_dependents(struct check *c, const struct sl_schema_node *s, ui
 
 static bool check_object(struct check *c, const struct sl_schema_node *s, uint32_t node)
 {
-	uint64_t *seen = NULL;
-	uint32_t count = at(c, node)->count, key = node + 1;
+	uint64_t few = 0, *seen = NULL;
+	uint32_t count = at(c, node)->count, key = node + 1, turn = 0;
 
 	if (count < s->members_min)
 		return fail(c, "expected at least %u properties, found %u", s->members_min, count);
 	if (count > s->members_max)
 		return fail(c, "expected at most %u properties, found %u", s->members_max, count);
 	if (s->required_count) {
-		seen = sl_arena_array(c->scratch, (s->name_count + 63) / 64, sizeof(*seen));
+		seen = s->name_count <= 64 ? &few
+					   : sl_arena_array(c->scratch, (s->name_count + 63) / 64,
+							    sizeof(*seen));
 		if (!seen)
 			return give_up(c, -ENOMEM);
 	}
@@ -485,7 +507,7 @@ static bool check_object(struct check *c, const struct sl_schema_node *s, uint32
 
 			if (!string_at(c, key, &name))
 				return false;
-			known = find_name(s, name);
+			known = find_name(s, name, &turn);
 			if (known && seen)
 				seen[(known - s->names) / 64] |= UINT64_C(1)
 								 << (known - s->names) % 64;
@@ -494,7 +516,7 @@ static bool check_object(struct check *c, const struct sl_schema_node *s, uint32
 		}
 	if (seen && !fail_required(c, s, seen))
 		return false;
-	return check_dependents(c, s, node);
+	return !s->dependent_count || check_dependents(c, s, node);
 }
 
 /* ---- what combines schemas ------------------------------------------------------------------ */
@@ -579,7 +601,7 @@ static bool check_node(struct check *c, const struct sl_schema_node *s, uint32_t
 	ok = (!s->types || check_type(c, s, node)) &&
 	     ((!s->has_const && !s->has_enum) || check_values(c, s, node)) &&
 	     check_kind(c, s, node) && (!s->ref || check_node(c, s->ref, node)) &&
-	     check_combined(c, s, node);
+	     (!s->combines || check_combined(c, s, node));
 	c->depth--;
 	return ok && !c->rc;
 }

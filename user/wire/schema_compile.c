@@ -468,43 +468,12 @@ static const struct keyword {
 	{"contentSchema", key_nothing},
 };
 
-static int compare_names(const void *a, const void *b)
-{
-	return sl_schema_name_compare(((const struct sl_schema_name *)a)->name,
-				      ((const struct sl_schema_name *)b)->name);
-}
-
-/* Sorts the names and makes one of two that are the same. */
-static bool settle_names(struct compile *c, struct sl_schema_node *s)
-{
-	uint32_t kept = 0;
-
-	qsort(s->names, s->name_count, sizeof(*s->names), compare_names);
-	for (uint32_t i = 0; i < s->name_count; i++) {
-		struct sl_schema_name *last = kept ? &s->names[kept - 1] : NULL;
-
-		if (!last || !sl_span_equal(last->name, s->names[i].name)) {
-			s->names[kept++] = s->names[i];
-			continue;
-		}
-		if (last->schema && s->names[i].schema)
-			return fail(c, -EINVAL, "properties", "a name occurs twice");
-		last->required = last->required || s->names[i].required;
-		if (!last->schema)
-			last->schema = s->names[i].schema;
-	}
-	s->name_count = kept;
-	s->required_count = 0;
-	for (uint32_t i = 0; i < kept; i++)
-		s->required_count += s->names[i].required;
-	return true;
-}
-
 static bool key_members(struct compile *c, struct sl_schema_node *s, uint32_t node, const char *key)
 {
 	bool required = key[0] == 'r';
 	uint32_t count = at(c, node)->count, child = node + 1;
 	struct sl_schema_name *names;
+	int rc;
 
 	if (at(c, node)->type != (required ? SL_JSON_ARRAY : SL_JSON_OBJECT))
 		return fail(c, -EINVAL, key,
@@ -524,13 +493,17 @@ static bool key_members(struct compile *c, struct sl_schema_node *s, uint32_t no
 		if (!string_at(c, child, &name->name))
 			return false;
 		name->required = required;
+		name->order = required ? SL_SCHEMA_UNSET : i;
 		if (!required && !schema_of(c, ++child, key, &name->schema))
 			return false;
 		child = at(c, child)->next;
 	}
 	s->names = names;
 	s->name_count += count;
-	return settle_names(c, s);
+	rc = sl_schema_names_settle(s, c->arena);
+	if (rc == -EINVAL)
+		return fail(c, -EINVAL, "properties", "a name occurs twice");
+	return !rc || fail(c, rc, NULL, "too large for its memory");
 }
 
 static bool key_patterns(struct compile *c, struct sl_schema_node *s, uint32_t node,
@@ -689,6 +662,7 @@ static struct sl_schema_node *compile_node(struct compile *c, uint32_t node, con
 	}
 	if (!compile_object(c, s, node))
 		return NULL;
+	s->combines = s->all.count || s->any.count || s->one.count || s->none || s->condition;
 	c->deep--;
 	return s;
 }

@@ -51,6 +51,8 @@ bool sl_schema_format_holds(enum sl_schema_format format, struct sl_span text);
 #define SL_SCHEMA_TYPE_INTEGER (1u << 8) /* beside 1 << enum sl_json_type */
 #define SL_SCHEMA_TYPE_BOOLEAN (1u << SL_JSON_FALSE | 1u << SL_JSON_TRUE)
 
+#define SL_SCHEMA_UNSET UINT32_MAX
+
 struct sl_schema_node;
 
 struct sl_schema_list {
@@ -62,6 +64,7 @@ struct sl_schema_list {
 struct sl_schema_name {
 	struct sl_span name;
 	const struct sl_schema_node *schema; /* NULL: required alone */
+	uint32_t order; /* among the properties, as the schema lists them; UNSET: none of them */
 	bool required;
 };
 
@@ -79,10 +82,9 @@ struct sl_schema_dependent {
 	uint32_t required_count;
 };
 
-#define SL_SCHEMA_UNSET UINT32_MAX
-
 struct sl_schema_node {
 	bool never;	/* the schema `false` */
+	bool combines;	/* any of all, any, one, none, condition */
 	uint16_t types; /* bits; 0: any */
 	uint8_t format;
 	bool has_const, has_enum, unique;
@@ -103,6 +105,9 @@ struct sl_schema_node {
 	struct sl_schema_name *names; /* sorted by length, then bytes */
 	uint32_t name_count;
 	uint32_t required_count;
+	/* those that are properties, in the schema's order: models write them in that mostly */
+	struct sl_schema_name **ordered;
+	uint32_t order_count;
 	struct sl_schema_pattern *patterns;
 	uint32_t pattern_count;
 	const struct sl_schema_node *additional;
@@ -125,6 +130,9 @@ struct sl_schema {
 /* Orders names as they are sorted. */
 /* (schema_names.c) */
 int sl_schema_name_compare(struct sl_span a, struct sl_span b);
+
+/* Sorts the names of a node and makes one of two that are the same. -EINVAL: two properties are. */
+int sl_schema_names_settle(struct sl_schema_node *node, struct sl_arena *arena);
 
 /* The draft that a $schema names; false when it is none of them. */
 bool sl_schema_draft_find(struct sl_span uri, enum sl_schema_draft *ret_draft);
