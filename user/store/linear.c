@@ -117,6 +117,15 @@ static float portable_dot(const float *a, const float *b, size_t len)
 	return total;
 }
 
+static int32_t portable_dot_bytes(const int8_t *a, const int8_t *b, size_t len)
+{
+	int32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
 static void portable_add_scaled(float *sum, const float *vector, float factor, size_t len)
 {
 	size_t i;
@@ -129,6 +138,7 @@ static const struct sl_linear portable = {
 	.name = "portable",
 	.multiply = portable_multiply,
 	.dot = portable_dot,
+	.dot_bytes = portable_dot_bytes,
 	.add_scaled = portable_add_scaled,
 };
 
@@ -275,6 +285,36 @@ AVX2 static float avx2_dot(const float *a, const float *b, size_t len)
 	return total;
 }
 
+/*
+ * The instruction multiplies an unsigned by a signed: |a| by b with a's sign. Two such products fit
+ * 16 bits, for none is -128.
+ */
+AVX2 static int32_t avx2_dot_bytes(const int8_t *a, const int8_t *b, size_t len)
+{
+	const __m256i ones = _mm256_set1_epi16(1);
+	__m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+	int32_t parts[8], total = 0;
+	size_t i, j;
+
+	for (i = 0; i + 64 <= len; i += 64) {
+#pragma GCC unroll 2
+		for (j = 0; j < 2; j++) {
+			__m256i one = _mm256_loadu_si256((const void *)(a + i + 32 * j));
+			__m256i other = _mm256_loadu_si256((const void *)(b + i + 32 * j));
+			__m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(one),
+							     _mm256_sign_epi8(other, one));
+
+			sum[j] = _mm256_add_epi32(sum[j], _mm256_madd_epi16(pairs, ones));
+		}
+	}
+	_mm256_storeu_si256((void *)parts, _mm256_add_epi32(sum[0], sum[1]));
+	for (j = 0; j < 8; j++)
+		total += parts[j];
+	for (; i < len; i++)
+		total += a[i] * b[i];
+	return total;
+}
+
 AVX2 static void avx2_add_scaled(float *sum, const float *vector, float factor, size_t len)
 {
 	__m256 factors = _mm256_set1_ps(factor);
@@ -291,6 +331,7 @@ static const struct sl_linear avx2 = {
 	.name = "avx2",
 	.multiply = avx2_multiply,
 	.dot = avx2_dot,
+	.dot_bytes = avx2_dot_bytes,
 	.add_scaled = avx2_add_scaled,
 };
 

@@ -19,8 +19,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#define SL_LINEAR_PANEL 16u /* columns of a panel; column counts are multiples of it */
+#define SL_LINEAR_PANEL	    16u	    /* columns of a panel; column counts are multiples of it */
+#define SL_LINEAR_BYTES_MAX 131072u /* squares of 127 that a sum of 32 bits holds */
 
 /* What becomes of a product, bias added. */
 enum sl_linear_after {
@@ -43,6 +45,8 @@ struct sl_linear {
 	const char *name; /* "avx2" or "portable" */
 	void (*multiply)(const struct sl_linear_product *product);
 	float (*dot)(const float *a, const float *b, size_t len);
+	/* Of numbers from -127 to 127, at most SL_LINEAR_BYTES_MAX: exact, the same of every set. */
+	int32_t (*dot_bytes)(const int8_t *a, const int8_t *b, size_t len);
 	/* sum += factor * vector */
 	void (*add_scaled)(float *sum, const float *vector, float factor, size_t len);
 };

@@ -8,8 +8,9 @@
 #include "user/base/clock.h"
 #include "user/store/semantic_parts.h"
 
-#define BYTES_EACH  256u /* of an entry besides its texts and its vector */
-#define LARGE_SHARE 10u	 /* one entry may have one part in so many */
+#define BYTES_EACH  256u		/* of an entry besides its texts and its vector */
+#define BYTES_ONE   (sizeof(float) + 1) /* of a number: itself, and in the graph */
+#define LARGE_SHARE 10u			/* one entry may have one part in so many */
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -263,7 +264,7 @@ static struct sl_semantic_item *new_item(const struct sl_semantic_entry *entry, 
 		.question_len = (uint32_t)entry->question.len,
 		.answer_len = entry->answer.len,
 		.bytes = BYTES_EACH + sizeof(*item) + entry->question.len + entry->answer.len +
-			 entry->dimensions * sizeof(float),
+			 entry->dimensions * BYTES_ONE,
 	};
 	snprintf(item->tenant, sizeof(item->tenant), "%s", entry->tenant);
 	snprintf(item->route, sizeof(item->route), "%s", entry->route);

@@ -17,7 +17,7 @@
  * an embedded database too (db.h): written behind the insertion, read back at the start. A database that
  * fails is said once and counted; the cache goes on in memory.
  *
- * Threads: any but a loop's: find about 0.1 ms, insert about 1 ms and what the disk takes. Counters may be
+ * Threads: any but a loop's: find about 0.1 ms, insert about 0.5 ms and what the disk takes. Counters may be
  * read from everywhere.
  */
 #ifndef SL_STORE_SEMANTIC_H

@@ -61,12 +61,10 @@ int sl_vectors_grow(struct sl_vectors *vectors, uint32_t capacity)
 
 	while (capacity & (capacity - 1))
 		capacity += capacity & -capacity;
-	if (!vectors->graph || vectors->flat) {
-		flat = realloc(vectors->flat, capacity * row);
-		if (!flat)
-			return -ENOMEM;
-		vectors->flat = flat;
-	}
+	flat = realloc(vectors->flat, capacity * row);
+	if (!flat)
+		return -ENOMEM;
+	vectors->flat = flat;
 	ids = realloc(vectors->ids, capacity * sizeof(*ids));
 	if (!ids)
 		return -ENOMEM;
@@ -169,10 +167,7 @@ static void move_some(struct sl_vectors *vectors)
 			return;
 		vectors->in_graph++;
 	}
-	if (vectors->in_graph == vectors->places) {
-		free(vectors->flat);
-		vectors->flat = NULL;
-	}
+	vectors->by_graph = vectors->in_graph == vectors->places;
 }
 
 /* A place for one more; in a graph that is complete, its end is the graph's. */
@@ -192,17 +187,19 @@ static int take_place(struct sl_vectors *vectors, uint32_t *ret_place)
 			return rc;
 	}
 	*ret_place = vectors->places++;
-	if (vectors->graph && !vectors->flat)
+	if (vectors->by_graph)
 		vectors->in_graph = vectors->places;
 	return 0;
 }
 
 static int put(struct sl_vectors *vectors, uint32_t place, const float *vector)
 {
-	if (vectors->flat)
+	int rc = place < vectors->in_graph ? sl_graph_add(vectors->graph, place, vector) : 0;
+
+	if (rc == 0)
 		memcpy(flat_row(vectors, place), vector,
 		       vectors->options.dimensions * sizeof(*vector));
-	return place < vectors->in_graph ? sl_graph_add(vectors->graph, place, vector) : 0;
+	return rc;
 }
 
 static int add(struct sl_vectors *vectors, uint64_t id, const float *vector)
@@ -224,7 +221,7 @@ static int add(struct sl_vectors *vectors, uint64_t id, const float *vector)
 		return rc;
 	}
 	vectors->count++;
-	if (vectors->flat && (vectors->graph || vectors->count > vectors->options.flat_max))
+	if (!vectors->by_graph && (vectors->graph || vectors->count > vectors->options.flat_max))
 		move_some(vectors);
 	return 0;
 }
@@ -290,6 +287,11 @@ static uint32_t keep(struct sl_vectors_result *results, uint32_t have, uint32_t 
 	return have < count ? have + 1 : have;
 }
 
+static float score(const struct sl_vectors *vectors, const float *query, uint32_t place)
+{
+	return vectors->linear->dot(query, flat_row(vectors, place), vectors->options.dimensions);
+}
+
 static uint32_t search_flat(const struct sl_vectors *vectors, const float *query, uint32_t count,
 			    struct sl_vectors_result *results)
 {
@@ -297,25 +299,23 @@ static uint32_t search_flat(const struct sl_vectors *vectors, const float *query
 
 	for (place = 0; place < vectors->places; place++) {
 		if (vectors->ids[place] != SL_VECTORS_FREE)
-			have = keep(results, have, count,
-				    vectors->linear->dot(query, flat_row(vectors, place),
-							 vectors->options.dimensions),
+			have = keep(results, have, count, score(vectors, query, place),
 				    vectors->ids[place]);
 	}
 	return have;
 }
 
+/* The graph is coarse: what it names is measured again. */
 static int search_graph(const struct sl_vectors *vectors, const float *query, uint32_t count,
 			struct sl_vectors_result *results)
 {
-	struct sl_graph_hit hits[SL_VECTORS_RESULTS_MAX];
-	uint32_t have = 0;
-	int found = sl_graph_search(vectors->graph, query, count, hits);
+	uint32_t places[SL_VECTORS_RESULTS_MAX], have = 0;
+	int i, found = sl_graph_search(vectors->graph, query, count, places);
 
-	for (int i = 0; i < found; i++) {
-		if (vectors->ids[hits[i].place] != SL_VECTORS_FREE)
-			have = keep(results, have, count, hits[i].score,
-				    vectors->ids[hits[i].place]);
+	for (i = 0; i < found; i++) {
+		if (vectors->ids[places[i]] != SL_VECTORS_FREE)
+			have = keep(results, have, count, score(vectors, query, places[i]),
+				    vectors->ids[places[i]]);
 	}
 	return found < 0 ? found : (int)have;
 }
@@ -329,8 +329,8 @@ int sl_vectors_search(struct sl_vectors *vectors, const float *query, uint32_t c
 		count = SL_VECTORS_RESULTS_MAX;
 	pthread_rwlock_rdlock(&vectors->lock);
 	if (count && vectors->count)
-		found = vectors->flat ? (int)search_flat(vectors, query, count, ret_results)
-				      : search_graph(vectors, query, count, ret_results);
+		found = vectors->by_graph ? search_graph(vectors, query, count, ret_results)
+					  : (int)search_flat(vectors, query, count, ret_results);
 	pthread_rwlock_unlock(&vectors->lock);
 	return found;
 }
@@ -353,9 +353,8 @@ size_t sl_vectors_bytes(struct sl_vectors *vectors)
 
 	pthread_rwlock_rdlock(&vectors->lock);
 	bytes = sizeof(*vectors) +
-		(size_t)vectors->capacity * (sizeof(uint64_t) + 2 * sizeof(uint32_t));
-	if (vectors->flat)
-		bytes += (size_t)vectors->capacity * vectors->options.dimensions * sizeof(float);
+		(size_t)vectors->capacity * (sizeof(uint64_t) + 2 * sizeof(uint32_t) +
+					     vectors->options.dimensions * sizeof(float));
 	if (vectors->graph)
 		bytes += sl_graph_bytes(vectors->graph);
 	pthread_rwlock_unlock(&vectors->lock);
@@ -367,7 +366,7 @@ bool sl_vectors_has_graph(struct sl_vectors *vectors)
 	bool has;
 
 	pthread_rwlock_rdlock(&vectors->lock);
-	has = vectors->graph && !vectors->flat;
+	has = vectors->by_graph;
 	pthread_rwlock_unlock(&vectors->lock);
 	return has;
 }

@@ -14,11 +14,11 @@
 #include "user/store/vectors_parts.h"
 
 #define MAGIC	      "SLVECTR"
-#define VERSION	      1u
+#define VERSION	      2u /* 1: the graph held the vectors themselves */
 #define BYTE_ORDER_IS 0x01020304u
-#define PARTS	      4u /* header, ids, base, links */
+#define PARTS	      5u /* header, ids, vectors, base, links */
 
-/* Then places * 8 bytes of ids, base_len of vectors (the graph's with their links), links_len. */
+/* Then of each place 8 bytes of ids and its vector, base_len of the graph, links_len of its upper levels. */
 struct header {
 	char magic[8];
 	uint32_t version;
@@ -58,17 +58,15 @@ int sl_vectors_save(struct sl_vectors *vectors, const char *path)
 	header.dimensions = vectors->options.dimensions;
 	header.places = vectors->places;
 	header.count = vectors->count;
-	header.has_graph = vectors->graph && !vectors->flat;
+	header.has_graph = vectors->by_graph;
 	parts[1] = sl_span_make((const char *)vectors->ids, vectors->places * sizeof(uint64_t));
+	parts[2] = sl_span_make((const char *)vectors->flat,
+				(size_t)vectors->places * header.dimensions * sizeof(float));
 	if (header.has_graph)
-		rc = sl_graph_write(vectors->graph, &parts[2], &links);
-	else
-		parts[2] =
-			sl_span_make((const char *)vectors->flat,
-				     (size_t)vectors->places * header.dimensions * sizeof(float));
-	parts[3] = sl_text_span(&links);
-	header.base_len = parts[2].len;
-	header.links_len = parts[3].len;
+		rc = sl_graph_write(vectors->graph, &parts[3], &links);
+	parts[4] = sl_text_span(&links);
+	header.base_len = parts[3].len;
+	header.links_len = parts[4].len;
 	digest(&header, parts, header.digest);
 	if (rc == 0)
 		rc = sl_replace_file_parts(path, parts, PARTS);
@@ -84,7 +82,7 @@ static int check(const char *path, struct sl_span file, const struct sl_vectors_
 {
 	const struct header *header = (const void *)file.data;
 	uint8_t sum[SL_DIGEST_BYTES];
-	uint64_t ids_len;
+	uint64_t ids_len, flat_len;
 
 	if (file.len < sizeof(*header) || memcmp(header->magic, MAGIC, sizeof(MAGIC)) != 0)
 		return sl_error_set(error, -EBADMSG, "%s: not an index of vectors", path);
@@ -94,13 +92,15 @@ static int check(const char *path, struct sl_span file, const struct sl_vectors_
 				    "build it anew",
 				    path, header->version, VERSION);
 	ids_len = (uint64_t)header->places * sizeof(uint64_t);
-	if (header->base_len > file.len || header->links_len > file.len ||
-	    sizeof(*header) + ids_len + header->base_len + header->links_len != file.len)
+	flat_len = (uint64_t)header->places * header->dimensions * sizeof(float);
+	if (flat_len > file.len || header->base_len > file.len || header->links_len > file.len ||
+	    sizeof(*header) + ids_len + flat_len + header->base_len + header->links_len != file.len)
 		return sl_error_set(error, -EBADMSG, "%s: cut off", path);
 	parts[0] = sl_span_make(file.data, sizeof(*header));
 	parts[1] = sl_span_make(parts[0].data + parts[0].len, ids_len);
-	parts[2] = sl_span_make(parts[1].data + ids_len, header->base_len);
-	parts[3] = sl_span_make(parts[2].data + header->base_len, header->links_len);
+	parts[2] = sl_span_make(parts[1].data + ids_len, flat_len);
+	parts[3] = sl_span_make(parts[2].data + flat_len, header->base_len);
+	parts[4] = sl_span_make(parts[3].data + header->base_len, header->links_len);
 	digest(header, parts, sum);
 	if (memcmp(sum, header->digest, sizeof(sum)) != 0)
 		return sl_error_set(error, -EBADMSG, "%s: its checksum does not fit: torn", path);
@@ -126,19 +126,17 @@ static int fill(struct sl_vectors *vectors, const struct header *header,
 	if (!header->places)
 		return header->count ? -EBADMSG : 0;
 	if (header->has_graph) {
-		rc = sl_graph_read(header->dimensions, parts[2], parts[3], &vectors->graph);
+		rc = sl_graph_read(header->dimensions, parts[3], parts[4], &vectors->graph);
 		if (rc < 0)
 			return rc;
 		vectors->in_graph = header->places;
-	} else if (parts[2].len != (uint64_t)header->places * header->dimensions * sizeof(float)) {
-		return -EBADMSG;
+		vectors->by_graph = true;
 	}
 	rc = sl_vectors_grow(vectors, header->places);
 	if (rc < 0)
 		return rc;
 	memcpy(vectors->ids, parts[1].data, parts[1].len);
-	if (!header->has_graph)
-		memcpy(vectors->flat, parts[2].data, parts[2].len);
+	memcpy(vectors->flat, parts[2].data, parts[2].len);
 	vectors->places = header->places;
 	for (place = 0; place < header->places; place++)
 		count += vectors->ids[place] != SL_VECTORS_FREE;

@@ -2,27 +2,41 @@
 #include "user/store/vectors_graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <errno.h>
 /* Distances are ours, and its prefetches read four bytes behind a full list of links (0.6.2). */
 #define NO_MANUAL_VECTORIZATION
 #include <hnswlib/hnswlib.h>
 #include <new>
 #include <string.h>
+#include <sys/mman.h>
 
 extern "C" {
 #include "user/store/linear.h"
+#include "user/store/vectors.h"
 }
 
 namespace
 {
 
 /*
- * Links an entry, candidates at an insertion and at a search. At 100 k entries of 512 numbers, on a busy
- * machine, a search of 48 takes 0.4 ms (median), of 24 0.24 ms, of 16 0.18 ms; but 16 finds too little
- * where entries have come and gone (tests/unit/store/vectors.c).
+ * Links an entry, and candidates at an insertion. A search among 100 k entries of 512 numbers (median, a load
+ * of 12 to 16 on two CPUs), and how many of 200 times the truly nearest was found: 32 candidates 0.17 to
+ * 0.19 ms, 198; 40 0.19 ms, 200; 48 0.23 ms, 200. Side by side among 20 k, a load of
+ * 23: 0.20 ms at 48; vectors of floats in the graph and nothing fetched ahead 0.52 ms. Insertions: 0.46 and
+ * 1.05 ms.
  */
-constexpr size_t LINKS = 16, INSERT_WIDTH = 100, SEARCH_WIDTH = 48, CAPACITY_MIN = 1024;
-constexpr size_t SEED = 1; /* of the levels: the same insertions give the same graph */
+constexpr size_t LINKS = 16, INSERT_WIDTH = 100, CAPACITY_MIN = 1024;
+constexpr size_t SEED = 1;  /* of the levels: the same insertions give the same graph */
+constexpr size_t AHEAD = 8; /* entries that are fetched while one is measured */
+constexpr size_t LINE = 64, HUGE_PAGE = 2 << 20;
+constexpr float STEPS = 127; /* of a number of 8 bits, on either side of 0 */
+
+/* An entry: its numbers are steps[] times scale. */
+struct entry {
+	float scale;
+	int8_t steps[SL_VECTORS_DIMENSIONS_MAX];
+};
 
 struct measure {
 	size_t dimensions; /* first: the library reads it there */
@@ -32,9 +46,11 @@ struct measure {
 float distance(const void *a, const void *b, const void *by)
 {
 	const measure *m = static_cast<const measure *>(by);
+	const entry *one = static_cast<const entry *>(a), *other = static_cast<const entry *>(b);
 
-	return 1.0f - m->linear->dot(static_cast<const float *>(a), static_cast<const float *>(b),
-				     m->dimensions);
+	return 1.0f - one->scale * other->scale *
+			      static_cast<float>(m->linear->dot_bytes(one->steps, other->steps,
+								      m->dimensions));
 }
 
 class space : public hnswlib::SpaceInterface<float>
@@ -43,9 +59,10 @@ class space : public hnswlib::SpaceInterface<float>
 	explicit space(size_t dimensions) : measure_{dimensions, sl_linear_best()}
 	{
 	}
+	/* A whole number of links, so that the next entry's are in their place. */
 	size_t get_data_size() override
 	{
-		return measure_.dimensions * sizeof(float);
+		return offsetof(entry, steps) + (measure_.dimensions + 3) / 4 * 4;
 	}
 	hnswlib::DISTFUNC<float> get_dist_func() override
 	{
@@ -54,6 +71,20 @@ class space : public hnswlib::SpaceInterface<float>
 	void *get_dist_func_param() override
 	{
 		return &measure_;
+	}
+	void quantise(const float *vector, entry &to) const
+	{
+		float largest = 0, factor;
+		size_t i;
+
+		for (i = 0; i < measure_.dimensions; i++)
+			largest = std::max(largest, std::fabs(vector[i]));
+		factor = largest > 0 ? STEPS / largest : 0;
+		to.scale = largest / STEPS;
+		for (i = 0; i < measure_.dimensions; i++)
+			to.steps[i] = static_cast<int8_t>(std::lrint(vector[i] * factor));
+		for (; i % 4; i++)
+			to.steps[i] = 0;
 	}
 
       private:
@@ -76,9 +107,20 @@ struct sl_graph {
 	sl_graph(size_t dimensions, size_t capacity)
 	    : metric(dimensions), net(&metric, capacity, LINKS, INSERT_WIDTH, SEED)
 	{
-		net.setEf(SEARCH_WIDTH);
 	}
 };
+
+/* A search goes all over the memory: with pages of 4 KiB each step would look for its page as well. */
+static void advise(const sl_graph *graph)
+{
+	auto from = reinterpret_cast<uintptr_t>(graph->net.data_level0_memory_);
+	uintptr_t end = from + graph->net.max_elements_ * graph->net.size_data_per_element_;
+
+	from = (from + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	end = end / HUGE_PAGE * HUGE_PAGE;
+	if (from < end) /* where it is refused the small ones do */
+		madvise(reinterpret_cast<void *>(from), end - from, MADV_HUGEPAGE);
+}
 
 template <typename F> static int guarded(F work) noexcept
 {
@@ -95,6 +137,7 @@ int sl_graph_open(uint32_t dimensions, uint32_t capacity, struct sl_graph **ret_
 {
 	return guarded([&] {
 		*ret_graph = new sl_graph(dimensions, std::max<size_t>(capacity, CAPACITY_MIN));
+		advise(*ret_graph);
 		return 0;
 	});
 }
@@ -108,9 +151,14 @@ void sl_graph_close(struct sl_graph **graph)
 int sl_graph_add(struct sl_graph *graph, uint32_t place, const float *vector)
 {
 	return guarded([&] {
-		if (graph->net.cur_element_count == graph->net.max_elements_)
+		if (graph->net.cur_element_count == graph->net.max_elements_) {
 			graph->net.resizeIndex(graph->net.max_elements_ * 2);
-		graph->net.addPoint(vector, place);
+			advise(graph);
+		}
+		entry entry;
+
+		graph->metric.quantise(vector, entry);
+		graph->net.addPoint(&entry, place);
 		return 0;
 	});
 }
@@ -123,17 +171,154 @@ int sl_graph_remove(struct sl_graph *graph, uint32_t place)
 	});
 }
 
+/* ---- a search ---------------------------------------------------------------------------------
+ *
+ * The library's own is not used: it measures the entries behind a link one after the other, each of which
+ * waits for memory, and counts its steps in variables that all threads write.
+ */
+
+namespace
+{
+
+using net_of = hnswlib::HierarchicalNSW<float>;
+using node = std::pair<float, hnswlib::tableint>; /* distance, entry */
+
+/* The list of entries that were come by, of the graph's pool. */
+struct lease {
+	hnswlib::VisitedListPool &pool;
+	hnswlib::VisitedList *list;
+
+	explicit lease(hnswlib::VisitedListPool &from) : pool(from), list(from.getFreeVisitedList())
+	{
+	}
+	~lease()
+	{
+		pool.releaseVisitedList(list);
+	}
+};
+
+struct search {
+	const net_of &net;
+	const entry &query;
+
+	float measure(hnswlib::tableint of) const
+	{
+		return net.fstdistfunc_(&query, net.getDataByInternalId(of), net.dist_func_param_);
+	}
+	void fetch(hnswlib::tableint of) const
+	{
+		const char *from = net.getDataByInternalId(of);
+
+		for (size_t at = 0; at < net.data_size_; at += LINE)
+			__builtin_prefetch(from + at);
+	}
+};
+
+/* Down to the lowest level: to the nearest of each, step by step. */
+node descend(const search &s)
+{
+	node nearest = {s.measure(s.net.enterpoint_node_), s.net.enterpoint_node_};
+
+	for (int level = s.net.maxlevel_; level > 0; level--) {
+		for (bool nearer = true; nearer;) {
+			auto *list = s.net.get_linklist(nearest.second, level);
+			auto *to = reinterpret_cast<hnswlib::tableint *>(list + 1);
+			size_t count = s.net.getListCount(list);
+
+			nearer = false;
+			for (size_t i = 0; i < count; i++)
+				s.fetch(to[i]);
+			for (size_t i = 0; i < count; i++) {
+				float distance = s.measure(to[i]);
+
+				if (distance < nearest.first) {
+					nearest = {distance, to[i]};
+					nearer = true;
+				}
+			}
+		}
+	}
+	return nearest;
+}
+
+/* The links of an entry that were not come by before. */
+size_t unseen(const search &s, hnswlib::tableint of, hnswlib::VisitedList *seen,
+	      hnswlib::tableint *ret)
+{
+	auto *list = s.net.get_linklist0(of);
+	auto *to = reinterpret_cast<hnswlib::tableint *>(list + 1);
+	size_t count = s.net.getListCount(list), fresh = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (seen->mass[to[i]] == seen->curV)
+			continue;
+		seen->mass[to[i]] = seen->curV;
+		ret[fresh++] = to[i];
+	}
+	return fresh;
+}
+
+/* What was removed is a way, but no result. */
+std::priority_queue<node> spread(const search &s, node from, size_t width,
+				 hnswlib::VisitedList *seen)
+{
+	std::priority_queue<node, std::vector<node>, std::greater<node>> ways;
+	std::priority_queue<node> results; /* the farthest on top */
+	hnswlib::tableint near[2 * LINKS];
+
+	auto take = [&](node of) {
+		if (results.size() == width && of.first >= results.top().first)
+			return;
+		ways.push(of);
+		__builtin_prefetch(s.net.get_linklist0(of.second));
+		if (s.net.isMarkedDeleted(of.second))
+			return;
+		results.push(of);
+		if (results.size() > width)
+			results.pop();
+	};
+
+	seen->mass[from.second] = seen->curV;
+	take(from);
+	while (!ways.empty()) {
+		node way = ways.top();
+		size_t count;
+
+		if (results.size() == width && way.first > results.top().first)
+			break;
+		ways.pop();
+		count = unseen(s, way.second, seen, near);
+		for (size_t i = 0; i < std::min(AHEAD, count); i++)
+			s.fetch(near[i]);
+		for (size_t i = 0; i < count; i++) {
+			if (i + AHEAD < count)
+				s.fetch(near[i + AHEAD]);
+			take({s.measure(near[i]), near[i]});
+		}
+	}
+	return results;
+}
+
+} // namespace
+
 int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t count,
-		    struct sl_graph_hit *ret_hits)
+		    uint32_t *ret_places)
 {
 	return guarded([&] {
-		auto found = graph->net.searchKnn(query, count);
-		int hits = static_cast<int>(found.size());
+		const auto &net = graph->net;
+		int found = 0;
+		entry entry;
 
-		for (int i = hits - 1; i >= 0; i--, found.pop())
-			ret_hits[i] = {static_cast<uint32_t>(found.top().second),
-				       1.0f - found.top().first};
-		return hits;
+		if (!net.cur_element_count)
+			return 0;
+		graph->metric.quantise(query, entry);
+		search s = {net, entry};
+		lease seen(*net.visited_list_pool_);
+		auto results = spread(s, descend(s), std::max(count, SL_GRAPH_WIDTH), seen.list);
+		for (; !results.empty(); results.pop())
+			ret_places[found++] =
+				static_cast<uint32_t>(net.getExternalLabel(results.top().second));
+		return found;
 	});
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * vectors_graph.h - hnswlib behind C functions: the graph of vectors.c, whose places are its labels.
+ *
+ * It holds each number of a vector in 8 bits: a fourth of the memory that a search waits for. The
+ * caller has the vectors themselves.
+ *
  * Only vectors_graph.cc includes the library, and no exception leaves it. Thread: changes alone,
  * searches beside each other; the caller's lock sees to that.
  */
@@ -18,10 +22,7 @@ extern "C" {
 
 struct sl_graph;
 
-struct sl_graph_hit {
-	uint32_t place;
-	float score;
-};
+#define SL_GRAPH_WIDTH 40u /* candidates of a search, at least */
 
 /* All return 0 (search: a count), -ENOMEM, or -EBADMSG where the graph contradicts itself. */
 int sl_graph_open(uint32_t dimensions, uint32_t capacity, struct sl_graph **ret_graph);
@@ -30,8 +31,12 @@ void sl_graph_close(struct sl_graph **graph);
 /* A place that was removed before may be taken again. Grows by itself. */
 int sl_graph_add(struct sl_graph *graph, uint32_t place, const float *vector);
 int sl_graph_remove(struct sl_graph *graph, uint32_t place);
+/*
+ * Places that are near, in no order: by numbers of 8 bits, so the caller measures them again. As many as
+ * count, but SL_GRAPH_WIDTH at least, where there are; ret_places has room for them. Returns how many.
+ */
 int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t count,
-		    struct sl_graph_hit *ret_hits);
+		    uint32_t *ret_places);
 
 size_t sl_graph_bytes(const struct sl_graph *graph);
 

@@ -3,7 +3,7 @@
  * vectors_parts.h - what vectors.c and vectors_file.c share.
  *
  * A place is an index into ids, chain and flat, and the label in the graph. Occupied places below
- * in_graph are in the graph. `flat` has all places, and goes when all are in the graph.
+ * in_graph are in the graph, in 8 bits a number; `flat` has the vectors of all.
  */
 #ifndef SL_STORE_VECTORS_PARTS_H
 #define SL_STORE_VECTORS_PARTS_H
@@ -29,6 +29,7 @@ struct sl_vectors {
 	struct sl_graph *graph;
 	uint32_t capacity, places, count, in_graph;
 	uint32_t first_free;
+	bool by_graph; /* all are in it, and will be: searches go by it */
 };
 
 /* Room for that many places, and the buckets made anew from ids. 0 or -ENOMEM. */
