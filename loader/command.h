@@ -60,16 +60,6 @@ struct sl_arguments {
 	const char *binary; /* of `upgrade`, as the next */
 	const char *pid_file;
 	const char *known; /* of `audit` */
-	const char *zone; /* of `chaos`, as all that follow */
-	const char *share;
-	const char *way;
-	const char *duration;
-	const char *recover;
-	const char *hits;
-	const char *limit;
-	const char *hypothesis;
-	const char *abort;
-	bool detach;
 };
 
 enum sl_option_kind {
@@ -138,6 +128,5 @@ extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
 extern const struct sl_command sl_command_upgrade;
-extern const struct sl_command sl_command_chaos;
 
 #endif

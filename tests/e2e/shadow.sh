@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shadow.sh - kept answers beside the model's own: the model is asked as well, nobody waits for it, and what
 # it says moves the route's threshold. The server says what is in the file `say`, and nothing while the file
-# `hang` is there.
+# `hang` is there. The judge beside it says what is in the file `judge`.
 . "$(dirname "$0")/lib.sh"
 
 need_encoder
@@ -16,19 +16,24 @@ THREADS=1 config_write <<-END
 	semantic_cache: {entries: 1000}
 	pools:
 	  one: {nodes: ["127.0.0.1:9005"]}
+	  judges: {nodes: ["127.0.0.1:9006"], model: wise}
 	routes:
 	  - {model: watched, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, threshold_max: 0.806, shadow: 100}}
 	  - {model: thrifty, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 100, shadow_tokens: 0}}
 	  - {model: both, pools: one, attempts: 1, cache: {ttl: 1h, sampled: true}, semantic_cache: {ttl: 1h, wait: 60s, shadow: 0}}
 	  - {model: usual, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 10}}
+	  - {model: judged, pools: one, attempts: 1, semantic_cache: {ttl: 1h, wait: 60s, threshold: 0.8, shadow: 100, shadow_judge: judges}}
 END
 node -e '
 	const fs = require("fs"), dir = process.argv[1];
-	require("http").createServer((request, response) => {
-		request.resume().on("end", () => {
+	const serve = (request, response) => {
+		let body = "";
+		request.on("data", (data) => body += data).on("end", () => {
 			if (request.method != "POST") return response.writeHead(404).end();
-			fs.appendFileSync(dir + "/asked", "x\n");
-			const say = fs.readFileSync(dir + "/say", "utf8").trim();
+			const judge = request.socket.localPort == 9006;
+			if (judge) fs.writeFileSync(dir + "/put", body);
+			else fs.appendFileSync(dir + "/asked", "x\n");
+			const say = fs.readFileSync(dir + (judge ? "/judge" : "/say"), "utf8").trim();
 			const answer = () => {
 				if (fs.existsSync(dir + "/hang")) return setTimeout(answer, 20);
 				response.writeHead(say ? 200 : 500, {"content-type": "application/json"});
@@ -39,7 +44,9 @@ node -e '
 			};
 			answer();
 		});
-	}).listen(9005, "127.0.0.1", () => console.log("ready"));' "$work" >"$work/node.log" 2>&1 &
+	};
+	require("http").createServer(serve).listen(9005, "127.0.0.1", () =>
+		require("http").createServer(serve).listen(9006, "127.0.0.1", () => console.log("ready")));' "$work" >"$work/node.log" 2>&1 &
 expect_soon "the server listens" 30 grep -q ready "$work/node.log"
 touch "$work/asked"
 daemon_start
@@ -112,6 +119,44 @@ expect "usual: nine hits, and none is sampled" "$(asked)" == $((before + 2))
 ask usual "$other"
 expect_soon "usual: one in ten" 30 asked_is $((before + 3))
 
+# ---- a judge
+judged() { metric_is sluice_semantic_cache_judged_total "route=\"judged\",result=\"$1\"" == "$2"; } # RESULT COUNT
+put() { jq -r "$1" "$work/put"; }                                                              # FILTER
+say "Open the settings and choose a new password."
+ask judged "$question"
+expect_soon "judged: kept" 30 kept_is 4
+ask judged "$other"
+expect_soon "judged: one text needs no judge" 30 shadows judged agreed 1
+expect "judged: and it was not asked" "$(judged judged 0 && echo yes)" == yes
+say "Penguins live in the cold south and eat fish."
+echo "Same." >"$work/judge"
+ask judged "$other"
+expect_soon "judged: other words, and the judge agrees" 30 shadows judged agreed 2
+expect "judged: counted" "$(judged judged 1 && echo yes)" == yes
+expect "judged: its model is asked" "$(put .model)" == wise
+expect "judged: about the question" "$(put '.messages[1].content | fromjson | .question')" == "$other"
+expect "judged: and both answers" "$(put '.messages[1].content | fromjson | .first + .second')" == \
+	"Open the settings and choose a new password.Penguins live in the cold south and eat fish."
+expect "judged: its tokens are counted" "$(metric sluice_semantic_cache_shadow_tokens_total 'route="judged"')" == 90
+say "Open the settings and choose some new password."
+echo "DIFFERENT" >"$work/judge"
+ask judged "$other"
+expect_soon "judged: near, and the judge disagrees" 30 shadows judged differed 1
+echo "I would say that they are the same" >"$work/judge"
+ask judged "$other"
+expect_soon "judged: neither yes nor no: the vectors decide" 30 shadows judged agreed 3
+expect "judged: counted as failed" "$(judged failed 1 && echo yes)" == yes
+: >"$work/judge"
+ask judged "$other"
+expect_soon "judged: the judge is down: the vectors decide" 30 shadows judged agreed 4
+expect "judged: counted as well" "$(judged failed 2 && echo yes)" == yes
+echo "SAME" >"$work/judge"
+say "Penguins live in the cold south and eat fish."
+ask judged "$other"
+expect_soon "judged: and back" 30 shadows judged agreed 5
+cache_purge() { "$build/sluice" cache purge "$@" --admin-socket "$work/admin.sock"; }
+expect "judged: gone" "$(cache_purge route=judged)" == "purged: exact=0 semantic=1"
+
 # ---- sluice cache
 cache() { "$build/sluice" cache "$@" --admin-socket "$work/admin.sock" 2>"$work/err"; } # WORD [SELECTOR...]
 rows() { cache list "$@" | grep -c .; }
@@ -122,13 +167,13 @@ expect "cache: as JSON" "$(cache list --json | jq -r '[.entries[] | .cache + " "
 key=$(cache list --json route=usual | jq -r '.entries[0].key')
 expect "cache: one, with its answer" "$(cache show "key=$key" --json | jq -r '.entries[0].answer | fromjson | .choices[0].message.content')" contains Penguins
 expect "cache: the threshold is explained" "$(cache explain route=watched)" contains "watched: threshold=0.806 configured=0.8 samples=0"
-expect "cache: of all that had a hit" "$(cache explain --json | jq -r '[.routes[].route] | sort | join(" ")')" == "thrifty usual watched"
+expect "cache: of all that had a hit" "$(cache explain --json | jq -r '[.routes[].route] | sort | join(" ")')" == "judged thrifty usual watched"
 expect "cache: by its key" "$(cache purge "key=$key")" == "purged: exact=0 semantic=1"
 ask usual "$other"
 expect "cache: it is gone" "$(header x-sluice-cache)" == ""
-expect_soon "usual: kept again" 30 kept_is 4
+expect_soon "usual: kept again" 30 kept_is 5
 ask both "$question"
-expect_soon "both: kept" 30 kept_is 5
+expect_soon "both: kept" 30 kept_is 6
 ask both "$question"
 expect "cache: the exact one as well" "$(header x-sluice-cache)" == hit
 exact=$(cache list --json route=both | jq -r '.entries[] | select(.cache == "exact") | .key')
@@ -138,8 +183,8 @@ expect "cache: another version is none" "$(cache purge version=1)" == "purged: e
 expect "cache: by prefix and route" "$(cache purge 'prefix=How do I reset' route=both)" == "purged: exact=1 semantic=1"
 ask both "$question"
 expect "cache: gone from both" "$(header x-sluice-cache)" == miss
-expect_soon "both: kept again" 30 kept_is 6
-expect "cache: counted" "$(metric sluice_semantic_cache_purged_total)" == 2
+expect_soon "both: kept again" 30 kept_is 7
+expect "cache: counted" "$(metric sluice_semantic_cache_purged_total)" == 3
 cache purge; expect "cache: purge needs a word" "$? $(cat "$work/err")" contains "1 "
 expect "cache: and says which" "$(cat "$work/err")" contains "sluice cache purge tenant=NAME"
 cache list colour=red; expect "cache: no such selector" "$? $(cat "$work/err")" contains 'colour=red'

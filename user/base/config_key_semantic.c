@@ -42,7 +42,8 @@ static const struct sl_config_key keys[] = {
 	 "Most answers, of all routes together; the longest unused goes. Read at start."},
 	{SL_CONFIG_SEMANTIC, SL_CONFIG_BYTES, "bytes", STORE(bytes_max), "512MB", 65536,
 	 4294967295u, NULL, false, NULL,
-	 "Most memory for them, with their vectors (2 KiB each with the embedded encoder). Read at "
+	 "Most memory for them, with their vectors (2.5 KiB each with the embedded encoder). Read "
+	 "at "
 	 "start."},
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "semantic_cache", 0, NULL,
@@ -74,7 +75,12 @@ static const struct sl_config_key keys[] = {
 	 "Most tokens that this may cost in an hour, charged to nobody."},
 	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_MONEY, "shadow_agree", ROUTE(shadow_agree), "0.7",
 	 LEAST, ONE, NULL, false, "a similarity from 0.5 to 1",
-	 "How near the two answers must be to be counted as the same."},
+	 "How near the two answers must be to be counted as the same, where no judge says."},
+	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_POOL_REF, "shadow_judge", ROUTE(shadow_judge), NULL, 0,
+	 0, NULL, false, "a pool's name",
+	 "Pool whose model is asked whether the two answers say the same. Where it is down, late "
+	 "or "
+	 "says neither yes nor no, `shadow_agree` decides."},
 	{SL_CONFIG_ROUTE_SEMANTIC, SL_CONFIG_U32, "false_hits", ROUTE(false_percent), "2", 1, 50,
 	 NULL, false, NULL,
 	 "Percent of wrong answers that are put up with: the threshold goes up when there are "

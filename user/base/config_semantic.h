@@ -38,6 +38,7 @@ struct sl_config_route_semantic {
 	uint32_t shadow_tokens;	 /* an hour */
 	uint32_t false_percent;
 	uint64_t shadow_agree; /* billionths */
+	uint32_t shadow_judge; /* pool and 1; 0: none */
 	uint64_t threshold_min, threshold_max;
 };
 

@@ -46,7 +46,7 @@ static void write_lookups(const struct sl_semantic_counts *counts, struct sl_tex
 
 #define ONE 1000000000.0 /* a similarity of 1 */
 
-enum family { SHADOWS, TOKENS, MOVES, THRESHOLD, FALSE_HITS, FAMILIES };
+enum family { SHADOWS, JUDGED, TOKENS, MOVES, THRESHOLD, FALSE_HITS, FAMILIES };
 
 static const struct {
 	const char *name, *type, *help;
@@ -54,6 +54,10 @@ static const struct {
 	[SHADOWS] = {"sluice_semantic_cache_shadows_total", "counter",
 		     "Kept answers for which the model was asked as well, by what came of it; "
 		     "spared: none was, for want of tokens or room."},
+	[JUDGED] =
+		{"sluice_semantic_cache_judged_total", "counter",
+		 "Pairs of answers that were put to the judge; failed: it was down, late or said "
+		 "neither, and the vectors of the answers were compared."},
 	[TOKENS] = {"sluice_semantic_cache_shadow_tokens_total", "counter",
 		    "Tokens that this has used."},
 	[MOVES] = {"sluice_semantic_cache_threshold_moves_total", "counter",
@@ -85,6 +89,10 @@ static void write_family(enum family family, const struct sl_shadow *shadow, con
 		sample(text, family, route, ",result=\"differed\"", (double)shadow->all_differed);
 		sample(text, family, route, ",result=\"failed\"", (double)shadow->failed);
 		sample(text, family, route, ",result=\"spared\"", (double)shadow->spared);
+		break;
+	case JUDGED:
+		sample(text, family, route, ",result=\"judged\"", (double)shadow->judged);
+		sample(text, family, route, ",result=\"failed\"", (double)shadow->judge_failed);
 		break;
 	case TOKENS:
 		sample(text, family, route, "", (double)shadow->all_tokens);

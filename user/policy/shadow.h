@@ -44,6 +44,7 @@ struct sl_shadow {
 	uint64_t hits;
 	uint64_t hour, tokens; /* that were used in it */
 	uint64_t all_agreed, all_differed, failed, spared, all_tokens, raised, lowered;
+	uint64_t judged, judge_failed; /* by a model; the vectors were compared instead */
 };
 
 enum sl_shadow_move { SL_SHADOW_STAYS = 0, SL_SHADOW_RAISED, SL_SHADOW_LOWERED };

@@ -71,7 +71,8 @@ static struct search *new_search(const struct sl_stage *stage,
 }
 
 /* A hit: the answer is the arena's, the head says how near it was. */
-static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semantic_found *found)
+static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semantic_asked *asked,
+				  const struct sl_semantic_found *found)
 {
 	char text[24];
 	char *answer = sl_arena_memdup(stage->arena, found->answer, found->answer_len + 1);
@@ -88,7 +89,7 @@ static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semant
 	if (found->score < (float)((double)sl_semantic_threshold(stage) / ONE))
 		stage->ops->step(stage, SL_STEP_DEGRADE_SIMILARITY);
 	else
-		sl_semantic_shadow(stage, stage->answer, found->score);
+		sl_semantic_shadow(stage, asked->question, stage->answer, found->score);
 	return SL_STAGE_ANSWER;
 }
 
@@ -107,7 +108,7 @@ static int look(struct sl_stage *stage, const struct sl_semantic_asked *asked, u
 	if (rc == 0)
 		rc = search->rc;
 	if (rc == 0 && search->found.verdict == SL_SEMANTIC_HIT)
-		*ret_verdict = give(stage, &search->found);
+		*ret_verdict = give(stage, asked, &search->found);
 	drop_search(search);
 	return rc;
 }

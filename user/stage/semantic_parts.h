@@ -28,6 +28,23 @@ bool sl_semantic_read(struct sl_stage *stage, const char *model,
  */
 bool sl_semantic_text(struct sl_span body, struct sl_arena *arena, struct sl_span *ret_text);
 
+#define SL_SEMANTIC_JUDGED_BYTES (64u << 10) /* question and answers; longer ones are not judged */
+#define SL_SEMANTIC_JUDGE_MS	 20000u
+
+enum sl_semantic_judgement {
+	SL_SEMANTIC_UNJUDGED = 0, /* the judge is down, late, full, or says something else */
+	SL_SEMANTIC_SAME,
+	SL_SEMANTIC_DIFFERENT,
+};
+
+/*
+ * Puts the question and both answers to the pool `shadow_judge`, which the route has; on a fiber.
+ * *ret_answer: what it said, for its tokens; untouched when unjudged.
+ */
+enum sl_semantic_judgement sl_semantic_judge(struct sl_stage *stage, struct sl_span question,
+					     struct sl_span kept, struct sl_span fresh,
+					     struct sl_span *ret_answer);
+
 /* Hands an answer to a worker, which keeps it. Copies all. */
 struct sl_semantic_insertion;
 struct sl_semantic_insertion *sl_semantic_insertion_new(const struct sl_stage *stage,

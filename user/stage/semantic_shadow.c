@@ -95,8 +95,8 @@ uint64_t sl_semantic_threshold(const struct sl_stage *stage)
 
 struct ask {
 	uint64_t tokens; /* guessed */
-	size_t body_len, kept_len;
-	char data[]; /* body, text of the kept answer */
+	size_t body_len, kept_len, question_len;
+	char data[]; /* body, text of the kept answer, question */
 };
 
 static uint64_t tokens_of(struct sl_span body, uint64_t guess)
@@ -138,12 +138,8 @@ static int compare(struct sl_stage *stage, struct sl_span kept, struct sl_span n
 		   float *ret_similarity)
 {
 	struct sl_embedding one, other;
-	int rc;
+	int rc = sl_embed_run(stage, kept, stage->deadline_ns, &one);
 
-	*ret_similarity = 1;
-	if (sl_span_equal(kept, new))
-		return 0;
-	rc = sl_embed_run(stage, kept, stage->deadline_ns, &one);
 	if (rc == 0)
 		rc = sl_embed_run(stage, new, stage->deadline_ns, &other);
 	if (rc == 0 && one.dimensions != other.dimensions)
@@ -151,6 +147,33 @@ static int compare(struct sl_stage *stage, struct sl_span kept, struct sl_span n
 	if (rc == 0)
 		*ret_similarity = sl_linear_best()->dot(one.vector, other.vector, one.dimensions);
 	return rc;
+}
+
+/* What the judge says, counted; unjudged where there is none. */
+static enum sl_semantic_judgement judge(struct sl_stage *stage, const struct ask *ask,
+					struct sl_span kept, struct sl_span new)
+{
+	struct sl_span question =
+		sl_span_make(ask->data + ask->body_len + ask->kept_len, ask->question_len);
+	enum sl_semantic_judgement judgement;
+	struct sl_shadow *shadow;
+	struct sl_span answer;
+
+	if (!stage->route->semantic.shadow_judge)
+		return SL_SEMANTIC_UNJUDGED;
+	judgement = sl_semantic_judge(stage, question, kept, new, &answer);
+	if (*stage->gone)
+		return judgement;
+	shadow = lock_route(stage);
+	if (judgement == SL_SEMANTIC_UNJUDGED) {
+		shadow->judge_failed++;
+	} else {
+		shadow->judged++;
+		sl_shadow_spend(shadow, tokens_of(answer, ask->tokens),
+				sl_loop_now_ms(stage->loop));
+	}
+	unlock(stage);
+	return judgement;
 }
 
 static void note_judgement(struct sl_stage *stage, bool agreed, float similarity)
@@ -176,24 +199,40 @@ static void count_failed(struct sl_stage *stage)
 	stage->ops->note(stage, SL_NOTED_SHADOW_FAILED, 0);
 }
 
+/* Do the two say the same? By their words, the judge, or their vectors. 0, or -errno. */
+static int settle(struct sl_stage *stage, const struct ask *ask, struct sl_span kept,
+		  struct sl_span new, bool *ret_agreed, float *ret_similarity)
+{
+	enum sl_semantic_judgement judgement = SL_SEMANTIC_SAME;
+	int rc;
+
+	if (!sl_span_equal(kept, new))
+		judgement = judge(stage, ask, kept, new);
+	*ret_agreed = judgement == SL_SEMANTIC_SAME;
+	*ret_similarity = *ret_agreed;
+	if (judgement != SL_SEMANTIC_UNJUDGED || *stage->gone)
+		return 0;
+	rc = compare(stage, kept, new, ret_similarity);
+	*ret_agreed = *ret_similarity >= (float)((double)stage->route->semantic.shadow_agree / ONE);
+	return rc;
+}
+
 static void run_ask(struct sl_stage *stage, void *argument)
 {
 	const struct ask *ask = argument;
 	struct sl_span kept = sl_span_make(ask->data + ask->body_len, ask->kept_len), text;
 	float similarity = 0;
+	bool agreed = false;
 	int rc = ask_model(stage, ask, &text);
 
 	if (rc == 0)
-		rc = compare(stage, kept, text, &similarity);
+		rc = settle(stage, ask, kept, text, &agreed, &similarity);
 	if (*stage->gone)
 		return;
 	if (rc < 0)
 		count_failed(stage);
 	else
-		note_judgement(stage,
-			       similarity >=
-				       (float)((double)stage->route->semantic.shadow_agree / ONE),
-			       similarity);
+		note_judgement(stage, agreed, similarity);
 }
 
 /* ---- on the request's fiber ------------------------------------------------------------------ */
@@ -221,19 +260,21 @@ static int write_body(const struct sl_openai_request *facts, struct sl_text *out
 	return sl_text_append_char(out, '}');
 }
 
-static struct ask *new_ask(struct sl_stage *stage, struct sl_span kept)
+static struct ask *new_ask(struct sl_stage *stage, struct sl_span question, struct sl_span kept)
 {
 	struct sl_text body;
 	struct ask *ask = NULL;
 
 	sl_text_init(&body, BODY_BYTES_MAX);
 	if (write_body(stage->facts, &body) == 0)
-		ask = malloc(sizeof(*ask) + body.len + kept.len);
+		ask = malloc(sizeof(*ask) + body.len + kept.len + question.len);
 	if (ask) {
 		ask->body_len = body.len;
 		ask->kept_len = kept.len;
+		ask->question_len = question.len;
 		memcpy(ask->data, body.data, body.len);
 		memcpy(ask->data + body.len, kept.data, kept.len);
+		memcpy(ask->data + body.len + kept.len, question.data, question.len);
 	}
 	sl_text_fini(&body);
 	return ask;
@@ -245,7 +286,8 @@ static void spare(const struct sl_stage *stage)
 	unlock(stage);
 }
 
-void sl_semantic_shadow(struct sl_stage *stage, struct sl_span answer, float similarity)
+void sl_semantic_shadow(struct sl_stage *stage, struct sl_span question, struct sl_span answer,
+			float similarity)
 {
 	const struct sl_config_retrieve *retrieve = &stage->route->retrieve;
 	struct sl_shadow_limits limits = limits_of(stage);
@@ -259,11 +301,13 @@ void sl_semantic_shadow(struct sl_stage *stage, struct sl_span answer, float sim
 	if (!shadow)
 		return;
 	tokens = (uint64_t)stage->facts->prompt_tokens_estimate + answer.len / BYTES_OF_TOKEN;
+	if (stage->route->semantic.shadow_judge)
+		tokens += (question.len + 2 * answer.len) / BYTES_OF_TOKEN;
 	wants = sl_shadow_wants(shadow, &limits, tokens, sl_loop_now_ms(stage->loop));
 	unlock(stage);
 	if (!wants || !sl_semantic_text(answer, stage->arena, &kept))
 		return;
-	ask = new_ask(stage, kept);
+	ask = new_ask(stage, question, kept);
 	if (ask)
 		ask->tokens = tokens;
 	if (!ask || stage->ops->beside(stage, SL_SHADOW_TIME_MS, run_ask, free, ask) < 0) {

@@ -5,7 +5,8 @@
  *
  *	a hit, and its turn has come (percent, the hour's tokens)
  *	   -> beside the client: the route's first pool is asked the same, once
- *	   -> the two texts are one, or their vectors are near enough: agreed; else differed
+ *	   -> the two texts are one: agreed; else the judge says (shadow_judge, semantic_judge.c)
+ *	   -> no judge, or none that answers (counted): their vectors are near enough, or not
  *	   -> the rate moves the route's threshold
  *
  *	not asked            a hit that only did for a rule in need (degrade.h); SL_BESIDE_MAX on the way;
@@ -39,6 +40,7 @@ bool sl_shadows_read(struct sl_shadows *shadows, uint32_t number, struct sl_shad
 uint64_t sl_semantic_threshold(const struct sl_stage *stage);
 
 /* The answer is given: asks the model as well, if its turn has come. similarity: of the questions. */
-void sl_semantic_shadow(struct sl_stage *stage, struct sl_span answer, float similarity);
+void sl_semantic_shadow(struct sl_stage *stage, struct sl_span question, struct sl_span answer,
+			float similarity);
 
 #endif
