@@ -60,6 +60,16 @@ struct sl_arguments {
 	const char *binary; /* of `upgrade`, as the next */
 	const char *pid_file;
 	const char *known; /* of `audit` */
+	const char *zone;  /* of `chaos`, as all that follow */
+	const char *share;
+	const char *way;
+	const char *duration;
+	const char *recover;
+	const char *hits;
+	const char *limit;
+	const char *hypothesis;
+	const char *abort;
+	bool detach;
 };
 
 enum sl_option_kind {
@@ -127,6 +137,7 @@ extern const struct sl_command sl_command_cache;
 extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
+extern const struct sl_command sl_command_slo;
 extern const struct sl_command sl_command_upgrade;
 
 #endif

@@ -24,6 +24,7 @@
 #include "user/base/config_retrieve.h"
 #include "user/base/config_semantic.h"
 #include "user/base/config_sampling.h"
+#include "user/base/config_slo.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
@@ -306,6 +307,7 @@ struct sl_config_route {
 	struct sl_config_route_context context;
 	struct sl_config_route_semantic semantic;
 	struct sl_config_retrieve retrieve;
+	struct sl_config_route_slo slo;
 	unsigned line;
 	unsigned column;
 };
@@ -408,6 +410,7 @@ struct sl_config {
 
 	struct sl_config_embedding embedding;
 	struct sl_config_semantic_store semantic;
+	struct sl_config_slo slo;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

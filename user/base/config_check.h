@@ -34,4 +34,7 @@ void sl_config_check_semantic(const struct sl_config *config, struct sl_report *
 void sl_config_check_retrieve(const struct sl_config *config, const struct sl_yaml *root,
 			      struct sl_report *report);
 
+/* Objectives (config_key_slo.c). */
+void sl_config_check_slo(const struct sl_config *config, struct sl_report *report);
+
 #endif

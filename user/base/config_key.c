@@ -15,10 +15,19 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	  &sl_config_keys_kernel,   &sl_config_keys_pool,
-	&sl_config_keys_canary,	  &sl_config_keys_route,    &sl_config_keys_validate,
-	&sl_config_keys_prompt,	  &sl_config_keys_degrade,  &sl_config_keys_semantic,
-	&sl_config_keys_retrieve, &sl_config_keys_sampling, &last,
+	&sl_config_keys_root,
+	&sl_config_keys_kernel,
+	&sl_config_keys_pool,
+	&sl_config_keys_canary,
+	&sl_config_keys_route,
+	&sl_config_keys_validate,
+	&sl_config_keys_prompt,
+	&sl_config_keys_degrade,
+	&sl_config_keys_semantic,
+	&sl_config_keys_retrieve,
+	&sl_config_keys_sampling,
+	&sl_config_keys_slo,
+	&last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -73,6 +82,9 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_SOURCE] = {"sources.NAME", sizeof(struct sl_config_source)},
 	[SL_CONFIG_RERANKER] = {"rerankers.NAME", sizeof(struct sl_config_reranker)},
 	[SL_CONFIG_ROUTE_RETRIEVE] = {"routes[].retrieve", 0},
+	[SL_CONFIG_SLO] = {"slo", 0},
+	[SL_CONFIG_SLO_ALERT] = {"slo.alerts[]", sizeof(struct sl_config_slo_alert)},
+	[SL_CONFIG_ROUTE_SLO] = {"routes[].slo", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

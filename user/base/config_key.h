@@ -85,6 +85,9 @@ enum sl_config_section {
 	SL_CONFIG_SOURCE,	   /* struct sl_config_source */
 	SL_CONFIG_RERANKER,	   /* struct sl_config_reranker */
 	SL_CONFIG_ROUTE_RETRIEVE,  /* struct sl_config_route */
+	SL_CONFIG_SLO,		   /* struct sl_config */
+	SL_CONFIG_SLO_ALERT,	   /* struct sl_config_slo_alert */
+	SL_CONFIG_ROUTE_SLO,	   /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -162,6 +165,7 @@ extern const struct sl_config_key_table sl_config_keys_prompt;
 extern const struct sl_config_key_table sl_config_keys_degrade;
 extern const struct sl_config_key_table sl_config_keys_semantic;
 extern const struct sl_config_key_table sl_config_keys_retrieve;
+extern const struct sl_config_key_table sl_config_keys_slo;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

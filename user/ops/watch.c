@@ -6,10 +6,12 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/ops/audit.h"
+#include "user/ops/slo.h"
 
 /* In the order in which they are asked; one line each. */
 static const struct sl_watch_part *const parts[] = {
 	&sl_audit_part,
+	&sl_watch_slo,
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
