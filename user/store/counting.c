@@ -90,7 +90,8 @@ static void read_file(void *argument)
 		       error.text);
 		return;
 	}
-	sl_log(SL_LOG_INFO, "tokenizer: %s: %u tokens", file->path, sl_tokenizer_size(tokenizer));
+	sl_log(SL_LOG_INFO, "tokenizer: %s: %u tokens, %zu KiB", file->path,
+	       sl_tokenizer_size(tokenizer), sl_tokenizer_bytes(tokenizer) >> 10);
 	__atomic_store_n(&file->tokenizer, tokenizer, __ATOMIC_RELEASE);
 }
 

@@ -228,7 +228,7 @@ static int cut_added(struct sl_tokenizer_work *work, const struct sl_tokenizer_t
 	int rc;
 
 	while (at < text.len) {
-		len = tree->first[(uint8_t)text.data[at]] ? longest(tree, text, at, &number) : 0;
+		len = tree->roots[(uint8_t)text.data[at]] ? longest(tree, text, at, &number) : 0;
 		if (!len) {
 			at++;
 			continue;
@@ -257,7 +257,7 @@ static int count_raw(struct sl_tokenizer_work *work, struct sl_span text, bool f
 	rc = sl_tokenizer_normalise(work, &text);
 	if (rc)
 		return rc;
-	if (t->added[1].edges)
+	if (t->added[1].node_count)
 		return cut_added(work, &t->added[1], text, first, count_normal);
 	return count_normal(work, text, first);
 }
@@ -298,8 +298,8 @@ int64_t sl_tokenizer_encode(const struct sl_tokenizer *tokenizer, struct sl_span
 		return -ENOMEM;
 	work->ids = ret_ids;
 	work->ids_max = ids_max;
-	rc = t->added[0].edges ? cut_added(work, &t->added[0], text, true, count_raw)
-			       : count_raw(work, text, true);
+	rc = t->added[0].node_count ? cut_added(work, &t->added[0], text, true, count_raw)
+				    : count_raw(work, text, true);
 	count = (int64_t)work->count;
 	put_work(t, work);
 	return rc ? rc : count;
@@ -313,6 +313,18 @@ int64_t sl_tokenizer_count(const struct sl_tokenizer *tokenizer, struct sl_span 
 uint32_t sl_tokenizer_size(const struct sl_tokenizer *tokenizer)
 {
 	return tokenizer->size;
+}
+
+size_t sl_tokenizer_bytes(const struct sl_tokenizer *tokenizer)
+{
+	const struct sl_tokenizer *t = tokenizer;
+	size_t names = t->names.mask + (size_t)1, pairs = t->pairs.mask + (size_t)1;
+
+	return sizeof(*t) + names * sizeof(*t->names.entries) + t->names.bytes_size +
+	       (t->pairs.pairs ? pairs * sizeof(*t->pairs.pairs) : 0) +
+	       t->score_count * sizeof(*t->scores) + sl_tokenizer_tree_bytes(&t->pieces) +
+	       sl_tokenizer_tree_bytes(&t->added[0]) + sl_tokenizer_tree_bytes(&t->added[1]) +
+	       t->added_count * sizeof(*t->added_list) + SL_TOKENIZER_CACHE * sizeof(*t->known);
 }
 
 void sl_tokenizer_close(struct sl_tokenizer **tokenizer)

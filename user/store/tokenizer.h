@@ -22,7 +22,9 @@
  * BPE: of all pairs that stand side by side the one with the lowest rank is joined, the leftmost first,
  * until none is left; a heap over a linked list for long pieces, a scan for short ones. Pieces that were
  * counted before are known by 61 bits of a hash with a secret key (one word each, no lock), so that
- * prose costs little more than the pattern. Unigram: the cut with the highest sum of scores (Viterbi).
+ * prose costs little more than the pattern. Unigram: the cut with the highest sum of scores (Viterbi), over a
+ * tree of nine bytes a node. Memory: 5.8 times a file of 30,000 Unigram tokens of letters by chance, which
+ * have few beginnings in common (60 times with a table of edges).
  *
  * Checked against @huggingface/tokenizers (npm) by tests/e2e/tokens.sh. Any thread, at once: a tokenizer
  * does not change but for what it knows of pieces. Only tokenizer*.c include PCRE2; NFC and its like are
@@ -71,5 +73,8 @@ int64_t sl_tokenizer_encode(const struct sl_tokenizer *tokenizer, struct sl_span
 
 /* Tokens of its vocabulary, the added ones among them or beside. */
 uint32_t sl_tokenizer_size(const struct sl_tokenizer *tokenizer);
+
+/* Memory that it takes, without the buffers of counts under way (a few, SL_TOKENIZER_WORK_BYTES at most). */
+size_t sl_tokenizer_bytes(const struct sl_tokenizer *tokenizer);
 
 #endif

@@ -321,8 +321,8 @@ static int read_piece(struct reader *r, const struct sl_json_field *pair, uint32
 	if (t->scores[number] < t->unknown_score)
 		t->unknown_score = t->scores[number];
 	sl_tokenizer_names_add(&t->names, sl_span_make(r->first, len), number);
-	sl_tokenizer_tree_add(&t->pieces, sl_span_make(r->first, len), number);
-	return 0;
+	rc = sl_tokenizer_tree_add(&t->pieces, sl_span_make(r->first, len), number);
+	return rc ? sl_error_set(r->error, rc, "model.vocab: no memory") : 0;
 }
 
 static int read_unigram(struct reader *r, const struct sl_json_field *f)
@@ -341,11 +341,13 @@ static int read_unigram(struct reader *r, const struct sl_json_field *f)
 	if (rc)
 		return rc;
 	t->scores = calloc(t->size, sizeof(*t->scores));
-	if (!t->scores || sl_tokenizer_tree_open(&t->pieces, f[VOCAB].value_len))
+	if (!t->scores)
 		return sl_error_set(r->error, -ENOMEM, "model.vocab: no memory");
 	while (rc == 0 && sl_json_each(&f[VOCAB], &cursor, &piece))
 		rc = read_piece(r, &piece, t->score_count++);
 	t->unknown_score -= UNKNOWN_GAP;
+	if (!rc && sl_tokenizer_tree_settle(&t->pieces))
+		rc = sl_error_set(r->error, -ENOMEM, "model.vocab: no memory");
 	if (!rc)
 		rc = read_letters(r, is_true(&f[FALLBACK]));
 	if (rc || !is_set(&f[UNKNOWN_ID]))
@@ -404,7 +406,7 @@ static int add_normal(struct reader *r, struct sl_span text, uint32_t number)
 				    number);
 	rc = sl_tokenizer_normalise(work, &text);
 	if (rc == 0)
-		sl_tokenizer_tree_add(&r->t->added[1], text, number);
+		rc = sl_tokenizer_tree_add(&r->t->added[1], text, number);
 	return (int)rc;
 }
 
@@ -433,8 +435,7 @@ static int read_added(struct reader *r, const struct sl_json_field *token, uint3
 		(struct sl_tokenizer_added){(uint32_t)id, is_true(&f[3]), is_true(&f[4])};
 	if (is_true(&f[5]) && r->t->normal.count)
 		return add_normal(r, sl_span_make(r->first, (size_t)len), number);
-	sl_tokenizer_tree_add(&r->t->added[0], sl_span_make(r->first, (size_t)len), number);
-	return 0;
+	return sl_tokenizer_tree_add(&r->t->added[0], sl_span_make(r->first, (size_t)len), number);
 }
 
 static int read_all_added(struct reader *r, const struct sl_json_field *list)
@@ -451,13 +452,16 @@ static int read_all_added(struct reader *r, const struct sl_json_field *list)
 		return sl_error_set(r->error, -E2BIG, "added_tokens: more than %u",
 				    SL_TOKENIZER_ADDED_MAX);
 	t->added_list = calloc(count, sizeof(*t->added_list));
-	if (!t->added_list || sl_tokenizer_tree_open(&t->added[0], list->value_len) ||
-	    (t->normal.count && sl_tokenizer_tree_open(&t->added[1], 4 * list->value_len)))
+	if (!t->added_list)
 		return sl_error_set(r->error, -ENOMEM, "added_tokens: no memory");
 	while (rc == 0 && sl_json_each(list, &cursor, &token)) {
 		rc = read_added(r, &token, t->added_count);
 		t->added_count++;
 	}
+	for (int i = 0; i < 2 && !rc; i++)
+		rc = sl_tokenizer_tree_settle(&t->added[i]);
+	if (rc && !r->error->text[0])
+		sl_error_set(r->error, rc, "added_tokens: no memory");
 	return rc;
 }
 

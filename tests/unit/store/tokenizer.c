@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/store/tokenizer.h"
+#include "user/store/tokenizer_parts.h"
 
 #define LETTERS "\"a\":0,\"b\":1,\"c\":2,\" \":3,\"d\":4"
 #define MODEL(more)                                                                               \
@@ -341,12 +341,106 @@ static void test_threads(void **state)
 	sl_tokenizer_close(&t);
 }
 
+static uint32_t next_random(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 8) % below;
+}
+
+/* Which text is the longest that begins at `at`, and where it first came: tried one by one. */
+static uint32_t naive_longest(const struct sl_span *texts, uint32_t count, struct sl_span text,
+			      size_t at, size_t *ret_len)
+{
+	uint32_t best = SL_TOKENIZER_NONE;
+
+	*ret_len = 0;
+	for (uint32_t i = 0; i < count; i++)
+		if (texts[i].len > *ret_len && texts[i].len <= text.len - at &&
+		    memcmp(texts[i].data, text.data + at, texts[i].len) == 0) {
+			*ret_len = texts[i].len;
+			best = i;
+		}
+	return best;
+}
+
+/* Many beginnings in common, texts that are beginnings of others or came before, nodes with 256 children. */
+static void test_tree(void **state)
+{
+	static char bytes[200000];
+	static struct sl_span texts[3000];
+	uint32_t seed = 5, found = 0;
+
+	(void)state;
+	for (uint32_t letters = 2; letters <= 256; letters = letters * letters) {
+		struct sl_tokenizer_tree tree = {.node_count = 0};
+		size_t len = 0;
+
+		for (uint32_t i = 0; i < 3000; i++) {
+			texts[i] = sl_span_make(bytes + len, 1 + next_random(&seed, 12));
+			for (size_t k = 0; k < texts[i].len; k++)
+				bytes[len++] = (char)next_random(&seed, letters);
+			assert_int_equal(sl_tokenizer_tree_add(&tree, texts[i], i), 0);
+		}
+		assert_int_equal(sl_tokenizer_tree_step(&tree, 0, 0), 0);
+		assert_int_equal(sl_tokenizer_tree_settle(&tree), 0);
+		for (size_t at = 0; at < 1000; at++) {
+			struct sl_span all = sl_span_make(bytes, len);
+			size_t want_len, got_len = 0;
+			uint32_t want = naive_longest(texts, 3000, all, at, &want_len);
+			uint32_t got = SL_TOKENIZER_NONE, node = 0;
+
+			for (size_t k = at; k < len; k++) {
+				node = sl_tokenizer_tree_step(&tree, node, (uint8_t)bytes[k]);
+				if (!node)
+					break;
+				if (tree.ends[node] != SL_TOKENIZER_NONE) {
+					got = tree.ends[node];
+					got_len = k + 1 - at;
+				}
+			}
+			assert_int_equal(got, want);
+			assert_int_equal(got_len, want_len);
+			found += got != SL_TOKENIZER_NONE;
+		}
+		sl_tokenizer_tree_close(&tree);
+	}
+	assert_true(found > 2000);
+}
+
+/* What a Unigram tokenizer takes, as a multiple of its file. */
+static void test_memory(void **state)
+{
+	struct sl_tokenizer *t = NULL;
+	struct sl_error error = {""};
+	struct sl_text json;
+	uint32_t seed = 9;
+
+	(void)state;
+	sl_text_init(&json, 0);
+	sl_text_append_string(&json,
+			      "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0]");
+	for (uint32_t i = 0; i < 30000; i++) {
+		sl_text_append_string(&json, ",[\"");
+		for (uint32_t k = 2 + next_random(&seed, 10); k > 0; k--)
+			sl_text_append_char(&json, (char)('a' + next_random(&seed, 26)));
+		sl_text_printf(&json, "\",-%u.5]", i);
+	}
+	sl_text_append_string(&json, "]}}");
+	assert_int_equal(sl_tokenizer_parse(json.data, json.len, &t, &error), 0);
+	printf("memory of a tokenizer: %.1f times its file of %zu KiB\n",
+	       (double)sl_tokenizer_bytes(t) / (double)json.len, json.len >> 10);
+	assert_true(sl_tokenizer_bytes(t) <= 8 * json.len);
+	sl_tokenizer_close(&t);
+	sl_text_fini(&json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),	      cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_texts_refused), cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_naive),	      cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
