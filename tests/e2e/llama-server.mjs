@@ -9,7 +9,9 @@
 // order. A client that leaves stops its sequence at the next token.
 //
 // Serves POST /v1/chat/completions and /v1/completions; GET /v1/models, /health and /metrics (vLLM's
-// names). No embeddings. Takes model, messages, prompt, stream,
+// names); as llama.cpp's own server POST /tokenize ({content, add_special} -> {tokens}) and
+// /apply-template ({messages} -> {prompt}), and GET /props, whose n_ctx is what a prompt and its answer may
+// take together. SIGUSR2: it counts no more (404), or again. No embeddings. Takes model, messages, prompt, stream,
 // stream_options.include_usage, max_tokens, max_completion_tokens, temperature, seed, stop; `tools`
 // and other members are passed over, as a model without tool training does. A prompt that does not
 // fit the context is 400 context_length_exceeded, as OpenAI says it.
@@ -41,6 +43,7 @@ if (positionals.length !== 1) usage("one model file is needed");
 const modelPath = path.resolve(positionals[0]);
 const modelName = options.name ?? path.basename(modelPath, ".gguf");
 const contextSize = Number(options.context);
+const contextMax = contextSize - 8; // a margin of its own
 const [, address, port] = options.listen.match(/^\[?([^\]]*)\]?:(\d+)$/) ?? usage(`--listen ${options.listen}: expected ADDRESS:PORT`);
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -132,15 +135,19 @@ function readPrompt(ask, chat) {
     throw new RequestError(400, "invalid_value", "messages must be a list that is not empty.", "messages");
   return ask.messages.map((message) => textOf(message?.content)).join("\n");
 }
+function tokensOf(text, special) {
+  const tokens = model.tokenize(text);
+  if (special && model.tokens.bos !== null) tokens.unshift(model.tokens.bos);
+  return tokens;
+}
 function readPlan(ask, chat) {
-  const tokens = model.tokenize(readPrompt(ask, chat));
-  if (model.tokens.bos !== null) tokens.unshift(model.tokens.bos);
-  const room = contextSize - 8 - tokens.length;
+  const tokens = tokensOf(readPrompt(ask, chat), true);
+  const room = contextMax - tokens.length;
   if (room < 1)
     throw new RequestError(
       400,
       "context_length_exceeded",
-      `This model's maximum context length is ${contextSize - 8} tokens; the prompt has ${tokens.length}.`,
+      `This model's maximum context length is ${contextMax} tokens; the prompt has ${tokens.length}.`,
       "messages",
     );
   const asked = ask.max_completion_tokens ?? ask.max_tokens ?? DEFAULT_TOKENS;
@@ -251,7 +258,20 @@ function metrics() {
     line("request_aborted_total", "counter", counts.gone)
   );
 }
+let counting = true;
+async function count(request, response, work) {
+  if (!counting) throw new RequestError(404, "unknown_url", "It does not count.");
+  answer(response, 200, JSON.stringify(work(await readJson(request))));
+}
+function tokenize(ask) {
+  if (typeof ask.content !== "string") throw new RequestError(400, "invalid_type", "content must be a string.", "content");
+  return { tokens: tokensOf(ask.content, ask.add_special === true) };
+}
 const routes = {
+  "GET /props": (_, response) =>
+    answer(response, 200, JSON.stringify({ default_generation_settings: { n_ctx: contextMax }, total_slots: Number(options.sequences), model_path: modelPath })),
+  "POST /tokenize": (request, response) => count(request, response, tokenize),
+  "POST /apply-template": (request, response) => count(request, response, (ask) => ({ prompt: readPrompt(ask, true) })),
   "GET /health": (_, response) => answer(response, 200, "{}"),
   "GET /metrics": (_, response) => answer(response, 200, metrics(), "text/plain; version=0.0.4"),
   "GET /v1/models": (_, response) =>
@@ -282,6 +302,10 @@ server.on("error", (error) => {
   process.exit(1);
 });
 server.listen(Number(port), address, () => console.log(`llama-server ${modelName}: listening on ${options.listen}`));
+process.on("SIGUSR2", () => {
+  counting = !counting;
+  console.log(`counting ${counting}`);
+});
 for (const signal of ["SIGTERM", "SIGINT"])
   process.on(signal, () => {
     server.close(() => process.exit(0));

@@ -18,7 +18,7 @@ import http from "node:http";
 
 let asked = 0, counted = 0, say = "", mute = false, last = {};
 const [port, window = 0, kind = "vllm"] = process.argv.slice(2);
-const bytes = (text) => Buffer.byteLength(text);
+const bytes = (content) => Buffer.byteLength(typeof content === "string" ? content : JSON.stringify(content));
 const count = (messages, model) => String(model).includes("letters")
 	? messages.reduce((sum, message) => sum + bytes(message.content ?? "") + 5, 5)
 	: Math.ceil(bytes(JSON.stringify(messages)) / 3);

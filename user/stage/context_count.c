@@ -310,7 +310,6 @@ struct job {
 	size_t count;
 	size_t *ends;
 	int64_t *counts;
-	uint64_t *others; /* tokens of what is no text */
 };
 
 static void run_job(void *argument)
@@ -333,7 +332,6 @@ static void free_job(void *argument)
 	sl_text_fini(&job->text);
 	free(job->ends);
 	free(job->counts);
-	free(job->others);
 	free(job);
 }
 
@@ -348,8 +346,7 @@ static struct job *new_job(const struct sl_tokenizer *tokenizer, size_t count)
 	job->count = count;
 	job->ends = calloc(count, sizeof(*job->ends));
 	job->counts = calloc(count, sizeof(*job->counts));
-	job->others = calloc(count, sizeof(*job->others));
-	if (!job->ends || !job->counts || !job->others) {
+	if (!job->ends || !job->counts) {
 		free_job(job);
 		return NULL;
 	}
@@ -367,25 +364,53 @@ static void append_decoded(const struct sl_json_field *field, struct sl_text *te
 		text->len += (size_t)len;
 }
 
-/* The texts of a content; returns tokens for what is no text. */
-static uint64_t append_content(const struct sl_json_field *content, struct sl_text *text)
+/* The text of a part of a content; false: it is no text. */
+static bool text_of(const struct sl_json_field *part, struct sl_json_field *ret_text)
 {
-	struct sl_json_field part, inner = SL_JSON_FIELD("text");
+	struct sl_json_field f[] = {SL_JSON_FIELD("text"), SL_JSON_FIELD("refusal")};
+
+	if (part->type != SL_JSON_OBJECT || sl_json_scan(part->value, part->value_len, f, 2))
+		return false;
+	*ret_text = f[0].type == SL_JSON_STRING ? f[0] : f[1];
+	return ret_text->type == SL_JSON_STRING;
+}
+
+static bool has_text_alone(const struct sl_json_field *content)
+{
+	struct sl_json_field part, text;
 	const char *cursor = NULL;
-	uint64_t others = 0;
+
+	while (sl_json_each(content, &cursor, &part))
+		if (!text_of(&part, &text))
+			return false;
+	return true;
+}
+
+bool sl_context_is_text(const struct sl_json_field *messages)
+{
+	struct sl_json_field message, content = SL_JSON_FIELD("content");
+	const char *cursor = NULL;
+
+	while (sl_json_each(messages, &cursor, &message))
+		if (message.type == SL_JSON_OBJECT &&
+		    sl_json_scan(message.value, message.value_len, &content, 1) == 0 &&
+		    content.type == SL_JSON_ARRAY && !has_text_alone(&content))
+			return false;
+	return true;
+}
+
+/* The texts of a content. */
+static void append_content(const struct sl_json_field *content, struct sl_text *text)
+{
+	struct sl_json_field part, inner;
+	const char *cursor = NULL;
 
 	append_decoded(content, text);
 	if (content->type != SL_JSON_ARRAY)
-		return 0;
-	while (sl_json_each(content, &cursor, &part)) {
-		if (part.type == SL_JSON_OBJECT &&
-		    sl_json_scan(part.value, part.value_len, &inner, 1) == 0 &&
-		    inner.type == SL_JSON_STRING)
+		return;
+	while (sl_json_each(content, &cursor, &part))
+		if (text_of(&part, &inner))
 			append_decoded(&inner, text);
-		else
-			others += SL_CONTEXT_IMAGE_RAW;
-	}
-	return others;
 }
 
 /* Content, then what else of a message the model reads. */
@@ -394,7 +419,7 @@ static void append_message(const struct sl_context_message *message, struct job 
 	struct sl_json_field f[] = {SL_JSON_FIELD("tool_calls"),
 				    SL_JSON_FIELD("reasoning_content")};
 
-	job->others[at] = append_content(&message->content, &job->text);
+	append_content(&message->content, &job->text);
 	job->ends[at] = job->text.len;
 	if (sl_json_scan(message->raw.value, message->raw.value_len, f, 2) == 0) {
 		if (f[0].value_len)
@@ -414,7 +439,7 @@ static void take_counts(struct sl_context *context, const struct job *job, uint6
 	for (i = 0; i < context->count; i++) {
 		struct sl_context_message *message = &context->messages[i];
 
-		message->content_tokens = job->others[2 * i] + (uint64_t)job->counts[2 * i];
+		message->content_tokens = (uint64_t)job->counts[2 * i];
 		message->tokens = message->content_tokens + (uint64_t)job->counts[2 * i + 1] + each;
 		context->tokens += message->tokens;
 	}

@@ -20,6 +20,12 @@
 /* The context of the pool: the file's, else what its servers tell (asked now when that is due). 0: not known. */
 uint64_t sl_context_limit(struct sl_stage *stage, const struct sl_upstream_pool *pool);
 
+/*
+ * Are all its contents text? Images and sounds are what a part of the model makes of them: a tokenizer does
+ * not see them, servers count the mark in their place. Such a conversation is estimated.
+ */
+bool sl_context_is_text(const struct sl_json_field *messages);
+
 /* Tokens of a request to the pool with these messages (a JSON array), as its nodes count. 0: they do not. */
 uint64_t sl_context_ask(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			struct sl_span messages);

@@ -462,15 +462,17 @@ static enum sl_stage_verdict fit_in(struct fit *fit, uint64_t limit)
 	uint64_t frame = fit->all - sl_tokens_raw(messages->value, messages->value_len);
 	struct sl_tokens *template = named(fit->stage, fit->pool, "frame of ");
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+	bool text = sl_context_is_text(messages);
 
 	if (sl_context_read(&fit->context, fit->stage->arena, messages, frame))
 		return SL_STAGE_GO_ON;
 	fit->each = sl_tokens_frame(template);
-	fit->tokenized = sl_context_tokenize(fit->stage, fit->pool, template, &fit->context);
+	fit->tokenized =
+		text && sl_context_tokenize(fit->stage, fit->pool, template, &fit->context);
 	if (*fit->stage->gone)
 		return SL_STAGE_GO_ON;
 	fit->all = fit->context.tokens; /* images counted as such */
-	fit->exact = count_by_nodes(fit, limit);
+	fit->exact = text ? count_by_nodes(fit, limit) : 0;
 	if (*fit->stage->gone)
 		return SL_STAGE_GO_ON;
 	if (!fit->exact && !fit->tokenized)

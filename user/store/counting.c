@@ -121,6 +121,11 @@ void sl_counting_apply(struct sl_counting *counting, const struct sl_config *con
 		if (path && !find_file(counting, path))
 			add_file(counting, path);
 	}
+	/* who reloads may just have mended a server: no need to wait until it would be asked again */
+	pthread_mutex_lock(&counting->lock);
+	for (uint32_t i = 0; i < counting->pool_count; i++)
+		counting->pools[i].context_again_ms = counting->pools[i].count_again_ms = 0;
+	pthread_mutex_unlock(&counting->lock);
 }
 
 const struct sl_tokenizer *sl_counting_tokenizer(const struct sl_counting *counting,

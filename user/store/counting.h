@@ -40,7 +40,10 @@ struct sl_counting;
 /* work: for reading files; outlives it. 0 or -ENOMEM. */
 int sl_counting_open(struct sl_work *work, struct sl_counting **ret_counting);
 
-/* Reads the tokenizers that a configuration names and that are not there. Control thread. */
+/*
+ * Reads the tokenizers that a configuration names and that are not there; servers that did not count or
+ * tell may be asked again at once. Control thread.
+ */
 void sl_counting_apply(struct sl_counting *counting, const struct sl_config *config);
 
 /* After the jobs have ended. */
