@@ -11,11 +11,13 @@ config_write <<-END
 	  warned: {nodes: ["127.0.0.1:9001"], model: m-1}
 	  strict: {nodes: ["127.0.0.1:9002", "127.0.0.1:9003"], model: m-1, expect_model: strict, expect_model_name: /models/m-1}
 	  off: {nodes: ["127.0.0.1:9004"], model: m-1, expect_model: off}
+	  idle: {nodes: ["127.0.0.1:9006"], model: m-1, health: {live: http, every: 50ms, timeout: 20s}}
 	  plain: {nodes: ["127.0.0.1:9005"]}
 	routes:
 	  - {model: warned, pools: warned}
 	  - {model: strict, pools: strict, attempts: 3}
 	  - {model: off, pools: off}
+	  - {model: idle, pools: idle}
 	  - {model: plain-a, pools: plain}
 	  - {model: plain-b, pools: plain}
 END
@@ -24,6 +26,7 @@ standin b 9002
 standin c 9003
 standin d 9004
 standin e 9005
+standin f 9006 --model m-1
 daemon_start
 
 # ask NAME ROUTE [MEMBERS]: prints the status
@@ -83,6 +86,16 @@ expect "two names: both are known" "$(drift plain '[.nodes[].asked] | sort')" ==
 says 9004 '{"model": "m-2"}'
 expect "off: nobody looks" "$(ask w off) $(header w x-sluice-model)$(holds off) $(drift off .nodes)" == "200 0 []"
 expect "accept: no such pool" "$(accept nowhere)" contains 'there is no pool "nowhere"'
+
+# ---- a node that nobody asks, but for the checks
+listed() { [[ $(drift idle "$1") == "$2" ]]; }
+expect_soon "checks: the list of models is read" 60 listed '.nodes[] | [.by, .model]' '["list","m-1"]'
+says 9006 '{"model": "m-2"}'
+expect_soon "checks: another model is noticed without a request" 60 listed '[.holds, .causes, .nodes[0].model]' '[true,["model"],"m-2"]'
+expect "checks: logged" "$(logged 'pool "idle": node 127.0.0.1:9006: lists model "m-2", before "m-1"')" == 1
+expect "checks: the node is well all the same" "$(metric sluice_node_health 'node="127.0.0.1:9006",state="good"')" == 1
+truth 9006
+expect_soon "checks: the way back" 60 listed '[.holds, .causes, .nodes[0].model]' '[false,[],"m-1"]'
 
 # ---- strict
 says 9002 '{"model": "/models/m-1"}'

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/clock.h"
+#include "user/upstream/identity.h"
 #include "user/upstream/provider.h"
 #include "user/wire/json_scan.h"
 
@@ -50,6 +51,7 @@ int sl_check_ask_write(const struct sl_check_ask *ask, const char *host, char *r
 	char body[BODY_BYTES], framing[96] = "", target_room[SL_PROVIDER_TARGET_BYTES];
 	struct sl_span target;
 	const char *path = generate				 ? shape->path
+			   : ask->question == SL_CHECK_MODELS	 ? "/v1/models"
 			   : ask->question == SL_CHECK_READINESS ? ask->config->ready_path
 								 : ask->config->live_path;
 	int body_len = 0, head_len;
@@ -93,6 +95,51 @@ static enum sl_ending accept_answer(void *owner, const char *body, size_t body_l
 	return SL_ENDING_BAD;
 }
 
+/* Whose list it is. */
+struct listing {
+	const struct sl_check_ask *ask;
+	const struct sl_attempt *attempt;
+};
+
+static struct sl_span asked_of(const struct sl_check_ask *ask)
+{
+	return sl_span_make(ask->model_json + 1, ask->model_json_len - 2);
+}
+
+/* The model that was asked for stands for a list that has it, else the first of the list. */
+static enum sl_ending accept_models(void *owner, const char *body, size_t body_len,
+				    const char **ret_detail)
+{
+	const struct listing *listing = owner;
+	const struct sl_check_ask *ask = listing->ask;
+	struct sl_json_field data = SL_JSON_FIELD("data"), id = SL_JSON_FIELD("id"), model;
+	struct sl_identity_said said = {.asked = asked_of(ask), .listed = true};
+	struct sl_span first = SL_SPAN("");
+	const char *cursor = NULL;
+	bool found = false;
+
+	*ret_detail = "the answer is no list of models";
+	if (sl_json_scan(body, body_len, &data, 1) || data.type != SL_JSON_ARRAY)
+		return SL_ENDING_BAD;
+	while (!found && sl_json_each(&data, &cursor, &model)) {
+		if (model.type != SL_JSON_OBJECT ||
+		    sl_json_scan(model.value, model.value_len, &id, 1) ||
+		    id.type != SL_JSON_STRING || id.value_len <= 2)
+			continue;
+		said.model = sl_span_make(id.value, id.value_len);
+		found = sl_identity_is_expected(ask->pool, &said);
+		if (!first.len)
+			first = said.model;
+	}
+	if (!found)
+		said.model = first;
+	if (said.model.len)
+		sl_identity_note(listing->attempt->up->state.retries->identities, ask->pool,
+				 listing->attempt->node, &said);
+	*ret_detail = NULL;
+	return SL_ENDING_OK;
+}
+
 static enum sl_check_reply judge_get(const struct sl_check_ask *ask, int status)
 {
 	if (ask->question == SL_CHECK_READINESS)
@@ -125,14 +172,20 @@ enum sl_check_reply sl_check_ask(struct sl_attempt *attempt, const struct sl_ups
 				 const struct sl_check_ask *ask)
 {
 	bool generate = ask->question == SL_CHECK_GENERATE;
+	bool models = ask->question == SL_CHECK_MODELS;
+	struct listing listing = {ask, attempt};
 	uint64_t until_ns = sl_loop_now_ns(attempt->up->loop) + ask->timeout_ms * SL_NS_PER_MS;
 	char room[ROOM_BYTES];
 	struct sl_attempt_plan plan = {
 		.head = room,
 		.check = true,
-		.json_answer = generate,
-		.accept = generate ? accept_answer : NULL,
-		.owner = (void *)ask,
+		.json_answer = generate || models,
+		.pool = ask->pool,
+		.asked = generate ? asked_of(ask) : SL_SPAN(""),
+		.accept = generate ? accept_answer
+			  : models ? accept_models
+				   : NULL,
+		.owner = models ? (void *)&listing : (void *)ask,
 		.connect_ms = (uint32_t)ask->timeout_ms,
 		.answer_ns = until_ns,
 		.deadline_ns = until_ns,
@@ -151,6 +204,8 @@ enum sl_check_reply sl_check_ask(struct sl_attempt *attempt, const struct sl_ups
 		return SL_CHECK_UNCLEAR; /* ours, not the node's */
 	if (generate)
 		return judge_generate(attempt, ending);
+	if (models)
+		return ending == SL_ENDING_OK ? SL_CHECK_GOOD : SL_CHECK_UNCLEAR;
 	if (connect_only)
 		return ending == SL_ENDING_OK ? SL_CHECK_GOOD : SL_CHECK_FAILED;
 	return attempt->status && attempt->complete ? judge_get(ask, attempt->status)

@@ -5,6 +5,7 @@
  *   question   sent                         good          not ready   failed            unclear
  *   live       GET path, or a connection    any but 5xx   503         other 5xx, none   -
  *   ready      GET ready                    2xx           any other   none              -
+ *   models     GET /v1/models       any list      -           -                 all else
  *   generate   POST of one token            2xx, whole    -           5xx, none, bad    4xx, busy
  *
  * The probe of generation names a model, one message of one letter and max_tokens 1, nothing else: no
@@ -12,7 +13,11 @@
  * spends its token on a thought and answers with empty content and finish_reason "length"; that is
  * good. Unclear is what says something about the request or the load rather than the engine.
  *
- * All three go where the pool's requests go: with its key, and with its path where theirs begins with
+ * The list of models says what the node serves (upstream/identity.h): a server that was started with
+ * another model is found out before a request meets it. It changes nothing of the node's health, for there
+ * are servers whose list has other names than their answers.
+ *
+ * All go where the pool's requests go: with its key, and with its path where theirs begins with
  * /v1. Of a pool with `api: anthropic` the probe asks for a message.
  *
  * Thread: the loop's; on a fiber.
@@ -26,6 +31,7 @@
 enum sl_check_question {
 	SL_CHECK_LIVE = 0,
 	SL_CHECK_READINESS,
+	SL_CHECK_MODELS,
 	SL_CHECK_GENERATE,
 	SL_CHECK_QUESTIONS
 };
@@ -42,7 +48,7 @@ struct sl_check_ask {
 	enum sl_check_question question;
 	const struct sl_config_health *config;
 	const struct sl_upstream_pool *pool; /* its path, key and API */
-	const char *model_json;		     /* generate: the model's name as a JSON string */
+	const char *model_json; /* generate, models: the model's name as a JSON string */
 	size_t model_json_len;
 	uint64_t timeout_ms;
 	const bool *gone; /* ends it early */

@@ -14,6 +14,7 @@
 #define CLOSE_TURNS_MAX 200
 #define CLOSE_TURN_MS	10
 #define ARENA_BYTES_MAX (64u << 10)
+#define MODELS_EVERY	12u /* checks from one look at the list of models to the next */
 
 /* One node slot that is checked. */
 struct check {
@@ -25,6 +26,7 @@ struct check {
 	uint32_t failures; /* checks in a row */
 	uint64_t asked_ns; /* start of the check before */
 	uint64_t generated_ns;
+	uint32_t unlisted;	/* checks since the list of models was asked for */
 	struct sl_fiber *fiber; /* while it runs */
 	bool held;		/* by us: not ready */
 	bool running;
@@ -179,6 +181,20 @@ static bool wants_generation(struct check *check, const struct sl_config_health 
 	return true;
 }
 
+/* May the node have been started anew since it was asked for its list? Providers' lists are not looked at. */
+static bool wants_models(struct check *check, const struct sl_check_ask *ask)
+{
+	const struct sl_upstream_pool *pool = ask->pool;
+	bool away =
+		check->health->counts[check->slot].state != SL_CHECK_STATE_GOOD || check->failures;
+
+	if (!ask->model_json || pool->expect == SL_CONFIG_EXPECT_OFF || pool->key_line ||
+	    pool->api != SL_CONFIG_API_OPENAI || (!away && ++check->unlisted < MODELS_EVERY))
+		return false;
+	check->unlisted = 0;
+	return true;
+}
+
 /* Asks what is configured, up to the first answer that is not good. */
 static enum sl_check_reply ask_all(struct check *check, const struct sl_routes *routes,
 				   struct sl_attempt *attempt)
@@ -196,20 +212,24 @@ static enum sl_check_reply ask_all(struct check *check, const struct sl_routes *
 		[SL_CHECK_LIVE] = config->live != SL_CONFIG_LIVE_NONE,
 		[SL_CHECK_READINESS] = config->ready_path != NULL,
 	};
-	enum sl_check_reply reply = SL_CHECK_UNCLEAR;
+	enum sl_check_reply reply = SL_CHECK_UNCLEAR, now;
 	int q;
 
 	name_model(check, routes, &ask, model, sizeof(model));
 	for (q = 0; q < SL_CHECK_QUESTIONS && grant.node; q++) {
 		if (q == SL_CHECK_GENERATE ? !ask.model_json || !wants_generation(check, config)
+		    : q == SL_CHECK_MODELS ? !wants_models(check, &ask)
 					   : !wanted[q])
 			continue;
 		ask.question = (enum sl_check_question)q;
 		ask.timeout_ms =
 			q == SL_CHECK_GENERATE ? config->generate_timeout_ms : config->timeout_ms;
-		reply = sl_check_ask(attempt, &grant, &ask);
-		__atomic_fetch_add(&health->counts[check->slot].replies[q][reply], 1,
+		now = sl_check_ask(attempt, &grant, &ask);
+		__atomic_fetch_add(&health->counts[check->slot].replies[q][now], 1,
 				   __ATOMIC_RELAXED);
+		if (q == SL_CHECK_MODELS) /* says nothing of its health */
+			continue;
+		reply = now;
 		if (reply != SL_CHECK_GOOD)
 			break;
 	}

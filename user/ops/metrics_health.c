@@ -31,7 +31,8 @@ static void write_state(const struct sl_node_state *node, const char *labels, co
 static void write_replies(const struct sl_node_state *node, const char *labels, const void *arg,
 			  struct sl_text *text)
 {
-	static const char *const questions[SL_CHECK_QUESTIONS] = {"live", "ready", "generate"};
+	static const char *const questions[SL_CHECK_QUESTIONS] = {"live", "ready", "models",
+								  "generate"};
 	static const char *const replies[SL_CHECK_REPLIES] = {"good", "not_ready", "failed",
 							      "unclear"};
 	const struct sl_check_counts *counts = counts_of(arg, node);

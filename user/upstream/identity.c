@@ -136,11 +136,15 @@ bool sl_identity_is_expected(const struct sl_upstream_pool *pool,
 	return false;
 }
 
-/* Another name than the one asked for is wrong by itself, where the pool says which are right. */
-static bool is_wrong(const struct sl_upstream_pool *pool, bool expected)
+/*
+ * Another name than the one asked for is wrong by itself, where the pool says which are right. Lists may have
+ * other names than answers (llama.cpp lists the file's and answers with the one asked for).
+ */
+static bool is_wrong(const struct sl_upstream_pool *pool, const struct sl_identity_said *said)
 {
-	return !expected && (pool->expect == SL_CONFIG_EXPECT_STRICT ||
-			     (pool->expect_names && pool->expect_names->count));
+	return !sl_identity_is_expected(pool, said) &&
+	       ((pool->expect == SL_CONFIG_EXPECT_STRICT && !said->listed) ||
+		(pool->expect_names && pool->expect_names->count));
 }
 
 static const char *show(const char *text, char room[SHOWN_BYTES])
@@ -306,7 +310,7 @@ static struct record *add_record(struct node *node, const struct sl_identity_sai
 	take_text(said->model, r->model);
 	r->model_hash = hash_of(said->model);
 	add_seen(r->models, &r->model_count, r->model_hash);
-	if (!is_wrong(pool, sl_identity_is_expected(pool, said))) {
+	if (!is_wrong(pool, said)) {
 		r->accepted_hash = r->model_hash;
 		memcpy(r->accepted, r->model, sizeof(r->accepted));
 	} else {

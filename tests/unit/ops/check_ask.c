@@ -32,6 +32,10 @@ static const struct row rows[] = {
 	 "GET /health HTTP/1.1\r\n", ""},
 	{"readiness", SL_CHECK_READINESS, SL_CONFIG_GENERATE_CHAT, NULL, &plain,
 	 "GET /v1/ready?full HTTP/1.1\r\n", ""},
+	{"models", SL_CHECK_MODELS, SL_CONFIG_GENERATE_CHAT, NULL, &plain,
+	 "GET /v1/models HTTP/1.1\r\n", ""},
+	{"models, below another path", SL_CHECK_MODELS, SL_CONFIG_GENERATE_CHAT, NULL, &hosted,
+	 "GET /openai/v1/models HTTP/1.1\r\n", ""},
 	{"a token of a chat", SL_CHECK_GENERATE, SL_CONFIG_GENERATE_CHAT, "\"org/m\"", &plain,
 	 "POST /v1/chat/completions HTTP/1.1\r\n",
 	 "{\"model\":\"org/"
