@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/ops/canary_ask.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/policy/refusal.h"
 
 #define ANSWER_BYTES_MAX (1u << 20)
 #define EMBED_MS	 5000u
+#define READ_MS		 30000u
+#define READ_BYTES_MAX	 (4u << 20)
 
 enum { MODEL, FINGERPRINT, CHOICES, TOKENS, FIELDS };
 
@@ -92,6 +96,95 @@ void sl_canary_read(const struct sl_canary_question *question, struct sl_span bo
 	reading->answered = true;
 }
 
+/* ---- on a thread of the pool ------------------------------------------------------------------ */
+
+/* Has copies of all that it reads: it may outlive the wait for it, see work.h. */
+struct job {
+	struct sl_canary_question question; /* its checks, of the copy */
+	char *checks;			    /* {"checks":[...]}; NULL: it has none */
+	char *body;
+	size_t body_len;
+	struct sl_arena arena; /* of the reading's text */
+	struct sl_canary_reading reading;
+};
+
+static void run_job(void *arg)
+{
+	struct job *job = arg;
+	struct sl_error error = {""};
+
+	if (job->checks &&
+	    sl_suite_read(job->checks, strlen(job->checks), &job->question.suite, &error)) {
+		snprintf(job->reading.why, sizeof(job->reading.why), "%.150s", error.text);
+		return;
+	}
+	sl_canary_read(&job->question, sl_span_make(job->body, job->body_len), &job->arena,
+		       &job->reading);
+}
+
+static void drop_job(void *arg)
+{
+	struct job *job = arg;
+
+	free(job->checks);
+	free(job->body);
+	sl_arena_fini(&job->arena);
+	free(job);
+}
+
+static struct job *make_job(const struct sl_canary_question *question, struct sl_span body)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	struct sl_text checks;
+
+	if (!job)
+		return NULL;
+	sl_arena_init(&job->arena, 0, READ_BYTES_MAX);
+	job->question.has_checks = question->has_checks;
+	job->body_len = body.len;
+	job->body = malloc(body.len + 1);
+	if (question->has_checks) {
+		sl_text_init(&checks, 0);
+		sl_text_append_string(&checks, "{\"checks\":");
+		sl_text_append(&checks, question->suite.checks.value,
+			       question->suite.checks.value_len);
+		sl_text_append_char(&checks, '}');
+		job->checks = sl_text_take(&checks);
+	}
+	if (!job->body || (question->has_checks && !job->checks)) {
+		drop_job(job);
+		return NULL;
+	}
+	memcpy(job->body, body.data, body.len);
+	return job;
+}
+
+/* The answer is read there: it may be long, and checks are patterns and schemas. */
+static void read_answer(struct sl_stage *ground, const struct sl_canary_question *question,
+			struct sl_span body, struct sl_canary_reading *reading)
+{
+	uint64_t latency_us = reading->latency_us;
+	struct job *job = make_job(question, body);
+	int rc = job ? sl_work_run(ground->stores->work, ground->loop, run_job, drop_job, job,
+				   sl_loop_now_ns(ground->loop) + READ_MS * SL_NS_PER_MS,
+				   ground->gone)
+		     : -ENOMEM;
+
+	if (rc) {
+		snprintf(reading->why, sizeof(reading->why), "the answer could not be read: %s",
+			 rc == -EAGAIN ? "the pool of threads is busy" : strerror(-rc));
+	} else {
+		const char *text;
+
+		*reading = job->reading;
+		reading->latency_us = latency_us;
+		text = sl_arena_memdup(ground->arena, reading->text.data, reading->text.len);
+		reading->text = text ? sl_span_make(text, reading->text.len) : SL_SPAN("");
+	}
+	if (job && rc != -ETIMEDOUT && rc != -ECANCELED)
+		drop_job(job);
+}
+
 bool sl_canary_ask(struct sl_stage *ground, const struct sl_upstream_pool *pool,
 		   const struct sl_canary_question *question, uint32_t timeout_ms,
 		   struct sl_canary_reading *ret_reading)
@@ -111,7 +204,7 @@ bool sl_canary_ask(struct sl_stage *ground, const struct sl_upstream_pool *pool,
 	memset(ret_reading, 0, sizeof(*ret_reading));
 	if (sl_call_run(ground->up, ground->arena, &call, &answer) == SL_ENDING_OK) {
 		ret_reading->latency_us = (sl_loop_now_ns(ground->loop) - now_ns) / 1000u;
-		sl_canary_read(question, answer.body, ground->arena, ret_reading);
+		read_answer(ground, question, answer.body, ret_reading);
 	} else {
 		snprintf(ret_reading->why, sizeof(ret_reading->why), "%s", answer.detail);
 	}

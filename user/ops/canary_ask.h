@@ -8,8 +8,9 @@
  *   refusal    a `refusal`, finish_reason content_filter, or an opening of refusals (policy/refusal.h)
  *   meaning    its vector (stage/embed.h), where there is a source
  *
- * The call is one like any stage's (upstream/call.h): what fails there counts for the breaker.
- * Thread: the loop's; on a fiber.
+ * The call is one like any stage's (upstream/call.h): what fails there counts for the breaker. Answers are
+ * read and checked on a thread of the pool (io/work.h), so that no answer holds the loop up.
+ * Thread: the loop's; on a fiber. sl_canary_read(): any.
  */
 #ifndef SL_OPS_CANARY_ASK_H
 #define SL_OPS_CANARY_ASK_H
