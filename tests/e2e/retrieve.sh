@@ -72,6 +72,10 @@ write() { # MODEL-LINE
 		  - {model: tight, pools: chat, retrieve: {source: qdrant, min_score: 0, timeout: 5s, context: 512}}
 		  - {model: both, pools: chat, ${meanings}retrieve: {index: handbook, min_score: 0.3,
 		     timeout: 5s}}
+		  - {model: cites, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s},
+		     validate: {repairs: 0, citation_pattern: 'chunk (?<chunk>[0-9]+)\)'}}
+		  - {model: uncited, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s},
+		     validate: {repairs: 0, other_model: false, citation_pattern: '\[doc:(?<chunk>[a-z.]+)\]', refusal: "No source."}}
 		  - {model: nothing, pools: chat, retrieve: {index: empty, disclaimer: "We had no documents."}}
 		  - {model: poor, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s, poor: 0.6,
 		     poor_back: 0.4, poor_questions: 5}}
@@ -95,6 +99,9 @@ expect "nothing is degraded" "$(header x-sluice-degraded)" == ""
 expect "chunks are told" "$(header x-sluice-chunks)" != ""
 expect "a script is no text" "$(ask docs "When is lunch served?")" contains "Lunch is served from noon until two o'clock."
 expect "a route without documents has none" "$(ask plain "$vacation")" == "Be brief."
+expect "a citation of the route's own form" "$(ask cites "$vacation")" contains "thirty days of paid vacation"
+expect "an answer without one is none" "$(ask uncited "$vacation")" == "No source."
+expect "where no chunk was given none is asked for" "$(ask uncited "zxqj wvkp")" contains "No documents could be consulted"
 ask both "$vacation" >/dev/null
 expect "a route with a semantic cache embeds a question once" "$(header x-sluice-index) $(metric sluice_retrieve_shared_vectors_total 'route="both"')" == "handbook@1 1"
 expect "one without does it for itself" "$(metric sluice_retrieve_shared_vectors_total 'route="docs"')" == 0

@@ -2,9 +2,10 @@
 /* Keys of a route's checks. */
 #include "user/base/config_key_rows.h"
 
-#define VALIDATE(member) offsetof(struct sl_config_route, validate.member)
-#define REFUSAL_MAX	 400u
-#define REPAIRS_MAX	 2u
+#define VALIDATE(member)     offsetof(struct sl_config_route, validate.member)
+#define CITATION_PATTERN_MAX 512u /* wire/citation.h */
+#define REFUSAL_MAX	     400u
+#define REPAIRS_MAX	     2u
 
 /* The order of enum sl_pii_kind, from its first kind on. */
 static const char *const pii_choices[] = {"email", "phone",    "card",	 "iban",
@@ -74,6 +75,12 @@ static const struct sl_config_key keys[] = {
 	 citation_choices, false, NULL,
 	 "What an answer must name its sources by. `numbers`: [1], where the question numbers its "
 	 "documents so, as those of `retrieve` are. `links`: a link, always."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_TEXT, "citation_pattern", VALIDATE(citation_pattern),
+	 NULL, 1, CITATION_PATTERN_MAX, NULL, false, "a regular expression",
+	 "What a citation looks like, of which an answer must have one (ECMA-262, like "
+	 "`\\[doc:(?<chunk>[a-z0-9.-]+)\\]`). Where it has a group named `chunk`, that must be "
+	 "the number, the id or the document of a chunk that `retrieve` gave. Where the route "
+	 "retrieves and none was given, none is asked for."},
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_POOL_REF, "moderation", VALIDATE(moderation), NULL, 0,
 	 0, NULL, false, NULL,
 	 "A pool that is asked by POST /v1/moderations about questions and answers. What it flags "

@@ -42,10 +42,11 @@ struct sl_config_validate {
 	uint32_t refusals;	  /* 1: an answer that only refuses is a wrong one */
 	uint32_t languages;	  /* bits 1 << (enum sl_language); 0: any */
 	enum sl_config_citation citation;
-	uint32_t empty;	     /* 1: an answer without text or a call is none */
-	uint32_t repairs;    /* times that the same model is asked again */
-	uint32_t other;	     /* 1: then the next pool of the route is */
-	const char *refusal; /* what the client is told when nothing helped */
+	const char *citation_pattern; /* wire/citation.h; NULL: none */
+	uint32_t empty;		      /* 1: an answer without text or a call is none */
+	uint32_t repairs;	      /* times that the same model is asked again */
+	uint32_t other;		      /* 1: then the next pool of the route is */
+	const char *refusal;	      /* what the client is told when nothing helped */
 };
 
 #endif

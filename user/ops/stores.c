@@ -16,6 +16,7 @@
 #include "user/stage/degrade.h"
 #include "user/stage/validate_lists.h"
 #include "user/stage/semantic_shadow.h"
+#include "user/wire/citation.h"
 #include "user/wire/schema.h"
 
 static void open_encoder(const struct sl_config *config, struct sl_stores *stores)
@@ -92,11 +93,31 @@ static int open_context(struct sl_stores *stores, const struct sl_config *config
 	return sl_summaries_open(&stores->summaries);
 }
 
+/* Expressions of the configuration, which its reader cannot know: it is below them. */
+static int check_citations(const struct sl_config *config)
+{
+	struct sl_error error = {""};
+
+	for (uint32_t i = 0; i < config->route_count; i++) {
+		const char *pattern = config->routes[i].validate.citation_pattern;
+		int rc = pattern ? sl_citation_check(pattern, &error) : 0;
+
+		if (rc) {
+			sl_log(SL_LOG_ERROR, "route \"%s\": validate.citation_pattern \"%s\": %s",
+			       config->routes[i].model, pattern, error.text);
+			return rc;
+		}
+	}
+	return 0;
+}
+
 int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 {
-	int rc;
+	int rc = check_citations(config);
 
 	*ret_stores = (struct sl_stores){0};
+	if (rc)
+		return rc;
 	ret_stores->schemas = sl_schema_cache_open();
 	ret_stores->lists = sl_validate_lists_open();
 	if (!ret_stores->schemas || !ret_stores->lists)
@@ -137,7 +158,9 @@ static void apply_prompts(struct sl_stores *stores, const struct sl_config *conf
 
 int sl_stores_accept(struct sl_stores *stores, const struct sl_config *config)
 {
-	return sl_validate_lists_load(stores->lists, config, false) ? -EINVAL : 0;
+	if (sl_validate_lists_load(stores->lists, config, false) || check_citations(config))
+		return -EINVAL;
+	return 0;
 }
 
 void sl_stores_poll(struct sl_stores *stores, const struct sl_config *config)

@@ -14,6 +14,7 @@
 #include "user/store/lookup.h"
 #include "user/store/retrieval.h"
 #include "user/wire/chat_context.h"
+#include "user/wire/citation.h"
 #include "user/wire/vector_api.h"
 
 #define QUALITY_SCALE	1000000.0f
@@ -142,6 +143,7 @@ static int take_hits(struct retrieval *r, const char *name)
 		found->name = sl_arena_printf(r->stage->arena, "%s%s%.*s:%" PRIu32, hit->source,
 					      *hit->path ? ", " : "", (int)PATH_BYTES_MAX,
 					      hit->path, hit->line);
+		found->document_len = (uint32_t)strlen(hit->source);
 		if (found->id == NULL || found->text == NULL || found->name == NULL)
 			return -ENOMEM;
 		r->count++;
@@ -562,6 +564,27 @@ static int give_text(struct retrieval *r, struct sl_span message)
 	return rc;
 }
 
+/* For who looks at the answer's citations. Without memory none can be told from another. */
+static void tell_chunks(struct retrieval *r)
+{
+	struct sl_citation_chunk *chunks =
+		sl_arena_array(r->stage->arena, r->count, sizeof(*chunks));
+
+	if (chunks == NULL)
+		return;
+	for (uint32_t i = 0; i < r->count; i++) {
+		const struct sl_vector_found *found = &r->found[i];
+		size_t len = found->document_len ? found->document_len : strlen(found->name);
+
+		chunks[i] = (struct sl_citation_chunk){i + 1, found->id, found->name};
+		chunks[i].document = sl_arena_strndup(r->stage->arena, found->name, len);
+		if (chunks[i].document == NULL)
+			return;
+	}
+	r->stage->chunks = chunks;
+	r->stage->chunk_count = r->count;
+}
+
 static void give_context(struct retrieval *r)
 {
 	struct sl_text context;
@@ -569,6 +592,7 @@ static void give_context(struct retrieval *r)
 	sl_text_init(&context, 0);
 	if (!write_context(r, &context) && r->count && !give_text(r, sl_text_span(&context))) {
 		write_headers(r);
+		tell_chunks(r);
 		r->used = true;
 	}
 	sl_text_fini(&context);

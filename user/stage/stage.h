@@ -122,6 +122,7 @@ struct sl_stores {
 
 struct sl_stage;
 struct sl_embedding;
+struct sl_citation_chunk;
 
 /* What `sluice explain` tells of a stage besides its steps down; names in stage.c. */
 enum sl_noted {
@@ -224,6 +225,10 @@ struct sl_stage {
 	/* The text that was embedded last, and its vector, so that no stage does it again: embed.h. */
 	struct sl_span embedded_text;
 	const struct sl_embedding *embedded;
+
+	/* What the model was given of documents, by number: wire/citation.h. */
+	const struct sl_citation_chunk *chunks;
+	uint32_t chunk_count;
 
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };

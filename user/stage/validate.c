@@ -199,6 +199,7 @@ struct look {
 	struct sl_arena *scratch;
 	struct fault *fault;
 	struct sl_span question;
+	const struct sl_stage *stage;
 };
 
 static uint32_t member(const struct look *look, uint32_t object, const char *name)
@@ -253,7 +254,9 @@ static bool wrong_choice(const struct look *look, uint32_t choice)
 		sl_error_set(&look->fault->reason, 0, "it refuses a request that is allowed here");
 		return is_wrong(look, refusal);
 	}
-	if (!call_count && sl_validate_is_poor(look->v, look->question, text, &look->fault->reason))
+	if (!call_count &&
+	    (sl_validate_is_poor(look->v, look->question, text, &look->fault->reason) ||
+	     sl_validate_is_uncited(look->stage, text, &look->fault->reason)))
 		return is_wrong(look, text);
 	for (uint32_t i = 0; i < call_count; i++, call = look->tape->nodes[call].next)
 		if (wrong_call(look, call))
@@ -271,7 +274,8 @@ static bool find_fault(struct sl_stage *stage, struct sl_arena *scratch, struct 
 	struct sl_validate_rules rules = {.format = NULL};
 	struct sl_json_tape tape;
 	struct look look = {v,	     &rules, &tape,
-			    scratch, fault,  {stage->facts->body, stage->facts->body_len}};
+			    scratch, fault,  {stage->facts->body, stage->facts->body_len},
+			    stage};
 	const char *param;
 	uint32_t choices, choice;
 	bool wrong = false;

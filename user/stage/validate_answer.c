@@ -5,10 +5,13 @@
 #include "user/policy/language.h"
 #include "user/policy/reply.h"
 #include "user/stage/validate_parts.h"
+#include "user/wire/citation.h"
+
+#define NAMES_BYTES 200u /* of the chunks that the model is told again */
 
 bool sl_validate_judges(const struct sl_config_validate *v)
 {
-	return v->empty || v->refusals || v->languages || v->citation;
+	return v->empty || v->refusals || v->languages || v->citation || v->citation_pattern;
 }
 
 /* "en or de" */
@@ -59,4 +62,27 @@ bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body
 		return true;
 	}
 	return false;
+}
+
+bool sl_validate_is_uncited(const struct sl_stage *stage, struct sl_span text,
+			    struct sl_error *reason)
+{
+	const struct sl_config_retrieve *retrieve = &stage->route->retrieve;
+	const char *pattern = stage->route->validate.citation_pattern;
+	bool retrieves = retrieve->source != NULL || retrieve->index != NULL;
+	char room[NAMES_BYTES] = "";
+	struct sl_text names;
+
+	if (pattern == NULL || (retrieves && stage->chunk_count == 0))
+		return false;
+	if (sl_citation_find(pattern, text, stage->chunks, stage->chunk_count) == 1)
+		return false;
+	sl_text_init_fixed(&names, room, sizeof(room));
+	for (uint32_t i = 0; sl_citation_names_chunk(pattern) && i < stage->chunk_count; i++)
+		if (sl_text_printf(&names, "%s%s", i ? ", " : " and names one of the chunks ",
+				   stage->chunks[i].id))
+			break;
+	sl_error_set(reason, 0, "it has no citation of the form %s%s", pattern,
+		     names.error ? "" : sl_text_string(&names));
+	return true;
 }

@@ -78,6 +78,10 @@ bool sl_validate_judges(const struct sl_config_validate *v);
 bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body,
 			 struct sl_span text, struct sl_error *reason);
 
+/* Does this text lack the route's citation_pattern, or a chunk in it that was given? Reason as above. */
+bool sl_validate_is_uncited(const struct sl_stage *stage, struct sl_span text,
+			    struct sl_error *reason);
+
 /* Lists of a route, held. */
 struct sl_validate_held {
 	struct sl_pattern_list *lists[SL_CONFIG_PATHS_MAX];

@@ -36,6 +36,7 @@ struct sl_vector_found {
 	const char *id;	  /* visible ASCII */
 	const char *name; /* of its document, "" */
 	const char *text;
+	uint32_t document_len; /* bytes of name that are the document's; 0: all */
 	float score;
 };
 
