@@ -35,7 +35,7 @@ static int wait_until_done(const char *path, const struct sl_arguments *argument
 		nanosleep(&pause, NULL);
 		exit_code = say(path, line, reply);
 		if (shows && exit_code == SL_EXIT_OK && sl_text_string(reply)[0] == '.') {
-			fprintf(stderr, "\r%s chunks ", sl_text_string(reply) + 1);
+			fprintf(stderr, "\r%-40s", sl_text_string(reply) + 1);
 			shown = true;
 		}
 	} while (exit_code == SL_EXIT_OK && sl_text_string(reply)[0] == '.');

@@ -32,7 +32,7 @@ Bound.
 END
 mirror one 9001
 config_write <<-END
-	prompts: {dir: $dir, requests: 5, hold: 1s, trials: 3}
+	prompts: {dir: $dir, requests: 5, hold: 1h, trials: 3}
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 	pools:
 	  one: {nodes: ["127.0.0.1:9001"]}

@@ -29,8 +29,8 @@ static void list_text(const struct sl_indexes_status *s, const struct sl_shelf_l
 		       s->documents, s->chunks, s->vectors ? "meaning" : "words", s->stale,
 		       s->stale_chunks);
 	if (s->building)
-		sl_text_printf(text, "  another is being made: %" PRIu64 " of %" PRIu64 " chunks\n",
-			       s->done, s->total);
+		sl_text_printf(text, "  another is being made: %s %" PRIu64 "/%" PRIu64 "\n",
+			       s->doing, s->done, s->total);
 	if (s->held)
 		sl_text_append_string(text, "  held: changes of the documents wait until the "
 					    "newest is promoted\n");
@@ -49,9 +49,11 @@ static void list_json(const struct sl_indexes_status *s, const struct sl_shelf_l
 	sl_text_printf(text,
 		       "],\"documents\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"vectors\":%s"
 		       ",\"stale_documents\":%" PRIu64 ",\"stale_chunks\":%" PRIu64
-		       ",\"building\":%s,\"held\":%s,\"error\":\"",
+		       ",\"building\":%s,\"doing\":\"%s\",\"done\":%" PRIu64 ",\"total\":%" PRIu64
+		       ",\"held\":%s,\"error\":\"",
 		       s->documents, s->chunks, s->vectors ? "true" : "false", s->stale,
-		       s->stale_chunks, s->building ? "true" : "false", s->held ? "true" : "false");
+		       s->stale_chunks, s->building ? "true" : "false", s->building ? s->doing : "",
+		       s->done, s->total, s->held ? "true" : "false");
 	sl_text_append_json(text, s->error, strlen(s->error));
 	sl_text_append_string(text, "\"}");
 }
@@ -93,7 +95,8 @@ static void wait_for(struct sl_indexes *indexes, const char *name, uint64_t tick
 	if (!sl_indexes_find(indexes, name, &s, NULL)) {
 		sl_text_printf(text, "!index \"%s\": is not configured any more", name);
 	} else if (s.orders_done < ticket) {
-		sl_text_printf(text, ".%" PRIu64 "/%" PRIu64, s.done, s.total);
+		sl_text_printf(text, ".%s %" PRIu64 "/%" PRIu64, s.building ? s.doing : "waits",
+			       s.done, s.total);
 	} else if (s.order_rc) {
 		sl_text_printf(text, "!%s", s.said);
 	} else if (json) {

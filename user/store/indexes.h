@@ -54,7 +54,10 @@ struct sl_indexes_status {
 	uint64_t stale_chunks;	    /* and its chunks that are of changed or gone ones */
 	uint64_t looked_ms;	    /* wall clock; 0: not yet */
 	bool building;
-	uint64_t done, total; /* of the build that is under way: chunks with their vectors */
+	/* Of the build that is under way: "documents" that are read, "chunks" that get their vectors,
+	 * or "checks" of the file, which are not counted. */
+	const char *doing;
+	uint64_t done, total;
 	uint64_t builds, failures;
 	bool held;			/* makes none by itself, see enum sl_indexes_order */
 	uint64_t orders_done;		/* a ticket is done when this has reached it */

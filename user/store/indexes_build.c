@@ -99,10 +99,12 @@ int sl_index_load(struct sl_index *index, struct sl_error *error)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static void show_progress(struct sl_index *index, bool building, uint64_t done, uint64_t total)
+/* doing: a constant; NULL: nothing any more. */
+static void show_progress(struct sl_index *index, const char *doing, uint64_t done, uint64_t total)
 {
 	pthread_mutex_lock(index->lock);
-	index->status.building = building;
+	index->status.building = doing != NULL;
+	index->status.doing = doing;
 	index->status.done = done;
 	index->status.total = total;
 	pthread_mutex_unlock(index->lock);
@@ -160,6 +162,7 @@ static int put_files(struct sl_index *index, struct sl_documents *d, struct sl_s
 	for (uint32_t i = 0; i < scan->count && !rc; i++) {
 		struct sl_scan_file *file = &scan->files[i];
 
+		show_progress(index, "documents", i, scan->count);
 		rc = stopped(index, error);
 		if (rc)
 			break;
@@ -205,7 +208,7 @@ static int embed_all(struct sl_index *index, struct sl_documents *d, struct sl_e
 	while (!rc) {
 		struct sl_documents_pending pending = {.count = 0};
 
-		show_progress(index, true, done, total);
+		show_progress(index, "chunks", done, total);
 		rc = stopped(index, error);
 		if (!rc)
 			rc = sl_documents_pending(d, EMBED_BATCH, &pending, error);
@@ -238,6 +241,7 @@ static int make_file(struct sl_index *index, const char *path, bool copied, stru
 	rc = put_files(index, d, scan, error);
 	if (!rc && facts.dimensions)
 		rc = embed_all(index, d, error);
+	show_progress(index, "checks", 0, 0); /* and the graph, of large ones */
 	if (!rc)
 		rc = sl_documents_finish(d, sl_clock_wall_ms(), error);
 	sl_documents_put_away(&d);
@@ -282,7 +286,7 @@ static int make_version(struct sl_index *index, uint32_t from, bool serve, struc
 
 	if (rc)
 		return rc;
-	show_progress(index, true, 0, 0);
+	show_progress(index, "documents", 0, scan->count);
 	rc = make_file(index, work.path, from != 0, scan, error);
 	/* Before it has a number: what fails leaves nothing on the shelf. */
 	if (!rc)
@@ -300,7 +304,7 @@ static int make_version(struct sl_index *index, uint32_t from, bool serve, struc
 					rc ? NULL : error);
 		rc = rc ? rc : pruned;
 	}
-	show_progress(index, false, 0, 0);
+	show_progress(index, NULL, 0, 0);
 	if (!rc)
 		*ret_version = work.version;
 	return rc;
