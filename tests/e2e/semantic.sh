@@ -52,7 +52,7 @@ write() { # EMBEDDING [MORE-OF-THE-TOP]
 		  vectors: {nodes: ["127.0.0.1:9002"]}
 		  half: {nodes: ["127.0.0.1:9004", "127.0.0.1:9003"], health: {live: http, every: 100ms, timeout: 5s, failures: 2}}
 		routes:
-		  - {model: chat, pools: one, semantic_cache: {ttl: 1h, wait: 60s}}
+		  - {model: chat, pools: one, semantic_cache: {ttl: 1h, wait: 60s}${validate:-}}
 		  - {model: talk, pools: one, semantic_cache: {ttl: 1h, wait: 60s, turns: 3}}
 		  - {model: both, pools: one, cache: {ttl: 1h, sampled: true}, semantic_cache: {ttl: 1h, wait: 60s}}
 		  - {model: common, pools: one, semantic_cache: {ttl: 1h, wait: 60s, shared: true}}
@@ -163,8 +163,21 @@ teach "$(body chat 'What is the boiling point of water?')"
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
 start
+cache_read() { (($(metric sluice_semantic_cache_entries) >= 5)); }
 crash_known() { code -H "$json" -d "$(body chat "What's the boiling point of water?")" "$chat" >/dev/null && [[ $(header x-sluice-cache) == semantic ]]; }
 expect_soon "after a crash too" 30 crash_known
+daemon_stop
+
+# ---- what looser checks let through is not given where they are stricter
+validate=', validate: {empty: "true"}' THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\"}"
+start
+expect_soon "the kept answers are read" 30 cache_read
+teach "$(body chat "What's the boiling point of water?")"
+ask "and kept as theirs" semantic "$(body chat "What is the boiling point of water?")"
+daemon_stop
+THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\"}"
+start
+expect_soon "under the looser ones it is still there" 30 crash_known
 daemon_stop
 
 # ---- tenants

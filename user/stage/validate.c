@@ -175,6 +175,8 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 		return refuse(stage, SL_OPENAI_ERROR_POLICY, NULL,
 			      "answers of this model are checked, and what this request asks for "
 			      "cannot be");
+	stage->vary ^=
+		sl_validate_version(v, v->moderation ? stage->pools[v->moderation - 1].name : "");
 	if (v->schema && stage->facts->endpoint == SL_OPENAI_CHAT &&
 	    (stage->facts->has_tools || stage->facts->has_response_format))
 		verdict = check_schemas(stage);

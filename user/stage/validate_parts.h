@@ -102,4 +102,11 @@ void sl_validate_screen(uint32_t kinds, enum sl_config_found found,
 /* The first kind that a screen found, for texts. */
 const char *sl_validate_found(const struct sl_screen *screen);
 
+/*
+ * Of the settings that decide which answers pass: what was kept under others is not given. The lists have
+ * versions of their own; how often an answer is asked for anew makes no difference. moderation: name of the
+ * pool, "" for none.
+ */
+uint64_t sl_validate_version(const struct sl_config_validate *v, const char *moderation);
+
 #endif
