@@ -317,6 +317,11 @@ int sl_semantic_put(struct sl_semantic *cache, const struct sl_semantic_entry *e
 		return -ENOMEM;
 	}
 	same = group->count ? find_same(cache, group, entry) : NULL;
+	if (same && same->id > id) { /* read from the disk, and answered anew meanwhile */
+		free(item);
+		*ret_id = id;
+		return 0;
+	}
 	rc = sl_vectors_add(group->vectors, id, entry->vector);
 	if (rc < 0) {
 		free(item);

@@ -100,7 +100,10 @@ int sl_semantic_open(const struct sl_semantic_options *options, struct sl_semant
 /* Nobody is in it any more. NULL is fine. */
 void sl_semantic_close(struct sl_semantic **cache);
 
-/* Reads what the database holds, newest last; once, before or beside other calls. */
+/*
+ * Reads what the database holds, newest last; once, before or beside other calls, which wait for some rows
+ * at most. A purge meanwhile does not see what is still unread.
+ */
 void sl_semantic_load(struct sl_semantic *cache);
 
 /* 0 or -ENOMEM. */

@@ -8,6 +8,7 @@
 #include "user/store/semantic_parts.h"
 
 #define APPLICATION_ID 0x534c5343u /* "SLSC" */
+#define BATCH_ROWS     64	   /* that are read at once at the start */
 
 static const char *const steps[] = {
 	"CREATE TABLE entries (id INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, model TEXT NOT "
@@ -169,28 +170,75 @@ static int erase_older(struct sl_semantic *cache, struct sl_error *error)
 	return rc;
 }
 
-static int read_rows(struct sl_semantic *cache, struct sl_error *error)
+/*
+ * The next rows behind *after, up to `last`: what is newer was written by this process and is in memory.
+ * The lock is let go between two batches, so kept answers wait for one at most. Returns how many, or
+ * -errno. Under disk_lock.
+ */
+static int read_batch(struct sl_semantic *cache, uint64_t *after, uint64_t last,
+		      struct sl_error *error)
 {
-	struct sl_semantic_gone gone = {0};
 	struct sl_db_statement *rows;
-	int rc = sl_db_prepare(cache->db,
-			       "SELECT id, fingerprint, model, tenant, route, version, born_ms, "
-			       "question, answer, vector FROM entries ORDER BY id",
-			       &rows, error);
+	int count = 0, rc;
+
+	rc = sl_db_prepare(cache->db,
+			   "SELECT id, fingerprint, model, tenant, route, version, born_ms, "
+			   "question, answer, vector FROM entries WHERE id > ?1 AND id <= ?2 "
+			   "ORDER BY id LIMIT ?3",
+			   &rows, error);
+	if (rc < 0)
+		return rc;
+	sl_db_bind_i64(rows, 1, (int64_t)*after);
+	sl_db_bind_i64(rows, 2, (int64_t)last);
+	sl_db_bind_i64(rows, 3, BATCH_ROWS);
+	while ((rc = sl_db_step(rows, error)) == 1) {
+		struct sl_semantic_gone gone = {0};
+
+		*after = (uint64_t)sl_db_i64(rows, 0);
+		if (!sl_semantic_has(cache, *after))
+			take_row(cache, rows, &gone);
+		count++;
+	}
+	sl_db_finish(&rows);
+	return rc < 0 ? rc : count;
+}
+
+/* Before anything is written: the last row that was there. Under disk_lock. */
+static int find_last(struct sl_semantic *cache, uint64_t *ret_last, struct sl_error *error)
+{
+	struct sl_db_statement *row;
+	int rc = sl_db_prepare(cache->db, "SELECT coalesce(max(id), 0) FROM entries", &row, error);
 
 	if (rc < 0)
 		return rc;
-	while ((rc = sl_db_step(rows, error)) == 1) {
-		gone.count = 0;
-		take_row(cache, rows, &gone);
-	}
-	sl_db_finish(&rows);
-	return rc == 0 ? erase_older(cache, error) : rc;
+	rc = sl_db_step(row, error);
+	if (rc == 1)
+		*ret_last = (uint64_t)sl_db_i64(row, 0);
+	sl_db_finish(&row);
+	return rc < 0 ? rc : 0;
+}
+
+static void read_rows(struct sl_semantic *cache, uint64_t last)
+{
+	struct sl_error error = {""};
+	uint64_t after = 0;
+	int count;
+
+	do {
+		pthread_mutex_lock(&cache->disk_lock);
+		count = cache->db ? read_batch(cache, &after, last, &error) : 0;
+		if (count == 0 && cache->db)
+			count = erase_older(cache, &error);
+		if (count < 0)
+			give_up(cache, &error);
+		pthread_mutex_unlock(&cache->disk_lock);
+	} while (count > 0);
 }
 
 void sl_semantic_load(struct sl_semantic *cache)
 {
 	struct sl_error error = {""};
+	uint64_t last = 0;
 	int rc;
 
 	if (!cache->path)
@@ -206,8 +254,10 @@ void sl_semantic_load(struct sl_semantic *cache)
 		rc = sl_db_prepare(cache->db, "DELETE FROM entries WHERE id = ?1", &cache->erase,
 				   &error);
 	if (rc == 0)
-		rc = read_rows(cache, &error);
+		rc = find_last(cache, &last, &error);
 	if (rc < 0)
 		give_up(cache, &error);
 	pthread_mutex_unlock(&cache->disk_lock);
+	if (rc == 0)
+		read_rows(cache, last);
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,46 @@ static void test_disk(void **state)
 	sl_semantic_close(&cache);
 }
 
+static void *load(void *cache)
+{
+	sl_semantic_load(cache);
+	return NULL;
+}
+
+/* More rows than one batch, read beside insertions; what was answered anew meanwhile stays. */
+static void test_load_beside(void **state)
+{
+	struct sl_semantic_options options = {
+		.path = path(), .entries_max = 1000, .bytes_max = 1 << 24};
+	struct sl_semantic_counts counts;
+	struct sl_semantic *cache;
+	pthread_t thread;
+	char text[32];
+
+	(void)state;
+	unlink(path());
+	cache = open_cache(path(), 1000, 1 << 24);
+	for (uint32_t i = 0; i < 300; i++) {
+		snprintf(text, sizeof(text), "old %u", i);
+		assert_int_equal(insert(cache, (uint8_t)(i % 200), 0, text, "old", NOW_MS), 0);
+	}
+	sl_semantic_close(&cache);
+	assert_int_equal(sl_semantic_open(&options, &cache), 0);
+	assert_int_equal(insert(cache, 7, 0, "old 7", "new", NOW_MS), 0);
+	assert_int_equal(pthread_create(&thread, NULL, load, cache), 0);
+	for (uint32_t i = 0; i < 50; i++) {
+		snprintf(text, sizeof(text), "new %u", i);
+		assert_int_equal(insert(cache, 201, 0, text, "new", NOW_MS), 0);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(ask(cache, 7, 0, "old 7", "new", NOW_MS, NULL), SL_SEMANTIC_HIT);
+	assert_int_equal(ask(cache, 199, 0, "old 199", "old", NOW_MS, NULL), SL_SEMANTIC_HIT);
+	sl_semantic_count(cache, &counts);
+	assert_int_equal(counts.entries, 350);
+	assert_int_equal(counts.disk_errors, 0);
+	sl_semantic_close(&cache);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -305,10 +346,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_purge),
-		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_verdicts),    cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_purge),	    cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_load_beside),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
