@@ -159,7 +159,7 @@ static int run_prompt(const struct sl_command *command, const struct sl_argument
 
 static const struct sl_option prompt_options[] = {
 	{SL_OPTION_FLAG, "force", NULL, NULL, offsetof(struct sl_arguments, force),
-	 "promote whatever the version's suite says"},
+	 "promote whatever the version's suite says, and whatever model has changed"},
 	SL_OPTION_JSON,
 	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_NONE,
@@ -182,7 +182,9 @@ const struct sl_command sl_command_prompt = {
 		"to the newest\n"
 		"promote ID VERSION [LABEL]   points stable (or canary, known-good) at it; the\n"
 		"                             stable version before becomes known-good\n"
-		"                             refused while its suite has not passed, but for "
+		"                             refused while its suite has not passed, or a pool "
+		"that it\n"
+		"                             goes to has a model that has changed, but for "
 		"--force\n"
 		"rollback ID                  stable is the version before again, at once\n"
 		"test ID[@VERSION] [MODEL]    runs its regression suite and waits for the report; "

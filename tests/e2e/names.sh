@@ -7,6 +7,7 @@
 json='content-type: application/json'
 config_write <<-END
 	limits: {upstream_idle: 0}
+	prompts: {dir: $work/prompts}
 	pools:
 	  warned: {nodes: ["127.0.0.1:9001"], model: m-1}
 	  strict: {nodes: ["127.0.0.1:9002", "127.0.0.1:9003"], model: m-1, expect_model: strict, expect_model_name: /models/m-1}
@@ -20,7 +21,10 @@ config_write <<-END
 	  - {model: idle, pools: idle}
 	  - {model: plain-a, pools: plain}
 	  - {model: plain-b, pools: plain}
+	  - {model: prompted, pools: off, fallbacks: {quota: [warned]}, prompt: {id: bound}}
 END
+mkdir "$work/prompts"
+printf '@system\nBe kind.\n' >"$work/prompts/bound.prompt"
 standin a 9001
 standin b 9002
 standin c 9003
@@ -56,6 +60,22 @@ expect "warn: and one line" "$(logged 'pool "warned": node 127.0.0.1:9001: answe
 expect "warn: the gauges" "$(metric sluice_node_model_changed 'node="127.0.0.1:9001"')$(holds warned)$(holds strict)" == 110
 expect "warn: status for scripts" "$(drift warned '[.holds, .causes, .nodes[0].asked, .nodes[0].model, .nodes[0].accepted]')" == '[true,["model"],"m-1","m-\"2","m-1"]'
 expect "warn: status for people" "$(status)" contains 'pool warned: node 127.0.0.1:9001 answers as model "m-\"2", before "m-1"'
+prompt() { "$build/sluice" prompt "$@" --admin-socket "$work/admin.sock" 2>&1; }
+printf '@system\nBe short.\n' >"$work/second"
+printf '@model plain-a\n@system\nBe brief.\n' >"$work/other"
+second=$(prompt push bound "$work/second")
+second=${second#bound }
+other=$(prompt push other "$work/other")
+expect "promote: refused" "$(prompt promote bound "${second:0:12}")" contains "the model of pool \"warned\" has changed"
+expect "promote: not served" "$(prompt list bound --json | jq -c '[.prompts[] | select(.version == "'"$second"'") | .labels]')" == '[[]]'
+expect "promote: over HTTP too" "$(curl -s --max-time 20 --unix-socket "$work/admin.sock" -o "$work/out" -w '%{http_code}' -X POST "http://x/prompts/bound/promote?version=${second:0:12}")" == 409
+expect "promote: counted" "$(metric sluice_rollouts_held_total 'pool="warned"')$(metric sluice_rollouts_held_total 'pool="plain"')" == 20
+expect "promote: of another pool" "$(prompt promote other "${other:6:12}")" == "$other"
+expect "promote: to what is served in need" "$(prompt promote bound "${second:0:12}" known-good)" == "bound $second"
+expect "promote: by force" "$(prompt promote bound "${second:0:12}" --force)" == "bound $second"
+expect "promote: which is not counted as refused" "$(metric sluice_rollouts_held_total 'pool="warned"')" == 2
+expect "promote: but told" "$(logged 'has changed.*promoted by force')" == 1
+expect "promote: a rollback is not held" "$(prompt rollback bound)" contains "bound "
 truth 9001
 expect "warn: the way back" "$(ask w warned) $(header w x-sluice-model)" == "200 "
 expect "warn: is a change of its own" "$(changes warned 9001 model)$(holds warned)" == 20

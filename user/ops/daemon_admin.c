@@ -62,8 +62,10 @@ static void health(void *owner, struct sl_text *text)
 
 static struct sl_prompt_ask prompt_ask(struct sl_daemon *daemon, const char *who)
 {
-	return (struct sl_prompt_ask){
-		.who = who, .suites = daemon->suites, .routes = daemon->routes};
+	return (struct sl_prompt_ask){.who = who,
+				      .suites = daemon->suites,
+				      .routes = daemon->routes,
+				      .drift = daemon->stores.drift};
 }
 
 static void prompt(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)

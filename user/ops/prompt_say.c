@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/diff.h"
 #include "user/base/log.h"
+#include "user/ops/hold.h"
 #include "user/quality/suite.h"
 
 #define NAME_BYTES (SL_PROMPT_ID_MAX + SL_PROMPT_HASH_SIZE + 2)
@@ -225,6 +226,19 @@ static int push(const struct deed *deed, const struct sl_prompt_set *set)
 	return done(deed, rc, hash);
 }
 
+static int may_promote(const struct deed *deed, const struct sl_prompt *prompt,
+		       const struct sl_prompt_version *version, bool force)
+{
+	int rc = sl_hold_check(deed->ask->drift, deed->ask->routes, prompt, version, force,
+			       deed->error);
+
+	if (!rc || !force)
+		return rc;
+	sl_log(SL_LOG_WARN, "%s; promoted by force, by %s", deed->error->text, deed->ask->who);
+	deed->error->text[0] = '\0';
+	return 0;
+}
+
 static int promote(const struct deed *deed, const struct sl_prompt_set *set)
 {
 	const char *last = deed->rest[2] ? deed->rest[2] : deed->rest[1];
@@ -247,6 +261,8 @@ static int promote(const struct deed *deed, const struct sl_prompt_set *set)
 				  label_name);
 	if (!rc)
 		rc = find_version(deed, prompt, deed->rest[0], false, &version);
+	if (!rc && label != SL_PROMPT_KNOWN_GOOD) /* that is what is served when others are not */
+		rc = may_promote(deed, prompt, version, force);
 	if (!rc)
 		rc = sl_prompts_promote(deed->prompts, sl_span_string(deed->id),
 					sl_span_string(version->hash), (enum sl_prompt_label)label,

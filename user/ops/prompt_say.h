@@ -6,7 +6,8 @@
  *   show ID [VERSION]                        its text
  *   diff ID [FROM [TO]]                      what is different, as `diff -u` says it
  *   push ID                                  the body becomes a version
- *   promote ID VERSION [LABEL] [force]       LABEL: stable; force: whatever its suite says
+ *   promote ID VERSION [LABEL] [force]       LABEL: stable; force: whatever its suite says, and whatever
+ *                                            model has changed
  *   rollback ID
  *   test ID [VERSION [MODEL]]                begins its regression suite (suites.h)
  *   report ID [VERSION]                      how that ended
@@ -33,12 +34,13 @@ struct sl_prompt_ask {
 	/* Both NULL: suites cannot be run. */
 	struct sl_suites *suites;
 	struct sl_routes *routes;
+	struct sl_drift_board *drift; /* which pools hold a promotion up (hold.h); NULL: none */
 };
 
 /*
  * Appends the answer. 0; 1: the suite is running, the answer says how far it has come
  * ("HASH DONE COUNT", or JSON); or -errno with an error: -EINVAL the words or the text are wrong, -ENOENT no such
- * prompt or version, or what the disk says. prompts NULL: there are none.
+ * prompt or version, -EBUSY it is held up (hold.h), or what the disk says. prompts NULL: there are none.
  */
 int sl_prompt_do(struct sl_prompts *prompts, const struct sl_prompt_ask *ask, struct sl_text *text,
 		 struct sl_error *error);
