@@ -36,6 +36,7 @@
  *   events      RINGBUF        -                    struct sl_event            -     kernel
  *   trace_filter ARRAY         u32 0                struct sl_trace_filter     yes   operator
  *   trace       RINGBUF        -                    struct sl_trace            -     kernel
+ *   chaos       ARRAY          experiment           struct sl_chaos            yes   operator, kernel
  */
 #ifndef SL_BPF_ABI_H
 #define SL_BPF_ABI_H
@@ -106,7 +107,8 @@ struct sl_settings {
 	__u32 pad0;
 	__u64 guard_key[2]; /* SipHash key of SYN cookies and source buckets; secret */
 	__u32 allow_count;  /* prefixes of the file that allow: the node role minds their absence */
-	__u32 pad[11];
+	__u32 chaos;	    /* bit per row of `chaos` that may be at work; see chaos.h */
+	__u32 pad[10];
 };
 
 /* What this host does; settings.role. */
@@ -617,6 +619,44 @@ enum sl_trace_step {
 	SL_TRACE_NODE = 6,   /* decapsulated, passed on or refused by the node role */
 	SL_TRACE_BEACON = 7, /* UDP to the port of beacons */
 };
+
+/* ---- chaos; see chaos.h -------------------------------------------------------------------- */
+
+enum sl_chaos_kind {
+	SL_CHAOS_UNSET = 0,
+	SL_CHAOS_DROP = 1,
+	SL_CHAOS_RESET = 2,   /* TCP: the packet becomes a RST */
+	SL_CHAOS_CORRUPT = 3, /* its payload and its checksum: the receiver drops it */
+	SL_CHAOS_GARBLE = 4,  /* its payload, the checksum is right: the application gets it */
+	SL_CHAOS_KINDS
+};
+
+/* sl_chaos.ways */
+#define SL_CHAOS_TO_NODE   (1u << 0)
+#define SL_CHAOS_FROM_NODE (1u << 1)
+
+#define SL_CHAOS_ALL 65536u /* sl_chaos.share: every packet */
+
+/*
+ * One experiment. A row is free when its time is over; who takes it swaps `until_ns`, fills the rest
+ * and sets its bit in settings.chaos.
+ */
+struct sl_chaos {
+	__u64 until_ns; /* CLOCK_MONOTONIC: then the kernel plane ends it, whoever lives; a lease */
+	__u64 begun_ns;
+	__u64 end_ns;	/* up to which its owner means to renew the lease */
+	__u64 hits_max; /* ends it too */
+	__u64 seen;	/* packets of its nodes, in its ways; cumulative */
+	__u64 hits;	/* packets that it changed or dropped; cumulative */
+	__u32 share;	/* of SL_CHAOS_ALL: the chance of a packet */
+	__u32 number;	/* of the experiment; another one at each start */
+	__u8 kind;	/* enum sl_chaos_kind */
+	__u8 ways;	/* SL_CHAOS_TO_NODE, SL_CHAOS_FROM_NODE */
+	__u8 pad[6];
+	char name[64];		       /* what the operator aimed at, NUL-terminated */
+	__u64 nodes[SL_NODES_MAX / 64]; /* bit per slot */
+};
+SL_STATIC_ASSERT(sizeof(struct sl_chaos) == 640, "sl_chaos");
 
 /* ---- events -------------------------------------------------------------------------------- */
 

@@ -179,6 +179,8 @@ static __always_inline __u32 beacon_judge(void *ctx, bool tc, struct sl_scratch 
 	if (!slot || beacon->health > SL_HEALTH_SICK ||
 	    bpf_ntohl(beacon->kv_permille) > SL_BEACON_KV_MAX)
 		return SL_COUNTER_DROP_BEACON_UNKNOWN;
+	if (sl_chaos_on() && sl_chaos_loses(slot, SL_CHAOS_FROM_NODE))
+		return SL_COUNTER_DROP_CHAOS;
 	return sl_beacon_accept(slot);
 }
 

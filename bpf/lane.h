@@ -17,6 +17,7 @@
 #ifndef SL_BPF_LANE_H
 #define SL_BPF_LANE_H
 
+#include "bpf/chaos.h"
 #include "bpf/flow.h"
 #include "bpf/forward.h"
 #include "bpf/guard.h"
@@ -491,6 +492,8 @@ static __always_inline int lane_transport(void *ctx, bool tc, struct sl_packet *
 	}
 	if (!found || (!from_node && (packet->flags & SL_TCPF_SYN)))
 		return hand_on(ctx, tc, SL_STEP_OPEN, packet, hash, found, false, row);
+	if (SL_UNLIKELY(SL_LOAD(config->chaos)))
+		return hand_on(ctx, tc, SL_STEP_CHAOS, packet, hash, found, from_node, row);
 	sl_now_near(room);
 	return lane_known(ctx, tc, packet, hash, found, from_node, row);
 }

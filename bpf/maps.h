@@ -223,6 +223,14 @@ struct {
 	__uint(max_entries, SL_TRACE_RING_BYTES);
 } trace SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_CHAOS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_chaos);
+} chaos SEC(".maps");
+
 /* What is asked for a new flow, and the answer; see balance.h. */
 struct sl_choice {
 	__u64 hash; /* of the flow */

@@ -216,6 +216,14 @@ static __always_inline int send_refusal(void *ctx, bool tc, struct sl_packet *pa
 	return verdict;
 }
 
+/* Does an experiment take the packet that opened the flow, or repeats its SYN? */
+static __always_inline bool send_lost(__u32 index)
+{
+	struct sl_flow *flow = sl_flow_at(index);
+
+	return flow && sl_chaos_loses(flow->conn.node, SL_CHAOS_TO_NODE);
+}
+
 /* The step SEND. Also for the refusal or stale ACK that RETRY lets pass, which come from the node. */
 static __always_inline int sl_send(void *ctx, bool tc)
 {
@@ -233,6 +241,9 @@ static __always_inline int sl_send(void *ctx, bool tc)
 	if (room->handover.fresh) {
 		if (sl_packet_is_syn(&packet))
 			sl_syn_keep(ctx, tc, &packet, room->handover.index - 1);
+		if (sl_chaos_on() && send_lost(room->handover.index - 1))
+			return sl_unforwarded_of(tc, row, SL_COUNTER_DROP_CHAOS,
+						 room->handover.index);
 		return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row);
 	}
 	if (room->handover.from_node && room->handover.reason == SL_RETRY_STALE)

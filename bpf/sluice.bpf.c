@@ -13,7 +13,8 @@
  *                      this host (served.h)
  *   sluice_node_tc_egress   measures what they answer
  *
- * One exit counts the reason of each pass and drop. The observing programs never drop. Beside
+ * One exit counts the reason of each pass and drop. The observing programs drop only what an experiment
+ * takes (chaos.h). Beside
  * sluice_xdp, sluice_tc_ingress must be attached to the same device; the pair of TC programs to one
  * device on each way to the nodes (not to a VLAN device and its parent: bytes would count twice).
  */
@@ -21,6 +22,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "bpf/abi.h"
+#include "bpf/chaos_act.h"
 #include "bpf/icmp.h"
 #include "bpf/lane.h"
 #include "bpf/local.h"
@@ -52,7 +54,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 	X(QUIC, quic)       \
 	X(RESEND, resend)   \
 	X(RELAY, relay)     \
-	X(UNWRAP, unwrap)
+	X(UNWRAP, unwrap)   \
+	X(CHAOS, chaos)     \
+	X(ONWARD, onward)
 
 #define X(id, name) SEC("xdp") int sluice_xdp_##name(struct xdp_md *ctx);
 SL_STEP_TABLE(X)
@@ -61,6 +65,9 @@ SL_STEP_TABLE(X)
 SL_STEP_TABLE(X)
 #undef X
 SEC("tc") int sluice_tc_local(struct __sk_buff *skb);
+SEC("tc") int sluice_tc_chaos_in(struct __sk_buff *skb);
+SEC("tc") int sluice_local_chaos_in(struct __sk_buff *skb);
+SEC("tc") int sluice_local_chaos_out(struct __sk_buff *skb);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -88,6 +95,21 @@ struct {
 			SL_STEP_TABLE(X)
 #undef X
 				[SL_STEP_LOCAL] = (void *)&sluice_tc_local,
+				[SL_STEP_CHAOS_IN] = (void *)&sluice_tc_chaos_in,
+		},
+};
+
+/* Of the observing programs, which are loaded without the lane. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, SL_STEPS);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} local_steps SEC(".maps") = {
+	.values =
+		{
+			[SL_STEP_CHAOS_IN] = (void *)&sluice_local_chaos_in,
+			[SL_STEP_CHAOS_OUT] = (void *)&sluice_local_chaos_out,
 		},
 };
 
@@ -127,8 +149,28 @@ SL_STEP_TABLE(X)
 SEC("tc")
 int sluice_tc_local(struct __sk_buff *skb)
 {
+	if (sl_chaos_on())
+		bpf_tail_call(skb, &tc_steps, SL_STEP_CHAOS_IN);
 	sl_local_ingress(skb);
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int sluice_tc_chaos_in(struct __sk_buff *skb)
+{
+	return sl_chaos_in(skb);
+}
+
+SEC("tc")
+int sluice_local_chaos_in(struct __sk_buff *skb)
+{
+	return sl_chaos_in(skb);
+}
+
+SEC("tc")
+int sluice_local_chaos_out(struct __sk_buff *skb)
+{
+	return sl_chaos_out(skb);
 }
 
 /* ---- hooks --------------------------------------------------------------------------------- */
@@ -154,6 +196,8 @@ int sluice_tc_ingress(struct __sk_buff *skb)
 
 	if (verdict != TC_ACT_UNSPEC)
 		return verdict;
+	if (sl_chaos_on())
+		bpf_tail_call(skb, &local_steps, SL_STEP_CHAOS_IN);
 	sl_local_ingress(skb);
 	return TC_ACT_UNSPEC;
 }
@@ -161,6 +205,8 @@ int sluice_tc_ingress(struct __sk_buff *skb)
 SEC("tc")
 int sluice_tc_egress(struct __sk_buff *skb)
 {
+	if (sl_chaos_on())
+		bpf_tail_call(skb, &local_steps, SL_STEP_CHAOS_OUT);
 	sl_local_egress(skb);
 	return TC_ACT_UNSPEC;
 }

@@ -32,7 +32,11 @@ enum sl_step {
 	SL_STEP_RESEND,	  /* a refusal that becomes the SYN again: retry.h */
 	SL_STEP_RELAY,	  /* an ICMP error about a packet of a flow, to its other end: icmp.h */
 	SL_STEP_UNWRAP,	  /* an ICMP error about a tunnel of ours: icmp.h */
+	SL_STEP_CHAOS,	  /* a packet of a known flow, while experiments run: chaos.h */
+	SL_STEP_ONWARD,	  /* what they leave of it: chaos.h */
 	SL_STEP_LOCAL,	  /* TC alone: what the lane leaves to the local stack: local.h */
+	SL_STEP_CHAOS_IN, /* TC alone: from a node to the local stack, while experiments run */
+	SL_STEP_CHAOS_OUT, /* TC alone: the other way */
 	SL_STEPS
 };
 

@@ -49,7 +49,7 @@ static const struct {
 } part_steps[][SL_OBJECT_PARTS] = {
 	[SL_ROLE_BALANCER] =
 		{
-			[SL_OBJECT_BASE] = {NULL, NULL},
+			[SL_OBJECT_BASE] = {"sluice_local_", "local_steps"},
 			[SL_OBJECT_XDP] = {"sluice_xdp_", "xdp_steps"},
 			[SL_OBJECT_LANE] = {"sluice_tc_", "tc_steps"},
 		},
@@ -125,7 +125,7 @@ static void raise_memlock(void)
 
 /* ---- what belongs where -------------------------------------------------------------------- */
 
-/* The part that has the program; the observers, which call no steps, are the base's. */
+/* The part that has the program; the observers, with steps of their own, are the base's. */
 static enum sl_object_part part_of(enum sl_role role, enum sl_program program)
 {
 	const char *const *names = program_names[role];
@@ -457,24 +457,6 @@ static int pin_state(const struct bpf_map *map, const char *dir)
 	return pin_at(map, sl_pins_path(dir, bpf_map__name(map), path));
 }
 
-int sl_object_pin(const struct sl_object *object)
-{
-	const struct bpf_map *mark = NULL;
-	struct bpf_map *map;
-	int error = 0;
-
-	bpf_object__for_each_map(map, object->parts[SL_OBJECT_BASE])
-	{
-		if (error || !is_state(map))
-			continue;
-		if (!strcmp(bpf_map__name(map), SL_PINS_MARK))
-			mark = map;
-		else
-			error = pin_state(map, object->dir);
-	}
-	return error ? error : mark ? pin_state(mark, object->dir) : -ENOENT;
-}
-
 /* calls/NAME:ID of an array, or "" where the kernel does not tell its id. */
 static void calls_name(const struct bpf_map *map, char name[SL_PINS_PATH_MAX])
 {
@@ -501,6 +483,24 @@ static int pin_calls(const struct sl_object *object, struct bpf_object *part)
 		error = name[0] ? pin_at(map, sl_pins_path(object->dir, name, path)) : -EPERM;
 	}
 	return error;
+}
+
+int sl_object_pin(const struct sl_object *object)
+{
+	const struct bpf_map *mark = NULL;
+	struct bpf_map *map;
+	int error = pin_calls(object, object->parts[SL_OBJECT_BASE]);
+
+	bpf_object__for_each_map(map, object->parts[SL_OBJECT_BASE])
+	{
+		if (error || !is_state(map))
+			continue;
+		if (!strcmp(bpf_map__name(map), SL_PINS_MARK))
+			mark = map;
+		else
+			error = pin_state(map, object->dir);
+	}
+	return error ? error : mark ? pin_state(mark, object->dir) : -ENOENT;
 }
 
 int sl_object_program(struct sl_object *object, enum sl_program program)

@@ -32,6 +32,7 @@ static const struct map_shape shapes[SL_VIEW_MAPS] = {
 	[SL_VIEW_SERVICES_GUARD] = {"services_guard", sizeof(struct sl_service_guard),
 				    SL_SERVICES_MAX, true},
 	[SL_VIEW_TRACE_FILTER] = {"trace_filter", sizeof(struct sl_trace_filter), 1, true},
+	[SL_VIEW_CHAOS] = {"chaos", sizeof(struct sl_chaos), SL_CHAOS_MAX, true},
 	[SL_VIEW_FLOWS] = {"flows", sizeof(struct sl_flow_set), 1, true},
 	[SL_VIEW_SOURCES] = {"sources", sizeof(struct sl_source), 1, true},
 	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1, false},
@@ -136,6 +137,7 @@ static void point(struct sl_view *view)
 	view->server_ids = view->memory[SL_VIEW_SERVER_IDS];
 	view->services_guard = view->memory[SL_VIEW_SERVICES_GUARD];
 	view->trace_filter = view->memory[SL_VIEW_TRACE_FILTER];
+	view->chaos = view->memory[SL_VIEW_CHAOS];
 }
 
 int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)

@@ -33,6 +33,7 @@ enum sl_view_map {
 	SL_VIEW_SERVER_IDS,
 	SL_VIEW_SERVICES_GUARD,
 	SL_VIEW_TRACE_FILTER,
+	SL_VIEW_CHAOS,
 	/* Large: mapped by sl_view_map_large(), to read. */
 	SL_VIEW_FLOWS,
 	SL_VIEW_SOURCES,
@@ -66,6 +67,7 @@ struct sl_view {
 	struct sl_server_id *server_ids;   /* by server id */
 	struct sl_service_guard *services_guard; /* by sl_service.index */
 	struct sl_trace_filter *trace_filter;	 /* one */
+	struct sl_chaos *chaos;			 /* SL_CHAOS_MAX; NULL: an older plane */
 	bool alone;				 /* the memory of a daemon without kernel plane */
 };
 
