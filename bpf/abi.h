@@ -653,7 +653,7 @@ struct sl_chaos {
 	__u8 kind;	/* enum sl_chaos_kind */
 	__u8 ways;	/* SL_CHAOS_TO_NODE, SL_CHAOS_FROM_NODE */
 	__u8 pad[6];
-	char name[64];		       /* what the operator aimed at, NUL-terminated */
+	char name[64];			/* what the operator aimed at, NUL-terminated */
 	__u64 nodes[SL_NODES_MAX / 64]; /* bit per slot */
 };
 SL_STATIC_ASSERT(sizeof(struct sl_chaos) == 640, "sl_chaos");

@@ -165,8 +165,8 @@ static __always_inline int sl_chaos(void *ctx, bool tc)
 	flow = found ? sl_flow_at(found - 1) : NULL;
 	if (!flow)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	what = sl_chaos_look(flow->conn.node, room->handover.from_node ? SL_CHAOS_FROM_NODE
-								       : SL_CHAOS_TO_NODE);
+	what = sl_chaos_look(flow->conn.node,
+			     room->handover.from_node ? SL_CHAOS_FROM_NODE : SL_CHAOS_TO_NODE);
 	if (!what)
 		return sl_step(ctx, tc, SL_STEP_ONWARD, row);
 	parse = sl_parse_packet(ctx, tc, &cursor, &packet, &room->key);

@@ -19,23 +19,23 @@
 #include "bpf/trace.h"
 
 enum sl_step {
-	SL_STEP_OPEN = 0, /* a packet without a flow, or a SYN of a known one: open.h */
-	SL_STEP_SEND,	  /* a packet of the flow that OPEN opened: open.h */
-	SL_STEP_TUNNEL,	  /* a packet of a flow in mode ipip or gue: tunnel.h */
-	SL_STEP_ICMP,	  /* icmp.h */
-	SL_STEP_RETRY,	  /* a RST or a stale ACK from the node that answers a SYN: retry.h */
-	SL_STEP_REFUSE,	  /* a new flow that found no node, or a flow of a dead one: refuse.h */
-	SL_STEP_CONTROL,  /* UDP to the port of beacons: beacon.h */
-	SL_STEP_TOO_BIG,  /* a packet that does not fit the way out: refuse.h */
-	SL_STEP_COOKIE,	  /* a SYN that must prove its source: guard.h */
-	SL_STEP_QUIC,	  /* a datagram without a flow, for a QUIC service: quic.h */
-	SL_STEP_RESEND,	  /* a refusal that becomes the SYN again: retry.h */
-	SL_STEP_RELAY,	  /* an ICMP error about a packet of a flow, to its other end: icmp.h */
-	SL_STEP_UNWRAP,	  /* an ICMP error about a tunnel of ours: icmp.h */
-	SL_STEP_CHAOS,	  /* a packet of a known flow, while experiments run: chaos.h */
-	SL_STEP_ONWARD,	  /* what they leave of it: chaos.h */
-	SL_STEP_LOCAL,	  /* TC alone: what the lane leaves to the local stack: local.h */
-	SL_STEP_CHAOS_IN, /* TC alone: from a node to the local stack, while experiments run */
+	SL_STEP_OPEN = 0,  /* a packet without a flow, or a SYN of a known one: open.h */
+	SL_STEP_SEND,	   /* a packet of the flow that OPEN opened: open.h */
+	SL_STEP_TUNNEL,	   /* a packet of a flow in mode ipip or gue: tunnel.h */
+	SL_STEP_ICMP,	   /* icmp.h */
+	SL_STEP_RETRY,	   /* a RST or a stale ACK from the node that answers a SYN: retry.h */
+	SL_STEP_REFUSE,	   /* a new flow that found no node, or a flow of a dead one: refuse.h */
+	SL_STEP_CONTROL,   /* UDP to the port of beacons: beacon.h */
+	SL_STEP_TOO_BIG,   /* a packet that does not fit the way out: refuse.h */
+	SL_STEP_COOKIE,	   /* a SYN that must prove its source: guard.h */
+	SL_STEP_QUIC,	   /* a datagram without a flow, for a QUIC service: quic.h */
+	SL_STEP_RESEND,	   /* a refusal that becomes the SYN again: retry.h */
+	SL_STEP_RELAY,	   /* an ICMP error about a packet of a flow, to its other end: icmp.h */
+	SL_STEP_UNWRAP,	   /* an ICMP error about a tunnel of ours: icmp.h */
+	SL_STEP_CHAOS,	   /* a packet of a known flow, while experiments run: chaos.h */
+	SL_STEP_ONWARD,	   /* what they leave of it: chaos.h */
+	SL_STEP_LOCAL,	   /* TC alone: what the lane leaves to the local stack: local.h */
+	SL_STEP_CHAOS_IN,  /* TC alone: from a node to the local stack, while experiments run */
 	SL_STEP_CHAOS_OUT, /* TC alone: the other way */
 	SL_STEPS
 };

@@ -61,6 +61,7 @@ struct sl_arguments {
 	const char *pid_file;
 	const char *known; /* of `audit` */
 	const char *zone;  /* of `chaos`, as all that follow */
+	const char *zone; /* of `chaos`, as all that follow */
 	const char *share;
 	const char *way;
 	const char *duration;
@@ -139,5 +140,6 @@ extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
 extern const struct sl_command sl_command_slo;
 extern const struct sl_command sl_command_upgrade;
+extern const struct sl_command sl_command_chaos;
 
 #endif

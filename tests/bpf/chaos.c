@@ -127,9 +127,8 @@ static enum sl_rig_verdict send_data(struct bench *bench, const struct sl_talk *
 				     bool from_node, struct sl_frame *ret_in,
 				     struct sl_frame *ret_out)
 {
-	struct sl_frame_spec spec =
-		from_node ? sl_talk_node_spec(&bench->rig, talk, ACK, PAYLOAD)
-			  : sl_talk_client_spec(talk, ACK, PAYLOAD);
+	struct sl_frame_spec spec = from_node ? sl_talk_node_spec(&bench->rig, talk, ACK, PAYLOAD)
+					      : sl_talk_client_spec(talk, ACK, PAYLOAD);
 
 	sl_frame_build(ret_in, &spec);
 	return sl_rig_run(&bench->rig, bench->hook, ret_in, ret_out);
@@ -165,8 +164,8 @@ static void test_ways(struct bench *bench)
 				     row(bench)->seen == row(bench)->hits &&
 				     sl_rig_counted(&bench->rig, SL_COUNTER_DROP_CHAOS) ==
 					     (uint64_t)to + from,
-			     named(bench, cases[i].description), "to %d, from %d, %llu of %llu",
-			     to, from, (unsigned long long)row(bench)->hits,
+			     named(bench, cases[i].description), "to %d, from %d, %llu of %llu", to,
+			     from, (unsigned long long)row(bench)->hits,
 			     (unsigned long long)row(bench)->seen);
 	}
 }
@@ -346,8 +345,8 @@ static struct sl_frame_spec local_packet(bool from_node, uint8_t flags, uint32_t
 	};
 }
 
-static int run_local(struct bench *bench, bool from_node, uint8_t flags, uint32_t seq,
-		     uint32_t ack, uint16_t payload_len)
+static int run_local(struct bench *bench, bool from_node, uint8_t flags, uint32_t seq, uint32_t ack,
+		     uint16_t payload_len)
 {
 	struct sl_frame_spec spec = local_packet(from_node, flags, seq, ack, payload_len);
 
@@ -436,8 +435,8 @@ static void test_beacon(struct bench *bench)
 	begin(bench, SL_CHAOS_DROP, SL_CHAOS_FROM_NODE);
 	send_beacon(bench, &key, 2);
 	sl_rig_check(&bench->rig, before && load->accepted == before && row(bench)->hits == 1,
-		     "a lost beacon is not taken in", "%llu, then %llu",
-		     (unsigned long long)before, (unsigned long long)load->accepted);
+		     "a lost beacon is not taken in", "%llu, then %llu", (unsigned long long)before,
+		     (unsigned long long)load->accepted);
 	begin(bench, SL_CHAOS_DROP, SL_CHAOS_TO_NODE);
 	send_beacon(bench, &key, 3);
 	sl_rig_check(&bench->rig, load->accepted == before + 1,

@@ -71,7 +71,7 @@ PAGE
 ## Flows, breakers and signals
 
 PAGE
-	counter_table '^(flow|conn|gate|signal|event|cas|trace)_' | sed '$d'
+	counter_table '^(flow|conn|gate|signal|event|cas|trace|chaos)_' | sed '$d'
 }
 if [[ ${1:-} == --write ]]; then
 	counters_page >docs/counters.md

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "loader/chaos_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "loader/say.h"
+#include "user/base/address.h"
+#include "user/base/config.h"
+#include "user/base/text.h"
+#include "user/base/unit.h"
+
+#define NEXT "sluice chaos --help"
+
+/* ---- whom ---------------------------------------------------------------------------------- */
+
+static uint32_t slot_of(const struct sl_view *view, const struct sl_endpoint *endpoint)
+{
+	for (uint32_t slot = 1; slot < sl_view_node_slots(view); slot++) {
+		if ((view->nodes[slot].admin & SL_NODE_PRESENT) &&
+		    sl_address_equal(&view->nodes[slot].endpoint, endpoint))
+			return slot;
+	}
+	return 0;
+}
+
+static int aim_zone(const struct sl_view *view, const char *zone, const char *path,
+		    struct sl_chaos_plan *plan)
+{
+	struct sl_config *config;
+	char *errors = NULL;
+
+	if (!path)
+		return sl_say_error("--config CONFIG",
+				    "zone \"%s\": the kernel plane knows no zones, the "
+				    "configuration file does",
+				    zone);
+	if (sl_config_read(path, &config, &errors)) {
+		free(errors);
+		return sl_say_error("sluice check CONFIG", "configuration \"%s\" is refused", path);
+	}
+	for (uint32_t i = 0; i < config->pool_count; i++) {
+		for (uint32_t j = 0; j < config->pools[i].node_count; j++) {
+			const struct sl_config_node *node = &config->pools[i].nodes[j];
+			uint32_t slot = node->zone && !strcmp(node->zone, zone)
+						? slot_of(view, &node->endpoint)
+						: 0;
+
+			if (slot)
+				sl_chaos_aim_add(&plan->aim, slot);
+		}
+	}
+	sl_config_close(&config);
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "zone %s", zone);
+	return SL_EXIT_OK;
+}
+
+static int aim_node(const struct sl_view *view, const char *text, struct sl_chaos_plan *plan)
+{
+	char address[SL_ADDRESS_TEXT_SIZE];
+	uint32_t slot = sl_view_find_node(view, text);
+
+	if (!slot)
+		return SL_EXIT_FAILED;
+	sl_chaos_aim_add(&plan->aim, slot);
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "node %.58s",
+		 sl_address_format(&view->nodes[slot].endpoint, address));
+	return SL_EXIT_OK;
+}
+
+static int aim_pool(const struct sl_view *view, const char *name, struct sl_chaos_plan *plan)
+{
+	uint32_t pool = sl_view_find_pool(view, name);
+
+	if (!pool)
+		return sl_say_error("sluice status", "there is no pool \"%s\"", name);
+	sl_chaos_aim_pool(view, pool, &plan->aim);
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "pool %.58s", name);
+	return SL_EXIT_OK;
+}
+
+static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words,
+	       struct sl_chaos_plan *plan)
+{
+	if (!!words->node + !!words->pool + !!words->zone != 1)
+		return sl_say_error(NEXT, "say one of --node, --pool, --zone");
+	if (words->node)
+		return aim_node(view, words->node, plan);
+	if (words->pool)
+		return aim_pool(view, words->pool, plan);
+	return aim_zone(view, words->zone, words->config, plan);
+}
+
+/* ---- how ----------------------------------------------------------------------------------- */
+
+static int read_time(const char *name, const char *text, uint64_t otherwise_us, uint64_t *ret_us)
+{
+	*ret_us = otherwise_us;
+	if (text && (sl_unit_parse_us(text, strlen(text), 1000000u, ret_us) || !*ret_us ||
+		     *ret_us > SL_CHAOS_DURATION_S_MAX * 1000000ull))
+		return sl_say_error(NEXT, "%s \"%s\" is no time up to an hour, as 30s or 5m", name,
+				    text);
+	return SL_EXIT_OK;
+}
+
+static int read_number(const char *name, const char *text, uint64_t most, uint64_t *ret_number)
+{
+	struct sl_span span = sl_span_string(text);
+
+	if (span.len && span.data[span.len - 1] == '%')
+		span.len--;
+	if (sl_span_u64(span, ret_number) || !*ret_number || *ret_number > most)
+		return sl_say_error(NEXT, "%s \"%s\" is not a number from 1 to %llu", name, text,
+				    (unsigned long long)most);
+	return SL_EXIT_OK;
+}
+
+static int read_way(const char *text, uint8_t *ret_ways)
+{
+	if (!strcmp(text, "to"))
+		*ret_ways = SL_CHAOS_TO_NODE;
+	else if (!strcmp(text, "from"))
+		*ret_ways = SL_CHAOS_FROM_NODE;
+	else if (strcmp(text, "both") != 0)
+		return sl_say_error(NEXT, "way \"%s\" is none of to, from, both", text);
+	return SL_EXIT_OK;
+}
+
+static int read_amounts(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
+{
+	struct sl_error error = {{0}};
+	uint64_t limit = SL_CHAOS_LIMIT_PERCENT;
+	int exit_code = SL_EXIT_OK;
+
+	plan->share = SL_CHAOS_ALL;
+	plan->ways = SL_CHAOS_TO_NODE | SL_CHAOS_FROM_NODE;
+	plan->hits_max = UINT64_MAX;
+	if (plan->word->whole && (words->share || words->way))
+		return sl_say_error("drop, with --share or --way",
+				    "%s is every packet, both ways: no --share, no --way",
+				    plan->word->name);
+	if (words->share && sl_chaos_parse_share(words->share, &plan->share, &error))
+		return sl_say_error(NEXT, "share %s", error.text);
+	if (words->way)
+		exit_code = read_way(words->way, &plan->ways);
+	if (!exit_code && words->hits)
+		exit_code = read_number("hits", words->hits, UINT32_MAX, &plan->hits_max);
+	if (!exit_code && words->limit)
+		exit_code = read_number("limit", words->limit, 100, &limit);
+	plan->limit_percent = (uint32_t)limit;
+	return exit_code;
+}
+
+int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_of *words,
+		       struct sl_chaos_plan *ret_plan)
+{
+	struct sl_chaos_plan *plan = ret_plan;
+	struct sl_error error = {{0}};
+
+	memset(plan, 0, sizeof(*plan));
+	plan->word = words->kind ? sl_chaos_find(words->kind) : NULL;
+	if (!plan->word)
+		return sl_say_error(NEXT, "\"%s\" is no kind of experiment",
+				    words->kind ? words->kind : "");
+	if (read_amounts(words, plan) ||
+	    read_time("for", words->duration, SL_CHAOS_DURATION_DEFAULT_US, &plan->duration_us) ||
+	    read_time("recover", words->recover, SL_CHAOS_RECOVER_DEFAULT_US, &plan->recover_us))
+		return SL_EXIT_FAILED;
+	if (sl_chaos_conditions_parse(words->hypothesis, &plan->hypothesis, &error))
+		return sl_say_error(NEXT, "hypothesis: %s", error.text);
+	if (sl_chaos_conditions_parse(words->abort, &plan->abort, &error))
+		return sl_say_error(NEXT, "abort: %s", error.text);
+	if (aim(view, words, plan))
+		return SL_EXIT_FAILED;
+	if (words->title)
+		snprintf(plan->title, sizeof(plan->title), "%s", words->title);
+	else
+		snprintf(plan->title, sizeof(plan->title), "%s %s", plan->word->name,
+			 plan->aimed_at);
+	return SL_EXIT_OK;
+}

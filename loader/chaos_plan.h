@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chaos_plan.h - from the words of an operator, on the command line or in a game day's file, to a plan.
+ */
+#ifndef SL_LOADER_CHAOS_PLAN_H
+#define SL_LOADER_CHAOS_PLAN_H
+
+#include "loader/chaos_run.h"
+
+/* What was written; NULL where nothing was. Borrowed. */
+struct sl_chaos_words_of {
+	const char *title;
+	const char *kind;
+	const char *node;
+	const char *pool;
+	const char *zone;
+	const char *config; /* file that says which nodes a zone has */
+	const char *share;
+	const char *way; /* to, from, both */
+	const char *duration;
+	const char *recover;
+	const char *hits;
+	const char *limit;
+	const char *hypothesis;
+	const char *abort;
+};
+
+#define SL_CHAOS_DURATION_DEFAULT_US 30000000ull
+#define SL_CHAOS_RECOVER_DEFAULT_US  60000000ull
+
+/*
+ * Exactly one of node, pool and zone is needed. Says on stderr what is wrong, which the words name:
+ * SL_EXIT_FAILED.
+ */
+int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_of *words,
+		       struct sl_chaos_plan *ret_plan);
+
+#endif

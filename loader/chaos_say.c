@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "loader/chaos_say.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- words --------------------------------------------------------------------------------- */
+
+static void say_conditions(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	const struct sl_chaos_conditions *conditions = &result->plan->hypothesis;
+
+	for (uint32_t i = 0; i < conditions->count; i++) {
+		const struct sl_chaos_condition *condition = &conditions->list[i];
+		char value[32] = "not measured";
+		double number;
+
+		if (sl_chaos_condition_value(condition, &result->measure, &number))
+			sl_chaos_value_text(condition, number, value);
+		sl_text_printf(text, "  %-8s %s (%s)\n",
+			       sl_chaos_verdict_name(
+				       sl_chaos_condition_judge(condition, &result->measure)),
+			       condition->text, value);
+	}
+}
+
+void sl_chaos_say_text(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	const struct sl_chaos_measure *measure = &result->measure;
+	double p99_s;
+
+	sl_text_printf(text, "%s: %s after %.1f s%s%s\n", result->plan->title,
+		       sl_chaos_ending_name(result->ending), result->ran_s,
+		       result->why[0] ? ": " : "", result->why);
+	sl_text_printf(text, "  hit      %llu of %llu packets, %u nodes\n",
+		       (unsigned long long)result->hits, (unsigned long long)result->seen,
+		       result->plan->aim.count);
+	sl_text_printf(text, "  clients  %llu requests, %llu errors",
+		       (unsigned long long)measure->requests, (unsigned long long)measure->errors);
+	if (sl_chaos_percentile(measure->ttft, 99, &p99_s))
+		sl_text_printf(text, ", p99 first byte %.3g s", p99_s);
+	sl_text_printf(text, "\n  nodes    %u open at most, ", measure->open_max);
+	if (measure->recovered)
+		sl_text_printf(text, "all used again after %.1f s\n", measure->recovery_s);
+	else
+		sl_text_printf(text, "not all used again after %.1f s\n", measure->recovery_s);
+	if (result->plan->hypothesis.count) {
+		sl_text_printf(text, "hypothesis %s\n", sl_chaos_verdict_name(result->verdict));
+		say_conditions(result, text);
+	}
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------- */
+
+static void put_string(struct sl_text *text, const char *name, const char *value)
+{
+	sl_text_printf(text, "\"%s\": ", name);
+	sl_text_append_json_string(text, value);
+	sl_text_append_string(text, ", ");
+}
+
+static void put_conditions(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	const struct sl_chaos_conditions *conditions = &result->plan->hypothesis;
+
+	sl_text_append_string(text, "\"conditions\": [");
+	for (uint32_t i = 0; i < conditions->count; i++) {
+		const struct sl_chaos_condition *condition = &conditions->list[i];
+		double value;
+
+		sl_text_append_string(text, i ? ", {" : "{");
+		put_string(text, "condition", condition->text);
+		put_string(text, "verdict",
+			   sl_chaos_verdict_name(
+				   sl_chaos_condition_judge(condition, &result->measure)));
+		if (sl_chaos_condition_value(condition, &result->measure, &value) && !isinf(value))
+			sl_text_printf(text, "\"value\": %.9g}", value);
+		else
+			sl_text_append_string(text, "\"value\": null}");
+	}
+	sl_text_append_string(text, "], ");
+}
+
+static void put_samples(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	sl_text_append_string(text, "\"samples\": [");
+	for (uint32_t i = 0; i < result->sample_count; i++) {
+		const struct sl_chaos_sample *sample = &result->samples[i];
+
+		sl_text_printf(text,
+			       "%s{\"s\": %.3f, \"hits\": %llu, \"requests\": %llu, "
+			       "\"errors\": %llu, \"open\": %u}",
+			       i ? ", " : "", sample->at_s, (unsigned long long)sample->hits,
+			       (unsigned long long)sample->requests,
+			       (unsigned long long)sample->errors, sample->open);
+	}
+	sl_text_append_string(text, "]");
+}
+
+void sl_chaos_say_json(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	const struct sl_chaos_measure *measure = &result->measure;
+	double p99_s;
+
+	sl_text_append_char(text, '{');
+	put_string(text, "title", result->plan->title);
+	put_string(text, "kind", result->plan->word->name);
+	put_string(text, "aimed_at", result->plan->aimed_at);
+	sl_text_printf(text, "\"nodes\": %u, \"share\": %.6g, \"began\": %llu, \"ran_s\": %.3f, ",
+		       result->plan->aim.count, (double)result->plan->share / SL_CHAOS_ALL,
+		       (unsigned long long)result->wall_s, result->ran_s);
+	put_string(text, "ending", sl_chaos_ending_name(result->ending));
+	put_string(text, "why", result->why);
+	sl_text_printf(text,
+		       "\"seen\": %llu, \"hits\": %llu, \"requests\": %llu, \"errors\": %llu, "
+		       "\"open_max\": %u, \"recovered\": %s, \"recovery_s\": %.3f, ",
+		       (unsigned long long)result->seen, (unsigned long long)result->hits,
+		       (unsigned long long)measure->requests, (unsigned long long)measure->errors,
+		       measure->open_max, measure->recovered ? "true" : "false",
+		       measure->recovery_s);
+	if (sl_chaos_percentile(measure->ttft, 99, &p99_s))
+		sl_text_printf(text, "\"p99_ttft_s\": %.6g, ", p99_s);
+	put_string(text, "verdict", sl_chaos_verdict_name(result->verdict));
+	put_conditions(result, text);
+	put_samples(result, text);
+	sl_text_append_string(text, "}\n");
+}

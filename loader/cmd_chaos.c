@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cmd_chaos.c - `sluice chaos`: break something on purpose, within bounds, and see whether the service
+ * stands it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "loader/chaos_plan.h"
+#include "loader/chaos_say.h"
+#include "loader/command.h"
+#include "loader/pins.h"
+#include "loader/say.h"
+#include "user/base/clock.h"
+
+#define REPORT_BYTES_MAX (1u << 20)
+
+static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
+{
+	return (struct sl_chaos_words_of){
+		.kind = arguments->words[1],
+		.node = arguments->node,
+		.pool = arguments->pool,
+		.zone = arguments->zone,
+		.config = arguments->config,
+		.share = arguments->share,
+		.way = arguments->way,
+		.duration = arguments->duration,
+		.recover = arguments->recover,
+		.hits = arguments->hits,
+		.limit = arguments->limit,
+		.hypothesis = arguments->hypothesis,
+		.abort = arguments->abort,
+	};
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+static int leave(const struct sl_view *view, const struct sl_chaos_plan *plan)
+{
+	struct sl_chaos_ticket ticket;
+	int exit_code = sl_chaos_leave(view, plan, &ticket);
+
+	if (exit_code == SL_EXIT_OK)
+		printf("%u\n", ticket.number);
+	return exit_code;
+}
+
+/* A broken hypothesis is the answer, and a failure for who asks by a script. */
+static int run(const struct sl_view *view, const struct sl_chaos_plan *plan, bool json)
+{
+	struct sl_chaos_result *result = calloc(1, sizeof(*result));
+	struct sl_text text;
+	int exit_code;
+
+	if (!result)
+		return sl_say_error(NULL, "no memory");
+	exit_code = sl_chaos_run(view, plan, result);
+	if (exit_code == SL_EXIT_OK) {
+		sl_text_init(&text, REPORT_BYTES_MAX);
+		(json ? sl_chaos_say_json : sl_chaos_say_text)(result, &text);
+		fputs(sl_text_string(&text), stdout);
+		sl_text_fini(&text);
+		if (result->verdict == SL_CHAOS_BROKEN || result->ending == SL_CHAOS_ABORTED)
+			exit_code = SL_EXIT_FAILED;
+	}
+	free(result);
+	return exit_code;
+}
+
+static int start(const struct sl_view *view, const struct sl_arguments *arguments)
+{
+	struct sl_chaos_words_of words = words_of(arguments);
+	struct sl_chaos_plan plan;
+
+	if (sl_chaos_plan_make(view, &words, &plan))
+		return SL_EXIT_FAILED;
+	if (!arguments->detach)
+		return run(view, &plan, arguments->json);
+	if (plan.hypothesis.count || plan.abort.count)
+		return sl_say_error("without --detach",
+				    "who leaves the experiment alone cannot judge it: no "
+				    "--hypothesis, no --abort");
+	return leave(view, &plan);
+}
+
+/* ---- list and stop ------------------------------------------------------------------------- */
+
+static uint32_t count_nodes(const struct sl_chaos *row)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < SL_NODES_MAX / 64; i++)
+		count += (uint32_t)__builtin_popcountll(row->nodes[i]);
+	return count;
+}
+
+static void list_row(const struct sl_chaos *row, uint64_t now_ns, bool json, bool first)
+{
+	double left_s = row->end_ns > now_ns ? (double)(row->end_ns - now_ns) / 1e9 : 0;
+	double share = (double)row->share / SL_CHAOS_ALL;
+
+	if (json)
+		printf("%s{\"number\": %u, \"name\": \"%.63s\", \"kind\": \"%s\", \"share\": %.6g, "
+		       "\"nodes\": %u, \"seen\": %" PRIu64 ", \"hits\": %" PRIu64
+		       ", \"left_s\": %.1f}",
+		       first ? "" : ", ", row->number, row->name, sl_chaos_kind_name(row->kind),
+		       share, count_nodes(row), (uint64_t)row->seen, (uint64_t)row->hits, left_s);
+	else
+		printf("%-10u %-40.63s %5.4g%% %5u nodes %10" PRIu64 " hits %6.1f s left\n",
+		       row->number, row->name, share * 100, count_nodes(row), (uint64_t)row->hits,
+		       left_s);
+}
+
+static int list(const struct sl_view *view, bool json)
+{
+	uint64_t now_ns = sl_clock_ns();
+	bool first = true;
+
+	if (json)
+		putchar('[');
+	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
+		if (!sl_chaos_runs(view, row, now_ns))
+			continue;
+		list_row(&view->chaos[row], now_ns, json, first);
+		first = false;
+	}
+	if (json)
+		puts("]");
+	else if (first)
+		puts("no experiment runs");
+	return SL_EXIT_OK;
+}
+
+static int stop(const struct sl_view *view, const char *which)
+{
+	uint64_t number = 0, now_ns = sl_clock_ns();
+	bool all = !which || !strcmp(which, "all");
+	uint32_t stopped = 0;
+
+	if (!all && sl_span_u64(sl_span_string(which), &number))
+		return sl_say_error("sluice chaos list", "\"%s\" is neither a number nor all",
+				    which);
+	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
+		struct sl_chaos_ticket ticket = {row, view->chaos[row].number};
+
+		if (sl_chaos_runs(view, row, now_ns) && (all || ticket.number == number))
+			stopped += sl_chaos_end(view, &ticket);
+	}
+	if (!all && !stopped)
+		return sl_say_error("sluice chaos list", "no experiment %s runs", which);
+	printf("%u stopped\n", stopped);
+	return SL_EXIT_OK;
+}
+
+static int run_chaos(const struct sl_command *command, const struct sl_arguments *arguments)
+{
+	const char *verb = arguments->words[0];
+	const char *word = arguments->word_count > 1 ? arguments->words[1] : NULL;
+	int exit_code = SL_EXIT_OK;
+	struct sl_view view;
+
+	(void)command;
+	if (strcmp(verb, "start") != 0 && strcmp(verb, "list") != 0 && strcmp(verb, "stop") != 0)
+		return sl_say_error("sluice chaos --help", "\"%s\": expected start, list or stop",
+				    verb);
+	if (!strcmp(verb, "start") && !word)
+		return sl_say_error("sluice chaos --help", "start which kind of experiment?");
+	if (sl_view_open(sl_pins_dir(arguments->pin_dir, NULL), false, &view))
+		return SL_EXIT_FAILED;
+	if (!view.chaos)
+		exit_code = sl_say_error(
+			"sluice up CONFIG --replace",
+			"the kernel plane in \"%s\" is older and knows no experiments", view.dir);
+	else if (!strcmp(verb, "start"))
+		exit_code = start(&view, arguments);
+	else if (!strcmp(verb, "list"))
+		exit_code = list(&view, arguments->json);
+	else
+		exit_code = stop(&view, word);
+	sl_view_close(&view);
+	return exit_code;
+}
+
+/* clang-format off */
+#define TEXT(name, value, help) \
+	{SL_OPTION_TEXT, #name, value, NULL, offsetof(struct sl_arguments, name), help}
+/* clang-format on */
+static const struct sl_option chaos_options[] = {
+	TEXT(node, "NODE", "aim at this node (ADDRESS:PORT or POOL/INDEX)"),
+	TEXT(pool, "POOL", "aim at all nodes of this pool"),
+	TEXT(zone, "ZONE", "aim at the nodes of this zone, of which --config tells"),
+	TEXT(config, "CONFIG", "the configuration file, for --zone"),
+	TEXT(share, "SHARE", "chance of each packet: 30% or 0.3 (100%)"),
+	TEXT(way, "WAY", "packets `to` the nodes, `from` them, or `both` (both)"),
+	{SL_OPTION_TEXT, "for", "TIME", NULL, offsetof(struct sl_arguments, duration),
+	 "how long (30s)"},
+	TEXT(recover, "TIME", "then wait so long until the nodes are used again (60s)"),
+	TEXT(hits, "N", "end after so many packets were touched"),
+	TEXT(limit, "PERCENT", "largest share of a pool's nodes that may be touched (50)"),
+	TEXT(hypothesis, "CONDITIONS",
+	     "what is expected, as: client errors < 0.1%, recovery < 20s"),
+	TEXT(abort, "CONDITIONS", "end it as soon as one of these is true"),
+	{SL_OPTION_FLAG, "detach", NULL, NULL, offsetof(struct sl_arguments, detach),
+	 "print its number and leave it alone: it ends by itself"},
+	SL_OPTION_JSON,
+	SL_OPTION_PIN_DIR,
+	SL_OPTION_NONE,
+};
+
+const struct sl_command sl_command_chaos = {
+	.name = "chaos",
+	.words = "start KIND|list|stop [NUMBER]",
+	.words_min = 1,
+	.words_max = 2,
+	.summary = "break something on purpose, within bounds, and judge what happens",
+	.description =
+		"start KIND      packets to and from the nodes: drop, reset, corrupt (the "
+		"receiver\n"
+		"                drops them), garble (the application gets them), blackhole,\n"
+		"                partition. Watches until its time is over, Ctrl-C, a condition "
+		"of\n"
+		"                --abort or `stop`; then says what was seen. Exit code 1: the\n"
+		"                hypothesis is broken, or it was aborted\n"
+		"list            what runs\n"
+		"stop [NUMBER]   ends one, or all\n\n"
+		"Killed, it leaves an experiment that the kernel plane ends by itself within five "
+		"seconds.",
+	.options = chaos_options,
+	.run = run_chaos,
+};

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# chaos.sh - experiments on real packets: within bounds, seen by the breaker, over by themselves.
+#
+#   client --- sluice --- node1, node2, node3        no daemon runs
+#
+# A node is made a black hole and the command that did so is killed: the breaker opens, the kernel
+# plane ends the experiment, half-open probes find the node well.
+. "$(dirname "$0")/lib.sh"
+need bpftool bpftool
+need jq jq
+setup 3
+write_config 3 4 "breaker.consecutive_failures: 2, breaker.open_ms: 200ms, breaker.open_max_ms: 1s, pool.slow_start_ms: 0"
+up || finish
+chaos() { "$sluice" chaos "$@" >"$work/out" 2>&1; }
+said() { grep -q -- "$1" "$work/out" && echo yes || cat "$work/out"; }
+runs() { "$sluice" chaos list --json | grep -o '"number"' | grep -c .; }
+word() { bpftool -j map lookup pinned "$SLUICE_PIN_DIR/settings" key 0 0 0 0 | jq .formatted.value.chaos; }
+
+ask 60 4
+expect "all is well before" "$(tally failed)" == 0
+
+# ---- bounds -----------------------------------------------------------------------------------
+chaos start blackhole --pool chat
+expect "a whole pool is refused" "$?" == 1
+expect "and told why" "$(said '3 of the 3 nodes of pool "chat" would be touched')" == yes
+chaos start melt --node chat/0
+expect "no such kind" "$(said 'is no kind of experiment')" == yes
+chaos start drop --node chat/0 --pool chat
+expect "one aim" "$(said 'say one of')" == yes
+chaos start drop --node chat/0 --hypothesis 'happiness > 3'
+expect "a condition that is none" "$(said 'expected client errors')" == yes
+expect "nothing runs" "$(runs) $(word)" == "0 0"
+
+# ---- a black hole, and its owner dies ----------------------------------------------------------
+"$sluice" chaos start blackhole --node chat/1 --for 1h >"$work/owner" 2>&1 &
+owner=$!
+jobs_to_end+=("$owner")
+expect_soon "it runs" 10 eval '(($(runs) == 1))'
+chaos start drop --node chat/0
+expect "a second node is over the limit" "$(said '2 of the 3 nodes')" == yes
+expect_soon "the breaker opens" 60 eval 'ask 30 30 3000; node_is 2 state open || node_is 2 state half_open'
+expect "by the signal of a silent node" "$(node_field 2 last_signal)" == syn_retransmitted
+expect "packets are counted" "$(counter drop_chaos)" -gt 5
+ask 100 8
+expect "no new connection fails" "$(tally failed)" == 0
+kill -KILL "$owner"
+wait "$owner" 2>/dev/null
+expect_soon "the kernel plane ends it" 20 eval '(($(runs) == 0))'
+expect_soon "the breaker closes" 60 eval 'ask 10 1; node_is 2 state closed'
+expect "no bit is left" "$(word)" == 0
+
+# ---- hypotheses -------------------------------------------------------------------------------
+start_load
+chaos start drop --node chat/0 --share 30% --for 1s --recover 1s --hypothesis 'drop_internal = 0' --json
+expect "a hypothesis that holds" "$? $(jq -r .verdict "$work/out")" == "0 held"
+expect "packets were hit" "$(jq .hits "$work/out")" -gt 0
+expect "and others not" "$(jq '.seen - .hits' "$work/out")" -gt 0
+chaos start drop --node chat/0 --share 30% --for 1s --recover 1s --hypothesis 'drop_chaos = 0'
+expect "one that does not" "$?" == 1
+expect "is said" "$(said 'broken *drop_chaos = 0')" == yes
+chaos start drop --node chat/0 --share 30% --for 1h --recover 1s --abort 'drop_chaos > 2'
+expect "a condition aborts it" "$(said 'aborted after')" == yes
+chaos start drop --node chat/0 --share 30% --for 1h --recover 1s --hits 3 --json
+expect "so do its last hits" "$(jq -c '[.ending, .hits]' "$work/out")" == '["spent",3]'
+end_load
+
+# ---- left alone, and stopped --------------------------------------------------------------------
+chaos start blackhole --node chat/0 --for 1h --detach
+number=$(<"$work/out")
+expect "its number is listed" "$("$sluice" chaos list --json | jq '.[0].number')" == "$number"
+chaos stop "$number"
+expect "it is stopped" "$(said '1 stopped') $(runs)" == "yes 0"
+chaos stop "$number"
+expect "once" "$(said 'no experiment')" == yes
+
+# ---- resets -------------------------------------------------------------------------------------
+expect_soon "all nodes are used" 60 eval 'ask 10 1; node_is 1 state closed'
+chaos start reset --node chat/0 --way from --for 1h --detach
+ask 60 4
+chaos stop
+expect "what a node refuses another one takes" "$(tally failed) $(tally n1)" == "0 0"
+expect "its answers to SYNs were made resets" "$(counter chaos_changed)" -gt 0
+finish
