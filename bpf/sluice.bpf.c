@@ -95,7 +95,7 @@ struct {
 			SL_STEP_TABLE(X)
 #undef X
 				[SL_STEP_LOCAL] = (void *)&sluice_tc_local,
-				[SL_STEP_CHAOS_IN] = (void *)&sluice_tc_chaos_in,
+			[SL_STEP_CHAOS_IN] = (void *)&sluice_tc_chaos_in,
 		},
 };
 
