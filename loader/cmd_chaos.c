@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/chaos_plan.h"
+#include "loader/chaos_day.h"
+#include "loader/chaos_page.h"
 #include "loader/chaos_say.h"
 #include "loader/command.h"
 #include "loader/pins.h"
 #include "loader/say.h"
 #include "user/base/clock.h"
+#include "user/base/replace.h"
 
 #define REPORT_BYTES_MAX (1u << 20)
 
@@ -85,6 +87,69 @@ static int start(const struct sl_view *view, const struct sl_arguments *argument
 	return leave(view, &plan);
 }
 
+/* ---- a game day ---------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(text + len - end_len, end);
+}
+
+static void write_json(const struct sl_chaos_day *day, struct sl_text *text)
+{
+	bool first = true;
+
+	sl_text_append_char(text, '[');
+	for (uint32_t i = 0; i < day->count; i++) {
+		if (!day->steps[i].done)
+			continue;
+		sl_text_append_string(text, first ? "" : ", ");
+		sl_chaos_say_json(&day->steps[i].result, text);
+		first = false;
+	}
+	sl_text_append_string(text, "]\n");
+}
+
+/* To the file, or to standard output where none is named. */
+static int report(const struct sl_chaos_day *day, const char *path, bool json)
+{
+	struct sl_text text;
+	int error;
+
+	sl_text_init(&text, 0);
+	if (json)
+		write_json(day, &text);
+	else if (path && ends_with(path, ".html"))
+		sl_chaos_page_html(day, &text);
+	else
+		sl_chaos_page_markdown(day, &text);
+	error = text.error;
+	if (!error && path)
+		error = sl_replace_file(path, &text);
+	else if (!error)
+		fputs(sl_text_string(&text), stdout);
+	sl_text_fini(&text);
+	return error ? sl_say_error(NULL, "the report \"%s\" cannot be written: %s",
+				    path ? path : "-", strerror(-error))
+		     : SL_EXIT_OK;
+}
+
+static int run_day(const struct sl_view *view, const char *path,
+		   const struct sl_arguments *arguments)
+{
+	struct sl_chaos_day day;
+	int exit_code = sl_chaos_day_read(path, &day);
+
+	if (!exit_code) {
+		exit_code = sl_chaos_day_run(view, &day, arguments->config);
+		if (report(&day, arguments->output, arguments->json))
+			exit_code = SL_EXIT_FAILED;
+	}
+	sl_chaos_day_close(&day);
+	return exit_code;
+}
+
 /* ---- list and stop ------------------------------------------------------------------------- */
 
 static uint32_t count_nodes(const struct sl_chaos *row)
@@ -154,6 +219,17 @@ static int stop(const struct sl_view *view, const char *which)
 	return SL_EXIT_OK;
 }
 
+static bool is_verb(const char *verb)
+{
+	static const char *const verbs[] = {"start", "run", "list", "stop"};
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!strcmp(verbs[i], verb))
+			return true;
+	}
+	return false;
+}
+
 static int run_chaos(const struct sl_command *command, const struct sl_arguments *arguments)
 {
 	const char *verb = arguments->words[0];
@@ -162,11 +238,11 @@ static int run_chaos(const struct sl_command *command, const struct sl_arguments
 	struct sl_view view;
 
 	(void)command;
-	if (strcmp(verb, "start") != 0 && strcmp(verb, "list") != 0 && strcmp(verb, "stop") != 0)
-		return sl_say_error("sluice chaos --help", "\"%s\": expected start, list or stop",
-				    verb);
-	if (!strcmp(verb, "start") && !word)
-		return sl_say_error("sluice chaos --help", "start which kind of experiment?");
+	if (!is_verb(verb))
+		return sl_say_error("sluice chaos --help",
+				    "\"%s\": expected start, run, list or stop", verb);
+	if ((!strcmp(verb, "start") || !strcmp(verb, "run")) && !word)
+		return sl_say_error("sluice chaos --help", "%s what?", verb);
 	if (sl_view_open(sl_pins_dir(arguments->pin_dir, NULL), false, &view))
 		return SL_EXIT_FAILED;
 	if (!view.chaos)
@@ -175,6 +251,8 @@ static int run_chaos(const struct sl_command *command, const struct sl_arguments
 			"the kernel plane in \"%s\" is older and knows no experiments", view.dir);
 	else if (!strcmp(verb, "start"))
 		exit_code = start(&view, arguments);
+	else if (!strcmp(verb, "run"))
+		exit_code = run_day(&view, word, arguments);
 	else if (!strcmp(verb, "list"))
 		exit_code = list(&view, arguments->json);
 	else
@@ -204,6 +282,7 @@ static const struct sl_option chaos_options[] = {
 	TEXT(abort, "CONDITIONS", "end it as soon as one of these is true"),
 	{SL_OPTION_FLAG, "detach", NULL, NULL, offsetof(struct sl_arguments, detach),
 	 "print its number and leave it alone: it ends by itself"},
+	TEXT(output, "FILE", "of `run`: the report, HTML where its name ends so, else Markdown"),
 	SL_OPTION_JSON,
 	SL_OPTION_PIN_DIR,
 	SL_OPTION_NONE,
@@ -211,7 +290,7 @@ static const struct sl_option chaos_options[] = {
 
 const struct sl_command sl_command_chaos = {
 	.name = "chaos",
-	.words = "start KIND|list|stop [NUMBER]",
+	.words = "start KIND|run FILE|list|stop [NUMBER]",
 	.words_min = 1,
 	.words_max = 2,
 	.summary = "break something on purpose, within bounds, and judge what happens",
@@ -223,6 +302,9 @@ const struct sl_command sl_command_chaos = {
 		"of\n"
 		"                --abort or `stop`; then says what was seen. Exit code 1: the\n"
 		"                hypothesis is broken, or it was aborted\n"
+		"run FILE        a game day: the experiments of a file, one after the other, and "
+		"a\n"
+		"                report with plots\n"
 		"list            what runs\n"
 		"stop [NUMBER]   ends one, or all\n\n"
 		"Killed, it leaves an experiment that the kernel plane ends by itself within five "

@@ -74,6 +74,27 @@ expect "it is stopped" "$(said '1 stopped') $(runs)" == "yes 0"
 chaos stop "$number"
 expect "once" "$(said 'no experiment')" == yes
 
+# ---- a game day ---------------------------------------------------------------------------------
+cat >"$work/day.yaml" <<'YAML'
+name: a <day> of trouble
+experiments:
+  - {name: lossy & slow, kind: drop, node: chat/0, share: 30%, for: 1s, recover: 1s, hypothesis: "drop_internal = 0"}
+  - {kind: blackhole, pool: chat, for: 1s}
+  - {kind: drop, node: chat/2, for: 1s, hits: 1, recover: 1s, hypothesis: "drop_chaos = 0"}
+YAML
+sed 's/hits: 1/hots: 1/' "$work/day.yaml" >"$work/bad.yaml"
+chaos run "$work/bad.yaml"
+expect "a key that is none" "$? $(said ':5:.*hots')" == "1 yes"
+start_load
+chaos run "$work/day.yaml" --output "$work/day.html"
+expect "a day with a broken hypothesis" "$?" == 1
+end_load
+outcomes=$(grep -oE '<h2>[^<]*<span class="[a-z]*">[^<]*' "$work/day.html" | sed 's/.*>//' | paste -sd,)
+expect "each had its turn" "$outcomes" == "held,did not begin,broken"
+expect "plots" "$(grep -c '<polyline' "$work/day.html")" == 8
+expect "nothing of the file is markup" "$(grep -c '<day>' "$work/day.html")" == 0
+expect "and nothing comes from elsewhere" "$(grep -cE '<script|src=|href=|url\(' "$work/day.html")" == 0
+
 # ---- resets -------------------------------------------------------------------------------------
 expect_soon "all nodes are used" 60 eval 'ask 10 1; node_is 1 state closed'
 chaos start reset --node chat/0 --way from --for 1h --detach

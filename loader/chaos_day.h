@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chaos_day.h - a game day: experiments from a file, one after the other, and what came of each.
+ *
+ *	name: a node falls silent, a zone is lost
+ *	experiments:
+ *	  - {name: silent node, kind: blackhole, node: chat/0, for: 10s, hypothesis: "recovery < 20s"}
+ *	  - {kind: drop, pool: chat, share: 5%, way: from, limit: 100, abort: "client errors > 5%", pause: 5s}
+ *
+ * The keys of an experiment are the options of `sluice chaos start`; `pause` waits before it. One that
+ * is refused, aborted or whose hypothesis is broken does not keep the next from its turn; Ctrl-C does.
+ */
+#ifndef SL_LOADER_CHAOS_DAY_H
+#define SL_LOADER_CHAOS_DAY_H
+
+#include "loader/chaos_plan.h"
+#include "user/base/arena.h"
+
+#define SL_CHAOS_DAY_MAX 32u /* experiments of a file */
+
+struct sl_chaos_step {
+	struct sl_chaos_words_of words;
+	const char *pause;
+	struct sl_chaos_plan plan;
+	struct sl_chaos_result result;
+	bool planned; /* else it was refused before it began */
+	bool done;    /* the result is there */
+};
+
+struct sl_chaos_day {
+	const char *name;
+	struct sl_chaos_step *steps; /* count of them; all strings in the arena */
+	uint32_t count;
+	struct sl_arena arena;
+};
+
+/* Says every complaint on stderr, with its line. sl_chaos_day_close() also after a failure. */
+int sl_chaos_day_read(const char *path, struct sl_chaos_day *ret_day);
+void sl_chaos_day_close(struct sl_chaos_day *day);
+
+/*
+ * Runs it; `config` stands in where a step with a zone names no file. Says what begins and what came of
+ * it on stderr. SL_EXIT_FAILED when one could not begin, was aborted or broke its hypothesis.
+ */
+int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config);
+
+#endif
