@@ -188,7 +188,8 @@ static int run_step(const struct sl_view *view, struct sl_chaos_step *step)
 		       : SL_EXIT_OK;
 }
 
-int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config)
+int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config,
+		     const char *daemon_socket)
 {
 	int exit_code = SL_EXIT_OK;
 
@@ -196,6 +197,7 @@ int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const
 	for (uint32_t i = 0; i < day->count && !sl_screen_interrupted(); i++) {
 		if (!day->steps[i].words.config)
 			day->steps[i].words.config = config;
+		day->steps[i].words.daemon_socket = daemon_socket;
 		if (run_step(view, &day->steps[i]))
 			exit_code = SL_EXIT_FAILED;
 	}

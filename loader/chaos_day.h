@@ -42,6 +42,7 @@ void sl_chaos_day_close(struct sl_chaos_day *day);
  * Runs it; `config` stands in where a step with a zone names no file. Says what begins and what came of
  * it on stderr. SL_EXIT_FAILED when one could not begin, was aborted or broke its hypothesis.
  */
-int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config);
+int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config,
+		     const char *daemon_socket);
 
 #endif

@@ -158,6 +158,7 @@ int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_o
 	struct sl_error error = {{0}};
 
 	memset(plan, 0, sizeof(*plan));
+	plan->daemon_socket = words->daemon_socket;
 	plan->word = words->kind ? sl_chaos_find(words->kind) : NULL;
 	if (!plan->word)
 		return sl_say_error(NEXT, "\"%s\" is no kind of experiment",

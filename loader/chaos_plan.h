@@ -23,6 +23,7 @@ struct sl_chaos_words_of {
 	const char *limit;
 	const char *hypothesis;
 	const char *abort;
+	const char *daemon_socket;
 };
 
 #define SL_CHAOS_DURATION_DEFAULT_US 30000000ull

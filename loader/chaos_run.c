@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "bpf/breaker.h"
+#include "loader/chaos_daemon.h"
 #include "loader/say.h"
 #include "loader/screen.h"
 #include "user/base/clock.h"
@@ -17,6 +18,8 @@
 struct baseline {
 	uint64_t counters[SL_COUNTER_COUNT];
 	uint32_t first_byte[SL_CHAOS_TTFT_BUCKETS]; /* of all nodes; wraps as they do */
+	bool daemon;				    /* one answered */
+	struct sl_chaos_facts facts;
 };
 
 struct watch {
@@ -27,6 +30,7 @@ struct watch {
 	struct sl_chaos_ticket ticket;
 	uint64_t begun_ns;
 	uint32_t ticks;
+	uint64_t daemon_requests, daemon_errors; /* when it answered last */
 };
 
 const char *sl_chaos_ending_name(enum sl_chaos_ending ending)
@@ -54,11 +58,37 @@ static void add_first_bytes(const struct sl_view *view, uint32_t sums[SL_CHAOS_T
 	}
 }
 
-static void take_baseline(const struct sl_view *view, struct baseline *before)
+static void take_baseline(const struct sl_view *view, const char *daemon_socket,
+			  struct baseline *before)
 {
 	for (uint32_t i = 0; i < SL_COUNTER_COUNT; i++)
 		before->counters[i] = sl_view_counter(view, i);
 	add_first_bytes(view, before->first_byte);
+	before->daemon = sl_chaos_daemon_facts(daemon_socket, &before->facts);
+}
+
+/*
+ * With a daemon its clients count too; and of times to the first token its own alone, because the kernel
+ * plane's are of nodes. A daemon that was started anew meanwhile counts from its start.
+ */
+static void measure_daemon(struct watch *watch, struct sl_chaos_measure *measure)
+{
+	const struct sl_chaos_facts *before = &watch->before.facts;
+	struct sl_chaos_facts now;
+	bool anew;
+
+	if (!watch->before.daemon || !sl_chaos_daemon_facts(watch->plan->daemon_socket, &now)) {
+		measure->requests += watch->daemon_requests;
+		measure->errors += watch->daemon_errors;
+		return;
+	}
+	anew = now.requests < before->requests;
+	watch->daemon_requests = now.requests - (anew ? 0 : before->requests);
+	watch->daemon_errors = now.errors - (anew ? 0 : before->errors);
+	measure->requests += watch->daemon_requests;
+	measure->errors += watch->daemon_errors;
+	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
+		measure->ttft[i] = now.ttft[i] - (anew ? 0 : before->ttft[i]);
 }
 
 static uint32_t count_open(const struct sl_view *view)
@@ -91,6 +121,7 @@ static void measure(struct watch *watch)
 	measure->requests = measure->counters[SL_COUNTER_FLOW_OPENED] +
 			    measure->counters[SL_COUNTER_DROP_REFUSED] +
 			    measure->counters[SL_COUNTER_DROP_NO_NODE];
+	measure_daemon(watch, measure);
 	if (open > measure->open_max)
 		measure->open_max = open;
 }
@@ -177,7 +208,11 @@ static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, u
 int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
 		   struct sl_chaos_ticket *ret_ticket)
 {
-	return begin(view, plan, plan->duration_us * SL_NS_PER_US, ret_ticket);
+	int exit_code = begin(view, plan, plan->duration_us * SL_NS_PER_US, ret_ticket);
+
+	if (exit_code == SL_EXIT_OK)
+		sl_chaos_daemon_note(plan->daemon_socket, false, plan->title);
+	return exit_code;
 }
 
 static bool aborts(struct watch *watch)
@@ -264,14 +299,16 @@ int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 	ret_result->sample_every = 1;
 	ret_result->wall_s = (uint64_t)time(NULL);
 	ret_result->measure.waiting = true;
-	take_baseline(view, &watch.before);
+	take_baseline(view, plan->daemon_socket, &watch.before);
 	sl_screen_catch();
 	exit_code = begin(view, plan, SL_CHAOS_LEASE_MS * SL_NS_PER_MS, &watch.ticket);
 	if (exit_code)
 		return exit_code;
 	watch.begun_ns = sl_clock_ns();
+	sl_chaos_daemon_note(plan->daemon_socket, false, plan->title);
 	ret_result->ending = watch_it(&watch);
 	sl_chaos_end(view, &watch.ticket);
+	sl_chaos_daemon_note(plan->daemon_socket, true, plan->title);
 	ret_result->ran_s = seconds_since(watch.begun_ns);
 	count_hits(&watch);
 	await_recovery(&watch);

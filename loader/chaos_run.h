@@ -30,6 +30,8 @@ struct sl_chaos_plan {
 	uint64_t recover_us; /* wait so long for the nodes, at most */
 	uint64_t hits_max;
 	uint32_t limit_percent;
+	const char
+		*daemon_socket; /* borrowed; asked how clients fare, and told, where one answers */
 	struct sl_chaos_conditions hypothesis;
 	struct sl_chaos_conditions abort; /* any of them that holds ends it */
 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "loader/admin.h"
 #include "loader/chaos_day.h"
 #include "loader/chaos_page.h"
 #include "loader/chaos_say.h"
@@ -34,6 +35,7 @@ static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
 		.limit = arguments->limit,
 		.hypothesis = arguments->hypothesis,
 		.abort = arguments->abort,
+		.daemon_socket = sl_admin_path(arguments->admin_socket),
 	};
 }
 
@@ -142,7 +144,8 @@ static int run_day(const struct sl_view *view, const char *path,
 	int exit_code = sl_chaos_day_read(path, &day);
 
 	if (!exit_code) {
-		exit_code = sl_chaos_day_run(view, &day, arguments->config);
+		exit_code = sl_chaos_day_run(view, &day, arguments->config,
+					     sl_admin_path(arguments->admin_socket));
 		if (report(&day, arguments->output, arguments->json))
 			exit_code = SL_EXIT_FAILED;
 	}
@@ -284,6 +287,7 @@ static const struct sl_option chaos_options[] = {
 	 "print its number and leave it alone: it ends by itself"},
 	TEXT(output, "FILE", "of `run`: the report, HTML where its name ends so, else Markdown"),
 	SL_OPTION_JSON,
+	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_PIN_DIR,
 	SL_OPTION_NONE,
 };

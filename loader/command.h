@@ -61,7 +61,6 @@ struct sl_arguments {
 	const char *pid_file;
 	const char *known; /* of `audit` */
 	const char *zone;  /* of `chaos`, as all that follow */
-	const char *zone; /* of `chaos`, as all that follow */
 	const char *share;
 	const char *way;
 	const char *duration;

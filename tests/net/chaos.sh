@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # chaos.sh - experiments on real packets: within bounds, seen by the breaker, over by themselves.
 #
-#   client --- sluice --- node1, node2, node3        no daemon runs
+#   client --- sluice --- node1, node2, node3        a daemon at the end alone
 #
 # A node is made a black hole and the command that did so is killed: the breaker opens, the kernel
 # plane ends the experiment, half-open probes find the node well.
@@ -94,6 +94,33 @@ expect "each had its turn" "$outcomes" == "held,did not begin,broken"
 expect "plots" "$(grep -c '<polyline' "$work/day.html")" == 8
 expect "nothing of the file is markup" "$(grep -c '<day>' "$work/day.html")" == 0
 expect "and nothing comes from elsewhere" "$(grep -cE '<script|src=|href=|url\(' "$work/day.html")" == 0
+
+# ---- with a daemon ------------------------------------------------------------------------------
+sluiced=$build/sluiced
+[[ -x $sluiced ]] || { not_ok needs "$sluiced (make)"; exit 1; }
+cat >>"$config" <<YAML
+listen: 127.0.0.1:8080
+admin_socket: $SLUICE_ADMIN_SOCKET
+audit: {file: $work/audit.log}
+routes: [{model: m, pools: chat}]
+YAML
+sed -i "s|^kernel:|kernel:\n  pin_dir: $SLUICE_PIN_DIR|" "$config"
+nsenter --net="/run/netns/sl$$-sluice" "$sluiced" "$config" >"$work/daemon.log" 2>&1 &
+jobs_to_end+=("$!")
+expect_soon "a daemon is ready" 20 grep -q 'kernel_plane=bpf' "$work/daemon.log"
+chaos start drop --node chat/0 --for 1s --recover 1s --hypothesis 'p99 ttft < 2s' --json
+expect "nobody asked it: no time is known" "$(jq -r '.verdict' "$work/out")" == unknown
+expect_soon "what was done is in the audit trail" 20 \
+	eval '(($(grep -c "experiment \(began\|ended\): drop node" "$work/audit.log") == 2))'
+# an answer that is none of a node: the nodes speak no HTTP
+wrong() { ns sluice curl -s -o "$work/answer" -w '%{http_code}' --max-time 20 -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}' \
+	http://127.0.0.1:8080/v1/chat/completions; }
+chaos start drop --node chat/0 --share 1% --for 1h --recover 1s --abort 'client errors > 0' --json &
+experiment=$!
+expect_soon "it runs" 10 eval '(($(runs) == 1))'
+expect "a client gets an error" "$(wrong | head -c 1)" == 5
+wait "$experiment"
+expect "which ends the experiment" "$(jq -r '.ending' "$work/out")" == aborted
 
 # ---- resets -------------------------------------------------------------------------------------
 expect_soon "all nodes are used" 60 eval 'ask 10 1; node_is 1 state closed'
