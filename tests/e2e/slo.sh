@@ -7,6 +7,7 @@ command -v promtool >/dev/null || { not_ok promtool "missing: apt-get install pr
 
 file_now() { # MORE of slo
 	config_write <<-END
+		limits: {upstream_idle: 0}
 		pools:
 		  good: {nodes: ["127.0.0.1:9001"]}
 		  dead: {nodes: ["127.0.0.1:9002"]}
