@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Roll-outs: how many requests see a bad candidate, how seldom a good one is rolled back, what spoils both arms,
+ * steps that are not taken too early.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/base/random.h"
+#include "user/policy/rollout.h"
+
+#define RUNS 400u
+
+static const struct sl_rollout_rules rules = {
+	.shares = {100, 1000, 10000},
+	.step_count = 3,
+	.step_ms = 60000,
+	.step_requests = 50,
+	.rises = {0.1, 0.1, 0.25},
+};
+
+struct arm {
+	double failed, invalid;
+	uint32_t first_us;
+};
+
+static bool chance(struct sl_random *random, double share)
+{
+	return (double)(sl_random_u64(random) >> 11) * 0x1p-53 < share;
+}
+
+static void ask(struct sl_rollout *rollout, struct sl_random *random, bool candidate,
+		const struct arm *arm)
+{
+	struct sl_rollout_request request = {
+		.candidate = candidate,
+		.failed = chance(random, arm->failed),
+		.invalid = chance(random, arm->invalid),
+		/* times vary by a half up or down */
+		.first_us = arm->first_us / 2 +
+			    (uint32_t)(sl_random_u64(random) % (arm->first_us + 1)),
+	};
+
+	sl_rollout_note(rollout, &rules, &request);
+}
+
+/* The candidate's requests until it is gone, at a share of one in ten; `most`: it was not. */
+static uint32_t until_back(struct sl_random *random, const struct arm *baseline,
+			   const struct arm *candidate, uint32_t most,
+			   enum sl_rollout_gate *ret_gate)
+{
+	struct sl_rollout rollout;
+	uint32_t i, k;
+
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 200; i++)
+		ask(&rollout, random, false, baseline);
+	for (i = 0; i < most; i++) {
+		for (k = 0; k < 9; k++)
+			ask(&rollout, random, false, baseline);
+		ask(&rollout, random, true, candidate);
+		if (sl_rollout_judge(&rollout, &rules, 0, true) == SL_ROLLOUT_BACK) {
+			*ret_gate = rollout.breached;
+			assert_int_equal(sl_rollout_share(&rollout, &rules), 0);
+			return i + 1;
+		}
+	}
+	return most;
+}
+
+static double mean_until_back(const struct arm *baseline, const struct arm *candidate,
+			      enum sl_rollout_gate gate)
+{
+	struct sl_random random;
+	enum sl_rollout_gate found = SL_ROLLOUT_GATES;
+	uint64_t sum = 0;
+	uint32_t i;
+
+	sl_random_seed(&random, 42);
+	for (i = 0; i < RUNS; i++) {
+		uint32_t seen = until_back(&random, baseline, candidate, 5000, &found);
+
+		assert_true(seen < 5000);
+		assert_int_equal(found, gate);
+		sum += seen;
+	}
+	return (double)sum / RUNS;
+}
+
+static void test_bad(void **unused)
+{
+	const struct arm good = {0.002, 0.002, 200000};
+	const struct arm dead = {1, 0, 200000}, third = {0.33, 0, 200000};
+	const struct arm some = {0.11, 0, 200000}, invalid = {0, 0.5, 200000};
+	const struct arm slow = {0, 0, 600000};
+
+	(void)unused;
+	assert_true(mean_until_back(&good, &dead, SL_ROLLOUT_ERRORS) <= 7);
+	assert_true(mean_until_back(&good, &third, SL_ROLLOUT_ERRORS) <= 30);
+	assert_true(mean_until_back(&good, &some, SL_ROLLOUT_ERRORS) <= 140);
+	assert_true(mean_until_back(&good, &invalid, SL_ROLLOUT_INVALID) <= 18);
+	assert_true(mean_until_back(&good, &slow, SL_ROLLOUT_SLOW) <= 30);
+}
+
+/* Good ones, and what spoils both arms alike, are not rolled back. */
+static void test_no_false_breach(void **unused)
+{
+	static const struct arm arms[] = {
+		{0, 0, 200000}, {0.01, 0.01, 200000}, {0.05, 0.1, 1000}, {0.3, 0.3, 5000000}};
+	struct sl_random random;
+	enum sl_rollout_gate gate;
+	size_t i;
+
+	(void)unused;
+	sl_random_seed(&random, 7);
+	for (i = 0; i < sizeof(arms) / sizeof(arms[0]); i++)
+		assert_int_equal(until_back(&random, &arms[i], &arms[i], 50000, &gate), 50000);
+}
+
+/* An outage of everything in the middle of it: the baseline's share follows. */
+static void test_outage_of_both(void **unused)
+{
+	const struct arm good = {0.002, 0, 200000}, out = {0.6, 0, 200000};
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i, k;
+
+	(void)unused;
+	sl_random_seed(&random, 3);
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 2000; i++) {
+		for (k = 0; k < 99; k++) /* a step of one per cent */
+			ask(&rollout, &random, false, i < 1000 ? &good : &out);
+		ask(&rollout, &random, true, i < 1000 ? &good : &out);
+		assert_int_equal(sl_rollout_judge(&rollout, &rules, 0, true), SL_ROLLOUT_STAY);
+	}
+}
+
+static void test_steps(void **unused)
+{
+	const struct arm good = {0, 0, 200000};
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i;
+
+	(void)unused;
+	sl_random_seed(&random, 1);
+	sl_rollout_begin(&rollout, 1000);
+	assert_int_equal(sl_rollout_share(&rollout, &rules), 100);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 100000, false), SL_ROLLOUT_STAY);
+	for (i = 0; i < 49; i++)
+		ask(&rollout, &random, true, &good);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 100000, false), SL_ROLLOUT_STAY);
+	ask(&rollout, &random, true, &good);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 60999, false), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 61000, true), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 61000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(sl_rollout_share(&rollout, &rules), 1000);
+	for (i = 0; i < 50; i++)
+		ask(&rollout, &random, true, &good);
+	rollout.phase = SL_ROLLOUT_PAUSED;
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 200000, false), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_share(&rollout, &rules), 1000);
+	rollout.phase = SL_ROLLOUT_RUNNING;
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 200000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(sl_rollout_share(&rollout, &rules), 10000);
+	for (i = 0; i < 50; i++)
+		ask(&rollout, &random, true, &good);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 260000, false), SL_ROLLOUT_DONE);
+	assert_int_equal(rollout.phase, SL_ROLLOUT_FULL);
+	assert_int_equal(sl_rollout_share(&rollout, &rules), 10000);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 900000, false), SL_ROLLOUT_STAY);
+}
+
+/* Three bad ones at the end of a step: not enough to go back, too many to go on. */
+static void test_not_calm(void **unused)
+{
+	const struct arm good = {0, 0, 200000}, bad = {1, 0, 200000};
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i;
+
+	(void)unused;
+	sl_random_seed(&random, 1);
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 60; i++)
+		ask(&rollout, &random, true, i < 57 ? &good : &bad);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 90000, false), SL_ROLLOUT_STAY);
+	for (i = 0; i < 60; i++)
+		ask(&rollout, &random, true, &good);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 90000, false), SL_ROLLOUT_NEXT);
+}
+
+/* A breach of a paused one counts as well; a gate that is off says nothing. */
+static void test_paused_and_off(void **unused)
+{
+	struct sl_rollout_rules off = rules;
+	const struct arm bad = {1, 1, 200000};
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i;
+
+	(void)unused;
+	sl_random_seed(&random, 1);
+	sl_rollout_begin(&rollout, 0);
+	rollout.phase = SL_ROLLOUT_PAUSED;
+	for (i = 0; i < 10; i++)
+		ask(&rollout, &random, true, &bad);
+	assert_int_equal(sl_rollout_judge(&rollout, &rules, 0, false), SL_ROLLOUT_BACK);
+
+	memset(off.rises, 0, sizeof(off.rises));
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 100; i++)
+		sl_rollout_note(&rollout, &off,
+				&(struct sl_rollout_request){
+					.candidate = true, .failed = true, .invalid = true});
+	assert_int_equal(sl_rollout_judge(&rollout, &off, 90000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(rollout.candidate.bad[SL_ROLLOUT_ERRORS], 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_no_false_breach),
+		cmocka_unit_test(test_outage_of_both),
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_not_calm),
+		cmocka_unit_test(test_paused_and_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

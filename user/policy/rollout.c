@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/policy/rollout.h"
+
+#include <math.h>
+#include <string.h>
+#include "user/policy/share.h"
+
+#define SLOW_QUANTILE 0.9
+#define SLOW_PACE     0.05 /* of ln(us), a request: a tenfold change is followed within some 60 */
+
+const char *sl_rollout_gate_name(enum sl_rollout_gate gate)
+{
+	static const char *const names[SL_ROLLOUT_GATES] = {"errors", "invalid", "slow"};
+
+	return names[gate];
+}
+
+const char *sl_rollout_phase_name(enum sl_rollout_phase phase)
+{
+	static const char *const names[SL_ROLLOUT_PHASES] = {"running", "paused", "full",
+							     "rolled_back", "aborted"};
+
+	return names[phase];
+}
+
+void sl_rollout_begin(struct sl_rollout *rollout, uint64_t now_ms)
+{
+	memset(rollout, 0, sizeof(*rollout));
+	rollout->step_ms = now_ms;
+}
+
+static double between(double value, double low, double high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* Follows the quantile of the baseline's times: one number, no history. */
+static void follow(struct sl_rollout *rollout, uint32_t first_us)
+{
+	double ln = log((double)first_us);
+
+	if (rollout->slow_ln == 0)
+		rollout->slow_ln = ln;
+	else
+		rollout->slow_ln += ln > rollout->slow_ln ? SLOW_PACE * SLOW_QUANTILE
+							  : -SLOW_PACE * (1 - SLOW_QUANTILE);
+}
+
+static void count(struct sl_rollout_arm *arm, const bool bad[SL_ROLLOUT_GATES])
+{
+	double weight;
+	int gate;
+
+	arm->requests++;
+	weight = arm->requests < SL_ROLLOUT_MEMORY ? 1 / (double)arm->requests
+						   : 1 / SL_ROLLOUT_MEMORY;
+	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+		arm->bad[gate] += bad[gate];
+		arm->shares[gate] += weight * ((bad[gate] ? 1.0 : 0.0) - arm->shares[gate]);
+	}
+}
+
+static void add_up(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+		   enum sl_rollout_gate gate, bool bad)
+{
+	double p0 =
+		between(rollout->baseline.shares[gate], SL_ROLLOUT_SHARE_MIN, SL_ROLLOUT_SHARE_MAX);
+	double p1 = between(p0 + rules->rises[gate], p0, 1 - SL_ROLLOUT_SHARE_MIN / 2);
+	double ratio = bad ? log(p1 / p0) : log((1 - p1) / (1 - p0));
+
+	if (rules->rises[gate] > 0)
+		rollout->sums[gate] = between(rollout->sums[gate] + ratio, 0, SL_ROLLOUT_BREACH);
+}
+
+void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+		     const struct sl_rollout_request *request)
+{
+	bool knows_slow = rollout->baseline.requests >= SL_ROLLOUT_SLOW_MIN && request->first_us;
+	bool bad[SL_ROLLOUT_GATES] = {
+		[SL_ROLLOUT_ERRORS] = request->failed,
+		[SL_ROLLOUT_INVALID] = request->invalid,
+		[SL_ROLLOUT_SLOW] =
+			knows_slow && log((double)request->first_us) >
+					      rollout->slow_ln + log(SL_ROLLOUT_SLOW_FACTOR),
+	};
+	int gate;
+
+	if (!request->candidate) {
+		count(&rollout->baseline, bad);
+		if (request->first_us)
+			follow(rollout, request->first_us);
+		return;
+	}
+	count(&rollout->candidate, bad);
+	rollout->step_requests++;
+	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+		if (gate != SL_ROLLOUT_SLOW || knows_slow)
+			add_up(rollout, rules, (enum sl_rollout_gate)gate, bad[gate]);
+	}
+}
+
+static bool is_calm(const struct sl_rollout *rollout)
+{
+	int gate;
+
+	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+		if (rollout->sums[gate] > SL_ROLLOUT_CALM)
+			return false;
+	}
+	return true;
+}
+
+enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
+					 const struct sl_rollout_rules *rules, uint64_t now_ms,
+					 bool held)
+{
+	int gate;
+
+	if (rollout->phase != SL_ROLLOUT_RUNNING && rollout->phase != SL_ROLLOUT_PAUSED)
+		return SL_ROLLOUT_STAY;
+	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+		if (rollout->sums[gate] < SL_ROLLOUT_BREACH)
+			continue;
+		rollout->phase = SL_ROLLOUT_ROLLED_BACK;
+		rollout->breached = (enum sl_rollout_gate)gate;
+		return SL_ROLLOUT_BACK;
+	}
+	if (rollout->phase == SL_ROLLOUT_PAUSED || held || !is_calm(rollout) ||
+	    now_ms - rollout->step_ms < rules->step_ms ||
+	    rollout->step_requests < rules->step_requests)
+		return SL_ROLLOUT_STAY;
+	rollout->step_ms = now_ms;
+	rollout->step_requests = 0;
+	if (rollout->step + 1 < rules->step_count) {
+		rollout->step++;
+		return SL_ROLLOUT_NEXT;
+	}
+	rollout->phase = SL_ROLLOUT_FULL;
+	return SL_ROLLOUT_DONE;
+}
+
+uint32_t sl_rollout_share(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules)
+{
+	if (rollout->phase == SL_ROLLOUT_RUNNING || rollout->phase == SL_ROLLOUT_PAUSED)
+		return rules->shares[rollout->step];
+	return rollout->phase == SL_ROLLOUT_FULL ? SL_SHARE_WHOLE : 0;
+}
