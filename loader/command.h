@@ -15,7 +15,7 @@
 #include "user/base/admin_answer.h"
 #include "user/base/config.h"
 
-#define SL_COMMAND_WORDS_MAX 4u
+#define SL_COMMAND_WORDS_MAX 16u
 
 /* What a command line said. Strings are borrowed from argv. */
 struct sl_arguments {
@@ -138,6 +138,7 @@ extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
 extern const struct sl_command sl_command_slo;
+extern const struct sl_command sl_command_rollout;
 extern const struct sl_command sl_command_upgrade;
 extern const struct sl_command sl_command_chaos;
 

@@ -399,14 +399,15 @@ struct sl_config {
 	uint32_t tenant_count;
 	struct sl_config_price *prices; /* none: money is not counted */
 	uint32_t price_count;
-	const char *audit_file;	  /* of what was done; NULL: nobody writes it down */
-	const char *spend_file;	  /* of what was spent; NULL: forgotten with the process */
-	const char *currency;	  /* a word for messages */
-	uint32_t cost_header;	  /* 1: answers say what they cost */
-	const char *log_requests; /* file of the request log; NULL: none */
-	uint32_t log_sample;	  /* one in so many of those that went well */
-	const char *keys_file;	  /* API keys; NULL: none are asked for */
-	uint32_t cache_bytes_max; /* of answers kept; 0: none */
+	const char *rollouts_file; /* NULL: nothing can be rolled out */
+	const char *audit_file;	   /* of what was done; NULL: nobody writes it down */
+	const char *spend_file;	   /* of what was spent; NULL: forgotten with the process */
+	const char *currency;	   /* a word for messages */
+	uint32_t cost_header;	   /* 1: answers say what they cost */
+	const char *log_requests;  /* file of the request log; NULL: none */
+	uint32_t log_sample;	   /* one in so many of those that went well */
+	const char *keys_file;	   /* API keys; NULL: none are asked for */
+	uint32_t cache_bytes_max;  /* of answers kept; 0: none */
 
 	struct sl_config_embedding embedding;
 	struct sl_config_semantic_store semantic;

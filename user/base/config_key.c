@@ -42,6 +42,7 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_KEYS] = {"keys", 0},
 	[SL_CONFIG_TENANT] = {"tenants.NAME", 0},
 	[SL_CONFIG_SPEND] = {"spend", 0},
+	[SL_CONFIG_ROLLOUTS] = {"rollouts", 0},
 	[SL_CONFIG_AUDIT] = {"audit", 0},
 	[SL_CONFIG_PRICE] = {"prices.MODEL", 0},
 	[SL_CONFIG_KERNEL] = {"kernel", 0},

@@ -46,6 +46,7 @@ enum sl_config_section {
 	SL_CONFIG_KEYS,		   /* struct sl_config */
 	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
 	SL_CONFIG_SPEND,	   /* struct sl_config */
+	SL_CONFIG_ROLLOUTS,	   /* struct sl_config */
 	SL_CONFIG_AUDIT,	   /* struct sl_config */
 	SL_CONFIG_PRICE,	   /* struct sl_config_price */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */

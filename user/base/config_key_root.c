@@ -57,6 +57,8 @@ static const struct sl_config_key keys[] = {
 	 "both are here. One that is not here costs nothing."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "spend", 0, NULL, SL_CONFIG_SPEND, 0, NULL, false,
 	 "a map", "How what was spent is kept and shown."},
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "rollouts", 0, NULL, SL_CONFIG_ROLLOUTS, 0, NULL,
+	 false, "a map", "Roll-outs of models and prompts."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "audit", 0, NULL, SL_CONFIG_AUDIT, 0, NULL, false,
 	 "a map", "The trail of what was done, by whom."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,
@@ -220,6 +222,11 @@ static const struct sl_config_key keys[] = {
 	 sl_config_bools, false, NULL,
 	 "Whole answers say what they cost, in `x-sluice-cost`; streams in a trailer of that name, "
 	 "to clients that send `te: trailers`."},
+
+	{SL_CONFIG_ROLLOUTS, SL_CONFIG_PATH, "file", ROOT(rollouts_file), NULL, 0, PATH_LEN_MAX,
+	 NULL, false, "an absolute path",
+	 "Where they are kept, like /var/lib/sluice/rollouts, so that a restart goes on where they "
+	 "were. Without it `sluice rollout` refuses. Takes effect at the next start."},
 
 	{SL_CONFIG_AUDIT, SL_CONFIG_PATH, "file", ROOT(audit_file), NULL, 0, PATH_LEN_MAX, NULL,
 	 false, "an absolute path",

@@ -87,7 +87,9 @@ static int open_context(struct sl_stores *stores, const struct sl_config *config
 {
 	stores->tokens = calloc(1, sizeof(*stores->tokens));
 	stores->drift = calloc(1, sizeof(*stores->drift));
-	if (!stores->tokens || !stores->drift || sl_counting_open(stores->work, &stores->counting))
+	stores->rollouts = calloc(1, sizeof(*stores->rollouts));
+	if (!stores->tokens || !stores->drift || !stores->rollouts ||
+	    sl_counting_open(stores->work, &stores->counting))
 		return -ENOMEM;
 	sl_counting_apply(stores->counting, config);
 	return sl_summaries_open(&stores->summaries);
@@ -191,6 +193,7 @@ void sl_stores_close(struct sl_stores *stores)
 	free(stores->tokens);
 	stores->tokens = NULL;
 	free(stores->drift);
+	free(stores->rollouts);
 	stores->drift = NULL;
 	sl_degrade_close(&stores->degrade);
 	sl_semantic_close(&stores->semantic);

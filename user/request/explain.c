@@ -4,6 +4,7 @@
 #include "user/request/stages.h"
 
 #include <stdio.h>
+#include <string.h>
 #include "user/base/clock.h"
 #include "user/request/chain.h"
 #include "user/request/charge.h"
@@ -183,6 +184,8 @@ static void feed_request(struct sl_request *request, int status)
 		.stream = request->route && request->facts.stream,
 	};
 
+	if (request->stage)
+		memcpy(record.rollouts, request->stage->rollouts, sizeof(record.rollouts));
 	feed_key(&record, request->id, request->admission.key);
 	sl_feed_put(&request->worker->feed, &record);
 }
@@ -249,6 +252,9 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request)
 	request->trail.recall = (uint8_t)request->recall;
 	request->trail.hedged = (uint8_t)request->hedged;
 	request->trail.degraded = request->degraded;
+	if (request->stage)
+		memcpy(request->trail.rollouts, request->stage->rollouts,
+		       sizeof(request->trail.rollouts));
 	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
 	return request->trail;
 }
@@ -290,6 +296,7 @@ static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uin
 		.stream = true,
 	};
 
+	memcpy(record.rollouts, ref->rollouts, sizeof(record.rollouts));
 	feed_key(&record, relay->id, relay->admission.key);
 	sl_feed_put(&relay->worker->feed, &record);
 }

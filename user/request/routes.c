@@ -196,7 +196,7 @@ static int build_routes(struct sl_routes *routes, struct sl_route_names *names)
 
 		route->config = &config->routes[i];
 		route->model = route->config->model;
-		route->staged = sl_stages_wanted(route->config);
+		route->staged = sl_stages_wanted(config, route->config);
 		for (k = 0; k < SL_CAUSES; k++)
 			resolve(routes, &route->config->chains[k], route, &route->chains[k]);
 		route->stats_index = stats_index_of(names, route->model);

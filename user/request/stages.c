@@ -17,6 +17,7 @@
 #include "user/stage/context.h"
 #include "user/stage/prompt.h"
 #include "user/stage/retrieve.h"
+#include "user/stage/rollout.h"
 #include "user/stage/semantic.h"
 
 #define STEPS_LINE_BYTES (SL_STAGES_STEPS_BYTES + 32u)
@@ -26,8 +27,13 @@
 typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
 
 static stage_fn *const before_cache[] = {
-	sl_degrade_judge,   sl_prompt_stage_run, sl_sampling_run,
-	sl_validate_before, sl_retrieve_vary,	 NULL,
+	sl_rollout_stage_run,
+	sl_degrade_judge,
+	sl_prompt_stage_run,
+	sl_sampling_run,
+	sl_validate_before,
+	sl_retrieve_vary,
+	NULL,
 };
 
 static stage_fn *const before_nodes[] = {
@@ -58,12 +64,11 @@ static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 	NULL,
 };
 
-bool sl_stages_wanted(const struct sl_config_route *config)
+bool sl_stages_wanted(const struct sl_config *config, const struct sl_config_route *route)
 {
-	return sl_prompt_stage_wanted(config) || config->context.steps ||
-	       sl_validate_wanted(config) || sl_degrade_is_on(config) ||
-	       config->semantic.ttl_ms > 0 || sl_retrieve_wanted(config) ||
-	       sl_config_sampling_is_on(&config->sampling);
+	return config->rollouts_file || sl_prompt_stage_wanted(route) || route->context.steps ||
+	       sl_validate_wanted(route) || sl_degrade_is_on(route) || route->semantic.ttl_ms > 0 ||
+	       sl_retrieve_wanted(route) || sl_config_sampling_is_on(&route->sampling);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */

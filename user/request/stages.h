@@ -25,7 +25,7 @@
 #define SL_STAGES_AGAIN_MAX 3u
 
 /* Is a stage configured for the route? For sl_routes_build(). */
-bool sl_stages_wanted(const struct sl_config_route *config);
+bool sl_stages_wanted(const struct sl_config *config, const struct sl_config_route *route);
 
 /* Each returns 0: the request goes on (or its client has left); else the status that was sent. */
 int sl_stages_before(struct sl_request *request);

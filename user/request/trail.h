@@ -121,11 +121,12 @@ struct sl_trail_ref {
 	uint64_t cost;	   /* nano, of a stream that was settled */
 	uint32_t first_us; /* first token; 0: none yet */
 	uint16_t attempts;
-	uint8_t recall;	   /* enum sl_recall */
-	uint8_t hedged;	   /* enum sl_hedged */
-	uint8_t fallback;  /* enum sl_cause + 1 */
-	bool priced;	   /* cost says something */
-	uint64_t degraded; /* bit by enum sl_step */
+	uint8_t recall;	     /* enum sl_recall */
+	uint8_t hedged;	     /* enum sl_hedged */
+	uint8_t fallback;    /* enum sl_cause + 1 */
+	bool priced;	     /* cost says something */
+	uint64_t degraded;   /* bit by enum sl_step */
+	uint8_t rollouts[2]; /* as in struct sl_stage */
 };
 
 void sl_trails_init(struct sl_trails *trails);

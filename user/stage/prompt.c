@@ -114,37 +114,25 @@ __attribute__((format(printf, 2, 3))) static const char *words(struct sl_stage *
 	return copy ? copy : "";
 }
 
-/* Who asks, as far as that can be known: the same for all requests of a conversation. */
-static struct sl_span asker_of(const struct sl_stage *stage)
-{
-	const struct sl_openai_request *facts = stage->facts;
-	const struct sl_h1_header *session =
-		stage->head ? sl_h1_head_find(stage->head, SL_H1_ID_X_SESSION_ID) : NULL;
-	struct sl_json_field first;
-	const char *cursor = NULL;
-
-	if (session && session->value_len)
-		return sl_span_make(session->value, session->value_len);
-	if (facts->cache_key_field.type == SL_JSON_STRING && facts->cache_key_field.value_len > 2)
-		return sl_span_make(facts->cache_key_field.value, facts->cache_key_field.value_len);
-	if (facts->user_len)
-		return sl_span_make(facts->user, facts->user_len);
-	if (stage->key)
-		return sl_span_string(stage->key->id);
-	if (!facts->no_messages && sl_json_each(&facts->prompt_field, &cursor, &first))
-		return sl_span_make(first.value, first.value_len);
-	return sl_span_make(facts->body, facts->body_len);
-}
-
-/* The canary version, where this request is one of its share. */
-static struct sl_prompt_version *canary_of(const struct sl_stage *stage, const struct state *state)
+/* The version that is rolled out, or the canary one, where this request is one of its share. */
+static struct sl_prompt_version *canary_of(struct sl_stage *stage, const struct state *state)
 {
 	struct sl_prompt_version *canary = state->prompt->labels[SL_PROMPT_CANARY];
 	uint32_t percent = stage->route->prompt.canary;
+	const struct sl_rollout_item *item;
+	bool many;
 
-	if (!canary || !percent || state->ref.chosen)
+	if (state->ref.chosen)
 		return NULL;
-	return sl_share_takes(asker_of(stage), sl_span_string(state->prompt->id),
+	item = sl_stage_rollout(stage, SL_ROLLOUT_PROMPT, sl_span_string(state->prompt->id));
+	if (item)
+		return sl_prompt_version_find(state->prompt, sl_span_string(item->candidate),
+					      &many);
+	if (stage->rollouts[SL_ROLLOUT_PROMPT])
+		return NULL; /* the baseline */
+	if (!canary || !percent)
+		return NULL;
+	return sl_share_takes(sl_stage_asker(stage), sl_span_string(state->prompt->id),
 			      percent * (SL_SHARE_WHOLE / 100))
 		       ? canary
 		       : NULL;

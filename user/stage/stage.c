@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/stage/stage.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "user/http/h1_parse.h"
 
@@ -102,4 +103,42 @@ const char *sl_noted_name(enum sl_noted noted)
 const char *sl_step_name(enum sl_step step)
 {
 	return strchr(sl_steps[step].text, '=') + 1;
+}
+
+struct sl_span sl_stage_asker(const struct sl_stage *stage)
+{
+	const struct sl_openai_request *facts = stage->facts;
+	const struct sl_h1_header *session =
+		stage->head ? sl_h1_head_find(stage->head, SL_H1_ID_X_SESSION_ID) : NULL;
+	struct sl_json_field first;
+	const char *cursor = NULL;
+
+	if (session && session->value_len)
+		return sl_span_make(session->value, session->value_len);
+	if (facts->cache_key_field.type == SL_JSON_STRING && facts->cache_key_field.value_len > 2)
+		return sl_span_make(facts->cache_key_field.value, facts->cache_key_field.value_len);
+	if (facts->user_len)
+		return sl_span_make(facts->user, facts->user_len);
+	if (stage->key)
+		return sl_span_string(stage->key->id);
+	if (!facts->no_messages && sl_json_each(&facts->prompt_field, &cursor, &first))
+		return sl_span_make(first.value, first.value_len);
+	return sl_span_make(facts->body, facts->body_len);
+}
+
+const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_rollout_kind kind,
+					       struct sl_span subject)
+{
+	const struct sl_rollout_item *item =
+		sl_rollout_board_find(stage->stores->rollouts, kind, subject);
+	char line[SL_ROLLOUT_NAME_BYTES + 16];
+	bool takes;
+
+	if (!item)
+		return NULL;
+	takes = sl_rollout_item_takes(item, sl_stage_asker(stage));
+	stage->rollouts[kind] = sl_rollout_mark(item, takes);
+	snprintf(line, sizeof(line), "%s=%s", item->name, takes ? "candidate" : "baseline");
+	stage->ops->header(stage, "x-sluice-rollout", line);
+	return takes ? item : NULL;
 }

@@ -34,6 +34,7 @@
 #include "user/http/h1_parse.h"
 #include "user/io/loop.h"
 #include "user/io/work.h"
+#include "user/policy/rollout_board.h"
 #include "user/upstream/call.h"
 #include "user/wire/openai.h"
 
@@ -113,7 +114,8 @@ struct sl_stores {
 	struct sl_validate_lists *lists; /* of patterns: stage/validate_lists.h */
 	struct sl_schema_cache *schemas; /* of all threads: wire/schema.h */
 	struct sl_degrade *degrade;
-	struct sl_drift_board *drift;	/* policy/drift.h: which pools hold roll-outs */
+	struct sl_drift_board *drift; /* policy/drift.h: which pools hold roll-outs */
+	struct sl_rollout_board *rollouts;
 	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */
 	struct sl_semantic *semantic;	/* answers by meaning */
 	struct sl_shadows *shadows;	/* stage/semantic_shadow.h */
@@ -230,8 +232,20 @@ struct sl_stage {
 	const struct sl_citation_chunk *chunks;
 	uint32_t chunk_count;
 
+	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* sl_rollout_mark(); 0: in none */
+
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };
+
+/* Who asks, as far as that can be known: the same for all requests of a conversation. Borrowed. */
+struct sl_span sl_stage_asker(const struct sl_stage *stage);
+
+/*
+ * Is the request one of this subject's candidates? Notes its arm for the record, and says it in the head. NULL:
+ * there is no roll-out of it, or the request is one of the baseline's.
+ */
+const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_rollout_kind kind,
+					       struct sl_span subject);
 
 static inline const struct sl_config_pool *sl_stage_pool_config(const struct sl_stage *stage,
 								const struct sl_upstream_pool *pool)

@@ -41,8 +41,8 @@ static void ask(struct sl_rollout *rollout, struct sl_random *random, bool candi
 		.failed = chance(random, arm->failed),
 		.invalid = chance(random, arm->invalid),
 		/* times vary by a half up or down */
-		.first_us = arm->first_us / 2 +
-			    (uint32_t)(sl_random_u64(random) % (arm->first_us + 1)),
+		.first_us =
+			arm->first_us / 2 + (uint32_t)(sl_random_u64(random) % (arm->first_us + 1)),
 	};
 
 	sl_rollout_note(rollout, &rules, &request);

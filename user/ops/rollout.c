@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/rollout.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/ops/rollout_parts.h"
+#include "user/policy/drift.h"
+#include "user/stage/stage.h"
+#include "user/store/prompts.h"
+
+#define KEPT_MAX (sizeof(((struct sl_rollouts *)0)->items) / sizeof(struct sl_rollout_item *))
+
+struct sl_rollout_entry *sl_rollouts_find(struct sl_rollouts *rollouts, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used && !strcmp(entry->item->name, name))
+			return entry;
+	}
+	return NULL;
+}
+
+static uint8_t free_id(const struct sl_rollouts *rollouts)
+{
+	uint8_t id;
+	uint32_t i;
+
+	/* Not one that records under way may still name: the ids go round. */
+	for (id = 1 + rollouts->item_count % 127; id < 128; id++) {
+		for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+			if (rollouts->entries[i].used && rollouts->entries[i].item->id == id)
+				break;
+		}
+		if (i == SL_ROLLOUTS_MAX)
+			return id;
+	}
+	return 0;
+}
+
+struct sl_rollout_entry *sl_rollouts_new(struct sl_rollouts *rollouts)
+{
+	struct sl_rollout_item *item;
+	uint8_t id = free_id(rollouts);
+	uint32_t i;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX && rollouts->entries[i].used; i++)
+		;
+	if (i == SL_ROLLOUTS_MAX || !id || rollouts->item_count == KEPT_MAX)
+		return NULL;
+	item = calloc(1, sizeof(*item));
+	if (!item)
+		return NULL;
+	item->id = id;
+	rollouts->items[rollouts->item_count++] = item;
+	rollouts->entries[i] = (struct sl_rollout_entry){.used = true, .item = item};
+	return &rollouts->entries[i];
+}
+
+void sl_rollouts_publish(struct sl_rollouts *rollouts)
+{
+	struct sl_rollout_set *set;
+	uint32_t i;
+
+	set = rollouts->set_count < KEPT_MAX ? calloc(1, sizeof(*set)) : NULL;
+	if (!set) { /* no new one, but nobody gets a candidate that has ended */
+		sl_log(SL_LOG_ERROR, "rollout: too many in the life of a process: restart it");
+		return;
+	}
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		const struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used && sl_rollout_share(&entry->state, &entry->rules))
+			set->items[set->count++] = entry->item;
+	}
+	rollouts->sets[rollouts->set_count++] = set;
+	__atomic_store_n(&rollouts->place.stores->rollouts->set, set, __ATOMIC_RELEASE);
+}
+
+void sl_rollouts_tell(const struct sl_rollout_entry *entry, enum sl_notice_level level,
+		      const char *who, const char *format, ...)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_ROLLOUT,
+				   .level = level,
+				   .of = entry->item->kind == SL_ROLLOUT_PROMPT
+						 ? SL_NOTICE_OF_PROMPT
+						 : SL_NOTICE_OF_ROUTE,
+				   .over = level == SL_NOTICE_INFO,
+				   .audit = true};
+	char text[SL_NOTICE_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	sl_notice_set(notice.name, sizeof(notice.name), entry->item->subject);
+	sl_notice_set(notice.who, sizeof(notice.who), who);
+	sl_notice_tell(&notice, "%s: %s", entry->item->name, text);
+	sl_log(level == SL_NOTICE_BAD ? SL_LOG_ERROR : SL_LOG_INFO, "rollout \"%s\" of %s: %s (%s)",
+	       entry->item->name, entry->item->subject, text, who);
+}
+
+static void set_share(struct sl_rollout_entry *entry)
+{
+	__atomic_store_n(&entry->item->share, sl_rollout_share(&entry->state, &entry->rules),
+			 __ATOMIC_RELAXED);
+}
+
+/* The candidate is the stable version from now on. */
+static void promote_prompt(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
+{
+	char hash[SL_PROMPT_HASH_SIZE];
+	struct sl_error error = {""};
+	int rc = -ENOENT;
+
+	if (rollouts->place.stores->prompts)
+		rc = sl_prompts_promote(rollouts->place.stores->prompts,
+					sl_span_string(entry->item->subject),
+					sl_span_string(entry->item->candidate), SL_PROMPT_STABLE,
+					false, "rollout", hash, &error);
+	if (rc)
+		sl_rollouts_tell(entry, SL_NOTICE_WARN, "daemon",
+				 "full, but the version was not made stable: %s",
+				 error.text[0] ? error.text : strerror(-rc));
+}
+
+void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+		     enum sl_rollout_phase phase, const char *who, const char *reason)
+{
+	pthread_mutex_lock(&rollouts->lock);
+	entry->state.phase = phase;
+	entry->ended_ms = sl_clock_wall_ms();
+	snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
+	set_share(entry); /* first of all: the next request has the baseline */
+	pthread_mutex_unlock(&rollouts->lock);
+	if (phase == SL_ROLLOUT_FULL && entry->item->kind == SL_ROLLOUT_PROMPT)
+		promote_prompt(rollouts, entry);
+	sl_rollouts_publish(rollouts);
+	rollouts->ended[phase]++;
+	rollouts->dirty = true;
+	sl_rollouts_tell(entry, phase == SL_ROLLOUT_ROLLED_BACK ? SL_NOTICE_BAD : SL_NOTICE_INFO,
+			 who, "%s: %s; %" PRIu64 " requests have had the candidate",
+			 sl_rollout_phase_name(phase), reason, entry->seen);
+}
+
+static uint16_t slot_of(const struct sl_rollouts *rollouts, const char *pool)
+{
+	const struct sl_config *config = rollouts->routes->config;
+	uint32_t i;
+
+	for (i = 0; i < config->pool_count; i++) {
+		if (!strcmp(config->pools[i].name, pool))
+			return (uint16_t)rollouts->routes->pools[i].slot;
+	}
+	return 0;
+}
+
+void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
+{
+	if (entry->item->kind == SL_ROLLOUT_MODEL)
+		entry->candidate_pool = slot_of(rollouts, entry->item->candidate);
+}
+
+/* ---- evidence -------------------------------------------------------------------------------- */
+
+static const uint64_t invalid_steps = 1ull << SL_STEP_VALIDATE_REPAIRED |
+				      1ull << SL_STEP_VALIDATE_MODEL |
+				      1ull << SL_STEP_VALIDATE_REFUSED;
+
+/* Did the request have to leave the pool that was asked first, for that pool's fault? */
+static bool left_pool(const struct sl_feed_record *record)
+{
+	return record->fallback && record->fallback != SL_CAUSE_QUOTA + 1 &&
+	       record->fallback != SL_CAUSE_CONTEXT_LENGTH + 1 &&
+	       record->fallback != SL_CAUSE_CONTENT_POLICY + 1;
+}
+
+static void take_record(void *part, const struct sl_feed_record *record)
+{
+	struct sl_rollouts *rollouts = part;
+	struct sl_rollout_request request = {
+		.failed = record->outcome == SL_FEED_FAILED || record->outcome == SL_FEED_BROKEN ||
+			  left_pool(record),
+		.invalid = (record->degraded & invalid_steps) != 0,
+		.first_us = record->first_us,
+	};
+	uint32_t kind, i;
+
+	/* Whom the client's own fault, its leaving or a kept answer ended says nothing of a model. */
+	if (record->outcome == SL_FEED_REFUSED || record->outcome == SL_FEED_GONE ||
+	    (record->outcome == SL_FEED_GOOD && !record->pool))
+		return;
+	for (kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
+		uint8_t mark = record->rollouts[kind];
+
+		for (i = 0; mark && i < SL_ROLLOUTS_MAX; i++) {
+			struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+			if (!entry->used || entry->item->id != sl_rollout_mark_id(mark))
+				continue;
+			request.candidate = sl_rollout_mark_candidate(mark);
+			pthread_mutex_lock(&rollouts->lock);
+			entry->seen += request.candidate;
+			sl_rollout_note(&entry->state, &entry->rules, &request);
+			pthread_mutex_unlock(&rollouts->lock);
+		}
+	}
+}
+
+static bool burns(const struct sl_rollouts *rollouts, const char *route)
+{
+	uint32_t i;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		if (!strcmp(rollouts->burning[i], route))
+			return true;
+	}
+	return false;
+}
+
+static const char *why_held(const struct sl_rollouts *rollouts,
+			    const struct sl_rollout_entry *entry)
+{
+	if (rollouts->chaos)
+		return "an experiment runs";
+	if (burns(rollouts, entry->item->subject))
+		return "an objective of the route burns its budget";
+	if (entry->item->kind == SL_ROLLOUT_MODEL &&
+	    sl_drift_holds(rollouts->place.stores->drift, entry->item->candidate))
+		return "the candidate's answers have drifted";
+	return NULL;
+}
+
+static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, uint64_t now_ms)
+{
+	enum sl_rollout_verdict verdict;
+	char reason[SL_NOTICE_TEXT_BYTES];
+	int gate;
+
+	entry->held = why_held(rollouts, entry);
+	pthread_mutex_lock(&rollouts->lock);
+	verdict = sl_rollout_judge(&entry->state, &entry->rules, now_ms, entry->held != NULL);
+	pthread_mutex_unlock(&rollouts->lock);
+	gate = entry->state.breached;
+	if (verdict == SL_ROLLOUT_BACK) {
+		snprintf(reason, sizeof(reason),
+			 "gate %s: %" PRIu64 " of %" PRIu64 " bad, %.1f %% of the baseline's",
+			 sl_rollout_gate_name((enum sl_rollout_gate)gate),
+			 entry->state.candidate.bad[gate], entry->state.candidate.requests,
+			 100 * entry->state.baseline.shares[gate]);
+		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ROLLED_BACK, "daemon", reason);
+	} else if (verdict == SL_ROLLOUT_DONE) {
+		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, "daemon", "all gates are calm");
+	} else if (verdict == SL_ROLLOUT_NEXT) {
+		set_share(entry);
+		rollouts->dirty = true;
+		sl_rollouts_tell(entry, SL_NOTICE_INFO, "daemon", "step %u of %u: %.2f %%",
+				 entry->state.step + 1, entry->rules.step_count,
+				 entry->rules.shares[entry->state.step] / 100.0);
+	}
+}
+
+static void note_burn(struct sl_rollouts *rollouts, const struct sl_notice *notice)
+{
+	uint32_t i, room = SL_ROLLOUTS_MAX;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		if (!strcmp(rollouts->burning[i], notice->name))
+			break;
+		if (!rollouts->burning[i][0] && room == SL_ROLLOUTS_MAX)
+			room = i;
+	}
+	if (i < SL_ROLLOUTS_MAX && notice->over)
+		rollouts->burning[i][0] = '\0';
+	else if (i == SL_ROLLOUTS_MAX && !notice->over && room < SL_ROLLOUTS_MAX)
+		sl_notice_set(rollouts->burning[room], SL_NOTICE_NAME_BYTES, notice->name);
+}
+
+static void take_notice(void *part, const struct sl_notice *notice)
+{
+	struct sl_rollouts *rollouts = part;
+
+	if (notice->kind == SL_NOTICE_CHAOS)
+		rollouts->chaos = !notice->over;
+	else if (notice->kind == SL_NOTICE_BURN && notice->of == SL_NOTICE_OF_ROUTE)
+		note_burn(rollouts, notice);
+}
+
+/* ---- the part -------------------------------------------------------------------------------- */
+
+static int open_part(const struct sl_watch_place *place, struct sl_routes *routes, void **ret_part)
+{
+	struct sl_rollouts *rollouts = calloc(1, sizeof(*rollouts));
+
+	if (!rollouts)
+		return -ENOMEM;
+	rollouts->place = *place;
+	rollouts->routes = sl_routes_get(routes);
+	pthread_mutex_init(&rollouts->lock, NULL);
+	snprintf(rollouts->path, sizeof(rollouts->path), "%s",
+		 routes->config->rollouts_file ? routes->config->rollouts_file : "");
+	sl_rollouts_read(rollouts);
+	*ret_part = rollouts;
+	return 0;
+}
+
+static void apply_part(void *part, struct sl_routes *routes)
+{
+	struct sl_rollouts *rollouts = part;
+	uint32_t i;
+
+	sl_routes_put(&rollouts->routes);
+	rollouts->routes = sl_routes_get(routes);
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (!entry->used || entry->ended_ms)
+			continue;
+		sl_rollouts_resolve(rollouts, entry);
+		if (entry->item->kind == SL_ROLLOUT_MODEL && !entry->candidate_pool)
+			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration",
+					"the candidate's pool is no longer configured");
+	}
+}
+
+static bool wants_records(const void *part)
+{
+	return ((const struct sl_rollouts *)part)->path[0] != '\0';
+}
+
+static void poll_part(void *part, uint64_t now_ms)
+{
+	struct sl_rollouts *rollouts = part;
+	uint32_t i;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		if (rollouts->entries[i].used && !rollouts->entries[i].ended_ms)
+			judge(rollouts, &rollouts->entries[i], now_ms);
+	}
+	sl_rollouts_write(rollouts);
+}
+
+static void put_arm(struct sl_text *text, const char *name, const char *arm,
+		    const struct sl_rollout_arm *counts)
+{
+	int gate;
+
+	sl_text_printf(text,
+		       "sluice_rollout_requests_total{rollout=\"%s\",arm=\"%s\"} %" PRIu64 "\n",
+		       name, arm, counts->requests);
+	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
+		sl_text_printf(
+			text,
+			"sluice_rollout_bad_total{rollout=\"%s\",arm=\"%s\",gate=\"%s\"} %" PRIu64
+			"\n",
+			name, arm, sl_rollout_gate_name((enum sl_rollout_gate)gate),
+			counts->bad[gate]);
+}
+
+/* Names are of letters, digits, '.', '_' and '-': no label has to be escaped. */
+static void write_metrics(void *part, struct sl_text *text)
+{
+	static const char head[] =
+		"# HELP sluice_rollout_share Share of the requests that get the candidate.\n"
+		"# TYPE sluice_rollout_share gauge\n";
+	static const char arms[] =
+		"# HELP sluice_rollout_requests_total Ended requests of a roll-out, by arm.\n"
+		"# TYPE sluice_rollout_requests_total counter\n"
+		"# HELP sluice_rollout_bad_total Those that were bad, by gate.\n"
+		"# TYPE sluice_rollout_bad_total counter\n";
+	static const char ends[] =
+		"# HELP sluice_rollouts_ended_total Roll-outs that ended, by how.\n"
+		"# TYPE sluice_rollouts_ended_total counter\n";
+	struct sl_rollouts *rollouts = part;
+	uint32_t i;
+
+	pthread_mutex_lock(&rollouts->lock);
+	sl_text_append_string(text, head);
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		const struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used)
+			sl_text_printf(text, "sluice_rollout_share{rollout=\"%s\"} %.4f\n",
+				       entry->item->name,
+				       sl_rollout_share(&entry->state, &entry->rules) / 10000.0);
+	}
+	sl_text_append_string(text, arms);
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		const struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (!entry->used)
+			continue;
+		put_arm(text, entry->item->name, "candidate", &entry->state.candidate);
+		put_arm(text, entry->item->name, "baseline", &entry->state.baseline);
+	}
+	sl_text_append_string(text, ends);
+	for (i = SL_ROLLOUT_FULL; i < SL_ROLLOUT_PHASES; i++)
+		sl_text_printf(text, "sluice_rollouts_ended_total{how=\"%s\"} %" PRIu64 "\n",
+			       sl_rollout_phase_name((enum sl_rollout_phase)i), rollouts->ended[i]);
+	pthread_mutex_unlock(&rollouts->lock);
+	sl_text_printf(
+		text,
+		"# HELP sluice_rollout_file_failures_total Writes of rollouts.file that failed.\n"
+		"# TYPE sluice_rollout_file_failures_total counter\n"
+		"sluice_rollout_file_failures_total %" PRIu64 "\n",
+		__atomic_load_n(&rollouts->failures, __ATOMIC_RELAXED));
+}
+
+/* The workers have ended: nobody reads the board any more. */
+static void close_part(void *part)
+{
+	struct sl_rollouts *rollouts = part;
+	uint32_t i;
+
+	sl_rollouts_write_now(rollouts);
+	__atomic_store_n(&rollouts->place.stores->rollouts->set, NULL, __ATOMIC_RELEASE);
+	for (i = 0; i < rollouts->set_count; i++)
+		free(rollouts->sets[i]);
+	for (i = 0; i < rollouts->item_count; i++)
+		free(rollouts->items[i]);
+	sl_routes_put(&rollouts->routes);
+	pthread_mutex_destroy(&rollouts->lock);
+	free(rollouts);
+}
+
+const struct sl_watch_part sl_rollout_part = {
+	.word = "rollout",
+	.open = open_part,
+	.apply = apply_part,
+	.wants_records = wants_records,
+	.record = take_record,
+	.notice = take_notice,
+	.poll = poll_part,
+	.write_metrics = write_metrics,
+	.say = sl_rollouts_say,
+	.close = close_part,
+};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rollout_parts.h - what rollout.c, rollout_say.c and rollout_file.c share. */
+#ifndef SL_OPS_ROLLOUT_PARTS_H
+#define SL_OPS_ROLLOUT_PARTS_H
+
+#include <pthread.h>
+#include "user/ops/rollout.h"
+#include "user/policy/rollout.h"
+
+#define SL_ROLLOUT_PATH_BYTES 4096u
+#define SL_ROLLOUT_FILE_BYTES (1u << 20)
+
+struct sl_rollout_entry {
+	bool used;
+	struct sl_rollout_item *item; /* also of the board; never freed before the end */
+	struct sl_rollout state;
+	struct sl_rollout_rules rules;
+	uint64_t started_ms;	 /* wall clock, as the next */
+	uint64_t ended_ms;	 /* 0: it runs */
+	uint64_t seen;		 /* requests that got the candidate, before the last restart too */
+	uint16_t candidate_pool; /* MODEL: its slot, anew at each configuration; 0: it is gone */
+	const char *held;	 /* why no step is taken, or NULL */
+	char who[SL_NOTICE_WHO_BYTES];
+	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
+};
+
+struct sl_rollouts {
+	struct sl_watch_place place;
+	struct sl_routes *routes;
+	pthread_mutex_t lock; /* of entries, for write_metrics() */
+	struct sl_rollout_entry entries[SL_ROLLOUTS_MAX];
+	uint64_t ended[SL_ROLLOUT_PHASES];
+	bool chaos;					     /* an experiment runs */
+	char burning[SL_ROLLOUTS_MAX][SL_NOTICE_NAME_BYTES]; /* routes whose objective burns */
+	char path[SL_ROLLOUT_PATH_BYTES];		     /* "": nothing is rolled out */
+	bool dirty;					     /* the file is to be written */
+	bool writing;					     /* a job does; atomic */
+	uint64_t failures;				     /* atomic */
+	struct sl_rollout_set *sets[256]; /* published ones, to be freed at the end */
+	uint32_t set_count;
+	struct sl_rollout_item *items[256];
+	uint32_t item_count;
+};
+
+/* rollout.c */
+struct sl_rollout_entry *sl_rollouts_find(struct sl_rollouts *rollouts, const char *name);
+/* A free one with an item of its own; NULL: too many. */
+struct sl_rollout_entry *sl_rollouts_new(struct sl_rollouts *rollouts);
+/* The entries as they are now, for the workers. */
+void sl_rollouts_publish(struct sl_rollouts *rollouts);
+/* It ends so, for that reason; the baseline is served at once unless the phase is FULL. */
+void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+		     enum sl_rollout_phase phase, const char *who, const char *reason);
+__attribute__((format(printf, 4, 5))) void sl_rollouts_tell(const struct sl_rollout_entry *entry,
+							    enum sl_notice_level level,
+							    const char *who, const char *format,
+							    ...);
+/* Which pools its arms are, by the configuration in force. */
+void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+
+/* rollout_say.c */
+void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text *text);
+
+/* rollout_file.c */
+void sl_rollouts_read(struct sl_rollouts *rollouts);
+/* Posts a job where the file is to be written and none runs. */
+void sl_rollouts_write(struct sl_rollouts *rollouts);
+/* Writes it before it returns: what an operator was told is done survives a crash. */
+void sl_rollouts_write_now(struct sl_rollouts *rollouts);
+/* One line of JSON, as `status --json` shows it and the file has it. */
+void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *text);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rollout_board.h - which roll-outs there are, for the request path: who gets a candidate?
+ *
+ * The control thread publishes a set as a whole; the shares within it move (atomic). A set that another one
+ * replaced is kept until the end of the process, because a request may be reading it: some hundred bytes a
+ * roll-out that somebody starts or ends. A request without roll-outs costs one load.
+ *
+ * Who asks has the same answer each time (policy/share.h, with the roll-out's name and start as the salt): a
+ * conversation does not change its model in the middle, and who saw the last roll-out first is another one now.
+ */
+#ifndef SL_POLICY_ROLLOUT_BOARD_H
+#define SL_POLICY_ROLLOUT_BOARD_H
+
+#include <stdint.h>
+#include "user/base/text.h"
+
+#define SL_ROLLOUTS_MAX	      16u
+#define SL_ROLLOUT_NAME_BYTES 64u
+#define SL_ROLLOUT_TEXT_BYTES 128u
+
+enum sl_rollout_kind {
+	SL_ROLLOUT_MODEL = 0, /* of a route: requests go to another pool first */
+	SL_ROLLOUT_PROMPT,    /* of a prompt: requests that name no version get another one */
+	SL_ROLLOUT_KINDS
+};
+
+struct sl_rollout_item {
+	uint8_t id; /* 1 to 127, of no other roll-out that is kept */
+	enum sl_rollout_kind kind;
+	char name[SL_ROLLOUT_NAME_BYTES];
+	char salt[SL_ROLLOUT_NAME_BYTES + 24];
+	char subject[SL_ROLLOUT_TEXT_BYTES];   /* the route's model, or the prompt */
+	char candidate[SL_ROLLOUT_TEXT_BYTES]; /* the pool, or the version's hash */
+	uint32_t share;			       /* of 10,000; atomic */
+};
+
+struct sl_rollout_set {
+	uint32_t count;
+	struct sl_rollout_item *items[SL_ROLLOUTS_MAX];
+};
+
+struct sl_rollout_board {
+	const struct sl_rollout_set *set; /* atomic; NULL: none */
+};
+
+/* The roll-out of that subject, or NULL. board NULL: none. Any thread. */
+const struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *board,
+						    enum sl_rollout_kind kind,
+						    struct sl_span subject);
+
+/* Does this asker get the candidate? */
+bool sl_rollout_item_takes(const struct sl_rollout_item *item, struct sl_span asker);
+
+/* What a record says of a request's part in a roll-out: its id and its arm. 0: none. */
+static inline uint8_t sl_rollout_mark(const struct sl_rollout_item *item, bool candidate)
+{
+	return (uint8_t)(item->id << 1 | candidate);
+}
+
+static inline uint8_t sl_rollout_mark_id(uint8_t mark)
+{
+	return mark >> 1;
+}
+
+static inline bool sl_rollout_mark_candidate(uint8_t mark)
+{
+	return mark & 1;
+}
+
+#endif
