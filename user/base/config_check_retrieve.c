@@ -104,6 +104,20 @@ static void check_route(const struct sl_config *config, const struct sl_config_r
 		sl_report_add(report, route->line, route->column,
 			      "route \"%s\": retrieve.candidates %u is less than top_k %u", model,
 			      r->candidates, r->top_k);
+	if (r->judge != NULL && !has_pool(config, r->judge))
+		sl_report_add(report, route->line, route->column,
+			      "route \"%s\": retrieve.judge: there is no pool \"%s\" (add it to "
+			      "pools)",
+			      model, r->judge);
+	if (r->grounded_poor != 0 && r->grounded_back >= r->grounded_poor)
+		sl_report_add(report, route->line, route->column,
+			      "route \"%s\": retrieve.grounded_back must be less than "
+			      "grounded_poor",
+			      model);
+	if (r->grounded_poor != 0 && r->grounded_sample == 0)
+		sl_report_add(report, route->line, route->column,
+			      "route \"%s\": retrieve.grounded_poor needs a grounded_sample over 0",
+			      model);
 	if (r->poor_share != 0 && r->poor_back_share >= r->poor_share)
 		sl_report_add(report, route->line, route->column,
 			      "route \"%s\": retrieve.poor_back must be less than poor", model);

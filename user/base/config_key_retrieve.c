@@ -163,6 +163,32 @@ static const struct sl_config_key keys[] = {
 	 "Back to documents once no more than that find none; it goes on looking meanwhile."},
 	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_U32, "poor_questions", RETRIEVE(poor_queries), "50", 5,
 	 1000, NULL, false, NULL, "How many of the last questions that counts."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MONEY, "grounded_sample", RETRIEVE(grounded_sample),
+	 "0.01", 0, ONE, NULL, false, SHARE_EXPECTED,
+	 "Answers made with documents, streams too, that are judged beside the client: does a "
+	 "sentence say what the documents do not? Nothing of them is kept but counts."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_U32, "grounded_budget", RETRIEVE(grounded_budget),
+	 "30", 1, 10000, NULL, false, NULL, "Answers that are judged in a minute, at most."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MONEY, "grounded_poor", RETRIEVE(grounded_poor), "0",
+	 0, ONE, NULL, false, SHARE_EXPECTED,
+	 "When so many of the last judged answers had an unsupported sentence, the route answers "
+	 "without documents and `sluice_grounded_poor` says so. 0: never."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MONEY, "grounded_back", RETRIEVE(grounded_back), "0.1",
+	 0, ONE, NULL, false, SHARE_EXPECTED,
+	 "Back to documents once no more than that have; meanwhile each fifth question still gets "
+	 "them, and is judged."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_U32, "grounded_answers", RETRIEVE(grounded_answers),
+	 "20", 5, 1000, NULL, false, NULL, "How many of the last judged answers that counts."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_CHOICE, "grounded_log", RETRIEVE(grounded_log),
+	 "false", 0, 0, sl_config_bools, false, NULL,
+	 "Unsupported sentences are logged. They are what users were told."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MODEL, "judge", RETRIEVE(judge), NULL, 0,
+	 NAME_MAX_BYTES, NULL, false, "a pool's name",
+	 "Who is asked about sentences that are doubtful, four of an answer at most. It gets the "
+	 "documents and the sentence. Of streams nobody is asked. It needs no route."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MS, "judge_timeout", RETRIEVE(judge_timeout_ms), "5s",
+	 1, 60000, NULL, false, NULL,
+	 "Longest wait for one such answer; then the sentence stays doubtful."},
 };
 
 const struct sl_config_key_table sl_config_keys_retrieve = SL_CONFIG_KEY_TABLE(keys);

@@ -80,6 +80,15 @@ struct sl_config_retrieve {
 	uint64_t poor_share;	  /* billionths; over it the route does without; 0: never */
 	uint64_t poor_back_share; /* under it it comes back */
 	uint32_t poor_queries;	  /* in the window */
+	/* Of the answers made with documents (stage/retrieve_grounded.h): */
+	uint64_t grounded_sample;  /* billionths that are judged; 0: none */
+	uint32_t grounded_budget;  /* a minute */
+	uint64_t grounded_poor;	   /* billionths; over it the route does without; 0: never */
+	uint64_t grounded_back;	   /* under it it comes back */
+	uint32_t grounded_answers; /* in the window */
+	uint32_t grounded_log;	   /* 1: sentences that are not supported are logged */
+	const char *judge;	   /* a pool; NULL: none */
+	uint32_t judge_timeout_ms;
 };
 
 #endif

@@ -19,6 +19,7 @@
 #include "user/ops/metrics_names.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_semantic.h"
+#include "user/ops/metrics_grounded.h"
 #include "user/ops/metrics_retrieve.h"
 #include "user/ops/metrics_spend.h"
 #include "user/ops/metrics_tls.h"
@@ -654,6 +655,7 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_ladder(source, text);
 	sl_metrics_write_semantic(source, text);
 	sl_metrics_write_retrieve(source, text);
+	sl_metrics_write_grounded(source, text);
 	sl_metrics_write_resume(source, text);
 	sl_metrics_write_tls(source, text);
 	sl_metrics_write_queue(source, text);

@@ -15,6 +15,7 @@
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
 #include "user/stage/validate_lists.h"
+#include "user/stage/retrieve_grounded.h"
 #include "user/stage/semantic_shadow.h"
 #include "user/wire/citation.h"
 #include "user/wire/schema.h"
@@ -133,6 +134,8 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 	if (!rc)
 		rc = sl_shadows_open(&ret_stores->shadows);
 	if (!rc)
+		rc = sl_groundings_open(&ret_stores->groundings);
+	if (!rc)
 		open_prompts(ret_stores, config);
 	if (!rc)
 		open_encoder(config, ret_stores);
@@ -198,6 +201,7 @@ void sl_stores_close(struct sl_stores *stores)
 	sl_degrade_close(&stores->degrade);
 	sl_semantic_close(&stores->semantic);
 	sl_shadows_close(&stores->shadows);
+	sl_groundings_close(&stores->groundings);
 	sl_retrieval_close(&stores->retrieval);
 	sl_encoder_close(&stores->encoder);
 }

@@ -61,6 +61,7 @@ typedef int filter_fn(struct sl_stage *stage, struct sl_stage_filter **ret_filte
 static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 	sl_validate_filter,
 	sl_semantic_filter,
+	sl_retrieve_filter,
 	NULL,
 };
 

@@ -10,6 +10,7 @@
 #include "user/base/digest.h"
 #include "user/base/log.h"
 #include "user/stage/embed.h"
+#include "user/stage/retrieve_grounded.h"
 #include "user/stage/retrieve_postgres.h"
 #include "user/store/lookup.h"
 #include "user/store/retrieval.h"
@@ -39,10 +40,12 @@ struct retrieval {
 	struct sl_lookup *lookup; /* NULL: a job that was given up has it */
 	struct sl_vector_found found[SL_VECTOR_API_FOUND_MAX];
 	uint32_t count;
-	bool by_words;	  /* scores are no cosines */
-	const char *from; /* "handbook" */
-	uint32_t version; /* 0: none */
-	bool used;	  /* the model got documents */
+	bool by_words;			/* scores are no cosines */
+	const char *from;		/* "handbook" */
+	uint32_t version;		/* 0: none */
+	bool used;			/* the model got documents */
+	bool probe;			/* to see whether answers follow them again */
+	struct sl_grounding *grounding; /* the answer is to be judged; or NULL */
 };
 
 bool sl_retrieve_wanted(const struct sl_config_route *route)
@@ -594,6 +597,7 @@ static void give_context(struct retrieval *r)
 		write_headers(r);
 		tell_chunks(r);
 		r->used = true;
+		r->grounding = sl_retrieve_grounded_begin(r->stage, r->probe, r->found, r->count);
 	}
 	sl_text_fini(&context);
 }
@@ -654,6 +658,7 @@ void sl_retrieve_kept(struct sl_stage *stage)
 	struct sl_cache_value *value;
 	uint64_t now_ns = sl_loop_now_ns(stage->loop);
 
+	sl_retrieve_grounded_kept(stage, r != NULL ? r->grounding : NULL);
 	/* shared: neither a refusal of another stage nor an answer of a lower step than the first. */
 	if (r == NULL || !r->used || !r->has_key || r->config->answers_ms == 0 ||
 	    stage->reply.given || stage->reply.foreign || !stage->reply.shared ||
@@ -665,6 +670,13 @@ void sl_retrieve_kept(struct sl_stage *stage)
 	sl_cache_insert(r->shared->answers, &r->key, value, r->config->answers_ms * SL_NS_PER_MS,
 			now_ns);
 	sl_cache_value_put(&value);
+}
+
+int sl_retrieve_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter)
+{
+	const struct retrieval *r = stage->state[SL_STAGE_RETRIEVE];
+
+	return sl_retrieve_grounded_filter(stage, r != NULL ? r->grounding : NULL, ret_filter);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -682,6 +694,11 @@ static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
 	}
 	if (poor) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_POOR);
+		return SL_STAGE_GO_ON;
+	}
+	if (outcome == OUTCOME_FOUND && r->count &&
+	    sl_retrieve_grounded_refuses(stage, &r->probe)) {
+		stage->ops->step(stage, SL_STEP_RETRIEVE_UNGROUNDED);
 		return SL_STAGE_GO_ON;
 	}
 	if (outcome == OUTCOME_FOUND && r->count) {

@@ -11,7 +11,8 @@
  *	retrieve=none   nobody: the model gets the disclaimer           -
  *
  * Beside them: retrieve=unranked (no reranker: the order found is kept) and retrieve=poor (the route's
- * documents do not answer its questions, see policy/quality.h; the model gets none).
+ * documents do not answer its questions, see policy/quality.h; the model gets none) and retrieve=ungrounded
+ * (its answers do not say what its documents say, see retrieve_grounded.h; the same).
  *
  * Each step has retrieve.timeout, and no more than a quarter of what is left to the request: the answer
  * needs the rest. Thread: the loop's, on the request's fiber.
@@ -32,5 +33,8 @@ enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage);
 
 /* kept: an answer that was made with documents is kept for the time of need. */
 void sl_retrieve_kept(struct sl_stage *stage);
+
+/* filter: gathers a stream that is to be judged (retrieve_grounded.h). */
+int sl_retrieve_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter);
 
 #endif

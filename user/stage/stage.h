@@ -8,8 +8,8 @@
  *   lookup  (semantic cache)      yes           answer, make calls, wait
  *   prepare (retrieve ... degrade) yes          replace the body, refuse, answer, make calls, wait
  *   after   (validate)            yes           replace the answer, ask again, refuse, make calls
- *   kept    (semantic cache)      yes           look at the answer that goes out
- *   filter  (validate, semantic)  no            each event of a stream: pass, rewrite, hold, end
+ *   kept    (semantic, retrieve)  yes           look at the answer that goes out
+ *   filter  (validate ... retrieve) no          each event of a stream: pass, rewrite, hold, end
  *
  *	enum sl_stage_verdict sl_NAME_run(struct sl_stage *stage)
  *	{
@@ -39,7 +39,7 @@
 #include "user/wire/openai.h"
 
 #define SL_STEPS_MAX	     64u
-#define SL_STAGE_FILTERS_MAX 2u
+#define SL_STAGE_FILTERS_MAX 3u
 
 enum sl_stage_name {
 #define SL_STAGE(name, text) SL_STAGE_##name,
@@ -104,6 +104,7 @@ struct sl_encoder;
 struct sl_semantic;
 struct sl_validate_lists;
 struct sl_shadows;
+struct sl_groundings;
 
 struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
@@ -116,10 +117,11 @@ struct sl_stores {
 	struct sl_degrade *degrade;
 	struct sl_drift_board *drift; /* policy/drift.h: which pools hold roll-outs */
 	struct sl_rollout_board *rollouts;
-	struct sl_encoder *encoder;	/* of texts; set once, maybe later: sl_stores_apply() */
-	struct sl_semantic *semantic;	/* answers by meaning */
-	struct sl_shadows *shadows;	/* stage/semantic_shadow.h */
-	struct sl_retrieval *retrieval; /* documents for the model */
+	struct sl_encoder *encoder;	  /* of texts; set once, maybe later: sl_stores_apply() */
+	struct sl_semantic *semantic;	  /* answers by meaning */
+	struct sl_shadows *shadows;	  /* stage/semantic_shadow.h */
+	struct sl_groundings *groundings; /* stage/retrieve_grounded.h */
+	struct sl_retrieval *retrieval;	  /* documents for the model */
 };
 
 struct sl_stage;
