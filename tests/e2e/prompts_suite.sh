@@ -11,6 +11,7 @@ http() { curl -s --max-time 20 --unix-socket "$work/admin.sock" -o "$work/out" -
 post() { curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code}' -H 'content-type: application/json' "${@:2}" -d "$1" "$url/v1/chat/completions"; }
 model_says() { curl -s --max-time 10 -o "$work/said" -d "$1" http://127.0.0.1:9001/say; }
 suite_is() { [[ $(prompt list "$1" --json | jq -r --arg v "$2" '.prompts[]|select(.version|startswith($v)).suite') == "$3" ]]; } # ID VERSION STATE
+hand_is() { [[ $(prompt list hand --json | jq -r '.prompts[].suite') == "$1" ]]; } # STATE
 pushed() { prompt push "$1" - | cut -d' ' -f2; } # ID, text from stdin
 node "$e2e/mirror.mjs" 9001 >"$work/mirror.log" 2>&1 &
 wait_for 20 grep -q ready "$work/mirror.log"
@@ -50,6 +51,11 @@ expect "test: cases" "$report" contains "passed  says Ann ("
 json=$(prompt test shop --json)
 expect "test: JSON" "$(jq -c '[.verdict,.model,.passed,.cases[1].name,.cases[1].verdict]' <<<"$json")" == '["passed","chat",2,"is short","passed"]'
 expect "asked: the pool's model, the prompt's parameters" "$(curl -s --max-time 5 http://127.0.0.1:9001/last | jq -c '[.model,.temperature,.messages[0].role]')" == '["small",0,"system"]'
+
+# ---- a file that is put there by hand: its suite runs at the reload that reads it
+version "Curtsy to" | sed 's/whatever/chat/' >"$dir/hand.prompt"
+kill -HUP "$daemon"
+expect_soon "by hand: its suite runs and passes" 30 hand_is passed
 
 # ---- one that fails: refused, then forced
 model_says "I am somebody"

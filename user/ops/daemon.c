@@ -254,6 +254,7 @@ static void tell_config(const struct sl_daemon *daemon, bool good)
 static void reload(struct sl_daemon *daemon)
 {
 	struct sl_routes *routes;
+	struct sl_prompt_set *prompts;
 
 	if (load(daemon, &routes)) {
 		daemon->metrics.reloads_failed++;
@@ -271,7 +272,10 @@ static void reload(struct sl_daemon *daemon)
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
 	refresh_keys(daemon, false);
+	prompts = daemon->stores.prompts ? sl_prompts_get(daemon->stores.prompts) : NULL;
 	sl_stores_apply(&daemon->stores, routes->config);
+	sl_suites_test_new(daemon->suites, routes, prompts);
+	sl_prompt_set_put(&prompts);
 	apply_beacons(daemon);
 	if (daemon->health)
 		sl_checks_apply(daemon->health, routes);

@@ -433,6 +433,40 @@ int sl_suites_start(struct sl_suites *suites, struct sl_routes *routes,
 	return rc;
 }
 
+static bool is_known(const struct sl_prompt_set *set, const char *id, const char *hash)
+{
+	const struct sl_prompt *prompt = sl_prompt_find(set, sl_span_string(id));
+	bool many;
+
+	return prompt && sl_prompt_version_find(prompt, sl_span_string(hash), &many);
+}
+
+void sl_suites_test_new(struct sl_suites *suites, struct sl_routes *routes,
+			const struct sl_prompt_set *before)
+{
+	struct sl_prompt_set *set;
+
+	if (!suites || !before || !routes->config->prompts.test_on_push)
+		return;
+	set = sl_prompts_get(suites->stores->prompts);
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct sl_prompt *prompt = &set->prompts[i];
+		struct sl_error error = {""};
+		struct sl_prompt_version *version;
+
+		if (!prompt->version_count)
+			continue;
+		version = prompt->versions[prompt->version_count - 1];
+		if (is_known(before, prompt->id, version->hash) ||
+		    sl_prompt_suite_of(prompt, version) != SL_PROMPT_SUITE_NOT_RUN)
+			continue;
+		if (sl_suites_start(suites, routes, prompt, version, NULL, &error))
+			sl_log(SL_LOG_WARN, "%s (the suite of version %.12s does not run)",
+			       error.text, version->hash);
+	}
+	sl_prompt_set_put(&set);
+}
+
 bool sl_suites_progress(struct sl_suites *suites, const char *id, const char *hash,
 			uint32_t *ret_done, uint32_t *ret_count)
 {

@@ -36,6 +36,13 @@ int sl_suites_start(struct sl_suites *suites, struct sl_routes *routes,
 		    const struct sl_prompt *prompt, struct sl_prompt_version *version,
 		    const char *model, struct sl_error *error);
 
+/*
+ * Begins the suites of versions that are the newest of their prompts and are not in `before`: those that
+ * came with a reload. NULL: nothing. One that cannot run is named in the log.
+ */
+void sl_suites_test_new(struct sl_suites *suites, struct sl_routes *routes,
+			const struct sl_prompt_set *before);
+
 /* Is it running? How far has it come? */
 bool sl_suites_progress(struct sl_suites *suites, const char *id, const char *hash,
 			uint32_t *ret_done, uint32_t *ret_count);
