@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/base/random.h"
 #include "user/ops/zombie.h"
 
@@ -53,6 +54,20 @@ static const struct sl_config_pool *pool_of(const struct check *check,
 
 /* ---- what a check means ---------------------------------------------------------------------- */
 
+/* `fails` or not any more, for those who keep incidents. */
+static void tell(const char *pool, const char *node, bool fails, const char *why)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_HEALTH,
+				   .level = fails ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_NODE,
+				   .over = !fails,
+				   .who = "probe"};
+
+	sl_notice_set(notice.name, sizeof(notice.name), node);
+	sl_notice_set(notice.pool, sizeof(notice.pool), pool);
+	sl_notice_tell(&notice, "%s", fails ? why : "health checks are good");
+}
+
 static void set_state(struct check *check, enum sl_check_state state, const char *why)
 {
 	struct sl_checks *health = check->health;
@@ -78,6 +93,8 @@ static void set_state(struct check *check, enum sl_check_state state, const char
 	else if (old != SL_CHECK_STATE_UNKNOWN)
 		sl_log(SL_LOG_INFO, "pool \"%s\": node %s: health checks are good again", pool,
 		       text);
+	if (state == SL_CHECK_STATE_FAILING || old == SL_CHECK_STATE_FAILING)
+		tell(pool, text, state == SL_CHECK_STATE_FAILING, why);
 }
 
 static void let_go(struct check *check)

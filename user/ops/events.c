@@ -2,7 +2,20 @@
 #include "user/ops/events.h"
 
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/request/worker.h"
+
+static void tell_retired(const char *pool, const char *node)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_RETIRED,
+				   .level = SL_NOTICE_WARN,
+				   .of = SL_NOTICE_OF_NODE,
+				   .who = "kernel"};
+
+	sl_notice_set(notice.name, sizeof(notice.name), node);
+	sl_notice_set(notice.pool, sizeof(notice.pool), pool);
+	sl_notice_tell(&notice, "dead, sends nothing: its flows of the fast lane are reset");
+}
 
 static void on_event(void *owner, const struct sl_event *event)
 {
@@ -31,6 +44,7 @@ static void on_event(void *owner, const struct sl_event *event)
 		       "pool \"%s\": node %s: dead, sends nothing: its flows of the fast lane are "
 		       "reset (flow.retire_ms)",
 		       plane->pools[event->pool].name, text);
+		tell_retired(plane->pools[event->pool].name, text);
 		return;
 	}
 	sl_worker_log_change(plane->pools[event->pool].name, text, &change);
