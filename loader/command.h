@@ -59,6 +59,7 @@ struct sl_arguments {
 	bool strict;
 	const char *binary; /* of `upgrade`, as the next */
 	const char *pid_file;
+	const char *since; /* of `incidents` */
 	const char *known; /* of `audit` */
 	const char *zone;  /* of `chaos`, as all that follow */
 	const char *share;
@@ -137,6 +138,7 @@ extern const struct sl_command sl_command_cache;
 extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
+extern const struct sl_command sl_command_incidents;
 extern const struct sl_command sl_command_slo;
 extern const struct sl_command sl_command_rollout;
 extern const struct sl_command sl_command_upgrade;

@@ -412,6 +412,7 @@ struct sl_config {
 	struct sl_config_embedding embedding;
 	struct sl_config_semantic_store semantic;
 	struct sl_config_slo slo;
+	struct sl_config_incidents incidents;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

@@ -83,6 +83,7 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_SOURCE] = {"sources.NAME", sizeof(struct sl_config_source)},
 	[SL_CONFIG_RERANKER] = {"rerankers.NAME", sizeof(struct sl_config_reranker)},
 	[SL_CONFIG_ROUTE_RETRIEVE] = {"routes[].retrieve", 0},
+	[SL_CONFIG_INCIDENTS] = {"incidents", 0},
 	[SL_CONFIG_SLO] = {"slo", 0},
 	[SL_CONFIG_SLO_ALERT] = {"slo.alerts[]", sizeof(struct sl_config_slo_alert)},
 	[SL_CONFIG_ROUTE_SLO] = {"routes[].slo", 0},

@@ -86,6 +86,7 @@ enum sl_config_section {
 	SL_CONFIG_SOURCE,	   /* struct sl_config_source */
 	SL_CONFIG_RERANKER,	   /* struct sl_config_reranker */
 	SL_CONFIG_ROUTE_RETRIEVE,  /* struct sl_config_route */
+	SL_CONFIG_INCIDENTS,	   /* struct sl_config */
 	SL_CONFIG_SLO,		   /* struct sl_config */
 	SL_CONFIG_SLO_ALERT,	   /* struct sl_config_slo_alert */
 	SL_CONFIG_ROUTE_SLO,	   /* struct sl_config_route */

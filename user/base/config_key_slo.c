@@ -103,6 +103,24 @@ static const struct sl_config_key keys[] = {
 	 MONTHS_MS, NULL, true, NULL,
 	 "Shorter one, over which it must still do so; the alert ends with it."},
 
+	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "incidents", 0, NULL, SL_CONFIG_INCIDENTS, 0, NULL,
+	 false, "a map", "The ledger of incidents."},
+	{SL_CONFIG_INCIDENTS, SL_CONFIG_PATH, "path", offsetof(struct sl_config, incidents.path),
+	 NULL, 0, PATH_LEN_MAX, NULL, false, "an absolute path",
+	 "Database of the ledger, for the daemon alone. Without it incidents are forgotten with "
+	 "the "
+	 "process. Takes effect at the next start."},
+	{SL_CONFIG_INCIDENTS, SL_CONFIG_MS, "join", offsetof(struct sl_config, incidents.join_ms),
+	 "5m", 0, DAY_MS, NULL, false, NULL,
+	 "Trouble in the same pool within this time of the last is the same incident; of the same "
+	 "node, pool or route always while it is open."},
+	{SL_CONFIG_INCIDENTS, SL_CONFIG_MS, "hold", offsetof(struct sl_config, incidents.hold_ms),
+	 "1m", 0, DAY_MS, NULL, false, NULL,
+	 "An incident is closed when all of its causes have been over for so long."},
+	{SL_CONFIG_INCIDENTS, SL_CONFIG_U32, "keep_days",
+	 offsetof(struct sl_config, incidents.keep_days), "400", 1, 10000, NULL, false, NULL,
+	 "Older ones are removed at the start."},
+
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "slo", 0, NULL, SL_CONFIG_ROUTE_SLO, 0, NULL,
 	 false, "a map", "Its objectives."},
 	{SL_CONFIG_ROUTE_SLO, SL_CONFIG_CHOICE, "enabled", ROUTE(on), "true", 0, 0, sl_config_bools,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_slo.h - `slo` and `routes[].slo`: objectives, and when their error budget burns too fast. */
+/* config_slo.h - `slo`, `routes[].slo`, `incidents`: objectives, and when their error budget burns too fast. */
 #ifndef SL_BASE_CONFIG_SLO_H
 #define SL_BASE_CONFIG_SLO_H
 
@@ -39,6 +39,13 @@ struct sl_config_slo {
 struct sl_config_route_slo {
 	struct sl_config_objectives objectives; /* what is not set is as in `slo` */
 	uint32_t on;
+};
+
+/* incidents */
+struct sl_config_incidents {
+	const char *path; /* of the ledger; NULL: forgotten with the process */
+	uint32_t join_ms, hold_ms;
+	uint32_t keep_days;
 };
 
 #endif

@@ -7,15 +7,13 @@
 #include "user/base/log.h"
 #include "user/ops/audit.h"
 #include "user/ops/rollout.h"
+#include "user/ops/incidents.h"
 #include "user/ops/slo.h"
 #include "user/ops/chaos.h"
 
 /* In the order in which they are asked; one line each. */
 static const struct sl_watch_part *const parts[] = {
-	&sl_rollout_part,
-	&sl_audit_part,
-	&sl_watch_slo,
-	&sl_chaos_part,
+	&sl_rollout_part, &sl_audit_part, &sl_watch_slo, &sl_watch_incidents, &sl_chaos_part,
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))

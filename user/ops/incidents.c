@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/incidents_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bpf/breaker.h"
+#include "user/base/address.h"
+#include "user/base/clock.h"
+#include "user/base/log.h"
+
+#define COUNT_MS  60000u
+#define STREAK_MS 60000u /* without harm for so long: a streak is over */
+#define ROW_BYTES 4096u
+#define POOLS_MAX (SL_CAUSES * SL_CONFIG_CHAIN_MAX)
+
+/* ---- what it knows beside the notices -------------------------------------------------------- */
+
+static uint32_t pools_of(const struct sl_route *route, const char *pools[POOLS_MAX])
+{
+	uint32_t count = 0;
+
+	for (uint32_t cause = 0; cause < SL_CAUSES; cause++) {
+		for (uint32_t i = 0; i < route->chains[cause].len; i++)
+			pools[count++] = route->chains[cause].pools[i]->name;
+	}
+	return count;
+}
+
+/* When requests that the notice has to do with began to be harmed; 0: none are. */
+static uint64_t harmed_at(const struct sl_incident_part *part, const struct sl_notice *notice)
+{
+	const char *pools[POOLS_MAX];
+	uint64_t first_ms = 0;
+
+	for (uint32_t i = 0; i < part->routes->route_count; i++) {
+		const struct sl_route *route = &part->routes->routes[i];
+		const struct sl_incident_harm *harm =
+			&part->harms[route->stats_index % SL_INCIDENTS_ROUTES_MAX];
+		uint32_t count = pools_of(route, pools);
+		bool concerned =
+			notice->of == SL_NOTICE_OF_ROUTE && !strcmp(route->model, notice->name);
+
+		for (uint32_t k = 0; k < count && !concerned; k++)
+			concerned =
+				!strcmp(pools[k], notice->of == SL_NOTICE_OF_POOL ? notice->name
+										  : notice->pool);
+		if (concerned && harm->first_ms && harm->last_ms + STREAK_MS >= notice->wall_ms &&
+		    (!first_ms || harm->first_ms < first_ms))
+			first_ms = harm->first_ms;
+	}
+	return first_ms;
+}
+
+static const struct sl_route *route_at(const struct sl_incident_part *part, uint32_t stats_index)
+{
+	for (uint32_t i = 0; i < part->routes->route_count; i++) {
+		if (part->routes->routes[i].stats_index == stats_index)
+			return &part->routes->routes[i];
+	}
+	return NULL;
+}
+
+/* ---- notices and records --------------------------------------------------------------------- */
+
+static void on_event(void *owner, const struct sl_incident *incident,
+		     const struct sl_incident_event *event)
+{
+	struct sl_incident_part *part = owner;
+	char memory[ROW_BYTES];
+	struct sl_text row;
+
+	sl_text_init_fixed(&row, memory, sizeof(memory));
+	sl_incidents_write_row(incident, event, &row);
+	sl_journal_add(part->journal, incident->id, event->at_ms, sl_text_span(&row));
+	if (event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_CLOSED)
+		sl_log(SL_LOG_WARN,
+		       "incident %" PRIu64 " %s: %s %s: %s (sluice incidents show %" PRIu64 ")",
+		       incident->id, sl_incident_what_name(event->what),
+		       sl_notice_of_name(incident->of), incident->name, event->text, incident->id);
+}
+
+static void note_notice(void *owner, const struct sl_notice *notice)
+{
+	struct sl_incident_part *part = owner;
+	struct sl_incident_facts facts = {0};
+	const char *pools[POOLS_MAX];
+	const struct sl_route *route =
+		notice->of == SL_NOTICE_OF_ROUTE
+			? sl_routes_find(part->routes, notice->name, strlen(notice->name))
+			: NULL;
+
+	pthread_mutex_lock(&part->lock);
+	facts.pools = pools;
+	facts.pool_count = route ? pools_of(route, pools) : 0;
+	facts.harmed_ms = harmed_at(part, notice);
+	sl_incidents_notice(&part->book, notice, &facts);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void note_record(void *owner, const struct sl_feed_record *record)
+{
+	struct sl_incident_part *part = owner;
+	bool harmed = record->outcome == SL_FEED_FAILED || record->outcome == SL_FEED_BROKEN;
+	struct sl_incident_harm *harm;
+	const struct sl_route *route;
+	const char *pools[POOLS_MAX];
+	uint32_t count;
+
+	if (record->route >= SL_INCIDENTS_ROUTES_MAX)
+		return;
+	harm = &part->harms[record->route];
+	pthread_mutex_lock(&part->lock);
+	if (harmed || record->attempts > 1) {
+		uint64_t began_ms = record->end_wall_ms - record->duration_us / 1000u;
+
+		if (!harm->first_ms || harm->last_ms + STREAK_MS < began_ms)
+			harm->first_ms = began_ms;
+		harm->last_ms = record->end_wall_ms;
+	}
+	route = part->book.open_count ? route_at(part, record->route) : NULL;
+	count = route ? pools_of(route, pools) : 0;
+	for (uint32_t i = 0; i < part->book.count && route; i++) {
+		struct sl_incident *incident = part->book.list[i];
+
+		if (incident->open && sl_incident_concerns(incident, route->model, pools, count))
+			sl_incident_count(incident, harmed, record->attempts, record->fallback != 0,
+					  record->key_id);
+	}
+	pthread_mutex_unlock(&part->lock);
+}
+
+static bool wants_records(const void *owner)
+{
+	(void)owner;
+	return true;
+}
+
+/* ---- looking itself -------------------------------------------------------------------------- */
+
+/* The slot of a node of that name in the configuration; 0: there is none. */
+static uint32_t slot_of(const struct sl_incident_part *part, const char *name)
+{
+	char text[SL_ADDRESS_TEXT_SIZE];
+
+	for (uint32_t p = 0; p < part->routes->config->pool_count; p++) {
+		const struct sl_upstream_pool *pool = &part->routes->pools[p];
+
+		for (uint32_t i = 0; i < pool->node_count; i++) {
+			uint32_t slot = pool->node_slots[i];
+
+			sl_address_format(&part->plane->nodes[slot].endpoint, text);
+			if (!strcmp(text, name))
+				return slot;
+		}
+	}
+	return 0;
+}
+
+static bool is_closed(const struct sl_incident_part *part, uint32_t slot)
+{
+	return sl_breaker_state(__atomic_load_n(&part->plane->nodes[slot].breaker,
+						__ATOMIC_RELAXED)) == SL_BREAKER_CLOSED;
+}
+
+static bool lasts_after_restart(void *owner, const struct sl_incident_cause *cause)
+{
+	const struct sl_incident_part *part = owner;
+	uint32_t slot = cause->kind == SL_NOTICE_BREAKER ? slot_of(part, cause->name) : 0;
+
+	return slot && !is_closed(part, slot);
+}
+
+/* A notice may have been lost, or the node left the configuration. */
+static bool lasts(void *owner, const struct sl_incident_cause *cause)
+{
+	const struct sl_incident_part *part = owner;
+	uint32_t slot = cause->kind == SL_NOTICE_BREAKER ? slot_of(part, cause->name) : 0;
+
+	return !slot || !is_closed(part, slot);
+}
+
+static void look_at_pools(struct sl_incident_part *part)
+{
+	uint64_t now_ms = sl_clock_ms();
+
+	for (uint32_t p = 0; p < part->routes->config->pool_count; p++) {
+		const struct sl_upstream_pool *pool = &part->routes->pools[p];
+		struct sl_notice notice = {
+			.kind = SL_NOTICE_NO_NODE, .of = SL_NOTICE_OF_POOL, .who = "daemon"};
+		uint32_t available = 0;
+
+		for (uint32_t i = 0; i < pool->node_count; i++)
+			available += sl_breaker_available(&part->plane->nodes[pool->node_slots[i]],
+							  now_ms) != 0;
+		if (!pool->node_count || part->no_node[pool->slot] == !available)
+			continue;
+		part->no_node[pool->slot] = !available;
+		notice.over = available != 0;
+		notice.level = available ? SL_NOTICE_INFO : SL_NOTICE_BAD;
+		sl_notice_set(notice.name, sizeof(notice.name), pool->name);
+		sl_notice_tell(&notice, "%u of %u nodes may be asked", available, pool->node_count);
+	}
+}
+
+static void poll(void *owner, uint64_t now_ms)
+{
+	struct sl_incident_part *part = owner;
+	uint64_t wall_ms = sl_clock_wall_ms();
+
+	pthread_mutex_lock(&part->lock);
+	if (now_ms - part->looked_ms >= SL_INCIDENTS_LOOK_MS) {
+		part->looked_ms = now_ms;
+		look_at_pools(part);
+		sl_incidents_recheck(&part->book, wall_ms, "found closed", lasts, part);
+	}
+	sl_incidents_poll(&part->book, wall_ms);
+	pthread_mutex_unlock(&part->lock);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void on_row(void *owner, uint64_t number, uint64_t at_ms, struct sl_span text)
+{
+	struct sl_incident_part *part = owner;
+
+	sl_incidents_read_row(&part->book, number, at_ms, text);
+}
+
+static void on_value(void *owner, struct sl_span name, struct sl_span bytes)
+{
+	struct sl_incident_part *part = owner;
+
+	if (sl_span_equal(name, SL_SPAN("begun")))
+		sl_span_u64(bytes, &part->begun_ms);
+}
+
+static void apply(void *owner, struct sl_routes *routes)
+{
+	struct sl_incident_part *part = owner;
+	const struct sl_config_incidents *config = &routes->config->incidents;
+	struct sl_routes *old;
+
+	pthread_mutex_lock(&part->lock);
+	old = part->routes;
+	part->routes = sl_routes_get(routes);
+	part->book.limits = (struct sl_incident_limits){
+		.join_ms = config->join_ms, .hold_ms = config->hold_ms, .count_ms = COUNT_MS};
+	pthread_mutex_unlock(&part->lock);
+	if (old)
+		sl_routes_put(&old);
+}
+
+static void keep_begun(struct sl_incident_part *part)
+{
+	char memory[24];
+	struct sl_text text;
+
+	if (part->begun_ms)
+		return;
+	part->begun_ms = sl_clock_wall_ms();
+	sl_text_init_fixed(&text, memory, sizeof(memory));
+	sl_text_append_u64(&text, part->begun_ms);
+	sl_journal_keep(part->journal, "begun", text.data, text.len);
+}
+
+static void destroy(struct sl_incident_part *part)
+{
+	sl_incidents_fini(&part->book);
+	if (part->routes)
+		sl_routes_put(&part->routes);
+	pthread_mutex_destroy(&part->lock);
+	free(part);
+}
+
+static int open_part(const struct sl_watch_place *place, struct sl_routes *routes, void **ret_part)
+{
+	struct sl_incident_part *part = calloc(1, sizeof(*part));
+	struct sl_journal_reader reader = {.owner = part, .row = on_row, .value = on_value};
+	const struct sl_config_incidents *config = &routes->config->incidents;
+	struct sl_incident_limits none = {0};
+	uint64_t wall_ms = sl_clock_wall_ms();
+	int rc;
+
+	if (!part)
+		return -ENOMEM;
+	pthread_mutex_init(&part->lock, NULL);
+	sl_incidents_init(&part->book, &none);
+	part->plane = place->plane;
+	part->names = place->names;
+	rc = sl_journal_open(config->path, "incidents", wall_ms - config->keep_days * 86400000ull,
+			     &reader, &part->journal);
+	if (rc) {
+		destroy(part);
+		return rc;
+	}
+	keep_begun(part);
+	part->book.owner = part;
+	part->book.on_event = on_event;
+	apply(part, routes);
+	sl_incidents_recheck(&part->book, wall_ms, "over, or not known, after a restart",
+			     lasts_after_restart, part);
+	*ret_part = part;
+	return 0;
+}
+
+static void write_metrics(void *owner, struct sl_text *text)
+{
+	struct sl_incident_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	sl_incidents_write_metrics(part, text);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
+{
+	struct sl_incident_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	sl_incidents_say(part, ask->words, text);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void close_part(void *owner)
+{
+	struct sl_incident_part *part = owner;
+
+	part->book.limits.count_ms = 0; /* what was counted is told now */
+	sl_incidents_poll(&part->book, sl_clock_wall_ms());
+	sl_journal_close(&part->journal);
+	destroy(part);
+}
+
+const struct sl_watch_part sl_watch_incidents = {
+	.word = "incidents",
+	.open = open_part,
+	.apply = apply,
+	.wants_records = wants_records,
+	.record = note_record,
+	.notice = note_notice,
+	.poll = poll,
+	.write_metrics = write_metrics,
+	.say = say,
+	.close = close_part,
+};
