@@ -17,10 +17,12 @@
 #
 # A case is a line "ok NAME" or "not ok NAME: why", or one of cmocka's own. A program that fails
 # without naming a case counts as one failed case; one that names none and succeeds, as passed.
-# Logs: build/test-logs. At the end come all that failed, by name; the last line is "N passed, N
-# failed"; exit status 1 when any failed.
+# Logs: build/test-logs. Seconds of the clock and of the processors, each program's: build/times.txt, the
+# most expensive first; each group's at the end of the output. Then come all that failed, by name; the
+# last line is "N passed, N failed"; exit status 1 when any failed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
+. tests/cpu.sh
 logs=build/test-logs
 mkdir -p "$logs"
 passed=0
@@ -32,17 +34,24 @@ complaints=$logs/failed # what failed, with the program's name
 complaints_max=60 # lines of it at the end, half of them of one program at most
 tail_lines=12 # of a failed program's log; the whole is in $logs
 limit_s=${TEST_LIMIT_S:-900}
+times=build/times.txt
+: >"$times"
+cpu_begin
+trap cpu_end EXIT
 
 # logged NAME COMMAND...: becomes the program, its output in its log. In a process of its own.
 logged() {
 	local log=$logs/${1//\//-}.log
+	cpu_enter "${1//\//-}"
 	shift
 	exec timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
 }
 
 # report NAME STATUS SECONDS: counts the cases of its log.
 report() {
-	local name=$1 rc=$2 seconds=$3 log ok bad skip
+	local name=$1 rc=$2 seconds=$3 log ok bad skip cpu
+	cpu=$(cpu_seconds "${name//\//-}")
+	echo "$name $seconds $cpu" >>"$times"
 	log=$logs/${name//\//-}.log
 	ok=$(grep -cE '^(ok |\[       OK \] )' "$log")
 	bad=$(grep -cE '^(not ok |\[  FAILED  \] [^0-9])' "$log")
@@ -56,11 +65,11 @@ report() {
 	skipped=$((skipped + skip))
 	if [ "$bad" -gt 0 ]; then
 		failures+=("$name")
-		printf 'FAIL  %-34s %3d passed %3d failed  %4ds  (status %d)\n' "$name" "$ok" "$bad" "$seconds" "$rc"
+		printf 'FAIL  %-34s %3d passed %3d failed  %4ds %7s cpu  (status %d)\n' "$name" "$ok" "$bad" "$seconds" "$cpu" "$rc"
 		complain "$name" "$rc" "$log"
 		{ echo "--- end of $log:"; tail -n "$tail_lines" "$log"; } | cut -c1-240 | sed 's/^/      /'
 	else
-		printf 'ok    %-34s %3d passed             %4ds\n' "$name" "$ok" "$seconds"
+		printf 'ok    %-34s %3d passed             %4ds %7s cpu\n' "$name" "$ok" "$seconds" "$cpu"
 	fi
 }
 
@@ -197,6 +206,13 @@ for group in "$@"; do
 	"group_$group"
 done
 end_aside
+
+# The cost of each group, the greatest first; of each program, in a file.
+sort -k3,3nr -k2,2nr -o "$times" "$times"
+awk '{ group = $1; sub("/.*", "", group); cpu[group] += $3; sum += $3 }
+	END { for (group in cpu) printf "%s %.0f\n", group, cpu[group]; printf "all %.0f\n", sum }' "$times" |
+	sort -k2,2nr | awk -v all="$SECONDS" '{ printf "%s%s %d", (NR > 1 ? ", " : "# seconds of CPU: "), $1, $2 }
+		END { printf "; %d s in all\n", all }'
 
 if [ "$failed" -gt 0 ]; then
 	echo "--- all that failed:"

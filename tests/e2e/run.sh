@@ -7,6 +7,8 @@
 # runs some.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/cpu.sh
+cpu_begin
 export SLUICE_BUILD=${1:-${SLUICE_BUILD:-build}}
 # A test is what sources lib.sh. Those that take longest begin first.
 longest="cache curl slow tls affinity retry"
@@ -23,12 +25,15 @@ stop() {
 	wait
 	exit 130
 }
-trap 'rm -rf "$out"' EXIT
+trap 'rm -rf "$out"; cpu_end' EXIT
 trap stop INT TERM
 
 start() { # NAME
 	# A test that hangs is a failure, not a wait for ever.
-	timeout --foreground 300 tests/e2e/"$1".sh >"$out/$1" 2>&1 </dev/null &
+	(
+		cpu_enter "$1"
+		exec timeout --foreground 300 tests/e2e/"$1".sh
+	) >"$out/$1" 2>&1 </dev/null &
 	running[$!]=$1
 	started[$!]=$SECONDS
 }
@@ -39,7 +44,7 @@ end_one() { # waits for any, and shows it
 	name=${running[$pid]}
 	unset "running[$pid]"
 	tee -a "$lines" <"$out/$name"
-	echo "# $name: $((SECONDS - started[$pid])) s"
+	echo "# $name: $((SECONDS - started[$pid])) s, $(cpu_seconds "$name") s of CPU"
 	((status == 0)) && return
 	failed=$((failed + 1))
 	echo "not ok $name: exit status $status" | tee -a "$lines"
