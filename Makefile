@@ -344,4 +344,4 @@ help:
 	@echo 'make clean    remove build/ and build-san/'
 	@echo 'V=1 shows commands; SAN=1 builds with the sanitizers into build-san/'
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/vmtest -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -211,6 +211,14 @@ static __always_inline __u32 walk_slot(const struct sl_choice *choice, __u32 ste
 	return sl_select_slot(choice->pool, position);
 }
 
+/* The same for room->choice: by itself, so that the verifier walks it once and not at every step. */
+__attribute__((noinline)) __u32 sl_balance_step(__u32 step)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	return room ? walk_slot(&room->choice, step) : 0;
+}
+
 /* The two candidates of room->choice, which are all that most flows ask. */
 static __always_inline void choose_pair(struct sl_choice *choice)
 {
@@ -222,12 +230,16 @@ static __always_inline void choose_pair(struct sl_choice *choice)
 		choice->candidate_b = sl_select_second(&in, choice->hash, choice->candidate_a);
 }
 
-/* Lower is less bad; ~0 may not be taken at all. */
-static __always_inline __u64 badness(const struct sl_choice *choice, __u32 slot)
+/* Of a node for room->choice: lower is less bad; ~0 may not be taken at all. */
+__attribute__((noinline)) __u64 sl_balance_badness(__u32 slot)
 {
-	struct sl_node_state *node = candidate(choice, slot);
+	struct sl_scratch *room = sl_scratch_row();
+	struct sl_node_state *node;
 	__u64 load;
 
+	if (!room)
+		return ~0ull;
+	node = candidate(&room->choice, slot);
 	if (!node || sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_FORCED_OPEN)
 		return ~0ull;
 	load = sl_node_load(slot);
@@ -259,8 +271,8 @@ __attribute__((noinline)) int sl_balance_panic(void)
 	if (!pool || !pool_in_panic(pool, room->choice.pool))
 		return 0;
 	for (i = 0; i < SL_CHOICES_MAX; i++) {
-		__u32 slot = walk_slot(&room->choice, i);
-		__u64 bad = badness(&room->choice, slot);
+		__u32 slot = sl_balance_step(i);
+		__u64 bad = sl_balance_badness(slot);
 
 		if (bad < best_badness) {
 			best_badness = bad;
@@ -314,7 +326,7 @@ __attribute__((noinline)) int sl_balance_pool(void)
 		return 1;
 	room->choice.stride = bpf_get_prandom_u32();
 	for (i = 1; i <= SL_CHOICES_MAX; i++) {
-		__u32 slot = walk_slot(&room->choice, i);
+		__u32 slot = sl_balance_step(i);
 
 		if (slot != slot_a && slot != slot_b &&
 		    sl_balance_ask(slot, SL_ASK_WALKING | SL_ASK_BOUND))

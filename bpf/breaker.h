@@ -208,13 +208,15 @@ SL_BREAKER_INLINE void sl_breaker_window_advance(struct sl_node_state *node, __u
 }
 
 /* Counts one outcome. Returns 0, or 1 when every race was lost and it is not counted. */
-SL_BREAKER_INLINE __u8 sl_breaker_window_add(struct sl_node_state *node, __u64 now_ms,
-					     enum sl_outcome outcome)
+SL_BREAKER_ONCE int sl_breaker_window_add(struct sl_node_state *node, __u64 now_ms, __u32 outcome)
 {
 	__u64 second = now_ms / 1000u;
 	__u32 shift = outcome == SL_OUTCOME_SUCCESS ? 32 : outcome == SL_OUTCOME_FAILURE ? 16 : 0;
-	__u64 *at = &node->window[sl_breaker_bucket_index(second)];
+	__u64 *at;
 
+	if (!node)
+		return 1;
+	at = &node->window[sl_breaker_bucket_index(second)];
 	sl_breaker_window_advance(node, second);
 	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
 		__u64 old = sl_breaker_load(at);
@@ -596,7 +598,7 @@ SL_BREAKER_INLINE void sl_breaker_report_closed(const struct sl_breaker_call *ca
 	}
 	if (outcome == SL_OUTCOME_NEUTRAL)
 		return;
-	call->change->lost = sl_breaker_window_add(call->node, call->now_ms, outcome);
+	call->change->lost = (__u8)sl_breaker_window_add(call->node, call->now_ms, outcome);
 	if (outcome == SL_OUTCOME_FAILURE)
 		consecutive = __sync_fetch_and_add(&call->node->consecutive, 1u) + 1u;
 	else if (sl_breaker_load32(&call->node->consecutive) != 0)

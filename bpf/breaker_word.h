@@ -13,6 +13,14 @@
 /* All of it is inlined: a BPF subprogram takes five arguments at most. */
 #define SL_BREAKER_INLINE static inline __attribute__((always_inline))
 
+/* But for what loops: in a program it is a function that the verifier walks once and by itself, so it
+ * takes nothing on trust; inlined, it would be walked again on each of dozens of ways there. */
+#ifdef __bpf__
+#define SL_BREAKER_ONCE __attribute__((noinline))
+#else
+#define SL_BREAKER_ONCE SL_BREAKER_INLINE
+#endif
+
 #define SL_BREAKER_UNTIL_MASK	 ((1ull << 36) - 1)
 #define SL_BREAKER_EXPONENT_MAX	 15u
 #define SL_BREAKER_SUCCESSES_MAX 15u
