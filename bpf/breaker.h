@@ -211,13 +211,16 @@ SL_BREAKER_INLINE void sl_breaker_window_advance(struct sl_node_state *node, __u
 SL_BREAKER_ONCE int sl_breaker_window_add(struct sl_node_state *node, __u64 now_ms, __u32 outcome)
 {
 	__u64 second = now_ms / 1000u;
-	__u32 shift = outcome == SL_OUTCOME_SUCCESS ? 32 : outcome == SL_OUTCOME_FAILURE ? 16 : 0;
+	__u32 shift;
 	__u64 *at;
 
 	if (!node)
 		return 1;
-	at = &node->window[sl_breaker_bucket_index(second)];
 	sl_breaker_window_advance(node, second);
+	/* Decided after that loop, or the verifier walks it once for each outcome. */
+	__asm__ volatile("" : "+r"(outcome));
+	shift = outcome == SL_OUTCOME_SUCCESS ? 32 : outcome == SL_OUTCOME_FAILURE ? 16 : 0;
+	at = &node->window[sl_breaker_bucket_index(second)];
 	for (int tries = 0; tries < SL_CAS_TRIES_MAX; tries++) {
 		__u64 old = sl_breaker_load(at);
 		__u64 next = old;
