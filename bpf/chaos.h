@@ -21,7 +21,7 @@
  * owner dies. Where several rows name a node the first whose share hits counts.
  *
  * There is no delay: neither hook can hold a packet back, and the one way around, a departure time on
- * the skb, needs the qdisc fq on the device. The daemon delays requests instead.
+ * the skb, needs the qdisc fq on the device.
  *
  * This file is the table of experiments; chaos_act.h does what they say.
  */

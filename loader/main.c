@@ -35,15 +35,36 @@ static const struct sl_command command_version = {
 	.run = run_version,
 };
 
+/* In the order of `sluice --help`; a line each, so that two new ones do not meet. */
+/* clang-format off */
 static const struct sl_command *const commands[] = {
-	&sl_command_up,	     &sl_command_down,	    &sl_command_status,	 &sl_command_top,
-	&sl_command_trace,   &sl_command_check,	    &sl_command_tune,	 &sl_command_drain,
-	&sl_command_undrain, &sl_command_breaker,   &sl_command_guard,	 &sl_command_key,
-	&sl_command_import,  &sl_command_explain,   &sl_command_prompt,	 &sl_command_index,
-	&sl_command_canary,  &sl_command_cache,	    &sl_command_audit,	 &sl_command_upgrade,
-	&sl_command_slo,     &sl_command_incidents, &sl_command_rollout, &sl_command_chaos,
+	&sl_command_up,
+	&sl_command_down,
+	&sl_command_status,
+	&sl_command_top,
+	&sl_command_trace,
+	&sl_command_check,
+	&sl_command_tune,
+	&sl_command_drain,
+	&sl_command_undrain,
+	&sl_command_breaker,
+	&sl_command_guard,
+	&sl_command_key,
+	&sl_command_import,
+	&sl_command_explain,
+	&sl_command_prompt,
+	&sl_command_index,
+	&sl_command_canary,
+	&sl_command_cache,
+	&sl_command_audit,
+	&sl_command_upgrade,
+	&sl_command_slo,
+	&sl_command_incidents,
+	&sl_command_rollout,
+	&sl_command_chaos,
 	&command_version,
 };
+/* clang-format on */
 
 static void print_usage(FILE *stream)
 {

@@ -10,8 +10,11 @@ export SLUICE_ADMIN_SOCKET=$work/admin.sock
 mkdir "$work/state"
 trail=$work/state/audit.log
 
+key=$("$sluice" key create one --file "$work/keys" 2>"$work/err")
+
 write_config() { # BREAKER_OPEN
 	config_write <<-END
+		keys: {file: $work/keys}
 		audit: {file: $trail}
 		timeouts: {upstream_idle: 1s}
 		tunables: {breaker.open_ms: $1}
@@ -37,6 +40,9 @@ standin n1 9001
 standin n2 9002
 daemon_start
 expect_soon "the start is written down" 20 says "the daemon has started"
+expect_soon "who may come in" 20 says "1 keys, 1 of them active  (keys.file)"
+"$sluice" key create two --file "$work/keys" >"$work/out" 2>&1
+expect_soon "a key more" 20 says "2 keys, 2 of them active  (keys.file)"
 
 does tune breaker.consecutive_failures=7
 expect_soon "a tunable" 20 says "breaker.consecutive_failures: 5 -> 7  (operator)"
@@ -83,7 +89,7 @@ mv "$work/state" "$work/gone"
 does drain 127.0.0.1:9001
 failing() { metric_is sluice_audit_failures_total "" ">" 0; }
 expect_soon "no disk: counted" 20 failing
-expect "no disk: requests go on" "$(curl -s -o "$work/out" -w '%{http_code}' -H 'content-type: application/json' \
+expect "no disk: requests go on" "$(curl -s -o "$work/out" -w '%{http_code}' -H 'content-type: application/json' -H "authorization: Bearer $key" \
 	-d '{"model":"chat","messages":[{"role":"user","content":"hello"}]}' "$url/v1/chat/completions")" == 200
 mv "$work/gone" "$work/state"
 drains() { (($("$sluice" audit list | grep -c "127.0.0.1:9001: drained") == 2)); }

@@ -126,6 +126,9 @@ better=$(push 'Good.
 @user
 Better.')
 "$sluice" prompt promote strict "$stable" >"$work/said" 2>&1
+deed() { "$sluice" audit list | grep -q "strict: $1"; }
+expect_soon "a prompt: its push is a deed" 20 deed "pushed ${bad:0:12}  (uid 0, admin socket)"
+expect_soon "a prompt: its promotion too" 20 deed "promoted to stable: ${stable:0:12}  (uid 0, admin socket)"
 schema='{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"array","contains":{"properties":{"content":{"const":"Good."}},"required":["content"]}}}}'
 ask_strict() { # FIRST COUNT
 	local i

@@ -123,17 +123,6 @@ static void ask_other(struct sl_admin_conn *conn)
 	sl_text_fini(&text);
 }
 
-static void tend_index(struct sl_admin_conn *conn, char *words)
-{
-	struct sl_text text;
-
-	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
-	conn->admin->ops->index(conn->admin->owner, words, &text);
-	if (!text.error)
-		sl_socket_send(&conn->socket, sl_text_string(&text), text.len);
-	sl_text_fini(&text);
-}
-
 static void http_send(struct sl_admin_conn *conn, int status, const char *type, struct sl_span body)
 {
 	struct sl_text answer;
@@ -240,7 +229,7 @@ static void answer(struct sl_admin_conn *conn)
 	else if (!strncmp(conn->line, prompt_word, sizeof(prompt_word) - 1))
 		ask(conn, conn->line + sizeof(prompt_word) - 1, conn->admin->ops->prompt);
 	else if (!strncmp(conn->line, index_word, sizeof(index_word) - 1))
-		tend_index(conn, conn->line + sizeof(index_word) - 1);
+		ask(conn, conn->line + sizeof(index_word) - 1, conn->admin->ops->index);
 	else if (!strncmp(conn->line, canary_word, sizeof(canary_word) - 1))
 		ask(conn, conn->line + sizeof(canary_word) - 1, conn->admin->ops->canary);
 	else if (!strncmp(conn->line, cache_word, sizeof(cache_word) - 1))

@@ -60,8 +60,8 @@ struct sl_admin_ops {
 	/* Answers an HTTP request: appends the body, whose type may be set, and returns the status. */
 	int (*http)(void *owner, const struct sl_admin_request *request, const char *who,
 		    struct sl_text *text, const char **type);
-	/* Does what the words say, which it may change; see index_say.h. */
-	void (*index)(void *owner, char *words, struct sl_text *text);
+	/* The same; see index_say.h. */
+	void (*index)(void *owner, const struct sl_admin_ask *ask, struct sl_text *text);
 	/* Any other first word; false: nobody knows it. */
 	bool (*other)(void *owner, const char *word, const struct sl_admin_ask *ask,
 		      struct sl_text *text);

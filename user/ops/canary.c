@@ -8,6 +8,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/ops/canary_parts.h"
 #include "user/request/worker.h"
 #include "user/upstream/identity.h"
@@ -270,10 +271,29 @@ static void log_changes(const struct sl_canary_pool *pool, uint32_t before)
 	}
 }
 
+/* For who keeps incidents and holds roll-outs: once for the pool, whatever the causes. */
+static void notify(const struct sl_canary_pool *pool, uint32_t before)
+{
+	bool on = sl_canary_alarms(pool) != 0;
+	struct sl_notice notice = {.kind = SL_NOTICE_DRIFT,
+				   .level = on ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_POOL,
+				   .over = !on,
+				   .who = "canary questions"};
+
+	if (on == (before != 0))
+		return;
+	sl_notice_set(notice.name, sizeof(notice.name), pool->name);
+	sl_notice_tell(&notice,
+		       on ? "its model answers otherwise than recorded (sluice canary show)"
+			  : "its model answers as recorded again");
+}
+
 /* The alarms are other ones than before. */
 static void tell(const struct sl_canary_pool *pool, uint32_t before)
 {
 	log_changes(pool, before);
+	notify(pool, before);
 	if (pool->canary->stores->drift)
 		sl_drift_set(pool->canary->stores->drift, pool->name, SL_DRIFT_BY_CANARY,
 			     sl_canary_alarms(pool) != 0);

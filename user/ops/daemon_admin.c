@@ -86,11 +86,11 @@ static int http(void *owner, const struct sl_admin_request *request, const char 
 	return sl_prompt_http(daemon->stores.prompts, request, &as, text, type);
 }
 
-static void tend_index(void *owner, char *words, struct sl_text *text)
+static void tend_index(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
 {
 	struct sl_retrieval *retrieval = ((struct sl_daemon *)owner)->stores.retrieval;
 
-	sl_index_say(retrieval ? retrieval->indexes : NULL, words, text);
+	sl_index_say(retrieval ? retrieval->indexes : NULL, ask->words, ask->who, text);
 }
 
 static void canary(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)

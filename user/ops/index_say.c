@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/base/notice.h"
 
 #define WORDS_MAX 4u
 
@@ -109,8 +110,20 @@ static void wait_for(struct sl_indexes *indexes, const char *name, uint64_t tick
 	}
 }
 
+/* Somebody's deed, for the audit trail. */
+static void tell(char *const words[WORDS_MAX], const char *who)
+{
+	struct sl_notice notice = {
+		.kind = SL_NOTICE_INDEX, .of = SL_NOTICE_OF_INDEX, .audit = true};
+
+	sl_notice_set(notice.name, sizeof(notice.name), words[2]);
+	sl_notice_set(notice.who, sizeof(notice.who), who);
+	sl_notice_tell(&notice, "%s%s%s", words[1], words[3] ? " " : "", words[3] ? words[3] : "");
+}
+
 /* False: no such order, or of another form. */
-static bool order(struct sl_indexes *indexes, char *const words[WORDS_MAX], struct sl_text *text)
+static bool order(struct sl_indexes *indexes, char *const words[WORDS_MAX], const char *who,
+		  struct sl_text *text)
 {
 	const uint32_t count = sizeof(order_names) / sizeof(order_names[0]);
 	struct sl_error error = {""};
@@ -133,10 +146,12 @@ static bool order(struct sl_indexes *indexes, char *const words[WORDS_MAX], stru
 		sl_text_printf(text, "!%s", error.text);
 	else
 		sl_text_printf(text, ".%" PRIu64, ticket);
+	if (!error.text[0] && which != SL_INDEXES_VERIFY)
+		tell(words, who);
 	return true;
 }
 
-void sl_index_say(struct sl_indexes *indexes, char *words, struct sl_text *text)
+void sl_index_say(struct sl_indexes *indexes, char *words, const char *who, struct sl_text *text)
 {
 	char *split[WORDS_MAX] = {NULL}, *rest = NULL;
 	uint32_t count = 0;
@@ -152,7 +167,7 @@ void sl_index_say(struct sl_indexes *indexes, char *words, struct sl_text *text)
 		list(indexes, split[2], json, text);
 	else if (count == 4 && strcmp(split[1], "wait") == 0)
 		wait_for(indexes, split[2], strtoull(split[3], NULL, 10), json, text);
-	else if (count < 2 || !order(indexes, split, text))
+	else if (count < 2 || !order(indexes, split, who, text))
 		sl_text_append_string(text, "!expected list [NAME], build NAME, append NAME, "
 					    "verify NAME [VERSION], promote NAME VERSION or "
 					    "rollback NAME");

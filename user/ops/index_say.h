@@ -14,8 +14,9 @@
  *	                                             ".TICKET": it is ordered, the builder will do it
  *	wait NAME TICKET                             ".DONE/TOTAL" while it is at work, then the outcome
  *
- * Appends that, or '!' and what is wrong. indexes NULL: there are none.
+ * Appends that, or '!' and what is wrong. indexes NULL: there are none. who: of the audit trail's line, which
+ * each order has but verify.
  */
-void sl_index_say(struct sl_indexes *indexes, char *words, struct sl_text *text);
+void sl_index_say(struct sl_indexes *indexes, char *words, const char *who, struct sl_text *text);
 
 #endif

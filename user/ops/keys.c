@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/ops/keys.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 
 static void look_at(const char *path, struct stat *ret_seen)
 {
@@ -47,10 +50,31 @@ static bool open_up(struct sl_keys *keys)
 	return true;
 }
 
+/* For the audit trail (who has a key now?), and for who keeps incidents. */
+__attribute__((format(printf, 2, 3))) static void tell(bool good, const char *format, ...)
+{
+	char text[SL_NOTICE_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	sl_notice_tell(&(struct sl_notice){.kind = SL_NOTICE_KEY,
+					   .level = good ? SL_NOTICE_INFO : SL_NOTICE_WARN,
+					   .of = SL_NOTICE_OF_KEY,
+					   .over = good,
+					   .audit = good,
+					   .name = "keys",
+					   .who = "keys.file"},
+		       "%s", text);
+}
+
 static bool fail(struct sl_keys *keys, const char *why)
 {
 	bool had_keys = keys->ring && keys->ring->kind == SL_KEYRING_KEYED;
 
+	if (keys->last_ok || !keys->loads_failed)
+		tell(false, "cannot be read: %s", why);
 	keys->loads_failed++;
 	keys->last_ok = false;
 	sl_log(SL_LOG_ERROR, "API keys: %s: %s", why,
@@ -72,13 +96,15 @@ static void warn_writable(const struct stat *st, const char *path)
 		       path, path);
 }
 
-static void say_keys(const struct sl_key_file *file, const char *path)
+static void say_keys(const struct sl_key_file *file, const char *path, bool changed)
 {
 	uint64_t now_s = sl_clock_wall_ms() / 1000u;
 	uint32_t i, active = 0;
 
 	for (i = 0; i < file->count; i++)
 		active += sl_key_record_state(&file->records[i], now_s) == SL_KEY_ACTIVE;
+	if (changed)
+		tell(true, "%u keys, %u of them active", file->count, active);
 	sl_log(active ? SL_LOG_INFO : SL_LOG_WARN, "API keys: %s: keys=%u active=%u%s", path,
 	       file->count, active,
 	       active ? "" : " (every request is answered 401; make one: sluice key create NAME)");
@@ -91,17 +117,19 @@ bool sl_keys_load(struct sl_keys *keys, const struct sl_config *config, bool onl
 	struct sl_keyring *ring;
 	struct sl_error error;
 	struct stat now;
+	bool changed;
 
 	if (!path)
 		return open_up(keys);
 	look_at(path, &now); /* before it is read: a change in between is seen the next time */
-	if (only_if_changed && is_same(&now, &keys->seen))
+	changed = !is_same(&now, &keys->seen);
+	if (only_if_changed && !changed)
 		return false;
 	keys->seen = now;
 	if (sl_key_file_read(path, &file, &error))
 		return fail(keys, error.text);
 	warn_writable(&now, path);
-	say_keys(file, path);
+	say_keys(file, path, changed || !keys->last_ok);
 	ring = sl_keyring_build(&file, config, keys->ring);
 	if (ring && keys->accounts && sl_keyring_set_accounts(ring, config, keys->accounts))
 		sl_keyring_put(&ring);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/diff.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/ops/hold.h"
 #include "user/quality/suite.h"
 
@@ -210,6 +211,17 @@ static void test_pushed(const struct deed *deed, const char *hash)
 	sl_prompt_set_put(&set);
 }
 
+/* Somebody's deed, for the audit trail. */
+static void tell(const struct deed *deed, const char *what, const char *hash)
+{
+	struct sl_notice notice = {
+		.kind = SL_NOTICE_PROMPT, .of = SL_NOTICE_OF_PROMPT, .audit = true};
+
+	sl_notice_set(notice.name, sizeof(notice.name), deed->id);
+	sl_notice_set(notice.who, sizeof(notice.who), deed->ask->who);
+	sl_notice_tell(&notice, "%s %.12s", what, hash);
+}
+
 static int push(const struct deed *deed, const struct sl_prompt_set *set)
 {
 	char hash[SL_PROMPT_HASH_SIZE];
@@ -221,8 +233,10 @@ static int push(const struct deed *deed, const struct sl_prompt_set *set)
 				    deed->id);
 	rc = sl_prompts_push(deed->prompts, sl_span_string(deed->id), deed->ask->body,
 			     deed->ask->who, hash, deed->error);
-	if (!rc)
+	if (!rc) {
+		tell(deed, "pushed", hash);
 		test_pushed(deed, hash);
+	}
 	return done(deed, rc, hash);
 }
 
@@ -267,6 +281,12 @@ static int promote(const struct deed *deed, const struct sl_prompt_set *set)
 		rc = sl_prompts_promote(deed->prompts, sl_span_string(deed->id),
 					sl_span_string(version->hash), (enum sl_prompt_label)label,
 					force, deed->ask->who, hash, deed->error);
+	if (!rc)
+		tell(deed,
+		     label == SL_PROMPT_STABLE	 ? "promoted to stable:"
+		     : label == SL_PROMPT_CANARY ? "promoted to canary:"
+						 : "promoted to known-good:",
+		     hash);
 	return done(deed, rc, hash);
 }
 
@@ -277,6 +297,8 @@ static int roll_back(const struct deed *deed, const struct sl_prompt_set *set)
 				     deed->error);
 
 	(void)set;
+	if (!rc)
+		tell(deed, "rolled back to", hash);
 	return done(deed, rc, hash);
 }
 

@@ -11,10 +11,16 @@
 #include "user/ops/slo.h"
 #include "user/ops/chaos.h"
 
-/* In the order in which they are asked; one line each. */
+/* In the order in which they are asked. */
+/* clang-format off */
 static const struct sl_watch_part *const parts[] = {
-	&sl_rollout_part, &sl_audit_part, &sl_watch_slo, &sl_watch_incidents, &sl_chaos_part,
+	&sl_rollout_part,
+	&sl_audit_part,
+	&sl_watch_slo,
+	&sl_watch_incidents,
+	&sl_chaos_part,
 };
+/* clang-format on */
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 

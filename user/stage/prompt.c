@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/policy/share.h"
 #include "user/store/prompts.h"
 
@@ -197,6 +198,23 @@ static const char *forbids(const struct sl_prompt *prompt, struct sl_prompt_vers
 	return allowed ? NULL : "has burnt its budget";
 }
 
+/* For who keeps incidents: it is one, although known-good is served at once. */
+static void notify(const struct sl_prompt *prompt, const struct sl_prompt_version *version,
+		   bool burnt)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_PROMPT,
+				   .level = burnt ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_PROMPT,
+				   .over = !burnt,
+				   .who = "daemon"};
+
+	sl_notice_set(notice.name, sizeof(notice.name), prompt->id);
+	sl_notice_tell(&notice,
+		       burnt ? "version %.12s spoils answers; known-good is served in its place"
+			     : "version %.12s is good again",
+		       version->hash);
+}
+
 static void note(const struct sl_stage *stage, const struct sl_prompt *prompt,
 		 struct sl_prompt_version *version, enum sl_burn_outcome outcome)
 {
@@ -211,6 +229,8 @@ static void note(const struct sl_stage *stage, const struct sl_prompt *prompt,
 	changed = sl_burn_note(&version->burn, &limits, sl_clock_ms(), outcome);
 	after = version->burn.state;
 	pthread_mutex_unlock(&version->lock);
+	if (changed)
+		notify(prompt, version, after == SL_BURN_BURNT);
 	if (changed && after == SL_BURN_BURNT)
 		sl_log(SL_LOG_WARN,
 		       "prompt \"%s\": version %.12s spoils answers; known-good is served in its "

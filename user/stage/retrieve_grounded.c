@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/policy/gates_lexicon.h"
 #include "user/quality/grounded.h"
 #include "user/stage/retrieve_judge.h"
@@ -202,6 +203,24 @@ static void add_counts(struct sl_grounding_counts *counts, const struct job *job
 	counts->recent_ungrounded /= 2;
 }
 
+static void tell_quality(const char *model, bool poor)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_QUALITY,
+				   .level = poor ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_ROUTE,
+				   .over = !poor,
+				   .who = "groundedness"};
+
+	sl_log(SL_LOG_WARN,
+	       poor ? "route \"%s\": its answers do not say what its documents say, it goes on "
+		      "without them"
+		    : "route \"%s\": its answers say what its documents say again",
+	       model);
+	sl_notice_set(notice.name, sizeof(notice.name), model);
+	sl_notice_tell(&notice, poor ? "its answers do not say what its documents say"
+				     : "its answers say what its documents say again");
+}
+
 static void note(const struct job *job)
 {
 	struct route *route = &job->all->routes[job->number];
@@ -220,11 +239,7 @@ static void note(const struct job *job)
 	}
 	pthread_mutex_unlock(&job->all->lock);
 	if (was != now)
-		sl_log(SL_LOG_WARN,
-		       now ? "route \"%s\": its answers do not say what its documents say, it "
-			     "goes on without them"
-			   : "route \"%s\": its answers say what its documents say again",
-		       job->model);
+		tell_quality(job->model, now);
 }
 
 static void run_and_note(void *argument)

@@ -11,8 +11,9 @@
 #include "user/stage/semantic_shadow.h"
 #include "user/wire/chat_context.h"
 
-#define ONE	 1000000000.0 /* a similarity of 1 as configured */
-#define PERMILLE 1000.0f
+#define ONE	   1000000000.0 /* a similarity of 1 as configured */
+#define PERMILLE   1000.0f
+#define ROOM_BYTES (64u << 10) /* of an arena, besides the text */
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -162,13 +163,6 @@ bool sl_semantic_text(struct sl_span body, struct sl_arena *arena, struct sl_spa
 	return true;
 }
 
-static bool may_keep(struct sl_span body, struct sl_arena *arena)
-{
-	struct sl_span text;
-
-	return sl_semantic_text(body, arena, &text) && !sl_pii_contains(text.data, text.len);
-}
-
 static struct sl_semantic_insertion *begin(const struct sl_stage *stage)
 {
 	const struct sl_semantic_asked *asked = stage->state[SL_STAGE_SEMANTIC];
@@ -184,8 +178,7 @@ void sl_semantic_keep(struct sl_stage *stage)
 	struct sl_span body = stage->reply.body;
 	struct sl_semantic_insertion *insertion;
 
-	if (body.len > stage->route->semantic.answer_bytes_max ||
-	    !stage->state[SL_STAGE_SEMANTIC] || !may_keep(body, stage->arena))
+	if (body.len > stage->route->semantic.answer_bytes_max || !stage->state[SL_STAGE_SEMANTIC])
 		return;
 	insertion = begin(stage);
 	if (insertion)
@@ -246,11 +239,25 @@ void sl_semantic_insertion_free(struct sl_semantic_insertion **insertion)
 	*insertion = NULL;
 }
 
+/* Is it a plain answer without personal data? On a thread of the pool: a loop would wait for a long one. */
+static bool may_keep(struct sl_span body)
+{
+	struct sl_arena arena;
+	struct sl_span text;
+	bool may;
+
+	sl_arena_init(&arena, 0, body.len + ROOM_BYTES);
+	may = sl_semantic_text(body, &arena, &text) && !sl_pii_contains(text.data, text.len);
+	sl_arena_fini(&arena);
+	return may;
+}
+
 static void run_insertion(void *argument)
 {
 	struct sl_semantic_insertion *insertion = argument;
 
-	sl_semantic_insert(insertion->cache, &insertion->entry);
+	if (may_keep(insertion->entry.answer))
+		sl_semantic_insert(insertion->cache, &insertion->entry);
 }
 
 static void drop_insertion(void *argument)
@@ -360,7 +367,6 @@ static enum sl_filter_verdict filter_end(struct sl_stage_filter *base, struct sl
 
 static void keep_stream(struct filter *filter)
 {
-	struct sl_arena arena;
 	struct sl_text body;
 
 	sl_text_init(&body, 0);
@@ -370,10 +376,8 @@ static void keep_stream(struct filter *filter)
 				     "\"message\":{\"role\":\"assistant\",\"content\":\"");
 	sl_text_append_span(&body, sl_text_span(&filter->text));
 	sl_text_append_string(&body, "\"},\"finish_reason\":\"stop\"}]}");
-	sl_arena_init(&arena, 0, 2 * filter->bytes_max + (64u << 10));
-	if (!body.error && may_keep(sl_text_span(&body), &arena))
+	if (!body.error)
 		sl_semantic_insertion_post(&filter->insertion, sl_text_span(&body));
-	sl_arena_fini(&arena);
 	sl_text_fini(&body);
 }
 

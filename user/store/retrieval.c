@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/base/log.h"
+#include "user/base/notice.h"
 
 int sl_retrieval_open(const struct sl_config *config, const struct sl_encoder *encoder,
 		      struct sl_retrieval **ret_retrieval)
@@ -66,6 +67,26 @@ static struct sl_retrieval_route *route_of(struct sl_retrieval *r, const char *m
 	return route;
 }
 
+static void tell_quality(const char *model, bool poor, const struct sl_quality *quality)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_QUALITY,
+				   .level = poor ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_ROUTE,
+				   .over = !poor,
+				   .who = "retrieval"};
+
+	sl_log(SL_LOG_WARN,
+	       poor ? "route \"%s\": its documents do not answer its questions, it goes on "
+		      "without them missed=%u of=%u"
+		    : "route \"%s\": its documents answer its questions again missed=%u of=%u",
+	       model, quality->misses, quality->count);
+	sl_notice_set(notice.name, sizeof(notice.name), model);
+	sl_notice_tell(&notice,
+		       poor ? "its documents do not answer its questions: %u of %u"
+			    : "its documents answer its questions again: %u of %u missed",
+		       quality->misses, quality->count);
+}
+
 bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
 		       const struct sl_quality_rule *rule, uint32_t good_chunks,
 		       uint32_t spread_ppm)
@@ -84,13 +105,7 @@ bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
 		route->counts.spread_ppm += spread_ppm;
 		route->counts.poor = now;
 		if (was != now)
-			sl_log(SL_LOG_WARN,
-			       now ? "route \"%s\": its documents do not answer its questions, it "
-				     "goes on "
-				     "without them missed=%u of=%u"
-				   : "route \"%s\": its documents answer its questions again "
-				     "missed=%u of=%u",
-			       model, route->quality.misses, route->quality.count);
+			tell_quality(model, now, &route->quality);
 	}
 	pthread_mutex_unlock(&retrieval->lock);
 	return now;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/policy/drift.h"
 #include "user/wire/json_scan.h"
 
@@ -362,6 +363,23 @@ static bool take(struct sl_identities *ids, struct node *node, const struct sl_u
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
+/* For who keeps incidents: what is new, or as it was again. */
+static void notify(const struct sl_upstream_pool *pool, const struct sl_upstream_node *node,
+		   const struct news *news)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_MODEL,
+				   .level = news->back ? SL_NOTICE_INFO : SL_NOTICE_WARN,
+				   .of = SL_NOTICE_OF_NODE,
+				   .over = news->back,
+				   .who = "daemon"};
+	char was[SHOWN_BYTES], now[SHOWN_BYTES];
+
+	sl_notice_set(notice.name, sizeof(notice.name), node->text);
+	sl_notice_set(notice.pool, sizeof(notice.pool), pool->name);
+	sl_notice_tell(&notice, "answers as \"%.80s\"%s, before \"%.80s\"", show(news->now, now),
+		       news->back ? " again" : "", show(news->was, was));
+}
+
 /* A value that was told of before may come again with each answer: those are limited. */
 static void tell(const struct sl_upstream_pool *pool, const struct sl_upstream_node *node,
 		 const struct sl_identity_said *said, const struct news *news, bool changed)
@@ -369,6 +387,8 @@ static void tell(const struct sl_upstream_pool *pool, const struct sl_upstream_n
 	const char *how = said->listed ? "lists" : "answers as";
 	char was[SHOWN_BYTES], now[SHOWN_BYTES];
 
+	if (news->model && ((changed && news->fresh) || news->back))
+		notify(pool, node, news);
 	if (news->model && changed && news->fresh)
 		sl_log(SL_LOG_WARN,
 		       "pool \"%s\": node %s: %s model \"%s\", before \"%s\" (asked for \"%.*s\"; "
