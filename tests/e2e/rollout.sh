@@ -54,6 +54,8 @@ expect "no such route" "$(rollout start a route=nobody pool=new)" contains 'ther
 expect "no such pool" "$(rollout start a route=chat pool=nobody)" contains 'there is no pool "nobody"'
 expect "the first pool already" "$(rollout start a route=chat pool=old)" contains "is the first of the route already"
 expect "steps that fall" "$(rollout start a route=chat pool=new steps=5,1)" contains "expected rising per cents"
+expect "half of each" "$(rollout start a route=chat prompt=strict version=1)" contains "expected route=MODEL pool=POOL, or"
+expect "both" "$(rollout start a route=chat pool=new prompt=strict version=1)" contains "expected route=MODEL pool=POOL, or"
 expect "a word that is none" "$(rollout start a route=chat pool=new color=red)" contains "expected route, pool"
 expect "nothing yet" "$(rollout)" contains "nothing is rolled out"
 expect "before: the old pool" "$(ask before)" == "200 old"
@@ -100,11 +102,12 @@ next() { ask_many $((n += 3)) 3 >"$work/good"; share "$1"; }
 n=1000
 expect_soon "good: the second step" 60 next 0.6
 does pause good
+held=$(ask one; header x-sluice-rollout) # a larger share may have him
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
 daemon_start
 expect "a restart: the same step" "$(of good .phase) $(of good .share)" == "paused 0.6"
-expect "a restart: the same arm" "$(ask one; header x-sluice-rollout)" == "$first"
+expect "a restart: the same arm" "$(ask one; header x-sluice-rollout)" == "$held"
 does resume good
 full() { ask_many $((n += 20)) 20 >"$work/good"; is good full; }
 expect_soon "good: full" 60 full
@@ -151,5 +154,21 @@ does start q prompt=strict version="${better:0:8}" steps=100 step=0 requests=10
 q_full() { ask_strict $((n += 20)) 20; is q full; }
 expect_soon "a good prompt: full" 60 q_full
 expect "a good prompt: it is stable now" "$("$sluice" prompt list strict --json | jq -r '.prompts[]|select(.labels|index("stable")).version')" == "$better"
+"$sluice" prompt rollback strict >"$work/said" 2>&1
+ask_strict 600 1
+expect "a good prompt, and yet rolled back by hand: the labels decide" "$(header x-sluice-prompt)" == "strict@${stable:0:12}"
+broken=$(printf '@var name string required\n@system\nGood. {{name}}\n' | "$sluice" prompt push strict - | cut -d' ' -f2)
+does forget q
+does start r prompt=strict version="${broken:0:8}" steps=50 step=1h requests=1000 --force
+ask_strict 700 60
+expect_soon "it is rolled back, though known-good answers" 20 is r rolled_back
+expect "for its failures" "$(of r .reason)" contains "gate errors"
+
+# ---- the candidate's pool is gone at a restart
+does start lost route=chat pool=new steps=50 step=1h
+daemon_stop
+sed -i '/^ *new: /d' "$config"
+daemon_start
+expect "its pool is gone: aborted" "$(of lost .phase): $(of lost .reason)" == "aborted: the candidate's pool is no longer configured"
 daemon_stop
 finish

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SL_NOTICES_MAX	     1024u
-#define SL_NOTICE_NAME_BYTES 96u /* longer names are cut */
+#define SL_NOTICE_NAME_BYTES 128u /* longer names are cut */
 #define SL_NOTICE_WHO_BYTES  64u
 #define SL_NOTICE_TEXT_BYTES 256u
 

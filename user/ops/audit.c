@@ -28,6 +28,7 @@ struct audit {
 	uint32_t *incarnations;	    /* whose state that was */
 	uint64_t look_ms, retry_ms; /* when next */
 	bool failing;
+	bool stopped; /* looks no more */
 	/* read by any thread */
 	uint64_t lines, failures, lost, head_line;
 	/* of the job that runs */
@@ -370,7 +371,7 @@ static void poll_part(void *part, uint64_t now_ms)
 {
 	struct audit *audit = part;
 
-	if (now_ms >= audit->look_ms) {
+	if (now_ms >= audit->look_ms && !audit->stopped) {
 		audit->look_ms = now_ms + SL_AUDIT_LOOK_MS;
 		look_at_tunables(audit, "operator");
 		look_at_nodes(audit, "operator");
@@ -378,10 +379,18 @@ static void poll_part(void *part, uint64_t now_ms)
 	write_waiting(audit, now_ms);
 }
 
-static void stop_part(void *part)
+/* From a takeover on the other process looks: what it changes is no operator's deed. */
+static void stop_part(void *part, bool leaving)
 {
-	(void)part;
-	tell_daemon("the daemon ends");
+	struct audit *audit = part;
+
+	if (!audit->stopped && !leaving) {
+		look_at_tunables(audit, "operator");
+		look_at_nodes(audit, "operator");
+	}
+	if (!audit->stopped)
+		tell_daemon(leaving ? "the daemon hands over" : "the daemon ends");
+	audit->stopped = true;
 }
 
 static void write_metrics(void *part, struct sl_text *text)

@@ -305,14 +305,14 @@ static void on_event_timer(struct sl_timer *timer)
 /* ---- drain ----------------------------------------------------------------------------------- */
 
 /* No more questions of our own to nodes. */
-static void stop_asking(struct sl_daemon *daemon)
+static void stop_asking(struct sl_daemon *daemon, bool leaving)
 {
 	sl_checks_stop(daemon->health);
 	sl_canary_stop(daemon->canary);
 	sl_scaler_stop(daemon->scaler);
 	sl_telemetry_stop(daemon->telemetry);
 	sl_suites_stop(daemon->suites);
-	sl_watch_stop(daemon->watch);
+	sl_watch_stop(daemon->watch, leaving);
 }
 
 static void begin_drain(struct sl_daemon *daemon)
@@ -325,7 +325,7 @@ static void begin_drain(struct sl_daemon *daemon)
 	daemon->draining = true;
 	daemon->drain_until_ms = sl_clock_ms() + drain_ms;
 	sl_log(SL_LOG_INFO, "draining: open requests have %u ms", drain_ms);
-	stop_asking(daemon);
+	stop_asking(daemon, false);
 	sl_threads_drain(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }
@@ -342,7 +342,7 @@ static void begin_leave(struct sl_daemon *daemon)
 	sl_log(SL_LOG_INFO, "replaced: a new process serves; open requests have %u ms", upgrade_ms);
 	sl_timer_cancel(daemon->loop, &daemon->keys_timer);
 	sl_beacon_sender_close(&daemon->beacons);
-	stop_asking(daemon);
+	stop_asking(daemon, true);
 	sl_threads_hand_over(&daemon->threads);
 	sl_timer_set(daemon->loop, &daemon->drain_timer, DRAIN_POLL_MS);
 }

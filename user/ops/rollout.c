@@ -14,8 +14,6 @@
 #include "user/stage/stage.h"
 #include "user/store/prompts.h"
 
-#define KEPT_MAX (sizeof(((struct sl_rollouts *)0)->items) / sizeof(struct sl_rollout_item *))
-
 struct sl_rollout_entry *sl_rollouts_find(struct sl_rollouts *rollouts, const char *name)
 {
 	uint32_t i;
@@ -29,60 +27,65 @@ struct sl_rollout_entry *sl_rollouts_find(struct sl_rollouts *rollouts, const ch
 	return NULL;
 }
 
-static uint8_t free_id(const struct sl_rollouts *rollouts)
+static bool is_used(const struct sl_rollouts *rollouts, uint8_t id)
 {
-	uint8_t id;
 	uint32_t i;
 
-	/* Not one that records under way may still name: the ids go round. */
-	for (id = 1 + rollouts->item_count % 127; id < 128; id++) {
-		for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
-			if (rollouts->entries[i].used && rollouts->entries[i].item->id == id)
-				break;
-		}
-		if (i == SL_ROLLOUTS_MAX)
-			return id;
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		if (rollouts->entries[i].used && rollouts->entries[i].item->id == id)
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* Not one that records under way may still name: the ids go round. */
+static uint8_t free_id(const struct sl_rollouts *rollouts)
+{
+	uint8_t id = (uint8_t)(1 + rollouts->made % 127);
+
+	while (is_used(rollouts, id)) /* there are more ids than entries */
+		id = id == 127 ? 1 : (uint8_t)(id + 1);
+	return id;
 }
 
 struct sl_rollout_entry *sl_rollouts_new(struct sl_rollouts *rollouts)
 {
 	struct sl_rollout_item *item;
-	uint8_t id = free_id(rollouts);
 	uint32_t i;
 
 	for (i = 0; i < SL_ROLLOUTS_MAX && rollouts->entries[i].used; i++)
 		;
-	if (i == SL_ROLLOUTS_MAX || !id || rollouts->item_count == KEPT_MAX)
-		return NULL;
-	item = calloc(1, sizeof(*item));
+	item = i < SL_ROLLOUTS_MAX ? calloc(1, sizeof(*item)) : NULL;
 	if (!item)
 		return NULL;
-	item->id = id;
-	rollouts->items[rollouts->item_count++] = item;
+	item->id = free_id(rollouts);
+	item->older = rollouts->items;
+	rollouts->items = item;
+	rollouts->made++;
 	rollouts->entries[i] = (struct sl_rollout_entry){.used = true, .item = item};
 	return &rollouts->entries[i];
 }
 
-void sl_rollouts_publish(struct sl_rollouts *rollouts)
+int sl_rollouts_publish(struct sl_rollouts *rollouts)
 {
-	struct sl_rollout_set *set;
+	struct sl_rollout_set *set = calloc(1, sizeof(*set));
 	uint32_t i;
 
-	set = rollouts->set_count < KEPT_MAX ? calloc(1, sizeof(*set)) : NULL;
-	if (!set) { /* no new one, but nobody gets a candidate that has ended */
-		sl_log(SL_LOG_ERROR, "rollout: too many in the life of a process: restart it");
-		return;
+	if (!set) { /* the shares within the one before still move */
+		sl_log(SL_LOG_ERROR, "rollout: no memory");
+		return -ENOMEM;
 	}
 	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
 		const struct sl_rollout_entry *entry = &rollouts->entries[i];
 
-		if (entry->used && sl_rollout_share(&entry->state, &entry->rules))
+		if (entry->used && !entry->settled &&
+		    sl_rollout_share(&entry->state, &entry->rules))
 			set->items[set->count++] = entry->item;
 	}
-	rollouts->sets[rollouts->set_count++] = set;
+	set->older = rollouts->sets;
+	rollouts->sets = set;
 	__atomic_store_n(&rollouts->place.stores->rollouts->set, set, __ATOMIC_RELEASE);
+	return 0;
 }
 
 void sl_rollouts_tell(const struct sl_rollout_entry *entry, enum sl_notice_level level,
@@ -126,6 +129,7 @@ static void promote_prompt(struct sl_rollouts *rollouts, struct sl_rollout_entry
 					sl_span_string(entry->item->subject),
 					sl_span_string(entry->item->candidate), SL_PROMPT_STABLE,
 					false, "rollout", hash, &error);
+	entry->settled = !rc;
 	if (rc)
 		sl_rollouts_tell(entry, SL_NOTICE_WARN, "daemon",
 				 "full, but the version was not made stable: %s",
@@ -143,7 +147,9 @@ void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 	pthread_mutex_unlock(&rollouts->lock);
 	if (phase == SL_ROLLOUT_FULL && entry->item->kind == SL_ROLLOUT_PROMPT)
 		promote_prompt(rollouts, entry);
-	sl_rollouts_publish(rollouts);
+	if (entry->settled)
+		__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
+	(void)sl_rollouts_publish(rollouts);
 	rollouts->ended[phase]++;
 	rollouts->dirty = true;
 	sl_rollouts_tell(entry, phase == SL_ROLLOUT_ROLLED_BACK ? SL_NOTICE_BAD : SL_NOTICE_INFO,
@@ -183,15 +189,35 @@ static bool left_pool(const struct sl_feed_record *record)
 	       record->fallback != SL_CAUSE_CONTENT_POLICY + 1;
 }
 
-static void take_record(void *part, const struct sl_feed_record *record)
+/*
+ * One request of that arm. Whom somebody else answered than the candidate, for no fault of its own (a smaller
+ * model in need, a larger context), says nothing of it; for its fault it is a bad one.
+ */
+static void count(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+		  const struct sl_feed_record *record, bool candidate)
 {
-	struct sl_rollouts *rollouts = part;
 	struct sl_rollout_request request = {
+		.candidate = candidate,
 		.failed = record->outcome == SL_FEED_FAILED || record->outcome == SL_FEED_BROKEN ||
 			  left_pool(record),
 		.invalid = (record->degraded & invalid_steps) != 0,
 		.first_us = record->first_us,
 	};
+
+	if (candidate && entry->item->kind == SL_ROLLOUT_PROMPT)
+		request.failed |= record->degraded >> SL_STEP_PROMPT_KNOWN_GOOD & 1;
+	if (candidate && entry->item->kind == SL_ROLLOUT_MODEL && !request.failed &&
+	    record->pool != entry->candidate_pool)
+		return;
+	pthread_mutex_lock(&rollouts->lock);
+	entry->seen += candidate;
+	sl_rollout_note(&entry->state, &entry->rules, &request);
+	pthread_mutex_unlock(&rollouts->lock);
+}
+
+static void take_record(void *part, const struct sl_feed_record *record)
+{
+	struct sl_rollouts *rollouts = part;
 	uint32_t kind, i;
 
 	/* Whom the client's own fault, its leaving or a kept answer ended says nothing of a model. */
@@ -204,13 +230,8 @@ static void take_record(void *part, const struct sl_feed_record *record)
 		for (i = 0; mark && i < SL_ROLLOUTS_MAX; i++) {
 			struct sl_rollout_entry *entry = &rollouts->entries[i];
 
-			if (!entry->used || entry->item->id != sl_rollout_mark_id(mark))
-				continue;
-			request.candidate = sl_rollout_mark_candidate(mark);
-			pthread_mutex_lock(&rollouts->lock);
-			entry->seen += request.candidate;
-			sl_rollout_note(&entry->state, &entry->rules, &request);
-			pthread_mutex_unlock(&rollouts->lock);
+			if (entry->used && entry->item->id == sl_rollout_mark_id(mark))
+				count(rollouts, entry, record, sl_rollout_mark_candidate(mark));
 		}
 	}
 }
@@ -296,6 +317,24 @@ static void take_notice(void *part, const struct sl_notice *notice)
 
 /* ---- the part -------------------------------------------------------------------------------- */
 
+/* By the configuration in force: whose pool is gone ends. */
+static void resolve_all(struct sl_rollouts *rollouts)
+{
+	uint32_t i;
+
+	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (!entry->used)
+			continue;
+		sl_rollouts_resolve(rollouts, entry);
+		if (entry->item->kind == SL_ROLLOUT_MODEL && !entry->candidate_pool &&
+		    entry->state.phase <= SL_ROLLOUT_FULL)
+			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration",
+					"the candidate's pool is no longer configured");
+	}
+}
+
 static int open_part(const struct sl_watch_place *place, struct sl_routes *routes, void **ret_part)
 {
 	struct sl_rollouts *rollouts = calloc(1, sizeof(*rollouts));
@@ -308,6 +347,7 @@ static int open_part(const struct sl_watch_place *place, struct sl_routes *route
 	snprintf(rollouts->path, sizeof(rollouts->path), "%s",
 		 routes->config->rollouts_file ? routes->config->rollouts_file : "");
 	sl_rollouts_read(rollouts);
+	resolve_all(rollouts);
 	*ret_part = rollouts;
 	return 0;
 }
@@ -315,20 +355,21 @@ static int open_part(const struct sl_watch_place *place, struct sl_routes *route
 static void apply_part(void *part, struct sl_routes *routes)
 {
 	struct sl_rollouts *rollouts = part;
-	uint32_t i;
 
 	sl_routes_put(&rollouts->routes);
 	rollouts->routes = sl_routes_get(routes);
-	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		struct sl_rollout_entry *entry = &rollouts->entries[i];
+	resolve_all(rollouts);
+}
 
-		if (!entry->used || entry->ended_ms)
-			continue;
-		sl_rollouts_resolve(rollouts, entry);
-		if (entry->item->kind == SL_ROLLOUT_MODEL && !entry->candidate_pool)
-			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration",
-					"the candidate's pool is no longer configured");
-	}
+/* The shares stay for the requests under way; a process that took over writes the file from now on. */
+static void stop_part(void *part, bool leaving)
+{
+	struct sl_rollouts *rollouts = part;
+
+	(void)leaving;
+	if (!rollouts->stopped)
+		(void)sl_rollouts_write_now(rollouts);
+	rollouts->stopped = true;
 }
 
 static bool wants_records(const void *part)
@@ -341,11 +382,12 @@ static void poll_part(void *part, uint64_t now_ms)
 	struct sl_rollouts *rollouts = part;
 	uint32_t i;
 
-	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+	for (i = 0; i < SL_ROLLOUTS_MAX && !rollouts->stopped; i++) {
 		if (rollouts->entries[i].used && !rollouts->entries[i].ended_ms)
 			judge(rollouts, &rollouts->entries[i], now_ms);
 	}
-	sl_rollouts_write(rollouts);
+	if (!rollouts->stopped)
+		sl_rollouts_write(rollouts, now_ms);
 }
 
 static void put_arm(struct sl_text *text, const char *name, const char *arm,
@@ -418,14 +460,21 @@ static void write_metrics(void *part, struct sl_text *text)
 static void close_part(void *part)
 {
 	struct sl_rollouts *rollouts = part;
-	uint32_t i;
 
-	sl_rollouts_write_now(rollouts);
+	sl_rollouts_wait(rollouts);
 	__atomic_store_n(&rollouts->place.stores->rollouts->set, NULL, __ATOMIC_RELEASE);
-	for (i = 0; i < rollouts->set_count; i++)
-		free(rollouts->sets[i]);
-	for (i = 0; i < rollouts->item_count; i++)
-		free(rollouts->items[i]);
+	while (rollouts->sets) {
+		struct sl_rollout_set *set = rollouts->sets;
+
+		rollouts->sets = set->older;
+		free(set);
+	}
+	while (rollouts->items) {
+		struct sl_rollout_item *item = rollouts->items;
+
+		rollouts->items = item->older;
+		free(item);
+	}
 	sl_routes_put(&rollouts->routes);
 	pthread_mutex_destroy(&rollouts->lock);
 	free(rollouts);
@@ -441,5 +490,6 @@ const struct sl_watch_part sl_rollout_part = {
 	.poll = poll_part,
 	.write_metrics = write_metrics,
 	.say = sl_rollouts_say,
+	.stop = stop_part,
 	.close = close_part,
 };

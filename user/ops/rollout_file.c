@@ -62,6 +62,7 @@ void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *
 	sl_text_printf(text,
 		       ",\"started_ms\":%" PRIu64 ",\"ended_ms\":%" PRIu64 ",\"seen\":%" PRIu64,
 		       entry->started_ms, entry->ended_ms, entry->seen);
+	sl_text_printf(text, ",\"settled\":%s", entry->settled ? "true" : "false");
 	put_string(text, "who", entry->who);
 	put_string(text, "reason", entry->reason);
 	put_string(text, "held", entry->held && !entry->ended_ms ? entry->held : "");
@@ -107,17 +108,24 @@ static void drop_job(void *arg)
 			       "rollouts.file: %s: %s (a restart would go on with what it holds)",
 			       job->path, strerror(-job->result));
 		__atomic_fetch_add(&job->rollouts->failures, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&job->rollouts->failed, true, __ATOMIC_RELAXED);
 	}
 	sl_text_fini(&job->text);
 	__atomic_store_n(&job->rollouts->writing, false, __ATOMIC_RELEASE);
 	free(job);
 }
 
-void sl_rollouts_write(struct sl_rollouts *rollouts)
+void sl_rollouts_write(struct sl_rollouts *rollouts, uint64_t now_ms)
 {
 	struct job *job;
 
-	if (!rollouts->dirty || __atomic_load_n(&rollouts->writing, __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&rollouts->writing, __ATOMIC_ACQUIRE))
+		return;
+	if (__atomic_exchange_n(&rollouts->failed, false, __ATOMIC_RELAXED)) {
+		rollouts->dirty = true;
+		rollouts->retry_ms = now_ms + SL_ROLLOUT_RETRY_MS;
+	}
+	if (!rollouts->dirty || now_ms < rollouts->retry_ms)
 		return;
 	job = calloc(1, sizeof(*job));
 	if (!job)
@@ -136,18 +144,25 @@ void sl_rollouts_write(struct sl_rollouts *rollouts)
 	rollouts->dirty = false;
 }
 
-void sl_rollouts_write_now(struct sl_rollouts *rollouts)
+void sl_rollouts_wait(struct sl_rollouts *rollouts)
+{
+	while (__atomic_load_n(&rollouts->writing, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+int sl_rollouts_write_now(struct sl_rollouts *rollouts)
 {
 	struct sl_text text;
 	int rc;
 
-	while (__atomic_load_n(&rollouts->writing, __ATOMIC_ACQUIRE))
-		usleep(1000);
+	sl_rollouts_wait(rollouts);
+	if (__atomic_exchange_n(&rollouts->failed, false, __ATOMIC_RELAXED))
+		rollouts->dirty = true;
 	if (!rollouts->path[0] || !rollouts->dirty)
-		return;
+		return 0;
 	sl_text_init(&text, SL_ROLLOUT_FILE_BYTES);
 	put_all(rollouts, &text);
-	rc = sl_replace_file(rollouts->path, &text);
+	rc = text.error ? text.error : sl_replace_file(rollouts->path, &text);
 	rollouts->dirty = rc != 0;
 	if (rc) {
 		sl_log_limited(SL_LOG_ERROR, "rollouts.file: %s: %s", rollouts->path,
@@ -155,6 +170,7 @@ void sl_rollouts_write_now(struct sl_rollouts *rollouts)
 		__atomic_fetch_add(&rollouts->failures, 1, __ATOMIC_RELAXED);
 	}
 	sl_text_fini(&text);
+	return rc;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -175,6 +191,7 @@ enum field {
 	STARTED,
 	ENDED,
 	SEEN,
+	SETTLED,
 	WHO,
 	REASON,
 	FIELDS
@@ -258,9 +275,11 @@ static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 	entry->started_ms = (uint64_t)started;
 	entry->ended_ms = (uint64_t)ended;
 	entry->seen = (uint64_t)seen;
+	if (sl_json_bool(&f[SETTLED], &entry->settled))
+		entry->settled = false;
 	snprintf(entry->item->salt, sizeof(entry->item->salt), "%s %" PRIu64, entry->item->name,
 		 entry->started_ms);
-	entry->item->share = sl_rollout_share(&entry->state, &entry->rules);
+	entry->item->share = entry->settled ? 0 : sl_rollout_share(&entry->state, &entry->rules);
 	return true;
 }
 
@@ -292,6 +311,7 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[STARTED] = SL_JSON_FIELD("started_ms"),
 		[ENDED] = SL_JSON_FIELD("ended_ms"),
 		[SEEN] = SL_JSON_FIELD("seen"),
+		[SETTLED] = SL_JSON_FIELD("settled"),
 		[WHO] = SL_JSON_FIELD("who"),
 		[REASON] = SL_JSON_FIELD("reason"),
 	};
@@ -343,5 +363,5 @@ void sl_rollouts_read(struct sl_rollouts *rollouts)
 		take_line(rollouts, at, (size_t)(end - at));
 	}
 	sl_text_fini(&text);
-	sl_rollouts_publish(rollouts);
+	(void)sl_rollouts_publish(rollouts);
 }

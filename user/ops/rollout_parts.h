@@ -19,7 +19,8 @@ struct sl_rollout_entry {
 	uint64_t ended_ms;	 /* 0: it runs */
 	uint64_t seen;		 /* requests that got the candidate, before the last restart too */
 	uint16_t candidate_pool; /* MODEL: its slot, anew at each configuration; 0: it is gone */
-	const char *held;	 /* why no step is taken, or NULL */
+	bool settled;	  /* PROMPT, FULL: it is the stable version, and labels decide again */
+	const char *held; /* why no step is taken, or NULL */
 	char who[SL_NOTICE_WHO_BYTES];
 	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
 };
@@ -36,18 +37,20 @@ struct sl_rollouts {
 	bool dirty;					     /* the file is to be written */
 	bool writing;					     /* a job does; atomic */
 	uint64_t failures;				     /* atomic */
-	struct sl_rollout_set *sets[256]; /* published ones, to be freed at the end */
-	uint32_t set_count;
-	struct sl_rollout_item *items[256];
-	uint32_t item_count;
+	bool failed; /* the last job could not write: again at retry_ms; atomic */
+	uint64_t retry_ms;
+	bool stopped; /* the process ends, or another one serves: nothing moves any more */
+	struct sl_rollout_set *sets;   /* all that were published, newest first; freed at the end */
+	struct sl_rollout_item *items; /* the same */
+	uint32_t made;		       /* items */
 };
 
 /* rollout.c */
 struct sl_rollout_entry *sl_rollouts_find(struct sl_rollouts *rollouts, const char *name);
-/* A free one with an item of its own; NULL: too many. */
+/* A free one with an item of its own; NULL: too many, or no memory. The caller holds the lock. */
 struct sl_rollout_entry *sl_rollouts_new(struct sl_rollouts *rollouts);
-/* The entries as they are now, for the workers. */
-void sl_rollouts_publish(struct sl_rollouts *rollouts);
+/* The entries as they are now, for the workers. Without memory -ENOMEM: the set before stays. */
+int sl_rollouts_publish(struct sl_rollouts *rollouts);
 /* It ends so, for that reason; the baseline is served at once unless the phase is FULL. */
 void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
 		     enum sl_rollout_phase phase, const char *who, const char *reason);
@@ -63,10 +66,13 @@ void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text 
 
 /* rollout_file.c */
 void sl_rollouts_read(struct sl_rollouts *rollouts);
-/* Posts a job where the file is to be written and none runs. */
-void sl_rollouts_write(struct sl_rollouts *rollouts);
-/* Writes it before it returns: what an operator was told is done survives a crash. */
-void sl_rollouts_write_now(struct sl_rollouts *rollouts);
+/* Posts a job where the file is to be written and none runs. What failed is tried again after a while. */
+#define SL_ROLLOUT_RETRY_MS 5000u
+void sl_rollouts_write(struct sl_rollouts *rollouts, uint64_t now_ms);
+/* Writes it before it returns: what an operator was told is done survives a crash. 0 or -errno. */
+int sl_rollouts_write_now(struct sl_rollouts *rollouts);
+/* Until no job writes. */
+void sl_rollouts_wait(struct sl_rollouts *rollouts);
 /* One line of JSON, as `status --json` shows it and the file has it. */
 void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *text);
 

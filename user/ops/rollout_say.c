@@ -125,6 +125,7 @@ static int read_pair(struct order *order, const char *key, const char *value,
 static int read_order(char *words, struct order *order, struct sl_error *error)
 {
 	char *rest = NULL, *word;
+	bool model, text;
 	int rc = 0;
 
 	*order = (struct order){.steps = steps_default,
@@ -143,7 +144,9 @@ static int read_order(char *words, struct order *order, struct sl_error *error)
 		*equals = '\0';
 		rc = read_pair(order, word, equals + 1, error);
 	}
-	if (!rc && (!order->route || !order->pool) == (!order->prompt || !order->version))
+	model = order->route && order->pool && !order->prompt && !order->version;
+	text = order->prompt && order->version && !order->route && !order->pool;
+	if (!rc && !model && !text)
 		rc = sl_error_set(error, -EINVAL,
 				  "expected route=MODEL pool=POOL, or prompt=ID version=VERSION");
 	return rc ? rc : read_steps(order->steps, &order->rules, error);
@@ -237,18 +240,26 @@ static bool is_taken(const struct sl_rollouts *rollouts, const struct order *ord
 	return false;
 }
 
-static int begin(struct sl_rollouts *rollouts, const char *name, const struct order *order,
-		 const char *candidate, const char *who, struct sl_error *error)
+static void set_used(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, bool used)
 {
-	struct sl_rollout_entry *entry = sl_rollouts_new(rollouts);
-	struct sl_rollout_item *item;
+	pthread_mutex_lock(&rollouts->lock);
+	entry->used = used;
+	pthread_mutex_unlock(&rollouts->lock);
+}
 
-	if (!entry)
-		return sl_error_set(
-			error, -ENOSPC,
-			"%u roll-outs are kept: sluice rollout forget one that has ended",
-			SL_ROLLOUTS_MAX);
-	item = entry->item;
+static void set_phase(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+		      enum sl_rollout_phase phase)
+{
+	pthread_mutex_lock(&rollouts->lock);
+	entry->state.phase = phase;
+	pthread_mutex_unlock(&rollouts->lock);
+}
+
+static void fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, const char *name,
+		 const struct order *order, const char *candidate, const char *who)
+{
+	struct sl_rollout_item *item = entry->item;
+
 	item->kind = order->route ? SL_ROLLOUT_MODEL : SL_ROLLOUT_PROMPT;
 	entry->started_ms = sl_clock_wall_ms();
 	snprintf(item->name, sizeof(item->name), "%s", name);
@@ -261,10 +272,30 @@ static int begin(struct sl_rollouts *rollouts, const char *name, const struct or
 	sl_rollout_begin(&entry->state, sl_clock_ms());
 	item->share = sl_rollout_share(&entry->state, &entry->rules);
 	sl_rollouts_resolve(rollouts, entry);
-	sl_rollouts_publish(rollouts);
+}
+
+static int begin(struct sl_rollouts *rollouts, const char *name, const struct order *order,
+		 const char *candidate, const char *who, struct sl_error *error)
+{
+	struct sl_rollout_entry *entry;
+
+	pthread_mutex_lock(&rollouts->lock);
+	entry = sl_rollouts_new(rollouts);
+	if (entry)
+		fill(rollouts, entry, name, order, candidate, who);
+	pthread_mutex_unlock(&rollouts->lock);
+	if (!entry)
+		return sl_error_set(
+			error, -ENOSPC,
+			"%u roll-outs are kept: sluice rollout forget one that has ended",
+			SL_ROLLOUTS_MAX);
+	if (sl_rollouts_publish(rollouts)) {
+		set_used(rollouts, entry, false);
+		return sl_error_set(error, -ENOMEM, "no memory: nothing was started");
+	}
 	rollouts->dirty = true;
 	sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "started: %s, step 1 of %u: %.2f %%",
-			 candidate, entry->rules.step_count, item->share / 100.0);
+			 candidate, entry->rules.step_count, entry->item->share / 100.0);
 	return 0;
 }
 
@@ -309,10 +340,10 @@ static int change(struct sl_rollouts *rollouts, const char *verb, const char *na
 		return sl_error_set(error, -ENOENT, "there is no roll-out \"%.64s\"", name);
 	phase = entry->state.phase;
 	if (!strcmp(verb, "pause") && phase == SL_ROLLOUT_RUNNING) {
-		entry->state.phase = SL_ROLLOUT_PAUSED;
+		set_phase(rollouts, entry, SL_ROLLOUT_PAUSED);
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "paused");
 	} else if (!strcmp(verb, "resume") && phase == SL_ROLLOUT_PAUSED) {
-		entry->state.phase = SL_ROLLOUT_RUNNING;
+		set_phase(rollouts, entry, SL_ROLLOUT_RUNNING);
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "goes on");
 	} else if (!strcmp(verb, "promote") && phase <= SL_ROLLOUT_PAUSED) {
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, who, "promoted");
@@ -320,8 +351,9 @@ static int change(struct sl_rollouts *rollouts, const char *verb, const char *na
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, who, "aborted");
 	} else if (!strcmp(verb, "forget") && phase >= SL_ROLLOUT_FULL) {
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "forgotten");
-		entry->used = false;
-		sl_rollouts_publish(rollouts);
+		__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
+		set_used(rollouts, entry, false);
+		(void)sl_rollouts_publish(rollouts);
 	} else {
 		return sl_error_set(error, -EINVAL, "roll-out \"%s\" is %s: it cannot be %s", name,
 				    sl_rollout_phase_name(phase),
@@ -413,6 +445,8 @@ void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text 
 			&error, -EINVAL,
 			"expected start, status, pause, resume, promote, abort or forget, "
 			"and a name");
+	else if (rollouts->stopped)
+		rc = sl_error_set(&error, -ESHUTDOWN, "the daemon ends");
 	else if (!rollouts->path[0])
 		rc = sl_error_set(&error, -ENOENT, "nothing can be rolled out: set rollouts.file");
 	else if (!strcmp(verb, "status"))
@@ -421,8 +455,9 @@ void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text 
 		rc = start(rollouts, name, rest, ask->who, &error);
 	else
 		rc = change(rollouts, verb, name, ask->who, &error);
-	if (!rc)
-		sl_rollouts_write_now(rollouts);
+	if (!rc && sl_rollouts_write_now(rollouts))
+		sl_text_append_string(&answer, "done, but rollouts.file cannot be written (see the "
+					       "log): a restart would not know\n");
 	if (!rc && strcmp(verb, "status") != 0 && strcmp(verb, "forget") != 0)
 		rc = status(rollouts, name, !strcmp(format, "json"), &answer, &error);
 	if (rc)

@@ -199,7 +199,7 @@ void sl_watch_write_metrics(struct sl_watch *watch, struct sl_text *text)
 		parts[i]->write_metrics(watch->owners[i], text);
 }
 
-void sl_watch_stop(struct sl_watch *watch)
+void sl_watch_stop(struct sl_watch *watch, bool leaving)
 {
 	size_t i;
 
@@ -207,7 +207,7 @@ void sl_watch_stop(struct sl_watch *watch)
 		return;
 	EACH_PART(watch, i)
 	if (parts[i]->stop)
-		parts[i]->stop(watch->owners[i]);
+		parts[i]->stop(watch->owners[i], leaving);
 }
 
 void sl_watch_close(struct sl_watch **watch_ref)
@@ -219,6 +219,7 @@ void sl_watch_close(struct sl_watch **watch_ref)
 		return;
 	sl_timer_cancel(watch->place.loop, &watch->timer);
 	sl_watch_turn(watch);
+	take_notices(watch); /* what that turn has found out */
 	for (i = PARTS; i-- > 0;) {
 		if (watch->opened[i])
 			parts[i]->close(watch->owners[i]);

@@ -53,8 +53,9 @@ struct sl_watch_part {
 	void (*write_metrics)(void *part, struct sl_text *text);
 	/* "WORD FORMAT WORDS"; an answer that begins with '!' is an error. */
 	void (*say)(void *part, const struct sl_admin_ask *ask, struct sl_text *text);
-	/* The daemon drains: no more questions to nodes; may turn the loop. */
-	void (*stop)(void *part);
+	/* The daemon drains, or (leaving) another process has taken over: no more questions to nodes, no
+	 * change of what both share; may turn the loop. */
+	void (*stop)(void *part, bool leaving);
 	void (*close)(void *part);
 };
 
@@ -76,7 +77,7 @@ void sl_watch_write_metrics(struct sl_watch *watch, struct sl_text *text);
 /* Takes what is there and polls: what the timer does. For it, for the end, for tests. */
 void sl_watch_turn(struct sl_watch *watch);
 
-void sl_watch_stop(struct sl_watch *watch);
+void sl_watch_stop(struct sl_watch *watch, bool leaving);
 
 /* After the workers have ended: takes what they left, then closes the parts, the last one first. */
 void sl_watch_close(struct sl_watch **watch);

@@ -33,11 +33,13 @@ struct sl_rollout_item {
 	char subject[SL_ROLLOUT_TEXT_BYTES];   /* the route's model, or the prompt */
 	char candidate[SL_ROLLOUT_TEXT_BYTES]; /* the pool, or the version's hash */
 	uint32_t share;			       /* of 10,000; atomic */
+	struct sl_rollout_item *older;	       /* the list of its owner */
 };
 
 struct sl_rollout_set {
 	uint32_t count;
 	struct sl_rollout_item *items[SL_ROLLOUTS_MAX];
+	struct sl_rollout_set *older; /* the list of its owner */
 };
 
 struct sl_rollout_board {

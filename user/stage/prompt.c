@@ -121,14 +121,19 @@ static struct sl_prompt_version *canary_of(struct sl_stage *stage, const struct 
 	struct sl_prompt_version *canary = state->prompt->labels[SL_PROMPT_CANARY];
 	uint32_t percent = stage->route->prompt.canary;
 	const struct sl_rollout_item *item;
+	struct sl_prompt_version *candidate;
 	bool many;
 
 	if (state->ref.chosen)
 		return NULL;
 	item = sl_stage_rollout(stage, SL_ROLLOUT_PROMPT, sl_span_string(state->prompt->id));
-	if (item)
-		return sl_prompt_version_find(state->prompt, sl_span_string(item->candidate),
-					      &many);
+	if (item) {
+		candidate = sl_prompt_version_find(state->prompt, sl_span_string(item->candidate),
+						   &many);
+		if (!candidate)
+			stage->rollouts[SL_ROLLOUT_PROMPT] = 0; /* it was removed by hand */
+		return candidate;
+	}
 	if (stage->rollouts[SL_ROLLOUT_PROMPT])
 		return NULL; /* the baseline */
 	if (!canary || !percent)
