@@ -39,7 +39,8 @@ static const struct sl_config_key keys[] = {
 	 "Answers of such tries, with at most half the share of bad ones, that bring it back."},
 	{SL_CONFIG_PROMPTS, SL_CONFIG_CHOICE, "test_on_push", PROMPTS(test_on_push), "true", 0, 0,
 	 sl_config_bools, false, NULL,
-	 "Whether a version's regression suite runs when the version is pushed."},
+	 "Whether a version's regression suite runs when the version is pushed, or its file is "
+	 "read at a reload."},
 	{SL_CONFIG_PROMPTS, SL_CONFIG_U32, "suite_parallel", PROMPTS(suite_parallel), "4", 1, 64,
 	 NULL, false, NULL, "Cases of one suite that are asked at once."},
 	{SL_CONFIG_PROMPTS, SL_CONFIG_MS, "suite_timeout", PROMPTS(suite_ms), "10m", 100, DAY_MS,
