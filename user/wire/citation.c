@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/wire/citation.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 struct parts {
 	struct sl_span before, group, behind;
 	bool named;
+	bool open; /* nothing behind the group says where the name ends */
 };
 
 /* Where the group that begins at `at` ends: its ')'. NULL: nowhere. */
@@ -121,6 +123,50 @@ static bool is_name(const struct parts *p, struct sl_span name, uint64_t *steps)
 	return !whole.error && search(sl_text_span(&whole), name, steps, NULL) == 1;
 }
 
+/* Behind the group there may be nothing, or anything: "doc 1" would be found in "doc 12". */
+static bool is_open(struct sl_span behind, uint64_t *steps)
+{
+	char memory[SL_CITATION_PATTERN_MAX + 16];
+	struct sl_text whole;
+	size_t ends = 0; /* of groups around it */
+
+	while (ends < behind.len && behind.data[ends] == ')')
+		ends++;
+	behind = sl_span_make(behind.data + ends, behind.len - ends);
+	if (behind.len == 0 || behind.data[0] == '.' ||
+	    (behind.len > 1 && memcmp(behind.data, "[^", 2) == 0))
+		return true;
+	sl_text_init_fixed(&whole, memory, sizeof(memory));
+	sl_text_append_string(&whole, "^(?:");
+	sl_text_append_span(&whole, behind);
+	sl_text_append_string(&whole, ")$");
+	switch (whole.error ? -1 : search(sl_text_span(&whole), SL_SPAN(""), steps, NULL)) {
+	case 0:
+		return false;
+	case 1:
+		return true;
+	default: /* a part of an expression: "?" behind a group's end */
+		return ends > 0;
+	}
+}
+
+/* A name, and that it ends here: no letter or digit goes on with it. */
+static void add_name(const struct parts *p, struct sl_span name, struct sl_text *out)
+{
+	unsigned char last = (unsigned char)name.data[name.len - 1];
+	bool word = isalnum(last) || last == '_';
+
+	add_literal(out, name);
+	if (!p->open)
+		return;
+	sl_text_append_string(out, word ? "\\b" : "\\B");
+	if (word && p->behind.len == 0) { /* of type: _see doc 1_ */
+		sl_text_append_char(out, '|');
+		add_literal(out, name);
+		sl_text_append_char(out, '_');
+	}
+}
+
 /* The expression with the names of one chunk in the place of its group. False: it has none that fits. */
 static bool write_with(const struct parts *p, const struct sl_citation_chunk *chunk,
 		       uint64_t *steps, struct sl_text *out)
@@ -139,7 +185,7 @@ static bool write_with(const struct parts *p, const struct sl_citation_chunk *ch
 		if (!is_name(p, names[i], steps))
 			continue;
 		sl_text_append_string(out, written++ ? "|" : "");
-		add_literal(out, names[i]);
+		add_name(p, names[i], out);
 	}
 	sl_text_append_char(out, ')');
 	sl_text_append_span(out, p->behind);
@@ -177,6 +223,7 @@ int sl_citation_find(const char *pattern, struct sl_span text,
 	rc = search(sl_span_string(pattern), text, &steps, NULL);
 	if (rc != 1 || !p.named || count == 0)
 		return rc;
+	p.open = is_open(p.behind, &steps);
 	sl_text_init(&one, 0);
 	rc = 0;
 	for (uint32_t i = 0; i < count && rc == 0; i++) {

@@ -11,7 +11,9 @@
  *	[doc:other.md]    does not         nothing of that name was given
  *
  * The group's place is taken by what was given, so that no citation of it need be cut out of the text;
- * names that the group itself does not match are not tried. Pure; any thread. Takes time by the length
+ * names that the group itself does not match are not tried. Where what stands behind the group may be
+ * nothing, or begins with . or [^, a name must end where the text does or before a byte that is no letter
+ * or digit: `doc (?<chunk>[0-9]+)` does not find chunk 1 in "doc 12". Pure; any thread. Takes time by the length
  * of the text, at most SL_CITATION_STEPS.
  */
 #ifndef SL_WIRE_CITATION_H

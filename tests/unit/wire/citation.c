@@ -19,6 +19,7 @@ static const struct sl_citation_chunk given[] = {
 };
 
 #define DOC  "\\[doc:(?<chunk>[a-z0-9. ()-]+)\\]"
+#define OPEN "doc (?<chunk>[0-9]+)"
 #define PAGE "\\(page [0-9]+\\)"
 
 static const struct {
@@ -47,6 +48,25 @@ static const struct {
 	{"alternatives within", "\\[(?<chunk>[0-9]+|none)\\]", "[1]", false, 1},
 	{"alternatives beside", "(?:see|cf) (?<chunk>[0-9]+)\\b", "cf 12", false, 1},
 	{"a group in the group", "<(?<chunk>(?:[a-z.]+-)?[0-9]+)>", "<leave.md-1>", false, 1},
+	{"an open end: another number", OPEN, "see doc 14", false, 0},
+	{"an open end: the number of one, and more", OPEN, "see doc 120", false, 0},
+	{"an open end: a letter behind", OPEN, "see doc 1b", false, 0},
+	{"an open end: the text's end", OPEN, "see doc 1", false, 1},
+	{"an open end: a longer number that was given", OPEN, "see doc 12", false, 1},
+	{"an open end: a dot behind", OPEN, "see doc 1.", false, 1},
+	{"an open end: of type", OPEN, "_see doc 1_", false, 1},
+	{"an open end: one wrong, one right", OPEN, "doc 14, doc 2", false, 1},
+	{"an open end: in a group", "(?:see|cf) (?:doc (?<chunk>[0-9]+))", "cf doc 14", false, 0},
+	{"an open end: in a group that may be missing", "see(?: doc (?<chunk>[0-9]+))?!",
+	 "see doc 14!", false, 0},
+	{"an open end: perhaps a bracket", "doc (?<chunk>[0-9]+)\\)?", "doc 14)", false, 0},
+	{"an open end: perhaps a bracket, right", "doc (?<chunk>[0-9]+)\\)?", "doc 1)", false, 1},
+	{"an open end: anything", "\\[(?<chunk>[0-9]+)[^\\]]*\\]", "[14]", false, 0},
+	{"an open end: anything, right", "\\[(?<chunk>[0-9]+)[^\\]]*\\]", "[1, p. 4]", false, 1},
+	{"an open end: the line's", "doc (?<chunk>[0-9]+)$", "doc 1 and more", false, 0},
+	{"an open end: a name of signs", "doc (?<chunk>[a-z (.)]+)", "doc rooms (new).jsonl!",
+	 false, 1},
+	{"an end of letters", "the (?<chunk>[0-9]+)st one", "the 1st one", false, 1},
 	{"not the group: escaped", "\\(\\?<chunk>", "(?<chunk>", false, 1},
 	{"not the group: in a class", "[(?<chunk>]x", "(x", false, 1},
 };
