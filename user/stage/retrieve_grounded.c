@@ -336,7 +336,7 @@ static bool is_turn(struct route *route, const struct sl_config_retrieve *config
 		route->minute = now_ms / MS_OF_MINUTE;
 		route->used = 0;
 	}
-	if (route->used == config->grounded_budget) {
+	if (route->used >= config->grounded_budget) { /* a reload may have lowered it */
 		route->counts.spared++;
 		return false;
 	}
