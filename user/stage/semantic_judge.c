@@ -3,8 +3,9 @@
  * semantic_judge.c - a model says whether a kept answer and its own say the same (semantic_parts.h).
  *
  * The texts go as members of one JSON object, so none of them can end its place and speak to the judge as
- * the rule does. Only an answer that is the one word or the other counts; any other is the node's failure,
- * and its breaker's.
+ * the rule does. Only an answer that is the one word or the other counts; any other judges nothing and is
+ * counted as such. It is no failure of its node: a question could talk a judge into it, and the judge's
+ * nodes may serve other routes.
  */
 #include <strings.h>
 
@@ -50,20 +51,6 @@ static enum sl_semantic_judgement read_verdict(struct sl_span body, struct sl_ar
 	return is_word(text, "different") ? SL_SEMANTIC_DIFFERENT : SL_SEMANTIC_UNJUDGED;
 }
 
-static enum sl_ending accept_verdict(void *owner, const char *body, size_t len,
-				     const char **ret_detail)
-{
-	struct sl_arena scratch;
-	bool good;
-
-	(void)owner;
-	sl_arena_init(&scratch, 0, SCRATCH_MAX);
-	good = read_verdict(sl_span_make(body, len), &scratch) != SL_SEMANTIC_UNJUDGED;
-	sl_arena_fini(&scratch);
-	*ret_detail = "the judge says neither SAME nor DIFFERENT";
-	return good ? SL_ENDING_OK : SL_ENDING_BAD;
-}
-
 /* The object is text inside of a text: escaped twice. */
 static void write_body(struct sl_span question, struct sl_span kept, struct sl_span fresh,
 		       struct sl_text *out)
@@ -105,7 +92,6 @@ enum sl_semantic_judgement sl_semantic_judge(struct sl_stage *stage, struct sl_s
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
 		.gone = stage->gone,
-		.accept = accept_verdict,
 	};
 	enum sl_semantic_judgement judgement = SL_SEMANTIC_UNJUDGED;
 
