@@ -135,8 +135,11 @@ static struct sl_gates_word *push(struct sl_gates_reading *reading, const char *
 	struct sl_gates_word *word;
 	size_t i;
 
-	if (reading->count == SL_GATES_WORDS_MAX || len > SL_GATES_WORD_MAX) {
+	reading->full |= reading->count == SL_GATES_WORDS_MAX;
+	if (reading->full || len > SL_GATES_WORD_MAX) {
 		reading->too_long = true;
+		for (i = 0; i < len; i++)
+			reading->foreign |= (text[i] & 0x80) != 0;
 		return NULL;
 	}
 	word = &reading->words[reading->count++];
@@ -275,9 +278,10 @@ void sl_gates_read(const struct sl_gates_lexicon *lexicon, struct sl_span text,
 
 	reading->lexicon = lexicon;
 	reading->count = 0;
-	reading->too_long = text.len > sizeof(room);
+	reading->full = reading->too_long = text.len > sizeof(room);
+	reading->foreign = false;
 	text = sl_span_make(room, plain_text(text, room, sizeof(room)));
-	for (at = 0; at < text.len && !reading->too_long; at += len ? len : 1) {
+	for (at = 0; at < text.len && !reading->full; at += len ? len : 1) {
 		char byte = text.data[at];
 
 		len = word_end(text, at);

@@ -42,7 +42,9 @@ struct sl_gates_reading {
 	const struct sl_gates_lexicon *lexicon;
 	struct sl_gates_word words[SL_GATES_WORDS_MAX];
 	uint32_t count;
-	bool too_long; /* words are missing */
+	bool too_long; /* words are missing: */
+	bool full;     /* those behind SL_GATES_WORDS_MAX */
+	bool foreign;  /* one over SL_GATES_WORD_MAX that is not ASCII: a script without blanks? */
 };
 
 void sl_gates_read(const struct sl_gates_lexicon *lexicon, struct sl_span text,

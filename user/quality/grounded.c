@@ -7,7 +7,9 @@
 
 #include "user/quality/grounded_parts.h"
 
-#define CERTAIN 0.98 /* what a judge's word is worth */
+#define CERTAIN	     0.98 /* what a judge's word is worth */
+#define PIECE_MIN    64u  /* bytes: no more words than are read at once */
+#define PIECES_SHARE 40u  /* bytes that a piece of a sentence has of the one before it */
 
 double sl_grounded_logistic(const double *weights, const double *values, uint32_t count)
 {
@@ -100,20 +102,57 @@ static void conclude(struct sl_grounded *g)
 	g->probability = sl_grounded_logistic(sl_grounded_answer_weights[meaning], values, 3);
 }
 
+/* Where the piece behind the first `end` bytes begins: a few words before them, at a word. */
+static size_t next_piece(struct sl_span text, size_t end)
+{
+	size_t least = end - (end / 2 < PIECES_SHARE ? end / 2 : PIECES_SHARE), at = least;
+
+	while (at < end && text.data[at] != ' ')
+		at++;
+	if (at < end)
+		return at + 1;
+	for (at = least; at < end && (text.data[at] & 0xc0) == 0x80;)
+		at++;
+	return at;
+}
+
+/* A passage; or several, where the sentence has more words than are read at once. */
+static void read_sentence(struct sl_grounded_work *work, struct sl_span rest)
+{
+	size_t next = 0;
+
+	for (;;) {
+		struct sl_grounded_passage *p = &work->passages[work->passage_count];
+		struct sl_span piece;
+
+		if (work->passage_count == SL_GROUNDED_PASSAGES_MAX) {
+			work->grounded->cut = work->unread = true;
+			return;
+		}
+		piece = rest = sl_span_make(rest.data + next, rest.len - next);
+		if (piece.len > SL_GROUNDED_PLAIN_BYTES)
+			piece.len = sl_sentences_cut(piece, SL_GROUNDED_PLAIN_BYTES);
+		sl_grounded_read(work->ask->lexicon, piece, p);
+		while (p->cut && piece.len > PIECE_MIN) {
+			piece.len = sl_sentences_cut(piece, piece.len / 4 * 3);
+			sl_grounded_read(work->ask->lexicon, piece, p);
+		}
+		work->unread |= p->cut || p->reading.foreign;
+		work->passage_count++;
+		if (piece.len == rest.len)
+			return;
+		next = next_piece(rest, piece.len);
+	}
+}
+
 static void read_context(struct sl_grounded_work *work)
 {
 	struct sl_span rest = work->ask->context, sentence;
 	enum sl_sentence_kind kind;
 
-	while (sl_sentences_next(&rest, &sentence, &kind)) {
-		if (kind == SL_SENTENCE_MARKS)
-			continue;
-		if (work->passage_count == SL_GROUNDED_PASSAGES_MAX) {
-			work->grounded->cut = true;
-			return;
-		}
-		sl_grounded_read(work->ask->lexicon, sentence,
-				 &work->passages[work->passage_count++]);
+	while (!work->grounded->cut && sl_sentences_next(&rest, &sentence, &kind)) {
+		if (kind != SL_SENTENCE_MARKS)
+			read_sentence(work, sentence);
 	}
 }
 
@@ -142,22 +181,10 @@ static void read_answer(struct sl_grounded_work *work)
 	}
 }
 
-/* Sentences of a context, at most. */
-static uint32_t count_passages(struct sl_span context)
-{
-	struct sl_span sentence;
-	enum sl_sentence_kind kind;
-	uint32_t count = 0;
-
-	while (count < SL_GROUNDED_PASSAGES_MAX && sl_sentences_next(&context, &sentence, &kind))
-		count++;
-	return count;
-}
-
 int sl_grounded_run(const struct sl_grounded_ask *ask, struct sl_grounded *ret_grounded)
 {
-	uint32_t passages = count_passages(ask->context), i;
 	struct sl_grounded_work *work = calloc(1, sizeof(*work));
+	uint32_t i;
 	int rc = -ENOMEM;
 
 	memset(ret_grounded, 0, sizeof(*ret_grounded));
@@ -165,7 +192,8 @@ int sl_grounded_run(const struct sl_grounded_ask *ask, struct sl_grounded *ret_g
 		return -ENOMEM;
 	work->ask = ask;
 	work->grounded = ret_grounded;
-	work->passages = calloc(passages + 1, sizeof(*work->passages));
+	/* Pages that are not used are not touched; none is looked at before it is read. */
+	work->passages = malloc(SL_GROUNDED_PASSAGES_MAX * sizeof(*work->passages));
 	if (ask->embed)
 		work->vectors = calloc((size_t)SL_GROUNDED_EMBEDS_MAX * ask->dimensions,
 				       sizeof(*work->vectors));
@@ -173,9 +201,7 @@ int sl_grounded_run(const struct sl_grounded_ask *ask, struct sl_grounded *ret_g
 		read_context(work);
 		read_answer(work);
 		/* What was not found may be in what was not read. */
-		for (i = 0; work->grounded->cut && i < ret_grounded->count &&
-			    work->passage_count == SL_GROUNDED_PASSAGES_MAX;
-		     i++) {
+		for (i = 0; work->unread && i < ret_grounded->count; i++) {
 			if (ret_grounded->claims[i].verdict == SL_GROUNDED_UNSUPPORTED)
 				ret_grounded->claims[i].verdict = SL_GROUNDED_DOUBTFUL;
 		}

@@ -198,11 +198,12 @@ void sl_grounded_read(const struct sl_gates_lexicon *lexicon, struct sl_span sen
 	uint32_t i;
 
 	p->text = sentence;
-	p->plain = sl_grounded_plain(sentence, p->room);
+	p->plain = sl_grounded_plain(sentence, p->room, &p->cut);
 	p->figure_count = 0;
 	p->vector = NULL;
 	p->tried = false;
 	sl_gates_read(lexicon, p->plain, &p->reading);
+	p->cut |= p->reading.full;
 	for (i = 0; i < reading->count && p->figure_count < SL_GROUNDED_FIGURES_MAX; i++) {
 		struct sl_grounded_figure *figure = &p->figures[p->figure_count];
 		uint32_t from = i, end;

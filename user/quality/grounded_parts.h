@@ -19,7 +19,7 @@ struct sl_grounded_figure {
 	bool about;	     /* "about", "nearly" */
 };
 
-/* A sentence, read. */
+/* A sentence, read; of one with more words than are read at once a piece. */
 struct sl_grounded_passage {
 	struct sl_span text;
 	struct sl_span plain; /* within `room` */
@@ -27,6 +27,7 @@ struct sl_grounded_passage {
 	struct sl_gates_reading reading;
 	struct sl_grounded_figure figures[SL_GROUNDED_FIGURES_MAX];
 	uint32_t figure_count;
+	bool cut;      /* its end was not read */
 	float *vector; /* NULL: not embedded */
 	bool tried;
 };
@@ -36,6 +37,7 @@ struct sl_grounded_work {
 	struct sl_grounded *grounded;
 	struct sl_grounded_passage *passages;
 	uint32_t passage_count;
+	bool unread; /* there is more in the context than in the passages */
 	struct sl_grounded_passage claim;
 	struct sl_grounded_passage clause, other; /* of a claim, of a passage: for the while */
 	float *vectors;				  /* room for SL_GROUNDED_EMBEDS_MAX */
@@ -44,9 +46,10 @@ struct sl_grounded_work {
 
 /*
  * A sentence as the readers want it: no marks of citation and of type, ISO dates and times of day, "50k",
- * "3.4bn" and units after numbers written out. out: SL_GROUNDED_PLAIN_BYTES. Returns what was written.
+ * "3.4bn" and units after numbers written out. out: SL_GROUNDED_PLAIN_BYTES. Returns what was written;
+ * ret_cut: there was more.
  */
-struct sl_span sl_grounded_plain(struct sl_span sentence, char *out);
+struct sl_span sl_grounded_plain(struct sl_span sentence, char *out, bool *ret_cut);
 
 /* Plain, words, figures. */
 void sl_grounded_read(const struct sl_gates_lexicon *lexicon, struct sl_span sentence,

@@ -217,7 +217,7 @@ static size_t plain_sign(struct sl_span text, size_t at, struct sl_text *out)
 	return 3;
 }
 
-struct sl_span sl_grounded_plain(struct sl_span text, char *memory)
+struct sl_span sl_grounded_plain(struct sl_span text, char *memory, bool *ret_cut)
 {
 	struct sl_text out;
 	size_t at = 0, len;
@@ -249,5 +249,6 @@ struct sl_span sl_grounded_plain(struct sl_span text, char *memory)
 		at += len;
 		starts = !(byte & 0x80) ? !is_letter(byte) : true;
 	}
+	*ret_cut = out.error != 0;
 	return sl_text_span(&out);
 }

@@ -133,29 +133,42 @@ static bool is_mostly_in(const struct sl_gates_reading *a, const struct sl_gates
 	return 2 * found >= all;
 }
 
+/* Adds to each word's status how it stands in one passage, which is read once for all of them. */
+static void add_status(const struct sl_gates_reading *claim, uint64_t meant,
+		       const struct sl_gates_reading *theirs, uint32_t *status)
+{
+	struct denied denied = read_denials(theirs);
+	bool mostly = denied.words && is_mostly_in(theirs, claim);
+	uint32_t i;
+
+	for (i = 0; i < claim->count; i++) {
+		uint32_t here =
+			meant >> i & 1 ? status_in(&claim->words[i], theirs, denied.words) : 0;
+
+		status[i] |= here == 2 && !mostly ? 3 : here;
+	}
+}
+
 /* The claim has it, and the context has it denied alone: "use soap", and "do not use soap". */
 static const struct sl_gates_word *find_denied_anywhere(const struct sl_grounded_work *work,
 							const struct denied *ours)
 {
 	const struct sl_gates_reading *reading = &work->claim.reading;
-	uint32_t i, j, status;
+	uint32_t status[SL_GATES_WORDS_MAX] = {0}, i;
+	uint64_t meant = 0;
 
-	for (i = 0; i < reading->count && !ours->count && !ours->otherwise; i++) {
-		const struct sl_gates_word *word = &reading->words[i];
-
-		if (word->kind != SL_GATES_CONTENT || sl_grounded_weight(word) < 1)
-			continue;
-		for (j = 0, status = 0; j < work->passage_count; j++) {
-			const struct sl_gates_reading *theirs = &work->passages[j].reading;
-			struct denied denied = read_denials(theirs);
-			uint32_t here = status_in(word, theirs, denied.words);
-
-			if (here == 2 && !is_mostly_in(theirs, reading))
-				here = 3;
-			status |= here;
-		}
-		if (status == 2)
-			return word;
+	if (ours->count || ours->otherwise)
+		return NULL;
+	for (i = 0; i < reading->count; i++) {
+		if (reading->words[i].kind == SL_GATES_CONTENT &&
+		    sl_grounded_weight(&reading->words[i]) >= 1)
+			meant |= 1ull << i;
+	}
+	for (i = 0; i < work->passage_count; i++)
+		add_status(reading, meant, &work->passages[i].reading, status);
+	for (i = 0; i < reading->count; i++) {
+		if (status[i] == 2)
+			return &reading->words[i];
 	}
 	return NULL;
 }

@@ -3,6 +3,7 @@
 
 #define LIST_NUMBER_MAX 3u  /* digits of "12." before an item */
 #define ABBREVIATED_MAX 12u /* bytes of an abbreviation */
+#define CLOSING_MAX	64u /* signs behind an end: each of a row of dots looks behind itself */
 
 /* Words whose dot ends no sentence, in lower case, without their last dot. */
 static const char *const abbreviations[] = {
@@ -167,7 +168,7 @@ static size_t closing(struct sl_span text, size_t at)
 {
 	size_t from = at, mark;
 
-	while (at < text.len && strchr(".!?)\"'*_]", text.data[at]))
+	while (at < text.len && at - from < CLOSING_MAX && strchr(".!?)\"'*_]", text.data[at]))
 		at++;
 	while (starts(text, at, "\xe2\x80\x9d") || starts(text, at, "\xe2\x80\x99"))
 		at += 3;
@@ -232,17 +233,16 @@ static size_t fence_len(struct sl_span text)
 	return at;
 }
 
-/* The last blank before the limit, or the end of a character. */
-static size_t cut_len(struct sl_span text)
+size_t sl_sentences_cut(struct sl_span text, size_t most)
 {
-	size_t at = SL_SENTENCE_BYTES_MAX;
+	size_t at = most;
 
-	while (at > SL_SENTENCE_BYTES_MAX / 2 && !is_blank(text.data[at]))
+	while (at > most / 2 && !is_blank(text.data[at]))
 		at--;
-	if (at > SL_SENTENCE_BYTES_MAX / 2)
+	if (at > most / 2)
 		return at;
-	at = SL_SENTENCE_BYTES_MAX;
-	while (at > SL_SENTENCE_BYTES_MAX - 4 && (text.data[at] & 0xc0) == 0x80)
+	at = most;
+	while (at > most - 4 && (text.data[at] & 0xc0) == 0x80)
 		at--;
 	return at;
 }
@@ -259,7 +259,9 @@ static size_t sentence_len(struct sl_span text)
 			return at + len;
 		at += text.data[at] == '`' ? code_len(text, at) : 1;
 	}
-	return at < text.len && text.len > SL_SENTENCE_BYTES_MAX ? cut_len(text) : text.len;
+	return at < text.len && text.len > SL_SENTENCE_BYTES_MAX
+		       ? sl_sentences_cut(text, SL_SENTENCE_BYTES_MAX)
+		       : text.len;
 }
 
 static enum sl_sentence_kind kind_of(struct sl_span sentence)

@@ -33,4 +33,7 @@ enum sl_sentence_kind {
 bool sl_sentences_next(struct sl_span *rest, struct sl_span *ret_sentence,
 		       enum sl_sentence_kind *ret_kind);
 
+/* Where to cut a text that has more than `most` bytes: at the last blank of these, or at a character's end. */
+size_t sl_sentences_cut(struct sl_span text, size_t most);
+
 #endif

@@ -201,6 +201,107 @@ static void test_bounds(void **state)
 	free(text);
 }
 
+/* `count` times "word1 word2 ..." of no meaning for the claims, each another one. */
+static size_t put_words(char *text, int count)
+{
+	static const char *const words[] = {"basin", "copper", "yellow", "mountain", "paper"};
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += (size_t)sprintf(text + len, "%s ", words[i % 5]);
+	return len;
+}
+
+/* A sentence of the context with more words than are read at once is read to its end. */
+static void test_long_passage(void **state)
+{
+	static const char fee[] = "and the fee for a permit is 45 euro. The park is open.";
+	char text[4096];
+	struct sl_grounded g;
+
+	(void)state;
+	for (int count = 40; count < 100; count++) {
+		size_t len = put_words(text, count);
+
+		memcpy(text + len, fee, sizeof(fee));
+		run(text, "The fee for a permit is 45 euro.", &g);
+		if (g.supported != 1)
+			fail_msg("behind %d words: %s", count,
+				 sl_grounded_verdict_name(g.claims[0].verdict));
+		assert_false(g.cut);
+		run(text, "The fee for a permit is 54 euro.", &g);
+		assert_int_equal(g.unsupported, 1);
+		assert_string_equal(g.claims[0].word, "54");
+	}
+	/* Of a block that is no sentence as well, and of a script that is longer when it is read. */
+	strcpy(text, "```\n");
+	sprintf(text + 4 + put_words(text + 4, 300), "the fee for a permit is 45 euro\n```");
+	run(text, "The fee for a permit is 45 euro.", &g);
+	assert_int_equal(g.supported, 1);
+	text[0] = '\0';
+	for (int i = 0; i < 150; i++)
+		strcat(text, i % 2 ? "\xe5\x80\x9f" : "\xe6\x9c\x9f");
+	strcat(text, " 45 euro\xe3\x80\x82");
+	run(text, "45 euro.", &g);
+	assert_int_equal(g.supported, 1);
+}
+
+/* A word over the limit hides nothing behind it; one of a script without blanks may hide what is in it. */
+static void test_long_word(void **state)
+{
+	char text[512] = "The key ";
+	struct sl_grounded g;
+
+	(void)state;
+	memset(text + 8, 'a', 64);
+	strcpy(text + 72, " costs 45 euro.");
+	run(text, "The key costs 45 euro.", &g);
+	assert_int_equal(g.supported, 1);
+	run(text, "The key costs 54 euro.", &g);
+	assert_int_equal(g.unsupported, 1);
+	for (int i = 0; i < 20; i++)
+		memcpy(text + 8 + 3 * i, "\xe0\xb8\x81", 3);
+	run(text, "The key costs 45 euro.", &g);
+	assert_int_equal(g.supported, 1);
+	run(text, "The key costs 54 euro.", &g);
+	assert_int_equal(g.doubtful, 1);
+}
+
+/* Nothing but the ends of sentences, signs and denials, up to a whole answer of them. */
+static void test_degenerate(void **state)
+{
+	static const char *const fills[] = {
+		".",	"?!",		"$", "not use soap ", "a ", "\xe5\x80\x9f", "1,",
+		"``` ", "\xe2\x80\x9d."};
+	size_t size = 64 * 1024;
+	char *text = malloc(size + 1), *denied = malloc(size + 1);
+	struct sl_grounded g;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fills) / sizeof(fills[0]); i++) {
+		size_t len = strlen(fills[i]), at;
+
+		for (at = 0; at + len < size; at += len)
+			memcpy(text + at, fills[i], len);
+		strcpy(text + at, "x");
+		run("The park is open.", text, &g);
+		assert_true(g.count <= SL_GROUNDED_CLAIMS_MAX);
+		run(text, "The park is open.", &g);
+		assert_int_equal(g.count, 1);
+		assert_int_equal(g.supported, 0);
+	}
+	/* The most words and the most passages, each with its no. */
+	for (size_t at = 0, i = 0; at + 300 < size; i++) {
+		at += put_words(denied + at, 20 + (int)(i % 20));
+		at += (size_t)sprintf(denied + at, "do not use soap.\n\n");
+	}
+	run(denied, "Use soap for it.", &g);
+	assert_string_equal(sl_grounded_feature_name(g.claims[0].reason), "negation");
+	assert_string_equal(g.claims[0].word, "use");
+	free(denied);
+	free(text);
+}
+
 /* Any bytes, whose end is the end of the memory. */
 static void test_anything(void **state)
 {
@@ -350,10 +451,11 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),	 cmocka_unit_test(test_silent),
-		cmocka_unit_test(test_whole),	 cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_anything), cmocka_unit_test(test_meaning),
-		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_cases),	  cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_whole),	  cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_anything),  cmocka_unit_test(test_meaning),
+		cmocka_unit_test(test_judge),	  cmocka_unit_test(test_long_passage),
+		cmocka_unit_test(test_long_word), cmocka_unit_test(test_degenerate),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

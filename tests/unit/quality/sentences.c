@@ -119,11 +119,41 @@ static void test_anything(void **state)
 	assert_int_equal(seen, sizeof(long_text));
 }
 
+/* A row of ends does not make each of them look through all that are behind it. */
+static void test_row(void **state)
+{
+	static char text[64 * 1024];
+	struct sl_span rest = {text, sizeof(text)}, sentence;
+	enum sl_sentence_kind kind;
+	size_t seen = 0;
+
+	(void)state;
+	memset(text, '.', sizeof(text));
+	memcpy(text, "Yes", 3);
+	text[sizeof(text) - 1] = 'x';
+	while (sl_sentences_next(&rest, &sentence, &kind)) {
+		assert_true(sentence.len <= SL_SENTENCE_BYTES_MAX + 65);
+		seen += sentence.len;
+	}
+	assert_int_equal(seen, sizeof(text));
+	/* Few of them close their sentence as ever; all of a text's end that is short. */
+	rest = SL_SPAN("Yes?!..).\" Then no.......");
+	assert_true(sl_sentences_next(&rest, &sentence, &kind));
+	assert_true(sl_span_equal(sentence, SL_SPAN("Yes?!..).\"")));
+	assert_true(sl_sentences_next(&rest, &sentence, &kind));
+	assert_false(sl_sentences_next(&rest, &sentence, &kind));
+	rest = sl_span_make(text,
+			    sizeof(text) - 1); /* they are the text's end: no sentence is so long */
+	assert_true(sl_sentences_next(&rest, &sentence, &kind));
+	assert_true(sentence.len <= SL_SENTENCE_BYTES_MAX + 65);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_anything),
+		cmocka_unit_test(test_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
