@@ -12,11 +12,12 @@
 //   GET  /last                  the body that it was asked last
 //   GET  /counted               how often it was asked to count
 //   POST /say                   the body becomes the content of all further answers; empty: as above; HANG:
-//                               nothing is answered
+//                               nothing is answered; HOLD: nothing before the next of these
+//   GET  /held                  how many chats wait for that
 //   POST /mute                  it counts no more: 404; with a body it does again
 import http from "node:http";
 
-let asked = 0, counted = 0, say = "", mute = false, last = {};
+let asked = 0, counted = 0, say = "", mute = false, last = {}, held = [];
 const [port, window = 0, kind = "vllm"] = process.argv.slice(2);
 const bytes = (content) => Buffer.byteLength(typeof content === "string" ? content : JSON.stringify(content));
 const count = (messages, model) => String(model).includes("letters")
@@ -30,6 +31,7 @@ const chat = (body) => ({
 });
 const answer = (request, text) => {
 	if (request.url === "/asked") return [200, `${asked}\n`];
+	if (request.url === "/held") return [200, `${held.length}\n`];
 	if (request.url === "/last") return [200, JSON.stringify(last)];
 	if (request.url === "/say") { say = text; return [200, "{}"]; }
 	if (request.url === "/counted") return [200, `${counted}\n`];
@@ -56,9 +58,14 @@ http.createServer((request, response) => {
 	const parts = [];
 	request.on("data", (part) => parts.push(part));
 	request.on("end", () => {
-		const [status, text] = answer(request, Buffer.concat(parts).toString());
-		if (say === "HANG" && request.url.startsWith("/v1/")) return;
-		response.writeHead(status, {"content-type": "application/json"});
-		response.end(text);
+		const reply = () => {
+			const [status, text] = answer(request, Buffer.concat(parts).toString());
+			if (say === "HANG" && request.url.startsWith("/v1/")) return;
+			response.writeHead(status, {"content-type": "application/json"});
+			response.end(text);
+		};
+		if (say === "HOLD" && request.url.startsWith("/v1/chat")) return held.push(reply);
+		reply();
+		if (request.url === "/say") for (const waiting of held.splice(0)) waiting();
 	});
 }).listen(Number(port), "127.0.0.1", () => console.log("ready"));

@@ -142,6 +142,19 @@ expect "no cases, no model" "$(prompt test plain)" contains "no route is bound t
 expect "no cases" "$(prompt test plain "" chat 2>&1)" contains "is no id or version"
 expect "no cases: nothing is asked for" "$(prompt promote plain "$(cut -d' ' -f2 "$work/out")")" contains "plain "
 
+# ---- a reload with more new versions than suites run at once: the others wait for their turn
+model_says HOLD
+for number in 01 02 03 04 05 06 07 08 09 10 11; do
+	printf '@model "chat"\n@system\nOne of %s.\n@test one\n{"checks":[{"contains":"Ann"}]}\n' $number >"$dir/crowd$number.prompt"
+done
+held_are() { (($(curl -s --max-time 5 http://127.0.0.1:9001/held) == $1)); } # COUNT
+crowd_is() { [[ $(prompt list --json | jq -r '[.prompts[]|select(.id|startswith("crowd")).suite]|map(select(.=="passed"))|length') == "$1" ]]; } # COUNT
+kill -HUP "$daemon"
+expect_soon "many: eight run" 30 held_are 8
+expect "many: none is done" "$(crowd_is 0 && echo yes)" == yes
+model_says "Ann, good day"
+expect_soon "many: all of them pass in the end" 30 crowd_is 11
+
 # ---- the results are kept; a suite under way does not hold up the end of the daemon
 daemon_stop
 daemon_start

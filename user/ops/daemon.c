@@ -159,6 +159,7 @@ static void on_keys_timer(struct sl_timer *timer)
 	if (daemon->routes->config->keys_file)
 		refresh_keys(daemon, true);
 	sl_stores_poll(&daemon->stores, daemon->routes->config);
+	sl_suites_poll(daemon->suites, daemon->routes);
 	sl_timer_set(daemon->loop, timer, SL_KEYS_POLL_MS);
 }
 

@@ -33,6 +33,12 @@ struct stop {
 	struct sl_loop *loop;
 };
 
+/* A new version whose suite found no room. */
+struct waiting {
+	struct waiting *next;
+	char id[SL_PROMPT_ID_MAX + 1], hash[SL_PROMPT_HASH_SIZE];
+};
+
 struct sl_suites {
 	struct sl_threads *threads;
 	const struct sl_stores *stores;
@@ -42,6 +48,7 @@ struct sl_suites {
 	uint32_t turn; /* the worker that is next */
 	bool stopping;
 	struct stop *stops; /* one a thread */
+	struct waiting *waiting, **waiting_end;
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -57,6 +64,7 @@ struct sl_suites *sl_suites_open(struct sl_threads *threads, const struct sl_sto
 		free(suites);
 		return NULL;
 	}
+	suites->waiting_end = &suites->waiting;
 	suites->threads = threads;
 	suites->stores = stores;
 	pthread_mutex_init(&suites->lock, NULL);
@@ -83,6 +91,17 @@ static void end_run(void *arg)
 	free(run);
 }
 
+/* The first of those that wait. */
+static void drop_waiting(struct sl_suites *suites)
+{
+	struct waiting *first = suites->waiting;
+
+	suites->waiting = first->next;
+	if (!suites->waiting)
+		suites->waiting_end = &suites->waiting;
+	free(first);
+}
+
 void sl_suites_close(struct sl_suites **suites)
 {
 	struct sl_suites *s = *suites;
@@ -92,6 +111,8 @@ void sl_suites_close(struct sl_suites **suites)
 		return;
 	while (s->runs) /* those that no loop has begun */
 		end_run(s->runs);
+	while (s->waiting)
+		drop_waiting(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->stops);
 	free(s);
@@ -441,6 +462,38 @@ static bool is_known(const struct sl_prompt_set *set, const char *id, const char
 	return prompt && sl_prompt_version_find(prompt, sl_span_string(hash), &many);
 }
 
+static void add_waiting(struct sl_suites *suites, const char *id, const char *hash)
+{
+	struct waiting *waiting = calloc(1, sizeof(*waiting));
+
+	if (!waiting) {
+		sl_log(SL_LOG_WARN,
+		       "prompt \"%s\": version %.12s: its suite does not run: no memory", id, hash);
+		return;
+	}
+	snprintf(waiting->id, sizeof(waiting->id), "%s", id);
+	snprintf(waiting->hash, sizeof(waiting->hash), "%s", hash);
+	*suites->waiting_end = waiting;
+	suites->waiting_end = &waiting->next;
+}
+
+/* Its newest version, where that has not been tested. -EBUSY: there is no room yet. */
+static int test_newest(struct sl_suites *suites, struct sl_routes *routes,
+		       const struct sl_prompt *prompt)
+{
+	struct sl_prompt_version *version = prompt->versions[prompt->version_count - 1];
+	struct sl_error error = {""};
+	int rc;
+
+	if (sl_prompt_suite_of(prompt, version) != SL_PROMPT_SUITE_NOT_RUN)
+		return 0;
+	rc = sl_suites_start(suites, routes, prompt, version, NULL, &error);
+	if (rc && rc != -EBUSY)
+		sl_log(SL_LOG_WARN, "%s (the suite of version %.12s does not run)", error.text,
+		       version->hash);
+	return rc;
+}
+
 void sl_suites_test_new(struct sl_suites *suites, struct sl_routes *routes,
 			const struct sl_prompt_set *before)
 {
@@ -451,18 +504,36 @@ void sl_suites_test_new(struct sl_suites *suites, struct sl_routes *routes,
 	set = sl_prompts_get(suites->stores->prompts);
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct sl_prompt *prompt = &set->prompts[i];
-		struct sl_error error = {""};
-		struct sl_prompt_version *version;
+		const char *hash;
 
 		if (!prompt->version_count)
 			continue;
-		version = prompt->versions[prompt->version_count - 1];
-		if (is_known(before, prompt->id, version->hash) ||
-		    sl_prompt_suite_of(prompt, version) != SL_PROMPT_SUITE_NOT_RUN)
-			continue;
-		if (sl_suites_start(suites, routes, prompt, version, NULL, &error))
-			sl_log(SL_LOG_WARN, "%s (the suite of version %.12s does not run)",
-			       error.text, version->hash);
+		hash = prompt->versions[prompt->version_count - 1]->hash;
+		if (!is_known(before, prompt->id, hash) &&
+		    test_newest(suites, routes, prompt) == -EBUSY)
+			add_waiting(suites, prompt->id, hash);
+	}
+	sl_prompt_set_put(&set);
+}
+
+void sl_suites_poll(struct sl_suites *suites, struct sl_routes *routes)
+{
+	struct sl_prompt_set *set;
+	bool room = true;
+
+	if (!suites || !suites->waiting || suites->stopping)
+		return;
+	set = sl_prompts_get(suites->stores->prompts);
+	while (suites->waiting && room) {
+		const struct waiting *first = suites->waiting;
+		const struct sl_prompt *prompt = sl_prompt_find(set, sl_span_string(first->id));
+
+		/* A newer version has taken its place, or its own turn. */
+		if (prompt && prompt->version_count && routes->config->prompts.test_on_push &&
+		    !strcmp(prompt->versions[prompt->version_count - 1]->hash, first->hash))
+			room = test_newest(suites, routes, prompt) != -EBUSY;
+		if (room)
+			drop_waiting(suites);
 	}
 	sl_prompt_set_put(&set);
 }

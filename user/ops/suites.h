@@ -38,10 +38,14 @@ int sl_suites_start(struct sl_suites *suites, struct sl_routes *routes,
 
 /*
  * Begins the suites of versions that are the newest of their prompts and are not in `before`: those that
- * came with a reload. NULL: nothing. One that cannot run is named in the log.
+ * came with a reload. NULL: nothing. One that cannot run is named in the log; those for which there is no
+ * room wait for sl_suites_poll().
  */
 void sl_suites_test_new(struct sl_suites *suites, struct sl_routes *routes,
 			const struct sl_prompt_set *before);
+
+/* Now and then: begins the suites that wait, in turn, as far as there is room. NULL: nothing. */
+void sl_suites_poll(struct sl_suites *suites, struct sl_routes *routes);
 
 /* Is it running? How far has it come? */
 bool sl_suites_progress(struct sl_suites *suites, const char *id, const char *hash,
