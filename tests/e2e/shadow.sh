@@ -146,6 +146,7 @@ echo "I would say that they are the same" >"$work/judge"
 ask judged "$other"
 expect_soon "judged: neither yes nor no: the vectors decide" 30 shadows judged agreed 3
 expect "judged: counted as failed" "$(judged failed 1 && echo yes)" == yes
+expect "judged: and no failure of its node" "$(curl -s --max-time 5 "$url/metrics" | grep '^sluice_attempts_total{pool="judges",' | grep -vc 'ending="ok"')" == 0
 : >"$work/judge"
 ask judged "$other"
 expect_soon "judged: the judge is down: the vectors decide" 30 shadows judged agreed 4
