@@ -91,6 +91,7 @@ int sl_incidents_read_row(struct sl_incidents *book, uint64_t id, uint64_t at_ms
 	struct sl_incident_counts counts;
 	struct sl_span f[FIELDS];
 
+	sl_incidents_reserve(book, id); /* also of a row that a newer daemon wrote */
 	for (uint32_t i = 0; i < FIELDS; i++)
 		f[i] = sl_span_cut(&row, '\t');
 	event.what = FIND(f[0], SL_INCIDENT_WHATS, sl_incident_what_name);

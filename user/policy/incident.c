@@ -132,7 +132,7 @@ static void see(struct sl_incidents *book, struct sl_incident *incident,
 		sl_notice_set(cause->pool, sizeof(cause->pool), event->pool);
 	}
 	cause->times++;
-	cause->over = is_moment(event->kind);
+	cause->over = cause->told_over = is_moment(event->kind);
 	cause->over_ms = cause->over ? event->at_ms : 0;
 	incident->seen_ms = event->at_ms;
 	concern(book, incident, event->of == SL_NOTICE_OF_POOL ? event->name : event->pool);
@@ -144,8 +144,18 @@ static void ease(struct sl_incident *incident, const struct sl_incident_event *e
 
 	if (!cause)
 		return;
-	cause->over = true;
+	cause->over = cause->told_over = true;
 	cause->over_ms = event->at_ms;
+}
+
+/* What see() does, without an event: the timeline has said often enough that it repeats itself. */
+static void see_again(struct sl_incident *incident, struct sl_incident_cause *cause,
+		      const struct sl_incident_event *event)
+{
+	cause->times++;
+	cause->over = is_moment(event->kind);
+	cause->over_ms = cause->over ? event->at_ms : 0;
+	incident->seen_ms = event->at_ms;
 }
 
 static struct sl_incident *begin(struct sl_incidents *book, uint64_t id,
@@ -170,9 +180,14 @@ static struct sl_incident *begin(struct sl_incidents *book, uint64_t id,
 	book->open_count++;
 	book->opened++;
 	book->version++;
-	if (id >= book->next_id)
-		book->next_id = id + 1;
+	sl_incidents_reserve(book, id);
 	return incident;
+}
+
+/* One place is for its end, which is always told. */
+static bool is_full(const struct sl_incident *incident, enum sl_incident_what what)
+{
+	return incident->event_count >= SL_INCIDENT_EVENTS_MAX - (what != SL_INCIDENT_CLOSED);
 }
 
 static void keep_event(struct sl_incident *incident, const struct sl_incident_event *event)
@@ -180,10 +195,9 @@ static void keep_event(struct sl_incident *incident, const struct sl_incident_ev
 	struct sl_incident_event *grown;
 	uint32_t size = incident->event_size ? incident->event_size * 2 : 8;
 
-	/* its end is always told */
 	if (event->what == SL_INCIDENT_COUNTED)
 		return;
-	if (incident->event_count >= SL_INCIDENT_EVENTS_MAX - (event->what != SL_INCIDENT_CLOSED)) {
+	if (is_full(incident, event->what)) {
 		incident->left_out++;
 		return;
 	}
@@ -199,7 +213,7 @@ static void keep_event(struct sl_incident *incident, const struct sl_incident_ev
 	incident->events[incident->event_count++] = *event;
 }
 
-/* The only way by which the book changes. */
+/* What an event changes, now or read again after a restart. */
 static void change(struct sl_incidents *book, struct sl_incident *incident,
 		   const struct sl_incident_event *event)
 {
@@ -320,18 +334,27 @@ static void note_trouble(struct sl_incidents *book, const struct sl_notice *noti
 	if (!incident)
 		return;
 	cause = cause_of(incident, notice->kind, notice->of, notice->name);
-	if (cause && !cause->over && cause->times >= SL_INCIDENT_AGAIN_MAX) {
-		cause->times++; /* it goes on; the timeline has said so */
-		incident->seen_ms = notice->wall_ms;
-		return;
-	}
-	tell(book, incident, &event);
+	if (cause && cause->times >= SL_INCIDENT_AGAIN_MAX)
+		see_again(incident, cause, &event);
+	else if (!cause && incident->cause_count == SL_INCIDENT_CAUSES_MAX)
+		incident->left_out++;
+	else
+		tell(book, incident, &event);
 	for (uint32_t i = 0; i < facts->pool_count; i++)
 		concern(book, incident, facts->pools[i]);
 	if (notice->level <= incident->level)
 		return;
 	event.what = SL_INCIDENT_WORSE;
 	tell(book, incident, &event);
+}
+
+static void end_cause(struct sl_incidents *book, struct sl_incident *incident,
+		      const struct sl_incident_cause *cause, const struct sl_incident_event *event)
+{
+	if (cause->told_over) /* its beginning was not told either */
+		ease(incident, event);
+	else
+		tell(book, incident, event);
 }
 
 static void note_over(struct sl_incidents *book, const struct sl_notice *notice)
@@ -345,7 +368,7 @@ static void note_over(struct sl_incidents *book, const struct sl_notice *notice)
 		cause = incident->open ? cause_of(incident, notice->kind, notice->of, notice->name)
 				       : NULL;
 		if (cause && !cause->over)
-			tell(book, incident, &event);
+			end_cause(book, incident, cause, &event);
 	}
 }
 
@@ -358,9 +381,13 @@ static void note_deed(struct sl_incidents *book, const struct sl_notice *notice,
 	for (uint32_t i = 0; i < book->count; i++) {
 		struct sl_incident *incident = book->list[i];
 
-		if (incident->open && (notice->of == SL_NOTICE_OF_DAEMON ||
-				       has_subject(incident, notice->of, notice->name) ||
-				       shares_pool(incident, notice, facts)))
+		if (!incident->open || (notice->of != SL_NOTICE_OF_DAEMON &&
+					!has_subject(incident, notice->of, notice->name) &&
+					!shares_pool(incident, notice, facts)))
+			continue;
+		if (is_full(incident, what)) /* nor a row: an incident may last for weeks */
+			incident->left_out++;
+		else
 			tell(book, incident, &event);
 	}
 }
@@ -398,10 +425,25 @@ static void tell_counts(struct sl_incidents *book, struct sl_incident *incident,
 	tell(book, incident, &event);
 }
 
-/* When the last cause was over; 0: one goes on. */
-static uint64_t recovered_at(const struct sl_incident *incident)
+static void not_after(uint64_t *at_ms, uint64_t wall_ms)
 {
-	uint64_t at_ms = incident->opened_ms;
+	if (*at_ms > wall_ms)
+		*at_ms = wall_ms;
+}
+
+/* The clock was set back: what was to come then was now, or the incident would wait for it. */
+static void keep_to_clock(struct sl_incident *incident, uint64_t wall_ms)
+{
+	not_after(&incident->seen_ms, wall_ms);
+	not_after(&incident->counted_ms, wall_ms);
+	for (uint32_t i = 0; i < incident->cause_count; i++)
+		not_after(&incident->causes[i].over_ms, wall_ms);
+}
+
+/* When the last cause was over; 0: one goes on. */
+static uint64_t recovered_at(const struct sl_incident *incident, uint64_t wall_ms)
+{
+	uint64_t at_ms = incident->opened_ms <= wall_ms ? incident->opened_ms : 1;
 
 	for (uint32_t i = 0; i < incident->cause_count; i++) {
 		if (!incident->causes[i].over)
@@ -416,11 +458,14 @@ void sl_incidents_poll(struct sl_incidents *book, uint64_t wall_ms)
 {
 	for (uint32_t i = 0; i < book->count; i++) {
 		struct sl_incident *incident = book->list[i];
-		uint64_t recovered_ms = incident->open ? recovered_at(incident) : 0;
-		bool ends = recovered_ms && wall_ms >= recovered_ms + book->limits.hold_ms;
+		uint64_t recovered_ms;
+		bool ends;
 
 		if (!incident->open)
 			continue;
+		keep_to_clock(incident, wall_ms);
+		recovered_ms = recovered_at(incident, wall_ms);
+		ends = recovered_ms && wall_ms >= recovered_ms + book->limits.hold_ms;
 		if (incident->counted &&
 		    (ends || wall_ms >= incident->counted_ms + book->limits.count_ms))
 			tell_counts(book, incident, wall_ms);
@@ -460,7 +505,7 @@ void sl_incidents_recheck(struct sl_incidents *book, uint64_t wall_ms, const cha
 			sl_notice_set(event.name, sizeof(event.name), cause->name);
 			sl_notice_set(event.pool, sizeof(event.pool), cause->pool);
 			sl_notice_set(event.text, sizeof(event.text), why);
-			tell(book, incident, &event);
+			end_cause(book, incident, &incident->causes[k], &event);
 		}
 	}
 }
@@ -508,12 +553,19 @@ void sl_incident_count(struct sl_incident *incident, bool harmed, uint32_t attem
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
+void sl_incidents_reserve(struct sl_incidents *book, uint64_t id)
+{
+	if (id >= book->next_id)
+		book->next_id = id + 1;
+}
+
 int sl_incidents_apply(struct sl_incidents *book, uint64_t id,
 		       const struct sl_incident_event *event,
 		       const struct sl_incident_counts *counts)
 {
 	struct sl_incident *incident = find(book, id);
 
+	sl_incidents_reserve(book, id);
 	if (!incident && event->what == SL_INCIDENT_OPENED)
 		incident = begin(book, id, event);
 	if (!incident)

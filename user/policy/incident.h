@@ -4,7 +4,7 @@
  *
  *   notice                              what it does
  *   trouble: warn or bad, not over      joins an open incident, or opens one
- *   trouble again (a breaker flaps)     the same incident; its timeline has the first of them
+ *   trouble again (a breaker flaps)     the same incident; the first SL_INCIDENT_AGAIN_MAX of them are events
  *   over                                eases that cause
  *   a deed (info: configuration, ...)   goes into the timeline of the incidents it concerns, opens none
  *   any other info                      the same, as a remark
@@ -18,9 +18,10 @@
  * It began when its subject was first harmed (what the caller knows: requests that failed or had to be
  * tried again), was found out when it was opened, and ended when its last cause was over.
  *
- * Events are the truth: everything here changes by sl_incident_event alone. The caller keeps each that it
- * is given (on_event) as a row, and hands the rows back after a restart: the book is as it was. What was
- * open then is looked at by sl_incidents_recheck().
+ * Events are the truth. The caller keeps each that it is given (on_event) as a row, and hands the rows back
+ * after a restart: the book is as it was, but for how often and until when a cause repeated itself beyond
+ * SL_INCIDENT_AGAIN_MAX, which no row tells: what denies a trip each second, or flaps, must not fill the
+ * ledger. What was open then is looked at by sl_incidents_recheck().
  *
  * Limits: SL_INCIDENTS_MAX incidents, the oldest closed one makes room; SL_INCIDENTS_OPEN_MAX open ones,
  * SL_INCIDENT_EVENTS_MAX events and SL_INCIDENT_CAUSES_MAX causes each: what is more is counted.
@@ -86,6 +87,7 @@ struct sl_incident_cause {
 	char pool[SL_NOTICE_NAME_BYTES];
 	uint64_t began_ms, over_ms; /* over_ms of its last end */
 	bool over;
+	bool told_over; /* as the events say */
 	uint32_t times;
 };
 
@@ -164,11 +166,14 @@ const struct sl_incident *sl_incidents_find(const struct sl_incidents *book, uin
 
 /*
  * An event of before a restart, in the order in which they came; on_event is not called. counts: of
- * COUNTED, else NULL. -EINVAL: of an incident that is not in the book.
+ * COUNTED, else NULL. -EINVAL: of an incident that is not in the book; its id is not given again.
  */
 int sl_incidents_apply(struct sl_incidents *book, uint64_t id,
 		       const struct sl_incident_event *event,
 		       const struct sl_incident_counts *counts);
+
+/* No new incident gets this id, or a lower one. */
+void sl_incidents_reserve(struct sl_incidents *book, uint64_t id);
 
 const char *sl_incident_what_name(enum sl_incident_what what); /* "opened", ... */
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -222,13 +223,106 @@ static void test_limits(void **state)
 	assert_int_equal(book.list[0]->event_count, SL_INCIDENT_EVENTS_MAX); /* its end */
 }
 
+/* The ledger may not grow by what repeats itself: a trip denied each second, a breaker that flaps. */
+static void test_repeats(void **state)
+{
+	uint32_t rows;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * SL_INCIDENT_AGAIN_MAX; i++) {
+		tell(1000 + i * 1000, SL_NOTICE_CAP, SL_NOTICE_OF_NODE, "n1", "gpu", SL_NOTICE_WARN,
+		     false);
+		breaker(1000 + i * 1000, "m1", "other", false);
+		breaker(1500 + i * 1000, "m1", "other", true);
+	}
+	rows = told_count;
+	for (uint32_t i = 0; i < 100; i++) {
+		tell(9000 + i * 1000, SL_NOTICE_CAP, SL_NOTICE_OF_NODE, "n1", "gpu", SL_NOTICE_WARN,
+		     false);
+		breaker(9000 + i * 1000, "m1", "other", false);
+		sl_incidents_poll(&book, 9400 + i * 1000);
+		breaker(9500 + i * 1000, "m1", "other", true);
+		sl_incidents_poll(&book, 9600 + i * 1000);
+	}
+	assert_int_equal(told_count, rows);
+	assert_int_equal(rows, 2 + 3 * SL_INCIDENT_AGAIN_MAX);
+	assert_int_equal(book.open_count, 2); /* each has gone on */
+	assert_int_equal(book.list[0]->seen_ms, 108000);
+	sl_incidents_poll(&book, 113000);
+	assert_false(book.list[0]->open);
+	assert_int_equal(book.list[0]->recovered_ms, 108000);
+	sl_incidents_poll(&book, 113500);
+	assert_int_equal(book.list[1]->recovered_ms, 108500);
+}
+
+/* What gets worse is told however often it was before; so is the end of what was told to go on. */
+static void test_repeats_worse(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < SL_INCIDENT_AGAIN_MAX + 1; i++)
+		breaker(1000 + i, "n1", "gpu", false);
+	tell(2000, SL_NOTICE_BREAKER, SL_NOTICE_OF_NODE, "n1", "gpu", SL_NOTICE_BAD, false);
+	assert_int_equal(told[told_count - 1].event.what, SL_INCIDENT_WORSE);
+	breaker(3000, "n1", "gpu", true);
+	assert_int_equal(told[told_count - 1].event.what, SL_INCIDENT_EASED);
+}
+
+static void test_full(void **state)
+{
+	char name[16];
+	uint32_t rows;
+
+	(void)state;
+	breaker(1000, "n0", "gpu", false);
+	for (uint32_t i = 1; i < SL_INCIDENT_CAUSES_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		breaker(1000, name, "gpu", false);
+	}
+	rows = told_count;
+	breaker(1000, "one more", "gpu", false);
+	assert_int_equal(told_count, rows);
+	assert_int_equal(book.list[0]->left_out, 1);
+	for (uint32_t i = 0; i < 2 * SL_INCIDENT_EVENTS_MAX; i++)
+		tell(2000, SL_NOTICE_HOOK, SL_NOTICE_OF_POOL, "gpu", "", SL_NOTICE_INFO, false);
+	assert_int_equal(told_count, SL_INCIDENT_EVENTS_MAX - 1);
+}
+
+/* Only the newest rows are read after a restart: an id that has rows is not given again. */
+static void test_lost_beginning(void **state)
+{
+	struct sl_incident_event seen = {.what = SL_INCIDENT_SEEN, .at_ms = 1000};
+
+	(void)state;
+	assert_int_equal(sl_incidents_apply(&book, 41, &seen, NULL), -EINVAL);
+	assert_int_equal(sl_incidents_apply(&book, 7, &seen, NULL), -EINVAL);
+	breaker(2000, "n1", "gpu", false);
+	assert_int_equal(book.list[0]->id, 42);
+}
+
+/* It does not wait for a time that was, before the clock was set back. */
+static void test_clock_back(void **state)
+{
+	(void)state;
+	breaker(1000000, "n1", "gpu", false);
+	breaker(1001000, "n1", "gpu", true);
+	sl_incidents_poll(&book, 2000);
+	assert_int_equal(book.open_count, 1); /* it holds on, by the clock as it is now */
+	sl_incidents_poll(&book, 6999);
+	assert_int_equal(book.open_count, 1);
+	sl_incidents_poll(&book, 7000);
+	assert_int_equal(book.open_count, 0);
+	assert_int_equal(book.list[0]->recovered_ms, 2000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_flaps),    TEST(test_joins),	 TEST(test_deeds),
-		TEST(test_requests), TEST(test_recheck), TEST(test_limits),
+		TEST(test_flaps),	   TEST(test_joins),	     TEST(test_deeds),
+		TEST(test_requests),	   TEST(test_recheck),	     TEST(test_limits),
+		TEST(test_repeats),	   TEST(test_repeats_worse), TEST(test_full),
+		TEST(test_lost_beginning), TEST(test_clock_back),
 	};
 
 	return cmocka_run_group_tests_name("incident", tests, NULL, NULL);
