@@ -8,6 +8,12 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* Of times of the wall clock, which may have been set back between them. */
+static uint64_t span(uint64_t from_ms, uint64_t to_ms)
+{
+	return to_ms > from_ms ? to_ms - from_ms : 0;
+}
+
 void sl_reliability_of(const struct sl_outage *outages, uint32_t count, uint64_t from_ms,
 		       uint64_t now_ms, struct sl_reliability *ret_reliability)
 {
@@ -26,14 +32,14 @@ void sl_reliability_of(const struct sl_outage *outages, uint32_t count, uint64_t
 		if (outage->began_ms < from_ms)
 			continue;
 		sum.outages++;
-		detect_ms += outage->found_ms - outage->began_ms;
+		detect_ms += span(outage->began_ms, outage->found_ms);
 		if (!outage->ended_ms)
 			continue;
 		sum.ended++;
-		repair_ms += outage->ended_ms - outage->began_ms;
+		repair_ms += span(outage->began_ms, outage->ended_ms);
 	}
 	if (sum.outages) {
-		sum.mtbf_ms = (now_ms - from_ms - sum.down_ms) / sum.outages;
+		sum.mtbf_ms = span(from_ms + sum.down_ms, now_ms) / sum.outages;
 		sum.mttd_ms = detect_ms / sum.outages;
 	}
 	if (sum.ended)

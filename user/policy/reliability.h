@@ -7,7 +7,7 @@
  *   MTTR   mean of began -> ended, of the outages that have ended
  *   MTTD   mean of began -> found out, of those that began
  *
- * Outages that overlap are down once. Pure; any thread.
+ * Outages that overlap are down once. A clock that was set back makes spans of nothing. Pure; any thread.
  */
 #ifndef SL_POLICY_RELIABILITY_H
 #define SL_POLICY_RELIABILITY_H

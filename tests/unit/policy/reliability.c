@@ -24,7 +24,22 @@ static const struct {
 	 {{1100, 1100, 1300}, {1200, 1220, 1250}, {1250, 1250, 1400}},
 	 3,
 	 {3, 3, 300, 233, 133, 6}},
+	/* the clock was set back: found and ended before it began */
+	{"backwards", {{1500, 1400, 1450}}, 1, {1, 1, 0, 1000, 0, 0}},
+	{"ends in the future", {{1100, 1100, 9000}}, 1, {1, 1, 7900, 0, 7900, 0}},
 };
+
+/* now is before the time that is looked at */
+static void test_clock_back(void **state)
+{
+	static const struct sl_outage outage = {1100, 1100, 1200};
+	struct sl_reliability got;
+
+	(void)state;
+	sl_reliability_of(&outage, 1, 1000, 500, &got);
+	assert_int_equal(got.mtbf_ms, 0);
+	assert_int_equal(got.mttr_ms, 100);
+}
 
 static void test_cases(void **state)
 {
@@ -47,7 +62,8 @@ static void test_cases(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),
+					   cmocka_unit_test(test_clock_back)};
 
 	return cmocka_run_group_tests_name("reliability", tests, NULL, NULL);
 }
