@@ -32,13 +32,21 @@ static int sync_parent(const char *path)
 	return rc;
 }
 
+static int open_new(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 /* With the owner of the file that it replaces: the daemon need not run as root. */
 static int create_beside(const char *path, const char *temporary, int *ret_fd)
 {
 	struct stat old;
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open_new(temporary);
 	int rc = 0;
 
+	/* left by a process of the same number that was killed: in a container each one's is 1 */
+	if (fd < 0 && errno == EEXIST && unlink(temporary) == 0)
+		fd = open_new(temporary);
 	if (fd < 0)
 		return -errno;
 	if (stat(path, &old) == 0 && (old.st_uid != geteuid() || old.st_gid != getegid()) &&

@@ -7,8 +7,8 @@
 
 /*
  * Writes a new file beside it, mode 0600 and with the old one's owner, syncs it, renames it over the
- * old one and syncs the directory: a crash leaves the old text or the new one. A symbolic link stays
- * one. 0 or -errno.
+ * old one and syncs the directory: a crash leaves the old text or the new one, and maybe FILE.new.PID,
+ * which the next writer of that number replaces. A symbolic link stays one. 0 or -errno.
  */
 int sl_replace_file(const char *path, const struct sl_text *text);
 
