@@ -47,6 +47,21 @@ expect "stats: the node" "$(sluice incidents stats --json | jq '[.subjects[] | s
 expect "stats: text" "$(sluice incidents stats)" contains "node 127.0.0.1:9001 outages="
 expect "none harmed" "$(of .harmed)" == 0
 expect "not known" "$(sluice incidents show 99 2>&1)" contains 'there is no incident "99"'
+
+# a dead node leaves by a reload: nobody tells of it any more; it is called by a name, which is found as long as it stays
+nodes() { sed -i "s|nodes: .*|nodes: [$1]}}|; s|hold: 10s|hold: 1s|" "$config" && kill -HUP $daemon; } # LIST
+id_of() { sluice incidents --json | jq "[.incidents[] | select(.name == \"localhost:9003\").id][0]"; }
+its() { sluice incidents show "$id" --json | jq -r "$1"; } # JQ
+nodes '"127.0.0.1:9001", "http://localhost:9003"'
+named_opens() { ask >/dev/null; id=$(id_of) && [[ $id != null ]]; }
+expect_soon "a dead node with a name: an incident opens" 60 named_opens
+tried_again() { ask >/dev/null; (($(its '[.events[] | select(.what == "seen")] | length') >= 4)); }
+expect_soon "it is tried again and again" 60 tried_again
+expect "meanwhile it was not over" "$(its '[.open, ([.events[] | select(.what == "eased")] | length)] | @csv')" == true,0
+nodes '"127.0.0.1:9001"'
+left() { ask >/dev/null; [[ $(its .open) == false ]]; }
+expect_soon "it leaves the configuration: closed" 60 left
+expect "and why" "$(its '[.events[] | select(.what == "eased").text][0]')" contains "not configured any more"
 curl -s "$url/metrics" >"$work/metrics"
 if command -v promtool >/dev/null; then
 	expect "promtool check metrics" "$(promtool check metrics <"$work/metrics" 2>&1)" == ""

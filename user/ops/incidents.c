@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bpf/breaker.h"
@@ -139,29 +140,53 @@ static bool wants_records(const void *owner)
 
 /* ---- looking itself -------------------------------------------------------------------------- */
 
+/* Nodes with a host are called by it where requests tell, by their address where the kernel plane does. */
+static bool is_called(const struct sl_incident_part *part, const struct sl_config_node *node,
+		      uint32_t slot, const char *name)
+{
+	char text[SL_PEER_TEXT_SIZE], cut[SL_NOTICE_NAME_BYTES];
+
+	if (!strcmp(sl_address_format(&part->plane->nodes[slot].endpoint, text), name))
+		return true;
+	if (!node->host)
+		return false;
+	snprintf(text, sizeof(text), "%s:%u", node->host, sl_address_port(&node->endpoint));
+	sl_notice_set(cut, sizeof(cut), text);
+	return !strcmp(cut, name);
+}
+
 /* The slot of a node of that name in the configuration; 0: there is none. */
 static uint32_t slot_of(const struct sl_incident_part *part, const char *name)
 {
-	char text[SL_ADDRESS_TEXT_SIZE];
-
 	for (uint32_t p = 0; p < part->routes->config->pool_count; p++) {
 		const struct sl_upstream_pool *pool = &part->routes->pools[p];
 
 		for (uint32_t i = 0; i < pool->node_count; i++) {
 			uint32_t slot = pool->node_slots[i];
 
-			sl_address_format(&part->plane->nodes[slot].endpoint, text);
-			if (!strcmp(text, name))
+			if (is_called(part, &part->routes->config->pools[p].nodes[i], slot, name))
 				return slot;
 		}
 	}
 	return 0;
 }
 
+/* It refuses nobody. */
 static bool is_closed(const struct sl_incident_part *part, uint32_t slot)
 {
-	return sl_breaker_state(__atomic_load_n(&part->plane->nodes[slot].breaker,
-						__ATOMIC_RELAXED)) == SL_BREAKER_CLOSED;
+	uint32_t state = sl_breaker_state(
+		__atomic_load_n(&part->plane->nodes[slot].breaker, __ATOMIC_RELAXED));
+
+	return state == SL_BREAKER_CLOSED || state == SL_BREAKER_METRICS_ONLY;
+}
+
+static bool has_pool(const struct sl_incident_part *part, const char *name)
+{
+	for (uint32_t p = 0; p < part->routes->config->pool_count; p++) {
+		if (!strcmp(part->routes->pools[p].name, name))
+			return true;
+	}
+	return false;
 }
 
 static bool lasts_after_restart(void *owner, const struct sl_incident_cause *cause)
@@ -172,13 +197,18 @@ static bool lasts_after_restart(void *owner, const struct sl_incident_cause *cau
 	return slot && !is_closed(part, slot);
 }
 
-/* A notice may have been lost, or the node left the configuration. */
+/* A notice may have been lost; and of what left the configuration nobody tells the end. */
 static bool lasts(void *owner, const struct sl_incident_cause *cause)
 {
 	const struct sl_incident_part *part = owner;
-	uint32_t slot = cause->kind == SL_NOTICE_BREAKER ? slot_of(part, cause->name) : 0;
+	uint32_t slot;
 
-	return !slot || !is_closed(part, slot);
+	if (cause->of == SL_NOTICE_OF_POOL)
+		return has_pool(part, cause->name);
+	if (cause->of != SL_NOTICE_OF_NODE)
+		return true;
+	slot = slot_of(part, cause->name);
+	return slot && (cause->kind != SL_NOTICE_BREAKER || !is_closed(part, slot));
 }
 
 static void look_at_pools(struct sl_incident_part *part)
@@ -213,7 +243,8 @@ static void poll(void *owner, uint64_t now_ms)
 	if (now_ms - part->looked_ms >= SL_INCIDENTS_LOOK_MS) {
 		part->looked_ms = now_ms;
 		look_at_pools(part);
-		sl_incidents_recheck(&part->book, wall_ms, "found closed", lasts, part);
+		sl_incidents_recheck(&part->book, wall_ms, "closed, or not configured any more",
+				     lasts, part);
 	}
 	sl_incidents_poll(&part->book, wall_ms);
 	pthread_mutex_unlock(&part->lock);
@@ -236,6 +267,18 @@ static void on_value(void *owner, struct sl_span name, struct sl_span bytes)
 		sl_span_u64(bytes, &part->begun_ms);
 }
 
+/* What was told of a pool is not true of another one that has its slot now. */
+static void forget_pools(struct sl_incident_part *part, const struct sl_routes *routes)
+{
+	for (uint32_t slot = 0; slot < SL_POOLS_MAX; slot++) {
+		const struct sl_upstream_pool *was = part->routes->pool_of_slot[slot];
+		const struct sl_upstream_pool *is = routes->pool_of_slot[slot];
+
+		if (!was || !is || strcmp(was->name, is->name) != 0)
+			part->no_node[slot] = false;
+	}
+}
+
 static void apply(void *owner, struct sl_routes *routes)
 {
 	struct sl_incident_part *part = owner;
@@ -244,6 +287,8 @@ static void apply(void *owner, struct sl_routes *routes)
 
 	pthread_mutex_lock(&part->lock);
 	old = part->routes;
+	if (old)
+		forget_pools(part, routes);
 	part->routes = sl_routes_get(routes);
 	part->book.limits = (struct sl_incident_limits){
 		.join_ms = config->join_ms, .hold_ms = config->hold_ms, .count_ms = COUNT_MS};

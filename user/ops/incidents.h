@@ -4,7 +4,8 @@
  * counts the requests that an open incident concerns, keeps its events in a journal (`incidents.path`).
  *
  * Also here: once in SL_INCIDENTS_LOOK_MS each pool is looked at: one without a node to ask is told as
- * notice NO_NODE; breakers whose end nobody told are found closed.
+ * notice NO_NODE; breakers whose end nobody told are found closed; of a node or a pool that left the
+ * configuration every cause is over.
  *
  * After a restart open incidents go on; a cause whose breaker is closed by now, and every other cause that
  * this process cannot look at, is over at that moment: what still is so is told again and joins.
