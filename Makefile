@@ -154,9 +154,11 @@ define unit_rule
 $(B)/unit/$(1): $(B)/tests/unit/$(1).c.o $(call libs_from,$(call below,$(firstword $(subst /, ,$(1)))))
 	@mkdir -p $$(@D)
 	$$(SAY) LD $$@
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka -ljansson $$(SYSLIBS)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lcmocka -ljansson $$(SYSLIBS)
 endef
 $(foreach t,$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/*.c)),$(eval $(call unit_rule,$(t))))
+# of the command, which is no layer
+$(B)/unit/base/chaos_judge: $(B)/loader/chaos_judge.c.o
 
 $(B)/bpf/%: $(B)/tests/bpf/%.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
 	@mkdir -p $(@D)

@@ -2,22 +2,26 @@
 #include "loader/chaos.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include "loader/pins.h"
 #include "user/base/clock.h"
 #include "user/base/text.h"
 
 const struct sl_chaos_word sl_chaos_words[] = {
-	{"drop", "packets are lost", false, SL_CHAOS_DROP, false},
-	{"reset", "TCP packets become resets", false, SL_CHAOS_RESET, false},
-	{"corrupt", "payload and checksum are wrong: the receiver drops the packet", false,
+	{"drop", "packets are lost", SL_CHAOS_DROP, false},
+	{"reset", "TCP packets become resets", SL_CHAOS_RESET, false},
+	{"corrupt", "payload and checksum are wrong: the receiver drops the packet",
 	 SL_CHAOS_CORRUPT, false},
-	{"garble", "payload is wrong, the checksum right: the application gets it", false,
-	 SL_CHAOS_GARBLE, false},
-	{"blackhole", "nothing gets to the nodes or back", false, SL_CHAOS_DROP, true},
-	{"partition", "the same, for the nodes of a zone", false, SL_CHAOS_DROP, true},
-	{NULL, NULL, false, SL_CHAOS_UNSET, false},
+	{"garble", "payload is wrong, the checksum right: the application gets it", SL_CHAOS_GARBLE,
+	 false},
+	{"blackhole", "nothing gets to the nodes or back", SL_CHAOS_DROP, true},
+	{"partition", "the same, for the nodes of a zone", SL_CHAOS_DROP, true},
+	{NULL, NULL, SL_CHAOS_UNSET, false},
 };
 
 const struct sl_chaos_word *sl_chaos_find(const char *name)
@@ -32,7 +36,7 @@ const struct sl_chaos_word *sl_chaos_find(const char *name)
 const char *sl_chaos_kind_name(uint32_t kind)
 {
 	for (const struct sl_chaos_word *word = sl_chaos_words; word->name; word++) {
-		if (!word->requests && word->kind == kind)
+		if (word->kind == kind)
 			return word->name;
 	}
 	return "?";
@@ -147,6 +151,23 @@ static void fill(struct sl_chaos *row, const struct sl_chaos_spec *spec, uint32_
 	row->ways = spec->ways;
 	snprintf(row->name, sizeof(row->name), "%s", spec->name);
 	memcpy(row->nodes, spec->aim.nodes, sizeof(row->nodes));
+}
+
+int sl_chaos_lock(const struct sl_view *view)
+{
+	char path[SL_PINS_PATH_MAX];
+	int fd, error;
+
+	/* not the directory of the pins: that is `sluice up`'s, which does not wait */
+	fd = open(sl_pins_path(view->dir, SL_PINS_RECORDS, path),
+		  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
 }
 
 int sl_chaos_begin(const struct sl_view *view, const struct sl_chaos_spec *spec, uint64_t lease_ns,

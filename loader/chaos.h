@@ -7,7 +7,8 @@
  *   taken           sl_chaos_renew(), at least once in SL_CHAOS_LEASE_MS
  *   taken -> free   sl_chaos_end(), or the first packet after the lease or the last hit that may be
  *
- * Any number of commands may do so at once. Who is killed leaves an experiment that ends by itself.
+ * Any number of commands may do so at once; who begins holds sl_chaos_lock(). Who is killed leaves an
+ * experiment that ends by itself.
  */
 #ifndef SL_LOADER_CHAOS_H
 #define SL_LOADER_CHAOS_H
@@ -25,9 +26,8 @@
 struct sl_chaos_word {
 	const char *name;
 	const char *help;
-	bool requests;		 /* done by the daemon, else by the kernel plane */
-	enum sl_chaos_kind kind; /* of the kernel plane */
-	bool whole;		 /* every packet, both ways: nothing to choose */
+	enum sl_chaos_kind kind;
+	bool whole; /* every packet, both ways: nothing to choose */
 };
 
 /* Ends with a word without name. */
@@ -77,7 +77,13 @@ struct sl_chaos_ticket {
 	uint32_t number;
 };
 
-/* `lease_ns` from now on. -ENOSPC: SL_CHAOS_MAX experiments run. */
+/*
+ * Held from sl_chaos_limit() to the end of sl_chaos_begin(), so that no two commands find the same room or
+ * the same row. Waits for the other one. A descriptor to close, or -errno.
+ */
+int sl_chaos_lock(const struct sl_view *view);
+
+/* `lease_ns` from now on; under the lock. -ENOSPC: SL_CHAOS_MAX experiments run. */
 int sl_chaos_begin(const struct sl_view *view, const struct sl_chaos_spec *spec, uint64_t lease_ns,
 		   struct sl_chaos_ticket *ret_ticket);
 

@@ -186,9 +186,17 @@ bool sl_chaos_percentile(const uint64_t buckets[SL_CHAOS_TTFT_BUCKETS], uint32_t
 	return false;
 }
 
+static bool is_of_clients(enum sl_chaos_metric metric)
+{
+	return metric == SL_CHAOS_METRIC_ERRORS || metric == SL_CHAOS_METRIC_REQUESTS ||
+	       metric == SL_CHAOS_METRIC_TTFT;
+}
+
 bool sl_chaos_condition_value(const struct sl_chaos_condition *condition,
 			      const struct sl_chaos_measure *measure, double *ret_value)
 {
+	if (measure->daemon_lost && is_of_clients(condition->metric))
+		return false;
 	switch (condition->metric) {
 	case SL_CHAOS_METRIC_ERRORS:
 		*ret_value = (double)measure->errors;

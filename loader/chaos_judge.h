@@ -13,7 +13,8 @@
  *   COUNTER         of counters.def, by how much it rose
  *
  * Operators: < <= > >= =. A number may be a share (%), a duration or plain. What could not be measured
- * is neither held nor broken. Pure but for the clock of nobody.
+ * is neither held nor broken; of errors, requests and ttft that is so when the daemon that was there at the
+ * beginning is not, or was started anew. Pure but for the clock of nobody.
  */
 #ifndef SL_LOADER_CHAOS_JUDGE_H
 #define SL_LOADER_CHAOS_JUDGE_H
@@ -63,6 +64,7 @@ struct sl_chaos_measure {
 	uint64_t requests;
 	uint64_t errors;
 	uint64_t ttft[SL_CHAOS_TTFT_BUCKETS];
+	bool daemon_lost; /* these three are of before it was */
 	uint32_t open_max;
 	bool recovered; /* recovery_s is known */
 	bool waiting;	/* for the recovery: not known yet */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "bpf/breaker.h"
 #include "loader/chaos_daemon.h"
 #include "loader/say.h"
@@ -30,7 +31,8 @@ struct watch {
 	struct sl_chaos_ticket ticket;
 	uint64_t begun_ns;
 	uint32_t ticks;
-	uint64_t daemon_requests, daemon_errors; /* when it answered last */
+	struct sl_chaos_facts facts; /* of the daemon, when it answered last */
+	bool daemon_anew;	     /* another one answers: for good */
 };
 
 const char *sl_chaos_ending_name(enum sl_chaos_ending ending)
@@ -67,28 +69,38 @@ static void take_baseline(const struct sl_view *view, const char *daemon_socket,
 	before->daemon = sl_chaos_daemon_facts(daemon_socket, &before->facts);
 }
 
+/* Counts of one daemon only rise. */
+static bool went_back(const struct sl_chaos_facts *was, const struct sl_chaos_facts *is)
+{
+	bool back = is->requests < was->requests || is->errors < was->errors;
+
+	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
+		back |= is->ttft[i] < was->ttft[i];
+	return back;
+}
+
 /*
  * With a daemon its clients count too; and of times to the first token its own alone, because the kernel
- * plane's are of nodes. A daemon that was started anew meanwhile counts from its start.
+ * plane's are of nodes. When it is silent, or another one answers, its last counts stand, and are said to
+ * be no measure: what happened to clients since is not in them.
  */
 static void measure_daemon(struct watch *watch, struct sl_chaos_measure *measure)
 {
 	const struct sl_chaos_facts *before = &watch->before.facts;
 	struct sl_chaos_facts now;
-	bool anew;
 
-	if (!watch->before.daemon || !sl_chaos_daemon_facts(watch->plan->daemon_socket, &now)) {
-		measure->requests += watch->daemon_requests;
-		measure->errors += watch->daemon_errors;
+	if (!watch->before.daemon)
 		return;
-	}
-	anew = now.requests < before->requests;
-	watch->daemon_requests = now.requests - (anew ? 0 : before->requests);
-	watch->daemon_errors = now.errors - (anew ? 0 : before->errors);
-	measure->requests += watch->daemon_requests;
-	measure->errors += watch->daemon_errors;
+	measure->daemon_lost =
+		watch->daemon_anew || !sl_chaos_daemon_facts(watch->plan->daemon_socket, &now);
+	if (!measure->daemon_lost && went_back(&watch->facts, &now))
+		watch->daemon_anew = measure->daemon_lost = true;
+	if (!measure->daemon_lost)
+		watch->facts = now;
+	measure->requests += watch->facts.requests - before->requests;
+	measure->errors += watch->facts.errors - before->errors;
 	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
-		measure->ttft[i] = now.ttft[i] - (anew ? 0 : before->ttft[i]);
+		measure->ttft[i] = watch->facts.ttft[i] - before->ttft[i];
 }
 
 static uint32_t count_open(const struct sl_view *view)
@@ -173,10 +185,33 @@ static void sample(struct watch *watch)
 
 /* ---- begin and end ------------------------------------------------------------------------- */
 
-static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, uint64_t lease_ns,
-		 struct sl_chaos_ticket *ret_ticket)
+static uint64_t lease_ns(uint64_t left_ns)
+{
+	uint64_t most_ns = SL_CHAOS_LEASE_MS * SL_NS_PER_MS;
+
+	return left_ns < most_ns ? left_ns : most_ns;
+}
+
+static int begin_locked(const struct sl_view *view, const struct sl_chaos_plan *plan,
+			const struct sl_chaos_spec *spec, uint64_t lease,
+			struct sl_chaos_ticket *ret_ticket)
 {
 	struct sl_error error = {{0}};
+
+	if (sl_chaos_limit(view, &plan->aim, plan->limit_percent, &error))
+		return sl_say_error("aim at less, or say --limit PERCENT", "refused: %s",
+				    error.text);
+	if (sl_chaos_begin(view, spec, lease, ret_ticket))
+		return sl_say_error("sluice chaos list, sluice chaos stop NUMBER",
+				    "%u experiments run: there is no room for another",
+				    SL_CHAOS_MAX);
+	return SL_EXIT_OK;
+}
+
+static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, uint64_t lease,
+		 struct sl_chaos_ticket *ret_ticket)
+{
+	int lock_fd, exit_code;
 	char name[SL_CHAOS_TITLE_BYTES];
 	struct sl_chaos_spec spec = {
 		.kind = plan->word->kind,
@@ -195,14 +230,13 @@ static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, u
 				    view->dir);
 	if (!plan->aim.count)
 		return sl_say_error("sluice status", "%s: has no node", plan->aimed_at);
-	if (sl_chaos_limit(view, &plan->aim, plan->limit_percent, &error))
-		return sl_say_error("aim at less, or say --limit PERCENT", "refused: %s",
-				    error.text);
-	if (sl_chaos_begin(view, &spec, lease_ns, ret_ticket))
-		return sl_say_error("sluice chaos list, sluice chaos stop NUMBER",
-				    "%u experiments run: there is no room for another",
-				    SL_CHAOS_MAX);
-	return SL_EXIT_OK;
+	lock_fd = sl_chaos_lock(view);
+	if (lock_fd < 0)
+		return sl_say_error("run as root", "cannot lock the experiments of \"%s\": %s",
+				    view->dir, strerror(-lock_fd));
+	exit_code = begin_locked(view, plan, &spec, lease, ret_ticket);
+	close(lock_fd);
+	return exit_code;
 }
 
 int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
@@ -230,17 +264,10 @@ static bool aborts(struct watch *watch)
 	return false;
 }
 
-static uint64_t lease_ns(const struct watch *watch, uint64_t end_ns)
-{
-	uint64_t left_ns = end_ns - sl_clock_ns(), most_ns = SL_CHAOS_LEASE_MS * SL_NS_PER_MS;
-
-	(void)watch;
-	return left_ns < most_ns ? left_ns : most_ns;
-}
-
 static enum sl_chaos_ending watch_it(struct watch *watch)
 {
 	uint64_t end_ns = watch->begun_ns + watch->plan->duration_us * SL_NS_PER_US;
+	uint64_t now_ns;
 
 	for (;;) {
 		sample(watch);
@@ -250,9 +277,10 @@ static enum sl_chaos_ending watch_it(struct watch *watch)
 			return SL_CHAOS_ABORTED;
 		if (watch->result->hits >= watch->plan->hits_max)
 			return SL_CHAOS_SPENT;
-		if (sl_clock_ns() + SL_NS_PER_MS >= end_ns)
+		now_ns = sl_clock_ns();
+		if (now_ns + SL_NS_PER_MS >= end_ns)
 			return SL_CHAOS_RAN;
-		if (sl_chaos_renew(watch->view, &watch->ticket, lease_ns(watch, end_ns)))
+		if (sl_chaos_renew(watch->view, &watch->ticket, lease_ns(end_ns - now_ns)))
 			return SL_CHAOS_STOPPED;
 		sl_screen_sleep_us(SL_CHAOS_TICK_MS * 1000u);
 	}
@@ -300,8 +328,9 @@ int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 	ret_result->wall_s = (uint64_t)time(NULL);
 	ret_result->measure.waiting = true;
 	take_baseline(view, plan->daemon_socket, &watch.before);
+	watch.facts = watch.before.facts;
 	sl_screen_catch();
-	exit_code = begin(view, plan, SL_CHAOS_LEASE_MS * SL_NS_PER_MS, &watch.ticket);
+	exit_code = begin(view, plan, lease_ns(plan->duration_us * SL_NS_PER_US), &watch.ticket);
 	if (exit_code)
 		return exit_code;
 	watch.begun_ns = sl_clock_ns();

@@ -39,6 +39,8 @@ void sl_chaos_say_text(const struct sl_chaos_result *result, struct sl_text *tex
 		       (unsigned long long)measure->requests, (unsigned long long)measure->errors);
 	if (sl_chaos_percentile(measure->ttft, 99, &p99_s))
 		sl_text_printf(text, ", p99 first byte %.3g s", p99_s);
+	if (measure->daemon_lost)
+		sl_text_append_string(text, "; then the daemon was gone, or started anew");
 	sl_text_printf(text, "\n  nodes    %u open at most, ", measure->open_max);
 	if (measure->recovered)
 		sl_text_printf(text, "all used again after %.1f s\n", measure->recovery_s);
@@ -120,6 +122,7 @@ void sl_chaos_say_json(const struct sl_chaos_result *result, struct sl_text *tex
 		       measure->recovery_s);
 	if (sl_chaos_percentile(measure->ttft, 99, &p99_s))
 		sl_text_printf(text, "\"p99_ttft_s\": %.6g, ", p99_s);
+	sl_text_printf(text, "\"daemon_lost\": %s, ", measure->daemon_lost ? "true" : "false");
 	put_string(text, "verdict", sl_chaos_verdict_name(result->verdict));
 	put_conditions(result, text);
 	put_samples(result, text);

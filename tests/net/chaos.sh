@@ -72,6 +72,18 @@ expect "it is stopped" "$(said '1 stopped') $(runs)" == "yes 0"
 chaos stop "$number"
 expect "once" "$(said 'no experiment')" == yes
 
+# ---- one begins at a time, or the limit of nodes would not hold ------------------------------------
+exec 9<"$SLUICE_PIN_DIR/attached"
+flock 9
+timeout 1 "$sluice" chaos start drop --node chat/0 --for 1h --detach >"$work/waits" 2>&1 9<&-
+expect "while another begins, one waits" "$? $(runs 9<&-)" == "124 0"
+"$sluice" chaos start drop --node chat/0 --for 1h --detach >"$work/waits" 2>&1 9<&- &
+waiting=$!
+exec 9<&-
+wait "$waiting"
+expect "then it begins" "$? $(runs)" == "0 1"
+chaos stop
+
 # ---- a game day ---------------------------------------------------------------------------------
 cat >"$work/day.yaml" <<'YAML'
 name: a <day> of trouble
@@ -104,7 +116,8 @@ routes: [{model: m, pools: chat}]
 YAML
 sed -i "s|^kernel:|kernel:\n  pin_dir: $SLUICE_PIN_DIR|" "$config"
 nsenter --net="/run/netns/sl$$-sluice" "$sluiced" "$config" >"$work/daemon.log" 2>&1 &
-jobs_to_end+=("$!")
+daemon=$!
+jobs_to_end+=("$daemon")
 expect_soon "a daemon is ready" 20 grep -q 'kernel_plane=bpf' "$work/daemon.log"
 chaos start drop --node chat/0 --for 1s --recover 1s --hypothesis 'p99 ttft < 2s' --json
 expect "nobody asked it: no time is known" "$(jq -r '.verdict' "$work/out")" == unknown
@@ -119,6 +132,14 @@ expect_soon "it runs" 10 eval '(($(runs) == 1))'
 expect "a client gets an error" "$(wrong | head -c 1)" == 5
 wait "$experiment"
 expect "which ends the experiment" "$(jq -r '.ending' "$work/out")" == aborted
+"$sluice" chaos start drop --node chat/0 --share 1% --for 1h --recover 1s --hypothesis 'requests >= 0' --json >"$work/out" 2>&1 &
+experiment=$!
+expect_soon "another runs" 10 eval '(($(runs) == 1))'
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+"$sluice" chaos stop >"$work/stopped" 2>&1
+wait "$experiment"
+expect "the daemon is gone: nothing is known of its clients" "$(jq -c '[.ending, .verdict, .daemon_lost]' "$work/out")" == '["stopped","unknown",true]'
 
 # ---- resets -------------------------------------------------------------------------------------
 expect_soon "all nodes are used" 60 eval 'ask 10 1; node_is 1 state closed'
