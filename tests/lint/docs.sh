@@ -8,6 +8,7 @@
 #   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
 #   configuration     user/base/config_key*.c a row each in docs/configuration.md, those of `kernel` in its
 #                                            complete example too; every YAML block passes sluice check
+#   ladders           user/stage/steps.def   each step in a picture and in the text of docs/ladders.md
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
 #
 # Names in the text: every `pass_*`, `drop_*`, `forward_*`, `retry_*`, `gate_*` must be a counter, every
@@ -140,6 +141,22 @@ while IFS=: read -r page link; do
 		has "${link#*#}" "$(heading_anchor "$file")" || differs "$page: $link: there is no such heading"
 	fi
 done < <(grep -oE '\]\([^)]+\)' "${pages[@]}" | grep -v '://' | sed -E 's/:\]\(([^)]*)\)$/:\1/' | sort -u)
+
+# ---- ladders ------------------------------------------------------------------------------------
+steps=$(sed -nE 's/^SL_STEP\([A-Z]+, [A-Z_]+, "([a-z_]+=[a-z_-]+)".*/\1/p' user/stage/steps.def)
+(($(grep -c . <<<"$steps") == $(grep -c '^SL_STEP(' user/stage/steps.def))) ||
+	differs "user/stage/steps.def: not every line could be read"
+stages=$(cut -d= -f1 <<<"$steps" | sort -u | paste -sd'|')
+step_words() { grep -oE "\b($stages)=[a-z_-]+" | sort -u; }
+pictured=$(awk '/^```/ { on = !on; next } on' docs/ladders.md | step_words)
+quoted=$(awk '/^```/ { on = !on; next } !on' docs/ladders.md | grep -oE '`[a-z_]+=[a-z_-]+`' | tr -d '`' | sort -u)
+for step in $steps; do
+	has "$step" "$pictured" || differs "docs/ladders.md: no picture has the step \"$step\""
+	has "$step" "$quoted" || differs "docs/ladders.md: the text does not name the step \"$step\""
+done
+for step in $pictured $quoted; do
+	has "$step" "$steps" || differs "docs/ladders.md: there is no step \"$step\""
+done
 
 # ---- the configuration --------------------------------------------------------------------------
 keys=$(cat user/base/config_key*.c | tr '\n' ' ' | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
