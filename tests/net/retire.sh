@@ -60,7 +60,7 @@ for hook in native tc; do
 	hold_round
 	expect "$hook: the others go on" "$held_alive $held_changed" == "$((held - lost)) 0"
 	[[ $hook != tc ]] || expect_soon "the daemon says that node 2 is dead, once" 10 \
-		eval '(($(grep -c "10.2.2.2:8000: dead" "$work/daemon.log") == 1))'
+		eval '(($(grep -c "10.2.2.2:8000: dead.*(flow.retire_ms)" "$work/daemon.log") == 1))'
 	end_hold
 	unblackhole_node 2
 	down
