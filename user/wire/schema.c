@@ -402,10 +402,13 @@ static bool check_array(struct check *c, const struct sl_schema_node *s, uint32_
 static const struct sl_schema_name *find_name(const struct sl_schema_node *s, struct sl_span name,
 					      uint32_t *turn)
 {
+	const struct sl_schema_name *next = *turn < s->order_count ? s->ordered[*turn] : NULL;
 	uint32_t low = 0, high = s->name_count;
 
-	if (*turn < s->order_count && sl_span_equal(name, s->ordered[*turn]->name))
-		return s->ordered[(*turn)++];
+	if (next && sl_span_equal(name, next->name)) {
+		++*turn;
+		return next;
+	}
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 		int order = sl_schema_name_compare(name, s->names[middle].name);

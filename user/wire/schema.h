@@ -10,7 +10,8 @@
  * if then else; $ref into the same text (JSON pointers, $anchor), $defs, definitions; and those that
  * say nothing about validity (title, description, default, examples ..., names beginning with x-).
  * Whatever else a schema uses is refused by name when it is compiled, never ignored: unevaluated*,
- * $dynamicRef, $recursiveRef, references to other texts, an $id within, keywords nobody knows.
+ * $dynamicRef, $recursiveRef, references to other texts, an $id within, keywords nobody knows; and a
+ * keyword that one object has twice.
  *
  * `format` is asserted with SL_SCHEMA_FORMATS, for date-time date time duration email hostname ipv4
  * ipv6 uuid; other formats are refused then. Without the flag it is an annotation.

@@ -2,7 +2,8 @@
 /*
  * From text to nodes. Each value that is a schema is compiled once, however many references lead to
  * it; references are resolved when everything else is compiled, since what they name may come later.
- * Keywords are a table: what is not in it is refused.
+ * Keywords are a table: what is not in it is refused, and what an object has twice, since every reader
+ * of such a text may take another one of the two.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "user/wire/schema_parts.h"
 
+#define COUNT(a)	    (sizeof(a) / sizeof((a)[0]))
 #define REFS_MAX	    1024u
 #define ANCHORS_MAX	    256u
 #define PATTERNS_MAX	    512u
@@ -433,6 +435,7 @@ static const struct keyword {
 	{"properties", key_members},
 	{"required", key_members},
 	{"additionalProperties", key_schema},
+	{"additionalItems", key_nothing}, /* when all of its object is known */
 	{"patternProperties", key_patterns},
 	{"propertyNames", key_schema},
 	{"minProperties", key_count},
@@ -467,6 +470,7 @@ static const struct keyword {
 	{"contentMediaType", key_nothing},
 	{"contentSchema", key_nothing},
 };
+_Static_assert(COUNT(keywords) <= 64, "a bit for each of those that an object has");
 
 static bool key_members(struct compile *c, struct sl_schema_node *s, uint32_t node, const char *key)
 {
@@ -493,7 +497,7 @@ static bool key_members(struct compile *c, struct sl_schema_node *s, uint32_t no
 		if (!string_at(c, child, &name->name))
 			return false;
 		name->required = required;
-		name->order = required ? SL_SCHEMA_UNSET : i;
+		name->order = required ? SL_SCHEMA_UNSET : s->order_count + i;
 		if (!required && !schema_of(c, ++child, key, &name->schema))
 			return false;
 		child = at(c, child)->next;
@@ -571,17 +575,33 @@ static bool key_dependents(struct compile *c, struct sl_schema_node *s, uint32_t
 
 /* ---- one schema ---------------------------------------------------------------------------- */
 
-static bool compile_keyword(struct compile *c, struct sl_schema_node *s, uint32_t key)
+/* What $ref of drafts 4 to 7 does not hide. */
+static bool stands_beside_ref(const struct keyword *word)
+{
+	return word->compile == key_ref || word->compile == key_definitions;
+}
+
+/* *seen: a bit for each keyword that the object has had. */
+static bool compile_keyword(struct compile *c, struct sl_schema_node *s, uint32_t key, bool hidden,
+			    uint64_t *seen)
 {
 	char copy[TEXT_MAX + 1];
 	struct sl_span name;
 
 	if (!string_at(c, key, &name))
 		return false;
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (sl_span_equal(name, sl_span_string(keywords[i].name)))
-			return keywords[i].compile(c, s, key + 1, keywords[i].name);
-	if (sl_span_starts(name, SL_SPAN("x-")))
+	for (size_t i = 0; i < COUNT(keywords); i++) {
+		const struct keyword *word = &keywords[i];
+
+		if (!sl_span_equal(name, sl_span_string(word->name)))
+			continue;
+		if (*seen & UINT64_C(1) << i)
+			return fail(c, -EINVAL, word->name, "occurs twice in one object");
+		*seen |= UINT64_C(1) << i;
+		return (hidden && !stands_beside_ref(word)) ||
+		       word->compile(c, s, key + 1, word->name);
+	}
+	if (hidden || sl_span_starts(name, SL_SPAN("x-")))
 		return true;
 	snprintf(copy, sizeof(copy), "%.*s", (int)(name.len < TEXT_MAX ? name.len : TEXT_MAX),
 		 name.data);
@@ -609,28 +629,15 @@ static bool compile_additional_items(struct compile *c, struct sl_schema_node *s
 /* Up to draft 7, $ref hides what stands beside it. */
 static bool compile_object(struct compile *c, struct sl_schema_node *s, uint32_t node)
 {
-	uint32_t ref = sl_json_tape_member(c->tape, node, SL_SPAN("$ref"), c->arena);
+	bool hidden = c->draft >= SL_SCHEMA_DRAFT_7 &&
+		      sl_json_tape_member(c->tape, node, SL_SPAN("$ref"), c->arena);
 	uint32_t key = node + 1;
+	uint64_t seen = 0;
 
-	if (ref && c->draft >= SL_SCHEMA_DRAFT_7) {
-		static const char *const beside[] = {"$defs", "definitions"};
-
-		for (size_t i = 0; i < 2; i++) {
-			uint32_t more = sl_json_tape_member(c->tape, node,
-							    sl_span_string(beside[i]), c->arena);
-
-			if (more && !key_definitions(c, s, more, beside[i]))
-				return false;
-		}
-		return key_ref(c, s, ref, "$ref");
-	}
-	for (uint32_t i = 0; i < at(c, node)->count; i++, key = at(c, key + 1)->next) {
-		if (sl_span_equal(sl_json_tape_raw(c->tape, key), SL_SPAN("additionalItems")))
-			continue;
-		if (!compile_keyword(c, s, key))
+	for (uint32_t i = 0; i < at(c, node)->count; i++, key = at(c, key + 1)->next)
+		if (!compile_keyword(c, s, key, hidden, &seen))
 			return false;
-	}
-	return compile_additional_items(c, s, node);
+	return hidden || compile_additional_items(c, s, node);
 }
 
 static struct sl_schema_node *compile_node(struct compile *c, uint32_t node, const char *key)

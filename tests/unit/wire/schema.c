@@ -91,6 +91,22 @@ static const struct verdict verdicts[] = {
 	 {"{\"a\":1,\"x1\":null}"},
 	 {"{\"b\":1}", "{\"x1\":1}"}},
 	{"{\"additionalProperties\":{\"type\":\"integer\"}}", {"{\"a\":1}"}, {"{\"a\":\"\"}"}},
+	/* what is required is named before the properties, behind them, more than once, or alone */
+	{"{\"required\":[\"c\",\"b\",\"c\"],\"properties\":{\"a\":{},\"b\":{\"type\":\"null\"}},"
+	 "\"additionalProperties\":{\"type\":\"integer\"}}",
+	 {"{\"a\":1,\"b\":null,\"c\":1}", "{\"b\":null,\"x\":2,\"c\":1}", "{\"c\":1,\"b\":null}"},
+	 {"{\"b\":null,\"x\":2}", "{\"c\":1,\"a\":1}", "{\"b\":1,\"c\":1}"}},
+	{"{\"properties\":{\"a\":{},\"b\":{\"type\":\"null\"}},\"required\":[\"c\",\"b\",\"c\"],"
+	 "\"additionalProperties\":{\"type\":\"integer\"}}",
+	 {"{\"a\":1,\"b\":null,\"c\":1}", "{\"b\":null,\"x\":2,\"c\":1}", "{\"c\":1,\"b\":null}"},
+	 {"{\"b\":null,\"x\":2}", "{\"c\":1,\"a\":1}", "{\"b\":1,\"c\":1}"}},
+	{"{\"items\":{\"required\":[\"b\"],\"properties\":{\"b\":{\"properties\":{\"b\":{},\"c\":{}"
+	 "},"
+	 "\"required\":[\"c\"]}}}}",
+	 {"[{\"b\":{\"b\":1,\"c\":1,\"x\":1},\"x\":2}]", "[{\"x\":1,\"b\":{\"c\":1,\"b\":1}}]"},
+	 {"[{\"b\":{\"b\":1,\"x\":1},\"x\":2}]", "[{\"c\":1}]"}},
+	/* names for people may come twice, nobody reads them */
+	{"{\"x-a\":1,\"x-a\":2}", {"1"}, {NULL}},
 	{"{\"propertyNames\":{\"maxLength\":2}}", {"{\"ab\":1}"}, {"{\"abc\":1}"}},
 	{"{\"minProperties\":1,\"maxProperties\":1}", {"{\"a\":1}"}, {"{}", "{\"a\":1,\"b\":1}"}},
 	{"{\"dependentRequired\":{\"a\":[\"b\"]}}", {"{}", "{\"a\":1,\"b\":1}"}, {"{\"a\":1}"}},
@@ -222,6 +238,32 @@ static void test_refusals(void **state)
 		{"{\"required\":[1]}", -EINVAL, "\"required\""},
 		{"{\"properties\":[]}", -EINVAL, "\"properties\""},
 		{"{\"properties\":{\"a\":{},\"\\u0061\":{}}}", -EINVAL, "twice"},
+		{"{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"properties\":{\"c\":{}}"
+		 "}",
+		 -EINVAL, "\"properties\": occurs twice"},
+		{"{\"properties\":{\"a\":{}},\"required\":[\"a\"],\"propert\\u0069es\":{\"c\":{}}}",
+		 -EINVAL, "\"properties\": occurs twice"},
+		{"{\"required\":[\"b\"],\"properties\":{\"b\":{}},\"properties\":{}}", -EINVAL,
+		 "\"properties\": occurs twice"},
+		{"{\"properties\":{},\"properties\":{\"a\":{}},\"required\":[\"a\"]}", -EINVAL,
+		 "\"properties\": occurs twice"},
+		{"{\"items\":{\"properties\":{\"o\":{\"properties\":{\"a\":{}},\"properties\":{"
+		 "\"b\":"
+		 "{}}}}}}",
+		 -EINVAL, "\"properties\": occurs twice"},
+		{"{\"anyOf\":[{\"properties\":{\"a\":{}},\"properties\":{\"b\":{}}}]}", -EINVAL,
+		 "\"properties\": occurs twice"},
+		{"{\"required\":[\"a\"],\"required\":[\"b\"]}", -EINVAL,
+		 "\"required\": occurs twice"},
+		{"{\"type\":\"string\",\"type\":\"null\"}", -EINVAL, "\"type\": occurs twice"},
+		{"{\"$ref\":\"#/$defs/a\",\"$ref\":\"#\",\"$defs\":{\"a\":{}}}", -EINVAL,
+		 "\"$ref\": occurs twice"},
+		{"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$ref\":\"#/$defs/a\","
+		 "\"$ref\":\"#\",\"$defs\":{\"a\":{}}}",
+		 -EINVAL, "\"$ref\": occurs twice"},
+		{"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"items\":[{}],"
+		 "\"additionalItems\":false,\"additionalItems\":true}",
+		 -EINVAL, "\"additionalItems\": occurs twice"},
 		{"{\"allOf\":[]}", -EINVAL, "\"allOf\""},
 		{"{\"anyOf\":{}}", -EINVAL, "\"anyOf\""},
 		{"{\"not\":1}", -EINVAL, "\"not\""},
