@@ -89,6 +89,7 @@ static size_t domain_end(const struct sl_pii_text *text, size_t at)
 		label = end + 1;
 		letters = true;
 	}
+	sl_pii_look(text, end - at);
 	return best;
 }
 
@@ -137,6 +138,7 @@ static bool find_email(const struct sl_pii_text *text, size_t from, size_t end,
 
 		while (at > low && is_local[(unsigned char)text->data[at - 1]])
 			at--;
+		sl_pii_look(text, stop - at + 1);
 		domain = at < stop && at < end ? email_end(text, stop) : 0;
 		for (; domain && at < stop && at < end; at++) {
 			if (!begins_word(text, at) || within_url(text, at))
@@ -220,7 +222,10 @@ static bool find_marked(const struct hunt *hunt, size_t from, size_t end,
 	uint64_t marks;
 
 	for (; from < end; from += SL_PII_SCAN_BYTES) {
+		size_t first = from;
+
 		from = sl_pii_scan(text->data, text->len, from, end, &marks);
+		sl_pii_look(text, (from < end ? from + SL_PII_SCAN_BYTES : end) - first);
 		for (; marks; marks &= marks - 1) {
 			size_t at = from + (size_t)__builtin_ctzll(marks);
 
@@ -234,16 +239,18 @@ static bool find_marked(const struct hunt *hunt, size_t from, size_t end,
 	return false;
 }
 
-bool sl_pii_find(const char *data, size_t len, size_t from, unsigned int kinds,
-		 struct sl_pii_match *ret_match)
+bool sl_pii_find_next(const char *data, size_t len, size_t from, unsigned int kinds,
+		      struct sl_pii_memo *memo, struct sl_pii_match *ret_match)
 {
 	struct hunt hunt = {
-		.text = {data, len}, .before = len, .kinds = kinds & ~(1u << SL_PII_EMAIL)};
+		.text = {data, len, memo}, .before = len, .kinds = kinds & ~(1u << SL_PII_EMAIL)};
 	struct sl_pii_match email;
 
 	/* not in the middle of a word */
+	hunt.first = from;
 	while (from > 0 && from < len && sl_pii_word(data[from]) && sl_pii_word(data[from - 1]))
 		from++;
+	sl_pii_look(&hunt.text, from - hunt.first);
 	hunt.first = from;
 	while (from < len) {
 		size_t end = len - from > WINDOW ? from + WINDOW : len;
@@ -263,6 +270,14 @@ bool sl_pii_find(const char *data, size_t len, size_t from, unsigned int kinds,
 		from = end;
 	}
 	return false;
+}
+
+bool sl_pii_find(const char *text, size_t len, size_t from, unsigned int kinds,
+		 struct sl_pii_match *ret_match)
+{
+	struct sl_pii_memo memo = {.looked = 0};
+
+	return sl_pii_find_next(text, len, from, kinds, &memo, ret_match);
 }
 
 bool sl_pii_contains(const char *text, size_t len)

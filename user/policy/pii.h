@@ -15,7 +15,8 @@
  *   secret     keys and tokens by their prefix (OpenAI, Anthropic, AWS, GitHub, GitLab, Slack, Google,
  *              Stripe, npm, Hugging Face), JSON web tokens, PEM private keys
  *
- * Names by list are patterns (stage/validate). Pure; any thread; no allocation; time is linear.
+ * Names by list are patterns (stage/validate). Pure; any thread; no allocation. Time is linear, of one
+ * search and of all searches of a text that share a memo, whatever the text is.
  *
  * A text that is still growing: what is within the last sl_pii_hold() bytes may yet become a match or
  * grow; all before it is settled.
@@ -59,10 +60,35 @@ struct sl_pii_match {
 const char *sl_pii_name(enum sl_pii_kind kind);
 enum sl_pii_kind sl_pii_find_name(const char *name, size_t len);
 
+/* Bytes of one class that follow one another, as far as they were looked at. */
+struct sl_pii_run {
+	size_t from, end;
+};
+
+/*
+ * What the searches of one text have learnt of it: many beginnings may stand before the same long run,
+ * each of which would have to go to its end. All zero before the first search; for that text alone, and
+ * as long as it does not change.
+ */
+struct sl_pii_memo {
+	struct sl_pii_run letters, token;	      /* behind a prefix */
+	struct sl_pii_run header, payload, signature; /* of a web token */
+	struct {
+		size_t from, at,
+			end; /* asked from, where the END line is, behind it; end 0: unknown */
+		bool closed;
+	} pem;
+	uint64_t looked; /* bytes that were looked at, those twice that were twice; for tests */
+};
+
 /*
  * The first match of the wanted kinds (bits 1 << kind) that begins at `from` or behind it. What is
  * before `from` is looked at only to see where words begin and which id is named.
  */
+bool sl_pii_find_next(const char *text, size_t len, size_t from, unsigned int kinds,
+		      struct sl_pii_memo *memo, struct sl_pii_match *ret_match);
+
+/* The same where one match is all that is wanted of the text. */
 bool sl_pii_find(const char *text, size_t len, size_t from, unsigned int kinds,
 		 struct sl_pii_match *ret_match);
 

@@ -20,22 +20,31 @@ struct groups {
 	char separators[GROUPS_MAX]; /* before each group; 0 before the first */
 };
 
+/* Does a word of the list stand at `at`, and end before `end`? */
+static bool name_at(const struct sl_pii_text *text, size_t at, size_t end, const char *const *names)
+{
+	for (; *names; names++) {
+		size_t len = strlen(*names);
+
+		if (len > end - at || (text->data[at] | 0x20) != **names)
+			continue;
+		sl_pii_look(text, len);
+		if (strncasecmp(text->data + at, *names, len) == 0 &&
+		    !sl_pii_alnum(text->data[at + len]))
+			return true;
+	}
+	return false;
+}
+
 /* Does a word of the list, in letters of any case, stand shortly before? */
 static bool named_before(const struct sl_pii_text *text, size_t at, const char *const *names)
 {
 	size_t from = at > SL_PII_CONTEXT_MAX ? at - SL_PII_CONTEXT_MAX : 0;
 
-	for (; *names; names++) {
-		size_t len = strlen(*names);
-
-		for (size_t i = from; i + len <= at; i++) {
-			if (strncasecmp(text->data + i, *names, len) != 0)
-				continue;
-			if (!(i > 0 && sl_pii_alnum(text->data[i - 1])) &&
-			    !sl_pii_alnum(text->data[i + len]))
-				return true;
-		}
-	}
+	sl_pii_look(text, at - from);
+	for (size_t i = from; i < at; i++)
+		if (!(i > 0 && sl_pii_alnum(text->data[i - 1])) && name_at(text, i, at, names))
+			return true;
 	return false;
 }
 
@@ -76,6 +85,7 @@ static void gather(const struct sl_pii_text *text, size_t at, struct groups *g)
 		g->ends[g->group_count] = at;
 		g->counts[g->group_count] = g->count;
 		g->separators[g->group_count++] = separator;
+		sl_pii_look(text, at - from + 1);
 		separator = sl_pii_byte(text, at);
 		if (at >= text->len ||
 		    (separator != ' ' && separator != '-' && separator != '.' &&
@@ -347,6 +357,7 @@ static bool international_at(const struct sl_pii_text *text, size_t at,
 			break;
 		end++;
 	}
+	sl_pii_look(text, end - at);
 	return best && found(at, best, SL_PII_PHONE, ret_match);
 }
 
@@ -372,6 +383,7 @@ static bool parenthesis_at(const struct sl_pii_text *text, size_t at,
 	       found(at, end, SL_PII_PHONE, ret_match);
 }
 
+/* Each reader looks at a bounded number of bytes: those of its shape. */
 bool sl_pii_number_at(const struct sl_pii_text *text, size_t at, unsigned int kinds,
 		      struct sl_pii_match *ret_match)
 {

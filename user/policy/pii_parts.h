@@ -11,7 +11,13 @@
 struct sl_pii_text {
 	const char *data;
 	size_t len;
+	struct sl_pii_memo *memo;
 };
+
+static inline void sl_pii_look(const struct sl_pii_text *text, size_t bytes)
+{
+	text->memo->looked += bytes;
+}
 
 static inline bool sl_pii_digit(char b)
 {

@@ -101,7 +101,7 @@ static uint8_t groups_of(unsigned int place, char byte)
 size_t sl_pii_scan_narrow(const char *data, size_t len, size_t from, size_t end,
 			  uint64_t *ret_marks)
 {
-	const struct sl_pii_text text = {data, len};
+	const struct sl_pii_text text = {data, len, NULL};
 	uint64_t marks = 0;
 
 	for (; from < end; from += SL_PII_SCAN_BYTES) {

@@ -138,6 +138,7 @@ struct next {
 };
 
 struct hunt {
+	struct sl_pii_memo memo;
 	struct next pii;
 	struct next lists[SL_SCREEN_LISTS_MAX];
 };
@@ -180,7 +181,8 @@ static int next_match(const struct sl_screen *screen, struct hunt *hunt, struct 
 
 	if (screen->kinds && is_stale(next, screen->done)) {
 		next->known = true;
-		next->any = sl_pii_find(w->data, w->len, screen->done, screen->kinds, &next->match);
+		next->any = sl_pii_find_next(w->data, w->len, screen->done, screen->kinds,
+					     &hunt->memo, &next->match);
 	}
 	any = screen->kinds && next->any;
 	if (any)
@@ -232,6 +234,7 @@ static int search(struct sl_screen *screen, size_t settled, struct sl_text *out)
 	uint32_t list = 0;
 	int rc = 0;
 
+	hunt.memo = (struct sl_pii_memo){.looked = 0};
 	hunt.pii.known = false;
 	for (uint32_t i = 0; i < screen->list_count; i++)
 		hunt.lists[i].known = false;
