@@ -145,10 +145,31 @@ static void test_looked(void **state)
 static void test_memo(void **state)
 {
 	static const char *const parts[] = {
-		"sk-ant-",  "sk-proj-", "sk-",	"xoxb-",  "eyJ",   "eyJaaaaaaaa",
-		"aaaaaaaa", "-",	".",	" ",	  "9",	   "AKIAABCDEFGHIJKLMNOP",
-		"ghp_",	    "a@b.co",	"----", "-BEGIN", " RSA ", "PRIVATE KEY-----",
-		"-----END", "_",	"AIza", "Z0",	  "\n",	   "-----BEGIN PRIVATE KEY-----",
+		"sk-ant-",
+		"sk-proj-",
+		"sk-",
+		"xoxb-",
+		"eyJ",
+		"eyJaaaaaaaa",
+		"aaaaaaaa",
+		"-",
+		".",
+		" ",
+		"9",
+		"AKIAABCDEFGHIJKLMNOP",
+		"ghp_",
+		"a@b.co",
+		"----",
+		"-BEGIN",
+		" RSA ",
+		"PRIVATE KEY-----",
+		"-----END",
+		"_",
+		"AIza",
+		"Z0",
+		"\n",
+		"-----BEGIN PRIVATE KEY-----",
+		"-----END PRIVATE KEY-----",
 	};
 	char text[640];
 	uint32_t seed = 11;
