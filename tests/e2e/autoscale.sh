@@ -96,7 +96,7 @@ for name in $(grep -o 'sluice_[a-z_]*' "$root/docs/prometheus-rules.yml" | sort 
 	kernel=${kernel%_total}
 	grep -q -e "^# TYPE ${name%_bucket} " "$work/metrics" && continue
 	[[ $name == sluice_kernel_* ]] && grep -q "\"$kernel\"" "$root/bpf/counters.def" && continue
-	grep -q "\"${name%_bucket}\"" "$root"/user/ops/*.c && continue
+	grep -q -e "\"${name%_bucket}\"" -e "# TYPE ${name%_bucket} " "$root"/user/ops/*.c && continue
 	not_ok "rules" "/metrics has no $name"
 done
 daemon_stop

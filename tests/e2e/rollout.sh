@@ -79,10 +79,11 @@ expect "bad: what has ended cannot be paused" "$(rollout pause bad)" contains 'i
 mend
 
 # ---- a slow one
+does start slow route=chat pool=new steps=40 step=1h requests=1000
+ask_many 200 120 >"$work/good" # what the baseline takes
 fault slow-first:5000
-does start slow route=chat pool=new steps=50 step=1h requests=1000
 curls=()
-for ((i = 200; i < 320; i++)); do
+for ((i = 400; i < 440; i++)); do
 	curl -s --max-time 60 -o "$work/slow.$i" -H 'content-type: application/json' -H "x-session-id: s$i" \
 		-d '{"model":"chat","max_tokens":4,"messages":[{"role":"user","content":"hello"}]}' "$url/v1/chat/completions" &
 	curls+=($!)

@@ -263,7 +263,7 @@ static void note_notice(void *owner, const struct sl_notice *notice)
 				   : notice->of == SL_NOTICE_OF_POOL ? part->routes[r].pool
 								     : "";
 
-		if (name[0] && !strcmp(name, notice->name))
+		if (name && name[0] && !strcmp(name, notice->name)) /* position 0 has no name */
 			part->routes[r].wanting = !notice->over;
 	}
 }
