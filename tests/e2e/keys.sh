@@ -153,13 +153,14 @@ for i in 1 2 3 4 5; do
 done
 cp "$store" "$work/good"
 break_store() { # NAME TEXT-IN-THE-LOG COMMAND...
-	local name=$1 text=$2 before
+	local name=$1 text=$2 before lines
 	before=$(metric sluice_keys_loads_total failure)
+	lines=$(log_lines)
 	shift 2
 	"$@"
 	expect_soon "$name: noticed" 10 metric_is sluice_keys_loads_total failure '>' "$before"
-	expect "$name: said, with its place" "$(tail -n 3 "$log")" contains "$text"
-	expect "$name: the keys before it stay" "$(tail -n 3 "$log")" contains "stay in force"
+	expect_logged "$name: said, with its place" "$lines" "$text"
+	expect_logged "$name: the keys before it stay" "$lines" "stay in force"
 	expect "$name: a good key is served" "$(with "$second")" == 200
 	expect "$name: a bad key is 401" "$(with "$wrong")" == 401
 	expect "$name: metric" "$(metric sluice_keys_last_load_successful)" == 0

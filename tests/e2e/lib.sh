@@ -89,6 +89,16 @@ expect_soon() { # NAME SECONDS COMMAND...
 	shift 2
 	if wait_for "$seconds" "$@"; then ok "$name"; else not_ok "$name" "not within $seconds s: $*"; fi
 }
+# What the daemon says after this: other parts may write lines of theirs between, and after, the one meant.
+log_lines() { wc -l <"$log"; }
+expect_logged() { # NAME LINES WORDS: said, after so many lines
+	local end=$((SECONDS + 10))
+	until [[ $(tail -n "+$(($2 + 1))" "$log") == *"$3"* ]]; do
+		((SECONDS < end)) || break
+		sleep 0.05
+	done
+	expect "$1" "$(tail -n "+$(($2 + 1))" "$log")" contains "$3"
+}
 finish() {
 	((failures == 0)) && exit 0
 	[[ -s $log ]] && tail -n 15 "$log" | sed 's/^/# /'

@@ -220,13 +220,14 @@ expect "reload: the old one is shown again" "$(subject_of 8443)" == "$shown"
 
 # bad ones do not replace it
 bad() { # NAME CERTIFICATE KEY WORDS
-	local count
+	local count lines
+	lines=$(log_lines)
 	count=$(metric sluice_config_reloads_total failure)
 	cp "$2" "$pki/live.pem"
 	cp "$3" "$pki/live.key"
 	kill -HUP $daemon
 	expect_soon "$1: refused" 10 reloads failure $((count + 1))
-	expect "$1: the log says why" "$(tail -n 2 "$log")" contains "listen 127.0.0.1:8443: $pki/live$4"
+	expect_logged "$1: the log says why" "$lines" "listen 127.0.0.1:8443: $pki/live$4"
 	expect "$1: the good one is shown" "$(subject_of 8443)" == "$shown"
 }
 bad "expired certificate" "$pki/expired.pem" "$pki/expired.key" ".pem: the certificate has expired ("
