@@ -36,13 +36,14 @@ static void on_signal(int number)
 		sl_loop_stop(signal_loop);
 }
 
-/* ---- hooks of the workers -------------------------------------------------------------------- */
+/* ---- what the workers ask -------------------------------------------------------------------- */
 
-static void hook_metrics(void *owner, struct sl_text *text)
+static void write_page(void *owner, struct sl_text *text)
 {
 	struct sl_daemon *daemon = owner;
 
 	sl_metrics_write(&daemon->metrics, text);
+	sl_exposition_write_metrics(daemon->hooks.exposition, text);
 	sl_scaler_write_metrics(daemon->scaler, text);
 	sl_canary_write_metrics(daemon->canary, text);
 	sl_watch_write_metrics(__atomic_load_n(&daemon->watch, __ATOMIC_ACQUIRE), text);
@@ -498,8 +499,10 @@ static int start(struct sl_daemon *daemon)
 	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
 
 	prepare_metrics(daemon);
-	daemon->hooks = (struct sl_worker_hooks){daemon, hook_metrics, hook_ready};
+	daemon->hooks = (struct sl_worker_hooks){.owner = daemon, .ready = hook_ready};
 	sl_keys_load(&daemon->keys, daemon->routes->config, false);
+	if (!rc)
+		rc = sl_exposition_open(write_page, daemon, &daemon->hooks.exposition);
 	if (!rc)
 		rc = sl_ledger_open(&daemon->ledger, daemon->routes->config);
 	if (!rc && !daemon->keys.ring)
@@ -642,6 +645,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	       daemon.plane->bpf ? "bpf" : "memory", daemon.routes->route_count);
 	serve(&daemon);
 	sl_threads_stop(&daemon.threads);
+	sl_exposition_close(&daemon.hooks.exposition);
 	sl_watch_close(&daemon.watch);
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);

@@ -18,6 +18,7 @@
 #include "user/ops/telemetry.h"
 #include "user/ops/threads.h"
 #include "user/ops/watch.h"
+#include "user/request/exposition.h"
 
 struct sl_daemon {
 	const char *config_path;

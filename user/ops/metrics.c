@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/ops/metrics.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "user/base/address.h"
 #include "user/base/clock.h"
@@ -27,7 +29,8 @@
 #include "user/ops/metrics_queue.h"
 #include "user/request/chain.h"
 
-#define VERSION "0.1.0"
+#define VERSION	     "0.1.0"
+#define LABELS_BYTES 512u /* of one node */
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
@@ -395,13 +398,19 @@ static void write_pools(const struct sl_metrics_source *source, struct sl_text *
 	}
 }
 
-void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text *text,
-			  void (*fn)(const struct sl_node_state *node, const char *labels,
-				     const void *arg, struct sl_text *text),
-			  const void *arg)
+/* The nodes' labels, made once a page: a line of them for each family. */
+struct sl_metrics_labels {
+	uint32_t count;
+	struct {
+		uint32_t slot, at; /* where in the text, with its end */
+	} nodes[SL_NODES_MAX];
+	struct sl_text text;
+};
+
+static void label_nodes(const struct sl_metrics_source *source, struct sl_metrics_labels *labels)
 {
 	const struct sl_kernel_plane *plane = source->plane;
-	char address[SL_ADDRESS_TEXT_SIZE], name[SL_PEER_TEXT_SIZE], labels[512];
+	char address[SL_ADDRESS_TEXT_SIZE], name[SL_PEER_TEXT_SIZE];
 	uint32_t slot;
 
 	for (slot = 1; slot < plane->settings->node_count && slot < SL_NODES_MAX; slot++) {
@@ -413,10 +422,34 @@ void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text
 		shown = sl_peers_text(source->peers, slot, name);
 		if (!shown)
 			shown = sl_address_format(&node->endpoint, address);
-		snprintf(labels, sizeof(labels), "pool=\"%s\",node=\"%s\"",
-			 plane->pools[node->pool].name, shown);
-		fn(node, labels, arg, text);
+		labels->nodes[labels->count].slot = slot;
+		labels->nodes[labels->count++].at = (uint32_t)labels->text.len;
+		sl_text_printf(&labels->text, "pool=\"%s\",node=\"%s\"",
+			       plane->pools[node->pool].name, shown);
+		sl_text_append_char(&labels->text, '\0');
 	}
+}
+
+void sl_metrics_each_node(const struct sl_metrics_source *source, struct sl_text *text,
+			  void (*fn)(const struct sl_node_state *node, const char *labels,
+				     const void *arg, struct sl_text *text),
+			  const void *arg)
+{
+	const struct sl_metrics_labels *labels = source->labels;
+
+	for (uint32_t i = 0; i < labels->count; i++)
+		fn(&source->plane->nodes[labels->nodes[i].slot],
+		   labels->text.data + labels->nodes[i].at, arg, text);
+}
+
+void sl_metrics_line(struct sl_text *text, const char *name, const char *labels, uint64_t value)
+{
+	sl_text_append_string(text, name);
+	sl_text_append_char(text, '{');
+	sl_text_append_string(text, labels);
+	sl_text_append(text, "} ", 2);
+	sl_text_append_u64(text, value);
+	sl_text_append_char(text, '\n');
 }
 
 static void write_field(const struct sl_node_state *node, const char *labels, const void *arg,
@@ -424,7 +457,7 @@ static void write_field(const struct sl_node_state *node, const char *labels, co
 {
 	const struct field *field = arg;
 
-	sl_text_printf(text, "%s{%s} %" PRIu64 "\n", field->name, labels, field_of(node, field));
+	sl_metrics_line(text, field->name, labels, field_of(node, field));
 }
 
 static void write_breaker(const struct sl_node_state *node, const char *labels, const void *arg,
@@ -435,25 +468,28 @@ static void write_breaker(const struct sl_node_state *node, const char *labels, 
 	int state, now = (int)sl_breaker_state(LOAD(node->breaker));
 
 	(void)arg;
-	for (state = 0; state < SL_BREAKER_STATES; state++)
-		sl_text_printf(text, "sluice_node_breaker_state{%s,state=\"%s\"} %d\n", labels,
-			       states[state], state == now);
+	for (state = 0; state < SL_BREAKER_STATES; state++) {
+		sl_text_append_string(text, "sluice_node_breaker_state{");
+		sl_text_append_string(text, labels);
+		sl_text_append_string(text, ",state=\"");
+		sl_text_append_string(text, states[state]);
+		sl_text_append_string(text, state == now ? "\"} 1\n" : "\"} 0\n");
+	}
 }
 
 static void write_draining(const struct sl_node_state *node, const char *labels, const void *arg,
 			   struct sl_text *text)
 {
 	(void)arg;
-	sl_text_printf(text, "sluice_node_draining{%s} %d\n", labels,
-		       (LOAD(node->admin) & SL_NODE_DRAINING) != 0);
+	sl_metrics_line(text, "sluice_node_draining", labels,
+			(LOAD(node->admin) & SL_NODE_DRAINING) != 0);
 }
 
 static void write_flows(const struct sl_node_state *node, const char *labels, const void *arg,
 			struct sl_text *text)
 {
 	(void)arg;
-	sl_text_printf(text, "sluice_node_flows{%s} %llu\n", labels,
-		       (unsigned long long)sl_node_flows(node, sl_clock_ns()));
+	sl_metrics_line(text, "sluice_node_flows", labels, sl_node_flows(node, sl_clock_ns()));
 }
 
 /* arg: offset of a u32 in us. */
@@ -462,7 +498,10 @@ static void write_average(const struct sl_node_state *node, const char *labels, 
 {
 	const struct field *field = arg;
 
-	sl_text_printf(text, "%s{%s} ", field->name, labels);
+	sl_text_append_string(text, field->name);
+	sl_text_append_char(text, '{');
+	sl_text_append_string(text, labels);
+	sl_text_append(text, "} ", 2);
 	sl_text_append_scaled(text, field_of(node, field), 6);
 	sl_text_append_char(text, '\n');
 }
@@ -645,7 +684,7 @@ static void write_nodes(const struct sl_metrics_source *source, struct sl_text *
 	sl_metrics_each_node(source, text, write_signals, NULL);
 }
 
-void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text)
+static void write_all(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	write_process(source, text);
 	sl_metrics_write_http(source, text);
@@ -674,4 +713,25 @@ void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_names(source, text);
 	sl_metrics_write_concurrency(source, text);
 	sl_metrics_write_kernel(source, text);
+}
+
+void sl_metrics_write(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	struct sl_metrics_source labelled = *source;
+	struct sl_metrics_labels *labels = calloc(1, sizeof(*labels));
+
+	if (!labels) {
+		text->error = -ENOMEM;
+		return;
+	}
+	sl_text_init(&labels->text, SL_NODES_MAX * LABELS_BYTES);
+	label_nodes(source, labels);
+	if (labels->text.error)
+		labels->count = 0;
+	labelled.labels = labels;
+	write_all(&labelled, text);
+	if (labels->text.error)
+		text->error = labels->text.error;
+	sl_text_fini(&labels->text);
+	free(labels);
 }

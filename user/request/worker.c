@@ -8,12 +8,12 @@
 #include "user/base/log.h"
 #include "user/base/notice.h"
 #include "user/http/h1_write.h"
+#include "user/request/exposition.h"
 #include "user/request/gate.h"
 #include "user/request/request.h"
 
-#define RELAYS_KEPT	  2048u
-#define METRICS_BYTES_MAX (64u << 20)
-#define READY_BODY_BYTES  256u
+#define RELAYS_KEPT	 2048u
+#define READY_BODY_BYTES 256u
 
 /* ---- endpoints ------------------------------------------------------------------------------- */
 
@@ -38,16 +38,7 @@ static void answer_ready(struct sl_worker *worker, struct sl_exchange *conn)
 
 static void answer_metrics(struct sl_worker *worker, struct sl_exchange *conn)
 {
-	struct sl_text text;
-
-	sl_text_init(&text, METRICS_BYTES_MAX);
-	worker->hooks->metrics(worker->hooks->owner, &text);
-	if (text.error)
-		sl_server_respond(conn, 500, "text/plain", NULL, 0, "out of memory\n", 14);
-	else
-		sl_server_respond(conn, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, 0,
-				  sl_text_string(&text), text.len);
-	sl_text_fini(&text);
+	sl_exposition_answer(worker->hooks->exposition, worker, conn);
 }
 
 struct endpoint {

@@ -21,6 +21,7 @@
 #include "user/upstream/upstream.h"
 
 struct sl_beside;
+struct sl_exposition;
 struct sl_request;
 struct sl_relay;
 struct sl_flights;
@@ -33,8 +34,7 @@ struct sl_stores;
 /* Calls to what lies above. */
 struct sl_worker_hooks {
 	void *owner;
-	/* Appends the body of GET /metrics. */
-	void (*metrics)(void *owner, struct sl_text *text);
+	struct sl_exposition *exposition; /* answers GET /metrics */
 	/* Answers GET /ready: true when the daemon should get traffic; reason for people. The routes
 	 * are the worker's: those of the daemon change in a reload. */
 	bool (*ready)(void *owner, const struct sl_routes *routes, const char **ret_reason);

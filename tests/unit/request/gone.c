@@ -27,12 +27,6 @@ struct world {
 	int node_fd; /* listens where the only node should be */
 };
 
-static void no_metrics(void *owner, struct sl_text *text)
-{
-	(void)owner;
-	(void)text;
-}
-
 static bool is_ready(void *owner, const struct sl_routes *routes, const char **ret_reason)
 {
 	(void)owner;
@@ -41,7 +35,7 @@ static bool is_ready(void *owner, const struct sl_routes *routes, const char **r
 	return true;
 }
 
-static const struct sl_worker_hooks hooks = {.metrics = no_metrics, .ready = is_ready};
+static const struct sl_worker_hooks hooks = {.ready = is_ready};
 
 static void world_open(struct world *w)
 {

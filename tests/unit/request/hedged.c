@@ -38,12 +38,6 @@ struct world {
 
 static struct sl_hedge_pool hedges[SL_POOLS_MAX];
 
-static void no_metrics(void *owner, struct sl_text *text)
-{
-	(void)owner;
-	(void)text;
-}
-
 static bool is_ready(void *owner, const struct sl_routes *routes, const char **ret_reason)
 {
 	(void)owner;
@@ -52,7 +46,7 @@ static bool is_ready(void *owner, const struct sl_routes *routes, const char **r
 	return true;
 }
 
-static const struct sl_worker_hooks hooks = {.metrics = no_metrics, .ready = is_ready};
+static const struct sl_worker_hooks hooks = {.ready = is_ready};
 
 /* A pool of two nodes, of which the first is asked first, and that took a microsecond so far: whatever
  * is not answered at once is hedged. */

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# scrape.sh - /metrics is whole however it is fetched: larger than a piece, by HTTP/1.1 and HTTP/2, slowly, by
+# many at once; who leaves in the middle leaves nothing behind; and no thread that serves is kept for long.
+. "$(dirname "$0")/lib.sh"
+
+config_write <<-END
+	pools:
+	  gpu: {metrics: {scrape: never}, nodes: [$(seq -s, -f '"127.0.1.%g:9001"' 1 120), "127.0.0.1:9001"]}
+	routes:
+	  - {model: m, pools: gpu}
+END
+standin n1 9001
+daemon_start
+page() { curl -s --max-time 60 -o "$work/page" -w '%{http_code} %{size_download}' "$@" "$url/metrics"; }
+# is_whole: every family up to the last one, and each node in it
+is_whole() { (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page") == 121)) && tail -c 1 "$work/page" | cmp -s - <(echo); }
+whole() { is_whole && echo whole; }
+
+read -r code bytes < <(page)
+expect "HTTP/1.1: 200" "$code" == 200
+expect "HTTP/1.1: more than one piece" "$bytes" '>' 131072
+expect "HTTP/1.1: whole" "$(whole)" == whole
+expect "HTTP/1.1: type" "$(curl -s -o /dev/null -D - "$url/metrics" | tr -d '\r' | sed -n 's/^content-type: //p')" == "text/plain; version=0.0.4; charset=utf-8"
+read -r code bytes < <(page --http2-prior-knowledge)
+expect "HTTP/2: 200" "$code" == 200
+expect "HTTP/2: whole" "$(whole)" == whole
+read -r code bytes < <(page --limit-rate 400k)
+expect "slowly: whole" "$(whole)" == whole
+expect "HEAD: no body, but its length" "$(curl -sI "$url/metrics" | tr -d '\r' | sed -n 's/^content-length: //p')" '>' 131072
+
+# ---- many at once; some leave in the middle, which a window of 64 KiB makes sure of
+cat >"$work/leave.mjs" <<-'END'
+	import http2 from "node:http2";
+	const leave = () => new Promise((done) => {
+		const session = http2.connect(process.argv[2]).on("error", () => {}).on("close", done);
+		const request = session.request({":path": "/metrics"}).on("error", () => {});
+		request.once("data", () => { request.pause(); setTimeout(() => session.destroy(), 20); });
+	});
+	await Promise.all(Array.from({length: 8}, leave));
+	console.log("left");
+END
+for i in {1..30}; do
+	curl -s --max-time 60 -o "$work/page-$i" "$url/metrics" &
+	many+=($!)
+done
+expect "eight leave in the middle" "$(timeout 60 node "$work/leave.mjs" "$url")" == left
+wait "${many[@]}"
+good=0
+for i in {1..30}; do (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page-$i") == 121)) && good=$((good + 1)); done
+expect "many at once: all are whole" $good == 30
+expect "many at once: none was refused or failed" "$(($(metric sluice_scrapes_total refused) + $(metric sluice_scrapes_total failed)))" == 0
+page >/dev/null
+expect "a thread that serves was kept for no millisecond" "$(awk '/^sluice_scrape_loop_seconds_max /{print ($2 < 0.001)}' "$work/page")" == 1
+if command -v promtool >/dev/null; then
+	expect "promtool check metrics" "$(promtool check metrics <"$work/page" 2>&1)" == ""
+fi
+daemon_stop
+finish
