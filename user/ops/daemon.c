@@ -561,6 +561,8 @@ static int start(struct sl_daemon *daemon)
 	apply_beacons(daemon);
 	open_health(daemon);
 	open_telemetry(daemon);
+	daemon->dwells = sl_dwells_open(daemon->loop, daemon->plane);
+	__atomic_store_n(&daemon->metrics.dwells, daemon->dwells, __ATOMIC_RELEASE);
 	open_watch(daemon);
 	return 0;
 }
@@ -652,6 +654,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	sl_canary_close(&daemon.canary);
 	sl_scaler_close(&daemon.scaler);
 	sl_telemetry_close(&daemon.telemetry);
+	sl_dwells_close(&daemon.dwells);
 	sl_admin_close(&daemon.admin);
 	sl_ledger_stop(&daemon.ledger);
 	sl_log(SL_LOG_INFO, "stopped%s", daemon.cut ? ": requests were cut" : "");

@@ -9,6 +9,7 @@
 #include "user/ops/canary.h"
 #include "user/ops/checks.h"
 #include "user/ops/daemon.h"
+#include "user/ops/dwells.h"
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
@@ -41,6 +42,7 @@ struct sl_daemon {
 	struct sl_canary *canary; /* the same */
 	struct sl_scaler *scaler; /* NULL: no memory for it */
 	struct sl_telemetry *telemetry;
+	struct sl_dwells *dwells;
 	struct sl_cache *cache;
 	struct sl_stores stores;
 	struct sl_suites *suites; /* of prompts; NULL: no memory for them */

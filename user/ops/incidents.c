@@ -355,7 +355,7 @@ static void write_metrics(void *owner, struct sl_text *text)
 	struct sl_incident_part *part = owner;
 
 	pthread_mutex_lock(&part->lock);
-	sl_incidents_write_metrics(part, text);
+	sl_incidents_write_metrics(part, sl_clock_wall_ms(), text);
 	pthread_mutex_unlock(&part->lock);
 }
 

@@ -30,7 +30,8 @@ struct sl_incident_part {
 
 /* All under the lock. */
 void sl_incidents_say(struct sl_incident_part *part, char *words, struct sl_text *text);
-void sl_incidents_write_metrics(struct sl_incident_part *part, struct sl_text *text);
+void sl_incidents_write_metrics(struct sl_incident_part *part, uint64_t now_ms,
+				struct sl_text *text);
 
 /* incidents_row.c: an event as the text of a row, and back into the book. */
 void sl_incidents_write_row(const struct sl_incident *incident,

@@ -309,7 +309,72 @@ void sl_incidents_say(struct sl_incident_part *part, char *words, struct sl_text
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-void sl_incidents_write_metrics(struct sl_incident_part *part, struct sl_text *text)
+struct reliability_family {
+	const char *name, *help;
+	size_t offset;
+	bool seconds;
+	size_t of; /* of how many it is a mean: without any it has no line; or NO_MEAN */
+};
+
+#define OF(field) offsetof(struct sl_reliability, field)
+#define NO_MEAN	  SIZE_MAX
+
+static const struct reliability_family reliability_families[] = {
+	{"sluice_reliability_outages", "Outages in the ledger.", OF(outages), false, NO_MEAN},
+	{"sluice_reliability_down_seconds", "Time that it was down, of the ledger's time.",
+	 OF(down_ms), true, NO_MEAN},
+	{"sluice_reliability_mtbf_seconds", "Mean time between failures: time up by outages.",
+	 OF(mtbf_ms), true, OF(outages)},
+	{"sluice_reliability_mttr_seconds",
+	 "Mean time to recover: from its beginning to the end of an outage.", OF(mttr_ms), true,
+	 OF(ended)},
+	{"sluice_reliability_mttd_seconds",
+	 "Mean time to detect: from the beginning of an outage until it was found out.",
+	 OF(mttd_ms), true, OF(outages)},
+};
+
+static void write_reliability(const struct sl_incident_part *part,
+			      const struct reliability_family *family, struct subject **subjects,
+			      const struct sl_reliability *found, uint32_t count,
+			      struct sl_text *text)
+{
+	sl_text_printf(text, "# HELP %s %s\n# TYPE %s gauge\n", family->name, family->help,
+		       family->name);
+	for (uint32_t i = 0; i < count; i++) {
+		const char *at = (const char *)&found[i] + family->offset;
+		uint64_t value = family->seconds ? *(const uint64_t *)at : *(const uint32_t *)at;
+
+		if (family->of != NO_MEAN &&
+		    !*(const uint32_t *)((const char *)&found[i] + family->of))
+			continue;
+		sl_text_printf(text, "%s{kind=\"%s\",name=\"", family->name,
+			       kind_of(part, subjects[i]));
+		sl_text_append_json(text, subjects[i]->name, strlen(subjects[i]->name));
+		sl_text_append_string(text, "\"} ");
+		sl_text_append_scaled(text, value, family->seconds ? 3 : 0);
+		sl_text_append_char(text, '\n');
+	}
+}
+
+static void write_reliabilities(const struct sl_incident_part *part, uint64_t now_ms,
+				struct sl_text *text)
+{
+	struct subject *subjects[SUBJECTS_MAX];
+	struct sl_reliability *found = calloc(SUBJECTS_MAX, sizeof(*found));
+	uint32_t count = found ? collect(part, subjects) : 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sl_reliability_of(subjects[i]->outages, subjects[i]->count, part->begun_ms, now_ms,
+				  &found[i]);
+	for (size_t f = 0; f < sizeof(reliability_families) / sizeof(reliability_families[0]); f++)
+		write_reliability(part, &reliability_families[f], subjects, found, count, text);
+	for (uint32_t i = 0; i < count; i++)
+		free(subjects[i]);
+	free(found);
+}
+
+void sl_incidents_write_metrics(struct sl_incident_part *part, uint64_t now_ms,
+				struct sl_text *text)
 {
 	struct sl_journal_stats kept;
 	uint64_t open[SL_NOTICE_LEVELS] = {0};
@@ -335,4 +400,5 @@ void sl_incidents_write_metrics(struct sl_incident_part *part, struct sl_text *t
 		       "# TYPE sluice_incidents_store_lost_total counter\n"
 		       "sluice_incidents_store_lost_total %" PRIu64 "\n",
 		       part->book.opened, part->book.refused, kept.failing, kept.lost);
+	write_reliabilities(part, now_ms, text);
 }

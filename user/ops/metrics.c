@@ -9,6 +9,7 @@
 #include "user/base/address.h"
 #include "user/base/clock.h"
 #include "user/base/latency.h"
+#include "user/ops/dwells.h"
 #include "user/ops/metrics_cache.h"
 #include "user/ops/metrics_concurrency.h"
 #include "user/ops/metrics_health.h"
@@ -19,6 +20,7 @@
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_ladder.h"
 #include "user/ops/metrics_names.h"
+#include "user/ops/metrics_outcomes.h"
 #include "user/ops/metrics_resume.h"
 #include "user/ops/metrics_semantic.h"
 #include "user/ops/metrics_grounded.h"
@@ -690,6 +692,7 @@ static void write_all(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_http(source, text);
 	write_admission(source, text);
 	write_routes(source, text);
+	sl_metrics_write_outcomes(source, text);
 	sl_metrics_write_cache(source, text);
 	sl_metrics_write_ladder(source, text);
 	sl_metrics_write_semantic(source, text);
@@ -708,6 +711,7 @@ static void write_all(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_tokens(source, text);
 	write_pools(source, text);
 	write_nodes(source, text);
+	sl_dwells_write_metrics(__atomic_load_n(&source->dwells, __ATOMIC_ACQUIRE), source, text);
 	write_measured(source, text);
 	sl_metrics_write_health(source, text);
 	sl_metrics_write_names(source, text);

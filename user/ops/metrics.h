@@ -14,6 +14,7 @@
 #include "user/request/worker.h"
 
 struct sl_check_counts;
+struct sl_dwells;
 struct sl_telemetry_counts;
 
 struct sl_metrics_labels; /* of the nodes, while a page is written */
@@ -29,6 +30,7 @@ struct sl_metrics_source {
 	const struct sl_check_counts *health;	     /* by node slot; NULL: there is no prober */
 	const struct sl_telemetry_counts *telemetry; /* the same */
 	const struct sl_loads *loads;
+	const struct sl_dwells *dwells; /* NULL: no memory for it. Atomic */
 	const char *io_backend;
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;

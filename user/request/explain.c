@@ -151,6 +151,24 @@ static enum sl_feed_outcome feed_outcome_of(const struct sl_request *request, in
 	return request->head_sent && request->error.id ? SL_FEED_BROKEN : SL_FEED_GOOD;
 }
 
+/* Each request once: it ends here, or as a stream. */
+static void count_outcome(struct sl_worker *worker, const struct sl_route *route,
+			  enum sl_feed_outcome outcome, enum sl_ending ending)
+{
+	struct sl_route_stats *stats =
+		sl_stats_route(&worker->stats, route ? route->stats_index : SL_STATS_NO_ROUTE);
+
+	if (stats)
+		sl_stats_add(&stats->outcomes[outcome][ending], 1);
+}
+
+static enum sl_feed_outcome stream_outcome_of(enum sl_ending ending)
+{
+	return ending == SL_ENDING_OK		 ? SL_FEED_GOOD
+	       : ending == SL_ENDING_CLIENT_GONE ? SL_FEED_GONE
+						 : SL_FEED_BROKEN;
+}
+
 static void feed_key(struct sl_feed_record *record, const char *id, const struct sl_key_record *key)
 {
 	snprintf(record->id, sizeof(record->id), "%s", id);
@@ -198,6 +216,8 @@ void sl_explain_end(struct sl_request *request, int status)
 	sl_explain_note(request, status ? SL_TRAIL_ANSWER : SL_TRAIL_CLIENT_GONE,
 			status && request->head_sent ? (uint8_t)request->error.id : 0,
 			(uint32_t)status, NULL, NULL);
+	count_outcome(request->worker, request->route, feed_outcome_of(request, status),
+		      request->any_attempt ? request->last_ending : SL_ENDING_UNSET);
 	if (sl_feed_is_on(&request->worker->feed))
 		feed_request(request, status);
 	if (!sl_reqlog_is_on(log))
@@ -286,9 +306,7 @@ static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uin
 		.incarnation = relay->node ? (uint16_t)relay->node->incarnation : 0,
 		.attempts = ref->attempts,
 		.pool = (uint8_t)relay->pool_slot,
-		.outcome = ending == SL_ENDING_OK	     ? SL_FEED_GOOD
-			   : ending == SL_ENDING_CLIENT_GONE ? SL_FEED_GONE
-							     : SL_FEED_BROKEN,
+		.outcome = (uint8_t)stream_outcome_of(ending),
 		.ending = (uint8_t)ending,
 		.fallback = ref->fallback,
 		.recall = ref->recall,
@@ -309,6 +327,7 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 	char steps[SL_STAGES_STEPS_BYTES];
 
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
+	count_outcome(relay->worker, relay->route, stream_outcome_of(ending), ending);
 	if (sl_feed_is_on(&relay->worker->feed))
 		feed_stream(relay, ending, now_ns);
 	if (!sl_reqlog_is_on(log))

@@ -15,6 +15,7 @@
 #include "user/policy/hedge.h"
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
+#include "user/request/feed.h"
 #include "user/stage/admit.h"
 #include "user/stage/stage.h"
 #include "user/wire/json_scan.h"
@@ -70,6 +71,7 @@ struct sl_route_stats {
 	uint64_t retries;
 	uint64_t fallbacks; /* answered by a pool other than the first */
 	uint64_t fallbacks_by_cause[SL_CAUSES];
+	uint64_t outcomes[SL_FEED_OUTCOMES][SL_ENDING_COUNT]; /* by how the last attempt ended */
 	uint64_t by_recall[SL_RECALLS];
 	uint64_t resumptions[SL_RESUMPTIONS];
 	uint64_t ladder[SL_STEPS]; /* steps down, see stage/steps.def */
