@@ -32,6 +32,8 @@ expect "one incident" "$(sluice incidents --json | jq '.incidents | length')" ==
 expect "seen by a plane" "$(of '[.events[] | select(.kind == "breaker") | .plane][0] | . == "daemon" or . == "kernel"')" == true
 expect "began before it was found" "$(of '.began_ms <= .opened_ms')" == true
 expect "open in the metrics" "$(metric sluice_incidents_open 'level="warn"')" == 1
+was_open() { [[ $(curl -s "$url/metrics" | awk '/^sluice_node_breaker_seconds_total.*9001.*state="open"/{print ($NF > 0)}') == 1 ]]; }
+expect_soon "metrics: its breaker was open for a while" 20 was_open
 kill -HUP $daemon
 expect_soon "the reload is in the timeline" 20 eval '[[ $(of "[.events[] | select(.what == \"done\").kind][0]") == config ]]'
 
@@ -46,7 +48,6 @@ expect "list" "$(sluice incidents list --since 1h)" contains "1 closed "
 expect "stats: the node" "$(sluice incidents stats --json | jq '[.subjects[] | select(.kind == "node" and .outages >= 1 and .ended >= 1 and .mttr_ms > 0)] | length')" == 1
 expect "stats: text" "$(sluice incidents stats)" contains "node 127.0.0.1:9001 outages="
 expect "metrics: outages of the node" "$(metric sluice_reliability_outages 'kind="node",name="127.0.0.1:9001"')" '>=' 1
-expect "metrics: its breaker was open for a while" "$(curl -s "$url/metrics" | awk '/^sluice_node_breaker_seconds_total.*9001.*state="open"/{print ($NF > 0)}')" == 1
 expect "metrics: good answers" "$(metric sluice_outcomes_total 'route="m",outcome="good",cause="ok"')" '>=' 1
 expect "none harmed" "$(of .harmed)" == 0
 expect "not known" "$(sluice incidents show 99 2>&1)" contains 'there is no incident "99"'
