@@ -12,16 +12,34 @@
 #include "user/base/clock.h"
 #include "user/base/text.h"
 
+#define PACKETS(name, kind, whole, help)                  \
+	{                                                 \
+		name, help, kind, whole, SL_CHAOS_PACKETS \
+	}
+#define REQUESTS(name, help)                                         \
+	{                                                            \
+		name, help, SL_CHAOS_UNSET, false, SL_CHAOS_REQUESTS \
+	}
+
 const struct sl_chaos_word sl_chaos_words[] = {
-	{"drop", "packets are lost", SL_CHAOS_DROP, false},
-	{"reset", "TCP packets become resets", SL_CHAOS_RESET, false},
-	{"corrupt", "payload and checksum are wrong: the receiver drops the packet",
-	 SL_CHAOS_CORRUPT, false},
-	{"garble", "payload is wrong, the checksum right: the application gets it", SL_CHAOS_GARBLE,
-	 false},
-	{"blackhole", "nothing gets to the nodes or back", SL_CHAOS_DROP, true},
-	{"partition", "the same, for the nodes of a zone", SL_CHAOS_DROP, true},
-	{NULL, NULL, SL_CHAOS_UNSET, false},
+	PACKETS("drop", SL_CHAOS_DROP, false, "packets are lost"),
+	PACKETS("reset", SL_CHAOS_RESET, false, "TCP packets become resets"),
+	PACKETS("corrupt", SL_CHAOS_CORRUPT, false,
+		"payload and checksum are wrong: the receiver drops the packet"),
+	PACKETS("garble", SL_CHAOS_GARBLE, false,
+		"payload is wrong, the checksum right: the application gets it"),
+	PACKETS("blackhole", SL_CHAOS_DROP, true, "nothing gets to the nodes or back"),
+	PACKETS("partition", SL_CHAOS_DROP, true, "the same, for the nodes of a zone"),
+	REQUESTS("error", "the answer is an error of --status"),
+	REQUESTS("delay", "attempts begin later"),
+	REQUESTS("slow", "the events of streams come slowly"),
+	REQUESTS("cut", "answers break off"),
+	REQUESTS("malformed", "answers are no JSON, or their framing is wrong"),
+	REQUESTS("refuse", "nobody accepts a connection"),
+	REQUESTS("hang", "nothing is answered"),
+	REQUESTS("down", "a store can be neither read nor written"),
+	{"exec", "commands do it, and undo it", SL_CHAOS_UNSET, false, SL_CHAOS_COMMANDS},
+	{NULL, NULL, SL_CHAOS_UNSET, false, SL_CHAOS_PACKETS},
 };
 
 const struct sl_chaos_word *sl_chaos_find(const char *name)

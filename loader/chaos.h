@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * chaos.h - experiments in the map `chaos`: what they are called, whom they mean, begin and end.
+ * chaos.h - what experiments are called, and those on packets, in the map `chaos`: whom they mean, begin and end.
+ * Those on requests are the daemon's (chaos_daemon.h).
  *
  *   free -> taken   sl_chaos_begin(): takes a row whose time is over (compare-and-swap of until_ns),
  *                   fills it, sets its bit in settings.chaos
@@ -22,12 +23,20 @@
 #define SL_CHAOS_LIMIT_PERCENT	50u /* of a pool's nodes, where the operator says nothing */
 #define SL_CHAOS_DURATION_S_MAX 3600u
 
+/* Where an experiment takes place. */
+enum sl_chaos_level {
+	SL_CHAOS_PACKETS = 0, /* in the kernel plane */
+	SL_CHAOS_REQUESTS,    /* in the daemon */
+	SL_CHAOS_COMMANDS,    /* commands of a game day's file do it, and undo it */
+};
+
 /* A word of the command line, and what it is made of. */
 struct sl_chaos_word {
 	const char *name;
 	const char *help;
-	enum sl_chaos_kind kind;
-	bool whole; /* every packet, both ways: nothing to choose */
+	enum sl_chaos_kind kind; /* of packets */
+	bool whole;		 /* every packet, both ways: nothing to choose */
+	enum sl_chaos_level level;
 };
 
 /* Ends with a word without name. */

@@ -7,7 +7,8 @@
  *	  - {name: silent node, kind: blackhole, node: chat/0, for: 10s, hypothesis: "recovery < 20s"}
  *	  - {kind: drop, pool: chat, share: 5%, way: from, limit: 100, abort: "client errors > 5%", pause: 5s}
  *
- * The keys of an experiment are the options of `sluice chaos start`; `pause` waits before it. One that
+ * The keys of an experiment are the options of `sluice chaos start`; `pause` waits before it. One of kind exec is
+ * what its command `begin` does, and its command `end` undoes, whatever happens between, but for a SIGKILL. One that
  * is refused, aborted or whose hypothesis is broken does not keep the next from its turn; Ctrl-C does.
  */
 #ifndef SL_LOADER_CHAOS_DAY_H

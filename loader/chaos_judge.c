@@ -42,6 +42,25 @@ static bool find_percentile(struct sl_span name, struct sl_chaos_condition *cond
 	return true;
 }
 
+/* "did fallbacks", "did retrieve:words": a colon, because = ends a name. */
+static bool find_deed(struct sl_span name, struct sl_chaos_condition *condition)
+{
+	struct sl_span rest = name;
+	char *colon;
+
+	if (!sl_span_equal(sl_span_cut(&rest, ' '), SL_SPAN("did")) || !rest.len)
+		return false;
+	rest = sl_span_trim(rest);
+	if (!rest.len || rest.len >= sizeof(condition->deed))
+		return false;
+	snprintf(condition->deed, sizeof(condition->deed), "%.*s", (int)rest.len, rest.data);
+	colon = strchr(condition->deed, ':');
+	if (colon)
+		*colon = '=';
+	condition->metric = SL_CHAOS_METRIC_DID;
+	return true;
+}
+
 static bool find_metric(struct sl_span name, struct sl_chaos_condition *condition)
 {
 	static const struct {
@@ -50,7 +69,8 @@ static bool find_metric(struct sl_span name, struct sl_chaos_condition *conditio
 	} metrics[] = {
 		{"client errors", SL_CHAOS_METRIC_ERRORS}, {"errors", SL_CHAOS_METRIC_ERRORS},
 		{"requests", SL_CHAOS_METRIC_REQUESTS},	   {"open nodes", SL_CHAOS_METRIC_OPEN},
-		{"recovery", SL_CHAOS_METRIC_RECOVERY},
+		{"recovery", SL_CHAOS_METRIC_RECOVERY},	   {"detection", SL_CHAOS_METRIC_DETECTION},
+		{"probes", SL_CHAOS_METRIC_PROBES},	   {"opens", SL_CHAOS_METRIC_OPENS},
 	};
 
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
@@ -66,13 +86,14 @@ static bool find_metric(struct sl_span name, struct sl_chaos_condition *conditio
 			return true;
 		}
 	}
-	return find_percentile(name, condition);
+	return find_percentile(name, condition) || find_deed(name, condition);
 }
 
 static bool is_time(const struct sl_chaos_condition *condition)
 {
 	return condition->metric == SL_CHAOS_METRIC_TTFT ||
-	       condition->metric == SL_CHAOS_METRIC_RECOVERY;
+	       condition->metric == SL_CHAOS_METRIC_RECOVERY ||
+	       condition->metric == SL_CHAOS_METRIC_DETECTION;
 }
 
 static bool read_value(struct sl_span text, struct sl_chaos_condition *condition)
@@ -120,7 +141,8 @@ static int parse_one(struct sl_span text, struct sl_chaos_condition *ret, struct
 	if (!find_metric(sl_span_trim(sl_span_make(text.data, at)), &condition))
 		return sl_error_set(error, -EINVAL,
 				    "\"%s\": expected client errors, requests, pNN ttft, open "
-				    "nodes, recovery or a counter's name",
+				    "nodes, opens, recovery, detection, probes, did NAME or a "
+				    "counter's name",
 				    condition.text);
 	at += op_len;
 	if (!read_value(sl_span_trim(sl_span_make(text.data + at, text.len - at)), &condition))
@@ -189,7 +211,17 @@ bool sl_chaos_percentile(const uint64_t buckets[SL_CHAOS_TTFT_BUCKETS], uint32_t
 static bool is_of_clients(enum sl_chaos_metric metric)
 {
 	return metric == SL_CHAOS_METRIC_ERRORS || metric == SL_CHAOS_METRIC_REQUESTS ||
-	       metric == SL_CHAOS_METRIC_TTFT;
+	       metric == SL_CHAOS_METRIC_TTFT || metric == SL_CHAOS_METRIC_PROBES ||
+	       metric == SL_CHAOS_METRIC_DID;
+}
+
+static uint64_t count_deed(const struct sl_chaos_measure *measure, const char *name)
+{
+	for (uint32_t i = 0; i < measure->deed_count; i++) {
+		if (!strcmp(measure->deeds[i].name, name))
+			return measure->deeds[i].count;
+	}
+	return 0;
 }
 
 bool sl_chaos_condition_value(const struct sl_chaos_condition *condition,
@@ -216,6 +248,18 @@ bool sl_chaos_condition_value(const struct sl_chaos_condition *condition,
 		return !measure->waiting;
 	case SL_CHAOS_METRIC_COUNTER:
 		*ret_value = (double)measure->counters[condition->counter];
+		return !measure->no_counters;
+	case SL_CHAOS_METRIC_DETECTION:
+		*ret_value = measure->detected ? measure->detection_s : INFINITY;
+		return measure->detected || !measure->waiting;
+	case SL_CHAOS_METRIC_PROBES:
+		*ret_value = (double)measure->probes;
+		return true;
+	case SL_CHAOS_METRIC_OPENS:
+		*ret_value = (double)measure->opens;
+		return true;
+	case SL_CHAOS_METRIC_DID:
+		*ret_value = (double)count_deed(measure, condition->deed);
 		return true;
 	}
 	return false;

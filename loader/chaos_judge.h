@@ -10,6 +10,11 @@
  *   pNN ttft        time to the first token or byte of those requests
  *   open nodes      nodes with an open breaker at the same time, at most
  *   recovery        from the end of the experiment until no node that it meant is left alone
+ *   detection       from the beginning until a breaker of the nodes is not closed, or sluice did something
+ *   probes          half-open ones that the daemon sent
+ *   opens           how often breakers opened
+ *   did NAME        how often sluice did it: retries, fallbacks, resumed, hedges, shed, cached, or a step of a
+ *                   ladder as stage:step
  *   COUNTER         of counters.def, by how much it rose
  *
  * Operators: < <= > >= =. A number may be a share (%), a duration or plain. What could not be measured
@@ -26,6 +31,8 @@
 
 #define SL_CHAOS_CONDITIONS_MAX 16u
 #define SL_CHAOS_TTFT_BUCKETS	SL_LATENCY_BUCKETS /* of sl_node_latency */
+#define SL_CHAOS_DEEDS_MAX	80u
+#define SL_CHAOS_DEED_BYTES	40u
 
 enum sl_chaos_metric {
 	SL_CHAOS_METRIC_ERRORS = 0,
@@ -34,6 +41,10 @@ enum sl_chaos_metric {
 	SL_CHAOS_METRIC_OPEN,
 	SL_CHAOS_METRIC_RECOVERY,
 	SL_CHAOS_METRIC_COUNTER,
+	SL_CHAOS_METRIC_DETECTION,
+	SL_CHAOS_METRIC_PROBES,
+	SL_CHAOS_METRIC_OPENS,
+	SL_CHAOS_METRIC_DID,
 };
 
 enum sl_chaos_operator {
@@ -44,14 +55,21 @@ enum sl_chaos_operator {
 	SL_CHAOS_EQUAL,
 };
 
+/* What sluice did, and how often: "retries", "retrieve=words". */
+struct sl_chaos_deed {
+	char name[SL_CHAOS_DEED_BYTES];
+	uint64_t count;
+};
+
 struct sl_chaos_condition {
 	enum sl_chaos_metric metric;
 	enum sl_chaos_operator op;
 	uint32_t percentile; /* of ttft */
 	uint32_t counter;    /* enum sl_counter */
-	bool share;	     /* errors: the value is a share of the requests */
-	double value;	     /* share 0..1, seconds, or a number */
-	char text[96];	     /* as it was written */
+	char deed[SL_CHAOS_DEED_BYTES];
+	bool share;    /* errors: the value is a share of the requests */
+	double value;  /* share 0..1, seconds, or a number */
+	char text[96]; /* as it was written */
 };
 
 struct sl_chaos_conditions {
@@ -69,6 +87,13 @@ struct sl_chaos_measure {
 	bool recovered; /* recovery_s is known */
 	bool waiting;	/* for the recovery: not known yet */
 	double recovery_s;
+	bool detected; /* detection_s is known */
+	double detection_s;
+	uint64_t probes;
+	uint64_t opens;
+	struct sl_chaos_deed deeds[SL_CHAOS_DEEDS_MAX]; /* those that were done */
+	uint32_t deed_count;
+	bool no_counters; /* there is no kernel plane */
 	uint64_t counters[SL_COUNTER_SLOTS];
 };
 

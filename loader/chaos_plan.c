@@ -79,11 +79,39 @@ static int aim_pool(const struct sl_view *view, const char *name, struct sl_chao
 	return SL_EXIT_OK;
 }
 
+/* Of requests: whom it means is the daemon's to know. */
+static void aim_requests(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
+{
+	const char *what = words->node	 ? "node"
+			   : words->pool ? "pool"
+			   : words->zone ? "zone"
+					 : "store";
+	const char *name = words->node	 ? words->node
+			   : words->pool ? words->pool
+			   : words->zone ? words->zone
+					 : words->store;
+
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "%s %.50s", what, name ? name : "");
+}
+
 static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words,
 	       struct sl_chaos_plan *plan)
 {
-	if (!!words->node + !!words->pool + !!words->zone != 1)
-		return sl_say_error(NEXT, "say one of --node, --pool, --zone");
+	uint32_t aims = !!words->node + !!words->pool + !!words->zone + !!words->store;
+
+	if (aims > 1 || (!aims && plan->word->level != SL_CHAOS_COMMANDS))
+		return sl_say_error(NEXT, "say one of --node, --pool, --zone, --store");
+	if (plan->word->level == SL_CHAOS_REQUESTS) {
+		aim_requests(words, plan);
+		return SL_EXIT_OK;
+	}
+	if (words->store)
+		return sl_say_error("sluice chaos start down --store STORE",
+				    "%s is of packets: a store has none", plan->word->name);
+	if (!aims) { /* all nodes are watched */
+		snprintf(plan->aimed_at, sizeof(plan->aimed_at), "commands");
+		return SL_EXIT_OK;
+	}
 	if (words->node)
 		return aim_node(view, words->node, plan);
 	if (words->pool)
@@ -126,6 +154,55 @@ static int read_way(const char *text, uint8_t *ret_ways)
 	return SL_EXIT_OK;
 }
 
+/* The words that the daemon reads; it says what is wrong with them. */
+static int write_order(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
+{
+	const struct {
+		const char *key, *value;
+	} pairs[] = {
+		{"node", words->node},	   {"pool", words->pool},
+		{"zone", words->zone},	   {"store", words->store},
+		{"share", words->share},   {"status", words->status},
+		{"delay", words->delay},   {"jitter", words->jitter},
+		{"after", words->after},   {"how", words->how},
+		{"checks", words->checks}, {"despite_burn", words->despite_burn},
+		{"hits", words->hits},	   {"limit", words->limit},
+		{"nodes", words->nodes},
+	};
+	struct sl_text order;
+
+	sl_text_init_fixed(&order, plan->order, sizeof(plan->order));
+	sl_text_append_string(&order, plan->word->name);
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (!pairs[i].value)
+			continue;
+		if (strpbrk(pairs[i].value, " \n"))
+			return sl_say_error(NEXT, "%s \"%s\" has a blank", pairs[i].key,
+					    pairs[i].value);
+		sl_text_printf(&order, " %s=%s", pairs[i].key, pairs[i].value);
+	}
+	if (words->way)
+		return sl_say_error(NEXT, "an experiment on requests has no way");
+	return order.error ? sl_say_error(NEXT, "its words are too long") : SL_EXIT_OK;
+}
+
+/* Words that only experiments on requests know, said of another one. */
+static int refuse_foreign(const struct sl_chaos_words_of *words, const struct sl_chaos_plan *plan)
+{
+	const char *const foreign[] = {words->status, words->delay,  words->jitter, words->after,
+				       words->how,    words->checks, words->nodes};
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		if (foreign[i])
+			return sl_say_error(
+				NEXT,
+				"%s is not of requests: no status, delay, jitter, after, "
+				"how, checks, nodes",
+				plan->word->name);
+	}
+	return SL_EXIT_OK;
+}
+
 static int read_amounts(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
 {
 	struct sl_error error = {{0}};
@@ -135,6 +212,10 @@ static int read_amounts(const struct sl_chaos_words_of *words, struct sl_chaos_p
 	plan->share = SL_CHAOS_ALL;
 	plan->ways = SL_CHAOS_TO_NODE | SL_CHAOS_FROM_NODE;
 	plan->hits_max = UINT64_MAX;
+	if (plan->word->level != SL_CHAOS_REQUESTS && refuse_foreign(words, plan))
+		return SL_EXIT_FAILED;
+	if (plan->word->level == SL_CHAOS_REQUESTS)
+		return write_order(words, plan);
 	if (plan->word->whole && (words->share || words->way))
 		return sl_say_error("drop, with --share or --way",
 				    "%s is every packet, both ways: no --share, no --way",
@@ -160,10 +241,16 @@ int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_o
 	memset(plan, 0, sizeof(*plan));
 	plan->daemon_socket = words->daemon_socket;
 	plan->word = words->kind ? sl_chaos_find(words->kind) : NULL;
+	if (plan->word && plan->word->level == SL_CHAOS_COMMANDS && !words->begin)
+		return sl_say_error("docs/chaos.md",
+				    "exec is of a game day's file, and needs a command: begin");
+	plan->begin = words->begin;
+	plan->end = words->end;
+	plan->despite_burn = words->despite_burn && !strcmp(words->despite_burn, "yes");
 	if (!plan->word)
 		return sl_say_error(NEXT, "\"%s\" is no kind of experiment",
 				    words->kind ? words->kind : "");
-	if (read_amounts(words, plan) ||
+	if (read_amounts(words, plan) || read_time("before", words->before, 0, &plan->before_us) ||
 	    read_time("for", words->duration, SL_CHAOS_DURATION_DEFAULT_US, &plan->duration_us) ||
 	    read_time("recover", words->recover, SL_CHAOS_RECOVER_DEFAULT_US, &plan->recover_us))
 		return SL_EXIT_FAILED;

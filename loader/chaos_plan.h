@@ -14,13 +14,25 @@ struct sl_chaos_words_of {
 	const char *node;
 	const char *pool;
 	const char *zone;
-	const char *config; /* file that says which nodes a zone has */
+	const char *store;
+	const char *config; /* file that says which nodes a zone has, for packets */
 	const char *share;
 	const char *way; /* to, from, both */
 	const char *duration;
 	const char *recover;
 	const char *hits;
 	const char *limit;
+	const char *nodes;
+	const char *status; /* of experiments on requests, as the next six */
+	const char *delay;
+	const char *jitter;
+	const char *after;
+	const char *how;
+	const char *checks;
+	const char *despite_burn;
+	const char *begin; /* of a game day's commands */
+	const char *end;
+	const char *before;
 	const char *hypothesis;
 	const char *abort;
 	const char *daemon_socket;
@@ -30,7 +42,8 @@ struct sl_chaos_words_of {
 #define SL_CHAOS_RECOVER_DEFAULT_US  60000000ull
 
 /*
- * Exactly one of node, pool and zone is needed. Says on stderr what is wrong, which the words name:
+ * Exactly one of node, pool, zone and store is needed, but for commands. What experiments on requests may say, and
+ * whom they mean, the daemon knows (policy/strike.h): it is written down for it. Says on stderr what is wrong, which the words name:
  * SL_EXIT_FAILED.
  */
 int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_of *words,

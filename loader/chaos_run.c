@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "bpf/breaker.h"
@@ -15,9 +17,10 @@
 
 #define NS_PER_S 1e9
 
-/* What stood in the maps when the experiment began: everything measured is a difference. */
+/* What stood in the maps and at the daemon when the experiment began: everything measured is a difference. */
 struct baseline {
 	uint64_t counters[SL_COUNTER_COUNT];
+	uint64_t trips;				    /* of all nodes */
 	uint32_t first_byte[SL_CHAOS_TTFT_BUCKETS]; /* of all nodes; wraps as they do */
 	bool daemon;				    /* one answered */
 	struct sl_chaos_facts facts;
@@ -28,8 +31,12 @@ struct watch {
 	const struct sl_chaos_plan *plan;
 	struct sl_chaos_result *result;
 	struct baseline before;
-	struct sl_chaos_ticket ticket;
-	uint64_t begun_ns;
+	struct sl_chaos_ticket ticket;	       /* of packets */
+	uint32_t number;		       /* of requests */
+	uint64_t begun_ns;		       /* or when it will */
+	uint64_t began_requests, began_errors; /* of what the samples count, when it began */
+	uint64_t ttft[SL_CHAOS_TTFT_BUCKETS];  /* at the sample before */
+	bool before_begin;
 	uint32_t ticks;
 	struct sl_chaos_facts facts; /* of the daemon, when it answered last */
 	bool daemon_anew;	     /* another one answers: for good */
@@ -48,6 +55,12 @@ const char *sl_chaos_ending_name(enum sl_chaos_ending ending)
 	return names[ending];
 }
 
+/* Below 0: until then. */
+static double seconds_since(uint64_t begun_ns)
+{
+	return ((double)sl_clock_ns() - (double)begun_ns) / NS_PER_S;
+}
+
 /* ---- what is measured ---------------------------------------------------------------------- */
 
 static void add_first_bytes(const struct sl_view *view, uint32_t sums[SL_CHAOS_TTFT_BUCKETS])
@@ -60,11 +73,21 @@ static void add_first_bytes(const struct sl_view *view, uint32_t sums[SL_CHAOS_T
 	}
 }
 
+static uint64_t count_trips(const struct sl_view *view)
+{
+	uint64_t trips = 0;
+
+	for (uint32_t slot = 1; slot < sl_view_node_slots(view); slot++)
+		trips += __atomic_load_n(&view->nodes[slot].trips, __ATOMIC_RELAXED);
+	return trips;
+}
+
 static void take_baseline(const struct sl_view *view, const char *daemon_socket,
 			  struct baseline *before)
 {
 	for (uint32_t i = 0; i < SL_COUNTER_COUNT; i++)
 		before->counters[i] = sl_view_counter(view, i);
+	before->trips = count_trips(view);
 	add_first_bytes(view, before->first_byte);
 	before->daemon = sl_chaos_daemon_facts(daemon_socket, &before->facts);
 }
@@ -77,6 +100,31 @@ static bool went_back(const struct sl_chaos_facts *was, const struct sl_chaos_fa
 	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
 		back |= is->ttft[i] < was->ttft[i];
 	return back;
+}
+
+static uint64_t deeds_of(const struct sl_chaos_facts *facts, const char *name)
+{
+	for (uint32_t i = 0; i < facts->deed_count; i++) {
+		if (!strcmp(facts->deeds[i].name, name))
+			return facts->deeds[i].count;
+	}
+	return 0;
+}
+
+/* What sluice has done since. */
+static void measure_deeds(const struct sl_chaos_facts *before, const struct sl_chaos_facts *now,
+			  struct sl_chaos_measure *measure)
+{
+	measure->probes = now->probes - before->probes;
+	measure->deed_count = 0;
+	for (uint32_t i = 0; i < now->deed_count; i++) {
+		uint64_t was = deeds_of(before, now->deeds[i].name);
+
+		if (now->deeds[i].count <= was)
+			continue;
+		measure->deeds[measure->deed_count] = now->deeds[i];
+		measure->deeds[measure->deed_count++].count -= was;
+	}
 }
 
 /*
@@ -101,27 +149,56 @@ static void measure_daemon(struct watch *watch, struct sl_chaos_measure *measure
 	measure->errors += watch->facts.errors - before->errors;
 	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
 		measure->ttft[i] = watch->facts.ttft[i] - before->ttft[i];
+	measure_deeds(before, &watch->facts, measure);
 }
 
-static uint32_t count_open(const struct sl_view *view)
+static uint32_t count_in(const struct sl_view *view, enum sl_breaker_state state)
 {
-	uint32_t open = 0;
+	uint32_t count = 0;
 
 	for (uint32_t slot = 1; slot < sl_view_node_slots(view); slot++) {
 		const struct sl_node_state *node = &view->nodes[slot];
 
-		open += (node->admin & SL_NODE_PRESENT) &&
-			sl_breaker_state(sl_breaker_load(&node->breaker)) == SL_BREAKER_OPEN;
+		count += (node->admin & SL_NODE_PRESENT) &&
+			 sl_breaker_state(sl_breaker_load(&node->breaker)) == state;
 	}
-	return open;
+	return count;
+}
+
+/* Is a node that was meant left alone? Without a node of its own, any. */
+static bool is_left_alone(const struct watch *watch)
+{
+	const struct sl_chaos_aim *aim = &watch->result->aim;
+
+	for (uint32_t slot = 1; slot < sl_view_node_slots(watch->view); slot++) {
+		const struct sl_node_state *node = &watch->view->nodes[slot];
+
+		if ((!aim->count || sl_chaos_aim_has(aim, slot)) &&
+		    (node->admin & SL_NODE_PRESENT) &&
+		    sl_breaker_state(sl_breaker_load(&node->breaker)) != SL_BREAKER_CLOSED)
+			return true;
+	}
+	return false;
+}
+
+/* Answers from the cache of answers are nothing that was done about it. */
+static bool does_something(const struct sl_chaos_measure *measure)
+{
+	for (uint32_t i = 0; i < measure->deed_count; i++) {
+		if (strcmp(measure->deeds[i].name, "cached") != 0)
+			return true;
+	}
+	return false;
 }
 
 static void measure(struct watch *watch)
 {
 	struct sl_chaos_measure *measure = &watch->result->measure;
 	uint32_t first_byte[SL_CHAOS_TTFT_BUCKETS];
-	uint32_t open = count_open(watch->view);
+	uint32_t open = count_in(watch->view, SL_BREAKER_OPEN);
 
+	measure->no_counters = watch->view->alone;
+	measure->opens = count_trips(watch->view) - watch->before.trips;
 	for (uint32_t i = 0; i < SL_COUNTER_COUNT; i++)
 		measure->counters[i] = sl_view_counter(watch->view, i) - watch->before.counters[i];
 	add_first_bytes(watch->view, first_byte);
@@ -136,18 +213,21 @@ static void measure(struct watch *watch)
 	measure_daemon(watch, measure);
 	if (open > measure->open_max)
 		measure->open_max = open;
+	if (!measure->detected && !watch->before_begin &&
+	    (is_left_alone(watch) || does_something(measure))) {
+		measure->detected = true;
+		measure->detection_s = seconds_since(watch->begun_ns);
+	}
 }
 
-static double seconds_since(uint64_t begun_ns)
-{
-	return (double)(sl_clock_ns() - begun_ns) / NS_PER_S;
-}
-
-/* What the row has counted, while it is ours. */
+/* What the row has counted, while it is ours; of requests the daemon says it when the lease is renewed. */
 static void count_hits(struct watch *watch)
 {
-	const struct sl_chaos *row = &watch->view->chaos[watch->ticket.row];
+	const struct sl_chaos *row;
 
+	if (watch->plan->word->level != SL_CHAOS_PACKETS || watch->before_begin)
+		return;
+	row = &watch->view->chaos[watch->ticket.row];
 	if (__atomic_load_n(&row->number, __ATOMIC_RELAXED) != watch->ticket.number)
 		return;
 	watch->result->hits = __atomic_load_n(&row->hits, __ATOMIC_RELAXED);
@@ -164,9 +244,25 @@ static void forget_every_other(struct sl_chaos_result *result)
 	result->sample_every *= 2;
 }
 
+/* The first tokens since the sample before. */
+static void put_percentiles(struct watch *watch, struct sl_chaos_sample *sample)
+{
+	uint64_t since[SL_CHAOS_TTFT_BUCKETS];
+	const uint64_t *ttft = watch->result->measure.ttft;
+
+	for (uint32_t i = 0; i < SL_CHAOS_TTFT_BUCKETS; i++)
+		since[i] = ttft[i] - watch->ttft[i];
+	memcpy(watch->ttft, ttft, sizeof(watch->ttft));
+	if (!sl_chaos_percentile(since, 50, &sample->p50_s))
+		sample->p50_s = 0;
+	if (!sl_chaos_percentile(since, 99, &sample->p99_s))
+		sample->p99_s = 0;
+}
+
 static void sample(struct watch *watch)
 {
 	struct sl_chaos_result *result = watch->result;
+	struct sl_chaos_sample *sample;
 
 	measure(watch);
 	count_hits(watch);
@@ -174,13 +270,42 @@ static void sample(struct watch *watch)
 		return;
 	if (result->sample_count == SL_CHAOS_SAMPLES_MAX)
 		forget_every_other(result);
-	result->samples[result->sample_count++] = (struct sl_chaos_sample){
+	sample = &result->samples[result->sample_count++];
+	*sample = (struct sl_chaos_sample){
 		.at_s = seconds_since(watch->begun_ns),
 		.hits = result->hits,
-		.requests = result->measure.requests,
-		.errors = result->measure.errors,
-		.open = count_open(watch->view),
+		.requests = watch->began_requests + result->measure.requests,
+		.errors = watch->began_errors + result->measure.errors,
+		.open = count_in(watch->view, SL_BREAKER_OPEN),
+		.half_open = count_in(watch->view, SL_BREAKER_HALF_OPEN),
 	};
+	put_percentiles(watch, sample);
+}
+
+/* What is usual: the counts start anew behind it. */
+static void look_before(struct watch *watch)
+{
+	struct sl_chaos_result *result = watch->result;
+	struct sl_chaos_steady *steady = &result->steady;
+	uint64_t us = watch->plan->before_us, start_ns = sl_clock_ns();
+
+	watch->before_begin = true;
+	watch->begun_ns = start_ns + us * SL_NS_PER_US;
+	while (sl_clock_ns() < watch->begun_ns && !sl_screen_interrupted()) {
+		sample(watch);
+		sl_screen_sleep_us(SL_CHAOS_TICK_MS * 1000u);
+	}
+	measure(watch);
+	steady->for_s = seconds_since(start_ns);
+	steady->requests = watch->began_requests = result->measure.requests;
+	steady->errors = watch->began_errors = result->measure.errors;
+	if (!sl_chaos_percentile(result->measure.ttft, 50, &steady->p50_s))
+		steady->p50_s = 0;
+	if (!sl_chaos_percentile(result->measure.ttft, 99, &steady->p99_s))
+		steady->p99_s = 0;
+	watch->before_begin = false;
+	memset(&result->measure, 0, sizeof(result->measure));
+	memset(watch->ttft, 0, sizeof(watch->ttft));
 }
 
 /* ---- begin and end ------------------------------------------------------------------------- */
@@ -208,8 +333,8 @@ static int begin_locked(const struct sl_view *view, const struct sl_chaos_plan *
 	return SL_EXIT_OK;
 }
 
-static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, uint64_t lease,
-		 struct sl_chaos_ticket *ret_ticket)
+static int begin_packets(const struct sl_view *view, const struct sl_chaos_plan *plan,
+			 uint64_t lease, struct sl_chaos_ticket *ret_ticket)
 {
 	int lock_fd, exit_code;
 	char name[SL_CHAOS_TITLE_BYTES];
@@ -239,13 +364,109 @@ static int begin(const struct sl_view *view, const struct sl_chaos_plan *plan, u
 	return exit_code;
 }
 
-int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
-		   struct sl_chaos_ticket *ret_ticket)
+static int begin_requests(const struct sl_chaos_plan *plan, uint64_t lease, uint32_t *ret_number,
+			  struct sl_chaos_aim *ret_aim)
 {
-	int exit_code = begin(view, plan, plan->duration_us * SL_NS_PER_US, ret_ticket);
+	char order[SL_CHAOS_ORDER_BYTES + SL_CHAOS_TITLE_BYTES + 64];
 
+	snprintf(order, sizeof(order), "%s for=%llums lease=%llums name=%.80s", plan->order,
+		 (unsigned long long)(plan->duration_us / 1000u),
+		 (unsigned long long)(lease / SL_NS_PER_MS), plan->title);
+	return sl_chaos_daemon_begin(plan->daemon_socket, order, ret_number, ret_aim);
+}
+
+/* A command of the file's owner, who may run it; it is waited for. */
+static int run_command(const char *command)
+{
+	int status = system(command); /* NOLINT(cert-env33-c): that is what the file asks for */
+
+	if (status)
+		return sl_say_error(NULL, "\"%s\" ended with status %d", command,
+				    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	return SL_EXIT_OK;
+}
+
+/* The daemon itself says of experiments on requests when they begin and end. */
+static void note(const struct sl_chaos_plan *plan, bool over)
+{
+	if (plan->word->level != SL_CHAOS_REQUESTS)
+		sl_chaos_daemon_note(plan->daemon_socket, over, plan->title);
+}
+
+static int begin(struct watch *watch, uint64_t lease)
+{
+	const struct sl_chaos_plan *plan = watch->plan;
+	int exit_code;
+
+	if (plan->word->level == SL_CHAOS_REQUESTS)
+		return begin_requests(plan, lease, &watch->number, &watch->result->aim);
+	watch->result->aim = plan->aim;
+	exit_code = plan->word->level == SL_CHAOS_COMMANDS
+			    ? run_command(plan->begin)
+			    : begin_packets(watch->view, plan, lease, &watch->ticket);
+	if (!exit_code)
+		note(plan, false);
+	return exit_code;
+}
+
+static const char burning[] = "an objective burns its budget";
+
+/* *ret_ending: how it is over already, where it is. */
+static bool renew(struct watch *watch, uint64_t lease, enum sl_chaos_ending *ret_ending)
+{
+	*ret_ending = SL_CHAOS_STOPPED;
+	if (watch->plan->word->level == SL_CHAOS_PACKETS)
+		return !sl_chaos_renew(watch->view, &watch->ticket, lease);
+	if (watch->plan->word->level == SL_CHAOS_COMMANDS)
+		return true;
+	switch (sl_chaos_daemon_renew(watch->plan->daemon_socket, watch->number,
+				      &watch->result->seen, &watch->result->hits)) {
+	case SL_CHAOS_STATE_RUNS:
+		return true;
+	case SL_CHAOS_STATE_RAN:
+		*ret_ending = SL_CHAOS_RAN;
+		return false;
+	case SL_CHAOS_STATE_SPENT:
+		*ret_ending = SL_CHAOS_SPENT;
+		return false;
+	case SL_CHAOS_STATE_BURNED:
+		*ret_ending = SL_CHAOS_ABORTED;
+		snprintf(watch->result->why, sizeof(watch->result->why), "%s", burning);
+		return false;
+	default:
+		return false;
+	}
+}
+
+static void end(struct watch *watch)
+{
+	const struct sl_chaos_plan *plan = watch->plan;
+
+	if (plan->word->level == SL_CHAOS_REQUESTS) {
+		sl_chaos_daemon_renew(plan->daemon_socket, watch->number, &watch->result->seen,
+				      &watch->result->hits);
+		sl_chaos_daemon_end(plan->daemon_socket, watch->number);
+	} else if (plan->word->level == SL_CHAOS_PACKETS) {
+		sl_chaos_end(watch->view, &watch->ticket);
+	} else if (plan->end) {
+		run_command(plan->end);
+	}
+	note(plan, true);
+}
+
+int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
+		   uint32_t *ret_number)
+{
+	struct sl_chaos_ticket ticket = {0};
+	struct sl_chaos_aim aim;
+	int exit_code;
+
+	if (plan->word->level == SL_CHAOS_REQUESTS)
+		return begin_requests(plan, plan->duration_us * SL_NS_PER_US, ret_number, &aim);
+	exit_code = begin_packets(view, plan, plan->duration_us * SL_NS_PER_US, &ticket);
 	if (exit_code == SL_EXIT_OK)
 		sl_chaos_daemon_note(plan->daemon_socket, false, plan->title);
+	*ret_number = ticket.number;
 	return exit_code;
 }
 
@@ -253,6 +474,10 @@ static bool aborts(struct watch *watch)
 {
 	const struct sl_chaos_conditions *conditions = &watch->plan->abort;
 
+	if (watch->facts.burns > watch->before.facts.burns && !watch->plan->despite_burn) {
+		snprintf(watch->result->why, sizeof(watch->result->why), "%s", burning);
+		return true;
+	}
 	for (uint32_t i = 0; i < conditions->count; i++) {
 		const struct sl_chaos_condition *condition = &conditions->list[i];
 
@@ -267,6 +492,7 @@ static bool aborts(struct watch *watch)
 static enum sl_chaos_ending watch_it(struct watch *watch)
 {
 	uint64_t end_ns = watch->begun_ns + watch->plan->duration_us * SL_NS_PER_US;
+	enum sl_chaos_ending ending;
 	uint64_t now_ns;
 
 	for (;;) {
@@ -280,22 +506,12 @@ static enum sl_chaos_ending watch_it(struct watch *watch)
 		now_ns = sl_clock_ns();
 		if (now_ns + SL_NS_PER_MS >= end_ns)
 			return SL_CHAOS_RAN;
-		if (sl_chaos_renew(watch->view, &watch->ticket, lease_ns(end_ns - now_ns)))
-			return SL_CHAOS_STOPPED;
+		if (!renew(watch, lease_ns(end_ns - now_ns), &ending)) {
+			sample(watch);
+			return ending;
+		}
 		sl_screen_sleep_us(SL_CHAOS_TICK_MS * 1000u);
 	}
-}
-
-static bool all_used(const struct watch *watch)
-{
-	for (uint32_t slot = 1; slot < sl_view_node_slots(watch->view); slot++) {
-		const struct sl_node_state *node = &watch->view->nodes[slot];
-
-		if (sl_chaos_aim_has(&watch->plan->aim, slot) && (node->admin & SL_NODE_PRESENT) &&
-		    sl_breaker_state(sl_breaker_load(&node->breaker)) != SL_BREAKER_CLOSED)
-			return false;
-	}
-	return true;
 }
 
 /* Goes on to take samples until no node that was meant is left alone. */
@@ -307,7 +523,7 @@ static void await_recovery(struct watch *watch)
 
 	for (;;) {
 		sample(watch);
-		measure->recovered = all_used(watch);
+		measure->recovered = !is_left_alone(watch);
 		measure->recovery_s = seconds_since(ended_ns);
 		if (measure->recovered || sl_screen_interrupted() || sl_clock_ns() >= until_ns)
 			break;
@@ -326,18 +542,21 @@ int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 	ret_result->plan = plan;
 	ret_result->sample_every = 1;
 	ret_result->wall_s = (uint64_t)time(NULL);
-	ret_result->measure.waiting = true;
+	sl_screen_catch();
 	take_baseline(view, plan->daemon_socket, &watch.before);
 	watch.facts = watch.before.facts;
-	sl_screen_catch();
-	exit_code = begin(view, plan, lease_ns(plan->duration_us * SL_NS_PER_US), &watch.ticket);
+	if (plan->before_us) {
+		look_before(&watch);
+		take_baseline(view, plan->daemon_socket, &watch.before);
+		watch.facts = watch.before.facts;
+	}
+	ret_result->measure.waiting = true;
+	watch.begun_ns = sl_clock_ns();
+	exit_code = begin(&watch, lease_ns(plan->duration_us * SL_NS_PER_US));
 	if (exit_code)
 		return exit_code;
-	watch.begun_ns = sl_clock_ns();
-	sl_chaos_daemon_note(plan->daemon_socket, false, plan->title);
 	ret_result->ending = watch_it(&watch);
-	sl_chaos_end(view, &watch.ticket);
-	sl_chaos_daemon_note(plan->daemon_socket, true, plan->title);
+	end(&watch);
 	ret_result->ran_s = seconds_since(watch.begun_ns);
 	count_hits(&watch);
 	await_recovery(&watch);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * chaos_run.h - one experiment from its plan to its result: begin, watch, end, wait for the recovery.
+ * chaos_run.h - one experiment from its plan to its result: look before, begin, watch, end, wait for the recovery.
  *
- *   plan -> begin -> watch: every SL_CHAOS_TICK_MS renew the lease, take a sample, look whether an
+ *   plan -> look on for before_us -> begin -> watch: every SL_CHAOS_TICK_MS renew the lease, take a sample, look whether an
  *                    abort condition has come true -> end -> wait until the nodes are used again
  *
  * It ends early by Ctrl-C, an abort condition, `sluice chaos stop` or its last hit. Whatever kills the
@@ -18,18 +18,23 @@
 #define SL_CHAOS_SAMPLES_MAX \
 	1200u /* then every other one is forgotten, and half as many are taken */
 #define SL_CHAOS_TITLE_BYTES 128u
+#define SL_CHAOS_ORDER_BYTES 400u
 
 struct sl_chaos_plan {
 	char title[SL_CHAOS_TITLE_BYTES]; /* of a game day's step, or made of kind and aim */
 	const struct sl_chaos_word *word;
-	char aimed_at[64]; /* "node 10.0.0.7:8000", "pool chat", "zone east" */
-	struct sl_chaos_aim aim;
-	uint32_t share; /* of SL_CHAOS_ALL */
+	char aimed_at[64];	 /* "node 10.0.0.7:8000", "pool chat", "zone east" */
+	struct sl_chaos_aim aim; /* none of requests: the daemon takes it, see the result */
+	char order[SL_CHAOS_ORDER_BYTES]; /* of requests: "error pool=chat status=503" */
+	const char *begin, *end;	  /* commands, borrowed */
+	uint32_t share;			  /* of SL_CHAOS_ALL */
 	uint8_t ways;
+	uint64_t before_us; /* look on for so long, to know what is usual */
 	uint64_t duration_us;
 	uint64_t recover_us; /* wait so long for the nodes, at most */
 	uint64_t hits_max;
 	uint32_t limit_percent;
+	bool despite_burn;
 	const char
 		*daemon_socket; /* borrowed; asked how clients fare, and told, where one answers */
 	struct sl_chaos_conditions hypothesis;
@@ -44,13 +49,22 @@ enum sl_chaos_ending {
 	SL_CHAOS_INTERRUPTED, /* Ctrl-C */
 };
 
-/* What was seen at one moment; numbers since the beginning. */
+/* What was seen at one moment; numbers since the first one. */
 struct sl_chaos_sample {
-	double at_s;
+	double at_s; /* below 0: before it began */
 	uint64_t hits;
 	uint64_t requests;
 	uint64_t errors;
 	uint32_t open;
+	uint32_t half_open;
+	double p50_s, p99_s; /* first tokens since the sample before; 0: there were none */
+};
+
+/* What was usual before. */
+struct sl_chaos_steady {
+	double for_s; /* 0: nobody looked */
+	uint64_t requests, errors;
+	double p50_s, p99_s; /* 0: no sample */
 };
 
 struct sl_chaos_result {
@@ -61,6 +75,8 @@ struct sl_chaos_result {
 	char why[128]; /* the condition that aborted it */
 	uint64_t seen;
 	uint64_t hits;
+	struct sl_chaos_aim aim; /* the nodes that were meant; none: of a store, or of commands */
+	struct sl_chaos_steady steady;
 	struct sl_chaos_measure measure;
 	enum sl_chaos_verdict verdict;
 	struct sl_chaos_sample samples[SL_CHAOS_SAMPLES_MAX];
@@ -77,7 +93,7 @@ int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 
 /* Begins it and leaves it alone: it ends by itself when its time is over. Errors as above. */
 int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
-		   struct sl_chaos_ticket *ret_ticket);
+		   uint32_t *ret_number);
 
 const char *sl_chaos_ending_name(enum sl_chaos_ending ending);
 

@@ -26,6 +26,16 @@ static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
 		.node = arguments->node,
 		.pool = arguments->pool,
 		.zone = arguments->zone,
+		.store = arguments->store,
+		.status = arguments->status,
+		.delay = arguments->delay,
+		.jitter = arguments->jitter,
+		.after = arguments->after,
+		.how = arguments->how,
+		.nodes = arguments->nodes,
+		.before = arguments->before,
+		.checks = arguments->checks ? "yes" : NULL,
+		.despite_burn = arguments->despite_burn ? "yes" : NULL,
 		.config = arguments->config,
 		.share = arguments->share,
 		.way = arguments->way,
@@ -43,11 +53,11 @@ static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
 
 static int leave(const struct sl_view *view, const struct sl_chaos_plan *plan)
 {
-	struct sl_chaos_ticket ticket;
-	int exit_code = sl_chaos_leave(view, plan, &ticket);
+	uint32_t number;
+	int exit_code = sl_chaos_leave(view, plan, &number);
 
 	if (exit_code == SL_EXIT_OK)
-		printf("%u\n", ticket.number);
+		printf("%u\n", number);
 	return exit_code;
 }
 
@@ -80,6 +90,11 @@ static int start(const struct sl_view *view, const struct sl_arguments *argument
 
 	if (sl_chaos_plan_make(view, &words, &plan))
 		return SL_EXIT_FAILED;
+	if (plan.word->level == SL_CHAOS_PACKETS && !view->chaos)
+		return sl_say_error("sluice up CONFIG",
+				    "%s is of packets: \"%s\" has no kernel plane that knows "
+				    "experiments",
+				    plan.word->name, view->dir);
 	if (!arguments->detach)
 		return run(view, &plan, arguments->json);
 	if (plan.hypothesis.count || plan.abort.count)
@@ -181,41 +196,91 @@ static void list_row(const struct sl_chaos *row, uint64_t now_ns, bool json, boo
 		       left_s);
 }
 
-static int list(const struct sl_view *view, bool json)
+/* What the daemon says to a line; "" where none answers, or refuses. */
+static const char *ask_daemon(const char *socket, const char *line, struct sl_text *answer)
+{
+	const char *said;
+
+	sl_text_reset(answer);
+	if (sl_admin_say(socket, line, answer))
+		sl_text_reset(answer);
+	said = sl_text_string(answer);
+	return said[0] == '!' ? "" : said;
+}
+
+/* The rows of both levels: of packets from the map, of requests from the daemon. */
+static int list(const struct sl_view *view, const char *socket, bool json)
 {
 	uint64_t now_ns = sl_clock_ns();
+	struct sl_text answer;
+	const char *said;
 	bool first = true;
 
+	sl_text_init(&answer, REPORT_BYTES_MAX);
 	if (json)
 		putchar('[');
-	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
+	for (uint32_t row = 0; view->chaos && row < SL_CHAOS_MAX; row++) {
 		if (!sl_chaos_runs(view, row, now_ns))
 			continue;
 		list_row(&view->chaos[row], now_ns, json, first);
 		first = false;
 	}
+	said = ask_daemon(socket, json ? "chaos json list" : "chaos text list", &answer);
+	if (json && said[0] == '[' && said[1] != ']')
+		printf("%s%.*s", first ? "" : ", ", (int)(strrchr(said, ']') - said - 1), said + 1);
+	else if (!json)
+		fputs(said, stdout);
 	if (json)
 		puts("]");
-	else if (first)
+	else if (first && !said[0])
 		puts("no experiment runs");
+	sl_text_fini(&answer);
 	return SL_EXIT_OK;
 }
 
-static int stop(const struct sl_view *view, const char *which)
+static uint32_t stop_packets(const struct sl_view *view, bool all, uint64_t number)
 {
-	uint64_t number = 0, now_ns = sl_clock_ns();
-	bool all = !which || !strcmp(which, "all");
+	uint64_t now_ns = sl_clock_ns();
 	uint32_t stopped = 0;
 
-	if (!all && sl_span_u64(sl_span_string(which), &number))
-		return sl_say_error("sluice chaos list", "\"%s\" is neither a number nor all",
-				    which);
-	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
+	for (uint32_t row = 0; view->chaos && row < SL_CHAOS_MAX; row++) {
 		struct sl_chaos_ticket ticket = {row, view->chaos[row].number};
 
 		if (sl_chaos_runs(view, row, now_ns) && (all || ticket.number == number))
 			stopped += sl_chaos_end(view, &ticket);
 	}
+	return stopped;
+}
+
+static uint32_t stop_requests(const char *socket, bool all, uint64_t number)
+{
+	struct sl_text answer;
+	uint64_t stopped = 0;
+	char line[64];
+	const char *said;
+
+	if (all)
+		snprintf(line, sizeof(line), "chaos text stop all");
+	else
+		snprintf(line, sizeof(line), "chaos text stop %" PRIu64, number);
+	sl_text_init(&answer, REPORT_BYTES_MAX);
+	said = ask_daemon(socket, line, &answer);
+	if (sl_span_u64(sl_span_make(said, strspn(said, "0123456789")), &stopped))
+		stopped = 0;
+	sl_text_fini(&answer);
+	return (uint32_t)stopped;
+}
+
+static int stop(const struct sl_view *view, const char *socket, const char *which)
+{
+	bool all = !which || !strcmp(which, "all");
+	uint64_t number = 0;
+	uint32_t stopped;
+
+	if (!all && sl_span_u64(sl_span_string(which), &number))
+		return sl_say_error("sluice chaos list", "\"%s\" is neither a number nor all",
+				    which);
+	stopped = stop_packets(view, all, number) + stop_requests(socket, all, number);
 	if (!all && !stopped)
 		return sl_say_error("sluice chaos list", "no experiment %s runs", which);
 	printf("%u stopped\n", stopped);
@@ -224,7 +289,7 @@ static int stop(const struct sl_view *view, const char *which)
 
 static bool is_verb(const char *verb)
 {
-	static const char *const verbs[] = {"start", "run", "list", "stop"};
+	static const char *const verbs[] = {"start", "run", "list", "status", "stop"};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (!strcmp(verbs[i], verb))
@@ -237,29 +302,26 @@ static int run_chaos(const struct sl_command *command, const struct sl_arguments
 {
 	const char *verb = arguments->words[0];
 	const char *word = arguments->word_count > 1 ? arguments->words[1] : NULL;
-	int exit_code = SL_EXIT_OK;
+	const char *socket = sl_admin_path(arguments->admin_socket);
+	int exit_code;
 	struct sl_view view;
 
 	(void)command;
 	if (!is_verb(verb))
 		return sl_say_error("sluice chaos --help",
-				    "\"%s\": expected start, run, list or stop", verb);
+				    "\"%s\": expected start, run, list, status or stop", verb);
 	if ((!strcmp(verb, "start") || !strcmp(verb, "run")) && !word)
 		return sl_say_error("sluice chaos --help", "%s what?", verb);
-	if (sl_view_open(sl_pins_dir(arguments->pin_dir, NULL), false, &view))
+	if (sl_view_open_any(sl_pins_dir(arguments->pin_dir, NULL), socket, &view))
 		return SL_EXIT_FAILED;
-	if (!view.chaos)
-		exit_code = sl_say_error(
-			"sluice up CONFIG --replace",
-			"the kernel plane in \"%s\" is older and knows no experiments", view.dir);
-	else if (!strcmp(verb, "start"))
+	if (!strcmp(verb, "start"))
 		exit_code = start(&view, arguments);
 	else if (!strcmp(verb, "run"))
 		exit_code = run_day(&view, word, arguments);
-	else if (!strcmp(verb, "list"))
-		exit_code = list(&view, arguments->json);
+	else if (!strcmp(verb, "list") || !strcmp(verb, "status"))
+		exit_code = list(&view, socket, arguments->json);
 	else
-		exit_code = stop(&view, word);
+		exit_code = stop(&view, socket, word);
 	sl_view_close(&view);
 	return exit_code;
 }
@@ -272,17 +334,29 @@ static const struct sl_option chaos_options[] = {
 	TEXT(node, "NODE", "aim at this node (ADDRESS:PORT or POOL/INDEX)"),
 	TEXT(pool, "POOL", "aim at all nodes of this pool"),
 	TEXT(zone, "ZONE", "aim at the nodes of this zone, of which --config tells"),
-	TEXT(config, "CONFIG", "the configuration file, for --zone"),
-	TEXT(share, "SHARE", "chance of each packet: 30% or 0.3 (100%)"),
+	TEXT(store, "STORE", "of `down`: cache, semantic or documents"),
+	TEXT(config, "CONFIG", "the configuration file, for --zone and packets"),
+	TEXT(share, "SHARE", "chance of each packet, or request: 30% or 0.3 (100%)"),
+	TEXT(status, "STATUS", "of `error`: 400 to 599 (503)"),
+	TEXT(delay, "TIME", "of `delay`: by so much; of `slow`: for each event (1s)"),
+	TEXT(jitter, "TIME", "of `delay`: give or take so much (0)"),
+	TEXT(after, "N", "of `cut` and `malformed`: behind so many events, or bytes as 200b (0)"),
+	TEXT(how, "HOW", "of `malformed`: `json` or `chunk` (json)"),
+	{SL_OPTION_FLAG, "checks", NULL, NULL, offsetof(struct sl_arguments, checks),
+	 "of requests: health checks are struck too"},
 	TEXT(way, "WAY", "packets `to` the nodes, `from` them, or `both` (both)"),
 	{SL_OPTION_TEXT, "for", "TIME", NULL, offsetof(struct sl_arguments, duration),
 	 "how long (30s)"},
 	TEXT(recover, "TIME", "then wait so long until the nodes are used again (60s)"),
-	TEXT(hits, "N", "end after so many packets were touched"),
+	TEXT(before, "TIME", "look on for so long first, to know what is usual"),
+	TEXT(hits, "N", "end after so many packets, or requests, were touched"),
 	TEXT(limit, "PERCENT", "largest share of a pool's nodes that may be touched (50)"),
+	TEXT(nodes, "N", "of requests: most nodes that may be touched"),
 	TEXT(hypothesis, "CONDITIONS",
 	     "what is expected, as: client errors < 0.1%, recovery < 20s"),
 	TEXT(abort, "CONDITIONS", "end it as soon as one of these is true"),
+	{SL_OPTION_FLAG, "despite-burn", NULL, NULL, offsetof(struct sl_arguments, despite_burn),
+	 "go on when an objective burns its budget at the rate that pages"},
 	{SL_OPTION_FLAG, "detach", NULL, NULL, offsetof(struct sl_arguments, detach),
 	 "print its number and leave it alone: it ends by itself"},
 	TEXT(output, "FILE", "of `run`: the report, HTML where its name ends so, else Markdown"),
@@ -294,7 +368,7 @@ static const struct sl_option chaos_options[] = {
 
 const struct sl_command sl_command_chaos = {
 	.name = "chaos",
-	.words = "start KIND|run FILE|list|stop [NUMBER]",
+	.words = "start KIND|run FILE|status|stop [NUMBER]",
 	.words_min = 1,
 	.words_max = 2,
 	.summary = "break something on purpose, within bounds, and judge what happens",
@@ -302,17 +376,22 @@ const struct sl_command sl_command_chaos = {
 		"start KIND      packets to and from the nodes: drop, reset, corrupt (the "
 		"receiver\n"
 		"                drops them), garble (the application gets them), blackhole,\n"
-		"                partition. Watches until its time is over, Ctrl-C, a condition "
-		"of\n"
-		"                --abort or `stop`; then says what was seen. Exit code 1: the\n"
+		"                partition. Requests to them, in the daemon: error, delay, slow, "
+		"cut,\n"
+		"                malformed, refuse, hang; of a store, down. Watches until its time "
+		"is\n"
+		"                over, Ctrl-C, a condition of --abort, an objective that burns "
+		"its\n"
+		"                budget, or `stop`; then says what was seen. Exit code 1: the\n"
 		"                hypothesis is broken, or it was aborted\n"
 		"run FILE        a game day: the experiments of a file, one after the other, and "
 		"a\n"
 		"                report with plots\n"
-		"list            what runs\n"
+		"status, list    what runs\n"
 		"stop [NUMBER]   ends one, or all\n\n"
-		"Killed, it leaves an experiment that the kernel plane ends by itself within five "
-		"seconds.",
+		"Killed, it leaves an experiment that the kernel plane, or the daemon, ends by "
+		"itself\n"
+		"within five seconds.",
 	.options = chaos_options,
 	.run = run_chaos,
 };

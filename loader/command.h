@@ -68,6 +68,16 @@ struct sl_arguments {
 	const char *recover;
 	const char *hits;
 	const char *limit;
+	const char *store;
+	const char *status;
+	const char *delay;
+	const char *jitter;
+	const char *after;
+	const char *how;
+	const char *nodes;
+	const char *before;
+	bool checks;
+	bool despite_burn;
 	const char *hypothesis;
 	const char *abort;
 	bool detach;

@@ -26,6 +26,12 @@ static void fail(struct sl_client_conn *conn, enum sl_client_failure failure, in
 	conn->ops->failed(conn, failure, error, text);
 }
 
+void sl_client_fail(struct sl_client_conn *conn, enum sl_client_failure failure, const char *text)
+{
+	if (conn->state != STATE_DEAD)
+		fail(conn, failure, 0, text);
+}
+
 static void complete(struct sl_client_conn *conn)
 {
 	conn->state = STATE_IDLE;
@@ -36,6 +42,14 @@ static void complete(struct sl_client_conn *conn)
 }
 
 /* ---- body ----------------------------------------------------------------------------------- */
+
+static void give(struct sl_client_conn *conn, const char *data, size_t len)
+{
+	if (__builtin_expect(conn->tap != NULL, 0) && conn->tap->body)
+		conn->tap->body(conn->tap, conn, data, len);
+	else
+		conn->ops->body(conn, data, len);
+}
 
 /* Feeds chunked bytes. Returns how many were used when the body ended or failed, else len. */
 static size_t take_chunked(struct sl_client_conn *conn, const char *buf, size_t len)
@@ -55,7 +69,7 @@ static size_t take_chunked(struct sl_client_conn *conn, const char *buf, size_t 
 		}
 		at += used;
 		if (data_len) {
-			conn->ops->body(conn, data, data_len);
+			give(conn, data, data_len);
 			if (conn->state != STATE_BODY)
 				return len;
 		}
@@ -79,7 +93,7 @@ static void take_body(struct sl_client_conn *conn, const char *buf, size_t len)
 	}
 	if (conn->body_kind == SL_H1_BODY_LENGTH && part > conn->body_left)
 		part = (size_t)conn->body_left;
-	conn->ops->body(conn, buf, part);
+	give(conn, buf, part);
 	if (conn->state != STATE_BODY || conn->body_kind != SL_H1_BODY_LENGTH)
 		return;
 	conn->body_left -= part;
@@ -189,9 +203,8 @@ static void take_split_head(struct sl_client_conn *conn, const char *buf, size_t
 	free(in);
 }
 
-static void on_data(struct sl_socket *socket, const char *buf, size_t len)
+void sl_client_feed(struct sl_client_conn *conn, const char *buf, size_t len)
 {
-	struct sl_client_conn *conn = (struct sl_client_conn *)socket;
 	size_t used;
 
 	conn->got_bytes = true;
@@ -218,6 +231,16 @@ static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 	default:
 		return;
 	}
+}
+
+static void on_data(struct sl_socket *socket, const char *buf, size_t len)
+{
+	struct sl_client_conn *conn = (struct sl_client_conn *)socket;
+
+	if (__builtin_expect(conn->tap != NULL, 0) && conn->tap->data)
+		conn->tap->data(conn->tap, conn, buf, len);
+	else
+		sl_client_feed(conn, buf, len);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */

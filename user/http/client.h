@@ -54,10 +54,21 @@ struct sl_client_ops {
 	void (*closed)(struct sl_client_conn *conn);
 };
 
+/* Who stands between the connection and its owner, to see what is done about bytes that came wrong. */
+struct sl_client_tap {
+	/* Bytes as they came: hands them on by sl_client_feed(), now or later. NULL: they go on by themselves. */
+	void (*data)(struct sl_client_tap *tap, struct sl_client_conn *conn, const char *data,
+		     size_t len);
+	/* NULL too. Body bytes: hands them on to conn->ops->body(), or others, or none; may end it by sl_client_fail(). */
+	void (*body)(struct sl_client_tap *tap, struct sl_client_conn *conn, const char *data,
+		     size_t len);
+};
+
 struct sl_client_conn {
 	struct sl_socket socket; /* first */
 	const struct sl_client_ops *ops;
 	void *owner;
+	struct sl_client_tap *tap; /* NULL: none; whoever sets it takes it away */
 	uint8_t state;
 	uint8_t body_kind; /* enum sl_h1_body */
 	bool reusable;
@@ -85,6 +96,12 @@ void sl_client_begin(struct sl_client_conn *conn, bool to_head);
 /* Closes in any state; failed() is not called, closed() is. RST when an exchange is under way, so
  * that the server stops working for it at once. */
 void sl_client_close(struct sl_client_conn *conn);
+
+/* Takes bytes of the answer. The connection may be closed, and its tap gone, afterwards. */
+void sl_client_feed(struct sl_client_conn *conn, const char *data, size_t len);
+
+/* Ends the exchange under way as that failure does: failed() is called. */
+void sl_client_fail(struct sl_client_conn *conn, enum sl_client_failure failure, const char *text);
 
 /* True while it can take an exchange. */
 bool sl_client_is_idle(const struct sl_client_conn *conn);

@@ -618,8 +618,10 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	static struct sl_takeover taken; /* 16 KiB of descriptors: too much for a stack */
 	static struct sl_concurrency concurrency[SL_NODES_MAX]; /* what is used takes memory */
 	static struct sl_hedge_pool hedges[SL_POOLS_MAX];	/* the same */
-	struct sl_daemon daemon = {.config_path = config_path,
-				   .retries = {.concurrency = concurrency, .hedges = hedges}};
+	static struct sl_strike_board strikes;
+	struct sl_daemon daemon = {
+		.config_path = config_path,
+		.retries = {.concurrency = concurrency, .hedges = hedges, .strikes = &strikes}};
 	int status;
 
 	sl_keys_init(&daemon.keys);

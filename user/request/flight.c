@@ -213,7 +213,7 @@ void sl_flight_commit(struct sl_flight **flight)
 		value = sl_cache_value_new(sl_text_string(&f->bytes), f->bytes.len, now_ns);
 	if (value)
 		value->label = f->label;
-	if (value)
+	if (value && !sl_upstream_is_down(&f->worker->upstream, SL_STRIKE_STORE_CACHE, NULL))
 		sl_cache_insert(f->worker->cache, &f->entry.key, value, f->ttl_ns, now_ns);
 	sl_flight_land(flight, value);
 	sl_cache_value_put(&value);

@@ -172,6 +172,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.buffer_bytes = request->facts.stream ? request->route->config->buffer_bytes : 0,
 		.buffer_ms = request->route->config->buffer_ms,
 		.gone = &request->gone,
+		.id = request->id,
 		.affinity = sl_near_key(request, pool),
 		.pool = pool,
 		.asked = asked_of(request, pool),

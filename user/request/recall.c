@@ -274,6 +274,15 @@ static struct sl_follower *enter(struct sl_request *request, const struct sl_cac
 	return NULL;
 }
 
+/* An answer that was kept; an experiment may keep it from the request. */
+static struct sl_cache_value *find(const struct sl_request *request, const struct sl_cache_key *key,
+				   uint64_t ttl_ns, uint64_t now_ns)
+{
+	if (sl_upstream_is_down(&request->worker->upstream, SL_STRIKE_STORE_CACHE, request->id))
+		return NULL;
+	return sl_cache_find(request->worker->cache, key, ttl_ns, now_ns);
+}
+
 bool sl_recall_hold(struct sl_request *request)
 {
 	uint64_t ttl_ns = request->route->config->cache_ttl_ms * SL_NS_PER_MS;
@@ -281,8 +290,7 @@ bool sl_recall_hold(struct sl_request *request)
 
 	/* Stages come first, and may change what is asked. */
 	if (ttl_ns && !request->route->staged && is_eligible(request) && make_key(request, &key))
-		request->kept = sl_cache_find(request->worker->cache, &key, ttl_ns,
-					      sl_loop_now_ns(request->worker->loop));
+		request->kept = find(request, &key, ttl_ns, sl_loop_now_ns(request->worker->loop));
 	return request->kept != NULL;
 }
 
@@ -305,7 +313,7 @@ int sl_recall_answer(struct sl_request *request)
 		count_recall(request, SL_RECALL_BYPASS);
 		return 0;
 	}
-	value = sl_cache_find(request->worker->cache, &key, ttl_ns, now_ns);
+	value = find(request, &key, ttl_ns, now_ns);
 	if (value)
 		return replay(request, value, SL_RECALL_HIT);
 	follower = enter(request, &key);
@@ -315,7 +323,7 @@ int sl_recall_answer(struct sl_request *request)
 			return replay(request, value, SL_RECALL_COALESCED);
 	} else if (request->flight) {
 		/* One that landed since was kept before. */
-		value = sl_cache_find(request->worker->cache, &key, ttl_ns, now_ns);
+		value = find(request, &key, ttl_ns, now_ns);
 		if (value) {
 			sl_flight_land(&request->flight, value);
 			return replay(request, value, SL_RECALL_HIT);
@@ -440,7 +448,8 @@ void sl_recall_keep(struct sl_request *request)
 	}
 	if (value)
 		value->label = flight->label;
-	if (value)
+	if (value &&
+	    !sl_upstream_is_down(&request->worker->upstream, SL_STRIKE_STORE_CACHE, request->id))
 		sl_cache_insert(request->worker->cache, &flight->entry.key, value, flight->ttl_ns,
 				now_ns);
 	sl_flight_land(&request->flight, value);

@@ -117,6 +117,9 @@ static int run_lookup(struct retrieval *r, enum sl_lookup_how how)
 	uint64_t deadline_ns = step_deadline(r, r->config->timeout_ms);
 	int rc;
 
+	if (how != SL_LOOKUP_EMBED &&
+	    sl_upstream_is_down(stage->up, SL_STRIKE_STORE_DOCUMENTS, stage->id))
+		return -EIO;
 	if (!has_lookup(r))
 		return -ENOMEM;
 	r->lookup->how = how;

@@ -92,6 +92,24 @@ static int run(struct sl_stage *stage, const struct sl_retrieve_ask *ask,
 	return rc;
 }
 
+/* An experiment that means the node, of whatever kind: no connection is had. */
+static bool is_struck(const struct sl_stage *stage, const struct sl_upstream_grant *grant)
+{
+	struct sl_strike_board *board = stage->up->state.retries->strikes;
+	struct sl_strike strike;
+	uint64_t key;
+
+	if (!sl_strike_board_is_on(board) ||
+	    !sl_strike_board_pick(board, grant->node->slot, stage->id, false,
+				  sl_loop_now_ms(stage->loop), &strike, &key))
+		return false;
+	sl_upstream_report(stage->up, grant->node, grant->ticket,
+			   verdicts[SL_POSTGRES_REFUSED].outcome,
+			   verdicts[SL_POSTGRES_REFUSED].signal);
+	sl_upstream_release(stage->up, grant->node);
+	return true;
+}
+
 int sl_retrieve_postgres(struct sl_stage *stage, const struct sl_retrieve_ask *ask,
 			 struct sl_vector_found found[SL_VECTOR_API_FOUND_MAX],
 			 struct sl_error *error)
@@ -109,5 +127,7 @@ int sl_retrieve_postgres(struct sl_stage *stage, const struct sl_retrieve_ask *a
 				    "PostgreSQL needs nodes with an address (TLS: sslmode in "
 				    "sources.NAME.connect)");
 	}
+	if (is_struck(stage, &grant))
+		return sl_error_set(error, -ECONNREFUSED, "refused by an experiment");
 	return run(stage, ask, &grant, found, error);
 }

@@ -97,9 +97,12 @@ static enum sl_stage_verdict give(struct sl_stage *stage, const struct sl_semant
 static int look(struct sl_stage *stage, const struct sl_semantic_asked *asked, uint64_t deadline_ns,
 		enum sl_stage_verdict *ret_verdict)
 {
-	struct search *search = new_search(stage, asked);
+	struct search *search;
 	int rc;
 
+	if (sl_upstream_is_down(stage->up, SL_STRIKE_STORE_SEMANTIC, stage->id))
+		return -EIO;
+	search = new_search(stage, asked);
 	if (!search)
 		return -ENOMEM;
 	rc = sl_work_run(stage->stores->work, stage->loop, run_search, drop_search, search,
@@ -168,6 +171,7 @@ static struct sl_semantic_insertion *begin(const struct sl_stage *stage)
 	const struct sl_semantic_asked *asked = stage->state[SL_STAGE_SEMANTIC];
 
 	if (!asked || !stage->reply.shared || stage->reply.foreign || stage->reply.given ||
+	    sl_upstream_is_down(stage->up, SL_STRIKE_STORE_SEMANTIC, stage->id) ||
 	    sl_pii_contains(asked->question.data, asked->question.len))
 		return NULL;
 	return sl_semantic_insertion_new(stage, asked);

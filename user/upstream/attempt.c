@@ -22,7 +22,7 @@ static uint64_t now_of(const struct sl_attempt *attempt)
 	return sl_loop_now_ns(attempt->up->loop);
 }
 
-static void conclude(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
+void sl_attempt_conclude(struct sl_attempt *attempt, enum sl_ending ending, const char *detail)
 {
 	attempt->done = true;
 	attempt->ending = ending;
@@ -34,7 +34,7 @@ void sl_attempt_finish(struct sl_attempt *attempt, enum sl_ending ending, const 
 {
 	if (attempt->done)
 		return;
-	conclude(attempt, ending, detail);
+	sl_attempt_conclude(attempt, ending, detail);
 	sl_fiber_wake(attempt->fiber);
 }
 
@@ -209,7 +209,7 @@ static void finish_accepted(struct sl_attempt *attempt)
  * A provider that refuses our own key, or says that our account is used up, says nothing about the
  * client's request: another one may do better, and the breaker learns nothing of the node.
  */
-static enum sl_ending ending_of_status(const struct sl_attempt *attempt)
+enum sl_ending sl_attempt_ending_of_status(const struct sl_attempt *attempt)
 {
 	enum sl_ending ending = sl_outcome_of_status(attempt->status, attempt->has_retry_after,
 						     attempt->fault == SL_OPENAI_FAULT_MODEL);
@@ -246,7 +246,7 @@ static void check_whole(struct sl_attempt *attempt)
 	if (attempt->status >= 400)
 		attempt->fault = sl_openai_fault_read(attempt->status, sl_text_string(body),
 						      body->len, &message);
-	ending = ending_of_status(attempt);
+	ending = sl_attempt_ending_of_status(attempt);
 	if (ending != SL_ENDING_OK) {
 		snprintf(attempt->detail, sizeof(attempt->detail), "status %d", attempt->status);
 		if (attempt->plan->answer == SL_ATTEMPT_DECODED)
@@ -340,15 +340,17 @@ static void send_request(struct sl_attempt *attempt)
 	sl_client_begin(conn, false);
 	sl_upstream_charge(conn, plan->tokens);
 	attempt->sent_ns = now_of(attempt);
+	if (__builtin_expect(attempt->strike.kind != SL_STRIKE_NONE, 0))
+		sl_attempt_strike_sent(attempt);
 	if (sl_socket_send(&conn->socket, plan->head, plan->head_len) ||
 	    sl_socket_send(&conn->socket, plan->body, plan->body_len))
-		conclude(attempt, conn->reused ? SL_ENDING_STALE : SL_ENDING_RESET,
-			 "the request could not be sent");
+		sl_attempt_conclude(attempt, conn->reused ? SL_ENDING_STALE : SL_ENDING_RESET,
+				    "the request could not be sent");
 }
 
 static void connect_failed(struct sl_attempt *attempt, enum sl_ending ending, int error)
 {
-	conclude(attempt, ending, NULL);
+	sl_attempt_conclude(attempt, ending, NULL);
 	if (!attempt->detail[0])
 		note_trouble(attempt, sl_error_words(error));
 }
@@ -387,9 +389,9 @@ static void go_on_connected(struct sl_attempt *attempt)
 	sl_upstream_note_connect(attempt->up, attempt->node,
 				 (now_of(attempt) - attempt->start_ns) / SL_NS_PER_US);
 	if (!attempt->conn) /* accepted and broken in one turn */
-		conclude(attempt, SL_ENDING_RESET, "the connection was broken at once");
+		sl_attempt_conclude(attempt, SL_ENDING_RESET, "the connection was broken at once");
 	else if (!attempt->plan->head_len)
-		conclude(attempt, SL_ENDING_OK, NULL);
+		sl_attempt_conclude(attempt, SL_ENDING_OK, NULL);
 	else if (!*attempt->plan->gone)
 		send_request(attempt);
 }
@@ -407,10 +409,10 @@ static void conclude_late(struct sl_attempt *attempt)
 	if (now_of(attempt) >= attempt->plan->deadline_ns)
 		late = SL_ENDING_TOTAL_TIMEOUT;
 	else if (attempt->first_ns) { /* held back for long enough */
-		conclude(attempt, SL_ENDING_OK, NULL);
+		sl_attempt_conclude(attempt, SL_ENDING_OK, NULL);
 		return;
 	}
-	conclude(attempt, late, detail);
+	sl_attempt_conclude(attempt, late, detail);
 }
 
 static void reset(struct sl_attempt *attempt)
@@ -418,6 +420,8 @@ static void reset(struct sl_attempt *attempt)
 	attempt->done = attempt->is_stream = attempt->complete = attempt->unframed = false;
 	attempt->connecting = attempt->connect_done = false;
 	attempt->connect_error = 0;
+	attempt->held_until_ns = 0;
+	attempt->strike.kind = SL_STRIKE_NONE;
 	attempt->ending = SL_ENDING_UNSET;
 	attempt->status = 0;
 	attempt->fault = SL_OPENAI_FAULT_NONE;
@@ -520,6 +524,19 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 	return ending;
 }
 
+static void begin(struct sl_attempt *attempt)
+{
+	attempt->conn =
+		attempt->plan->check ? NULL : sl_upstream_take_idle(attempt->up, attempt->node);
+	if (!attempt->conn) {
+		open_connection(attempt);
+		return;
+	}
+	attempt->conn->ops = &attempt_ops;
+	attempt->conn->owner = attempt;
+	send_request(attempt);
+}
+
 void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant *grant,
 		      const struct sl_attempt_plan *plan)
 {
@@ -530,15 +547,14 @@ void sl_attempt_start(struct sl_attempt *attempt, const struct sl_upstream_grant
 	attempt->ticket = grant->ticket;
 	attempt->fiber = sl_fiber_self(attempt->up->loop);
 	attempt->start_ns = attempt->sent_ns = now_of(attempt);
+	attempt->conn = NULL;
 	remember(attempt);
-	attempt->conn = plan->check ? NULL : sl_upstream_take_idle(attempt->up, attempt->node);
-	if (!attempt->conn) {
-		open_connection(attempt);
+	if (grant->ticket & 1u)
+		__atomic_store_n(&attempt->up->probes, attempt->up->probes + 1, __ATOMIC_RELAXED);
+	if (sl_strike_board_is_on(attempt->up->state.retries->strikes) &&
+	    sl_attempt_is_struck(attempt))
 		return;
-	}
-	attempt->conn->ops = &attempt_ops;
-	attempt->conn->owner = attempt;
-	send_request(attempt);
+	begin(attempt);
 }
 
 bool sl_attempt_poll(struct sl_attempt *attempt)
@@ -546,7 +562,12 @@ bool sl_attempt_poll(struct sl_attempt *attempt)
 	if (!attempt->done && attempt->connecting && attempt->connect_done)
 		go_on_connected(attempt);
 	if (!attempt->done && *attempt->plan->gone)
-		conclude(attempt, SL_ENDING_CLIENT_GONE, "the client left");
+		sl_attempt_conclude(attempt, SL_ENDING_CLIENT_GONE, "the client left");
+	if (!attempt->done && attempt->held_until_ns && now_of(attempt) >= attempt->held_until_ns) {
+		attempt->held_until_ns = 0;
+		attempt->start_ns = now_of(attempt); /* of the connect */
+		begin(attempt);
+	}
 	if (!attempt->done && now_of(attempt) >= sl_attempt_due_ns(attempt))
 		conclude_late(attempt);
 	return attempt->done;
@@ -558,14 +579,17 @@ uint64_t sl_attempt_due_ns(const struct sl_attempt *attempt)
 
 	if (attempt->first_ns)
 		return held_ns < attempt->plan->deadline_ns ? held_ns : attempt->plan->deadline_ns;
+	if (attempt->held_until_ns && attempt->held_until_ns < attempt->plan->answer_ns)
+		return attempt->held_until_ns;
 	return attempt->connecting ? attempt->connect_until_ns : attempt->plan->answer_ns;
 }
 
 enum sl_ending sl_attempt_cancel(struct sl_attempt *attempt)
 {
 	if (!attempt->done)
-		conclude(attempt, *attempt->plan->gone ? SL_ENDING_CLIENT_GONE : SL_ENDING_LOST,
-			 "another attempt was first");
+		sl_attempt_conclude(attempt,
+				    *attempt->plan->gone ? SL_ENDING_CLIENT_GONE : SL_ENDING_LOST,
+				    "another attempt was first");
 	sl_attempt_settle(attempt);
 	if (attempt->ending == SL_ENDING_OK && attempt->is_stream) {
 		/* Its first token came in the same turn as that of the other. */

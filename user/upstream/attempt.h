@@ -76,6 +76,7 @@ struct sl_attempt_plan {
 	uint32_t buffer_bytes;
 	uint32_t buffer_ms;
 	const bool *gone; /* set when the client has left (with a wake-up) */
+	const char *id;	  /* of the request; NULL: it has none */
 	uint32_t tokens;  /* that the node will hold for it, as estimated; see policy/load.h */
 	const struct sl_affinity_key *affinity; /* who is asked, and who answers, is remembered for
 						   it; NULL: is not */
@@ -129,7 +130,9 @@ struct sl_attempt {
 	uint64_t start_ns;
 	uint64_t connect_until_ns;
 	uint64_t sent_ns;
-	uint64_t kernel_signals;	      /* of the node, before the connect */
+	uint64_t held_until_ns;	 /* an experiment lets it begin then; 0: it has begun */
+	struct sl_strike strike; /* what befalls its answer; NONE: nothing */
+	uint64_t kernel_signals; /* of the node, before the connect */
 	char detail[SL_ATTEMPT_DETAIL_BYTES]; /* what happened, for people */
 };
 

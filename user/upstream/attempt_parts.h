@@ -11,6 +11,21 @@
  */
 void sl_attempt_finish(struct sl_attempt *attempt, enum sl_ending ending, const char *detail);
 
+/* The same for the fiber. */
+void sl_attempt_conclude(struct sl_attempt *attempt, enum sl_ending ending, const char *detail);
+
+/* How an answer of the attempt's status and fault ends. */
+enum sl_ending sl_attempt_ending_of_status(const struct sl_attempt *attempt);
+
+/*
+ * Experiments run: does one mean this attempt? True: it does not begin now; it is over, held until
+ * held_until_ns, or waits for an answer that never comes.
+ */
+bool sl_attempt_is_struck(struct sl_attempt *attempt);
+
+/* The request of an attempt that is struck goes out. */
+void sl_attempt_strike_sent(struct sl_attempt *attempt);
+
 /* Looks for the first event with a token, or an error, among what is held. */
 void sl_attempt_scan_stream(struct sl_attempt *attempt);
 

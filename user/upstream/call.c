@@ -158,6 +158,7 @@ static void prepare_plan(struct turn *turn)
 		.connect_ms = SL_CALL_CONNECT_MS,
 		.deadline_ns = call->deadline_ns,
 		.gone = call->gone ? call->gone : &never_gone,
+		.id = call->id,
 		.tokens = call->tokens,
 		.pool = call->pool,
 		.asked = call->chat && call->pool->model_json

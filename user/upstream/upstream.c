@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/base/tunables.h"
 #include "user/upstream/concurrency.h"
+#include "user/upstream/tap.h"
 
 #define CONNS_KEPT     1024u
 #define ALIVE_STEP_NS  1000000u
@@ -521,6 +522,7 @@ void sl_upstream_conn_closed(struct sl_client_conn *conn)
 	struct sl_upstream *up = uconn->up;
 
 	sl_upstream_charge(conn, 0);
+	sl_tap_remove(conn);
 	uconn->node->open_count--;
 	up->conn_count--;
 	sl_slab_put(&up->conns, uconn);
@@ -608,10 +610,16 @@ void sl_upstream_charge(struct sl_client_conn *conn, uint32_t tokens)
 	uconn->tokens = tokens;
 }
 
+void sl_upstream_tap(struct sl_client_conn *conn, const struct sl_strike *strike)
+{
+	sl_tap_set(conn, ((struct upstream_conn *)conn)->up->loop, strike);
+}
+
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		     struct sl_client_conn *conn)
 {
 	sl_upstream_charge(conn, 0);
+	sl_tap_remove(conn);
 	if (!sl_client_is_idle(conn) || node->idle_count >= up->idle_max ||
 	    conn->tag != node->era || node->incarnation != node->state->incarnation) {
 		sl_client_close(conn);

@@ -22,6 +22,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/queue.h"
 #include "user/policy/retry.h"
+#include "user/policy/strike_board.h"
 #include "user/upstream/peer.h"
 
 #define SL_UPSTREAM_SWEEP_MS 1000u
@@ -40,6 +41,7 @@ struct sl_upstream_retries {
 	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
 	struct sl_hedge_pool *hedges;	    /* SL_POOLS_MAX, by pool slot */
 	struct sl_identities *identities;   /* what the nodes say they are; NULL: nobody looks */
+	struct sl_strike_board *strikes;    /* experiments on requests; NULL: there are none */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -114,6 +116,7 @@ struct sl_upstream {
 	void (*freed)(void *owner, uint32_t pool_slot, uint32_t node_slot);
 	void *owner;
 	uint64_t connects, reuses;
+	uint64_t probes; /* half-open ones that were sent; read by any thread */
 };
 
 int sl_upstream_init(struct sl_upstream *up, struct sl_loop *loop,
@@ -246,6 +249,19 @@ int sl_upstream_connect(struct sl_upstream *up, struct sl_upstream_node *node,
 
 /* A request of so many tokens goes out on it: they count as in flight until it is put or closed. */
 void sl_upstream_charge(struct sl_client_conn *conn, uint32_t tokens);
+
+/* Does an experiment keep the store from the request of that id? */
+static inline bool sl_upstream_is_down(const struct sl_upstream *up, enum sl_strike_store store,
+				       const char *id)
+{
+	struct sl_strike_board *board = up->state.retries->strikes;
+
+	return sl_strike_board_is_on(board) &&
+	       sl_strike_board_is_down(board, store, id, sl_loop_now_ms(up->loop));
+}
+
+/* From now on the connection's answer comes as the experiment has it (tap.h), until it is put or closed. */
+void sl_upstream_tap(struct sl_client_conn *conn, const struct sl_strike *strike);
 
 /* Gives a connection back after a complete exchange: kept idle when it can serve again. */
 void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
