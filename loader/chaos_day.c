@@ -27,6 +27,7 @@ static const struct {
 		key, offsetof(struct sl_chaos_step, words.field) \
 	}
 	WORD("name", title),
+	WORD("about", about),
 	WORD("kind", kind),
 	WORD("node", node),
 	WORD("pool", pool),

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "loader/chaos_page.h"
+#include "loader/chaos_page_parts.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
-#define PLOT_WIDTH  640.0
-#define PLOT_HEIGHT 90.0
+#define DEEDS_OF_TABLE 3u
 
 /* ---- words of both ------------------------------------------------------------------------- */
 
-static const char *title_of(const struct sl_chaos_step *step)
+const char *sl_chaos_page_title(const struct sl_chaos_step *step)
 {
 	return step->planned	   ? step->plan.title
 	       : step->words.title ? step->words.title
 				   : step->words.kind;
 }
 
-static const char *outcome_of(const struct sl_chaos_step *step)
+const char *sl_chaos_page_outcome(const struct sl_chaos_step *step)
 {
 	if (!step->done)
 		return "did not begin";
@@ -25,22 +25,22 @@ static const char *outcome_of(const struct sl_chaos_step *step)
 	return step->plan.hypothesis.count ? sl_chaos_verdict_name(step->result.verdict) : "ran";
 }
 
-static bool is_bad(const struct sl_chaos_step *step)
+bool sl_chaos_page_is_bad(const struct sl_chaos_step *step)
 {
 	return !step->done || step->result.ending == SL_CHAOS_ABORTED ||
 	       step->result.verdict == SL_CHAOS_BROKEN;
 }
 
-static uint32_t count_bad(const struct sl_chaos_day *day)
+uint32_t sl_chaos_page_count_bad(const struct sl_chaos_day *day)
 {
 	uint32_t bad = 0;
 
 	for (uint32_t i = 0; i < day->count; i++)
-		bad += is_bad(&day->steps[i]);
+		bad += sl_chaos_page_is_bad(&day->steps[i]);
 	return bad;
 }
 
-static const char *when(const struct sl_chaos_day *day, char out[64])
+const char *sl_chaos_page_when(const struct sl_chaos_day *day, char out[64])
 {
 	time_t at = (time_t)day->steps[0].result.wall_s;
 	struct tm parts;
@@ -51,9 +51,8 @@ static const char *when(const struct sl_chaos_day *day, char out[64])
 	return out;
 }
 
-/* The measured value of a condition. */
-static const char *value_of(const struct sl_chaos_condition *condition,
-			    const struct sl_chaos_result *result, char out[32])
+const char *sl_chaos_page_value(const struct sl_chaos_condition *condition,
+				const struct sl_chaos_result *result, char out[SL_CHAOS_PAGE_CELL])
 {
 	double value;
 
@@ -62,17 +61,133 @@ static const char *value_of(const struct sl_chaos_condition *condition,
 	return sl_chaos_value_text(condition, value, out);
 }
 
-static const char *verdict_of(const struct sl_chaos_condition *condition,
-			      const struct sl_chaos_result *result)
+const char *sl_chaos_page_verdict(const struct sl_chaos_condition *condition,
+				  const struct sl_chaos_result *result)
 {
 	return sl_chaos_verdict_name(sl_chaos_condition_judge(condition, &result->measure));
 }
 
-static const char *recovery_of(const struct sl_chaos_result *result, char out[32])
+const char *sl_chaos_page_seconds(double seconds, char out[SL_CHAOS_PAGE_CELL])
 {
-	snprintf(out, 32, result->measure.recovered ? "%.1f s" : "not within %.1f s",
+	if (seconds <= 0)
+		return "-";
+	if (seconds < 1)
+		snprintf(out, SL_CHAOS_PAGE_CELL, "%.0f ms", seconds * 1000);
+	else
+		snprintf(out, SL_CHAOS_PAGE_CELL, "%.1f s", seconds);
+	return out;
+}
+
+const char *sl_chaos_page_detection(const struct sl_chaos_result *result,
+				    char out[SL_CHAOS_PAGE_CELL])
+{
+	return result->measure.detected ? sl_chaos_page_seconds(result->measure.detection_s, out)
+					: "nothing to do";
+}
+
+const char *sl_chaos_page_recovery(const struct sl_chaos_result *result,
+				   char out[SL_CHAOS_PAGE_CELL])
+{
+	if (result->measure.recovered && result->measure.recovery_s < 0.1)
+		return "at once";
+	snprintf(out, SL_CHAOS_PAGE_CELL,
+		 result->measure.recovered ? "%.1f s" : "not within %.1f s",
 		 result->measure.recovery_s);
 	return out;
+}
+
+void sl_chaos_page_deeds(const struct sl_chaos_result *result, uint32_t most, struct sl_text *text)
+{
+	const struct sl_chaos_measure *measure = &result->measure;
+	bool told[SL_CHAOS_DEEDS_MAX] = {false};
+	uint32_t count = 0;
+
+	if (measure->opens) {
+		sl_text_printf(text, "breaker opened %llu", (unsigned long long)measure->opens);
+		count++;
+	}
+	while (count < most) {
+		uint32_t best = measure->deed_count;
+
+		for (uint32_t i = 0; i < measure->deed_count; i++) {
+			if (!told[i] && (best == measure->deed_count ||
+					 measure->deeds[i].count > measure->deeds[best].count))
+				best = i;
+		}
+		if (best == measure->deed_count)
+			break;
+		told[best] = true;
+		sl_text_printf(text, "%s%s %llu", count++ ? ", " : "", measure->deeds[best].name,
+			       (unsigned long long)measure->deeds[best].count);
+	}
+	if (!count)
+		sl_text_append_string(text, "nothing");
+}
+
+void sl_chaos_page_done(const struct sl_chaos_step *step, struct sl_text *text)
+{
+	const struct sl_chaos_result *result = &step->result;
+	enum sl_chaos_level level = step->plan.word->level;
+
+	if (level == SL_CHAOS_COMMANDS) {
+		sl_text_printf(text, "%s, for %.1f s", step->words.begin, result->ran_s);
+		return;
+	}
+	sl_text_printf(text, "%s, %s: %llu of %llu %s", step->plan.word->name, step->plan.aimed_at,
+		       (unsigned long long)result->hits, (unsigned long long)result->seen,
+		       level == SL_CHAOS_PACKETS ? "packets" : "attempts");
+	if (result->aim.count)
+		sl_text_printf(text, " at %u node%s", result->aim.count,
+			       result->aim.count == 1 ? "" : "s");
+	sl_text_printf(text, ", for %.1f s", result->ran_s);
+}
+
+static void put_rate(char out[SL_CHAOS_PAGE_CELL], uint64_t count, double for_s)
+{
+	if (for_s > 0)
+		snprintf(out, SL_CHAOS_PAGE_CELL, "%.1f", (double)count / for_s);
+	else
+		snprintf(out, SL_CHAOS_PAGE_CELL, "-");
+}
+
+static void put_failed(char out[SL_CHAOS_PAGE_CELL], uint64_t errors, uint64_t requests)
+{
+	if (requests)
+		snprintf(out, SL_CHAOS_PAGE_CELL, "%llu (%.2f%%)", (unsigned long long)errors,
+			 (double)errors * 100 / (double)requests);
+	else
+		snprintf(out, SL_CHAOS_PAGE_CELL, "-");
+}
+
+static void put_seconds(char out[SL_CHAOS_PAGE_CELL], double seconds)
+{
+	char room[SL_CHAOS_PAGE_CELL];
+
+	snprintf(out, SL_CHAOS_PAGE_CELL, "%s", sl_chaos_page_seconds(seconds, room));
+}
+
+void sl_chaos_page_rows(const struct sl_chaos_result *result,
+			struct sl_chaos_page_row rows[SL_CHAOS_PAGE_ROWS])
+{
+	const struct sl_chaos_steady *steady = &result->steady;
+	const struct sl_chaos_measure *measure = &result->measure;
+	double p50_s = 0, p99_s = 0;
+
+	if (!sl_chaos_percentile(measure->ttft, 50, &p50_s) ||
+	    !sl_chaos_percentile(measure->ttft, 99, &p99_s))
+		p50_s = p99_s = 0;
+	rows[0].what = "requests a second";
+	put_rate(rows[0].before, steady->requests, steady->for_s);
+	put_rate(rows[0].meanwhile, measure->requests, result->ran_s + measure->recovery_s);
+	rows[1].what = "failed for the client";
+	put_failed(rows[1].before, steady->errors, steady->requests);
+	put_failed(rows[1].meanwhile, measure->errors, measure->requests);
+	rows[2].what = "first token, median";
+	put_seconds(rows[2].before, steady->p50_s);
+	put_seconds(rows[2].meanwhile, p50_s);
+	rows[3].what = "first token, 99th percentile";
+	put_seconds(rows[3].before, steady->p99_s);
+	put_seconds(rows[3].meanwhile, p99_s);
 }
 
 /* ---- Markdown ------------------------------------------------------------------------------ */
@@ -87,10 +202,21 @@ static void put_cell(struct sl_text *text, const char *value)
 	}
 }
 
-static void put_markdown_conditions(const struct sl_chaos_step *step, struct sl_text *text)
+/* What a writer of words puts there, as a cell. */
+static void put_done(struct sl_text *text, const struct sl_chaos_step *step)
+{
+	struct sl_text done;
+
+	sl_text_init(&done, 0);
+	sl_chaos_page_done(step, &done);
+	put_cell(text, sl_text_string(&done));
+	sl_text_fini(&done);
+}
+
+static void put_conditions(const struct sl_chaos_step *step, struct sl_text *text)
 {
 	const struct sl_chaos_conditions *conditions = &step->plan.hypothesis;
-	char value[32];
+	char value[SL_CHAOS_PAGE_CELL];
 
 	if (!conditions->count)
 		return;
@@ -99,36 +225,75 @@ static void put_markdown_conditions(const struct sl_chaos_step *step, struct sl_
 		sl_text_append_string(text, "| ");
 		put_cell(text, conditions->list[i].text);
 		sl_text_printf(text, " | %s | %s |\n",
-			       value_of(&conditions->list[i], &step->result, value),
-			       verdict_of(&conditions->list[i], &step->result));
+			       sl_chaos_page_value(&conditions->list[i], &step->result, value),
+			       sl_chaos_page_verdict(&conditions->list[i], &step->result));
 	}
 }
 
-static void put_markdown_step(const struct sl_chaos_step *step, struct sl_text *text)
+static void put_rows(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	struct sl_chaos_page_row rows[SL_CHAOS_PAGE_ROWS];
+
+	sl_chaos_page_rows(result, rows);
+	sl_text_append_string(text, "\n| | before | meanwhile |\n|---|---|---|\n");
+	for (uint32_t i = 0; i < SL_CHAOS_PAGE_ROWS; i++)
+		sl_text_printf(text, "| %s | %s | %s |\n", rows[i].what, rows[i].before,
+			       rows[i].meanwhile);
+}
+
+static void put_step(const struct sl_chaos_step *step, struct sl_text *text)
 {
 	const struct sl_chaos_result *result = &step->result;
-	char recovery[32];
+	char room[SL_CHAOS_PAGE_CELL];
 
 	sl_text_append_string(text, "\n## ");
-	put_cell(text, title_of(step));
-	sl_text_printf(text, "\n\n**%s**", outcome_of(step));
+	put_cell(text, sl_chaos_page_title(step));
+	sl_text_printf(text, "\n\n**%s**. ", sl_chaos_page_outcome(step));
+	if (step->words.about)
+		put_cell(text, step->words.about);
 	if (!step->done) {
-		sl_text_append_string(text, ". The command said why.\n");
+		sl_text_append_string(text, " The command said why.\n");
 		return;
 	}
-	sl_text_printf(text, ": %s, ", step->plan.word->name);
-	put_cell(text, step->plan.aimed_at);
+	sl_text_append_string(text, "\n\n- Done: ");
+	put_done(text, step);
+	sl_text_printf(text, ".\n- Detected: %s.", sl_chaos_page_detection(result, room));
 	sl_text_printf(text,
-		       ", %.4g%% of the packets of %u nodes, %.1f s. %llu of %llu packets were "
-		       "touched; clients made %llu requests, %llu of them failed; at most %u nodes "
-		       "were open, all used again: %s.\n",
-		       (double)step->plan.share * 100 / SL_CHAOS_ALL, step->plan.aim.count,
-		       result->ran_s, (unsigned long long)result->hits,
-		       (unsigned long long)result->seen,
-		       (unsigned long long)result->measure.requests,
-		       (unsigned long long)result->measure.errors, result->measure.open_max,
-		       recovery_of(result, recovery));
-	put_markdown_conditions(step, text);
+		       "\n- All nodes used again: %s.\n- Breakers: %u open at most, %llu probes.",
+		       sl_chaos_page_recovery(result, room), result->measure.open_max,
+		       (unsigned long long)result->measure.probes);
+	sl_text_append_string(text, "\n- sluice did: ");
+	sl_chaos_page_deeds(result, SL_CHAOS_DEEDS_MAX, text);
+	sl_text_append_string(text, ".\n");
+	put_conditions(step, text);
+	put_rows(result, text);
+}
+
+static void put_summary(const struct sl_chaos_day *day, struct sl_text *text)
+{
+	char room[SL_CHAOS_PAGE_CELL];
+
+	sl_text_append_string(text, "| experiment | outcome | requests | failed | detected | "
+				    "recovered | sluice did |\n|---|---|---|---|---|---|---|\n");
+	for (uint32_t i = 0; i < day->count; i++) {
+		const struct sl_chaos_step *step = &day->steps[i];
+		const struct sl_chaos_result *result = &step->result;
+
+		sl_text_append_string(text, "| ");
+		put_cell(text, sl_chaos_page_title(step));
+		sl_text_printf(text, " | %s |", sl_chaos_page_outcome(step));
+		if (!step->done) {
+			sl_text_append_string(text, " | | | | |\n");
+			continue;
+		}
+		sl_text_printf(text, " %llu | %llu | %s |",
+			       (unsigned long long)result->measure.requests,
+			       (unsigned long long)result->measure.errors,
+			       sl_chaos_page_detection(result, room));
+		sl_text_printf(text, " %s | ", sl_chaos_page_recovery(result, room));
+		sl_chaos_page_deeds(result, DEEDS_OF_TABLE, text);
+		sl_text_append_string(text, " |\n");
+	}
 }
 
 void sl_chaos_page_markdown(const struct sl_chaos_day *day, struct sl_text *text)
@@ -137,179 +302,9 @@ void sl_chaos_page_markdown(const struct sl_chaos_day *day, struct sl_text *text
 
 	sl_text_append_string(text, "# ");
 	put_cell(text, day->name);
-	sl_text_printf(text, "\n\n%s. %u experiments, %u of them not as hoped.\n\n", when(day, at),
-		       day->count, count_bad(day));
-	sl_text_append_string(text, "| experiment | outcome |\n|---|---|\n");
-	for (uint32_t i = 0; i < day->count; i++) {
-		sl_text_append_string(text, "| ");
-		put_cell(text, title_of(&day->steps[i]));
-		sl_text_printf(text, " | %s |\n", outcome_of(&day->steps[i]));
-	}
+	sl_text_printf(text, "\n\n%s. %u experiments, %u of them not as hoped.\n\n",
+		       sl_chaos_page_when(day, at), day->count, sl_chaos_page_count_bad(day));
+	put_summary(day, text);
 	for (uint32_t i = 0; i < day->count; i++)
-		put_markdown_step(&day->steps[i], text);
-}
-
-/* ---- HTML ---------------------------------------------------------------------------------- */
-
-static void put_html(struct sl_text *text, const char *value)
-{
-	for (; *value; value++) {
-		switch (*value) {
-		case '<':
-			sl_text_append_string(text, "&lt;");
-			break;
-		case '>':
-			sl_text_append_string(text, "&gt;");
-			break;
-		case '&':
-			sl_text_append_string(text, "&amp;");
-			break;
-		case '"':
-			sl_text_append_string(text, "&quot;");
-			break;
-		default:
-			sl_text_append_char(text, *value);
-		}
-	}
-}
-
-enum plotted { PLOT_REQUESTS = 0, PLOT_ERRORS, PLOT_HITS, PLOT_OPEN, PLOTS };
-
-/* What is plotted of a sample: counts a second since the one before, and open nodes as they are. */
-static double plotted(const struct sl_chaos_result *result, uint32_t i, enum plotted what)
-{
-	const struct sl_chaos_sample *now = &result->samples[i];
-	const struct sl_chaos_sample *before = &result->samples[i ? i - 1 : 0];
-	double time_s = now->at_s - before->at_s;
-	uint64_t count = what == PLOT_REQUESTS ? now->requests - before->requests
-			 : what == PLOT_ERRORS ? now->errors - before->errors
-					       : now->hits - before->hits;
-
-	if (what == PLOT_OPEN)
-		return now->open;
-	return time_s > 0 ? (double)count / time_s : 0;
-}
-
-static void put_plot(const struct sl_chaos_result *result, enum plotted what, struct sl_text *text)
-{
-	static const char *const names[PLOTS] = {"requests a second", "failed a second",
-						 "packets touched a second", "open nodes"};
-	double end_s = result->samples[result->sample_count - 1].at_s, most = 0;
-
-	for (uint32_t i = 0; i < result->sample_count; i++) {
-		double value = plotted(result, i, what);
-
-		most = value > most ? value : most;
-	}
-	if (end_s <= 0)
-		end_s = 1;
-	sl_text_printf(
-		text,
-		"<figure><figcaption>%s, at most %.4g</figcaption><svg viewBox=\"0 0 %g %g\" "
-		"role=\"img\" aria-label=\"%s, at most %.4g\"><rect class=\"on\" x=\"0\" y=\"0\" "
-		"width=\"%.1f\" height=\"%g\"/><polyline class=\"p%d\" points=\"",
-		names[what], most, PLOT_WIDTH, PLOT_HEIGHT, names[what], most,
-		(result->ran_s < end_s ? result->ran_s / end_s : 1) * PLOT_WIDTH, PLOT_HEIGHT,
-		(int)what);
-	for (uint32_t i = 0; i < result->sample_count; i++)
-		sl_text_printf(text, "%.1f,%.1f ", result->samples[i].at_s / end_s * PLOT_WIDTH,
-			       PLOT_HEIGHT - 2 -
-				       (most > 0 ? plotted(result, i, what) / most : 0) *
-					       (PLOT_HEIGHT - 4));
-	sl_text_printf(
-		text,
-		"\"/></svg><p class=\"axis\"><span>0 s</span><span>%.1f s</span></p></figure>\n",
-		end_s);
-}
-
-static void put_html_conditions(const struct sl_chaos_step *step, struct sl_text *text)
-{
-	const struct sl_chaos_conditions *conditions = &step->plan.hypothesis;
-	char value[32];
-
-	if (!conditions->count)
-		return;
-	sl_text_append_string(text,
-			      "<table><tr><th>claimed</th><th>measured</th><th>verdict</th></tr>");
-	for (uint32_t i = 0; i < conditions->count; i++) {
-		const char *verdict = verdict_of(&conditions->list[i], &step->result);
-
-		sl_text_append_string(text, "<tr><td>");
-		put_html(text, conditions->list[i].text);
-		sl_text_printf(text, "</td><td>%s</td><td class=\"%s\">%s</td></tr>",
-			       value_of(&conditions->list[i], &step->result, value), verdict,
-			       verdict);
-	}
-	sl_text_append_string(text, "</table>\n");
-}
-
-static void put_html_step(const struct sl_chaos_step *step, struct sl_text *text)
-{
-	const struct sl_chaos_result *result = &step->result;
-	char recovery[32];
-
-	sl_text_append_string(text, "<section><h2>");
-	put_html(text, title_of(step));
-	sl_text_printf(text, " <span class=\"%s\">%s</span></h2>\n",
-		       is_bad(step) ? "broken" : "held", outcome_of(step));
-	if (!step->done) {
-		sl_text_append_string(text, "<p>The command said why.</p></section>\n");
-		return;
-	}
-	sl_text_printf(text, "<p>%s, ", step->plan.word->name);
-	put_html(text, step->plan.aimed_at);
-	sl_text_printf(
-		text,
-		": %.4g%% of the packets of %u nodes for %.1f s; the shaded part of the plots. "
-		"%llu packets were touched, clients made %llu requests and %llu failed. All nodes "
-		"used again: %s.</p>\n",
-		(double)step->plan.share * 100 / SL_CHAOS_ALL, step->plan.aim.count, result->ran_s,
-		(unsigned long long)result->hits, (unsigned long long)result->measure.requests,
-		(unsigned long long)result->measure.errors, recovery_of(result, recovery));
-	put_html_conditions(step, text);
-	for (int what = 0; result->sample_count && what < PLOTS; what++)
-		put_plot(result, (enum plotted)what, text);
-	sl_text_append_string(text, "</section>\n");
-}
-
-static const char page_head[] =
-	"<meta charset=\"utf-8\"><meta name=\"viewport\" "
-	"content=\"width=device-width,initial-scale=1\">\n"
-	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-	"'unsafe-inline'\">\n<style>\n"
-	":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;"
-	"margin:2rem auto;padding:0 "
-	"1rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
-	"padding:.3rem .6rem;border-bottom:1px solid "
-	"#8884}section{margin-top:2.5rem}figure{margin:1rem 0}"
-	"svg{width:100%;height:auto;border:1px solid #8886}.on{fill:#f803;}polyline{fill:none;"
-	"stroke-width:2;stroke:#2a7}.p1{stroke:#d33}.p2{stroke:#d70}.p3{stroke:#57d}.axis{display:"
-	"flex;"
-	"justify-content:space-between;margin:0;font-size:.8rem}.held{color:#2a7}.broken{color:#"
-	"d33}"
-	".unknown{color:#a80}h2 span{font-size:1rem}\n</style>\n";
-
-void sl_chaos_page_html(const struct sl_chaos_day *day, struct sl_text *text)
-{
-	char at[64];
-
-	sl_text_append_string(text, "<!doctype html>\n<html lang=\"en\"><head>\n");
-	sl_text_append_string(text, page_head);
-	sl_text_append_string(text, "<title>");
-	put_html(text, day->name);
-	sl_text_append_string(text, "</title></head><body>\n<h1>");
-	put_html(text, day->name);
-	sl_text_printf(text, "</h1>\n<p>%s. %u experiments, %u of them not as hoped.</p>\n<table>",
-		       when(day, at), day->count, count_bad(day));
-	for (uint32_t i = 0; i < day->count; i++) {
-		sl_text_append_string(text, "<tr><td>");
-		put_html(text, title_of(&day->steps[i]));
-		sl_text_printf(text, "</td><td class=\"%s\">%s</td></tr>\n",
-			       is_bad(&day->steps[i]) ? "broken" : "held",
-			       outcome_of(&day->steps[i]));
-	}
-	sl_text_append_string(text, "</table>\n");
-	for (uint32_t i = 0; i < day->count; i++)
-		put_html_step(&day->steps[i], text);
-	sl_text_append_string(text, "</body></html>\n");
+		put_step(&day->steps[i], text);
 }

@@ -10,6 +10,7 @@
 /* What was written; NULL where nothing was. Borrowed. */
 struct sl_chaos_words_of {
 	const char *title;
+	const char *about; /* for people: what is done, and why */
 	const char *kind;
 	const char *node;
 	const char *pool;
