@@ -29,13 +29,15 @@ struct job {
 	uint64_t since_ns;
 	uint32_t refs;
 	bool waits;
-	bool over;
-	int error; /* of one that will not run */
+	bool over; /* set under the lock, read without: a loop never waits for a thread of the pool */
+	int error; /* of one that will not run; before `over` */
 };
 
 struct sl_work {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	pthread_cond_t told; /* telling is 0 again */
+	uint32_t telling;    /* loops that are being told, without the lock */
 	struct job *head, **tail;
 	bool stop;
 	struct sl_work_stats stats;
@@ -60,27 +62,40 @@ static void on_over(void *arg)
 }
 
 /*
- * The pool's end of a job, under the lock. Posting under it as well keeps the loop alive: its fiber
- * cannot leave before. Without memory for the post the fiber sees the end at its deadline.
- * Returns true when the argument is to be dropped.
+ * The pool's end of a job, under the lock. Returns true when the argument is to be dropped; else its fiber is
+ * to be told, by tell() without the lock: the loop's thread that this wakes may want the lock at once, to
+ * hand over the next job.
  */
 static bool end_job(struct sl_work *work, struct job *job, int error)
 {
-	job->over = true;
 	job->error = error;
+	__atomic_store_n(&job->over, true, __ATOMIC_RELEASE);
 	if (!job->waits) {
 		work->stats.abandoned += job->loop != NULL;
 		return true;
 	}
 	__atomic_add_fetch(&job->refs, 1, __ATOMIC_RELAXED);
-	if (sl_loop_post(job->loop, on_over, job))
-		__atomic_sub_fetch(&job->refs, 1, __ATOMIC_RELAXED);
+	work->telling++;
 	return false;
 }
 
-static void drop_job(struct job *job, bool with_arg)
+/* Without memory for the post the fiber sees the end at its deadline. */
+static void tell(struct sl_work *work, struct job *job)
 {
-	if (with_arg && job->drop)
+	if (sl_loop_post(job->loop, on_over, job))
+		__atomic_sub_fetch(&job->refs, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&work->lock);
+	if (!--work->telling)
+		pthread_cond_broadcast(&work->told);
+	pthread_mutex_unlock(&work->lock);
+}
+
+/* Behind end_job(), without the lock. */
+static void part_with(struct sl_work *work, struct job *job, bool with_arg)
+{
+	if (!with_arg)
+		tell(work, job);
+	else if (job->drop)
 		job->drop(job->arg);
 	put_job(job);
 }
@@ -122,7 +137,7 @@ static void *run_jobs(void *arg)
 		work->stats.wait_ns += start_ns - job->since_ns;
 		mine = end_job(work, job, 0);
 		pthread_mutex_unlock(&work->lock);
-		drop_job(job, mine);
+		part_with(work, job, mine);
 		pthread_mutex_lock(&work->lock);
 	}
 	pthread_mutex_unlock(&work->lock);
@@ -158,6 +173,7 @@ int sl_work_open(uint32_t threads, struct sl_work **ret_work)
 	work->tail = &work->head;
 	pthread_mutex_init(&work->lock, NULL);
 	pthread_cond_init(&work->wake, NULL);
+	pthread_cond_init(&work->told, NULL);
 	sigfillset(&all); /* signals are the main thread's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!rc && work->stats.threads < threads) {
@@ -189,15 +205,26 @@ void sl_work_close(struct sl_work **work_in)
 		job = take_job(work);
 		mine = end_job(work, job, -ESHUTDOWN);
 		pthread_mutex_unlock(&work->lock);
-		drop_job(job, mine);
+		part_with(work, job, mine);
 		pthread_mutex_lock(&work->lock);
 	}
 	pthread_mutex_unlock(&work->lock);
 	for (i = 0; i < work->stats.threads; i++)
 		pthread_join(work->threads[i], NULL);
+	pthread_cond_destroy(&work->told);
 	pthread_cond_destroy(&work->wake);
 	pthread_mutex_destroy(&work->lock);
 	free(work);
+}
+
+void sl_work_settle(struct sl_work *work)
+{
+	if (!work)
+		return;
+	pthread_mutex_lock(&work->lock);
+	while (work->telling)
+		pthread_cond_wait(&work->told, &work->lock);
+	pthread_mutex_unlock(&work->lock);
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */
@@ -223,14 +250,9 @@ static int hand_over(struct sl_work *work, struct job *job)
 	return rc;
 }
 
-static bool is_over(struct sl_work *work, struct job *job)
+static bool is_over(const struct job *job)
 {
-	bool over;
-
-	pthread_mutex_lock(&work->lock);
-	over = job->over;
-	pthread_mutex_unlock(&work->lock);
-	return over;
+	return __atomic_load_n(&job->over, __ATOMIC_ACQUIRE);
 }
 
 /* Returns true when the job was over after all. */
@@ -265,7 +287,7 @@ int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *ar
 		free(job);
 		return rc;
 	}
-	while (!is_over(work, job) && !rc) {
+	while (!is_over(job) && !rc) {
 		if (gone && *gone)
 			rc = -ECANCELED;
 		else if (sl_fiber_park(loop, deadline_ns))

@@ -58,6 +58,10 @@ int sl_work_open(uint32_t threads, struct sl_work **ret_work);
  */
 void sl_work_close(struct sl_work **work);
 
+/* Before loops that handed jobs over are closed while the pool goes on: no thread of it is about to wake
+ * one of them, if none of their fibers waits any more. NULL is fine. */
+void sl_work_settle(struct sl_work *work);
+
 /*
  * On a fiber of the loop: run(arg) on a thread of the pool, and wait for it until deadline_ns (loop
  * time, not 0) or until *gone is set with a wake-up (NULL: nobody leaves). See above for arg; drop may

@@ -364,6 +364,8 @@ void sl_threads_stop(struct sl_threads *threads)
 			sl_loop_stop(thread->loop);
 		pthread_join(thread->thread, NULL);
 	}
+	if (threads->shared.stores)
+		sl_work_settle(threads->shared.stores->work);
 }
 
 void sl_threads_fini(struct sl_threads *threads)
