@@ -376,6 +376,7 @@ struct sl_config {
 	uint32_t threads;	  /* 0: one per available CPU */
 	enum sl_io_backend io_backend;
 	uint32_t gather_us;	 /* wait for more tokens when a thread has many streams; 0: never */
+	uint32_t measure_turns;	 /* bool: io/turns.h */
 	uint32_t body_bytes_max; /* request body */
 	uint32_t header_timeout_ms;	  /* a request head must be complete by then */
 	uint32_t body_timeout_ms;	  /* no byte of a body for this long ends the request */

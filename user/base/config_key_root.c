@@ -83,6 +83,11 @@ static const struct sl_config_key keys[] = {
 	 "this many microseconds together: less CPU for each token, at the price of at most that "
 	 "much latency for tokens after the first. Requests, connects and first tokens never "
 	 "wait. 0: always at once."},
+	{SL_CONFIG_ROOT, SL_CONFIG_CHOICE, "measure_turns", ROOT(measure_turns), "false", 0, 0,
+	 sl_config_bools, false, NULL,
+	 "For measurements: how long each turn of each thread's loop takes, and by which stage "
+	 "(sluice_turn_cpu_seconds). Costs some microseconds a request. Read when the daemon "
+	 "starts."},
 
 	{SL_CONFIG_LISTEN, SL_CONFIG_ENDPOINT, "address", LISTEN(endpoint), NULL, 0, 0, NULL, true,
 	 "ADDRESS:PORT, numeric", "The address and port."},

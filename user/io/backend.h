@@ -20,6 +20,7 @@
 #include "user/io/loop.h"
 #include "user/io/socket.h"
 #include "user/io/tls.h"
+#include "user/io/turns.h"
 #include "user/io/wheel.h"
 
 #define SL_LOOP_RING_ENTRIES 4096u
@@ -99,6 +100,7 @@ struct sl_loop {
 	uint64_t now_ns;
 	uint64_t coalesce_ns;
 	struct sl_gather *gather; /* NULL: nothing is ever gathered */
+	struct sl_turns *turns;	  /* NULL: nobody measures */
 	struct sl_task *task_head, *task_tail;
 	struct sl_socket *dirty_head, *dirty_tail;
 	struct sl_block_pool blocks;
@@ -117,6 +119,8 @@ struct sl_loop {
 
 /* ---- for back ends: loop.c ---- */
 void sl_loop_read_clock(struct sl_loop *loop);
+/* Events may be there: the clock is read, and a turn begins. */
+void sl_loop_awake(struct sl_loop *loop);
 /* wake_fd became readable. */
 void sl_loop_woken(struct sl_loop *loop);
 

@@ -290,7 +290,7 @@ static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
 		count = wait_finely(epoll, timeout_ns);
 	else
 		count = wait_coarsely(epoll, timeout_ns);
-	sl_loop_read_clock(loop);
+	sl_loop_awake(loop);
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < count; i++) {

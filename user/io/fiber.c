@@ -58,6 +58,7 @@ struct sl_fiber {
 	fcontext_t context;
 	void (*fn)(void *arg);
 	void *arg;
+	const char *part;		/* turns.h: what it does; while it is parked */
 	struct sl_fiber *next, **pprev; /* all that are alive; idle stacks use next only */
 	uint8_t state;
 	bool woken;
@@ -221,16 +222,21 @@ static void resume(struct sl_task *task)
 	struct sl_fiber *fiber = SL_OWNER_OF(task, struct sl_fiber, task);
 	struct sl_fibers *fibers = fiber->loop->fibers;
 	struct transfer_t from;
+	const char *before = NULL;
 
 	assert(!fibers->running);
 	assert(fiber->state == FIBER_READY);
 	fibers->running = fiber;
 	fiber->state = FIBER_RUNNING;
+	if (fiber->loop->turns)
+		before = sl_turns_enter(fiber->loop, fiber->part);
 	before_switch(&fibers->loop_fake_stack, stack_bottom(fiber), stack_bytes());
 	from = jump_fcontext(fiber->context, fiber);
 	after_switch(fibers->loop_fake_stack, NULL, NULL);
 	fibers->running = NULL;
 	fiber->context = from.fctx;
+	if (before) /* it goes on under the name that it parked under */
+		fiber->part = sl_turns_enter(fiber->loop, before);
 	if (fiber->state == FIBER_DONE)
 		finish(fibers, fiber);
 }
@@ -272,7 +278,8 @@ int sl_fiber_start(struct sl_loop *loop, void (*fn)(void *arg), void *arg)
 	error = get_stack(fibers, &fiber);
 	if (error)
 		return error;
-	*fiber = (struct sl_fiber){.loop = loop, .fn = fn, .arg = arg, .task.run = resume};
+	*fiber = (struct sl_fiber){
+		.loop = loop, .fn = fn, .arg = arg, .part = "fiber", .task.run = resume};
 	sl_timer_init(&fiber->deadline, deadline_expired);
 	fiber->context = make_fcontext(fiber, stack_bytes(), entry);
 	fiber->next = fibers->alive;

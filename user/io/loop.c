@@ -21,6 +21,13 @@ void sl_loop_read_clock(struct sl_loop *loop)
 	loop->now_ns = sl_clock_ns();
 }
 
+void sl_loop_awake(struct sl_loop *loop)
+{
+	sl_loop_read_clock(loop);
+	if (loop->turns)
+		sl_turns_begin(loop->turns);
+}
+
 uint64_t sl_loop_now_ns(const struct sl_loop *loop)
 {
 	return loop->now_ns;
@@ -123,6 +130,7 @@ void sl_loop_close(struct sl_loop **loop_in)
 	}
 	sl_block_pool_fini(&loop->blocks);
 	free(loop->tls_scratch);
+	free(loop->turns);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);
 }
@@ -299,6 +307,8 @@ static int take_turn(struct sl_loop *loop, int timeout_ms)
 		run_ready(loop);
 		timeout_ms = 0;
 	}
+	if (loop->turns)
+		sl_turns_pause(loop->turns);
 	error = loop->backend->wait(loop, wait_ns(loop, timeout_ms));
 	if (error)
 		return error;

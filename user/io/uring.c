@@ -563,7 +563,7 @@ static int wait_events(struct sl_loop *loop, uint64_t timeout_ns)
 		arg.ts = (uint64_t)(uintptr_t)&timeout;
 	result = enter(uring, timeout_ns ? 1 : 0, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
 		       &arg);
-	sl_loop_read_clock(loop);
+	sl_loop_awake(loop);
 	/* -ETIME and -EINTR: nothing came. -EBUSY, -EAGAIN, -ENOMEM: handling what is there helps. */
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY &&
 	    result != -EAGAIN && result != -ENOMEM)

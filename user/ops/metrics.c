@@ -28,6 +28,7 @@
 #include "user/ops/metrics_spend.h"
 #include "user/ops/metrics_tls.h"
 #include "user/ops/metrics_tokens.h"
+#include "user/ops/metrics_turns.h"
 #include "user/ops/metrics_queue.h"
 #include "user/request/chain.h"
 
@@ -700,6 +701,7 @@ static void write_all(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_grounded(source, text);
 	sl_metrics_write_resume(source, text);
 	sl_metrics_write_tls(source, text);
+	sl_metrics_write_turns(source, text);
 	sl_metrics_write_queue(source, text);
 	write_endings(source, "sluice_attempts_total", "Attempts on nodes, by how they ended.",
 		      offsetof(struct sl_stats, attempts), text);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "user/base/address.h"
 #include "user/base/log.h"
+#include "user/io/turns.h"
 #include "user/ops/takeover.h"
 #include "user/store/flights.h"
 
@@ -180,6 +181,10 @@ static int start_worker(struct sl_thread *thread)
 	uint32_t i;
 	int rc = sl_loop_open(&options, &thread->loop);
 
+	if (rc)
+		return rc;
+	if (config->measure_turns)
+		rc = sl_turns_open(thread->loop);
 	if (rc)
 		return rc;
 	rc = sl_worker_init(thread->worker, thread->loop, &state, sl_routes_get(shared->routes),
