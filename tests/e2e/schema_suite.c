@@ -13,11 +13,13 @@
 
 #include "user/wire/json_tape.h"
 #include "user/wire/schema.h"
+#include "user/wire/schema_stream.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 
 struct tally {
 	unsigned int tests, claimed, wrong;
+	unsigned int invalid, early; /* of the claimed; refused while they grew */
 };
 
 static enum sl_schema_draft draft_of(const char *name)
@@ -41,6 +43,23 @@ static struct sl_span member(const struct sl_json_tape *file, uint32_t object, c
 	if (!node)
 		return SL_SPAN("");
 	return sl_span_make(file->text + file->nodes[node].at, file->nodes[node].len);
+}
+
+/* The same as it would come in a stream, byte by byte. Is it refused before its end? */
+static bool is_refused_early(const struct sl_schema *schema, struct sl_span data)
+{
+	struct sl_schema_stream *stream = sl_schema_stream_new(schema);
+	struct sl_arena scratch;
+	const char *why = NULL;
+
+	sl_arena_init(&scratch, 0, 16u << 20);
+	for (size_t len = 1; len <= data.len && stream && !why; len++) {
+		why = sl_schema_stream_feed(stream, data.data, len, &scratch);
+		sl_arena_reset(&scratch);
+	}
+	sl_arena_fini(&scratch);
+	sl_schema_stream_free(&stream);
+	return why != NULL;
 }
 
 struct run {
@@ -77,6 +96,14 @@ static void run_group(const struct run *run, uint32_t group)
 		int rc = sl_schema_check(schema, data.data, data.len, &scratch, &error);
 
 		run->tally->claimed++;
+		run->tally->invalid += !want;
+		if (is_refused_early(schema, data)) {
+			run->tally->early += !want;
+			run->tally->wrong += want;
+			if (want)
+				printf("wrong: %s: %.*s: %.*s: refused as a stream\n", run->name,
+				       (int)about.len, about.data, (int)what.len, what.data);
+		}
 		if ((rc == 0) != want || (rc && rc != -EINVAL) || (rc && !error.text[0])) {
 			run->tally->wrong++;
 			printf("wrong: %s: %.*s: %.*s: %d %s\n", run->name, (int)about.len,
@@ -128,7 +155,7 @@ static void run_file(const char *path, enum sl_schema_draft draft, unsigned int 
 
 int main(int argc, char **argv)
 {
-	struct tally tally = {0, 0, 0};
+	struct tally tally = {0};
 	unsigned int flags = 0;
 	int first = 2;
 
@@ -142,6 +169,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = first; i < argc; i++)
 		run_file(argv[i], draft_of(argv[1]), flags, &tally);
+	printf("# %s: as streams %u of %u invalid texts are refused before their end\n", argv[1],
+	       tally.early, tally.invalid);
 	printf("%s: claimed %u of %u tests, %u wrong\n", argv[1], tally.claimed, tally.tests,
 	       tally.wrong);
 	return tally.wrong || !tally.claimed;

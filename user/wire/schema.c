@@ -609,8 +609,8 @@ static bool check_node(struct check *c, const struct sl_schema_node *s, uint32_t
 	return ok && !c->rc;
 }
 
-int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len,
-		    struct sl_arena *scratch, struct sl_error *reason)
+static int check(const struct sl_schema *schema, const struct sl_schema_node *node,
+		 const char *text, size_t len, struct sl_arena *scratch, struct sl_error *reason)
 {
 	struct check c = {.schema = schema,
 			  .scratch = scratch,
@@ -627,11 +627,23 @@ int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len
 	if (rc)
 		return sl_error_set(reason, -EINVAL, "not valid JSON: %s",
 				    sl_json_tape_bad_text(rc));
-	ok = check_node(&c, schema->root, 0);
+	ok = check_node(&c, node, 0);
 	if (c.rc)
 		return sl_error_set(reason, c.rc,
 				    "checking the text against its schema takes too much");
 	return ok ? 0 : -EINVAL;
+}
+
+int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len,
+		    struct sl_arena *scratch, struct sl_error *reason)
+{
+	return check(schema, schema->root, text, len, scratch, reason);
+}
+
+int sl_schema_check_part(const struct sl_schema *schema, const struct sl_schema_node *node,
+			 const char *text, size_t len, struct sl_arena *scratch)
+{
+	return check(schema, node, text, len, scratch, NULL);
 }
 
 void sl_schema_free(struct sl_schema **schema)

@@ -127,6 +127,10 @@ struct sl_schema {
 	uint32_t owners;
 };
 
+/* (schema.c) sl_schema_check() of a value that one of the subschemas speaks of. */
+int sl_schema_check_part(const struct sl_schema *schema, const struct sl_schema_node *node,
+			 const char *text, size_t len, struct sl_arena *scratch);
+
 /* Orders names as they are sorted. */
 /* (schema_names.c) */
 int sl_schema_name_compare(struct sl_span a, struct sl_span b);

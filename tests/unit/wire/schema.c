@@ -16,6 +16,7 @@
 #include "tests/unit/guard.h"
 #include "user/wire/schema.h"
 #include "user/wire/schema_parts.h"
+#include "user/wire/schema_stream.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -429,12 +430,143 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* ---- texts that grow ------------------------------------------------------------------------- */
+
+/* Length at which it says no, fed in pieces of that size; len + 1: never. */
+static size_t refused_at(const struct sl_schema *schema, const char *text, size_t piece)
+{
+	struct sl_schema_stream *stream = sl_schema_stream_new(schema);
+	size_t len = strlen(text), at = 0;
+	const char *why = NULL;
+
+	while (!why && at < len) {
+		char *copy;
+
+		at = at + piece < len ? at + piece : len;
+		copy = sl_guard_copy(text, at);
+		sl_arena_reset(&scratch);
+		why = sl_schema_stream_feed(stream, copy, at, &scratch);
+		sl_guard_free(copy, at);
+	}
+	sl_schema_stream_free(&stream);
+	return why ? at : len + 1;
+}
+
+/* What is valid is never refused, wherever it is cut; with what stands behind it, it is. */
+static void test_growing_good(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(verdicts); i++) {
+		struct sl_schema *schema = compile(verdicts[i].schema);
+
+		for (size_t k = 0; k < COUNT(verdicts[i].good) && verdicts[i].good[k]; k++) {
+			const char *text = verdicts[i].good[k];
+			char behind[4096];
+
+			for (size_t piece = 1; piece <= strlen(text); piece++)
+				if (refused_at(schema, text, piece) <= strlen(text))
+					fail_msg("%s: %s refused in pieces of %zu",
+						 verdicts[i].schema, text, piece);
+			snprintf(behind, sizeof(behind), "%s\n x", text);
+			assert_int_equal(refused_at(schema, behind, 1), strlen(text) + 3);
+		}
+		sl_schema_free(&schema);
+	}
+}
+
+#define FILM                                                                                      \
+	"{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":3},"    \
+	"\"kind\":{\"enum\":[\"film\",\"book\",7]},\"year\":{\"type\":\"integer\",\"minimum\":"   \
+	"1900},"                                                                                  \
+	"\"tags\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/tag\"},\"maxItems\":2},"      \
+	"\"more\":{\"anyOf\":[{\"type\":\"null\"},{\"required\":[\"a\"],\"type\":\"object\"}]}}," \
+	"\"required\":[\"name\"],\"additionalProperties\":false,"                                 \
+	"\"$defs\":{\"tag\":{\"type\":\"string\",\"pattern\":\"^[a-z]+$\"}}}"
+
+/* Where each is refused: behind the last byte of `until`. */
+static const struct {
+	const char *what, *schema, *until, *rest;
+} growing[] = {
+	{"prose", FILM, "H", "ere is the film: {}"},
+	{"a fence", FILM, "`", "``json\n{}\n```"},
+	{"another type at the top", FILM, " \n[", "{}]"},
+	{"a property that nobody knows", FILM, "{\"name\":\"x\",\"nam\"", ":1}"},
+	{"one written with an escape is known", FILM, "{\"n\\u0061me\":1", "}"},
+	{"another type within", FILM, "{\"name\":t", "rue}"},
+	{"no type that the list has", FILM, "{\"kind\":[", "1]}"},
+	{"a text that begins none of the list", FILM, "{\"kind\":\"fib", "re\"}"},
+	{"one that is longer than the one it begins like", FILM, "{\"kind\":\"films", "\"}"},
+	{"one that ends too early", FILM, "{\"kind\":\"fil\"", "}"},
+	{"a number that is not listed", FILM, "{\"kind\":71,", "\"name\":\"x\"}"},
+	{"a number too small, known at its end", FILM, "{\"year\":18,", "\"name\":\"x\"}"},
+	{"a number with a fraction", FILM, "{\"year\":2000.5}", ""},
+	{"a string beyond its length, at its end", FILM, "{\"name\":\"abcd\"", "}"},
+	{"an item, by what its reference says", FILM, "{\"tags\":[\"a\",\"B\"", "]}"},
+	{"an item too many", FILM, "{\"tags\":[\"a\",\"b\",\"", "c\"]}"},
+	{"none of the alternatives, at the end of the value", FILM, "{\"more\":{\"b\":1}",
+	 ",\"name\":\"x\"}"},
+	{"a property is missing, at the end", FILM, "{\"year\":1999}", " "},
+	{"two commas", "true", "[1,,", "2]"},
+	{"a comma before the end", "true", "{\"a\":1,}", ""},
+	{"the wrong bracket", "true", "[1}", ""},
+	{"a number that is none", "true", "[01,", "1]"},
+	{"a word that is none", "true", "[nul,", "]"},
+	{"a byte that strings may not have", "true", "[\"a\n", "\"]"},
+	{"no colon", "true", "{\"a\"1", "}"},
+	{"two values", "true", "{} {", "}"},
+	{"a list of types", "{\"type\":[\"null\",\"array\"]}", "{", "}"},
+	{"nothing is allowed there", "{\"properties\":{\"a\":false}}", "{\"a\":1", "}"},
+	{"all of two",
+	 "{\"allOf\":[{\"type\":\"object\"},{\"properties\":{\"a\":{\"type\":\"null\"}}}]}",
+	 "{\"a\":1", "}"},
+	{"a schema that refers to itself",
+	 "{\"properties\":{\"a\":{\"$ref\":\"#\"}},\"additionalProperties\":false}",
+	 "{\"a\":{\"a\":{\"b\"", ":1}}}"},
+};
+
+static void test_growing_bad(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(growing); i++) {
+		struct sl_schema *schema = compile(growing[i].schema);
+		size_t len = strlen(growing[i].until);
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s%s", growing[i].until, growing[i].rest);
+		if (refused_at(schema, text, 1) != len)
+			fail_msg("%s: refused at %zu, not %zu", growing[i].what,
+				 refused_at(schema, text, 1), len);
+		for (size_t piece = 2; piece <= strlen(text); piece++) {
+			size_t at = refused_at(schema, text, piece);
+
+			if (at < len || at > len + piece)
+				fail_msg("%s: in pieces of %zu at %zu", growing[i].what, piece, at);
+		}
+		sl_schema_free(&schema);
+	}
+}
+
+/* A string that never ends is not gathered for ever. */
+static void test_growing_runaway(void **state)
+{
+	struct sl_schema *schema = compile("{\"maxLength\":10}");
+	char text[1024] = "\"";
+
+	(void)state;
+	memset(text + 1, 'x', sizeof(text) - 2);
+	text[sizeof(text) - 1] = '\0';
+	assert_in_range(refused_at(schema, text, 1), 12, 150);
+	sl_schema_free(&schema);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_reasons),	 cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_verdicts),	cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_reasons),		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_numbers),		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_growing_good),	cmocka_unit_test(test_growing_bad),
+		cmocka_unit_test(test_growing_runaway),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
