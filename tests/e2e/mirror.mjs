@@ -6,6 +6,7 @@
 //   POST /v1/chat/completions   500 while a message has the word SPOIL; usage counts a token for each
 //                               three bytes of the messages; with `letters` in the model's name one for
 //                               each byte of their contents, and five for each message and once more
+//                               with `stream` its content is one chunk
 //   POST /tokenize              {"count": the same}; {"tokens"} of a content
 //   POST /apply-template        {"prompt"}: as many bytes as that makes
 //   GET  /asked                 how many chats it was asked
@@ -52,17 +53,20 @@ const answer = (request, text) => {
 	last = body;
 	if (text.includes("SPOIL")) return [500, '{"error":{"message":"spoilt","type":"server_error"}}'];
 	if (+window && count(body.messages, body.model) + (body.max_tokens ?? 0) > +window) return [400, refusal("context_length_exceeded", "too long")];
-	return [200, JSON.stringify(chat(body))];
+	return [200, JSON.stringify(chat(body)), body.stream];
 };
+const events = (whole) => [{delta: {content: whole.choices[0].message.content}, finish_reason: null}, {delta: {}, finish_reason: "stop"}]
+	.map((choice) => JSON.stringify({id: whole.id, object: "chat.completion.chunk", created: 1, model: whole.model, choices: [{index: 0, ...choice}]}))
+	.concat("[DONE]").map((data) => `data: ${data}\n\n`).join("");
 http.createServer((request, response) => {
 	const parts = [];
 	request.on("data", (part) => parts.push(part));
 	request.on("end", () => {
 		const reply = () => {
-			const [status, text] = answer(request, Buffer.concat(parts).toString());
+			const [status, text, streams] = answer(request, Buffer.concat(parts).toString());
 			if (say === "HANG" && request.url.startsWith("/v1/")) return;
-			response.writeHead(status, {"content-type": "application/json"});
-			response.end(text);
+			response.writeHead(status, {"content-type": streams ? "text/event-stream" : "application/json"});
+			response.end(streams ? events(JSON.parse(text)) : text);
 		};
 		if (say === "HOLD" && request.url.startsWith("/v1/chat")) return held.push(reply);
 		reply();

@@ -118,6 +118,11 @@ expect "strict: the state" "$(prompt list strict --json | jq -r --arg v "$bad" '
 expect "strict: said" "$(grep -c 'prompt "strict": version '"${bad:0:12}"' spoils answers' "$log")" == 1
 expect "strict: counted" "$(metric sluice_ladder_steps_total 'route="strict",stage="prompt",step="known-good"')" '>=' 1
 
+bad=$(printf '@system\nNo good.\n' | prompt push strict - | cut -d' ' -f2)
+prompt promote strict "$bad" >"$work/promoted"
+for _ in 1 2 3 4 5; do post "${strict/\{/\{\"stream\":true,}" >"$work/status"; done
+expect "strict: streams burn it too" "$(prompt list strict --json | jq -r --arg v "$bad" '.prompts[]|select(.version==$v)|[.state,.spoilt]|join(" ")')" == "burnt 5"
+
 # ---- a canary has a budget of its own: it goes, the stable version stays
 good=$(printf '@system\nGood.\n' | prompt push tried - | cut -d' ' -f2)
 bad=$(printf '@system\nSPOIL\n' | prompt push tried - | cut -d' ' -f2)

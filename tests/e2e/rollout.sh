@@ -134,11 +134,11 @@ deed() { "$sluice" audit list | grep -q "strict: $1"; }
 expect_soon "a prompt: its push is a deed" 20 deed "pushed ${bad:0:12}  (uid 0, admin socket)"
 expect_soon "a prompt: its promotion too" 20 deed "promoted to stable: ${stable:0:12}  (uid 0, admin socket)"
 schema='{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"array","contains":{"properties":{"content":{"const":"Good."}},"required":["content"]}}}}'
-ask_strict() { # FIRST COUNT
+ask_strict() { # FIRST COUNT [stream]
 	local i
 	for ((i = $1; i < $1 + $2; i++)); do
 		curl -s --max-time 30 -o "$work/out" -D "$work/head" -H 'content-type: application/json' -H "x-session-id: s$i" \
-			-d "{\"model\":\"strict\",\"response_format\":$schema,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}" \
+			-d "{\"model\":\"strict\",${3:+\"stream\":true,}\"response_format\":$schema,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}" \
 			"$url/v1/chat/completions"
 	done
 }
@@ -151,6 +151,11 @@ expect "a bad prompt: by validation" "$(of p .reason)" contains "gate invalid"
 expect "a bad prompt: few have had it" "$(of p .seen)" "<=" 24
 ask_strict 500 1
 expect "a bad prompt: the stable one for all" "$(header x-sluice-prompt)" == "strict@${stable:0:12}"
+does forget p
+does start p prompt=strict version="${bad:0:8}" steps=50 step=1h requests=1000
+ask_strict 800 40 stream
+expect_soon "a bad prompt, in streams: rolled back" 20 is p rolled_back
+expect "a bad prompt, in streams: they count as invalid" "$(metric sluice_rollout_bad_total 'rollout="p",arm="candidate",gate="invalid"')" '>=' 5
 does start q prompt=strict version="${better:0:8}" steps=100 step=0 requests=10
 q_full() { ask_strict $((n += 20)) 20; is q full; }
 expect_soon "a good prompt: full" 60 q_full

@@ -149,6 +149,8 @@ await test("counters", async () => {
   const count = (step) => metric("sluice_ladder_steps_total", step);
   check("counted: inbound redacted", (await count('step="redacted"')) > 0);
   expect("counted: refused, of the route alone", await count('route="alone",stage="validate",step="refused"'), 1);
+  expect("counted: streams that were ended, each once", await count('route="schema",stage="validate",step="ended"'), 2);
+  expect("counted: a blocked one", await count('route="block",stage="validate",step="ended"'), 1);
   check("counted: other model", (await count('stage="validate",step="model"')) >= 2);
 });
 finish();

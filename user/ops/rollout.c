@@ -177,9 +177,9 @@ void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *
 
 /* ---- evidence -------------------------------------------------------------------------------- */
 
-static const uint64_t invalid_steps = 1ull << SL_STEP_VALIDATE_REPAIRED |
-				      1ull << SL_STEP_VALIDATE_MODEL |
-				      1ull << SL_STEP_VALIDATE_REFUSED;
+static const uint64_t invalid_steps =
+	1ull << SL_STEP_VALIDATE_REPAIRED | 1ull << SL_STEP_VALIDATE_MODEL |
+	1ull << SL_STEP_VALIDATE_REFUSED | 1ull << SL_STEP_VALIDATE_ENDED;
 
 /* Did the request have to leave the pool that was asked first, for that pool's fault? */
 static bool left_pool(const struct sl_feed_record *record)

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/io/turns.h"
 #include "user/request/stages.h"
+#include "user/stage/prompt.h"
 
 struct sl_filtered {
 	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
@@ -13,6 +15,7 @@ struct sl_filtered {
 	bool looks_only;
 	bool missed; /* an event that the filters could not look at */
 	const struct sl_stage_filter *failed;
+	struct sl_prompt_late *late; /* the prompt learns how the stream ended */
 	struct sl_relay *relay;
 };
 
@@ -40,8 +43,10 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 	if (count <= 0)
 		return count;
 	filtered = calloc(1, sizeof(*filtered));
-	if (filtered)
+	if (filtered) {
 		filtered->looks_only = true;
+		filtered->late = sl_prompt_stage_defer(request->stage);
+	}
 	for (i = 0; i < count; i++) {
 		if (!filtered) {
 			filters[i]->fini(filters[i], false);
@@ -83,6 +88,7 @@ void sl_filtered_free(struct sl_filtered **filtered_in, bool whole)
 		return;
 	for (i = 0; i < filtered->count; i++)
 		filtered->filters[i]->fini(filtered->filters[i], whole && !filtered->missed);
+	sl_prompt_late_note(&filtered->late, filtered->failed ? SL_BURN_INVALID : SL_BURN_OK);
 	free(filtered);
 }
 
@@ -171,7 +177,11 @@ static enum sl_relay_verdict pass(struct sl_relay *relay, uint32_t i, const char
 enum sl_relay_verdict sl_filtered_data(struct sl_relay *relay, const char *data, size_t len,
 				       const struct sl_openai_chunk *chunk, struct sl_text *out)
 {
-	return pass(relay, 0, data, len, chunk, out);
+	const char *before = sl_turns_enter(relay->worker->loop, "filters");
+	enum sl_relay_verdict verdict = pass(relay, 0, data, len, chunk, out);
+
+	sl_turns_leave(relay->worker->loop, before);
+	return verdict;
 }
 
 enum sl_relay_verdict sl_filtered_end(struct sl_relay *relay, struct sl_text *out)

@@ -7,6 +7,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/http/h1_write.h"
+#include "user/io/turns.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/fit.h"
@@ -412,6 +413,7 @@ static void answer(struct sl_request *request)
 {
 	struct sl_route_stats *stats = stats_of(request);
 	uint32_t no_retries = request->hedged == SL_HEDGED_NONE ? 1 : 2;
+	bool streams;
 
 	if (stats && request->attempts > no_retries)
 		sl_stats_add(&stats->retries, request->attempts - no_retries);
@@ -420,8 +422,6 @@ static void answer(struct sl_request *request)
 		sl_stats_add(&stats->fallbacks_by_cause[request->chain.cause], 1);
 	}
 	if (request->last_ending == SL_ENDING_OK && request->attempt.is_stream) {
-		if (request->stage)
-			sl_stages_ended(request, 200);
 		count_status(request, 200);
 		if (stats) {
 			sl_stats_add(&stats->streams, 1);
@@ -431,9 +431,11 @@ static void answer(struct sl_request *request)
 		if (request->stage)
 			sl_stages_note_first(request,
 					     (now_of(request) - request->start_ns) / SL_NS_PER_US);
-		if (sl_respond_stream(request))
-			return; /* the relay counts the end */
-		count_end(request);
+		streams = sl_respond_stream(request);
+		if (request->stage) /* what filters will say of it is told by them, at its end */
+			sl_stages_ended(request, 200);
+		if (!streams) /* else the relay counts the end */
+			count_end(request);
 		return;
 	}
 	sl_charge_settle(request);
@@ -549,10 +551,13 @@ static void work(struct sl_request *request, enum step step)
 static int answer_early(struct sl_request *request)
 {
 	int status = request->route->staged ? sl_stages_before(request) : 0;
+	const char *before;
 
 	if (status)
 		return status;
+	before = sl_turns_enter(request->worker->loop, "cache");
 	status = sl_recall_answer(request);
+	sl_turns_leave(request->worker->loop, before);
 	if (request->recall)
 		sl_explain_note(request, SL_TRAIL_CACHE, (uint8_t)request->recall, 0, NULL, NULL);
 	return status || !request->stage ? status : sl_stages_prepare(request);
@@ -564,6 +569,7 @@ static void run(void *arg)
 	int status;
 
 	request->fiber = sl_fiber_self(request->worker->loop);
+	(void)sl_turns_enter(request->worker->loop, "request");
 	status = answer_early(request);
 	if (status) {
 		end_with(request, status);
@@ -730,6 +736,7 @@ void sl_request_start(struct sl_worker *worker, struct sl_exchange *client,
 							  .object = "any"};
 	struct sl_request *request = NULL;
 	enum sl_openai_error_id id;
+	const char *before;
 
 	if (worker->stats.in_flight < worker->requests_max)
 		request = sl_request_take(worker);
@@ -747,7 +754,9 @@ void sl_request_start(struct sl_worker *worker, struct sl_exchange *client,
 		return;
 	}
 	client->user = request;
+	before = sl_turns_enter(worker->loop, "read");
 	id = read_request(request, endpoint);
+	sl_turns_leave(worker->loop, before);
 	if (id) {
 		refuse(request, id);
 		return;

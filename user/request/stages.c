@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "user/io/turns.h"
 #include "user/request/beside.h"
 #include "user/request/charge.h"
 #include "user/request/explain.h"
@@ -24,25 +25,32 @@
 
 /* ---- the order: each list ends with NULL ------------------------------------------------------- */
 
-typedef enum sl_stage_verdict stage_fn(struct sl_stage *stage);
-
-static stage_fn *const before_cache[] = {
-	sl_rollout_stage_run,
-	sl_degrade_judge,
-	sl_prompt_stage_run,
-	sl_sampling_run,
-	sl_validate_before,
-	sl_retrieve_vary,
-	NULL,
+struct stage_call {
+	enum sl_stage_verdict (*run)(struct sl_stage *stage);
+	const char *part; /* io/turns.h */
 };
 
-static stage_fn *const before_nodes[] = {
-	sl_semantic_run, sl_retrieve_run, sl_degrade_run, sl_context_stage_run, NULL,
+static const struct stage_call before_cache[] = {
+	{sl_rollout_stage_run, "rollout"},
+	{sl_degrade_judge, "judge"},
+	{sl_prompt_stage_run, "prompt"},
+	{sl_sampling_run, "sampling"},
+	{sl_validate_before, "inbound"},
+	{sl_retrieve_vary, "retrieve"},
+	{NULL, NULL},
 };
 
-static stage_fn *const after_nodes[] = {
-	sl_validate_after,
-	NULL,
+static const struct stage_call before_nodes[] = {
+	{sl_semantic_run, "semantic_cache"},
+	{sl_retrieve_run, "retrieve"},
+	{sl_degrade_run, "degrade"},
+	{sl_context_stage_run, "context"},
+	{NULL, NULL},
+};
+
+static const struct stage_call after_nodes[] = {
+	{sl_validate_after, "validate"},
+	{NULL, NULL},
 };
 
 /* Looks at a whole answer of a node that goes out. */
@@ -259,13 +267,16 @@ static struct sl_stage *new_stage(struct sl_request *request)
 	return stage;
 }
 
-static enum sl_stage_verdict run_all(struct sl_request *request, stage_fn *const *stages)
+static enum sl_stage_verdict run_all(struct sl_request *request, const struct stage_call *stages)
 {
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 
-	for (; *stages && verdict == SL_STAGE_GO_ON && !request->gone; stages++) {
+	for (; stages->run && verdict == SL_STAGE_GO_ON && !request->gone; stages++) {
+		const char *before = sl_turns_enter(request->worker->loop, stages->part);
+
 		request->stage->head = request->client->head;
-		verdict = (*stages)(request->stage);
+		verdict = stages->run(request->stage);
+		sl_turns_leave(request->worker->loop, before);
 	}
 	return request->gone ? SL_STAGE_GO_ON : verdict;
 }
@@ -284,7 +295,7 @@ static int refuse(struct sl_request *request, const struct sl_openai_error *erro
 	return sl_request_error_status(request, request->error.id);
 }
 
-static int run_before(struct sl_request *request, stage_fn *const *stages)
+static int run_before(struct sl_request *request, const struct stage_call *stages)
 {
 	static const struct sl_openai_error no_memory = {.id = SL_OPENAI_ERROR_INTERNAL,
 							 .object = "no memory for its stages"};
@@ -348,12 +359,15 @@ bool sl_stages_after(struct sl_request *request, int *ret_status)
 void sl_stages_kept(struct sl_request *request)
 {
 	kept_fn *const *keeper;
+	const char *before;
 
 	if (request->last_ending != SL_ENDING_OK || request->attempt.status != 200)
 		return;
 	show_reply(request);
+	before = sl_turns_enter(request->worker->loop, "keep");
 	for (keeper = keepers; *keeper; keeper++)
 		(*keeper)(request->stage);
+	sl_turns_leave(request->worker->loop, before);
 }
 
 /* Was the answer what its prompt made of it? False: others were at fault, or nobody was asked. */
@@ -380,7 +394,7 @@ static bool is_told(const struct sl_request *request, int status)
 void sl_stages_ended(struct sl_request *request, int status)
 {
 	const uint64_t spoilt = 1ull << SL_STEP_VALIDATE_REPAIRED | 1ull << SL_STEP_VALIDATE_MODEL |
-				1ull << SL_STEP_VALIDATE_REFUSED;
+				1ull << SL_STEP_VALIDATE_REFUSED | 1ull << SL_STEP_VALIDATE_ENDED;
 	enum sl_burn_outcome outcome = status < 400 ? SL_BURN_OK : SL_BURN_ERROR;
 	struct sl_openai_usage usage;
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
@@ -30,6 +31,13 @@ struct state {
 	struct ref ref;
 	struct sl_error error;
 	bool noted;
+};
+
+struct sl_prompt_late {
+	struct sl_prompt_set *set; /* holds the two below */
+	const struct sl_prompt *prompt;
+	struct sl_prompt_version *version;
+	struct sl_burn_limits limits;
 };
 
 /* ---- refusing -------------------------------------------------------------------------------- */
@@ -220,10 +228,9 @@ static void notify(const struct sl_prompt *prompt, const struct sl_prompt_versio
 		       version->hash);
 }
 
-static void note(const struct sl_stage *stage, const struct sl_prompt *prompt,
+static void note(const struct sl_burn_limits *limits, const struct sl_prompt *prompt,
 		 struct sl_prompt_version *version, enum sl_burn_outcome outcome)
 {
-	struct sl_burn_limits limits = limits_of(stage);
 	enum sl_burn_state after;
 	bool changed;
 
@@ -231,7 +238,7 @@ static void note(const struct sl_stage *stage, const struct sl_prompt *prompt,
 	if (outcome != SL_BURN_OK)
 		__atomic_add_fetch(&version->spoilt, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&version->lock);
-	changed = sl_burn_note(&version->burn, &limits, sl_clock_ms(), outcome);
+	changed = sl_burn_note(&version->burn, limits, sl_clock_ms(), outcome);
 	after = version->burn.state;
 	pthread_mutex_unlock(&version->lock);
 	if (changed)
@@ -406,8 +413,11 @@ static enum sl_stage_verdict serve(struct sl_stage *stage, struct state *state)
 			return SL_STAGE_GO_ON;
 	}
 	verdict = fall_back(stage, state, rc, why);
-	if (rc && verdict == SL_STAGE_GO_ON) /* others' variables are no fault of the version */
-		note(stage, state->prompt, wanted, SL_BURN_ERROR);
+	if (rc && verdict == SL_STAGE_GO_ON) { /* others' variables are no fault of the version */
+		struct sl_burn_limits limits = limits_of(stage);
+
+		note(&limits, state->prompt, wanted, SL_BURN_ERROR);
+	}
 	return verdict;
 }
 
@@ -447,11 +457,42 @@ enum sl_stage_verdict sl_prompt_stage_run(struct sl_stage *stage)
 void sl_prompt_stage_note(struct sl_stage *stage, enum sl_burn_outcome outcome)
 {
 	struct state *state = stage->state[SL_STAGE_PROMPT];
+	struct sl_burn_limits limits;
 
 	if (!state || state->noted || !state->version)
 		return;
 	state->noted = true;
-	note(stage, state->prompt, state->version, outcome);
+	limits = limits_of(stage);
+	note(&limits, state->prompt, state->version, outcome);
+}
+
+struct sl_prompt_late *sl_prompt_stage_defer(struct sl_stage *stage)
+{
+	struct state *state = stage->state[SL_STAGE_PROMPT];
+	struct sl_prompt_late *late;
+
+	if (!state || state->noted || !state->version)
+		return NULL;
+	late = malloc(sizeof(*late));
+	if (!late)
+		return NULL;
+	*late = (struct sl_prompt_late){state->set, state->prompt, state->version,
+					limits_of(stage)};
+	state->set = NULL;
+	state->noted = true;
+	return late;
+}
+
+void sl_prompt_late_note(struct sl_prompt_late **late_in, enum sl_burn_outcome outcome)
+{
+	struct sl_prompt_late *late = *late_in;
+
+	*late_in = NULL;
+	if (!late)
+		return;
+	note(&late->limits, late->prompt, late->version, outcome);
+	sl_prompt_set_put(&late->set);
+	free(late);
 }
 
 void sl_prompt_stage_end(struct sl_stage *stage)

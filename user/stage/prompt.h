@@ -38,6 +38,16 @@ enum sl_stage_verdict sl_prompt_stage_run(struct sl_stage *stage);
 /* How the request ended; once. A request without a prompt: nothing. */
 void sl_prompt_stage_note(struct sl_stage *stage, enum sl_burn_outcome outcome);
 
+/*
+ * The same for a stream whose end is still to be seen: what is to be told, for who sees it. The stage tells
+ * nothing more. NULL: there is nothing to tell, it was told, or there is no memory (then the stage tells).
+ */
+struct sl_prompt_late;
+struct sl_prompt_late *sl_prompt_stage_defer(struct sl_stage *stage);
+
+/* Tells it, and frees it. NULLs the pointer; NULL is fine. */
+void sl_prompt_late_note(struct sl_prompt_late **late, enum sl_burn_outcome outcome);
+
 /* Lets go of what the stage holds. Idempotent. */
 void sl_prompt_stage_end(struct sl_stage *stage);
 

@@ -715,8 +715,10 @@ static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_ANSWER);
 		return SL_STAGE_ANSWER;
 	}
-	stage->ops->step(stage, SL_STEP_RETRIEVE_NONE);
-	(void)give_text(r, SPAN_OF(r->config->disclaimer));
+	/* told is what the model was given, not what it was to be given */
+	stage->ops->step(stage, give_text(r, SPAN_OF(r->config->disclaimer))
+					? SL_STEP_RETRIEVE_BARE
+					: SL_STEP_RETRIEVE_NONE);
 	return SL_STAGE_GO_ON;
 }
 

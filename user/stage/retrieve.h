@@ -8,7 +8,8 @@
  *	retrieve=backup the index's version before, or another index    the same
  *	retrieve=words  the index, else its backup, by words            the same
  *	retrieve=answer an answer kept from better times                there is none
- *	retrieve=none   nobody: the model gets the disclaimer           -
+ *	retrieve=none   nobody: the model gets the disclaimer           it cannot be placed
+ *	retrieve=bare   nobody, and the model gets the question alone   -
  *
  * Beside them: retrieve=unranked (no reranker: the order found is kept) and retrieve=poor (the route's
  * documents do not answer its questions, see policy/quality.h; the model gets none) and retrieve=ungrounded

@@ -108,10 +108,8 @@ static enum sl_stage_verdict note_lists(struct sl_stage *stage)
 /* What a stream says cannot be asked about before it is sent. */
 static enum sl_stage_verdict weigh_stream(struct sl_stage *stage)
 {
-	if (stage->route->validate.moderation_open) {
-		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
-		return SL_STAGE_GO_ON;
-	}
+	if (stage->route->validate.moderation_open)
+		return SL_STAGE_GO_ON; /* counted where the stream begins: sl_validate_filter() */
 	return refuse(stage, SL_OPENAI_ERROR_VALUE, "stream",
 		      "false, because answers of this model are moderated as a whole");
 }

@@ -2,7 +2,8 @@
 /*
  * Streams: each choice has channels (its text, its reasoning, the arguments of each of its calls), and
  * each channel a screen that holds back what is not settled. What is held back goes out before the chunk
- * that ends its choice.
+ * that ends its choice. A text that a schema is for is looked at as it grows (wire/schema_stream.h), and as a
+ * whole at its end.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "user/stage/validate.h"
 #include "user/stage/validate_parts.h"
+#include "user/wire/schema_stream.h"
 
 #define CHANNELS_MAX	24u
 #define WHOLE_BYTES_MAX (1u << 20) /* of a text that is checked at its end */
@@ -32,8 +34,9 @@ struct channel {
 	uint32_t choice;
 	uint32_t call; /* ARGUMENTS: its index */
 	struct sl_screen screen;
-	struct sl_text whole; /* as the model said it, where a schema wants it */
-	struct sl_text sent;  /* arguments as they went out */
+	struct sl_text whole;		  /* as the model said it, where a schema wants it */
+	struct sl_schema_stream *growing; /* whether it can still become what that wants */
+	struct sl_text sent;		  /* arguments as they went out */
 	char *tool;
 };
 
@@ -61,6 +64,7 @@ struct filter {
 static int fail(struct filter *f, enum sl_openai_error_id id, const char *why)
 {
 	f->base.error = (struct sl_openai_error){.id = id, .object = why};
+	f->base.step(&f->base, SL_STEP_VALIDATE_ENDED);
 	if (id == SL_OPENAI_ERROR_ANSWER) {
 		f->base.error.object = f->model;
 		f->base.error.detail = why;
@@ -121,14 +125,41 @@ static uint32_t index_of(struct filter *f, uint32_t object)
 	return (uint32_t)value;
 }
 
+/* NULL: none that is known of. */
+static const struct sl_schema *schema_of(const struct filter *f, const struct channel *c)
+{
+	if (c->kind == CHANNEL_CONTENT)
+		return f->rules.format;
+	return c->tool ? sl_validate_rules_tool(&f->rules, sl_span_string(c->tool)) : NULL;
+}
+
+/* The text so far: a stream that cannot end well is ended at once. */
+static int check_so_far(struct filter *f, struct channel *c)
+{
+	const struct sl_schema *schema = schema_of(f, c);
+	const char *why = NULL;
+
+	if (!c->growing && schema)
+		c->growing = sl_schema_stream_new(schema); /* NULL: it is looked at in the end */
+	if (c->growing)
+		why = sl_schema_stream_feed(c->growing, sl_text_string(&c->whole), c->whole.len,
+					    &f->arena);
+	return why ? fail(f, SL_OPENAI_ERROR_ANSWER, why) : 0;
+}
+
 /* Feeds a text; what may go out is in f->piece. */
 static int feed(struct filter *f, struct channel *c, struct sl_span text, bool final)
 {
 	int rc;
 
 	sl_text_reset(&f->piece);
-	if (is_checked(f, c) && sl_text_append(&c->whole, text.data, text.len))
-		return fail(f, SL_OPENAI_ERROR_ANSWER, "it is too long to be checked");
+	if (is_checked(f, c)) {
+		if (sl_text_append(&c->whole, text.data, text.len))
+			return fail(f, SL_OPENAI_ERROR_ANSWER, "it is too long to be checked");
+		rc = check_so_far(f, c);
+		if (rc)
+			return rc;
+	}
 	if (!f->screens)
 		return sl_text_append(&f->piece, text.data, text.len);
 	rc = sl_screen_feed(&c->screen, text.data, text.len, final, &f->piece);
@@ -218,16 +249,14 @@ static int write_held(struct filter *f, const struct channel *c, uint32_t choice
 /* A channel's text is whole: is it what it should be? */
 static int check_channel(struct filter *f, const struct channel *c)
 {
-	const struct sl_schema *schema = f->rules.format;
+	const struct sl_schema *schema;
 
-	if (c->kind == CHANNEL_ARGUMENTS) {
-		if (c->screen.count && sl_json_check(sl_text_string(&c->sent), c->sent.len, NULL))
-			return fail(f, SL_OPENAI_ERROR_POLICY,
-				    "arguments of a call hold what may not be told");
-		schema =
-			c->tool ? sl_validate_rules_tool(&f->rules, sl_span_string(c->tool)) : NULL;
-	}
-	if (!is_checked(f, c) || !schema)
+	if (c->kind == CHANNEL_ARGUMENTS && c->screen.count &&
+	    sl_json_check(sl_text_string(&c->sent), c->sent.len, NULL))
+		return fail(f, SL_OPENAI_ERROR_POLICY,
+			    "arguments of a call hold what may not be told");
+	schema = is_checked(f, c) ? schema_of(f, c) : NULL;
+	if (!schema)
 		return 0;
 	if (sl_schema_check(schema, sl_text_string(&c->whole), c->whole.len, &f->arena, NULL))
 		return fail(f, SL_OPENAI_ERROR_ANSWER, "it is not as its schema says");
@@ -365,6 +394,7 @@ static void fini(struct sl_stage_filter *base, bool whole)
 		sl_screen_fini(&f->channels[i]->screen);
 		sl_text_fini(&f->channels[i]->whole);
 		sl_text_fini(&f->channels[i]->sent);
+		sl_schema_stream_free(&f->channels[i]->growing);
 		free(f->channels[i]->tool);
 		free(f->channels[i]);
 	}
@@ -387,6 +417,8 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	const char *param;
 
 	*ret_filter = NULL;
+	if (sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
+		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
 	if (!v->pii_out && !v->lists_out.count && !schema)
 		return 0;
 	f = calloc(1, sizeof(*f));
