@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cost of a prompt: CPU time of one rendering, see timing.h. Prints one line each; no test
- * depends on the figures. The bar is 5 us for a usual one.
+ * Cost of a prompt: CPU time of one rendering, see timing.h and bar.h. No test depends on the figures.
  *
  *	build/bench/prompt
  */
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/bar.h"
 #include "tests/bench/timing.h"
 #include "user/wire/template.h"
 
@@ -53,9 +53,9 @@ static size_t run_compile(void)
 	return 1;
 }
 
-static void measure(const char *name, size_t (*run)(void))
+static void measure(const char *name, size_t (*run)(void), double bar)
 {
-	printf("%-58s %8.2f us\n", name, timing_ns(run) / 1000);
+	bar_print(name, timing_ns(run) / 1000, "us", bar > 0 ? BAR_AT_MOST : BAR_NONE, bar);
 }
 
 int main(void)
@@ -73,14 +73,14 @@ int main(void)
 					.value = usual_values,
 					.value_len = sizeof(usual_values) - 1};
 	snprintf(name, sizeof(name), "prompt of 2 messages, 5 variables, %zu bytes", run_render());
-	measure(name, run_render);
+	measure(name, run_render, 5);
 	len = snprintf(text, sizeof(text), "{\"customer\":\"A\",\"question\":\"%04000d [a] <b>\"}",
 		       0);
 	values.value = text;
 	values.value_len = (size_t)len;
 	snprintf(name, sizeof(name), "prompt with a question of 4 KB, %zu bytes", run_render());
-	measure(name, run_render);
-	measure("prompt compiled", run_compile);
+	measure(name, run_render, 5);
+	measure("prompt compiled, once a version", run_compile, 0);
 	sl_text_fini(&out);
 	sl_template_free(template);
 	return 0;

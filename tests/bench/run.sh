@@ -11,6 +11,8 @@
 #   prompt      rendering of a prompt (prompt.c)
 #   tokens      exact counts of tokens (tokens.c)
 #   validate    what checks of answers cost (validate.c)
+#   turns       how long requests hold a thread, and what checks add to streams (turns.sh)
+#   trust       the trust plane: prompt, validate, semantic, retrieval and turns, figures and bars alone
 #   retrieval   a search in 100,000 chunks (retrieval.c); making them takes minutes
 #   semantic    answers that are kept: exact, by their meaning, and how right that is (semantic.c)
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
@@ -22,7 +24,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue validate semantic prompt tokens retrieval kernel_e2e retry scrape abort)
+kernel_parts=(packet effect maglev queue tokens prompt validate semantic retrieval turns kernel_e2e retry scrape abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -46,11 +48,20 @@ kernel_part() { # TITLE COMMAND...
 	printf '%s: %d s\n' "$1" $((SECONDS - start_s)) >&2
 }
 
+# The rows of several benchmarks in one table: those that begin a line, without what explains them.
+trust() {
+	local program bad=0
+	for program in build/bench/{prompt,validate,semantic,retrieval} tests/bench/turns.sh; do
+		"$program" 2>&1 | grep -v '^ ' || bad=1
+		[ "${PIPESTATUS[0]}" -eq 0 ] || bad=1
+	done
+	return $bad
+}
 for part in "$@"; do
 	if has "$part" "${proxy_parts[@]}"; then
 		proxies+=("$part")
-	elif ! has "$part" "${kernel_parts[@]}"; then
-		echo "bench: unknown part \"$part\": ${kernel_parts[*]} ${proxy_parts[*]}" >&2
+	elif [ "$part" != trust ] && ! has "$part" "${kernel_parts[@]}"; then
+		echo "bench: unknown part \"$part\": trust ${kernel_parts[*]} ${proxy_parts[*]}" >&2
 		exit 2
 	fi
 done
@@ -64,6 +75,8 @@ for part in "$@"; do
 	tokens) kernel_part "exact counts of tokens (build/bench/tokens)" build/bench/tokens ;;
 	validate) kernel_part "checks of answers (build/bench/validate)" build/bench/validate ;;
 	retrieval) kernel_part "retrieval besides the embedding (build/bench/retrieval)" build/bench/retrieval ;;
+	turns) kernel_part "what holds a thread (tests/bench/turns.sh)" tests/bench/turns.sh ;;
+	trust) kernel_part "the trust plane: figures and bars" trust ;;
 	semantic) kernel_part "answers that are kept (build/bench/semantic)" build/bench/semantic ;;
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/bench/bar.h"
 #include "user/base/config_semantic.h"
 #include "user/base/digest.h"
 #include "user/base/log.h"
@@ -58,8 +59,8 @@ static int compare(const void *a, const void *b)
 static void print(const char *name, uint32_t count, double bar)
 {
 	qsort(times, count, sizeof(times[0]), compare);
-	printf("%-52s %8.2f us   p99 %8.2f", name, times[count / 2], times[count / 100 * 99]);
-	printf(bar > 0 ? "   bar %.0f\n" : "\n", bar);
+	bar_print(name, times[count / 2], "us", bar > 0 ? BAR_AT_MOST : BAR_NONE, bar);
+	printf("    p99 %.2f us\n", times[count / 100 * 99]);
 }
 
 /* ---- the exact cache ------------------------------------------------------------------------- */
@@ -101,7 +102,7 @@ static void measure_exact(void)
 			abort();
 		times[i] = now_us() - start;
 	}
-	print("parse of a request of 1.8 KB, for comparison", HITS, 0);
+	print("parse of a request of 1.8 KB", HITS, 0);
 	for (uint32_t i = 0; i < HITS; i++) {
 		double start = now_us();
 
@@ -112,7 +113,7 @@ static void measure_exact(void)
 		sl_cache_value_put(&value);
 		times[i] = now_us() - start;
 	}
-	print("exact hit: digest of the body and look-up", HITS, 15);
+	print("exact hit: digest of the body and look-up, over the parse", HITS, 15);
 	sl_cache_close(&cache);
 }
 
@@ -179,7 +180,7 @@ static void fill(struct sl_semantic *cache, const float *middles, float *vectors
 		if (sl_semantic_insert(cache, &entry))
 			abort();
 	}
-	printf("%-52s %8.2f us\n", "an insertion, on average", (now_us() - start) / count);
+	bar_print("an insertion, on average", (now_us() - start) / count, "us", BAR_NONE, 0);
 }
 
 static float best_of(const float *vectors, uint32_t count, const float *vector)
@@ -227,9 +228,9 @@ static void search(struct sl_semantic *cache, const float *middles, const float 
 	}
 	snprintf(name, sizeof(name), "search among %u entries, with the gates", count);
 	print(name, SEARCHES, 200);
-	printf("%-52s %8.1f %%\n", "  of which came to the right middle", 100.0 * near / SEARCHES);
-	printf("%-52s %8.1f %%   bar 99\n", "  of which found the very nearest, as all compared do",
-	       100.0 * agreed * AGREE_EACH / SEARCHES);
+	bar_print("  of which came to the right middle", 100.0 * near / SEARCHES, "%", BAR_NONE, 0);
+	bar_print("  of which found the very nearest, as all compared do",
+		  100.0 * agreed * AGREE_EACH / SEARCHES, "%", BAR_AT_LEAST, 99);
 }
 
 static void measure_index(uint32_t count)
@@ -246,8 +247,8 @@ static void measure_index(uint32_t count)
 		make_vector(NULL, middles + (size_t)i * SL_ENCODER_DIMENSIONS);
 	fill(cache, middles, vectors, count);
 	sl_semantic_count(cache, &counts);
-	printf("%-52s %8.0f bytes\n", "memory of an entry besides its texts",
-	       (double)counts.bytes / count);
+	bar_print("memory of an entry besides its texts", (double)counts.bytes / count, "B",
+		  BAR_NONE, 0);
 	search(cache, middles, vectors, count);
 	sl_semantic_close(&cache);
 	free(vectors);
@@ -286,8 +287,15 @@ static void print_pairs(const struct pair *pairs, uint32_t count, double thresho
 		wrong += given && !pairs[i].same;
 		same += pairs[i].same;
 	}
-	printf("    threshold %.2f   precision %.3f   recall %.3f\n", threshold,
-	       good / (double)(good + wrong), good / (double)same);
+	if (fabs(threshold - strtod(SL_CONFIG_SEMANTIC_THRESHOLD, NULL)) > 1e-6) {
+		printf("    at %.2f: precision %.3f, recall %.3f\n", threshold,
+		       good / (double)(good + wrong), good / (double)same);
+		return;
+	}
+	bar_print("precision on the labelled pairs, default threshold",
+		  good / (double)(good + wrong), "", BAR_AT_LEAST, 0.98);
+	bar_print("recall on the labelled pairs, default threshold", good / (double)same, "",
+		  BAR_NONE, 0);
 }
 
 static void measure_pairs(const struct sl_encoder *encoder)
@@ -319,10 +327,10 @@ static void measure_pairs(const struct sl_encoder *encoder)
 	}
 	if (file)
 		fclose(file);
-	printf("%u labelled pairs, with the gates (bar: precision 0.98 at %s)\n", count,
-	       SL_CONFIG_SEMANTIC_THRESHOLD);
+	print_pairs(pairs, count, strtod(SL_CONFIG_SEMANTIC_THRESHOLD, NULL));
+	printf("    %u pairs, with the gates; threshold %s\n", count, SL_CONFIG_SEMANTIC_THRESHOLD);
 	for (double threshold = 0.70; threshold < 0.96; threshold += 0.05)
-		print_pairs(pairs, count, threshold);
+		print_pairs(pairs, count, threshold + 1e-5);
 }
 
 int main(int argc, char **argv)

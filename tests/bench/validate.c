@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What checks of answers cost: CPU time each, see timing.h. The second column says the same in passes of
- * sl_json_check() over the JSON answer of 4 KB, measured just before and behind: a busy machine slows
- * both.
+ * What checks of answers cost: CPU time each, see timing.h and bar.h. The line behind says the same in passes
+ * of sl_json_check() over the JSON answer of 4 KB, measured just before and behind: a busy machine slows
+ * both. Then how long a stream's text is held back: by tokens of a stream, and what that is at 50 tokens a
+ * second.
  *
  *	build/bench/validate
  */
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/bar.h"
 #include "tests/bench/timing.h"
 #include "user/stage/validate.h"
 #include "user/stage/validate_screen.h"
@@ -22,6 +24,9 @@ static const char prose[] =
 	"The order of 12 March 2024 has 3 items and weighs 4.5 kg; it leaves the warehouse on "
 	"Monday, "
 	"so you can expect it within 2 to 4 working days. If it has not come by then, tell us. ";
+
+static const char numbers[] =
+	"1024 2048 +41 44 555 12 7 3.14159 2024-03-12 99 100 12:30 4711 0815 x7 ";
 
 static const char schema_text[] =
 	"{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":"
@@ -54,11 +59,12 @@ static size_t run_check(void)
 	return json_len;
 }
 
-static void measure(const char *name, size_t (*run)(void))
+static void measure(const char *name, size_t (*run)(void), double bar)
 {
 	double before = timing_ns(run_check), ns = timing_ns(run), behind = timing_ns(run_check);
 
-	printf("%-52s %8.2f us %7.2f\n", name, ns / 1000, 2 * ns / (before + behind));
+	bar_print(name, ns / 1000, "us", bar > 0 ? BAR_AT_MOST : BAR_NONE, bar);
+	printf("    = %.2f passes of sl_json_check()\n", 2 * ns / (before + behind));
 }
 
 static size_t run_schema(void)
@@ -152,6 +158,62 @@ static void make_texts(void)
 	json_len += (size_t)sprintf(json + json_len, "],\"total\":7}");
 }
 
+/* ---- hold-back ------------------------------------------------------------------------------- */
+
+#define TOKENS_MAX 4096u
+#define TOKEN_US   20000.0 /* of a stream of 50 tokens a second */
+
+/* What models make of text, about: words with the blank before them, four letters at most; digits one by one. */
+static size_t token_len(const char *text)
+{
+	size_t len = text[0] == ' ';
+
+	if (text[len] >= '0' && text[len] <= '9')
+		return len + 1;
+	while (text[len] && len < 5 && text[len] != ' ' && (text[len] < '0' || text[len] > '9'))
+		len++;
+	return len ? len : 1;
+}
+
+/* For each token: how many more had to come until its last byte was out. */
+static void measure_hold(const char *name, unsigned int kinds, bool listed, const char *text)
+{
+	static size_t ends[TOKENS_MAX];
+	static double waits[TOKENS_MAX];
+	struct sl_screen screen_;
+	size_t count = 0, out_count = 0, len = strlen(text);
+	double sum = 0;
+	char title[96];
+
+	sl_screen_init(&screen_, kinds, SL_SCREEN_REDACT);
+	if (listed) {
+		screen_.lists = &list;
+		screen_.list_count = 1;
+	}
+	sl_text_reset(&out);
+	for (size_t at = 0; count + 1 < TOKENS_MAX && count < 1000; count++) {
+		size_t token = token_len(text + at);
+
+		if (sl_screen_feed(&screen_, text + at, token, false, &out))
+			abort();
+		ends[count] = (count ? ends[count - 1] : 0) + token;
+		at = (at + token) % len;
+		for (; out_count <= count && ends[out_count] <= out.len; out_count++)
+			waits[out_count] = (double)(count - out_count);
+	}
+	sl_screen_fini(&screen_);
+	qsort(waits, out_count, sizeof(waits[0]), timing_compare);
+	for (size_t i = 0; i < out_count; i++)
+		sum += waits[i];
+	snprintf(title, sizeof(title), "%s, mean", name);
+	bar_print(title, sum / (double)out_count, "tok", BAR_NONE, 0);
+	printf("    p50 %.0f, p99 %.0f, most %.0f tokens: %.0f us, %.0f us, %.0f us at 50 a "
+	       "second\n",
+	       waits[out_count / 2], waits[out_count * 99 / 100], waits[out_count - 1],
+	       waits[out_count / 2] * TOKEN_US, waits[out_count * 99 / 100] * TOKEN_US,
+	       waits[out_count - 1] * TOKEN_US);
+}
+
 int main(void)
 {
 	static struct sl_config_route route = {.model = "chat", .validate = {.pii_out = 0x7f}};
@@ -167,13 +229,16 @@ int main(void)
 	    sl_pattern_compile(list_text, sizeof(list_text) - 1, &list, NULL) ||
 	    sl_validate_filter(&stage, &filter))
 		abort();
-	measure("schema of an answer of 4 KB", run_schema);
-	measure("  compiling it, once", run_compile);
-	measure("personal data in an answer of 4 KB", run_pii);
-	measure("a list of 7 patterns in an answer of 4 KB", run_list);
-	measure("all three", run_all);
-	measure("a chunk of a stream, personal data", run_chunk);
-	measure("  of which printing the chunk, for comparison", run_print);
+	measure("schema of an answer of 4 KB", run_schema, 0);
+	measure("  compiling it, once", run_compile, 0);
+	measure("personal data in an answer of 4 KB", run_pii, 0);
+	measure("a list of 7 patterns in an answer of 4 KB", run_list, 0);
+	measure("schema, personal data and a list: an answer of 4 KB", run_all, 20);
+	measure("a chunk of a stream, personal data", run_chunk, 1);
+	measure("  of which printing the chunk, which is the bench's own", run_print, 0);
 	filter->fini(filter, true);
+	measure_hold("held back: prose, personal data", SL_PII_ALL, false, prose);
+	measure_hold("held back: prose, personal data and the list", SL_PII_ALL, true, prose);
+	measure_hold("held back: numbers, personal data", SL_PII_ALL, false, numbers);
 	return 0;
 }
