@@ -36,6 +36,37 @@ static void ask_drift(const char *daemon_socket, struct sl_text *drift)
 		sl_text_reset(drift);
 }
 
+/* Of each route whose semantic cache was asked: what `sluice cache explain` says. */
+static void put_semantic(const char *daemon_socket, struct sl_text *text)
+{
+	struct sl_text reply;
+	struct sl_span rest;
+
+	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
+	if (!sl_admin_say(daemon_socket, "cache text explain", &reply)) {
+		rest = sl_text_span(&reply);
+		while (rest.len && rest.data[0] != '!') {
+			struct sl_span line = sl_span_cut(&rest, '\n');
+
+			/* a line without a figure says that there is none */
+			if (line.len && sl_span_find(line, '=') < line.len)
+				sl_text_printf(text, "semantic cache of %.*s\n", (int)line.len,
+					       line.data);
+		}
+	}
+	sl_text_fini(&reply);
+}
+
+static void ask_semantic(const char *daemon_socket, struct sl_text *semantic)
+{
+	if (sl_admin_say(daemon_socket, "cache json explain", semantic) ||
+	    sl_text_string(semantic)[0] != '{' ||
+	    sl_text_string(semantic)[semantic->len - 1] != '\n')
+		sl_text_reset(semantic);
+	else
+		sl_text_truncate(semantic, semantic->len - 1);
+}
+
 /* One look into `text`. Returns enum sl_exit. */
 static int look_once(const struct sl_arguments *arguments, const char *daemon_socket,
 		     struct sl_text *text)
@@ -47,7 +78,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	};
 	struct sl_admin_answer answer = {0};
 	int exit_code = SL_EXIT_OK;
-	struct sl_text drift;
+	struct sl_text drift, semantic;
 	struct sl_view view;
 
 	if (sl_view_open_any(dir, daemon_socket, &view))
@@ -62,6 +93,10 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	if (look.daemon && arguments->json)
 		ask_drift(daemon_socket, &drift);
 	look.drift = sl_text_string(&drift);
+	sl_text_init(&semantic, SL_ADMIN_REPLY_BYTES_MAX);
+	if (look.daemon && arguments->json)
+		ask_semantic(daemon_socket, &semantic);
+	look.semantic = sl_text_string(&semantic);
 	look.now_ns = sl_clock_ns();
 	look.columns = sl_screen_size().columns;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
@@ -70,12 +105,15 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 		sl_status_json(&look, text);
 	else
 		sl_status_text(&look, text);
-	if (look.daemon && !arguments->json && !exit_code)
+	if (look.daemon && !arguments->json && !exit_code) {
 		put_changed(daemon_socket, text);
+		put_semantic(daemon_socket, text);
+	}
 	if (text->error)
 		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
 					 STATUS_BYTES_MAX);
 	sl_text_fini(&drift);
+	sl_text_fini(&semantic);
 	sl_health_fini(&look.health);
 	sl_view_close(&view);
 	return exit_code;

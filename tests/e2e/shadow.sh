@@ -169,6 +169,8 @@ expect "cache: as JSON" "$(cache list --json | jq -r '[.entries[] | .cache + " "
 key=$(cache list --json route=usual | jq -r '.entries[0].key')
 expect "cache: one, with its answer" "$(cache show "key=$key" --json | jq -r '.entries[0].answer | fromjson | .choices[0].message.content')" contains Penguins
 expect "cache: the threshold is explained" "$(cache explain route=watched)" contains "watched: threshold=0.806 configured=0.8 samples=0"
+expect "status: the same" "$("$build/sluice" status --admin-socket "$work/admin.sock")" contains "semantic cache of watched: threshold=0.806 configured=0.8 samples=0"
+expect "status: for programs" "$("$build/sluice" status --json --admin-socket "$work/admin.sock" | jq -c '.semantic_cache.routes[] | select(.route == "watched") | [.threshold, .configured, .samples]')" == "[0.806,0.8,0]"
 expect "cache: of all that had a hit" "$(cache explain --json | jq -r '[.routes[].route] | sort | join(" ")')" == "judged thrifty usual watched"
 expect "cache: by its key" "$(cache purge "key=$key")" == "purged: exact=0 semantic=1"
 ask usual "$other"

@@ -78,6 +78,7 @@ curl -s "$url/metrics" >"$work/metrics"
 expect "promtool check metrics" "$(promtool check metrics <"$work/metrics" 2>&1)" == ""
 expect "objective" "$(grep -c '^sluice_slo_objective_ratio{route="good",slo="availability"} 0.9$' "$work/metrics")" == 1
 expect "promtool test rules" "$(promtool test rules "$root/tests/data/prometheus-rules-test.yml" 2>&1 | tail -n 40)" contains SUCCESS
+expect "promtool test rules of the trust plane" "$(promtool test rules "$root/tests/data/prometheus-rules-trust-test.yml" 2>&1 | tail -n 40)" contains SUCCESS
 
 # ---- a restart forgets nothing, another window does
 daemon_stop

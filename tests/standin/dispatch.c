@@ -15,6 +15,7 @@ static const struct {
 	{"/v1/completions", SL_PATH_COMPLETIONS, true},
 	{"/v1/embeddings", SL_PATH_EMBEDDINGS, true},
 	{"/v1/messages", SL_PATH_MESSAGES, true},
+	{"/tokenize", SL_PATH_TOKENIZE, true},
 	{"/v1/models", SL_PATH_MODELS, false},
 	{"/health", SL_PATH_HEALTH, false},
 	{"/metrics", SL_PATH_METRICS, false},
@@ -107,6 +108,56 @@ static void answer_plain(struct sl_conn *conn, const struct sl_head *head, enum 
 	}
 }
 
+static bool serves(const struct sl_options *options, struct sl_str model)
+{
+	for (unsigned int i = 0; i < options->model_count && model.data; i++)
+		if (sl_str_is(model, options->models[i]))
+			return true;
+	return !model.data || !options->model_count;
+}
+
+/*
+ * vLLM's count of a chat ({"messages"}) or a text ({"prompt"}): the number that an answer's usage would have
+ * as prompt_tokens, with ids that mean nothing.
+ */
+static void answer_tokenize(struct sl_conn *conn, const struct sl_head *head, const char *data,
+			    size_t len)
+{
+	struct sl_server *server = conn->worker->server;
+	struct sl_buf *body = &conn->worker->body;
+	const char *why = NULL, *param = NULL;
+	struct sl_ask ask;
+
+	conn->job.path = SL_PATH_TOKENIZE;
+	conn->job.keep_alive = head->keep_alive;
+	conn->job.head_sent = conn->job.stream = false;
+	int err = sl_ask_read(SL_ASK_CHAT, data, len, server->options.seed, &conn->worker->scratch,
+			      &ask, &why, &param);
+	if (err || !ask.has_prompt)
+		err = sl_ask_read(SL_ASK_COMPLETION, data, len, server->options.seed,
+				  &conn->worker->scratch, &ask, &why, &param);
+	if (sl_strike_choose(conn, head, &ask, &conn->job.fault)) {
+		answer_error(conn, head, 400, "no such stand-in fault");
+		return;
+	}
+	if (sl_strike_first(conn))
+		return;
+	if (err || !ask.has_prompt || !serves(&server->options, ask.model)) {
+		answer_error(conn, head, err || !ask.has_prompt ? 400 : 404,
+			     err || !ask.has_prompt ? "messages or prompt is required"
+						    : "The model does not exist.");
+		return;
+	}
+	body->len = 0;
+	sl_buf_printf(body, "{\"count\":%llu,\"max_model_len\":%llu,\"tokens\":[",
+		      (unsigned long long)ask.prompt_tokens,
+		      (unsigned long long)server->options.context_tokens);
+	for (uint64_t i = 0; i < ask.prompt_tokens; i++)
+		sl_buf_printf(body, "%s%u", i ? "," : "", 1u);
+	sl_buf_lit(body, "],\"token_strs\":null}");
+	sl_conn_answer(conn, SL_PATH_TOKENIZE, 200, -1, SL_REPLY_JSON, head->keep_alive);
+}
+
 void sl_dispatch(struct sl_conn *conn, const struct sl_head *head, const char *data,
 		 const char *body, size_t body_len)
 {
@@ -129,6 +180,8 @@ void sl_dispatch(struct sl_conn *conn, const struct sl_head *head, const char *d
 					   : head->method == SL_METHOD_GET || conn->head_only;
 		if (!fits)
 			answer_error(conn, head, 405, "method not allowed");
+		else if (routes[i].index == SL_PATH_TOKENIZE)
+			answer_tokenize(conn, head, body, body_len);
 		else if (routes[i].post)
 			sl_job_begin(conn, head, routes[i].index, body, body_len);
 		else

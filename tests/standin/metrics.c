@@ -39,6 +39,7 @@ static void put_requests(struct sl_server *server, struct sl_buf *out)
 		[SL_PATH_CHAT] = "/v1/chat/completions",
 		[SL_PATH_COMPLETIONS] = "/v1/completions",
 		[SL_PATH_EMBEDDINGS] = "/v1/embeddings",
+		[SL_PATH_TOKENIZE] = "/tokenize",
 		[SL_PATH_MESSAGES] = "/v1/messages",
 		[SL_PATH_MODELS] = "/v1/models",
 		[SL_PATH_HEALTH] = "/health",

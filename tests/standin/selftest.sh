@@ -187,6 +187,17 @@ check embeddings "$(jq -c '[.object, (.data|length), (.data[0].embedding|length)
 ask /v1/embeddings '{"model":"stand/in","input":"a","dimensions":32,"encoding_format":"base64"}' >/dev/null
 check embeddings-base64 "$(jq -r .data[0].embedding "$work/body" | base64 -d | wc -c)" 128
 
+# vLLM's count of tokens: what usage says of the same request
+ask /v1/chat/completions "$(chat_body 'how many are these?')" >/dev/null
+counted=$(jq .usage.prompt_tokens "$work/body")
+check tokenize-chat "$(ask /tokenize '{"model":"stand/in","messages":[{"role":"user","content":"how many are these?"}],"add_generation_prompt":true}')" 200
+check tokenize-chat-count "$(jq -c '[.count, (.tokens|length), .token_strs]' "$work/body")" "[$counted,$counted,null]"
+ask /tokenize '{"model":"stand/in","prompt":"eight letters at least"}' >/dev/null
+check tokenize-prompt-count "$(jq -c '[.count, (.tokens|length)]' "$work/body")" '[6,6]'
+check tokenize-nothing "$(ask /tokenize '{"model":"stand/in"}')" 400
+check tokenize-other-model "$(ask /tokenize '{"model":"nobody","prompt":"x"}')" 404
+check tokenize-fault "$(ask /tokenize '{"prompt":"x","standin_fault":"500"}')" 500
+
 # the Messages API
 message() { # CONTENT [more members]
 	printf '{"model":"%s","max_tokens":8,"messages":[{"role":"user","content":"%s"}]%s}' $model "$1" "${2:-}"
