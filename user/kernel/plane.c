@@ -29,6 +29,7 @@ enum mapping {
 	MAP_LATENCIES,
 	MAP_SERVER_IDS,
 	MAP_SERVICES_GUARD,
+	MAP_CHAOS,
 	MAP_COUNT,
 	MAP_OPTIONAL = MAP_LOADS
 };
@@ -51,6 +52,7 @@ static const struct map_shape shapes[MAP_COUNT] = {
 	[MAP_LATENCIES] = {"latencies", sizeof(struct sl_node_latency), SL_NODES_MAX},
 	[MAP_SERVER_IDS] = {"server_ids", sizeof(struct sl_server_id), SL_SERVER_IDS_MAX},
 	[MAP_SERVICES_GUARD] = {"services_guard", sizeof(struct sl_service_guard), SL_SERVICES_MAX},
+	[MAP_CHAOS] = {"chaos", sizeof(struct sl_chaos), SL_CHAOS_MAX},
 };
 
 static size_t page_up(size_t bytes)
@@ -72,6 +74,7 @@ static void **slot_of(struct sl_kernel_plane *plane, enum mapping which)
 		[MAP_LATENCIES] = (void **)&plane->latencies,
 		[MAP_SERVER_IDS] = (void **)&plane->server_ids,
 		[MAP_SERVICES_GUARD] = (void **)&plane->services_guard,
+		[MAP_CHAOS] = (void **)&plane->chaos,
 	};
 
 	return slots[which];

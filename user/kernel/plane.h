@@ -20,7 +20,7 @@
 
 struct sl_plane_events; /* the ring buffer's reader */
 
-#define SL_PLANE_MAPPINGS 9u
+#define SL_PLANE_MAPPINGS 10u
 
 struct sl_kernel_plane {
 	bool bpf; /* false: anonymous memory */
@@ -35,6 +35,7 @@ struct sl_kernel_plane {
 	struct sl_node_latency *latencies;	 /* SL_NODES_MAX */
 	struct sl_server_id *server_ids;	 /* SL_SERVER_IDS_MAX */
 	struct sl_service_guard *services_guard; /* SL_SERVICES_MAX */
+	struct sl_chaos *chaos;			 /* SL_CHAOS_MAX: experiments */
 	size_t sizes[SL_PLANE_MAPPINGS];	 /* of the mappings, in that order */
 	int memory_fd;				 /* of the anonymous memory, -1 with BPF */
 	int endpoints_fd, services_fd, maglev_fd, maglev_old_fd, prefixes_fd, beacon_keys_fd;

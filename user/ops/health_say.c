@@ -29,6 +29,20 @@ static bool is_doubtful(const struct sl_upstream_state *state, const struct sl_n
 	return sl_choose_is_doubtful(&in, node);
 }
 
+void sl_health_look(const struct sl_upstream_state *state, const struct sl_check_counts *counts,
+		    uint32_t slot, uint64_t now_ms, struct sl_health_line *ret_line)
+{
+	const struct sl_node_state *node = &state->nodes[slot];
+	uint64_t hold = __atomic_load_n(&state->retries->holds[slot], __ATOMIC_RELAXED);
+	struct sl_health_line line = {.slot = slot, .incarnation = node->incarnation};
+
+	snprintf(line.check, sizeof(line.check), "%s", check_of(state, counts, slot));
+	line.zombies = counts ? __atomic_load_n(&counts[slot].zombies, __ATOMIC_RELAXED) : 0;
+	line.doubtful = is_doubtful(state, node);
+	line.held_ms = (uint32_t)sl_retry_held_ms(hold, node->incarnation, now_ms);
+	*ret_line = line;
+}
+
 void sl_health_say(const struct sl_upstream_state *state, const struct sl_check_counts *counts,
 		   uint64_t now_ms, struct sl_text *text)
 {
@@ -36,16 +50,11 @@ void sl_health_say(const struct sl_upstream_state *state, const struct sl_check_
 
 	for (slot = 1; slot < SL_NODES_MAX; slot++) {
 		const struct sl_node_state *node = &state->nodes[slot];
-		uint64_t hold = __atomic_load_n(&state->retries->holds[slot], __ATOMIC_RELAXED);
-		struct sl_health_line line = {.slot = slot, .incarnation = node->incarnation};
+		struct sl_health_line line;
 
 		if (!(__atomic_load_n(&node->admin, __ATOMIC_RELAXED) & SL_NODE_PRESENT))
 			continue;
-		snprintf(line.check, sizeof(line.check), "%s", check_of(state, counts, slot));
-		line.zombies =
-			counts ? __atomic_load_n(&counts[slot].zombies, __ATOMIC_RELAXED) : 0;
-		line.doubtful = is_doubtful(state, node);
-		line.held_ms = (uint32_t)sl_retry_held_ms(hold, node->incarnation, now_ms);
+		sl_health_look(state, counts, slot, now_ms, &line);
 		sl_health_line_write(&line, text);
 	}
 }

@@ -30,7 +30,8 @@ struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uin
 
 	if (!trails->ring)
 		return (struct sl_trail_ref){0};
-	trail = &trails->ring[trails->next++ % SL_TRAIL_ENTRIES];
+	trail = &trails->ring[trails->next % SL_TRAIL_ENTRIES];
+	__atomic_store_n(&trails->next, trails->next + 1, __ATOMIC_RELAXED);
 	/* 0 while it is being made: a reader that sees it has no trail. */
 	__atomic_store_n(&trail->generation, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -123,4 +124,17 @@ bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_tr
 	if (found)
 		sort(ret_trail);
 	return found;
+}
+
+bool sl_trails_recent(const struct sl_trails *trails, uint32_t back, struct sl_trail *ret_trail)
+{
+	uint64_t next = __atomic_load_n(&trails->next, __ATOMIC_RELAXED);
+	struct sl_trail trail;
+
+	if (!trails->ring || back >= SL_TRAIL_ENTRIES || back >= next ||
+	    !copy(&trails->ring[(next - 1 - back) % SL_TRAIL_ENTRIES], &trail))
+		return false;
+	*ret_trail = trail;
+	sort(ret_trail);
+	return true;
 }

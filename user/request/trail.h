@@ -147,4 +147,7 @@ void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
  * is none (any more). */
 bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail);
 
+/* The trail of the request that began `back` requests before the newest; the same. Any thread. */
+bool sl_trails_recent(const struct sl_trails *trails, uint32_t back, struct sl_trail *ret_trail);
+
 #endif

@@ -177,7 +177,8 @@ static const char *zone_word(const struct sl_trail_event *event)
 		       : NULL;
 }
 
-static void write_event(const struct sl_trail_event *event, const struct sl_upstream_state *state,
+/* Without its time. */
+static void write_words(const struct sl_trail_event *event, const struct sl_upstream_state *state,
 			bool json, struct sl_text *text)
 {
 	const struct kind *kind = &kinds[event->kind < SL_TRAIL_KINDS ? event->kind : 0];
@@ -185,14 +186,7 @@ static void write_event(const struct sl_trail_event *event, const struct sl_upst
 	bool has_value = kind->value_name && (event->value || kind->detail != DETAIL_ENDING ||
 					      event->kind != SL_TRAIL_ENDING);
 
-	if (json) {
-		sl_text_append_string(text, "{\"at_ms\":");
-		sl_text_append_scaled(text, event->at_us, 3);
-		sl_text_printf(text, ",\"event\":\"%s\"", kind->name);
-	} else {
-		sl_text_printf(text, "%8" PRIu32 ".%03" PRIu32 " ms  %s", event->at_us / 1000,
-			       event->at_us % 1000, kind->name);
-	}
+	sl_text_printf(text, json ? "\"event\":\"%s\"" : "%s", kind->name);
 	member(text, json, "pool", event->pool ? state->pools[event->pool].name : NULL);
 	member(text, json, "node", node_of(event, state, node));
 	member(text, json, kind->detail_name, detail_of(event));
@@ -200,6 +194,20 @@ static void write_event(const struct sl_trail_event *event, const struct sl_upst
 	if (has_value)
 		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, kind->value_name,
 			       event->value);
+}
+
+static void write_event(const struct sl_trail_event *event, const struct sl_upstream_state *state,
+			bool json, struct sl_text *text)
+{
+	if (json) {
+		sl_text_append_string(text, "{\"at_ms\":");
+		sl_text_append_scaled(text, event->at_us, 3);
+		sl_text_append_char(text, ',');
+	} else {
+		sl_text_printf(text, "%8" PRIu32 ".%03" PRIu32 " ms  ", event->at_us / 1000,
+			       event->at_us % 1000);
+	}
+	write_words(event, state, json, text);
 	sl_text_append_string(text, json ? "}" : "\n");
 }
 
@@ -272,4 +280,64 @@ void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_
 		write_event(&trail->events[i], state, false, text);
 	if (trail->lost)
 		sl_text_printf(text, "%u further events were not kept\n", trail->lost);
+}
+
+/* ---- in one line ----------------------------------------------------------------------------- */
+
+static bool is_end(const struct sl_trail_event *event)
+{
+	return event->kind == SL_TRAIL_ANSWER || event->kind == SL_TRAIL_STREAM_END ||
+	       event->kind == SL_TRAIL_CLIENT_GONE;
+}
+
+static bool is_decision(const struct sl_trail_event *event)
+{
+	switch (event->kind) {
+	case SL_TRAIL_POOL: /* the first one is none */
+		return event->detail;
+	case SL_TRAIL_ATTEMPT:
+		return event->detail & (SL_TRAIL_WHY_PROBE | SL_TRAIL_WHY_PANIC);
+	case SL_TRAIL_ENDING:
+		return event->detail < SL_ENDING_COUNT &&
+		       sl_outcome_of((enum sl_ending)event->detail)->signal != SL_SIGNAL_SUCCESS;
+	case SL_TRAIL_REFUSED:
+	case SL_TRAIL_LADDER:
+	case SL_TRAIL_NO_NODE:
+	case SL_TRAIL_RETRY:
+	case SL_TRAIL_WAIT:
+	case SL_TRAIL_HEDGE:
+	case SL_TRAIL_HEDGE_WON:
+	case SL_TRAIL_STREAM_BROKEN:
+	case SL_TRAIL_STREAM_RESUMED:
+	case SL_TRAIL_QUEUE:
+	case SL_TRAIL_QUEUE_END:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool sl_trail_is_notable(const struct sl_trail *trail)
+{
+	for (uint16_t i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
+		if (is_decision(&trail->events[i]))
+			return true;
+	}
+	return false;
+}
+
+void sl_trail_write_brief(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			  struct sl_text *text)
+{
+	const char *between = "";
+
+	for (uint16_t i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
+		const struct sl_trail_event *event = &trail->events[i];
+
+		if (!is_decision(event) && !is_end(event))
+			continue;
+		sl_text_append_string(text, between);
+		write_words(event, state, false, text);
+		between = "; ";
+	}
 }

@@ -16,4 +16,11 @@ void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_
 void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_state *state,
 			 struct sl_text *text);
 
+/* Did something have to be decided about it: a retry, a fallback, a step down, a refusal, a wait? */
+bool sl_trail_is_notable(const struct sl_trail *trail);
+
+/* Those decisions and how it ended, in one line: "no_node pool=chat; pool pool=small ...; answer status=200". */
+void sl_trail_write_brief(const struct sl_trail *trail, const struct sl_upstream_state *state,
+			  struct sl_text *text);
+
 #endif

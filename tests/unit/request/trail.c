@@ -53,6 +53,28 @@ static void test_kept(void **unused)
 	sl_trails_fini(&trails);
 }
 
+static void test_recent(void **unused)
+{
+	struct sl_trails trails;
+	struct sl_trail trail;
+
+	(void)unused;
+	sl_trails_init(&trails);
+	assert_false(sl_trails_recent(&trails, 0, &trail));
+	for (int i = 0; i < (int)SL_TRAIL_ENTRIES + 2; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "r%d", i);
+		sl_trail_begin(&trails, id, 1000000);
+	}
+	assert_true(sl_trails_recent(&trails, 0, &trail));
+	assert_string_equal(trail.id, "r1025");
+	assert_true(sl_trails_recent(&trails, SL_TRAIL_ENTRIES - 1, &trail));
+	assert_string_equal(trail.id, "r2");
+	assert_false(sl_trails_recent(&trails, SL_TRAIL_ENTRIES, &trail));
+	sl_trails_fini(&trails);
+}
+
 /* Steps that do not fit are counted, and how it ended is kept all the same. */
 static void test_too_many(void **unused)
 {
@@ -130,6 +152,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_overtaken),
 	};
