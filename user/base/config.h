@@ -20,6 +20,7 @@
 #include "user/base/config_validate.h"
 #include "user/base/config_degrade.h"
 #include "user/base/config_item.h"
+#include "user/base/config_page.h"
 #include "user/base/config_prompt.h"
 #include "user/base/config_retrieve.h"
 #include "user/base/config_semantic.h"
@@ -414,6 +415,7 @@ struct sl_config {
 	struct sl_config_semantic_store semantic;
 	struct sl_config_slo slo;
 	struct sl_config_incidents incidents;
+	struct sl_config_page page;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

@@ -36,5 +36,7 @@ void sl_config_check_retrieve(const struct sl_config *config, const struct sl_ya
 
 /* Objectives (config_key_slo.c). */
 void sl_config_check_slo(const struct sl_config *config, struct sl_report *report);
+/* The status page (config_key_page.c). */
+void sl_config_check_page(const struct sl_config *config, struct sl_report *report);
 
 #endif

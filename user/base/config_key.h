@@ -90,6 +90,7 @@ enum sl_config_section {
 	SL_CONFIG_SLO,		   /* struct sl_config */
 	SL_CONFIG_SLO_ALERT,	   /* struct sl_config_slo_alert */
 	SL_CONFIG_ROUTE_SLO,	   /* struct sl_config_route */
+	SL_CONFIG_PAGE,		   /* struct sl_config */
 	SL_CONFIG_SECTIONS
 };
 
@@ -168,6 +169,7 @@ extern const struct sl_config_key_table sl_config_keys_degrade;
 extern const struct sl_config_key_table sl_config_keys_semantic;
 extern const struct sl_config_key_table sl_config_keys_retrieve;
 extern const struct sl_config_key_table sl_config_keys_slo;
+extern const struct sl_config_key_table sl_config_keys_page;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

@@ -294,6 +294,8 @@ static void read_endpoint(struct sl_config_reader *r, const struct sl_config_key
 		server->text = node->text;
 		server->line = node->mark.line;
 		server->column = node->mark.column;
+	} else if (key->section == SL_CONFIG_PAGE) {
+		((struct sl_config *)target)->page.listen = endpoint;
 	} else if (key->section == SL_CONFIG_BEACON_NODE) {
 		own->node = endpoint;
 		own->text = node->text;

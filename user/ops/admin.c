@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/ops/admin.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "user/base/address.h"
 #include "user/base/health_line.h"
 #include "user/base/log.h"
 
@@ -29,6 +31,9 @@ struct sl_admin_conn {
 	bool answered;
 	bool giving; /* the sockets were sent; waits for "go" without a bound: it costs nothing */
 	bool told;   /* "100 Continue" */
+	bool remote; /* came by the second door */
+	enum sl_admin_stay stay;
+	uint32_t passes; /* snapshots in a row that it could not be sent */
 	enum phase phase;
 	char line[SL_ADMIN_LINE_BYTES];
 	size_t line_len;
@@ -123,15 +128,38 @@ static void ask_other(struct sl_admin_conn *conn)
 	sl_text_fini(&text);
 }
 
-static void http_send(struct sl_admin_conn *conn, int status, const char *type, struct sl_span body)
+static void http_send(struct sl_admin_conn *conn, const struct sl_admin_reply *reply,
+		      struct sl_span body)
 {
 	struct sl_text answer;
 
 	sl_text_init(&answer, body.len + 4096);
-	sl_admin_http_write(status, type, body, &answer);
+	sl_admin_http_write(reply, body, &answer);
 	sl_socket_send(&conn->socket, sl_text_string(&answer), answer.len);
 	sl_text_fini(&answer);
 	end_conn(conn);
+}
+
+static void http_refuse(struct sl_admin_conn *conn, int status)
+{
+	http_send(conn, &(struct sl_admin_reply){.status = status}, SL_SPAN(""));
+}
+
+/* It stays, without a bound in time: whoever leaves is noticed. */
+static void http_stay(struct sl_admin_conn *conn, const struct sl_admin_reply *reply)
+{
+	struct sl_text head;
+
+	conn->stay = reply->stay;
+	conn->admin->stay_count++;
+	sl_timer_cancel(conn->admin->loop, &conn->silence);
+	if (conn->stay != SL_ADMIN_STAYS)
+		return;
+	sl_text_init(&head, 4096);
+	sl_admin_http_write_open(reply, &head);
+	sl_text_append_string(&head, "retry: 2000\n\n");
+	sl_socket_send(&conn->socket, sl_text_string(&head), head.len);
+	sl_text_fini(&head);
 }
 
 /* More bytes of a request have come. */
@@ -139,13 +167,13 @@ static void http(struct sl_admin_conn *conn)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct sl_admin *admin = conn->admin;
-	const char *type = "application/json";
+	struct sl_admin_reply reply = {.status = 500};
 	struct sl_admin_request request;
 	struct sl_text text;
 	int rc = sl_admin_http_read(sl_text_string(&conn->more), conn->more.len, &request);
 
 	if (rc < 0) {
-		http_send(conn, -rc, NULL, SL_SPAN(""));
+		http_refuse(conn, -rc);
 		return;
 	}
 	if (rc == 0) {
@@ -155,11 +183,13 @@ static void http(struct sl_admin_conn *conn)
 		return;
 	}
 	sl_text_init(&text, SL_ADMIN_REPLY_BYTES);
-	rc = admin->ops->http(admin->owner, &request, conn->who, &text, &type);
+	admin->ops->http(admin->owner, &request, conn->remote, conn->who, &text, &reply);
 	if (text.error)
-		http_send(conn, 500, NULL, SL_SPAN(""));
+		http_refuse(conn, 500);
+	else if (reply.stay)
+		http_stay(conn, &reply);
 	else
-		http_send(conn, rc, type, sl_text_span(&text));
+		http_send(conn, &reply, reply.borrowed.data ? reply.borrowed : sl_text_span(&text));
 	sl_text_fini(&text);
 }
 
@@ -212,6 +242,10 @@ static void answer(struct sl_admin_conn *conn)
 	if (conn->answered)
 		return;
 	conn->line[conn->line_len] = '\0';
+	if (conn->remote) { /* not one word of the socket's, whatever it is */
+		end_conn(conn);
+		return;
+	}
 	if (conn->giving) {
 		go(conn);
 		return;
@@ -294,7 +328,7 @@ static void on_data(struct sl_socket *socket, const char *buf, size_t len)
 	const char *end = memchr(buf, '\n', len);
 	size_t part = end ? (size_t)(end - buf) : len;
 
-	if (conn->answered)
+	if (conn->answered || conn->stay)
 		return;
 	if (conn->phase != PHASE_LINE) {
 		take_more(conn, buf, len);
@@ -340,7 +374,9 @@ static void on_closed(struct sl_socket *socket)
 	*conn->pprev = conn->next;
 	if (conn->next)
 		conn->next->pprev = conn->pprev;
-	conn->admin->conn_count--;
+	conn->admin->conn_count -= !conn->remote;
+	conn->admin->remote_count -= conn->remote;
+	conn->admin->stay_count -= conn->stay != SL_ADMIN_ANSWERED;
 	sl_text_fini(&conn->more);
 	free(conn);
 }
@@ -360,32 +396,39 @@ static void on_silence(struct sl_timer *timer)
 	end_conn(conn);
 }
 
-/* Who changes something: the user at the other end. */
-static void name_peer(struct sl_admin_conn *conn, int fd)
+/* Who changes something: the user at the other end, or the place on loopback. */
+static void name_peer(struct sl_admin_conn *conn, int fd, const struct sockaddr *from)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+	struct sl_endpoint endpoint;
+	char address[SL_ADDRESS_TEXT_SIZE];
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+	if (conn->remote && !sl_address_from_sockaddr(from, sizeof(struct sockaddr_in6), &endpoint))
+		snprintf(conn->who, sizeof(conn->who), "status page, %.32s",
+			 sl_address_format(&endpoint, address));
+	else if (conn->remote)
+		snprintf(conn->who, sizeof(conn->who), "status page");
+	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		snprintf(conn->who, sizeof(conn->who), "admin socket");
 	else
 		snprintf(conn->who, sizeof(conn->who), "uid %u, admin socket", peer.uid);
 }
 
-static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+static void accept_conn(struct sl_admin *admin, int fd, const struct sockaddr *from, bool remote)
 {
-	struct sl_admin *admin = listener->owner;
-	struct sl_admin_conn *conn =
-		admin->conn_count < SL_ADMIN_CONNS_MAX ? calloc(1, sizeof(*conn)) : NULL;
+	bool full = remote ? admin->remote_count >= SL_ADMIN_REMOTE_MAX
+			   : admin->conn_count >= SL_ADMIN_CONNS_MAX;
+	struct sl_admin_conn *conn = full ? NULL : calloc(1, sizeof(*conn));
 
-	(void)peer;
 	if (!conn) {
 		close(fd);
 		return;
 	}
 	conn->admin = admin;
+	conn->remote = remote;
 	sl_text_init(&conn->more, SL_ADMIN_BODY_BYTES_MAX + SL_H1_REQUEST_HEAD_BYTES_MAX);
-	name_peer(conn, fd);
+	name_peer(conn, fd, from);
 	sl_timer_init(&conn->silence, on_silence);
 	sl_socket_init(&conn->socket, admin->loop, &conn_ops);
 	if (sl_socket_adopt(&conn->socket, fd)) {
@@ -398,9 +441,82 @@ static void on_accepted(struct sl_listener *listener, int fd, const struct socka
 	if (conn->next)
 		conn->next->pprev = &conn->next;
 	admin->conns = conn;
-	admin->conn_count++;
+	admin->conn_count += !remote;
+	admin->remote_count += remote;
 	sl_timer_set(admin->loop, &conn->silence, SL_ADMIN_SILENCE_MS);
 }
+
+static void on_accepted(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+{
+	accept_conn(listener->owner, fd, peer, false);
+}
+
+static void on_remote(struct sl_listener *listener, int fd, const struct sockaddr *peer)
+{
+	accept_conn(listener->owner, fd, peer, true);
+}
+
+/* ---- who stays ------------------------------------------------------------------------------- */
+
+bool sl_admin_may_stay(const struct sl_admin *admin, enum sl_admin_stay stay)
+{
+	uint32_t count = 0;
+
+	for (const struct sl_admin_conn *conn = admin->conns; conn; conn = conn->next)
+		count += conn->stay == SL_ADMIN_STAYS && !conn->answered;
+	return stay != SL_ADMIN_STAYS || count < SL_ADMIN_STAY_MAX;
+}
+
+bool sl_admin_has_stayers(const struct sl_admin *admin)
+{
+	return admin->stay_count;
+}
+
+/* Snapshots are whole, so who is behind misses some and not parts of them. */
+static void send_event(struct sl_admin_conn *conn, struct sl_span snapshot)
+{
+	if (sl_socket_pending(&conn->socket) > SL_ADMIN_STAY_BYTES) {
+		if (++conn->passes >= SL_ADMIN_STAY_PASSES)
+			sl_socket_close(&conn->socket, SL_SOCKET_NOW);
+		conn->answered = conn->passes >= SL_ADMIN_STAY_PASSES;
+		return;
+	}
+	conn->passes = 0;
+	sl_socket_send(&conn->socket, "data: ", 6);
+	sl_socket_send(&conn->socket, snapshot.data, snapshot.len);
+	sl_socket_send(&conn->socket, "\n\n", 2);
+}
+
+void sl_admin_tell_stayers(struct sl_admin *admin, struct sl_span snapshot)
+{
+	static const struct sl_admin_reply reply = {
+		.status = 200,
+		.type = "application/json",
+		.lines = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n",
+	};
+	struct sl_admin_conn *conn, *next;
+
+	for (conn = admin->conns; conn; conn = next) {
+		next = conn->next;
+		if (conn->answered)
+			continue;
+		if (conn->stay == SL_ADMIN_STAYS)
+			send_event(conn, snapshot);
+		else if (conn->stay == SL_ADMIN_STAYS_FOR_ONE)
+			http_send(conn, &reply, snapshot);
+	}
+}
+
+/* Another process serves, or none: browsers come again by themselves. */
+static void end_stayers(struct sl_admin *admin)
+{
+	for (struct sl_admin_conn *conn = admin->conns; conn; conn = conn->next) {
+		if (conn->stay && !conn->answered)
+			end_conn(conn);
+	}
+}
+
+/* ---- doors ----------------------------------------------------------------------------------- */
 
 static void make_parent(const char *path)
 {
@@ -439,8 +555,33 @@ void sl_admin_open(struct sl_admin *admin, struct sl_loop *loop, const char *pat
 		snprintf(admin->path, sizeof(admin->path), "%s", path);
 }
 
+int sl_admin_listen(struct sl_admin *admin, struct sl_loop *loop,
+		    const struct sl_endpoint *endpoint)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sl_address_to_sockaddr(endpoint, &address);
+	int rc;
+
+	admin->loop = loop;
+	admin->door.accepted = on_remote;
+	admin->door.owner = admin;
+	/* the process that takes over opens it while the old one still has it */
+	rc = sl_listener_open(&admin->door, loop, (struct sockaddr *)&address, len, BACKLOG, true);
+	admin->has_door = !rc;
+	return rc;
+}
+
+static void close_door(struct sl_admin *admin)
+{
+	if (admin->has_door)
+		sl_listener_close(&admin->door);
+	admin->has_door = false;
+}
+
 void sl_admin_leave(struct sl_admin *admin)
 {
+	close_door(admin);
+	end_stayers(admin);
 	if (admin->path[0])
 		sl_listener_close(&admin->listener);
 	admin->path[0] = '\0';
@@ -456,6 +597,7 @@ void sl_admin_close(struct sl_admin *admin)
 		sl_listener_close(&admin->listener);
 	}
 	admin->path[0] = '\0';
+	close_door(admin);
 	for (conn = admin->conns; conn; conn = next) {
 		next = conn->next;
 		sl_socket_close(&conn->socket, SL_SOCKET_NOW);

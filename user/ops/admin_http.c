@@ -4,7 +4,7 @@
 #include <string.h>
 #include "user/http/h1_write.h"
 
-#define HEAD_BYTES 512u /* of an answer */
+#define HEAD_BYTES 512u /* of an answer, without the lines of its own */
 
 bool sl_admin_http_begins(const char *line, size_t len)
 {
@@ -14,6 +14,13 @@ bool sl_admin_http_begins(const char *line, size_t len)
 	if (len && line[len - 1] == '\r')
 		len--;
 	return len > tail && !memcmp(line + len - tail, version, sizeof(version) - 1);
+}
+
+static struct sl_span field(const struct sl_h1_head *head, const char *name)
+{
+	const struct sl_h1_header *header = sl_h1_head_find_name(head, name, strlen(name));
+
+	return header ? sl_span_make(header->value, header->value_len) : (struct sl_span){0};
 }
 
 int sl_admin_http_read(const char *bytes, size_t len, struct sl_admin_request *ret_request)
@@ -37,6 +44,12 @@ int sl_admin_http_read(const char *bytes, size_t len, struct sl_admin_request *r
 		.path = sl_span_make(head.path, head.path_len),
 		.query = sl_span_make(head.query ? head.query : "", head.query_len),
 		.body = sl_span_make(bytes + head_len, body_len),
+		.host = sl_span_make(head.host, head.host_len),
+		.authorization = field(&head, "authorization"),
+		.origin = field(&head, "origin"),
+		.site = field(&head, "sec-fetch-site"),
+		.guard = field(&head, "x-sluice-page"),
+		.match = field(&head, "if-none-match"),
 		.waits = head.expect_continue,
 	};
 	return len - (size_t)head_len >= body_len;
@@ -86,19 +99,38 @@ bool sl_admin_http_query(struct sl_span query, const char *name, char out[SL_ADM
 	return false;
 }
 
-void sl_admin_http_write(int status, const char *type, struct sl_span body, struct sl_text *out)
+/* The head but for its end; false: it does not fit, which no reply of ours is. */
+static bool begin(const struct sl_admin_reply *reply, bool ends, size_t body_len,
+		  struct sl_text *out)
 {
 	char room[HEAD_BYTES];
 	struct sl_h1_out head;
 
 	sl_h1_out_init(&head, room, sizeof(room));
-	sl_h1_write_status_line(&head, status);
-	if (type)
-		SL_H1_WRITE_HEADER(&head, "content-type", type, strlen(type));
+	sl_h1_write_status_line(&head, reply->status);
+	if (reply->type)
+		SL_H1_WRITE_HEADER(&head, "content-type", reply->type, strlen(reply->type));
+	if (reply->tag[0])
+		SL_H1_WRITE_HEADER(&head, "etag", reply->tag, strlen(reply->tag));
 	SL_H1_WRITE_HEADER(&head, "connection", "close", 5);
-	sl_h1_write_content_length(&head, body.len);
+	if (ends && reply->status != 304) /* whose length would be that of what it stands for */
+		sl_h1_write_content_length(&head, body_len);
 	if (sl_h1_write_end(&head) <= 0)
-		return;
-	sl_text_append(out, room, (size_t)(head.at - head.begin));
-	sl_text_append_span(out, body);
+		return false;
+	sl_text_append(out, room, (size_t)(head.at - head.begin) - 2);
+	sl_text_append_string(out, reply->lines ? reply->lines : "");
+	sl_text_append_string(out, "\r\n");
+	return true;
+}
+
+void sl_admin_http_write(const struct sl_admin_reply *reply, struct sl_span body,
+			 struct sl_text *out)
+{
+	if (begin(reply, true, body.len, out))
+		sl_text_append_span(out, body);
+}
+
+void sl_admin_http_write_open(const struct sl_admin_reply *reply, struct sl_text *out)
+{
+	begin(reply, false, 0, out);
 }

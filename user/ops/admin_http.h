@@ -19,7 +19,26 @@
 struct sl_admin_request {
 	enum sl_h1_method method;
 	struct sl_span path, query, body;
+	/* Fields, where they are there: else data is NULL. */
+	struct sl_span host, authorization, origin, site, guard, match;
 	bool waits; /* it is not whole, and its client wants to hear "100 Continue" first */
+};
+
+/* What a connection waits for once its request was read. */
+enum sl_admin_stay {
+	SL_ADMIN_ANSWERED = 0,
+	SL_ADMIN_STAYS_FOR_ONE, /* the next snapshot is its answer */
+	SL_ADMIN_STAYS,		/* every snapshot, as events of one answer without an end */
+};
+
+struct sl_admin_reply {
+	int status;
+	const char *type;  /* NULL: there is no body */
+	const char *lines; /* more lines of the head, each with its end; or NULL */
+	char tag[20];	   /* ETag; "": none */
+	struct sl_span
+		borrowed; /* the body, in the place of the text; alive as long as the process */
+	enum sl_admin_stay stay;
 };
 
 /* Is it the first line of a request, without its line end? */
@@ -36,7 +55,11 @@ int sl_admin_http_read(const char *bytes, size_t len, struct sl_admin_request *r
  */
 bool sl_admin_http_query(struct sl_span query, const char *name, char out[SL_ADMIN_QUERY_BYTES]);
 
-/* A whole answer, the connection's last. type NULL: there is no body. */
-void sl_admin_http_write(int status, const char *type, struct sl_span body, struct sl_text *out);
+/* A whole answer, the connection's last. */
+void sl_admin_http_write(const struct sl_admin_reply *reply, struct sl_span body,
+			 struct sl_text *out);
+
+/* The head of an answer that goes on until its connection ends. */
+void sl_admin_http_write_open(const struct sl_admin_reply *reply, struct sl_text *out);
 
 #endif

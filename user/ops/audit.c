@@ -353,12 +353,32 @@ static void apply_part(void *part, struct sl_routes *routes)
 	look_at_nodes(audit, "configuration");
 }
 
+/* Somebody has told of it with his name: the next look is not to find it once more. */
+static void know_node(struct audit *audit, const struct sl_notice *notice)
+{
+	uint32_t slot;
+
+	for (slot = 1; slot < SL_NODES_MAX; slot++) {
+		const struct sl_node_state *node = &audit->place.plane->nodes[slot];
+		char address[SL_ADDRESS_TEXT_SIZE];
+
+		if (audit->incarnations[slot] != node->incarnation || !node->incarnation ||
+		    strcmp(audit->place.plane->pools[node->pool % SL_POOLS_MAX].name,
+			   notice->pool) != 0 ||
+		    strcmp(sl_address_format(&node->endpoint, address), notice->name) != 0)
+			continue;
+		audit->nodes[slot] = state_of(node);
+	}
+}
+
 static void take_notice(void *part, const struct sl_notice *notice)
 {
 	struct audit *audit = part;
 
 	if (!notice->audit)
 		return;
+	if (notice->kind == SL_NOTICE_OVERRIDE && notice->of == SL_NOTICE_OF_NODE)
+		know_node(audit, notice);
 	pthread_mutex_lock(&audit->lock);
 	if (audit->path[0] && audit->waiting_count < SL_AUDIT_WAITING_MAX)
 		audit->waiting[audit->waiting_count++] = *notice;

@@ -8,7 +8,8 @@
  *   breakers forced, or let go
  *
  * `sluice tune`, `drain` and `breaker` write the shared state directly, and so may bpftool: once in
- * SL_AUDIT_LOOK_MS it is compared with what it was, so that a deed is found whatever tool it was done with, and
+ * SL_AUDIT_LOOK_MS it is compared with what it was, so that a deed is found whatever tool it was done with (the
+ * status page tells of its own, with who did it), and
  * every part hears of it (notices TUNE and OVERRIDE). What changes at a reload is told as done by the configuration.
  *
  * A file that cannot be written loses nothing while the process lives and there is room: lines wait, it is said

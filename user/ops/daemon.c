@@ -47,6 +47,7 @@ static void write_page(void *owner, struct sl_text *text)
 	sl_scaler_write_metrics(daemon->scaler, text);
 	sl_canary_write_metrics(daemon->canary, text);
 	sl_watch_write_metrics(__atomic_load_n(&daemon->watch, __ATOMIC_ACQUIRE), text);
+	sl_page_write_metrics(__atomic_load_n(&daemon->page, __ATOMIC_ACQUIRE), text);
 }
 
 static bool pool_has_node(const struct sl_daemon *daemon, const struct sl_upstream_pool *pool)
@@ -286,6 +287,7 @@ static void reload(struct sl_daemon *daemon)
 	if (daemon->telemetry)
 		sl_telemetry_apply(daemon->telemetry, routes);
 	sl_watch_apply(daemon->watch, routes);
+	sl_page_apply(daemon->page);
 	tell_config(daemon, true);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
@@ -564,6 +566,7 @@ static int start(struct sl_daemon *daemon)
 	daemon->dwells = sl_dwells_open(daemon->loop, daemon->plane);
 	__atomic_store_n(&daemon->metrics.dwells, daemon->dwells, __ATOMIC_RELEASE);
 	open_watch(daemon);
+	sl_daemon_open_page(daemon);
 	return 0;
 }
 
@@ -650,6 +653,7 @@ int sl_daemon_run(const char *config_path, bool takeover)
 	serve(&daemon);
 	sl_threads_stop(&daemon.threads);
 	sl_exposition_close(&daemon.hooks.exposition);
+	sl_page_close(&daemon.page);
 	sl_watch_close(&daemon.watch);
 	sl_beacon_sender_close(&daemon.beacons);
 	sl_checks_close(&daemon.health);

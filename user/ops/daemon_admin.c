@@ -9,6 +9,7 @@
 #include "user/ops/explain_say.h"
 #include "user/ops/health_say.h"
 #include "user/ops/index_say.h"
+#include "user/ops/page_auth.h"
 #include "user/ops/prompt_http.h"
 #include "user/ops/prompt_say.h"
 #include "user/store/retrieval.h"
@@ -77,13 +78,22 @@ static void prompt(void *owner, const struct sl_admin_ask *ask, struct sl_text *
 	sl_prompt_say(daemon->stores.prompts, ask->words, &what, text);
 }
 
-static int http(void *owner, const struct sl_admin_request *request, const char *who,
-		struct sl_text *text, const char **type)
+static void http(void *owner, const struct sl_admin_request *request, bool remote, const char *who,
+		 struct sl_text *text, struct sl_admin_reply *reply)
 {
 	struct sl_daemon *daemon = owner;
 	struct sl_prompt_ask as = prompt_ask(daemon, who);
 
-	return sl_prompt_http(daemon->stores.prompts, request, &as, text, type);
+	if (remote || sl_page_has(request->path)) {
+		sl_page_http(daemon->page, request, remote, who, text, reply);
+		return;
+	}
+	reply->type = "application/json";
+	if (sl_page_is_foreign(request)) /* a browser, behind a forwarded socket */
+		reply->status = 403;
+	else
+		reply->status =
+			sl_prompt_http(daemon->stores.prompts, request, &as, text, &reply->type);
 }
 
 static void tend_index(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
@@ -132,4 +142,21 @@ void sl_daemon_open_admin(struct sl_daemon *daemon)
 	daemon->admin.ops = &admin_ops;
 	daemon->admin.owner = daemon;
 	sl_admin_open(&daemon->admin, daemon->loop, daemon->routes->config->admin_socket);
+}
+
+void sl_daemon_open_page(struct sl_daemon *daemon)
+{
+	struct sl_page_place place = {
+		.loop = daemon->loop,
+		.admin = &daemon->admin,
+		.metrics = &daemon->metrics,
+		.state = sl_threads_upstream(&daemon->threads.shared),
+		.watch = &daemon->watch,
+		.routes = &daemon->routes,
+		.ends = &daemon->draining,
+	};
+	struct sl_page *page;
+
+	sl_page_open(&place, &page);
+	__atomic_store_n(&daemon->page, page, __ATOMIC_RELEASE); /* the workers serve already */
 }

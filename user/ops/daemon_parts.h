@@ -13,6 +13,7 @@
 #include "user/ops/keys.h"
 #include "user/ops/ledger.h"
 #include "user/ops/metrics.h"
+#include "user/ops/page.h"
 #include "user/ops/stores.h"
 #include "user/ops/suites.h"
 #include "user/ops/takeover.h"
@@ -50,6 +51,7 @@ struct sl_daemon {
 	struct sl_peers *peers;
 	struct sl_admin admin;
 	struct sl_watch *watch;	      /* NULL: no memory for it */
+	struct sl_page *page;	      /* the same */
 	struct sl_takeover *takeover; /* while this process takes over; else NULL */
 	bool handed_over;	      /* a new process serves; this one ends with its connections */
 	bool draining;
@@ -59,5 +61,8 @@ struct sl_daemon {
 
 /* Opens the admin socket of the configuration; its orders act on the daemon. */
 void sl_daemon_open_admin(struct sl_daemon *daemon);
+
+/* Opens the status page, last of all. */
+void sl_daemon_open_page(struct sl_daemon *daemon);
 
 #endif

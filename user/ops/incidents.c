@@ -378,6 +378,16 @@ static void close_part(void *owner)
 	destroy(part);
 }
 
+static void add_facts(void *owner, struct sl_page_facts *facts)
+{
+	struct sl_incident_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	for (uint32_t i = 0; i < part->book.count; i++)
+		facts->incidents += part->book.list[i]->open;
+	pthread_mutex_unlock(&part->lock);
+}
+
 const struct sl_watch_part sl_watch_incidents = {
 	.word = "incidents",
 	.open = open_part,
@@ -387,6 +397,7 @@ const struct sl_watch_part sl_watch_incidents = {
 	.notice = note_notice,
 	.poll = poll,
 	.write_metrics = write_metrics,
+	.add_facts = add_facts,
 	.say = say,
 	.close = close_part,
 };

@@ -8,8 +8,9 @@
 #include "user/ops/incidents_parts.h"
 #include "user/policy/reliability.h"
 
-#define WORDS_MAX    3u
-#define SUBJECTS_MAX 512u
+#define WORDS_MAX	  3u
+#define RECENT_CLOSED_MAX 3u
+#define SUBJECTS_MAX	  512u
 
 static uint64_t recovered_of(const struct sl_incident *incident, uint64_t now_ms)
 {
@@ -142,6 +143,29 @@ static void list(const struct sl_incident_part *part, uint64_t since_ms, bool js
 		} else {
 			show_line(incident, now_ms, text);
 		}
+		found = true;
+	}
+	sl_text_append_string(text, json ? "]}\n" : found ? "" : "no incident\n");
+}
+
+/* Those that are open, and the last few that are not; newest first. */
+static void recent(const struct sl_incident_part *part, bool json, struct sl_text *text)
+{
+	uint64_t now_ms = sl_clock_wall_ms();
+	uint32_t closed = 0;
+	bool found = false;
+
+	sl_text_append_string(text, json ? "{\"incidents\":[" : "");
+	for (uint32_t i = part->book.count; i-- > 0;) {
+		const struct sl_incident *incident = part->book.list[i];
+
+		if (!incident->open && closed++ >= RECENT_CLOSED_MAX)
+			continue;
+		sl_text_append_string(text, json && found ? "," : "");
+		if (json)
+			show_json(incident, false, text);
+		else
+			show_line(incident, now_ms, text);
 		found = true;
 	}
 	sl_text_append_string(text, json ? "]}\n" : found ? "" : "no incident\n");
@@ -300,6 +324,8 @@ void sl_incidents_say(struct sl_incident_part *part, char *words, struct sl_text
 		else
 			show_text(incident, now_ms, text);
 		sl_text_append_string(text, incident && json ? "\n" : "");
+	} else if (!strcmp(split[1], "recent")) {
+		recent(part, json, text);
 	} else if (!strcmp(split[1], "stats")) {
 		stats(part, count == 3 && number < now_ms ? now_ms - number : 0, json, text);
 	} else {

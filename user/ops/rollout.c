@@ -480,6 +480,15 @@ static void close_part(void *part)
 	free(rollouts);
 }
 
+static void add_facts(void *part, struct sl_page_facts *facts)
+{
+	const struct sl_rollouts *rollouts = part;
+
+	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++)
+		facts->rollouts += rollouts->entries[i].used &&
+				   rollouts->entries[i].state.phase <= SL_ROLLOUT_PAUSED;
+}
+
 const struct sl_watch_part sl_rollout_part = {
 	.word = "rollout",
 	.open = open_part,
@@ -489,6 +498,7 @@ const struct sl_watch_part sl_rollout_part = {
 	.notice = take_notice,
 	.poll = poll_part,
 	.write_metrics = write_metrics,
+	.add_facts = add_facts,
 	.say = sl_rollouts_say,
 	.stop = stop_part,
 	.close = close_part,

@@ -441,6 +441,37 @@ static void close_part(void *owner)
 	destroy(part);
 }
 
+static void add_objective(const struct sl_slo_part *part, const char *route,
+			  const struct sl_slo_objective *objective, struct sl_page_facts *facts)
+{
+	bool pages = false, tickets = false;
+
+	for (uint32_t i = 0; i < part->rules.pair_count; i++) {
+		pages |= objective->slo.burns[i] && part->rules.pairs[i].level == SL_SLO_PAGE;
+		tickets |= objective->slo.burns[i] && part->rules.pairs[i].level != SL_SLO_PAGE;
+	}
+	if (pages && !facts->burning++)
+		snprintf(facts->burns, sizeof(facts->burns), "%s of route \"%.90s\"",
+			 sl_slo_kind_name(objective->kind), route);
+	facts->smouldering += tickets && !pages;
+}
+
+static void add_facts(void *owner, struct sl_page_facts *facts)
+{
+	struct sl_slo_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	for (uint32_t r = 0; r < part->names->count; r++) {
+		for (uint32_t kind = 0; kind < SL_SLO_KINDS; kind++) {
+			const struct sl_slo_objective *objective = part->routes[r].of[kind];
+
+			if (objective && objective->on)
+				add_objective(part, part->names->names[r], objective, facts);
+		}
+	}
+	pthread_mutex_unlock(&part->lock);
+}
+
 const struct sl_watch_part sl_watch_slo = {
 	.word = "slo",
 	.open = open_part,
@@ -450,6 +481,7 @@ const struct sl_watch_part sl_watch_slo = {
 	.notice = note_notice,
 	.poll = poll,
 	.write_metrics = write_metrics,
+	.add_facts = add_facts,
 	.say = say,
 	.close = close_part,
 };

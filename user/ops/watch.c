@@ -163,6 +163,17 @@ bool sl_watch_say(struct sl_watch *watch, const char *word, const struct sl_admi
 	return false;
 }
 
+void sl_watch_add_facts(struct sl_watch *watch, struct sl_page_facts *facts)
+{
+	size_t i;
+
+	if (!watch)
+		return;
+	EACH_PART(watch, i)
+	if (parts[i]->add_facts)
+		parts[i]->add_facts(watch->owners[i], facts);
+}
+
 static uint64_t lost_records(const struct sl_watch *watch)
 {
 	uint64_t lost = 0;

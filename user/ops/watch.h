@@ -22,6 +22,7 @@
 
 #include "user/base/notice.h"
 #include "user/ops/admin.h"
+#include "user/ops/page_verdict.h"
 #include "user/ops/threads.h"
 #include "user/request/feed.h"
 #include "user/stage/stage.h"
@@ -51,6 +52,8 @@ struct sl_watch_part {
 	void (*notice)(void *part, const struct sl_notice *notice);
 	void (*poll)(void *part, uint64_t now_ms); /* monotonic */
 	void (*write_metrics)(void *part, struct sl_text *text);
+	/* Adds what the status page's sentence is to tell of it; NULL: nothing. */
+	void (*add_facts)(void *part, struct sl_page_facts *facts);
 	/* "WORD FORMAT WORDS"; an answer that begins with '!' is an error. */
 	void (*say)(void *part, const struct sl_admin_ask *ask, struct sl_text *text);
 	/* The daemon drains, or (leaving) another process has taken over: no more questions to nodes, no
@@ -71,6 +74,9 @@ void sl_watch_apply(struct sl_watch *watch, struct sl_routes *routes);
 /* Is there a part of that word? Then it has answered. */
 bool sl_watch_say(struct sl_watch *watch, const char *word, const struct sl_admin_ask *ask,
 		  struct sl_text *text);
+
+/* Asks all parts. */
+void sl_watch_add_facts(struct sl_watch *watch, struct sl_page_facts *facts);
 
 void sl_watch_write_metrics(struct sl_watch *watch, struct sl_text *text);
 

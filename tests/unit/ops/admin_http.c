@@ -117,7 +117,8 @@ static void test_write(void **state)
 
 	(void)state;
 	sl_text_init(&out, 4096);
-	sl_admin_http_write(404, "application/json", SL_SPAN("{}"), &out);
+	sl_admin_http_write(&(struct sl_admin_reply){.status = 404, .type = "application/json"},
+			    SL_SPAN("{}"), &out);
 	assert_string_equal(sl_text_string(&out),
 			    "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n"
 			    "connection: close\r\ncontent-length: 2\r\n\r\n{}");
