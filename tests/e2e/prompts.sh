@@ -40,6 +40,7 @@ config_write <<-END
 	  - {model: asked, pools: one, attempts: 1, prompt: {requests: true}}
 	  - {model: bound, pools: one, attempts: 1, prompt: {id: bound}}
 	  - {model: plain, pools: one}
+	  - {model: torn, pools: one, attempts: 1, prompt: {id: torn}}
 	  - {model: strict, pools: one, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
 	  - {model: canary, pools: one, attempts: 1, prompt: {id: tried, canary: 100}}
 END
@@ -102,6 +103,47 @@ expect "rolled back" "$(prompt rollback bound)" == "bound $good"
 expect "rolled back: as before" "$(post '{"model":"bound","messages":[{"role":"user","content":"x"}]}') $(header x-sluice-prompt) $(header x-sluice-degraded)" == "200 bound@${good:0:12} "
 expect "rolled back: a line" "$(tail -n 1 "$dir/audit.log" | jq -r '[.action,.stable]|join(" ")')" == "rollback $good"
 expect "nothing to roll back" "$(prompt rollback bound)" contains "stable was no other version before"
+
+# ---- a version that does not render, and one that cannot be read: known-good at once, and said
+steps() { metric sluice_ladder_steps_total 'stage="prompt",step="known-good"'; }
+good=$(printf '@system\nWhole.\n' | prompt push torn - | cut -d' ' -f2)
+bad=$(printf '@var name string required\n@system\n{{name}}\n' | prompt push torn - | cut -d' ' -f2)
+torn='{"model":"torn","messages":[{"role":"user","content":"x"}]}'
+served() { post "$torn" >"$work/status"; echo "$(cat "$work/status") $(header x-sluice-prompt) $(header x-sluice-degraded)"; }
+served_is() { [[ $(served) == "$1" ]]; } # "STATUS VERSION STEP"
+prompt promote torn "$good" >"$work/promoted"
+expect "torn: whole" "$(served)" == "200 torn@${good:0:12} "
+prompt promote torn "$bad" >"$work/promoted"
+before=$(steps)
+expect "does not render: known-good, at once" "$(served)" == "200 torn@${good:0:12} prompt=known-good"
+expect "does not render: its text" "$(sent '.seen.messages|map(.content)')" == '["Whole.","x"]'
+expect "does not render: counted" "$(steps)" == $((before + 1))
+expect "does not render: said" "$(grep "version ${bad:0:12}: " "$log" | tail -n 1)" contains "(string) is missing; known-good ${good:0:12} is served"
+for _ in 1 2 3 4; do served >"$work/status4"; done
+expect "does not render: a notice, once" "$(grep -c "prompt \"torn\": version ${bad:0:12} spoils answers" "$log")" == 1
+prompt rollback torn >"$work/promoted"
+expect "does not render: the way back" "$(served)" == "200 torn@${good:0:12} "
+lost=$(printf '@system\nLost.\n' | prompt push torn - | cut -d' ' -f2)
+prompt promote torn "$lost" >"$work/promoted"
+expect "unreadable: before" "$(served)" == "200 torn@${lost:0:12} "
+unreadable() { # WHAT COMMAND...: the daemon starts anew
+	local what=$1
+	shift
+	daemon_stop
+	"$@"
+	daemon_start
+	before=$(steps)
+	expect "unreadable, $what: known-good" "$(served)" == "200 torn@${good:0:12} prompt=known-good"
+	expect "unreadable, $what: counted" "$(steps)" == $((before + 1))
+	expect "unreadable, $what: said" "$(grep -c "version ${lost:0:12}: its version ${lost:0:12} cannot be read: its file is missing or damaged" "$log")" '>=' 1
+	expect "unreadable, $what: listed" "$(prompt list torn --json | jq -r --arg v "$lost" '.prompts[]|select(.version==$v)|[.state,(.labels|join(" "))]|join(" ")')" == "unreadable stable"
+	expect "unreadable, $what: nothing is promoted to it" "$(prompt promote torn "$lost" canary)" contains "cannot be read: its file is missing or damaged"
+	expect "unreadable, $what: pushed again" "$(printf '@system\nLost.\n' | prompt push torn -)" == "torn $lost"
+	expect_soon "unreadable, $what: the way back" 10 served_is "200 torn@${lost:0:12} "
+}
+cut_file() { truncate -s 5 "$dir/torn/$lost.prompt"; }
+unreadable "cut" cut_file
+unreadable "gone" rm "$dir/torn/$lost.prompt"
 
 # ---- the other budget: answers that validation does not let pass
 good=$(printf '@system\nGood.\n' | prompt push strict - | cut -d' ' -f2)

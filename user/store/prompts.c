@@ -131,14 +131,38 @@ static int write_line(struct change *change, const struct sl_prompt_line *line)
 static void note_stable(struct sl_prompt *prompt, struct sl_prompt_version *version)
 {
 	struct sl_prompt_version *present = prompt->labels[SL_PROMPT_STABLE];
+	const struct sl_prompt_version *good = prompt->labels[SL_PROMPT_KNOWN_GOOD];
 
 	if (present == version)
 		return;
 	prompt->former = present;
-	prompt->labels[SL_PROMPT_KNOWN_GOOD] = present ? present : version;
+	if (present && present->template)
+		prompt->labels[SL_PROMPT_KNOWN_GOOD] = present;
+	else if (!present || !good || !good->template)
+		prompt->labels[SL_PROMPT_KNOWN_GOOD] = version;
 	prompt->labels[SL_PROMPT_STABLE] = version;
 	if (prompt->labels[SL_PROMPT_CANARY] == version)
 		prompt->labels[SL_PROMPT_CANARY] = NULL;
+}
+
+/* Writes the text of a version that is new, or (lost not NULL) whose file was missing or damaged. */
+static int add(struct change *change, struct sl_prompt *prompt, struct sl_span text,
+	       const char *hash, struct sl_prompt_version *lost,
+	       struct sl_prompt_version **ret_version)
+{
+	struct sl_prompt_version *version = sl_prompt_version_make(text, hash);
+	int rc = version ? 0 : -ENOMEM;
+
+	if (version && lost)
+		sl_prompt_replace(prompt, lost, version);
+	else if (version)
+		rc = sl_prompt_add_version(prompt, version);
+	if (rc == 0)
+		rc = sl_prompts_write_file(change->prompts, prompt->id, hash, SUFFIX, text);
+	if (rc != 0)
+		return sl_error_set_errno(change->error, rc, "prompt \"%s\"", prompt->id);
+	*ret_version = version;
+	return 0;
 }
 
 /* Adds the text where it is new. serve: as stable, when nothing is. */
@@ -156,15 +180,13 @@ static int push(struct change *change, struct sl_span id, struct sl_span text, c
 	sl_prompt_hash(text, hash);
 	memcpy(ret_hash, hash, sizeof(hash));
 	version = sl_prompt_by_hash(prompt, hash);
-	if (version && version->line && (!serve || prompt->labels[SL_PROMPT_STABLE]))
+	if (version && version->template && version->line &&
+	    (!serve || prompt->labels[SL_PROMPT_STABLE]))
 		return 0;
-	if (!version) {
-		version = sl_prompt_version_make(text, hash);
-		rc = version ? sl_prompt_add_version(prompt, version) : -ENOMEM;
-		if (rc == 0)
-			rc = sl_prompts_write_file(change->prompts, prompt->id, hash, SUFFIX, text);
+	if (!version || !version->template) {
+		rc = add(change, prompt, text, hash, version, &version);
 		if (rc != 0)
-			return sl_error_set_errno(change->error, rc, "prompt \"%s\"", prompt->id);
+			return rc;
 	}
 	if (serve && !prompt->labels[SL_PROMPT_STABLE])
 		note_stable(prompt, version);
@@ -261,6 +283,17 @@ static int check_suite(struct change *change, struct sl_prompt *prompt,
 		prompt->id, version->hash, why[suite], prompt->id, version->hash);
 }
 
+/* One without a text would be no prompt under any label. */
+static int check_text(const struct change *change, const struct sl_prompt *prompt,
+		      const struct sl_prompt_version *version)
+{
+	if (version->template)
+		return 0;
+	return sl_error_set(change->error, -EINVAL,
+			    "prompt \"%s\": version %.12s cannot be read: %s", prompt->id,
+			    version->hash, version->fault);
+}
+
 static int promote(struct change *change, struct sl_span id, struct sl_span digits,
 		   enum sl_prompt_label label, bool force, const char *who,
 		   char ret_hash[SL_PROMPT_HASH_SIZE])
@@ -283,6 +316,9 @@ static int promote(struct change *change, struct sl_span id, struct sl_span digi
 	from = prompt->labels[label];
 	if (from == version)
 		return 0;
+	rc = check_text(change, prompt, version);
+	if (rc != 0)
+		return rc;
 	rc = label == SL_PROMPT_STABLE ? check_suite(change, prompt, version) : 0;
 	if (rc != 0 && !force)
 		return rc;
@@ -328,6 +364,9 @@ static int roll_back(struct change *change, struct sl_span id, const char *who,
 			"prompt \"%s\": stable was no other version before; choose one: "
 			"sluice prompt promote",
 			prompt->id);
+	rc = check_text(change, prompt, version);
+	if (rc != 0)
+		return rc;
 	from = prompt->labels[SL_PROMPT_STABLE];
 	prompt->labels[SL_PROMPT_STABLE] = version;
 	prompt->labels[SL_PROMPT_KNOWN_GOOD] = version;

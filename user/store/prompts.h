@@ -101,8 +101,9 @@ struct sl_prompts;
 typedef void sl_prompts_step(void *owner, const char *what);
 
 /*
- * Opens the directory, which must exist. Damaged versions and lines are left out and logged. Where it
- * cannot be written to, what is there is served all the same. -errno with an error.
+ * Opens the directory, which must exist. Damaged versions and lines are left out and logged; a version that
+ * a label names stays, without a text, so that known-good is served in its place until its text is pushed
+ * again. Where it cannot be written to, what is there is served all the same. -errno with an error.
  */
 int sl_prompts_open(const char *dir, struct sl_prompts **ret_prompts, struct sl_error *error);
 void sl_prompts_on_step(struct sl_prompts *prompts, sl_prompts_step *step, void *owner);

@@ -239,7 +239,7 @@ static void read_versions(struct sl_prompts *prompts, const struct sl_prompt_set
 			continue;
 		if (known)
 			version = sl_prompt_by_hash(known, hash);
-		if (version)
+		if (version && version->template)
 			sl_prompt_version_get(version);
 		else
 			version = read_version(prompts, dir_fd, prompt->id, entry->d_name, hash);
@@ -261,6 +261,26 @@ static struct sl_prompt_version *version_in(const struct sl_prompt *prompt,
 
 	return sl_json_string(field, hash, sizeof(hash)) > 0 ? sl_prompt_by_hash(prompt, hash)
 							     : NULL;
+}
+
+/*
+ * The version that a label names. One whose file is missing or damaged stays under its label, without a
+ * text: who asks for it is to get known-good, not to hear that there is none.
+ */
+static struct sl_prompt_version *labelled_in(struct sl_prompt *prompt, uint64_t line,
+					     const struct sl_json_field *field)
+{
+	struct sl_prompt_version *version = version_in(prompt, field);
+	char hash[SL_PROMPT_HASH_SIZE];
+
+	if (version || sl_json_string(field, hash, sizeof(hash)) != SL_PROMPT_HASH_SIZE - 1 ||
+	    strspn(hash, "0123456789abcdef") != SL_PROMPT_HASH_SIZE - 1)
+		return version;
+	version = sl_prompt_version_lost(hash);
+	if (!version)
+		return NULL;
+	version->line = line;
+	return sl_prompt_add_version(prompt, version) ? NULL : version;
 }
 
 /* One line of the log; false: it is damaged. */
@@ -290,9 +310,10 @@ static bool take_line(struct sl_prompts *prompts, struct sl_prompt_set *set, str
 	if (version && !version->line)
 		version->line = (uint64_t)number;
 	for (int i = 0; i < SL_PROMPT_LABELS; i++)
-		prompt->labels[i] = version_in(prompt, &f[3 + i]);
+		prompt->labels[i] = labelled_in(prompt, (uint64_t)number, &f[3 + i]);
 	prompt->former = version_in(prompt, &f[6]);
 	prompt->forced = version_in(prompt, &f[7]);
+	sl_prompt_forget_lost(prompt);
 	return true;
 }
 

@@ -26,11 +26,18 @@ struct sl_prompt_set *sl_prompt_set_copy(const struct sl_prompt_set *set);
 struct sl_prompt *sl_prompt_set_add(struct sl_prompt_set *set, struct sl_span id);
 struct sl_prompt_version *sl_prompt_version_make(struct sl_span text,
 						 const char hash[SL_PROMPT_HASH_SIZE]);
+/* One that a label names and whose text cannot be read: it stands there with its fault, and without a text. */
+struct sl_prompt_version *sl_prompt_version_lost(const char hash[SL_PROMPT_HASH_SIZE]);
 struct sl_prompt_version *sl_prompt_version_get(struct sl_prompt_version *version);
 void sl_prompt_version_put(struct sl_prompt_version **version);
 /* Takes the reference. 0, -ENOMEM, -E2BIG. */
 int sl_prompt_add_version(struct sl_prompt *prompt, struct sl_prompt_version *version);
 struct sl_prompt_version *sl_prompt_by_hash(const struct sl_prompt *prompt, const char *hash);
+/* Takes out the lost versions that nothing names any more. */
+void sl_prompt_forget_lost(struct sl_prompt *prompt);
+/* whole stands where lost stood, under all its names. Takes the reference, drops the other. */
+void sl_prompt_replace(struct sl_prompt *prompt, struct sl_prompt_version *lost,
+		       struct sl_prompt_version *whole);
 
 void sl_prompt_hash(struct sl_span text, char out[SL_PROMPT_HASH_SIZE]);
 

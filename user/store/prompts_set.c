@@ -46,11 +46,11 @@ void sl_prompt_hash(struct sl_span text, char out[SL_PROMPT_HASH_SIZE])
 
 /* ---- versions -------------------------------------------------------------------------------- */
 
-struct sl_prompt_version *sl_prompt_version_make(struct sl_span text,
-						 const char hash[SL_PROMPT_HASH_SIZE])
+/* Without its template. text is "" where there is none, not NULL. */
+static struct sl_prompt_version *new_version(struct sl_span text,
+					     const char hash[SL_PROMPT_HASH_SIZE])
 {
 	struct sl_prompt_version *version = calloc(1, sizeof(*version));
-	struct sl_error error = {""};
 
 	if (!version)
 		return NULL;
@@ -59,10 +59,34 @@ struct sl_prompt_version *sl_prompt_version_make(struct sl_span text,
 	memcpy(version->hash, hash, SL_PROMPT_HASH_SIZE);
 	version->text = strndup(text.data, text.len);
 	version->len = text.len;
-	if (version->text &&
-	    sl_template_compile(text.data, text.len, &version->template, &error) != 0)
+	if (!version->text)
+		sl_prompt_version_put(&version);
+	return version;
+}
+
+struct sl_prompt_version *sl_prompt_version_make(struct sl_span text,
+						 const char hash[SL_PROMPT_HASH_SIZE])
+{
+	struct sl_prompt_version *version = new_version(text, hash);
+	struct sl_error error = {""};
+
+	if (!version)
+		return NULL;
+	if (sl_template_compile(text.data, text.len, &version->template, &error) != 0)
 		version->fault = strdup(error.text);
-	if (!version->text || (!version->template && !version->fault))
+	if (!version->template && !version->fault)
+		sl_prompt_version_put(&version);
+	return version;
+}
+
+struct sl_prompt_version *sl_prompt_version_lost(const char hash[SL_PROMPT_HASH_SIZE])
+{
+	struct sl_prompt_version *version = new_version(SL_SPAN(""), hash);
+
+	if (!version)
+		return NULL;
+	version->fault = strdup("its file is missing or damaged; push its text again");
+	if (!version->fault)
 		sl_prompt_version_put(&version);
 	return version;
 }
@@ -103,6 +127,49 @@ int sl_prompt_add_version(struct sl_prompt *prompt, struct sl_prompt_version *ve
 	prompt->versions = grown;
 	prompt->versions[prompt->version_count++] = version;
 	return 0;
+}
+
+static bool is_named(const struct sl_prompt *prompt, const struct sl_prompt_version *version)
+{
+	for (int i = 0; i < SL_PROMPT_LABELS; i++) {
+		if (prompt->labels[i] == version)
+			return true;
+	}
+	return prompt->former == version || prompt->forced == version;
+}
+
+void sl_prompt_forget_lost(struct sl_prompt *prompt)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < prompt->version_count; i++) {
+		struct sl_prompt_version *version = prompt->versions[i];
+
+		if (!version->template && !version->len && !is_named(prompt, version))
+			sl_prompt_version_put(&version);
+		else
+			prompt->versions[kept++] = version;
+	}
+	prompt->version_count = kept;
+}
+
+void sl_prompt_replace(struct sl_prompt *prompt, struct sl_prompt_version *lost,
+		       struct sl_prompt_version *whole)
+{
+	whole->line = lost->line;
+	for (uint32_t i = 0; i < prompt->version_count; i++) {
+		if (prompt->versions[i] == lost)
+			prompt->versions[i] = whole;
+	}
+	for (int i = 0; i < SL_PROMPT_LABELS; i++) {
+		if (prompt->labels[i] == lost)
+			prompt->labels[i] = whole;
+	}
+	if (prompt->former == lost)
+		prompt->former = whole;
+	if (prompt->forced == lost)
+		prompt->forced = whole;
+	sl_prompt_version_put(&lost);
 }
 
 struct sl_prompt_version *sl_prompt_by_hash(const struct sl_prompt *prompt, const char *hash)

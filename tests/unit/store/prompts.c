@@ -270,6 +270,71 @@ static void test_damage(void **state)
 	sl_prompts_close(&prompts);
 }
 
+static void remove_version(const char *hash)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/p/%s.prompt", dir, hash);
+	assert_int_equal(unlink(path), 0);
+}
+
+static struct sl_prompt_version *labelled(const struct sl_prompt_set *set,
+					  enum sl_prompt_label label)
+{
+	return sl_prompt_find(set, ID("p"))->labels[label];
+}
+
+/* A version that a label names and that cannot be read stays under its label, with its fault: known-good is
+ * served in its place, nothing is promoted or rolled back to it, and its text pushed again mends it. */
+static void test_lost(void **state)
+{
+	char a[SL_PROMPT_HASH_SIZE], b[SL_PROMPT_HASH_SIZE], c[SL_PROMPT_HASH_SIZE], name[128];
+	struct sl_prompts *prompts = opened();
+	struct sl_error error = {""};
+	struct sl_prompt_set *set;
+
+	(void)state;
+	push(prompts, "p", A, a);
+	push(prompts, "p", B, b);
+	push(prompts, "p", C, c);
+	promote(prompts, "p", c,
+		SL_PROMPT_STABLE); /* in the log, and nothing that anybody has now */
+	promote(prompts, "p", a, SL_PROMPT_STABLE);
+	promote(prompts, "p", b, SL_PROMPT_STABLE);
+	sl_prompts_close(&prompts);
+	snprintf(name, sizeof(name), "p/%s.prompt", b);
+	put_file(name, C, O_TRUNC);
+	remove_version(c);
+	prompts = opened();
+	check_labels(prompts, "", "", A);
+	set = sl_prompts_get(prompts);
+	assert_int_equal(set->prompts[0].version_count, 2);
+	assert_string_equal(labelled(set, SL_PROMPT_STABLE)->hash, b);
+	assert_null(labelled(set, SL_PROMPT_STABLE)->template);
+	assert_non_null(strstr(labelled(set, SL_PROMPT_STABLE)->fault, "missing or damaged"));
+	sl_prompt_set_put(&set);
+	assert_int_equal(sl_prompts_promote(prompts, ID("p"), ID(b), SL_PROMPT_CANARY, true, "me",
+					    name, &error),
+			 -EINVAL);
+	assert_non_null(strstr(error.text, "missing or damaged"));
+	push(prompts, "p", C, c);
+	promote(prompts, "p", c, SL_PROMPT_STABLE);
+	check_labels(prompts, C, "", A); /* what is lost is not known to be good */
+	assert_int_equal(sl_prompts_rollback(prompts, ID("p"), "me", name, &error), -EINVAL);
+	push(prompts, "p", B, b);
+	assert_int_equal(sl_prompts_rollback(prompts, ID("p"), "me", name, &error), 0);
+	check_labels(prompts, B, "", B);
+	remove_version(b);
+	assert_int_equal(sl_prompts_reload(prompts, &error), 0);
+	check_labels(prompts, "", "", "");
+	push(prompts, "p", B, b);
+	check_labels(prompts, B, "", B);
+	sl_prompts_close(&prompts);
+	prompts = opened();
+	check_labels(prompts, B, "", B);
+	sl_prompts_close(&prompts);
+}
+
 /* What another process has done is seen before a change of ours. */
 static void test_two_processes(void **state)
 {
@@ -601,12 +666,19 @@ static void test_suite_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_life_of_a_prompt), TEST(test_refused),
-		TEST(test_snapshot),	     TEST(test_files),
-		TEST(test_damage),	     TEST(test_two_processes),
-		TEST(test_push_cut),	     TEST(test_rollback_cut),
-		TEST(test_promote_cut),	     TEST(test_audit),
-		TEST(test_suite_gate),	     TEST(test_suite_file),
+		TEST(test_life_of_a_prompt),
+		TEST(test_refused),
+		TEST(test_snapshot),
+		TEST(test_files),
+		TEST(test_damage),
+		TEST(test_two_processes),
+		TEST(test_lost),
+		TEST(test_push_cut),
+		TEST(test_rollback_cut),
+		TEST(test_promote_cut),
+		TEST(test_audit),
+		TEST(test_suite_gate),
+		TEST(test_suite_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
