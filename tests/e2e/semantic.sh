@@ -194,6 +194,17 @@ ask "another tenant" model "$(body chat 'How can I reset my password?')" -H "$(b
 teach "$(body common 'How do I reset my password?')" -H "$(bearer red)"
 ask "another tenant, where it is shared" semantic "$(body common 'How can I reset my password?')" -H "$(bearer blue)"
 
+# ---- taken out by tenant
+ask "another tenant's own" semantic "$(body chat 'How do I reset my password?')" -H "$(bearer blue)"
+expect "purge: one tenant's" "$("$build/sluice" cache purge tenant=red route=chat --admin-socket "$work/admin.sock")" == "purged: exact=0 semantic=1"
+expect "purge: of it nothing is left" "$("$build/sluice" cache list tenant=red route=chat --admin-socket "$work/admin.sock")" == ""
+ask "purge: the other tenant has its own" semantic "$(body chat 'How can I reset my password?')" -H "$(bearer blue)"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+start
+expect_soon "purge: the kept answers are read" 30 cache_read
+ask "purge: the one has none, after a crash either" model "$(body chat 'How can I reset my password?')" -H "$(bearer red)"
+
 # ---- in need, less alike will do, but not for those of the class critical
 in_force() {
 	code -H "$json" -H "$(bearer blue)" -H 'x-sluice-cache: no' -d "$(body strict Hello)" "$chat" >/dev/null

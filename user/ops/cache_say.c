@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/io/work.h"
 #include "user/stage/semantic_shadow.h"
 #include "user/store/semantic.h"
 #include "user/wire/json_scan.h"
@@ -16,6 +19,7 @@
 #define LIST_BYTES   (1u << 20)
 #define VALUE_BYTES  256u
 #define DIGEST_SHOWN 8u /* bytes of a digest that name an entry */
+#define PURGE_WAIT_S 10 /* longest that the control thread waits for the database */
 
 /* What is asked for. Empty texts ask for nothing. */
 struct wish {
@@ -276,21 +280,117 @@ static bool purge_exact(void *owner, const struct sl_cache_key *key,
 	return exact_fits(owner, key, value);
 }
 
+/*
+ * The semantic cache's rows go from its database, which no loop may wait for: a thread of the pool does it.
+ * The control thread waits all the same, as it does for a prompt's file, because what somebody was told is
+ * purged must not come back with the next start. The job is of both, whoever ends last frees it.
+ */
+struct purging {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	uint32_t refs;
+	bool done;
+	uint32_t count;
+	struct sl_semantic *cache;
+	struct wish wish;
+};
+
+static struct purging *new_purging(struct sl_semantic *cache, const struct wish *wish)
+{
+	struct purging *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attributes;
+
+	if (!p)
+		return NULL;
+	p->refs = 2;
+	p->cache = cache;
+	p->wish = *wish;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->ended, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return p;
+}
+
+static void run_purging(void *argument)
+{
+	struct purging *p = argument;
+	struct sl_semantic_selector selector = semantic_selector(&p->wish);
+	uint32_t count = sl_semantic_purge(p->cache, &selector);
+
+	pthread_mutex_lock(&p->lock);
+	p->count = count;
+	p->done = true;
+	pthread_cond_signal(&p->ended);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void drop_purging(void *argument)
+{
+	struct purging *p = argument;
+	bool last;
+
+	pthread_mutex_lock(&p->lock);
+	last = --p->refs == 0;
+	pthread_mutex_unlock(&p->lock);
+	if (!last)
+		return;
+	pthread_cond_destroy(&p->ended);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* How many, or -errno: -EAGAIN, nothing was purged; -ETIMEDOUT, it goes on. */
+static int64_t purge_semantic(const struct sl_stores *stores, const struct wish *wish)
+{
+	struct purging *p = new_purging(stores->semantic, wish);
+	struct timespec until;
+	int64_t count;
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	rc = sl_work_post(stores->work, run_purging, drop_purging, p);
+	if (rc) {
+		p->refs = 1;
+		drop_purging(p);
+		return rc;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PURGE_WAIT_S;
+	pthread_mutex_lock(&p->lock);
+	while (!p->done && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&p->ended, &p->lock, &until);
+	count = p->done ? (int64_t)p->count : -ETIMEDOUT;
+	pthread_mutex_unlock(&p->lock);
+	drop_purging(p);
+	return count;
+}
+
 static void purge(const struct sl_cache_say *say, struct wish *wish, bool json,
 		  struct sl_text *text)
 {
-	struct sl_semantic_selector selector = semantic_selector(wish);
-	uint32_t exact = 0, semantic = 0;
+	int64_t semantic = 0;
+	uint32_t exact = 0;
 
+	if (wish->semantic && say->stores->semantic)
+		semantic = purge_semantic(say->stores, wish);
+	if (semantic < 0) {
+		sl_text_printf(text, "!semantic cache: %s (see: sluice cache list)",
+			       semantic == -ETIMEDOUT ? "its database is slow; the purge goes on"
+			       : semantic == -EAGAIN  ? "the pool of threads is full, nothing was "
+							"purged; try again"
+						      : strerror((int)-semantic));
+		return;
+	}
 	if (wish->exact && say->exact)
 		exact = sl_cache_purge(say->exact, purge_exact, wish);
-	if (wish->semantic && say->stores->semantic)
-		semantic = sl_semantic_purge(say->stores->semantic, &selector);
 	sl_text_printf(text,
 		       json ? "{\"exact\":%u,\"semantic\":%u}\n" : "purged: exact=%u semantic=%u\n",
-		       exact, semantic);
+		       exact, (uint32_t)semantic);
 	sl_log(SL_LOG_INFO, "caches: %u exact and %u semantic answers were purged by hand", exact,
-	       semantic);
+	       (uint32_t)semantic);
 }
 
 /* ---- explaining ------------------------------------------------------------------------------ */
