@@ -21,11 +21,14 @@ struct sl_filtered {
 
 static void note_step(struct sl_stage_filter *filter, enum sl_step step)
 {
-	const struct sl_filtered *filtered = filter->owner;
+	struct sl_filtered *filtered = filter->owner;
 	struct sl_relay *relay = filtered->relay;
+	uint32_t i;
 	struct sl_route_stats *stats =
 		sl_stats_route(&relay->worker->stats, relay->route->stats_index);
 
+	for (i = 0; i < filtered->count; i++)
+		filtered->filters[i]->unshared |= !sl_steps[step].keeps;
 	relay->trail.degraded |= 1ull << step;
 	if (stats)
 		sl_stats_add(&stats->ladder[step], 1);

@@ -389,7 +389,7 @@ static void filter_fini(struct sl_stage_filter *base, bool whole)
 {
 	struct filter *filter = (struct filter *)base;
 
-	if (whole && filter->stopped && !filter->spoilt)
+	if (whole && filter->stopped && !filter->spoilt && !base->unshared)
 		keep_stream(filter);
 	sl_semantic_insertion_free(&filter->insertion);
 	sl_text_fini(&filter->head);

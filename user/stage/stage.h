@@ -283,6 +283,8 @@ struct sl_stage_filter {
 	/* data and end only ever PASS: where all filters of a stream say so it goes out as it came, and
 	 * the cache of answers may keep it. An event that none could look at makes it not whole. */
 	bool looks_only;
+	/* Set by the relay: a step was taken on the way whose answer is its client's alone. */
+	bool unshared;
 	/* Set by the relay: counts a step of a ladder, for the filter to call. */
 	void (*step)(struct sl_stage_filter *filter, enum sl_step step);
 	void *owner;
