@@ -109,13 +109,19 @@ static void take_payload(struct sl_arena *arena, const struct sl_json_field *pay
 	found->name = both ? take_string(arena, &fields[1], rc) : found->text;
 }
 
+/* Some chunks without a text may be; where all are, the texts are elsewhere, or nowhere. */
+static int some_of(int count, int seen)
+{
+	return seen && !count ? -EINVAL : count;
+}
+
 static int read_qdrant(struct sl_span body, const char *text, const char *name,
 		       struct sl_arena *arena, struct sl_vector_found *found)
 {
 	struct sl_json_field result = SL_JSON_FIELD("result"), point;
 	struct sl_json_field points = SL_JSON_FIELD("points");
 	const char *cursor = NULL;
-	int count = 0, rc = 0;
+	int count = 0, seen = 0, rc = 0;
 
 	if (sl_json_scan(body.data, body.len, &result, 1))
 		return -EINVAL;
@@ -138,8 +144,9 @@ static int read_qdrant(struct sl_span body, const char *text, const char *name,
 		next->id = take_id(arena, &fields[0], &rc);
 		take_payload(arena, &fields[2], text, name, next, &rc);
 		count += next->text[0] != '\0';
+		seen++;
 	}
-	return rc ? rc : count;
+	return rc ? rc : some_of(count, seen);
 }
 
 /* The first row of an answer's [[...]]: one question was asked. */
@@ -158,7 +165,7 @@ static int read_chroma(struct sl_span body, const char *name, struct sl_arena *a
 					 SL_JSON_FIELD("documents"), SL_JSON_FIELD("metadatas")};
 	struct sl_json_field rows[4] = {{.type = SL_JSON_ABSENT}}, item[4];
 	const char *cursors[4] = {NULL};
-	int count = 0, rc = 0;
+	int count = 0, seen = 0, rc = 0;
 
 	if (sl_json_scan(body.data, body.len, fields, 4))
 		return -EINVAL;
@@ -181,8 +188,9 @@ static int read_chroma(struct sl_span body, const char *name, struct sl_arena *a
 		next->name = next->text;
 		next->text = take_string(arena, &item[2], &rc);
 		count += next->text[0] != '\0';
+		seen++;
 	}
-	return rc ? rc : count;
+	return rc ? rc : some_of(count, seen);
 }
 
 int sl_vector_api_read(enum sl_vector_api api, struct sl_span body, const char *text,
@@ -249,6 +257,8 @@ int sl_rerank_read(bool tei, struct sl_span body, uint32_t count,
 		named[index] = true;
 		ranked[len++] = (struct ranked){(uint32_t)index, score};
 	}
+	if (count && !len)
+		return -EINVAL;
 	sort_ranked(ranked, len);
 	for (uint32_t i = 0; i < len; i++)
 		ret_order[placed++] = ranked[i].index;

@@ -46,7 +46,7 @@ int sl_vector_api_ask(enum sl_vector_api api, struct sl_span vector_json, uint32
 
 /*
  * text and name: the fields of the payload. Chunks without a text are left out. Returns how many, at
- * most SL_VECTOR_API_FOUND_MAX; -EINVAL: not of that shape; -ENOMEM.
+ * most SL_VECTOR_API_FOUND_MAX; -EINVAL: not of that shape, or none of its chunks has a text; -ENOMEM.
  */
 int sl_vector_api_read(enum sl_vector_api api, struct sl_span body, const char *text,
 		       const char *name, struct sl_arena *arena,
@@ -58,7 +58,7 @@ int sl_rerank_ask(bool tei, const char *model, struct sl_span question, const st
 
 /*
  * The order: ret_order[0] is the index of the best. Those that the answer does not name come last, in
- * their old order. -EINVAL: not of that shape, an index that was not asked for, or one twice.
+ * their old order. -EINVAL: not of that shape, empty, an index that was not asked for, or one twice.
  */
 int sl_rerank_read(bool tei, struct sl_span body, uint32_t count,
 		   uint32_t ret_order[SL_VECTOR_API_FOUND_MAX]);

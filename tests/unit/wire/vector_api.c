@@ -59,8 +59,12 @@ static void reads_answers(void **state)
 		 "}]}}",
 		 1, "u-1", "a", NULL, 1},
 		{QDRANT, "{\"result\":[]}", 0, NULL, NULL, NULL, 0},
-		{QDRANT, "{\"result\":[{\"id\":7,\"score\":0.5,\"payload\":{}}]}", 0, NULL, NULL,
-		 NULL, 0},
+		{QDRANT, "{\"result\":[{\"id\":7,\"score\":0.5,\"payload\":{}}]}", -EINVAL, NULL,
+		 NULL, NULL, 0},
+		{QDRANT,
+		 "{\"result\":[{\"id\":6,\"score\":1,\"payload\":{}},{\"id\":7,\"score\":0.5,"
+		 "\"payload\":{\"text\":\"a\"}}]}",
+		 1, "7", "a", NULL, 0.5f},
 		{QDRANT, "{\"result\":{\"surprise\":[1]}}", -EINVAL, NULL, NULL, NULL, 0},
 		{QDRANT, "{\"result\":[1]}", -EINVAL, NULL, NULL, NULL, 0},
 		{QDRANT, "{\"status\":\"ok\"}", -EINVAL, NULL, NULL, NULL, 0},
@@ -76,6 +80,8 @@ static void reads_answers(void **state)
 		 1, "a", "t", NULL, 0.75f},
 		{CHROMA, "{\"ids\":[[]],\"distances\":[[]],\"documents\":[[]],\"metadatas\":[[]]}",
 		 0, NULL, NULL, NULL, 0},
+		{CHROMA, "{\"ids\":[[\"a\"]],\"distances\":[[0.25]],\"documents\":[[null]]}",
+		 -EINVAL, NULL, NULL, NULL, 0},
 		{CHROMA, "{\"error\":\"NotFoundError\"}", -EINVAL, NULL, NULL, NULL, 0},
 		{CHROMA, "{\"ids\":\"none\",\"distances\":[[0]],\"documents\":[[\"t\"]]}", -EINVAL,
 		 NULL, NULL, NULL, 0},
@@ -143,6 +149,8 @@ static void reads_orders(void **state)
 		 {0}},
 		{false, "{\"results\":\"none\"}", -EINVAL, {0}},
 		{false, "[]", -EINVAL, {0}},
+		{false, "{\"results\":[]}", -EINVAL, {0}},
+		{true, "[]", -EINVAL, {0}},
 		{true, "{}", -EINVAL, {0}},
 	};
 	uint32_t order[SL_VECTOR_API_FOUND_MAX];
