@@ -174,6 +174,67 @@ expect "is told as well" "$(header x-sluice-degraded)" == "retrieve=index"
 exec 9>&-
 wait $locker
 expect_soon "the way back from a lock" 30 degraded_is arrays "$holiday" ""
+
+# ---- blackholed: what is sent to its port is dropped, connections that stand included
+before=$(steps index)
+nft 'table inet hole { chain in { type filter hook input priority 0; tcp dport 5433 drop; }; }'
+expect "blackholed: the index, after its time" "$(ask arrays "$travel") $(header x-sluice-degraded)" contains "within two weeks"
+expect "blackholed: is told, and counted" "$(header x-sluice-degraded) $(($(steps index) - before))" == "retrieve=index 1"
+nft delete table inet hole
+expect_soon "the way back from the hole" 30 degraded_is arrays "$holiday" ""
+
+# ---- another answers in its place: no server of its protocol; one that lets everybody in, and then breaks a
+# row off, has rows of fewer columns, none at all, or a score that is no number
+server_kill
+liar() { # KIND
+	node -e '
+		const message = (type, body = "") => {
+			const head = Buffer.from(type + "....");
+			head.writeInt32BE(body.length + 4, 1);
+			return Buffer.concat([head, Buffer.from(body, "latin1")]);
+		};
+		const column = (name) => name + "\0" + "\0\0\0\0\0\0" + "\0\0\0\x19" + "\xff\xff" + "\xff\xff\xff\xff" + "\0\0";
+		const row = (...fields) => message("D", "\0" + String.fromCharCode(fields.length) +
+			fields.map((field) => "\0\0\0" + String.fromCharCode(field.length) + field).join(""));
+		const table = (columns, ...fields) => Buffer.concat([message("1"), message("2"),
+			message("T", "\0" + String.fromCharCode(columns.length) + columns.map(column).join("")),
+			row(...fields), message("C", "SELECT 1\0"), message("Z", "I")]);
+		const rows = {
+			junk: Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"),
+			torn: message("D", "\0\x04\0\0\x40\0short"),
+			narrow: table(["id", "text"], "1", "Lies."),
+			bare: table([]),
+			odd: table(["id", "text", "source", "score"], "1", "Lies.", "x", "near"),
+		};
+		const kind = process.argv[1];
+		const answer = (query) => query.includes("set_config") ? table(["set_config"], "5s")
+			: query.includes("typname") && kind !== "bare" ? table(["typname"], "_float8") : rows[kind];
+		require("net").createServer((socket) => {
+			let started = false;
+			socket.on("error", () => {});
+			socket.on("data", (data) => {
+				if (kind === "junk") return socket.end(rows.junk);
+				if (!started && data.readInt32BE(4) === 80877103) return socket.write("N"); // no TLS
+				if (!started) {
+					started = true;
+					return socket.write(Buffer.concat([message("R", "\0\0\0\0"), message("Z", "I")]));
+				}
+				socket.write(answer(data.toString("latin1")));
+			});
+		}).listen(5433, "127.0.0.1", () => console.log("ready"));' "$1" >"$work/liar-$1.log" 2>&1 &
+	liar=$!
+	wait_for 30 grep -q ready "$work/liar-$1.log"
+}
+for kind in junk torn narrow bare odd; do
+	liar $kind
+	before=$(steps index)
+	expect "corrupted, $kind: the index" "$(ask arrays "$travel") $(header x-sluice-degraded)" contains "within two weeks"
+	expect "corrupted, $kind: is told, and counted" "$(header x-sluice-degraded) $(($(steps index) - before))" == "retrieve=index 1"
+	kill -KILL $liar
+	wait $liar 2>/dev/null
+done
+server_start
+expect_soon "the way back from lies" 30 degraded_is arrays "$holiday" ""
 daemon_stop
 server_kill
 finish

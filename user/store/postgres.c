@@ -17,6 +17,7 @@
 #define KEY_BYTES	 1024u /* host, port and options: a longer one is not kept */
 #define QUERY_BYTES_MAX	 8192u
 #define OPTIONS_MAX	 64u /* that libpq knows, and ours */
+#define ROW_FIELDS	 4   /* id, text, name, score */
 #define PARAMETERS	 3
 #define STATEMENT_MIN_MS 1u
 #define NAME_CHARS_MAX	 1024u /* of an id or a document's name */
@@ -352,7 +353,7 @@ static enum sl_postgres_end find_kind(struct sl_postgres_job *job, struct connec
 	end = ask(job, c->pg, query, 2, values, &result);
 	if (end != SL_POSTGRES_OK)
 		return end;
-	if (PQntuples(result) == 1)
+	if (PQntuples(result) == 1 && PQnfields(result) == 1) /* else libpq has NULL, not "" */
 		kind = PQgetvalue(result, 0, 0);
 	if (strcmp(kind, "vector") == 0 || strcmp(kind, "halfvec") == 0)
 		c->vectors = VECTORS_PGVECTOR;
@@ -431,14 +432,29 @@ static enum sl_postgres_end bound_statement(struct sl_postgres_job *job, PGconn 
 	return end;
 }
 
-static void take_rows(struct sl_postgres_job *job, PGresult *result)
+static bool read_score(const PGresult *result, int row, float *ret_score)
 {
+	const char *text = PQgetvalue(result, row, 3);
+	char *end;
+
+	*ret_score = strtof(text, &end);
+	return end != text && *end == '\0';
+}
+
+static enum sl_postgres_end take_rows(struct sl_postgres_job *job, PGresult *result)
+{
+	job->memory = result;
+	if (PQnfields(result) != ROW_FIELDS)
+		return fail(job, SL_POSTGRES_BROKEN, "its rows are not what was asked for", NULL);
 	for (int i = 0; i < PQntuples(result) && job->row_count < SL_POSTGRES_ROWS_MAX; i++) {
 		struct sl_postgres_row *row = &job->rows[job->row_count];
-		float score = strtof(PQgetvalue(result, i, 3), NULL);
+		float score;
 
-		if (PQgetisnull(result, i, 0) || PQgetisnull(result, i, 1) ||
-		    PQgetisnull(result, i, 3) || !isfinite(score) ||
+		if (PQgetisnull(result, i, 3)) /* a row without a vector */
+			continue;
+		if (!read_score(result, i, &score))
+			return fail(job, SL_POSTGRES_BROKEN, "a row's score is no number", NULL);
+		if (PQgetisnull(result, i, 0) || PQgetisnull(result, i, 1) || !isfinite(score) ||
 		    PQgetlength(result, i, 1) > (int)SL_POSTGRES_TEXT_MAX ||
 		    PQgetlength(result, i, 1) == 0)
 			continue;
@@ -448,7 +464,7 @@ static void take_rows(struct sl_postgres_job *job, PGresult *result)
 		row->score = score;
 		job->row_count++;
 	}
-	job->memory = result;
+	return SL_POSTGRES_OK;
 }
 
 static enum sl_postgres_end search(struct sl_postgres_job *job, struct connection *c)
@@ -475,7 +491,7 @@ static enum sl_postgres_end search(struct sl_postgres_job *job, struct connectio
 	}
 	end = ask(job, c->pg, query, PARAMETERS, values, &result);
 	if (end == SL_POSTGRES_OK)
-		take_rows(job, result);
+		end = take_rows(job, result);
 	return end;
 }
 
