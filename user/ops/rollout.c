@@ -247,15 +247,16 @@ static bool burns(const struct sl_rollouts *rollouts, const char *route)
 	return false;
 }
 
-static const char *why_held(const struct sl_rollouts *rollouts,
-			    const struct sl_rollout_entry *entry)
+const char *sl_rollouts_why_held(const struct sl_rollouts *rollouts,
+				 const struct sl_rollout_entry *entry)
 {
 	if (rollouts->chaos)
 		return "an experiment runs";
+	if (entry->item->kind != SL_ROLLOUT_MODEL) /* a prompt may have a route's name */
+		return NULL;
 	if (burns(rollouts, entry->item->subject))
 		return "an objective of the route burns its budget";
-	if (entry->item->kind == SL_ROLLOUT_MODEL &&
-	    sl_drift_holds(rollouts->place.stores->drift, entry->item->candidate))
+	if (sl_drift_holds(rollouts->place.stores->drift, entry->item->candidate))
 		return "the candidate's answers have drifted";
 	return NULL;
 }
@@ -266,7 +267,7 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 	char reason[SL_NOTICE_TEXT_BYTES];
 	int gate;
 
-	entry->held = why_held(rollouts, entry);
+	entry->held = sl_rollouts_why_held(rollouts, entry);
 	pthread_mutex_lock(&rollouts->lock);
 	verdict = sl_rollout_judge(&entry->state, &entry->rules, now_ms, entry->held != NULL);
 	pthread_mutex_unlock(&rollouts->lock);

@@ -58,6 +58,9 @@ __attribute__((format(printf, 4, 5))) void sl_rollouts_tell(const struct sl_roll
 							    enum sl_notice_level level,
 							    const char *who, const char *format,
 							    ...);
+/* Why it takes no step now, or NULL. */
+const char *sl_rollouts_why_held(const struct sl_rollouts *rollouts,
+				 const struct sl_rollout_entry *entry);
 /* Which pools its arms are, by the configuration in force. */
 void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 
