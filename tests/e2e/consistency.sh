@@ -12,10 +12,14 @@ cat >"$work/questions.jsonl" <<-'END'
 
 	{"id": "numbers", "messages": [{"role": "user", "content": "Three numbers."}], "max_tokens": 50, "parameters": {"temperature": 0.1}}
 END
+head -n 2 "$work/questions.jsonl" >"$work/meant.jsonl"
 config_write <<-END
 	canary: {path: $work/canary.db}
+	embedding: {pool: vectors, pool_model: v}
 	pools:
 	  echo: {nodes: ["127.0.0.1:9006"]}
+	  vectors: {nodes: ["127.0.0.1:9010"]}
+	  meant: {nodes: ["127.0.0.1:9008"], model: m-1, canary: {file: $work/meant.jsonl, every: 1h, samples: 2, timeout: 20s}}
 	  asked: {nodes: ["127.0.0.1:9007"], model: m-1, canary: {file: $work/questions.jsonl, every: 1h, samples: 2, timeout: 20s}}
 	routes:
 	  - {model: pin, pools: echo, cache: {ttl: 60s}, sampling: {temperature: 0, top_p: 0.25, seed: 7}}
@@ -53,6 +57,28 @@ node -e '
 				usage: {prompt_tokens: 1, completion_tokens: model.words || 3, total_tokens: 4}}));
 		});
 	}).listen(9007, "127.0.0.1", () => console.log("ready"));' >"$work/model.log" 2>&1 &
+# The model of the pool `meant`, and the embeddings of all: a vector tells of the word Lyon, and of nothing else.
+node -e '
+	let text = "It is Paris.", mute = false;
+	const serve = (request, response) => {
+		let body = "";
+		request.on("data", (data) => (body += data));
+		request.on("end", () => {
+			response.setHeader("content-type", "application/json");
+			if (request.url == "/text") ({text, mute} = JSON.parse(body));
+			if (request.url == "/v1/embeddings") {
+				response.statusCode = mute ? 500 : 200;
+				const embedding = JSON.parse(body).input.includes("Lyon") ? [0, 1] : [1, 0];
+				return response.end(JSON.stringify({data: [{embedding}]}));
+			}
+			response.end(JSON.stringify({id: "c", object: "chat.completion", created: 1, model: "m-1",
+				choices: [{index: 0, message: {role: "assistant", content: text}, finish_reason: "stop"}],
+				usage: {prompt_tokens: 1, completion_tokens: 3, total_tokens: 4}}));
+		});
+	};
+	require("http").createServer(serve).listen(9008, "127.0.0.1", () =>
+		require("http").createServer(serve).listen(9010, "127.0.0.1", () => console.log("ready")));' >"$work/meant.log" 2>&1 &
+expect_soon "the vectors listen" 20 grep -q ready "$work/meant.log"
 expect_soon "the model listens" 20 grep -q ready "$work/model.log"
 expect_soon "the echo server listens" 20 grep -q ready "$work/echo.log"
 daemon_start
@@ -93,21 +119,22 @@ expect "counted: set" "$(metric sluice_sampling_fixed_total 'route="pin",result=
 expect "counted: overruled" "$(metric sluice_sampling_fixed_total 'route="pin",result="overruled"')" '>=' 3
 
 # ---- canary questions
+text() { curl -sf --max-time 20 -o "$work/text" -d "{\"text\":\"$1\",\"mute\":${2:-false}}" http://127.0.0.1:9008/text; } # TEXT [MUTE]
 canary() { "$build/sluice" canary "$@" --json --admin-socket "$work/admin.sock" | jq -c ".pools[0]"; }
 model() { curl -sf --max-time 20 -o "$work/model" -d "$1" http://127.0.0.1:9007/model; } # JSON
 drift() { metric sluice_model_drift "pool=\"asked\",cause=\"$1\""; }                 # CAUSE
-# until_found CAUSE: runs until it is in the alarms, eight at most; prints how many
+# until_found CAUSE [POOL]: runs until it is in the alarms, eight at most; prints how many
 until_found() {
 	local i
 	for i in {1..8}; do
-		canary run asked | jq -e ".alarms | index(\"$1\")" >/dev/null && break
+		canary run "${2:-asked}" | jq -e ".alarms | index(\"$1\")" >/dev/null && break
 	done
 	echo "$i"
 }
-until_quiet() {
+until_quiet() { # [POOL]
 	local i
 	for i in {1..30}; do
-		canary run asked | jq -e '.alarms == []' >/dev/null && break
+		canary run "${1:-asked}" | jq -e '.alarms == []' >/dev/null && break
 	done
 	((i < 30)) && echo quiet
 }
@@ -152,6 +179,20 @@ model '{"fingerprint": "fp-2"}'
 echo '{"id": "a", "input": 7}' >"$work/questions.jsonl"
 canary run asked >/dev/null
 expect "canary: a bad file" "$(canary show asked | jq -r .trouble)" contains "line 1: expected either input, a text, or messages"
+
+# ---- other answers of the same length and form: their meaning
+holds() { metric sluice_rollout_holds 'pool="meant"'; }
+expect "meaning: recorded, with vectors" "$(canary record meant | jq -c '[.baseline.answers, .alarms]') $(canary run meant | jq -c .alarms)" == '[2,[]] []'
+text "Lyon, and Paris." true
+for _ in 1 2 3 4 5 6; do canary run meant >"$work/run"; done
+expect "meaning: nobody makes vectors: nothing is known of it" "$(jq -rc '.alarms' "$work/run") $(holds)" == "[] 0"
+text "Lyon, and Paris."
+expect "meaning: found" "$(until_found meaning meant)" '<=' 8
+expect "meaning: and nothing else" "$(canary show meant | jq -c '[.alarms, .holds]')" == '[["meaning"],true]'
+expect "meaning: the metrics" "$(metric sluice_model_drift 'pool="meant",cause="meaning"')$(holds)" == 11
+expect "meaning: logged" "$(grep -c 'pool "meant": its model has changed: meaning' "$log")" == 1
+text "It is Paris."
+expect "meaning: the way back" "$(until_quiet meant) $(metric sluice_model_drift 'pool="meant",cause="meaning"')$(holds)" == "quiet 00"
 
 daemon_stop
 finish

@@ -25,6 +25,7 @@ conversation() {
 			[{role: "user", content: "last"}])} + $more' >"$work/ask"
 	echo "$work/ask"
 }
+steps() { metric sluice_ladder_steps_total "route=\"$1\",stage=\"context\",step=\"$2\""; } # ROUTE STEP
 roles() { sent '.seen.messages|map(.role)|join(" ")'; }
 
 mirror one 9001
@@ -64,15 +65,20 @@ jq -c --argjson call "$tool" '.messages = [.messages[0], {role: "user", content:
 	{role: "tool", tool_call_id: "c1", content: .messages[1].content}, {role: "assistant", content: "seen"}, {role: "user", content: "last"}]' \
 	"$(conversation tools 1 3000)" >"$work/tools"
 expect "tools: dropped" "$(post "$work/tools") $(header x-sluice-degraded)" == "200 context=dropped-tool-output"
+expect "tools: counted" "$(steps tools dropped-tool-output)" == 1
 expect "tools: the result stays, without its text" "$(sent '.seen.messages[3]|[.role,.tool_call_id,.content]')" == '["tool","c1","[removed to fit the context]"]'
 
 # ---- too long for all
 expect "nothing helps: refused" "$(post "$(conversation tools 1 9000)") $(sent .error.code)" == '400 "context_length_exceeded"'
 expect "nothing helps: says how long" "$(sent .error.message)" contains "maximum context length is 2000 tokens"
+expect "nothing helps: counted" "$(metric sluice_requests_total 'route="tools",code="400"')" == 1
+expect "the way back: what fits is left as it is" "$(post "$(conversation tools 3 50)") $(header x-sluice-degraded) $(sent '.seen.messages|length')" == "200  8"
 
 # ---- a larger pool
 expect "larger: taken" "$(post "$(conversation larger 6 400)") $(header x-sluice-degraded) $(header x-sluice-pool)" == "200 context=larger-pool large"
 expect "larger: with all of it" "$(sent '.seen.messages|length')" == 14
+expect "larger: counted" "$(steps larger larger-pool)" == 1
+expect "larger: the way back: what fits goes to the first" "$(post "$(conversation larger 3 50)") $(header x-sluice-degraded) $(header x-sluice-pool)" == "200  one"
 expect "larger: too long for that too" "$(post "$(conversation larger 1 20000)") $(sent .error.code)" == '400 "context_length_exceeded"'
 
 # ---- a summary
@@ -84,9 +90,13 @@ expect "summary: asked once" "$(asked 9003)" == 1
 expect "summary: again, without asking" "$(post "$(conversation summary 6 400)") $(header x-sluice-degraded) $(asked 9003)" == "200 context=summarised 1"
 expect "summary: one turn more" "$(post "$(conversation summary 7 400)") $(header x-sluice-degraded) $(asked 9003)" == "200 context=summarised 2"
 
+expect "summary: counted" "$(steps summary summarised)" == 3
+expect "summary: the way back: what fits is not summarised" "$(post "$(conversation summary 3 50)") $(header x-sluice-degraded) $(asked 9003)" == "200  2"
+
 # ---- without the summariser: the next step; and the way back
 mirror_kill tiny
 expect "summariser gone: the next step" "$(post "$(conversation summary 5 401)") $(header x-sluice-degraded)" == "200 context=larger-pool"
+expect "summariser gone: counted" "$(steps summary larger-pool) $(steps summary summarised)" == "1 3"
 expect "summariser gone: what is kept is used" "$(post "$(conversation summary 7 400)") $(header x-sluice-degraded)" == "200 context=summarised"
 mirror tiny 9003
 curl -s -d 'back again' http://127.0.0.1:9003/say >/dev/null
@@ -97,9 +107,15 @@ expect_soon "summariser back: so is the step" 30 back
 expect "all: turns first, then a summary of the rest" "$(post "$(conversation all 6 700)") $(header x-sluice-degraded)" == "200 context=dropped-turns, context=summarised"
 mirror_kill tiny
 expect "all: without the summariser" "$(post "$(conversation all 6 701)") $(header x-sluice-degraded)" == "200 context=dropped-turns, context=larger-pool"
+expect "all: each step is counted" "$(steps all dropped-turns) $(steps all summarised) $(steps all larger-pool)" == "2 1 1"
 expect "all: the turns that it kept" "$(sent '.seen.messages|length')" == 6
 mirror_kill large
 expect "all: without the larger pool as well: what is left, to the pool that is there" "$(post "$(conversation all 6 702)") $(header x-sluice-pool) $(sent '.seen.messages|length')" == "200 one 6"
+
+mirror tiny 9003
+curl -s -d 'there again' http://127.0.0.1:9003/say >/dev/null
+all_back() { post "$(conversation all 6 703)" >/dev/null; [[ $(header x-sluice-degraded) == "context=dropped-turns, context=summarised" ]]; }
+expect_soon "all: the way back" 30 all_back
 
 # ---- learning: the mirror counts a token for three bytes, the first guess is larger
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do post "$(conversation turns 2 150)" >/dev/null; done

@@ -101,7 +101,8 @@ expect "load: who names no bound gets one" "$(said none .usage.completion_tokens
 curl -s --max-time 60 -o "$work/messages.out" -D "$work/messages.head" -H "$json" -H 'anthropic-version: 2023-06-01' \
 	-d '{"model":"chat","max_tokens":20,"messages":[{"role":"user","content":"hello"}]}' "$url/v1/messages"
 expect "load: the Messages API is told the same" "$(header messages x-sluice-degraded) $(said messages .usage.output_tokens)" == "degrade=max_tokens, degrade=model 5"
-expect "load: counted" "$(steps chat model)" '>=' 6
+# full, full2, streamed, few, none, messages: few asks for less itself, messages has one message
+expect "load: each saving is counted" "$(steps chat model) $(steps chat max_tokens) $(steps chat context)" == "6 5 5"
 expect "load: the rule is shown" "$(metric sluice_degrade_in_force 'route="chat",rule="0"')" == 1
 expect "load: explained" "$("$build/sluice" explain full --admin-socket "$work/admin.sock")" contains "degrade=model"
 kill -KILL $blocker
@@ -117,6 +118,7 @@ expect "breakers: nothing is saved" "$(header two x-sluice-degraded)" == ""
 standin_kill n4
 expect_soon "breakers: half of the nodes are out" 30 degraded out "$(body pair)"
 expect "breakers: told" "$(header out x-sluice-degraded)" == "degrade=hedge"
+expect "breakers: counted" "$(steps pair hedge)" == 1
 standin n4 9004
 expect_soon "breakers: the way back" 30 not_degraded in "$(body pair)"
 
@@ -130,6 +132,7 @@ done
 wait "${asking[@]}"
 expect_soon "ttft: told" 30 degraded late "$(body slow '"max_tokens":9,"stream":true,')"
 expect "ttft: fewer tokens" "$(header late x-sluice-degraded)" == "degrade=max_tokens"
+expect "ttft: counted" "$(steps slow max_tokens)" '>=' 1
 curl -sf -o /dev/null -X DELETE http://127.0.0.1:10005/fault
 expect_soon "ttft: the way back, once the late ones are forgotten" 60 not_degraded early "$(body slow '"max_tokens":9,"stream":true,')"
 

@@ -105,8 +105,11 @@ expect "where no chunk was given none is asked for" "$(ask uncited "zxqj wvkp")"
 ask both "$vacation" >/dev/null
 expect "a route with a semantic cache embeds a question once" "$(header x-sluice-index) $(metric sluice_retrieve_shared_vectors_total 'route="both"')" == "handbook@1 1"
 expect "one without does it for itself" "$(metric sluice_retrieve_shared_vectors_total 'route="docs"')" == 0
+before=$(steps none)
 expect "a question of nothing in them gets the disclaimer" "$(ask docs "zxqj wvkp")" contains "No documents could be consulted"
 expect "and says so" "$(header x-sluice-degraded)" == "retrieve=none"
+expect "which is counted" "$(steps none)" == $((before + 1))
+expect "the next question gets documents" "$(ask docs "$vacation") $(header x-sluice-degraded)" contains "thirty days"
 expect "an index that is empty" "$(ask nothing "$vacation")" contains "We had no documents."
 expect "says so too" "$(header x-sluice-degraded)" == "retrieve=none"
 
@@ -142,21 +145,27 @@ expect "after its time is told" "$(header x-sluice-degraded)" == "retrieve=index
 kill -CONT "${servers[vectors]}"
 expect_soon "the way back from silence" 20 degraded_is store "$travel" ""
 end_server vectors
+answered=$(steps answer) none=$(steps none)
 expect "a store that is dead: the index" "$(ask store "$travel")" contains "paid back within two weeks"
 expect "and no index behind it: the answer from before" "$(ask chroma "$travel")" contains "From the store: ten days."
 expect "is told" "$(header x-sluice-degraded)" == "retrieve=answer"
 expect "another question: the disclaimer" "$(ask chroma "What else?")" contains "No documents could be consulted"
 expect "which is told" "$(header x-sluice-degraded)" == "retrieve=none"
+expect "both are counted" "$(($(steps answer) - answered)) $(($(steps none) - none))" == "1 1"
 serve vectors 9002
 curl -s -d '{"id":42,"text":"Anew.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
 expect_soon "the way back from death" 20 degraded_is store "$travel" ""
+expect_soon "and where no index is behind it" 20 degraded_is chroma "$travel" ""
+expect "from an answer kept to the store" "$(header x-sluice-index) $(header x-sluice-chunks)" == "chroma 42"
 
 # ---- the reranker
 expect "the reranker's first is given" "$(ask ranked "lunch noon o'clock")" contains "Lunch is served"
 expect "in its order" "$(header x-sluice-degraded)" == ""
+before=$(steps unranked)
 end_server rerank
 expect "without it the order found is kept" "$(ask ranked "$vacation")" contains "thirty days"
 expect "which is told" "$(header x-sluice-degraded)" == "retrieve=unranked"
+expect "and counted" "$(steps unranked)" == $((before + 1))
 serve rerank 9003
 expect_soon "the way back to the reranker" 20 degraded_is ranked "$vacation" ""
 
@@ -187,11 +196,14 @@ expect_soon "and nothing is degraded" 30 degraded_is docs "$vacation" ""
 
 # ---- poor documents
 for i in 1 2 3 4 5 6; do ask poor "zxqj wvkp $i" >/dev/null; done
+before=$(steps poor)
 expect "questions that find nothing: none are looked for" "$(ask poor "$vacation")" == "Be brief."
 expect "is told" "$(header x-sluice-degraded)" == "retrieve=poor"
+expect "and counted" "$(steps poor)" == $((before + 1))
 expect "and an alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 1
 for i in 1 2 3 4; do ask poor "$vacation" >/dev/null; done
 expect "questions that find some bring them back" "$(ask poor "$vacation")" contains "forty days"
+expect "and nothing is told" "$(header x-sluice-degraded)" == ""
 expect "and end the alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 0
 
 # ---- without an encoder
@@ -200,6 +212,12 @@ meanings=
 write ""
 daemon_start
 expect_soon "without the encoder words are looked for" 20 degraded_is docs "vacation days" "retrieve=words"
+before=$(steps words)
 expect "and found" "$(ask docs "vacation days")" contains "forty days"
+expect "each time it is counted" "$(steps words)" == $((before + 1))
+write "embedding: {model: $encoder, packed: $work/packed}"
+kill -HUP "$daemon"
+expect_soon "the way back, once the encoder is there" 60 degraded_is docs "$vacation" ""
+expect "with the chunk" "$(ask docs "$vacation")" contains "forty days"
 daemon_stop
 finish

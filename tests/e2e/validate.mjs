@@ -118,6 +118,11 @@ await test("schemas", async () => {
   const refused = await askWhole("schema", { say: "no" }, format);
   expect("schema: refused", [refused.status, refused.finish, refused.degraded],
     [200, "content_filter", "validate=repaired, validate=model, validate=refused"]);
+  const steps = await Promise.all(["repaired", "model", "refused"].map((step) =>
+    metric("sluice_ladder_steps_total", `route="schema",stage="validate",step="${step}"`)));
+  expect("schema: each step is counted when it is tried", steps, [3, 2, 1]);
+  const again = await askWhole("schema", { say: '{"n":4}' }, format);
+  expect("schema: the way back", [again.message.content, again.degraded, again.body.model.includes("a")], ['{"n":4}', null, true]);
   const call = await askWhole("schema", { call: '{"p":1}', then: '{"q":"x"}' }, tools);
   expect("schema: arguments repaired", [call.message.tool_calls[0].function.arguments, call.degraded], ['{"q":"x"}', "validate=repaired"]);
   const empty = await askWhole("schema", { say: "", then: "something" });

@@ -8,7 +8,8 @@
 #   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
 #   configuration     user/base/config_key*.c a row each in docs/configuration.md, those of `kernel` in its
 #                                            complete example too; every YAML block passes sluice check
-#   ladders           user/stage/steps.def   each step in a picture and in the text of docs/ladders.md
+#   ladders           user/stage/steps.def   each step in a picture and in the text of docs/ladders.md, and in
+#                                            its table of tests, each of which names the step
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
 #
 # Names in the text: every `pass_*`, `drop_*`, `forward_*`, `retry_*`, `gate_*` must be a counter, every
@@ -157,6 +158,20 @@ done
 for step in $pictured $quoted; do
 	has "$step" "$steps" || differs "docs/ladders.md: there is no step \"$step\""
 done
+
+proofs=$(sed -n '/^## What proves it/,$p' docs/ladders.md | grep '^| `')
+for step in $steps; do
+	grep -qF "\`$step\`" <<<"$proofs" || differs "docs/ladders.md: no test is named for the step \"$step\""
+done
+while IFS='|' read -r _ named rest; do
+	for test in $(grep -oE '`[a-z_]+`' <<<"$rest" | tr -d '`' | sort -u); do
+		[[ -e tests/e2e/$test.sh ]] || { differs "docs/ladders.md: there is no test \"$test\""; continue; }
+		for step in $(grep -oE '[a-z_]+=[a-z_-]+' <<<"$named"); do
+			cat "tests/e2e/$test".{sh,mjs} 2>/dev/null | grep -qF -e "$step" -e "step=\"${step#*=}\"" ||
+				differs "docs/ladders.md: the test \"$test\" does not name the step \"$step\""
+		done
+	done
+done <<<"$proofs"
 
 # ---- the configuration --------------------------------------------------------------------------
 keys=$(cat user/base/config_key*.c | tr '\n' ' ' | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
