@@ -163,11 +163,17 @@ proofs=$(sed -n '/^## What proves it/,$p' docs/ladders.md | grep '^| `')
 for step in $steps; do
 	grep -qF "\`$step\`" <<<"$proofs" || differs "docs/ladders.md: no test is named for the step \"$step\""
 done
+step_constant() { sed -nE "s/^SL_STEP\(([A-Z]+), ([A-Z_]+), \"$1\".*/SL_STEP_\1_\2/p" user/stage/steps.def; }
 while IFS='|' read -r _ named rest; do
-	for test in $(grep -oE '`[a-z_]+`' <<<"$rest" | tr -d '`' | sort -u); do
-		[[ -e tests/e2e/$test.sh ]] || { differs "docs/ladders.md: there is no test \"$test\""; continue; }
+	for test in $(grep -oE '`[a-z_/]+`' <<<"$rest" | tr -d '`' | sort -u); do
+		case $test in
+		unit/*) files=tests/$test.c ;;
+		*) files=tests/e2e/$test.sh ;;
+		esac
+		[[ -e $files ]] || { differs "docs/ladders.md: there is no test \"$test\""; continue; }
 		for step in $(grep -oE '[a-z_]+=[a-z_-]+' <<<"$named"); do
-			cat "tests/e2e/$test".{sh,mjs} 2>/dev/null | grep -qF -e "$step" -e "step=\"${step#*=}\"" ||
+			cat "$files" "${files%.sh}.mjs" 2>/dev/null |
+				grep -qF -e "$step" -e "step=\"${step#*=}\"" -e "$(step_constant "$step")" ||
 				differs "docs/ladders.md: the test \"$test\" does not name the step \"$step\""
 		done
 	done
