@@ -345,6 +345,16 @@ run: deps
 	$(Q)tests/e2e/deps.sh
 	$(Q)tests/e2e/cluster.sh $(MODEL)
 
+# The standard game day, on a small cluster of its own; the report is a page to show around.
+GAMEDAY_FOR := 10s
+.PHONY: gameday
+gameday: deps
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all e2etools
+	$(Q)tests/e2e/deps.sh
+	$(Q)GAMEDAY_FOR=$(GAMEDAY_FOR) GAMEDAY_LONG=$(GAMEDAY_FOR) GAMEDAY_BEFORE=5s GAMEDAY_DIR=$(B)/gameday \
+		tests/e2e/gameday.sh
+	@echo 'the report: $(B)/gameday/report.html, and report.md'
+
 # Generated documents.
 docs: $(PROGRAMS)
 	$(Q)$(B)/sluice tune --markdown >docs/tunables.md
@@ -368,6 +378,7 @@ help:
 	@echo 'make run      a small cluster on this machine (Ctrl-C ends it; MODEL=path.gguf)'
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make check    format, static analysis, layers, unit tests, simulation'
+	@echo 'make gameday  the standard set of experiments on a small cluster; its report in build/gameday'
 	@echo 'make bench    the comparison tables'
 	@echo 'make fuzz     libFuzzer over what reads bytes of others, FUZZ_SECONDS (60) each'
 	@echo 'make vmtest   BPF and network tests inside other kernels'

@@ -87,16 +87,26 @@ bool sl_chaos_daemon_facts(const char *socket, struct sl_chaos_facts *ret_facts)
 	return known;
 }
 
-void sl_chaos_daemon_note(const char *socket, bool over, const char *name)
+static void say_line(const char *socket, const char *verb, const char *rest)
 {
-	char line[LINE_BYTES];
+	char line[ORDER_LINE_BYTES];
 	struct sl_text answer;
 
-	snprintf(line, sizeof(line), "chaos text %s %s", over ? "ended" : "began", name);
+	snprintf(line, sizeof(line), "chaos text %s %.440s", verb, rest);
 	line[strcspn(line, "\n")] = '\0';
 	sl_text_init(&answer, ANSWER_BYTES_MAX);
 	(void)sl_admin_say(socket, line, &answer);
 	sl_text_fini(&answer);
+}
+
+void sl_chaos_daemon_verdict(const char *socket, const char *verdict)
+{
+	say_line(socket, "verdict", verdict);
+}
+
+void sl_chaos_daemon_note(const char *socket, bool over, const char *name)
+{
+	say_line(socket, over ? "ended" : "began", name);
 }
 
 /* ---- experiments on requests ----------------------------------------------------------------- */

@@ -51,6 +51,9 @@ enum sl_chaos_state sl_chaos_daemon_renew(const char *socket, uint32_t number, u
 /* Returns whether it still ran. */
 bool sl_chaos_daemon_end(const char *socket, uint32_t number);
 
+/* What came of one; the daemon keeps it for `sluice chaos report`, and in its audit trail. Cut where it is long. */
+void sl_chaos_daemon_verdict(const char *socket, const char *verdict);
+
 /* `name` began, or is over. */
 void sl_chaos_daemon_note(const char *socket, bool over, const char *name);
 

@@ -322,7 +322,7 @@ const char *sl_chaos_value_text(const struct sl_chaos_condition *condition, doub
 	if (isinf(value))
 		snprintf(out, 32, "never");
 	else if (is_time(condition))
-		snprintf(out, 32, "%.3gs", value);
+		snprintf(out, 32, "%.3gs", value < 1e-3 ? 0 : value);
 	else if (condition->share)
 		snprintf(out, 32, "%.3g%%", value * 100);
 	else

@@ -71,7 +71,9 @@ const char *sl_chaos_page_seconds(double seconds, char out[SL_CHAOS_PAGE_CELL])
 {
 	if (seconds <= 0)
 		return "-";
-	if (seconds < 1)
+	if (seconds < 0.01)
+		snprintf(out, SL_CHAOS_PAGE_CELL, "%.1f ms", seconds * 1000);
+	else if (seconds < 1)
 		snprintf(out, SL_CHAOS_PAGE_CELL, "%.0f ms", seconds * 1000);
 	else
 		snprintf(out, SL_CHAOS_PAGE_CELL, "%.1f s", seconds);
@@ -124,13 +126,25 @@ void sl_chaos_page_deeds(const struct sl_chaos_result *result, uint32_t most, st
 		sl_text_append_string(text, "nothing");
 }
 
+/* Without the folder that it is in. */
+static const char *command_of(const struct sl_chaos_step *step)
+{
+	const char *words = step->words.begin, *end = words + strcspn(words, " ");
+
+	for (const char *at = words; at < end; at++) {
+		if (*at == '/')
+			words = at + 1;
+	}
+	return words;
+}
+
 void sl_chaos_page_done(const struct sl_chaos_step *step, struct sl_text *text)
 {
 	const struct sl_chaos_result *result = &step->result;
 	enum sl_chaos_level level = step->plan.word->level;
 
 	if (level == SL_CHAOS_COMMANDS) {
-		sl_text_printf(text, "%s, for %.1f s", step->words.begin, result->ran_s);
+		sl_text_printf(text, "%s, for %.1f s", command_of(step), result->ran_s);
 		return;
 	}
 	sl_text_printf(text, "%s, %s: %llu of %llu %s", step->plan.word->name, step->plan.aimed_at,

@@ -169,8 +169,11 @@ static int write_order(const struct sl_chaos_words_of *words, struct sl_chaos_pl
 		{"hits", words->hits},	   {"limit", words->limit},
 		{"nodes", words->nodes},
 	};
+	struct sl_error error = {{0}};
 	struct sl_text order;
 
+	if (words->share) /* as it is told; the daemon says what is wrong with it */
+		(void)sl_chaos_parse_share(words->share, &plan->share, &error);
 	sl_text_init_fixed(&order, plan->order, sizeof(plan->order));
 	sl_text_append_string(&order, plan->word->name);
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

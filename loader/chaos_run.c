@@ -11,11 +11,13 @@
 #include <unistd.h>
 #include "bpf/breaker.h"
 #include "loader/chaos_daemon.h"
+#include "loader/chaos_say.h"
 #include "loader/say.h"
 #include "loader/screen.h"
 #include "user/base/clock.h"
 
-#define NS_PER_S 1e9
+#define NS_PER_S      1e9
+#define VERDICT_BYTES 2048u
 
 /* What stood in the maps and at the daemon when the experiment began: everything measured is a difference. */
 struct baseline {
@@ -37,6 +39,8 @@ struct watch {
 	uint64_t began_requests, began_errors; /* of what the samples count, when it began */
 	uint64_t ttft[SL_CHAOS_TTFT_BUCKETS];  /* at the sample before */
 	bool before_begin;
+	struct sl_chaos_deed usual[SL_CHAOS_DEEDS_MAX]; /* done before it began, too */
+	uint32_t usual_count;
 	uint32_t ticks;
 	struct sl_chaos_facts facts; /* of the daemon, when it answered last */
 	bool daemon_anew;	     /* another one answers: for good */
@@ -181,11 +185,18 @@ static bool is_left_alone(const struct watch *watch)
 	return false;
 }
 
-/* Answers from the cache of answers are nothing that was done about it. */
-static bool does_something(const struct sl_chaos_measure *measure)
+/* Something that it did not do before, as far as somebody looked. */
+static bool does_something(const struct watch *watch)
 {
+	const struct sl_chaos_measure *measure = &watch->result->measure;
+
 	for (uint32_t i = 0; i < measure->deed_count; i++) {
-		if (strcmp(measure->deeds[i].name, "cached") != 0)
+		const char *name = measure->deeds[i].name;
+		bool usual = !strcmp(name, "cached") || !strcmp(name, "hedges");
+
+		for (uint32_t j = 0; j < watch->usual_count; j++)
+			usual |= !strcmp(name, watch->usual[j].name);
+		if (!usual)
 			return true;
 	}
 	return false;
@@ -214,7 +225,7 @@ static void measure(struct watch *watch)
 	if (open > measure->open_max)
 		measure->open_max = open;
 	if (!measure->detected && !watch->before_begin &&
-	    (is_left_alone(watch) || does_something(measure))) {
+	    (is_left_alone(watch) || does_something(watch))) {
 		measure->detected = true;
 		measure->detection_s = seconds_since(watch->begun_ns);
 	}
@@ -303,6 +314,8 @@ static void look_before(struct watch *watch)
 		steady->p50_s = 0;
 	if (!sl_chaos_percentile(result->measure.ttft, 99, &steady->p99_s))
 		steady->p99_s = 0;
+	memcpy(watch->usual, result->measure.deeds, sizeof(watch->usual));
+	watch->usual_count = result->measure.deed_count;
 	watch->before_begin = false;
 	memset(&result->measure, 0, sizeof(result->measure));
 	memset(watch->ttft, 0, sizeof(watch->ttft));
@@ -532,6 +545,16 @@ static void await_recovery(struct watch *watch)
 	measure->waiting = false;
 }
 
+static void tell_verdict(const struct sl_chaos_result *result)
+{
+	char room[VERDICT_BYTES];
+	struct sl_text verdict;
+
+	sl_text_init_fixed(&verdict, room, sizeof(room));
+	sl_chaos_say_verdict(result, &verdict);
+	sl_chaos_daemon_verdict(result->plan->daemon_socket, sl_text_string(&verdict));
+}
+
 int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 		 struct sl_chaos_result *ret_result)
 {
@@ -561,5 +584,6 @@ int sl_chaos_run(const struct sl_view *view, const struct sl_chaos_plan *plan,
 	count_hits(&watch);
 	await_recovery(&watch);
 	ret_result->verdict = sl_chaos_conditions_judge(&plan->hypothesis, &ret_result->measure);
+	tell_verdict(ret_result);
 	return SL_EXIT_OK;
 }

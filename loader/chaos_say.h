@@ -12,6 +12,7 @@
 #include "user/base/text.h"
 
 void sl_chaos_say_text(const struct sl_chaos_result *result, struct sl_text *text);
+void sl_chaos_say_verdict(const struct sl_chaos_result *result, struct sl_text *text);
 void sl_chaos_say_json(const struct sl_chaos_result *result, struct sl_text *text);
 
 #endif

@@ -18,6 +18,7 @@
 #include "user/base/replace.h"
 
 #define REPORT_BYTES_MAX (1u << 20)
+#define PATH_BYTES_MAX	 4096u
 
 static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
 {
@@ -152,6 +153,25 @@ static int report(const struct sl_chaos_day *day, const char *path, bool json)
 		     : SL_EXIT_OK;
 }
 
+/* To each of the files. */
+static int report_all(const struct sl_chaos_day *day, const char *paths, bool json)
+{
+	struct sl_span rest = sl_span_string(paths ? paths : "");
+	char path[PATH_BYTES_MAX];
+	int exit_code = paths ? SL_EXIT_OK : report(day, NULL, json);
+
+	while (rest.len) {
+		struct sl_span one = sl_span_cut(&rest, ',');
+
+		if (one.len >= sizeof(path))
+			return sl_say_error(NULL, "the report's name is too long");
+		snprintf(path, sizeof(path), "%.*s", (int)one.len, one.data);
+		if (one.len && report(day, path, json))
+			exit_code = SL_EXIT_FAILED;
+	}
+	return exit_code;
+}
+
 static int run_day(const struct sl_view *view, const char *path,
 		   const struct sl_arguments *arguments)
 {
@@ -161,7 +181,7 @@ static int run_day(const struct sl_view *view, const char *path,
 	if (!exit_code) {
 		exit_code = sl_chaos_day_run(view, &day, arguments->config,
 					     sl_admin_path(arguments->admin_socket));
-		if (report(&day, arguments->output, arguments->json))
+		if (report_all(&day, arguments->output, arguments->json))
 			exit_code = SL_EXIT_FAILED;
 	}
 	sl_chaos_day_close(&day);
@@ -238,6 +258,21 @@ static int list(const struct sl_view *view, const char *socket, bool json)
 	return SL_EXIT_OK;
 }
 
+/* What came of those that somebody looked at, as the daemon keeps it. */
+static int report_last(const char *socket, bool json)
+{
+	struct sl_text reply;
+	int exit_code;
+
+	sl_text_init(&reply, REPORT_BYTES_MAX);
+	exit_code = sl_admin_order(socket, json ? "chaos json report" : "chaos text report",
+				   SL_SPAN(""), "sluice upgrade", &reply);
+	if (!exit_code)
+		fputs(reply.len ? sl_text_string(&reply) : "no experiment was judged\n", stdout);
+	sl_text_fini(&reply);
+	return exit_code;
+}
+
 static uint32_t stop_packets(const struct sl_view *view, bool all, uint64_t number)
 {
 	uint64_t now_ns = sl_clock_ns();
@@ -289,7 +324,7 @@ static int stop(const struct sl_view *view, const char *socket, const char *whic
 
 static bool is_verb(const char *verb)
 {
-	static const char *const verbs[] = {"start", "run", "list", "status", "stop"};
+	static const char *const verbs[] = {"start", "run", "list", "status", "report", "stop"};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (!strcmp(verbs[i], verb))
@@ -309,7 +344,7 @@ static int run_chaos(const struct sl_command *command, const struct sl_arguments
 	(void)command;
 	if (!is_verb(verb))
 		return sl_say_error("sluice chaos --help",
-				    "\"%s\": expected start, run, list, status or stop", verb);
+				    "\"%s\": expected start, run, status, report or stop", verb);
 	if ((!strcmp(verb, "start") || !strcmp(verb, "run")) && !word)
 		return sl_say_error("sluice chaos --help", "%s what?", verb);
 	if (sl_view_open_any(sl_pins_dir(arguments->pin_dir, NULL), socket, &view))
@@ -320,6 +355,8 @@ static int run_chaos(const struct sl_command *command, const struct sl_arguments
 		exit_code = run_day(&view, word, arguments);
 	else if (!strcmp(verb, "list") || !strcmp(verb, "status"))
 		exit_code = list(&view, socket, arguments->json);
+	else if (!strcmp(verb, "report"))
+		exit_code = report_last(socket, arguments->json);
 	else
 		exit_code = stop(&view, socket, word);
 	sl_view_close(&view);
@@ -359,7 +396,9 @@ static const struct sl_option chaos_options[] = {
 	 "go on when an objective burns its budget at the rate that pages"},
 	{SL_OPTION_FLAG, "detach", NULL, NULL, offsetof(struct sl_arguments, detach),
 	 "print its number and leave it alone: it ends by itself"},
-	TEXT(output, "FILE", "of `run`: the report, HTML where its name ends so, else Markdown"),
+	TEXT(output, "FILE",
+	     "of `run`: the report, HTML where its name ends so, else Markdown; several with "
+	     "commas"),
 	SL_OPTION_JSON,
 	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_PIN_DIR,
@@ -368,7 +407,7 @@ static const struct sl_option chaos_options[] = {
 
 const struct sl_command sl_command_chaos = {
 	.name = "chaos",
-	.words = "start KIND|run FILE|status|stop [NUMBER]",
+	.words = "start KIND|run FILE|status|report|stop [NUMBER]",
 	.words_min = 1,
 	.words_max = 2,
 	.summary = "break something on purpose, within bounds, and judge what happens",
@@ -388,6 +427,7 @@ const struct sl_command sl_command_chaos = {
 		"a\n"
 		"                report with plots\n"
 		"status, list    what runs\n"
+		"report          what came of the last ones, with their verdicts\n"
 		"stop [NUMBER]   ends one, or all\n\n"
 		"Killed, it leaves an experiment that the kernel plane, or the daemon, ends by "
 		"itself\n"

@@ -2,6 +2,7 @@
 #include "user/ops/chaos.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "user/base/address.h"
@@ -42,6 +43,21 @@ static void tell(const char *name, const char *who, bool over, const char *why)
 		       why);
 	sl_log(SL_LOG_WARN, "chaos: experiment %s: %s%s%s (%s)", over ? "ended" : "began", name,
 	       colon, why, who);
+}
+
+static void take_verdict(struct sl_chaos_part *part, const struct sl_admin_ask *ask,
+			 const char *verdict)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_CHAOS,
+				   .of = SL_NOTICE_OF_DAEMON,
+				   .over = true, /* it is */
+				   .audit = true};
+	uint32_t i = part->verdict_count++ % SL_CHAOS_VERDICTS_MAX;
+
+	part->verdicts[i].wall_ms = sl_clock_wall_ms();
+	snprintf(part->verdicts[i].text, sizeof(part->verdicts[i].text), "%s", verdict);
+	sl_notice_set(notice.who, sizeof(notice.who), ask->who);
+	sl_notice_tell(&notice, "experiment judged: %s", verdict);
 }
 
 /* ---- whom an order means --------------------------------------------------------------------- */
@@ -327,6 +343,10 @@ static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *tex
 		sl_chaos_say_facts(part, text);
 	else if (!strcmp(verb, "list"))
 		sl_chaos_say_list(part, !strncmp(ask->words, "json ", 5), text);
+	else if (!strcmp(verb, "report"))
+		sl_chaos_say_report(part, !strncmp(ask->words, "json ", 5), text);
+	else if ((rest = behind(verb, "verdict")))
+		take_verdict(part, ask, rest);
 	else if ((rest = behind(verb, "began")))
 		tell(rest, ask->who, false, "");
 	else if ((rest = behind(verb, "ended")))
@@ -338,8 +358,9 @@ static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *tex
 	else if ((rest = behind(verb, "stop")))
 		stop_some(part, ask, rest, text);
 	else
-		sl_text_append_string(text, "!expected: chaos FORMAT facts|list|start ORDER|renew "
-					    "NUMBER|stop NUMBER|began NAME|ended NAME");
+		sl_text_append_string(text,
+				      "!expected: chaos FORMAT facts|list|report|start ORDER|renew "
+				      "NUMBER|stop NUMBER|began NAME|ended NAME|verdict TEXT");
 }
 
 static void write_metrics(void *owner, struct sl_text *text)

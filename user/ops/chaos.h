@@ -9,6 +9,8 @@
  *	chaos FORMAT start ORDER    one on requests, see policy/strike.h: "NUMBER SLOT SLOT ...", the nodes it means
  *	chaos FORMAT renew NUMBER   its lease: "runs SEEN HITS", or how it ended instead of "runs"
  *	chaos FORMAT stop NUMBER    or "stop all": "N stopped"
+ *	chaos FORMAT verdict TEXT   what came of one: into the audit trail, and kept for
+ *	chaos FORMAT report         the last SL_CHAOS_VERDICTS_MAX of these
  *	chaos FORMAT list           a line each, or an array of objects
  *	chaos FORMAT facts          how clients fare, since the start:
  *

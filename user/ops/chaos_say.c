@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is told of experiments: facts for `sluice chaos`, its list, /metrics. */
 #include <stdlib.h>
+#include <time.h>
 #include "user/base/clock.h"
 #include "user/ops/chaos_parts.h"
 
@@ -156,6 +157,36 @@ void sl_chaos_say_list(const struct sl_chaos_part *part, bool json, struct sl_te
 			sl_text_append_string(text, ", ");
 		put_row(row, now_ms, json, text);
 		first = false;
+	}
+	if (json)
+		sl_text_append_string(text, "]\n");
+}
+
+/* The newest last. */
+void sl_chaos_say_report(const struct sl_chaos_part *part, bool json, struct sl_text *text)
+{
+	uint32_t count = part->verdict_count;
+	uint32_t first = count > SL_CHAOS_VERDICTS_MAX ? count - SL_CHAOS_VERDICTS_MAX : 0;
+
+	if (json)
+		sl_text_append_char(text, '[');
+	for (uint32_t i = first; i < count; i++) {
+		uint64_t wall_ms = part->verdicts[i % SL_CHAOS_VERDICTS_MAX].wall_ms;
+		const char *verdict = part->verdicts[i % SL_CHAOS_VERDICTS_MAX].text;
+		time_t at = (time_t)(wall_ms / 1000u);
+		struct tm parts;
+		char when[32] = "";
+
+		if (gmtime_r(&at, &parts))
+			strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
+		if (!json) {
+			sl_text_printf(text, "%s %s\n", when, verdict);
+			continue;
+		}
+		sl_text_printf(text, "%s{\"at\": \"%s\", \"verdict\": ", i > first ? ", " : "",
+			       when);
+		sl_text_append_json_string(text, verdict);
+		sl_text_append_char(text, '}');
 	}
 	if (json)
 		sl_text_append_string(text, "]\n");
