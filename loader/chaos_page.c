@@ -84,7 +84,7 @@ const char *sl_chaos_page_detection(const struct sl_chaos_result *result,
 				    char out[SL_CHAOS_PAGE_CELL])
 {
 	return result->measure.detected ? sl_chaos_page_seconds(result->measure.detection_s, out)
-					: "nothing to do";
+					: "not needed";
 }
 
 const char *sl_chaos_page_recovery(const struct sl_chaos_result *result,

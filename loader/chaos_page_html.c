@@ -144,7 +144,8 @@ static const char page_head[] =
 	"table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
 	"td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);"
 	"vertical-align:top}th{color:var(--dim);font-weight:600;font-size:.85rem}"
-	".wide{overflow-x:auto}.n{text-align:right}section{margin-top:2rem;padding:1rem 1.2rem;"
+	".wide{overflow-x:auto}.n{text-align:right}.w{white-space:nowrap}section{margin-top:2rem;"
+	"padding:1rem 1.2rem;"
 	"border:1px solid var(--line);border-radius:.6rem;break-inside:avoid}"
 	".sum{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}.sum div{background:var(--card);"
 	"border-radius:.6rem;padding:.6rem 1rem;min-width:7rem}.sum "
@@ -209,11 +210,12 @@ static void put_summary_row(const struct sl_chaos_day *day, uint32_t index, stru
 				      "</td><td></td><td></td><td></td><td></td><td></td></tr>\n");
 		return;
 	}
-	sl_text_printf(text, "</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td><td>%s</td>",
-		       (unsigned long long)result->measure.requests,
-		       (unsigned long long)result->measure.errors,
-		       sl_chaos_page_detection(result, room));
-	sl_text_printf(text, "<td>%s</td><td>", sl_chaos_page_recovery(result, room));
+	sl_text_printf(
+		text,
+		"</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td><td class=\"w\">%s</td>",
+		(unsigned long long)result->measure.requests,
+		(unsigned long long)result->measure.errors, sl_chaos_page_detection(result, room));
+	sl_text_printf(text, "<td class=\"w\">%s</td><td>", sl_chaos_page_recovery(result, room));
 	sl_text_init(&deeds, 0);
 	sl_chaos_page_deeds(result, DEEDS_OF_TABLE, &deeds);
 	put_html(text, sl_text_string(&deeds));
