@@ -124,7 +124,7 @@ expect_soon "it runs" 20 count_is 1
 while kill -0 $watching 2>/dev/null; do ask both >/dev/null; done
 wait $watching
 expect "the hypothesis held" "$? $(jq -r '.verdict, .ending' "$work/said" | paste -sd' ')" == "0 held ran"
-chaos start error --pool one --limit 100 --for 1h --recover 1s --abort 'client errors > 0' --json &
+chaos start error --pool one --limit 100 --for 40s --recover 1s --abort 'client errors > 0' --json &
 watching=$!
 expect_soon "another" 20 count_is 1
 ask one >/dev/null
@@ -132,7 +132,7 @@ wait $watching
 expect "a condition aborts it" "$? $(jq -r .ending "$work/said")" == "1 aborted"
 
 # ---- over by itself
-chaos start error --pool one --limit 100 --for 1h --recover 1s --json &
+chaos start error --pool one --limit 100 --for 40s --recover 1s --json &
 watching=$!
 expect_soon "a third" 20 count_is 1
 burns() { ask watched >/dev/null; count_is 0; }
