@@ -311,15 +311,35 @@ static void append_escape(struct sl_text *text, unsigned char byte)
 	}
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes of which none is a quote, a backslash, below 0x20 or above 0x7f. */
+static bool is_plain_word(const char *data)
+{
+	uint64_t word, quote, slash;
+
+	memcpy(&word, data, sizeof(word));
+	quote = word ^ EACH_BYTE('"');
+	slash = word ^ EACH_BYTE('\\');
+	return !((word | (word - EACH_BYTE(0x20)) | ((quote - EACH_BYTE(1)) & ~quote) |
+		  ((slash - EACH_BYTE(1)) & ~slash)) &
+		 EACH_BYTE(0x80));
+}
+
 int sl_text_append_json(struct sl_text *text, const char *data, size_t len)
 {
 	size_t start = 0;
 	size_t at = 0;
 
 	while (at < len) {
-		unsigned char byte = (unsigned char)data[at];
+		unsigned char byte;
 		size_t step;
 
+		while (len - at >= 8 && is_plain_word(data + at))
+			at += 8;
+		if (at == len)
+			break;
+		byte = (unsigned char)data[at];
 		if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
 			at++;
 			continue;

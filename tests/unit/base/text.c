@@ -207,6 +207,28 @@ static void errors_name_and_prefix(void **state)
 	assert_string_equal(sl_error_words(123456), "unknown error");
 }
 
+/* Eight bytes are looked at together: each byte at each place is what it is alone. */
+static void json_anywhere(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 24; at++)
+		for (unsigned int byte = 0; byte < 256; byte++) {
+			struct sl_text whole, pieces;
+			char data[24];
+
+			memset(data, 'a' + (int)(at % 26), sizeof(data));
+			data[at] = (char)byte;
+			sl_text_init(&whole, 0);
+			sl_text_init(&pieces, 0);
+			sl_text_append_json(&whole, data, sizeof(data));
+			for (size_t i = 0; i < sizeof(data); i++)
+				sl_text_append_json(&pieces, data + i, 1);
+			assert_string_equal(sl_text_string(&whole), sl_text_string(&pieces));
+			sl_text_fini(&whole);
+			sl_text_fini(&pieces);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +240,7 @@ int main(void)
 		cmocka_unit_test(take_moves),
 		cmocka_unit_test(spans_cut_and_compare),
 		cmocka_unit_test(errors_name_and_prefix),
+		cmocka_unit_test(json_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
