@@ -107,6 +107,44 @@ static size_t run_all(void)
 	return run_schema() + run_pii() + run_list();
 }
 
+/* The whole stage, as a request with response_format has it: nothing is wrong with the answer. */
+static struct sl_text question, body;
+static struct sl_openai_request asked;
+static struct sl_stores stage_stores;
+static struct sl_config_route stage_route = {.model = "chat",
+					     .validate = {.pii_out = SL_PII_ALL, .schema = 1}};
+static struct sl_stage stage_ = {.route = &stage_route, .stores = &stage_stores, .facts = &asked};
+
+static void make_stage(void)
+{
+	struct sl_openai_error error;
+
+	sl_text_init(&question, 0);
+	sl_text_init(&body, 0);
+	sl_text_printf(&question,
+		       "{\"model\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"List "
+		       "them.\"}],\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+		       "\"name\":\"n\",\"schema\":%s}}}",
+		       schema_text);
+	sl_text_append_string(&body,
+			      "{\"id\":\"x\",\"object\":\"chat.completion\",\"choices\":[{"
+			      "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"");
+	sl_text_append_json(&body, json, json_len);
+	sl_text_append_string(&body, "\"},\"finish_reason\":\"stop\"}]}");
+	stage_stores.schemas = sl_schema_cache_open();
+	if (!stage_stores.schemas ||
+	    sl_openai_request_read(SL_OPENAI_CHAT, question.data, question.len, &asked, &error))
+		abort();
+	stage_.reply = (struct sl_stage_reply){.status = 200, .body = sl_text_span(&body)};
+}
+
+static size_t run_stage(void)
+{
+	if (sl_validate_after(&stage_) != SL_STAGE_GO_ON)
+		abort();
+	return body.len;
+}
+
 static size_t run_chunk(void)
 {
 	static const char *const words[] = {" order", " of", " 12", " March", ".", " items"};
@@ -234,6 +272,8 @@ int main(void)
 	measure("personal data in an answer of 4 KB", run_pii, 0);
 	measure("a list of 7 patterns in an answer of 4 KB", run_list, 0);
 	measure("schema, personal data and a list: an answer of 4 KB", run_all, 20);
+	make_stage();
+	measure("the whole stage: an answer of 4 KB as its schema says", run_stage, 20);
 	measure("a chunk of a stream, personal data", run_chunk, 1);
 	measure("  of which printing the chunk, which is the bench's own", run_print, 0);
 	filter->fini(filter, true);
