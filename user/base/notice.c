@@ -56,6 +56,19 @@ void sl_notice_tell(const struct sl_notice *notice, const char *format, ...)
 	pthread_mutex_unlock(&queue.lock);
 }
 
+void sl_notice_tell_store(const char *name, bool lost, const char *detail)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_STORE,
+				   .level = lost ? SL_NOTICE_WARN : SL_NOTICE_INFO,
+				   .of = SL_NOTICE_OF_STORE,
+				   .over = !lost,
+				   .who = "daemon"};
+
+	sl_notice_set(notice.name, sizeof(notice.name), name);
+	sl_notice_tell(&notice, "%s%s%s", lost ? "not kept" : "kept again", *detail ? ": " : "",
+		       detail);
+}
+
 bool sl_notice_take(struct sl_notice *ret_notice)
 {
 	bool found;

@@ -95,6 +95,12 @@ void sl_notice_tell(const struct sl_notice *notice, const char *format, ...)
 /* The oldest, or false. One thread. */
 bool sl_notice_take(struct sl_notice *ret_notice);
 
+/*
+ * A store (its name: "spend", "audit", ...) cannot be read or written, or can again: for who finds out, when it
+ * changes. detail: what is wrong, in a few words.
+ */
+void sl_notice_tell_store(const char *name, bool lost, const char *detail);
+
 /* How many were lost because the queue was full. Any thread. */
 uint64_t sl_notice_lost(void);
 

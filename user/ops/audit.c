@@ -168,6 +168,8 @@ static void judge(struct audit *audit, uint64_t now_ms)
 		       SL_AUDIT_RETRY_MS / 1000);
 	if (!failing && audit->failing)
 		sl_log(SL_LOG_INFO, "audit.file: %s is written again", audit->path);
+	if (failing != audit->failing)
+		sl_notice_tell_store("audit", failing, failing ? strerror(-audit->result) : "");
 	audit->failing = failing;
 	if (failing)
 		audit->retry_ms = now_ms + SL_AUDIT_RETRY_MS;

@@ -9,6 +9,7 @@
 #include "bpf/breaker.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/io/fiber.h"
 #include "user/policy/autoscale.h"
 #include "user/request/worker.h"
@@ -33,6 +34,7 @@ struct subject {
 	struct sl_autoscale state;
 	enum sl_autoscale_call due;
 	uint64_t calls_ok, calls_failed;
+	bool deaf; /* the last call failed */
 	uint32_t pressed;
 	char name[SL_CONFIG_NAME_MAX + 1]; /* whose state it is: slots are used again */
 };
@@ -65,6 +67,24 @@ static struct sl_autoscale_config policy_of(const struct sl_scaler *scaler)
 		.calm_ms = config->autoscale_calm_ms,
 		.every_ms = config->autoscale_every_ms,
 	};
+}
+
+/* For who keeps incidents: what was done about a pool that is too small. A call that fails again is not told. */
+static void tell_hook(struct subject *subject, const char *pool, bool up, bool ok, const char *why)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_HOOK,
+				   .level = ok ? SL_NOTICE_INFO : SL_NOTICE_WARN,
+				   .of = SL_NOTICE_OF_POOL,
+				   .who = "daemon"};
+
+	if (!ok && subject->deaf)
+		return;
+	subject->deaf = !ok;
+	sl_notice_set(notice.name, sizeof(notice.name), pool);
+	if (ok)
+		sl_notice_tell(&notice, "autoscaler told: %s", up ? "up" : "down");
+	else
+		sl_notice_tell(&notice, "autoscaler not told: %s", why);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -192,6 +212,8 @@ static void call(struct sl_scaler *scaler, const struct sl_upstream_pool *pool)
 	sl_autoscale_made(&subject->state, &policy, due, ok, sl_loop_now_ms(scaler->loop),
 			  sl_random_u32(&scaler->up.random));
 	__atomic_fetch_add(ok ? &subject->calls_ok : &subject->calls_failed, 1, __ATOMIC_RELAXED);
+	if (ok || !scaler->gone)
+		tell_hook(subject, pool->name, due == SL_AUTOSCALE_UP, ok, why);
 	if (ok)
 		sl_log(SL_LOG_INFO, "pool \"%s\": autoscaler told: %s depth=%u oldest_wait_ms=%llu",
 		       pool->name, due == SL_AUTOSCALE_UP ? "up" : "down", look.depth,

@@ -10,6 +10,7 @@
 #include "user/base/clock.h"
 #include "user/base/key_file.h"
 #include "user/base/log.h"
+#include "user/base/notice.h"
 
 /* The list from its newest on; what is older does not change. */
 static struct sl_account *newest_of(struct sl_ledger *ledger)
@@ -194,6 +195,11 @@ static void say(struct sl_ledger *ledger, int rc, const struct sl_error *error)
 	bool was_failing = __atomic_exchange_n(&ledger->failing, rc != 0, __ATOMIC_RELAXED);
 
 	__atomic_add_fetch(rc ? &ledger->saves_failed : &ledger->saves_ok, 1, __ATOMIC_RELAXED);
+	if ((rc != 0) != was_failing)
+		sl_notice_tell_store("spend", rc != 0,
+				     !rc	      ? ""
+				     : error->text[0] ? error->text
+						      : strerror(-rc));
 	if (rc && !was_failing)
 		sl_log(SL_LOG_ERROR,
 		       "SPEND IS NOT KEPT: %s: it is counted in memory alone, and forgotten when "

@@ -6,6 +6,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/ops/audit.h"
+#include "user/ops/dependencies.h"
 #include "user/ops/rollout.h"
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
@@ -19,6 +20,7 @@ static const struct sl_watch_part *const parts[] = {
 	&sl_watch_slo,
 	&sl_watch_incidents,
 	&sl_chaos_part,
+	&sl_dependencies_part,
 };
 /* clang-format on */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/base/random.h"
 #include "user/store/db.h"
 
@@ -218,10 +219,14 @@ static int write_items(struct sl_journal *journal, const struct item *items, str
 
 static void say(struct sl_journal *journal, int rc, const struct sl_error *error)
 {
-	bool was_failing;
+	bool was_failing = journal->stats.failing; /* which this thread alone sets */
 
+	if ((rc != 0) != was_failing)
+		sl_notice_tell_store(journal->what, rc != 0,
+				     !rc	      ? ""
+				     : error->text[0] ? error->text
+						      : strerror(-rc));
 	pthread_mutex_lock(&journal->lock);
-	was_failing = journal->stats.failing;
 	journal->stats.failing = rc != 0;
 	journal->stats.failures += rc != 0;
 	pthread_mutex_unlock(&journal->lock);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include "user/base/log.h"
+#include "user/base/notice.h"
 #include "user/store/semantic_parts.h"
 
 #define APPLICATION_ID 0x534c5343u /* "SLSC" */
@@ -32,6 +33,7 @@ static void give_up(struct sl_semantic *cache, const struct sl_error *error)
 	__atomic_add_fetch(&cache->disk_errors, 1, __ATOMIC_RELAXED);
 	sl_log(SL_LOG_WARN, "semantic cache: %s: %s; it goes on in memory until the next start",
 	       cache->path, error->text);
+	sl_notice_tell_store("semantic cache", true, error->text);
 	sl_db_finish(&cache->insert);
 	sl_db_finish(&cache->erase);
 	sl_db_close(&cache->db);

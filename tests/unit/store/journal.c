@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/unit/store/scratch.h"
+#include "user/base/notice.h"
 #include "user/store/journal.h"
 
 static char directory[64], path[256];
@@ -104,6 +105,20 @@ static void await(struct sl_journal *journal, bool failing)
 	} while (stats.failing != failing || (!failing && stats.pending));
 }
 
+/* Nobody is told of what did not change. */
+static void expect_store(bool lost)
+{
+	struct sl_notice notice;
+
+	assert_true(sl_notice_take(&notice));
+	assert_int_equal(notice.kind, SL_NOTICE_STORE);
+	assert_int_equal(notice.of, SL_NOTICE_OF_STORE);
+	assert_string_equal(notice.name, "test");
+	assert_int_equal(notice.over, !lost);
+	assert_int_equal(notice.level, lost ? SL_NOTICE_WARN : SL_NOTICE_INFO);
+	assert_false(sl_notice_take(&notice));
+}
+
 /* The directory is not there; then it is. */
 static void test_disk_fails(void **state)
 {
@@ -114,10 +129,12 @@ static void test_disk_fails(void **state)
 	(void)state;
 	snprintf(later, sizeof(later), "%s/later", directory);
 	snprintf(path, sizeof(path), "%s/journal.db", later);
+	assert_int_equal(sl_notice_open(), 0);
 	journal = open_it(0);
 	for (uint32_t i = 0; i < 3; i++)
 		sl_journal_add(journal, i, i, SL_SPAN("r"));
 	await(journal, true);
+	expect_store(true);
 	for (uint32_t i = 3; i < SL_JOURNAL_PENDING_MAX + 5; i++)
 		sl_journal_add(journal, i, i, SL_SPAN("r"));
 	sl_journal_read_stats(journal, &stats);
@@ -125,6 +142,8 @@ static void test_disk_fails(void **state)
 	assert_int_equal(stats.lost, 5);
 	assert_int_equal(mkdir(later, 0700), 0);
 	await(journal, false);
+	expect_store(false);
+	sl_notice_close();
 	sl_journal_read_stats(journal, &stats);
 	assert_int_equal(stats.written, SL_JOURNAL_PENDING_MAX);
 	sl_journal_close(&journal);
