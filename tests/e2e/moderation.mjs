@@ -82,24 +82,85 @@ await test("up", async () => {
   expect("up: refused questions are counted", await metric("sluice_ladder_steps_total", 'route="closed",stage="inbound",step="refused"'), 1);
 });
 
+const prose = "The kitchen is clean. There is bread on the table, and cheese beside it. Nobody is hungry any more! ";
+const bad = prose + "Then take a knife to it.";
+const ended = (route) => metric("sluice_ladder_steps_total", `route="${route}",stage="validate",step="ended"`);
 await test("streams", async () => {
-  const closed = await askStream("closed", { say: "fine" });
-  expect("stream: closed", closed.status, 400);
-  const open = await askStream("open", { say: "fine" });
-  expect("stream: open", [open.content, open.done, open.degraded], ["fine", true, "validate=unmoderated"]);
+  const fine = await askStream("closed", { say: "fine" });
+  expect("stream: passes", [fine.content, fine.finish, fine.done, fine.error], ["fine", "stop", true, null]);
+  expect("stream: the endpoint was asked about it", (await judged()).input, "fine\n");
+  let wrong = 0;
+  for (let piece = 1; piece <= bad.length; piece += piece < 10 ? 1 : 17)
+    for (const route of ["closed", "piece", "tight"]) {
+      const good = await askStream(route, { say: prose.repeat(3), piece });
+      const got = await askStream(route, { say: bad, piece });
+      if (good.content !== prose.repeat(3) || !good.done || good.error || got.error?.code !== "content_policy_violation" || got.done || got.content.includes("knife") || got.finish) {
+        wrong++;
+        check(`stream: ${route}, pieces of ${piece}`, false, JSON.stringify([good, got]));
+      }
+    }
+  expect("stream: what is flagged never goes out, cut anywhere", wrong, 0);
+  const across = await askStream("piece", { say: `${"x".repeat(76)} knife ${"y".repeat(90)}`, piece: 3 });
+  expect("stream: nor what lies across two questions", [across.error?.code, across.content.includes("kni")], ["content_policy_violation", false]);
+  const early = await askStream("piece", { say: bad, piece: 5 });
+  check("stream: what was asked about before went out", early.content.startsWith("The kitchen is clean."), early.content);
+  const call = await askStream("closed", { call: '{"q":"knife"}', piece: 3 });
+  expect("stream: arguments too", [call.error?.code, call.args ?? ""], ["content_policy_violation", ""]);
+  const through = await askStream("through", { say: bad, piece: 5 });
+  expect("stream: nothing is held, and it ends all the same", [through.error?.code, through.done], ["content_policy_violation", false]);
+  const open = await askStream("open", { say: "mail j@example.com", piece: 4 });
+  expect("stream: what is taken out is taken out before", [open.content, (await judged()).input], ["mail [email]", "mail [email]\n"]);
+  const response = await fetch(`${URL_BASE}/v1/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "anthropic-version": "2023-06-01" },
+    body: JSON.stringify({ model: "piece", max_tokens: 50, stream: true, system: told({ say: prose, piece: 7 }), messages: [{ role: "user", content: "x" }] }),
+  });
+  const events = (await response.text()).split("\n").filter((line) => line.startsWith("data: ")).map((line) => JSON.parse(line.slice(6)));
+  expect("stream: to Anthropic's client", [events.map((event) => event.delta?.text ?? "").join(""), events.at(-1).type], [prose, "message_stop"]);
+  const gone = new AbortController();
+  await setMode("late");
+  const left = fetch(`${URL_BASE}/v1/chat/completions`, { method: "POST", signal: gone.signal, headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "out", stream: true, messages: [{ role: "system", content: told({ say: "fine" }) }, { role: "user", content: "x" }] }) })
+    .then((answer) => answer.text()).catch(() => "left");
+  await new Promise((done) => setTimeout(done, 200));
+  gone.abort();
+  await left;
+  await setMode("good");
+  check("stream: those that were ended are counted", (await ended("piece")) > 10 && (await ended("through")) === 1);
 });
+
+// A stream while nobody can tell: told once.
+async function streamWhileDown(name) {
+  const ends = async () => Number(await ended("out"));
+  const before = [await steps("out", "validate"), await ends(), await steps("open", "validate")];
+  const closed = await askStream("out", { say: prose, piece: 9 });
+  expect(`${name}: stream, closed`, [closed.status, closed.error?.code, closed.content, closed.done], [200, "service_unavailable", "", false]);
+  const open = await askStream("open", { say: prose.repeat(30), piece: 50 });
+  expect(`${name}: stream, open`, [open.content, open.done], [prose.repeat(30), true]);
+  const after = [await steps("out", "validate"), await ends(), await steps("open", "validate")];
+  expect(`${name}: stream, counted`, after.map((n, i) => n - (before[i] || 0)), [1, 1, 1]);
+}
 
 await test("down", async () => {
   for (const mode of ["page", "half", "empty", "word", "none", "error", "late"]) {
     await setMode(mode);
     await whileDown(mode);
+    if (mode === "page" || mode === "error") await streamWhileDown(mode);
     await setMode("good");
     await back(mode);
   }
   await stop();
   await whileDown("stopped");
+  const up = () => metric("sluice_dependency_up", 'pool="judge",use="moderation"');
+  const open = () => metric("sluice_incidents_open", "");
+  check("stopped: the dependency is down", await waitFor(async () => {
+    await askWhole("open", { say: "fine" }); // until its breaker has opened
+    return Number(await up()) === 0;
+  }, 30000));
+  check("stopped: an incident is open", await waitFor(async () => Number(await open()) > 0, 20000));
   await start();
   await back("stopped");
+  check("stopped: the dependency is up again", await waitFor(async () => Number(await up()) === 1, 60000));
   judge.kill("SIGSTOP"); // connects, and hears nothing
   await whileDown("silent");
   judge.kill("SIGCONT");

@@ -14,6 +14,10 @@ config_write <<-END
 	routes:
 	  - {model: closed, pools: a, validate: {moderation: judge, moderation_timeout: 3s, refusal: "No."}}
 	  - {model: open, pools: a, validate: {moderation: judge, moderation_timeout: 3s, moderation_down: open, pii_in: email, pii_out: email}}
+	  - {model: piece, pools: a, validate: {moderation: judge, moderation_timeout: 3s, moderation_piece: 40}}
+	  - {model: tight, pools: a, validate: {moderation: judge, moderation_timeout: 3s, moderation_piece: 32, moderation_hold: 700}}
+	  - {model: through, pools: a, validate: {moderation: judge, moderation_timeout: 3s, moderation_piece: 32, moderation_hold: 0}}
+	  - {model: out, pools: a, validate: {moderation: judge, moderate: out, moderation_timeout: 3s, moderation_piece: 32}}
 	  - {model: in, pools: a, validate: {moderation: judge, moderation_timeout: 10s, moderate: in}}
 	  - {model: poor, pools: [a, b], validate: {empty: true, refusals: true, language: [de, fr], citation: numbers, refusal: "Nein."}}
 	  - {model: links, pools: a, validate: {citation: links, repairs: 0, refusal: "Nein."}}

@@ -93,7 +93,17 @@ static const struct sl_config_key keys[] = {
 	 "closed", 0, 0, down_choices, false, NULL,
 	 "When it does not answer in time, or not as it should. `closed`: 503 for a question, "
 	 "`refusal` instead of an answer, because what was not looked at is not safe; streams are "
-	 "refused with 400. `open`: it passes, and `x-sluice-degraded` says so; streams too."},
+	 "ended by an error event. `open`: it passes, and `x-sluice-degraded` says so, of a stream "
+	 "the log and the counter."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_U32, "moderation_piece", VALIDATE(moderation_piece),
+	 "400", 32, 65536, NULL, false, NULL,
+	 "Bytes of a stream's text that are asked about at once: from so many on where a sentence "
+	 "ends, at twice as many where a word does, at four times as many anywhere."},
+	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_BYTES, "moderation_hold", VALIDATE(moderation_hold),
+	 "64KiB", 0, 1048576, NULL, false, NULL,
+	 "How much of a stream, its framing included, is held back until it was asked about; then "
+	 "the node is not read for a while. 0: nothing, it goes out at once, and the stream is "
+	 "ended when what went out is flagged."},
 	{SL_CONFIG_ROUTE_VALIDATE, SL_CONFIG_U32, "repairs", VALIDATE(repairs), "1", 0, REPAIRS_MAX,
 	 NULL, false, NULL,
 	 "Times that the same pool is asked again about a wrong answer, with the reason."},

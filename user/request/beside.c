@@ -19,6 +19,7 @@ struct sl_beside {
 	void (*drop)(void *argument);
 	void *argument;
 	bool gone;
+	bool along; /* with a stream: it ends when that does */
 	char id[SL_REQUEST_ID_MAX + 1];
 };
 
@@ -41,7 +42,10 @@ static void end(struct sl_beside *beside)
 	*beside->pprev = beside->next;
 	if (beside->next)
 		beside->next->pprev = beside->pprev;
-	beside->worker->beside_count--;
+	if (beside->along)
+		beside->worker->along_count--;
+	else
+		beside->worker->beside_count--;
 	sl_routes_put(&beside->routes);
 	sl_arena_fini(&beside->arena);
 	free(beside);
@@ -91,34 +95,51 @@ static struct sl_beside *new_beside(struct sl_request *request, uint32_t time_ms
 	return beside;
 }
 
-int sl_beside_start(struct sl_request *request, uint32_t time_ms,
-		    void (*run_it)(struct sl_stage *stage, void *argument),
-		    void (*drop)(void *argument), void *argument)
+static int start(struct sl_request *request, uint32_t time_ms, bool along,
+		 void (*run_it)(struct sl_stage *stage, void *argument),
+		 void (*drop)(void *argument), void *argument)
 {
 	struct sl_worker *worker = request->worker;
-	struct sl_beside *beside;
+	struct sl_beside *beside = new_beside(request, time_ms);
 	int rc;
 
-	if (worker->draining)
-		return -ESHUTDOWN;
-	if (worker->beside_count >= SL_BESIDE_MAX)
-		return -EAGAIN;
-	beside = new_beside(request, time_ms);
 	if (!beside)
 		return -ENOMEM;
 	beside->run = run_it;
 	beside->drop = drop;
 	beside->argument = argument;
+	beside->along = along;
+	if (along)
+		beside->stage.deadline_ns = 0;
 	beside->next = worker->besides;
 	beside->pprev = &worker->besides;
 	if (beside->next)
 		beside->next->pprev = &beside->next;
 	worker->besides = beside;
-	worker->beside_count++;
+	worker->along_count += along;
+	worker->beside_count += !along;
 	rc = sl_fiber_start(worker->loop, run, beside);
 	if (rc)
 		end(beside);
 	return rc;
+}
+
+int sl_beside_start(struct sl_request *request, uint32_t time_ms,
+		    void (*run_it)(struct sl_stage *stage, void *argument),
+		    void (*drop)(void *argument), void *argument)
+{
+	if (request->worker->draining)
+		return -ESHUTDOWN;
+	if (request->worker->beside_count >= SL_BESIDE_MAX)
+		return -EAGAIN;
+	return start(request, time_ms, false, run_it, drop, argument);
+}
+
+int sl_beside_go_along(struct sl_request *request,
+		       void (*run_it)(struct sl_stage *stage, void *argument),
+		       void (*drop)(void *argument), void *argument)
+{
+	return start(request, 0, true, run_it, drop, argument);
 }
 
 void sl_beside_stop(struct sl_worker *worker)
@@ -126,6 +147,8 @@ void sl_beside_stop(struct sl_worker *worker)
 	struct sl_beside *beside;
 
 	for (beside = worker->besides; beside; beside = beside->next) {
+		if (beside->along)
+			continue;
 		beside->gone = true;
 		if (beside->fiber)
 			sl_fiber_wake(beside->fiber);

@@ -24,7 +24,12 @@ int sl_beside_start(struct sl_request *request, uint32_t time_ms,
 		    void (*run)(struct sl_stage *stage, void *argument),
 		    void (*drop)(void *argument), void *argument);
 
-/* All of the worker end soon: their fibers must turn before it is freed (worker->beside_count). */
+/* As sl_stage_ops, along. */
+int sl_beside_go_along(struct sl_request *request,
+		       void (*run)(struct sl_stage *stage, void *argument),
+		       void (*drop)(void *argument), void *argument);
+
+/* All of the worker, but those that go along with a stream, end soon: their fibers must turn before it is freed (worker->beside_count). */
 void sl_beside_stop(struct sl_worker *worker);
 
 #endif

@@ -12,6 +12,7 @@ struct sl_filtered {
 	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
 	uint32_t count;
 	bool ended;
+	uint32_t end_at; /* filters before it have said their end */
 	bool looks_only;
 	bool missed; /* an event that the filters could not look at */
 	const struct sl_stage_filter *failed;
@@ -36,6 +37,13 @@ static void note_step(struct sl_stage_filter *filter, enum sl_step step)
 		      &(struct sl_trail_event){.kind = SL_TRAIL_LADDER, .detail = (uint8_t)step});
 }
 
+static void note_ready(struct sl_stage_filter *filter)
+{
+	const struct sl_filtered *filtered = filter->owner;
+
+	(void)sl_relay_filters_ready(filtered->relay);
+}
+
 int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtered)
 {
 	struct sl_stage_filter *filters[SL_STAGE_FILTERS_MAX];
@@ -58,6 +66,7 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 		filtered->filters[filtered->count++] = filters[i];
 		filters[i]->owner = filtered;
 		filters[i]->step = note_step;
+		filters[i]->ready = note_ready;
 		filtered->looks_only &= filters[i]->looks_only;
 	}
 	*ret_filtered = filtered;
@@ -192,21 +201,54 @@ enum sl_relay_verdict sl_filtered_end(struct sl_relay *relay, struct sl_text *ou
 	struct sl_filtered *filtered = relay->filtered;
 	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
 	struct sl_text docs;
-	uint32_t i;
 
 	if (filtered->ended)
 		return SL_RELAY_GO_ON;
-	filtered->ended = true;
-	for (i = 0; i < filtered->count && verdict == SL_RELAY_GO_ON; i++) {
-		struct sl_stage_filter *filter = filtered->filters[i];
+	while (filtered->end_at < filtered->count && verdict == SL_RELAY_GO_ON) {
+		struct sl_stage_filter *filter = filtered->filters[filtered->end_at];
 		enum sl_filter_verdict said;
 
 		sl_text_init(&docs, SL_FILTERED_BYTES_MAX);
 		said = filter->end(filter, &docs);
+		if (said == SL_FILTER_WAIT)
+			return SL_RELAY_WAIT; /* it has said nothing, and is asked once more */
+		filtered->end_at++;
+		verdict = docs.error ? SL_RELAY_UNTOLD
+				     : conclude(filtered, filter, said,
+						pass_all(relay, filtered->end_at,
+							 sl_text_span(&docs), out));
+		sl_text_fini(&docs);
+	}
+	filtered->ended = true;
+	return verdict;
+}
+
+enum sl_relay_verdict sl_filtered_more(struct sl_relay *relay, struct sl_text *out)
+{
+	struct sl_filtered *filtered = relay->filtered;
+	enum sl_relay_verdict verdict = SL_RELAY_GO_ON;
+	struct sl_text docs;
+
+	for (uint32_t i = 0; i < filtered->count && verdict == SL_RELAY_GO_ON; i++) {
+		struct sl_stage_filter *filter = filtered->filters[i];
+		enum sl_filter_verdict said;
+
+		if (!filter->more)
+			continue;
+		sl_text_init(&docs, SL_FILTERED_BYTES_MAX);
+		said = filter->more(filter, &docs);
 		verdict = docs.error ? SL_RELAY_UNTOLD
 				     : conclude(filtered, filter, said,
 						pass_all(relay, i + 1, sl_text_span(&docs), out));
 		sl_text_fini(&docs);
 	}
 	return verdict;
+}
+
+bool sl_filtered_is_full(const struct sl_filtered *filtered)
+{
+	for (uint32_t i = 0; filtered && i < filtered->count; i++)
+		if (filtered->filters[i]->full)
+			return true;
+	return false;
 }

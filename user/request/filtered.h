@@ -36,7 +36,13 @@ void sl_filtered_free(struct sl_filtered **filtered, bool whole);
 enum sl_relay_verdict sl_filtered_data(struct sl_relay *relay, const char *data, size_t len,
 				       const struct sl_openai_chunk *chunk, struct sl_text *out);
 
-/* The node's stream ended well; once. The same verdicts. */
+/* A filter has become ready: what there is to say. The same verdicts. */
+enum sl_relay_verdict sl_filtered_more(struct sl_relay *relay, struct sl_text *out);
+
+/* Does a filter hold so much that the node is not to be read? NULL: false. */
+bool sl_filtered_is_full(const struct sl_filtered *filtered);
+
+/* The node's stream ended well. The same verdicts; WAIT: a filter becomes ready first, then once more. */
 enum sl_relay_verdict sl_filtered_end(struct sl_relay *relay, struct sl_text *out);
 
 /* After FORBIDDEN. */

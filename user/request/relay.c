@@ -303,7 +303,8 @@ static void on_client_gone(struct sl_client_owner *owner)
 static void hold_back_pressure(struct sl_relay *relay)
 {
 	if (relay->paused || !relay->upstream ||
-	    sl_server_pending(relay->client) <= relay->worker->stream_buffer_bytes_max)
+	    (sl_server_pending(relay->client) <= relay->worker->stream_buffer_bytes_max &&
+	     !sl_filtered_is_full(relay->filtered)))
 		return;
 	relay->paused = true;
 	sl_socket_pause(&relay->upstream->socket);
@@ -416,6 +417,8 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 		end_closed(relay);
 	else if (verdict == SL_RELAY_FORBIDDEN)
 		end_forbidden(relay);
+	else if (verdict == SL_RELAY_WAIT)
+		relay->awaiting = true;
 	else
 		break_off(relay, &cause);
 }
@@ -450,7 +453,7 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 {
 	size_t whole;
 
-	if (relay->done_seen) /* nothing may follow [DONE] */
+	if (relay->done_seen || relay->awaiting) /* nothing may follow [DONE] */
 		return true;
 	if (!relay->partial.len) {
 		if (!pass_on(relay, data, len, &whole))
@@ -499,6 +502,8 @@ static void conclude(struct sl_relay *relay)
 {
 	static const char done[] = "data: [DONE]";
 
+	if (relay->awaiting)
+		return;
 	if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice)) {
 		end_as_other(relay);
 		return;
@@ -583,7 +588,7 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 	relay->upstream = NULL;
 	if (relay->done_seen) /* the answer was whole; only the framing's end is missing */
 		end_well(relay);
-	else
+	else if (!relay->awaiting)
 		break_off_with(relay, ending, SL_OPENAI_ERROR_STREAM_CUT, text);
 }
 
@@ -594,16 +599,66 @@ static const struct sl_client_ops relay_ops = {
 	.closed = sl_upstream_conn_closed,
 };
 
-static void on_client_drained(struct sl_client_owner *owner)
+static void read_on(struct sl_relay *relay)
 {
-	struct sl_relay *relay = (struct sl_relay *)owner;
-
-	if (!relay->paused || !relay->upstream)
+	if (!relay->paused || !relay->upstream || sl_filtered_is_full(relay->filtered))
 		return;
 	relay->paused = false;
-	relay->progress_ns = now_of(relay); /* the silence was the client's */
+	relay->progress_ns = now_of(relay); /* the silence was the client's, or a filter's */
 	relay->reads = 0;		    /* and what comes at once was held up by it */
 	sl_socket_resume(&relay->upstream->socket);
+}
+
+static void on_client_drained(struct sl_client_owner *owner)
+{
+	read_on((struct sl_relay *)owner);
+}
+
+/* ---- filters that ask others ------------------------------------------------------------------- */
+
+/* Nothing is left to be asked about. */
+static void end_awaited(struct sl_relay *relay)
+{
+	relay->awaiting = false;
+	if (!relay->awaits_done) {
+		conclude(relay);
+		return;
+	}
+	relay->done_seen = true;
+	if (end_data(relay, "data: [DONE]\n\n"))
+		end_well(relay);
+}
+
+bool sl_relay_filters_ready(struct sl_relay *relay)
+{
+	enum sl_relay_verdict verdict;
+	struct sl_text out;
+
+	relay->ready_later = relay->resuming;
+	if (relay->resuming) /* who looks for another node holds the relay */
+		return true;
+	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
+	verdict = sl_filtered_more(relay, &out);
+	if (verdict == SL_RELAY_GO_ON && relay->awaiting)
+		verdict = sl_filtered_end(relay, &out);
+	if (out.error)
+		verdict = SL_RELAY_UNTOLD;
+	else
+		sl_server_chunk(relay->client, sl_text_string(&out), out.len);
+	sl_text_fini(&out);
+	if (verdict == SL_RELAY_WAIT)
+		return true;
+	if (verdict != SL_RELAY_GO_ON) {
+		stop(relay, verdict, NULL);
+		return false;
+	}
+	if (relay->awaiting) {
+		end_awaited(relay);
+		return false;
+	}
+	if (sl_server_pending(relay->client) <= relay->worker->stream_buffer_bytes_max)
+		read_on(relay);
+	return true;
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -613,7 +668,7 @@ static void watch(struct sl_relay *relay)
 	uint64_t due_ns = relay->progress_ns + relay->inter_token_ms * SL_NS_PER_MS;
 	uint64_t now_ns = now_of(relay);
 
-	if (relay->paused)
+	if (relay->paused || relay->awaiting)
 		due_ns = now_ns + relay->inter_token_ms * SL_NS_PER_MS;
 	if (due_ns > relay->deadline_ns)
 		due_ns = relay->deadline_ns;
@@ -650,7 +705,8 @@ static void on_timer(struct sl_timer *timer)
 		end_late(relay);
 		return;
 	}
-	if (!relay->paused && now_ns - relay->progress_ns >= relay->inter_token_ms * SL_NS_PER_MS) {
+	if (!relay->paused && !relay->awaiting &&
+	    now_ns - relay->progress_ns >= relay->inter_token_ms * SL_NS_PER_MS) {
 		break_off_with(relay, SL_ENDING_STALL, SL_OPENAI_ERROR_STREAM_STALL,
 			       "no token within the inter-token bound");
 		return;
@@ -766,6 +822,8 @@ void sl_relay_attach(struct sl_relay *relay, const struct sl_relay_source *sourc
 	pace(relay);
 	watch(relay);
 	note_usage(relay);
+	if (relay->ready_later && !sl_relay_filters_ready(relay))
+		return;
 	if (feed(relay, source->held, source->held_len) && source->complete)
 		conclude(relay);
 }

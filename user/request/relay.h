@@ -67,6 +67,9 @@ struct sl_relay {
 	uint32_t reads; /* with tokens, since the client last kept the node waiting */
 	bool done_seen : 1;
 	bool finish_seen : 1;
+	bool awaiting : 1;     /* its end is known, and waits for a filter's word */
+	bool awaits_done : 1;  /* that end is [DONE] */
+	bool ready_later : 1;  /* a filter became ready while the stream had no node */
 	bool over : 1;	       /* the client's answer has ended */
 	bool paused : 1;       /* the node is not read, because the client is slow */
 	bool translated : 1;   /* part of a struct sl_message_relay */
@@ -180,5 +183,8 @@ void sl_relay_lost(struct sl_relay *relay);
 
 /* Begins the relay: the answer's head has been written. Returns 0 or -ENOMEM (nothing taken). */
 int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start);
+
+/* A filter has something to say (stage/stage.h, ready). False: the relay is gone. */
+bool sl_relay_filters_ready(struct sl_relay *relay);
 
 #endif

@@ -196,6 +196,7 @@ static enum sl_relay_verdict look_at_rest(struct sl_relay *relay, const struct s
 		if (relay->resumed && !sl_splice_caught_up(&relay->resume->splice))
 			return SL_RELAY_OTHER;
 		verdict = relay->filtered ? sl_filtered_end(relay, out) : SL_RELAY_GO_ON;
+		relay->awaits_done = verdict == SL_RELAY_WAIT;
 		if (verdict != SL_RELAY_GO_ON)
 			return verdict;
 		relay->done_seen = true;

@@ -33,6 +33,7 @@ enum sl_relay_verdict {
 	SL_RELAY_OTHER,
 	SL_RELAY_CLOSED,    /* a filter ended the answer, well */
 	SL_RELAY_FORBIDDEN, /* or by an error */
+	SL_RELAY_WAIT,	    /* the answer has ended, but a filter has not made up its mind */
 };
 
 struct sl_relay_pass {

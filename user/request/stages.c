@@ -67,10 +67,7 @@ typedef int filter_fn(struct sl_stage *stage, struct sl_stage_filter **ret_filte
 
 /* In the order in which they see a chunk. */
 static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
-	sl_validate_filter,
-	sl_semantic_filter,
-	sl_retrieve_filter,
-	NULL,
+	sl_validate_filter, sl_validate_moderated, sl_semantic_filter, sl_retrieve_filter, NULL,
 };
 
 bool sl_stages_wanted(const struct sl_config *config, const struct sl_config_route *route)
@@ -218,9 +215,16 @@ static int start_beside(struct sl_stage *stage, uint32_t time_ms,
 	return sl_beside_start(request_of(stage), time_ms, run, drop, argument);
 }
 
+static int start_along(struct sl_stage *stage, void (*run)(struct sl_stage *beside, void *argument),
+		       void (*drop)(void *argument), void *argument)
+{
+	return sl_beside_go_along(request_of(stage), run, drop, argument);
+}
+
 static const struct sl_stage_ops stage_ops = {
 	.note = note,
 	.beside = start_beside,
+	.along = start_along,
 	.set_body = set_body,
 	.set_answer = set_answer,
 	.step = note_step,

@@ -402,7 +402,7 @@ bool sl_worker_is_idle(const struct sl_worker *worker)
 			return false;
 	}
 	return !worker->server.conn_count && !worker->stats.in_flight && !worker->beside_count &&
-	       !worker->jobs;
+	       !worker->along_count && !worker->jobs;
 }
 
 void sl_worker_fini(struct sl_worker *worker)

@@ -69,6 +69,7 @@ struct sl_worker {
 	struct sl_desk desk;	   /* its waiting requests */
 	struct sl_beside *besides; /* see beside.h */
 	uint32_t beside_count;
+	uint32_t along_count; /* of them with a stream */
 	uint32_t jobs; /* of no client, on fibers of its loop: it is not idle before they end */
 	bool draining;
 };

@@ -39,7 +39,7 @@
 #include "user/wire/openai.h"
 
 #define SL_STEPS_MAX	     64u
-#define SL_STAGE_FILTERS_MAX 3u
+#define SL_STAGE_FILTERS_MAX 4u
 
 enum sl_stage_name {
 #define SL_STAGE(name, text) SL_STAGE_##name,
@@ -167,6 +167,12 @@ struct sl_stage_ops {
 	int (*beside)(struct sl_stage *stage, uint32_t time_ms,
 		      void (*run)(struct sl_stage *beside, void *argument),
 		      void (*drop)(void *argument), void *argument);
+	/*
+	 * The same for as long as a stream goes on: for a filter, which tells run() when to end. Neither
+	 * time nor number are bounded, but by the fibers of a thread (io/fiber.h); a drain waits for it.
+	 */
+	int (*along)(struct sl_stage *stage, void (*run)(struct sl_stage *beside, void *argument),
+		     void (*drop)(void *argument), void *argument);
 	/* Who waits for a place in the pool; either may be NULL. */
 	void (*queue)(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 		      uint32_t *ret_waiting, uint64_t *ret_oldest_ms);
@@ -262,6 +268,7 @@ enum sl_filter_verdict {
 	SL_FILTER_ANEW,	    /* what is in out goes out instead: nothing (held back), or more */
 	SL_FILTER_CLOSE,    /* out goes out, then the stream ends well: its last chunk is in out */
 	SL_FILTER_FAIL,	    /* out goes out, then an error event: filter->error */
+	SL_FILTER_WAIT,	    /* of end alone: not yet; ready() will be called, then end() once more */
 };
 
 /*
@@ -277,6 +284,8 @@ struct sl_stage_filter {
 				       const struct sl_openai_chunk *chunk, struct sl_text *out);
 	/* The node's stream ended well: what is still held back. PASS, ANEW or FAIL. */
 	enum sl_filter_verdict (*end)(struct sl_stage_filter *filter, struct sl_text *out);
+	/* NULL, or what there is to say after ready(): as of data, PASS for nothing. */
+	enum sl_filter_verdict (*more)(struct sl_stage_filter *filter, struct sl_text *out);
 	/* Frees it. whole: the client got all of a complete answer. */
 	void (*fini)(struct sl_stage_filter *filter, bool whole);
 	struct sl_openai_error error; /* FAIL: id and detail (a constant) */
@@ -287,6 +296,9 @@ struct sl_stage_filter {
 	bool unshared;
 	/* Set by the relay: counts a step of a ladder, for the filter to call. */
 	void (*step)(struct sl_stage_filter *filter, enum sl_step step);
+	/* The same: has `more` called at once, which may end the stream, and so the filter. */
+	void (*ready)(struct sl_stage_filter *filter);
+	bool full; /* it holds so much that the node is not to be read for now */
 	void *owner;
 };
 

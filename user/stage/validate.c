@@ -105,15 +105,6 @@ static enum sl_stage_verdict note_lists(struct sl_stage *stage)
 	return SL_STAGE_GO_ON;
 }
 
-/* What a stream says cannot be asked about before it is sent. */
-static enum sl_stage_verdict weigh_stream(struct sl_stage *stage)
-{
-	if (stage->route->validate.moderation_open)
-		return SL_STAGE_GO_ON; /* counted where the stream begins: sl_validate_filter() */
-	return refuse(stage, SL_OPENAI_ERROR_VALUE, "stream",
-		      "false, because answers of this model are moderated as a whole");
-}
-
 static enum sl_stage_verdict moderate_question(struct sl_stage *stage)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
@@ -182,9 +173,6 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 		verdict = screen_question(stage);
 	if (verdict == SL_STAGE_GO_ON && v->lists_out.count)
 		verdict = note_lists(stage);
-	if (verdict == SL_STAGE_GO_ON && stage->facts->stream &&
-	    sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
-		verdict = weigh_stream(stage);
 	if (verdict == SL_STAGE_GO_ON && sl_validate_moderates(v, SL_CONFIG_WAY_IN))
 		verdict = moderate_question(stage);
 	return verdict;

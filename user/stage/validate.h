@@ -24,5 +24,7 @@ bool sl_validate_wanted(const struct sl_config_route *route);
 enum sl_stage_verdict sl_validate_before(struct sl_stage *stage);
 enum sl_stage_verdict sl_validate_after(struct sl_stage *stage);
 int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter);
+/* The filter behind it, of routes that moderate answers: validate_moderated.c. */
+int sl_validate_moderated(struct sl_stage *stage, struct sl_stage_filter **ret_filter);
 
 #endif

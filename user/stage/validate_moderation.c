@@ -148,3 +148,15 @@ enum sl_moderation sl_validate_moderate(struct sl_stage *stage, struct sl_span b
 	sl_arena_fini(&scratch);
 	return moderation;
 }
+
+enum sl_moderation sl_validate_moderate_text(struct sl_stage *stage, struct sl_span text,
+					     struct sl_text *why)
+{
+	struct sl_arena scratch;
+	enum sl_moderation moderation;
+
+	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, SL_VALIDATE_SCRATCH_MAX);
+	moderation = text.len ? ask(stage, text, &scratch, why) : SL_MODERATION_FINE;
+	sl_arena_fini(&scratch);
+	return moderation;
+}

@@ -69,6 +69,10 @@ bool sl_validate_moderates(const struct sl_config_validate *v, uint32_t way);
 enum sl_moderation sl_validate_moderate(struct sl_stage *stage, struct sl_span body,
 					struct sl_text *why);
 
+/* The same of a text. */
+enum sl_moderation sl_validate_moderate_text(struct sl_stage *stage, struct sl_span text,
+					     struct sl_text *why);
+
 /* ---- is it an answer? (validate_answer.c) ------------------------------------------------------- */
 
 /* Does a route look for anything of this? */

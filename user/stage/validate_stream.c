@@ -417,8 +417,6 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	const char *param;
 
 	*ret_filter = NULL;
-	if (sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
-		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
 	if (!v->pii_out && !v->lists_out.count && !schema)
 		return 0;
 	f = calloc(1, sizeof(*f));
