@@ -40,9 +40,9 @@ struct sl_config_validate {
 	uint32_t moderation_ms;
 	uint32_t moderation_piece; /* bytes of a stream that are asked about at once */
 	uint32_t moderation_hold;  /* bytes of a stream that wait for that; 0: none */
-	uint32_t moderation_open; /* 1: what could not be moderated passes */
-	uint32_t refusals;	  /* 1: an answer that only refuses is a wrong one */
-	uint32_t languages;	  /* bits 1 << (enum sl_language); 0: any */
+	uint32_t moderation_open;  /* 1: what could not be moderated passes */
+	uint32_t refusals;	   /* 1: an answer that only refuses is a wrong one */
+	uint32_t languages;	   /* bits 1 << (enum sl_language); 0: any */
 	enum sl_config_citation citation;
 	const char *citation_pattern; /* wire/citation.h; NULL: none */
 	uint32_t empty;		      /* 1: an answer without text or a call is none */

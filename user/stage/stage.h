@@ -268,7 +268,7 @@ enum sl_filter_verdict {
 	SL_FILTER_ANEW,	    /* what is in out goes out instead: nothing (held back), or more */
 	SL_FILTER_CLOSE,    /* out goes out, then the stream ends well: its last chunk is in out */
 	SL_FILTER_FAIL,	    /* out goes out, then an error event: filter->error */
-	SL_FILTER_WAIT,	    /* of end alone: not yet; ready() will be called, then end() once more */
+	SL_FILTER_WAIT, /* of end alone: not yet; ready() will be called, then end() once more */
 };
 
 /*
