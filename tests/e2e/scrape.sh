@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 config_write <<-END
+	slo: {availability: 0.99}
 	pools:
 	  gpu: {metrics: {scrape: never}, nodes: [$(seq -s, -f '"127.0.1.%g:9001"' 1 120), "127.0.0.1:9001"]}
 	routes:
@@ -52,6 +53,22 @@ expect "many at once: all are whole" $good == 30
 expect "many at once: none was refused or failed" "$(($(metric sluice_scrapes_total refused) + $(metric sluice_scrapes_total failed)))" == 0
 page >/dev/null
 expect "a thread that serves was kept for no millisecond" "$(awk '/^sluice_scrape_loop_seconds_max /{print ($2 < 0.001)}' "$work/page")" == 1
+
+# ---- the dashboard for Grafana: each panel's metric is there, or is made by a rule; and each is PromQL
+dashboard=$root/docs/grafana-dashboard.json
+known=$(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$work/page"; sed -nE 's/^ *- record: (.*)/\1/p' "$root/docs/prometheus-rules.yml")
+read_by=$(jq -r '[.panels[].targets[].expr, .templating.list[].query?, .annotations.list[].expr?] | .[]' "$dashboard" |
+	grep -oE 'sluice[:_][a-z0-9_:]*' | sed -E 's/_bucket$//' | sort -u)
+expect "dashboard: reads many metrics" "$(wc -l <<<"$read_by")" '>' 20
+for name in $read_by; do
+	grep -qx "$name" <<<"$known" || not_ok "dashboard" "there is no metric $name"
+done
+{
+	printf 'groups:\n  - name: panels\n    rules:\n'
+	jq -r '.panels[].targets[].expr' "$dashboard" | sed -E 's/\$__rate_interval/5m/g; s/\$[a-z]+/.*/g' |
+		awk '{ gsub(/'\''/, "'\'\''"); printf "      - {record: \"panel:%d\", expr: '\''%s'\''}\n", NR, $0 }'
+} >"$work/panels.yml"
+expect "dashboard: each panel is PromQL" "$(promtool check rules "$work/panels.yml" 2>&1 | grep -c SUCCESS)" == 1
 if command -v promtool >/dev/null; then
 	expect "promtool check metrics" "$(promtool check metrics <"$work/page" 2>&1)" == ""
 fi

@@ -8,6 +8,8 @@
 #   tunables          bpf/limits.h           docs/tunables.md (word for word: the unit test does that)
 #   configuration     user/base/config_key*.c a row each in docs/configuration.md, those of `kernel` in its
 #                                            complete example too; every YAML block passes sluice check
+#   alerts            docs/prometheus-rules.yml, kinds of trouble in user/base/notice.h: a page each in
+#                                            docs/runbooks, and no other; each rule links to its own
 #   ladders           user/stage/steps.def   each step in a picture and in the text of docs/ladders.md, and in
 #                                            its table of tests, each of which names the step
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
@@ -123,7 +125,7 @@ for tunable in $tunables; do
 done
 
 # ---- names in the text --------------------------------------------------------------------------
-pages=(README.md docs/*.md)
+pages=(README.md docs/*.md docs/runbooks/*.md)
 first_words=$(cut -d. -f1 <<<"$tunables" | sort -u | paste -sd'|')
 while IFS=: read -r page name; do
 	has "$name" "$counters" || differs "$page: there is no counter \"$name\""
@@ -178,6 +180,32 @@ while IFS='|' read -r _ named rest; do
 		done
 	done
 done <<<"$proofs"
+
+# ---- alerts and their runbooks --------------------------------------------------------------------
+# What never opens an incident has no alert: deeds (policy/incident.c), hooks, what is told of incidents.
+rules=$(sed -nE 's/^ +- alert: (\w+)$/\1/p' docs/prometheus-rules.yml)
+kinds=$(sed -nE 's/^	X\(([A-Z_]+), "([a-z_]+)".*/\2/p' user/base/notice.h |
+	grep -vxE 'override|tune|chaos|hook|incident' |
+	awk '{ n = split($0, part, "_"); printf "Sluice"; for (i = 1; i <= n; i++) printf "%s", toupper(substr(part[i], 1, 1)) substr(part[i], 2); print "" }')
+(($(grep -c . <<<"$rules") > 15 && $(grep -c . <<<"$kinds") > 10)) || differs "alerts could not be read"
+runbooks=$(basename -a -s .md docs/runbooks/*.md)
+for alert in $rules $kinds; do
+	has "$alert" "$runbooks" || differs "docs/runbooks has no page of the alert $alert"
+done
+for alert in $rules; do
+	grep -A 12 -- "- alert: $alert\$" docs/prometheus-rules.yml | grep -m 1 runbook_url | grep -q "\"docs/runbooks/$alert.md\"" ||
+		differs "docs/prometheus-rules.yml: $alert does not link to docs/runbooks/$alert.md"
+	grep -q "runbooks/$alert.md" docs/operations.md || differs "docs/operations.md does not lead to the runbook of $alert"
+done
+for alert in $runbooks; do
+	has "$alert" "$rules"$'\n'"$kinds" || differs "docs/runbooks/$alert.md: there is no such alert"
+	for heading in "How it is seen" "Likely causes, the likeliest first" "What to do" "When to escalate" "What sluice does by itself"; do
+		grep -qx "## $heading" "docs/runbooks/$alert.md" || differs "docs/runbooks/$alert.md lacks \"## $heading\""
+	done
+done
+for alert in $kinds; do
+	grep -q "runbooks/$alert.md" docs/operations.md || differs "docs/operations.md does not lead to the runbook of $alert"
+done
 
 # ---- the configuration --------------------------------------------------------------------------
 keys=$(cat user/base/config_key*.c | tr '\n' ' ' | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |
