@@ -65,7 +65,7 @@ PACKAGES := \
 	libsqlite3-dev libpq-dev libvectorscan-dev libutf8proc-dev libhnswlib-dev libpcre2-dev \
 	pkg-config \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
-	curl jq prometheus socat openssl ca-certificates nodejs npm varnish \
+	curl jq prometheus prometheus-alertmanager socat openssl ca-certificates nodejs npm varnish \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
 	chromium postgresql haproxy nginx-light wrk nftables nghttp2-client
 

@@ -148,6 +148,7 @@ extern const struct sl_command sl_command_cache;
 extern const struct sl_command sl_command_index;
 extern const struct sl_command sl_command_canary;
 extern const struct sl_command sl_command_audit;
+extern const struct sl_command sl_command_alerts;
 extern const struct sl_command sl_command_incidents;
 extern const struct sl_command sl_command_slo;
 extern const struct sl_command sl_command_rollout;

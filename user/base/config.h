@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include "bpf/abi.h"
 #include "user/base/config_paths.h"
+#include "user/base/config_alert.h"
 #include "user/base/config_canary.h"
 #include "user/base/config_validate.h"
 #include "user/base/config_degrade.h"
@@ -120,11 +121,6 @@ struct sl_config_metrics {
 	const char *path;
 	uint32_t every_ms;
 	uint32_t stale_ms; /* what is older is not trusted */
-};
-
-struct sl_config_names {
-	const char **names;
-	uint32_t count;
 };
 
 /* How the nodes of a pool go on with an answer that another one began. */
@@ -416,6 +412,8 @@ struct sl_config {
 	struct sl_config_slo slo;
 	struct sl_config_incidents incidents;
 	struct sl_config_page page;
+	struct sl_config_alerts alerts;
+	struct sl_config_recovery recovery;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

@@ -39,4 +39,7 @@ void sl_config_check_slo(const struct sl_config *config, struct sl_report *repor
 /* The status page (config_key_page.c). */
 void sl_config_check_page(const struct sl_config *config, struct sl_report *report);
 
+/* Receivers of alerts, recovery hooks (config_key_alert.c). */
+void sl_config_check_alert(const struct sl_config *config, struct sl_report *report);
+
 #endif

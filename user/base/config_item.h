@@ -18,6 +18,12 @@ struct sl_config_item {
 	unsigned column;
 };
 
+/* A list of names, or of any words. */
+struct sl_config_names {
+	const char **names;
+	uint32_t count;
+};
+
 struct sl_config_items {
 	void *items; /* an array of the section's struct; NULL: none */
 	uint32_t count;

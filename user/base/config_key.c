@@ -15,13 +15,11 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	  &sl_config_keys_kernel,
-	&sl_config_keys_pool,	  &sl_config_keys_canary,
-	&sl_config_keys_route,	  &sl_config_keys_validate,
-	&sl_config_keys_prompt,	  &sl_config_keys_degrade,
-	&sl_config_keys_semantic, &sl_config_keys_retrieve,
-	&sl_config_keys_sampling, &sl_config_keys_slo,
-	&sl_config_keys_page,	  &last,
+	&sl_config_keys_root,	  &sl_config_keys_kernel,   &sl_config_keys_pool,
+	&sl_config_keys_canary,	  &sl_config_keys_route,    &sl_config_keys_validate,
+	&sl_config_keys_prompt,	  &sl_config_keys_degrade,  &sl_config_keys_semantic,
+	&sl_config_keys_retrieve, &sl_config_keys_sampling, &sl_config_keys_slo,
+	&sl_config_keys_page,	  &sl_config_keys_alert,    &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -80,6 +78,10 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_INCIDENTS] = {"incidents", 0},
 	[SL_CONFIG_SLO] = {"slo", 0},
 	[SL_CONFIG_SLO_ALERT] = {"slo.alerts[]", sizeof(struct sl_config_slo_alert)},
+	[SL_CONFIG_ALERTS] = {"alerts", 0},
+	[SL_CONFIG_RECEIVER] = {"alerts.receivers.NAME", sizeof(struct sl_config_receiver)},
+	[SL_CONFIG_RECOVERY] = {"recovery", 0},
+	[SL_CONFIG_HOOK] = {"recovery.hooks.NAME", sizeof(struct sl_config_recovery_hook)},
 	[SL_CONFIG_ROUTE_SLO] = {"routes[].slo", 0},
 	[SL_CONFIG_PAGE] = {"page", 0},
 };

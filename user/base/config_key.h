@@ -91,6 +91,10 @@ enum sl_config_section {
 	SL_CONFIG_SLO_ALERT,	   /* struct sl_config_slo_alert */
 	SL_CONFIG_ROUTE_SLO,	   /* struct sl_config_route */
 	SL_CONFIG_PAGE,		   /* struct sl_config */
+	SL_CONFIG_ALERTS,	   /* struct sl_config */
+	SL_CONFIG_RECEIVER,	   /* struct sl_config_receiver */
+	SL_CONFIG_RECOVERY,	   /* struct sl_config */
+	SL_CONFIG_HOOK,		   /* struct sl_config_recovery_hook */
 	SL_CONFIG_SECTIONS
 };
 
@@ -170,6 +174,7 @@ extern const struct sl_config_key_table sl_config_keys_semantic;
 extern const struct sl_config_key_table sl_config_keys_retrieve;
 extern const struct sl_config_key_table sl_config_keys_slo;
 extern const struct sl_config_key_table sl_config_keys_page;
+extern const struct sl_config_key_table sl_config_keys_alert;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

@@ -19,6 +19,10 @@
 /* SHA-256 (FIPS 180-4) over the parts, one behind the other. */
 void sl_digest_sha256(const struct sl_span *parts, size_t part_count, uint8_t out[SL_DIGEST_BYTES]);
 
+/* HMAC-SHA-256 (RFC 2104). */
+void sl_digest_hmac_sha256(struct sl_span key, struct sl_span message,
+			   uint8_t out[SL_DIGEST_BYTES]);
+
 /* For secrets: the time depends on len alone. */
 bool sl_digest_equal(const void *a, const void *b, size_t len);
 

@@ -43,7 +43,8 @@
 	X(ROLLOUT, "rollout", "a roll-out took a step")                                       \
 	X(CHAOS, "chaos", "an experiment began; over: it ended")                              \
 	X(BURN, "burn", "an objective burns its error budget; over: it does not")             \
-	X(HOOK, "hook", "a recovery hook or an alert ran")
+	X(HOOK, "hook", "a recovery hook or an alert ran")                                    \
+	X(INCIDENT, "incident", "an incident opened, or got worse; over: it closed")
 
 enum sl_notice_kind {
 #define X(id, name, help) SL_NOTICE_##id,
@@ -75,8 +76,12 @@ struct sl_notice {
 	enum sl_notice_kind kind;
 	enum sl_notice_level level;
 	enum sl_notice_of of;
-	bool over;	  /* ends what earlier ones of this kind and subject began */
-	bool audit;	  /* somebody's deed: belongs into the audit trail */
+	bool over;		   /* ends what earlier ones of this kind and subject began */
+	bool audit;		   /* somebody's deed: belongs into the audit trail */
+	bool opens;		   /* INCIDENT: just now */
+	enum sl_notice_kind about; /* INCIDENT: of what it was opened for, or made it worse */
+	uint64_t
+		number; /* INCIDENT: its id; BREAKER: its state now; BURN: bits by enum sl_slo_level that burn */
 	uint64_t wall_ms; /* filled in by sl_notice_tell() where 0 */
 	char name[SL_NOTICE_NAME_BYTES];
 	char pool[SL_NOTICE_NAME_BYTES]; /* of a node; or "" */

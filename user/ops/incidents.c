@@ -65,6 +65,43 @@ static const struct sl_route *route_at(const struct sl_incident_part *part, uint
 
 /* ---- notices and records --------------------------------------------------------------------- */
 
+/* For those who act on incidents: alerts, hooks. */
+static void tell_incident(const struct sl_incident *incident, enum sl_notice_kind about,
+			  const char *text, bool opens)
+{
+	struct sl_notice notice = {.kind = SL_NOTICE_INCIDENT,
+				   .level = incident->level,
+				   .of = incident->of,
+				   .over = !incident->open,
+				   .opens = opens,
+				   .about = about,
+				   .number = incident->id,
+				   .who = "daemon"};
+
+	sl_notice_set(notice.name, sizeof(notice.name), incident->name);
+	sl_notice_set(notice.pool, sizeof(notice.pool), incident->pool);
+	sl_notice_tell(&notice, "%s", text);
+}
+
+/* An alert of an earlier process goes on with it. */
+static void tell_open_ones(const struct sl_incident_part *part)
+{
+	for (uint32_t i = 0; i < part->book.count; i++) {
+		const struct sl_incident *incident = part->book.list[i];
+		enum sl_notice_kind about = SL_NOTICE_BREAKER;
+
+		if (!incident->open)
+			continue;
+		/* what made it as bad as it is */
+		for (uint32_t k = 0; k < incident->event_count; k++) {
+			if (incident->events[k].what == SL_INCIDENT_OPENED ||
+			    incident->events[k].what == SL_INCIDENT_WORSE)
+				about = incident->events[k].kind;
+		}
+		tell_incident(incident, about, "goes on after a restart", false);
+	}
+}
+
 static void on_event(void *owner, const struct sl_incident *incident,
 		     const struct sl_incident_event *event)
 {
@@ -75,6 +112,10 @@ static void on_event(void *owner, const struct sl_incident *incident,
 	sl_text_init_fixed(&row, memory, sizeof(memory));
 	sl_incidents_write_row(incident, event, &row);
 	sl_journal_add(part->journal, incident->id, event->at_ms, sl_text_span(&row));
+	if (event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_WORSE ||
+	    event->what == SL_INCIDENT_CLOSED)
+		tell_incident(incident, event->kind, event->text,
+			      event->what == SL_INCIDENT_OPENED);
 	if (event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_CLOSED)
 		sl_log(SL_LOG_WARN,
 		       "incident %" PRIu64 " %s: %s %s: %s (sluice incidents show %" PRIu64 ")",
@@ -344,6 +385,7 @@ static int open_part(const struct sl_watch_place *place, struct sl_routes *route
 	part->book.owner = part;
 	part->book.on_event = on_event;
 	apply(part, routes);
+	tell_open_ones(part);
 	sl_incidents_recheck(&part->book, wall_ms, "over, or not known, after a restart",
 			     lasts_after_restart, part);
 	*ret_part = part;

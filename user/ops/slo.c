@@ -270,6 +270,23 @@ static void note_notice(void *owner, const struct sl_notice *notice)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
+/* The levels at which an objective of the route burns now, as bits. */
+static uint64_t levels_of(const struct sl_slo_part *part, const struct sl_slo_route *route)
+{
+	uint64_t levels = 0;
+
+	for (uint32_t kind = 0; kind < SL_SLO_KINDS; kind++) {
+		const struct sl_slo_objective *objective = route->of[kind];
+
+		for (uint32_t i = 0; objective && objective->on && i < part->rules.pair_count;
+		     i++) {
+			if (objective->slo.burns[i])
+				levels |= 1ull << part->rules.pairs[i].level;
+		}
+	}
+	return levels;
+}
+
 static bool burns(const struct sl_slo_route *route)
 {
 	for (uint32_t kind = 0; kind < SL_SLO_KINDS; kind++) {
@@ -295,6 +312,7 @@ static void tell(struct sl_slo_part *part, uint32_t r, struct sl_slo_objective *
 						      : SL_NOTICE_WARN,
 		.of = SL_NOTICE_OF_ROUTE,
 		.over = !begins && !burns(&part->routes[r]),
+		.number = levels_of(part, &part->routes[r]),
 		.who = "daemon",
 	};
 	char longer[SL_SLO_SPAN_BYTES], shorter[SL_SLO_SPAN_BYTES], whole[SL_SLO_SPAN_BYTES];

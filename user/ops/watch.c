@@ -5,8 +5,10 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/ops/alerts.h"
 #include "user/ops/audit.h"
 #include "user/ops/dependencies.h"
+#include "user/ops/recovery.h"
 #include "user/ops/rollout.h"
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
@@ -19,6 +21,8 @@ static const struct sl_watch_part *const parts[] = {
 	&sl_audit_part,
 	&sl_watch_slo,
 	&sl_watch_incidents,
+	&sl_watch_alerts,
+	&sl_watch_recovery,
 	&sl_chaos_part,
 	&sl_dependencies_part,
 };

@@ -395,6 +395,8 @@ static void note_deed(struct sl_incidents *book, const struct sl_notice *notice,
 void sl_incidents_notice(struct sl_incidents *book, const struct sl_notice *notice,
 			 const struct sl_incident_facts *facts)
 {
+	if (notice->kind == SL_NOTICE_INCIDENT) /* what this book said itself */
+		return;
 	switch (role_of(notice)) {
 	case TROUBLE:
 		note_trouble(book, notice, facts);

@@ -8,6 +8,7 @@
  *   over                                eases that cause
  *   a deed (info: configuration, ...)   goes into the timeline of the incidents it concerns, opens none
  *   any other info                      the same, as a remark
+ *   INCIDENT                            nothing: the caller tells it of this book
  *
  *   state    leaves by
  *   OPEN     all causes are over, and have been for hold_ms -> CLOSED

@@ -190,6 +190,7 @@ static void tell_change(const char *pool, const char *node, const struct sl_brea
 		.kind = change->changed ? SL_NOTICE_BREAKER : SL_NOTICE_CAP,
 		.level = SL_NOTICE_WARN,
 		.of = SL_NOTICE_OF_NODE,
+		.number = change->to,
 		/* by breaker.metrics_only it refuses nobody any more */
 		.over = change->changed &&
 			(change->to == SL_BREAKER_CLOSED || change->to == SL_BREAKER_METRICS_ONLY),

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/ops/alerts_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/base/clock.h"
+#include "user/base/log.h"
+
+#define SAVED_VERSION 1u
+
+/* As it is on disk, under its fingerprint; without bytes: forgotten. */
+struct record {
+	uint32_t version, size;
+	struct sl_alert alert;
+};
+
+/* ---- what is kept ---------------------------------------------------------------------------- */
+
+static void keep(void *owner, uint64_t fingerprint, const void *bytes, size_t len)
+{
+	struct sl_alerts_part *part = owner;
+	char name[24];
+
+	snprintf(name, sizeof(name), "%016" PRIx64, fingerprint);
+	sl_journal_keep(part->journal, name, bytes, len);
+}
+
+static void on_changed(void *owner, const struct sl_alert *alert)
+{
+	struct record record = {.version = SAVED_VERSION, .size = sizeof(record)};
+
+	record.alert = *alert;
+	keep(owner, alert->fingerprint, &record, sizeof(record));
+}
+
+static void on_forgotten(void *owner, uint64_t fingerprint)
+{
+	keep(owner, fingerprint, "", 0);
+}
+
+static void on_value(void *owner, struct sl_span name, struct sl_span bytes)
+{
+	struct sl_alerts_part *part = owner;
+	struct record record;
+	uint32_t i = 0;
+
+	(void)name;
+	if (bytes.len != sizeof(record))
+		return;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (record.version != SAVED_VERSION || record.size != sizeof(record))
+		return;
+	while (i < SL_ALERTS_MAX && part->book.list[i].fingerprint)
+		i++;
+	if (i == SL_ALERTS_MAX)
+		return;
+	part->book.list[i] = record.alert;
+	part->book.list[i].confirmed = false;
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static void fit_receiver(struct sl_alerts_part *part, struct sl_alerts_receiver *receiver,
+			 const struct sl_config_alerts *alerts,
+			 const struct sl_config_receiver *config)
+{
+	uint64_t who = sl_alert_who(config->item.name);
+
+	if (receiver->state.who != who) {
+		memset(&receiver->state, 0, sizeof(receiver->state));
+		receiver->last[0] = 0;
+	}
+	receiver->part = part;
+	receiver->config = config;
+	snprintf(receiver->name, sizeof(receiver->name), "%s", config->item.name);
+	receiver->state.who = who;
+	receiver->state.severities = config->severities ? config->severities : 3u;
+	receiver->state.kinds = config->kinds;
+	receiver->state.pools = config->pools.names;
+	receiver->state.pool_count = config->pools.count;
+	receiver->state.group_ms = alerts->group_ms;
+	receiver->state.repeat_ms = alerts->repeat_ms;
+	receiver->state.per_hour = config->per_hour;
+}
+
+static void apply(void *owner, struct sl_routes *routes)
+{
+	struct sl_alerts_part *part = owner;
+	const struct sl_config_alerts *alerts = &routes->config->alerts;
+	const struct sl_config_receiver *configs = alerts->receivers.items;
+	struct sl_routes *old = part->routes;
+
+	pthread_mutex_lock(&part->lock);
+	part->routes = sl_routes_get(routes);
+	part->receiver_count = alerts->receivers.count;
+	for (uint32_t i = 0; i < part->receiver_count; i++)
+		fit_receiver(part, &part->receivers[i], alerts, &configs[i]);
+	pthread_mutex_unlock(&part->lock);
+	if (old)
+		sl_routes_put(&old);
+}
+
+/* ---- notices --------------------------------------------------------------------------------- */
+
+static void note_burn(struct sl_alerts_part *part, const struct sl_notice *notice)
+{
+	for (uint32_t severity = 0; severity < SL_ALERT_SEVERITIES; severity++) {
+		enum sl_notice_level level =
+			severity == SL_ALERT_PAGE ? SL_NOTICE_BAD : SL_NOTICE_WARN;
+
+		if (notice->level == level && !notice->over)
+			sl_alert_fire(&part->book, notice, SL_NOTICE_BURN,
+				      (enum sl_alert_severity)severity, 0, notice->wall_ms);
+		else if (!(notice->number >> severity & 1))
+			sl_alert_end(&part->book, notice, SL_NOTICE_BURN,
+				     (enum sl_alert_severity)severity, notice->wall_ms);
+	}
+}
+
+/* One that was opened for a budget that burns has its alerts from there. */
+static void note_incident(struct sl_alerts_part *part, const struct sl_notice *notice)
+{
+	enum sl_alert_severity severity =
+		notice->level == SL_NOTICE_BAD ? SL_ALERT_PAGE : SL_ALERT_TICKET;
+
+	if (notice->about == SL_NOTICE_BURN)
+		return;
+	if (notice->over) {
+		sl_alert_end_incident(&part->book, notice->number, SL_ALERT_SEVERITIES,
+				      notice->wall_ms);
+		return;
+	}
+	if (severity == SL_ALERT_PAGE) /* it was a ticket until now */
+		sl_alert_end_incident(&part->book, notice->number, SL_ALERT_TICKET,
+				      notice->wall_ms);
+	sl_alert_fire(&part->book, notice, notice->about, severity, notice->number,
+		      notice->wall_ms);
+}
+
+static void note_notice(void *owner, const struct sl_notice *notice)
+{
+	struct sl_alerts_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	if (notice->kind == SL_NOTICE_BURN)
+		note_burn(part, notice);
+	else if (notice->kind == SL_NOTICE_INCIDENT)
+		note_incident(part, notice);
+	pthread_mutex_unlock(&part->lock);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void on_called(void *owner, const struct sl_call_result *result)
+{
+	struct sl_alerts_receiver *receiver = owner;
+	struct sl_alerts_part *part = receiver->part;
+
+	pthread_mutex_lock(&part->lock);
+	receiver->calls = false;
+	if (!part->stopped && receiver->called == receiver->state.who)
+		sl_alert_made(&part->book, &receiver->state, &receiver->group, result->ok,
+			      sl_clock_wall_ms(), sl_random_u32(&part->random));
+	snprintf(receiver->last, sizeof(receiver->last), "%s", result->text);
+	pthread_mutex_unlock(&part->lock);
+	if (result->ok)
+		sl_log(SL_LOG_INFO, "alerts: receiver \"%s\" told of %u (%s, %u ms)",
+		       receiver->name, receiver->group.count, result->text, result->took_ms);
+	else if (!part->stopped)
+		sl_log_limited(SL_LOG_WARN,
+			       "alerts: receiver \"%s\" not told: %s (tried again; see: sluice "
+			       "alerts)",
+			       receiver->name, result->text);
+}
+
+static void call(struct sl_alerts_part *part, struct sl_alerts_receiver *receiver)
+{
+	struct sl_call_env env = {.len = 0};
+	struct sl_text body;
+	char count[16];
+
+	sl_text_init(&body, 0);
+	sl_alerts_write_message(part, receiver, &body);
+	snprintf(count, sizeof(count), "%u", receiver->group.count);
+	sl_call_env_add(&env, "SLUICE_RECEIVER", receiver->name);
+	sl_call_env_add(&env, "SLUICE_POOL", receiver->group.pool);
+	sl_call_env_add(&env, "SLUICE_ALERTS", count);
+	receiver->called = receiver->state.who;
+	receiver->calls =
+		!body.error && !sl_calls_start(part->calls, part->routes, &receiver->config->call,
+					       sl_text_span(&body), &env, on_called, receiver);
+	sl_text_fini(&body);
+}
+
+static void poll(void *owner, uint64_t now_ms)
+{
+	struct sl_alerts_part *part = owner;
+	struct sl_alert_receiver states[SL_ALERT_RECEIVERS_MAX];
+	uint64_t wall_ms = sl_clock_wall_ms();
+
+	if (part->stopped)
+		return;
+	pthread_mutex_lock(&part->lock);
+	if (part->opened_ms && now_ms - part->opened_ms >= SL_ALERTS_CONFIRM_MS) {
+		part->opened_ms = 0;
+		sl_alert_end_unconfirmed(&part->book, wall_ms);
+	}
+	for (uint32_t i = 0; i < part->receiver_count; i++) {
+		struct sl_alerts_receiver *receiver = &part->receivers[i];
+
+		if (!receiver->calls &&
+		    sl_alert_due(&part->book, &receiver->state, wall_ms, &receiver->group))
+			call(part, receiver);
+		states[i] = receiver->state;
+	}
+	sl_alert_sweep(&part->book, states, part->receiver_count, wall_ms);
+	pthread_mutex_unlock(&part->lock);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void write_metrics(void *owner, struct sl_text *text)
+{
+	struct sl_alerts_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	sl_alerts_write_metrics(part, text);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)
+{
+	struct sl_alerts_part *part = owner;
+
+	pthread_mutex_lock(&part->lock);
+	sl_alerts_say(part, ask->words, text);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void destroy(struct sl_alerts_part *part)
+{
+	sl_calls_close(&part->calls);
+	if (part->routes)
+		sl_routes_put(&part->routes);
+	pthread_mutex_destroy(&part->lock);
+	free(part);
+}
+
+static int open_part(const struct sl_watch_place *place, struct sl_routes *routes, void **ret_part)
+{
+	struct sl_alerts_part *part = calloc(1, sizeof(*part));
+	struct sl_journal_reader reader = {.owner = part, .value = on_value};
+	int rc;
+
+	if (!part)
+		return -ENOMEM;
+	pthread_mutex_init(&part->lock, NULL);
+	sl_random_init(&part->random);
+	rc = sl_calls_open(place->loop, &place->state, &part->calls);
+	if (!rc)
+		rc = sl_journal_open(routes->config->alerts.path, "alerts", 0, &reader,
+				     &part->journal);
+	if (rc) {
+		destroy(part);
+		return rc;
+	}
+	part->book.owner = part;
+	part->book.changed = on_changed;
+	part->book.forgotten = on_forgotten;
+	part->opened_ms = sl_clock_ms();
+	apply(part, routes);
+	*ret_part = part;
+	return 0;
+}
+
+static void stop_part(void *owner, bool leaving)
+{
+	struct sl_alerts_part *part = owner;
+
+	(void)leaving;
+	part->stopped = true;
+	sl_calls_stop(part->calls);
+}
+
+static void close_part(void *owner)
+{
+	struct sl_alerts_part *part = owner;
+
+	sl_journal_close(&part->journal);
+	destroy(part);
+}
+
+const struct sl_watch_part sl_watch_alerts = {
+	.word = "alerts",
+	.open = open_part,
+	.apply = apply,
+	.notice = note_notice,
+	.poll = poll,
+	.write_metrics = write_metrics,
+	.say = say,
+	.stop = stop_part,
+	.close = close_part,
+};
