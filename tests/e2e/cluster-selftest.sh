@@ -168,6 +168,10 @@ test_lanes() {
 	expect "to a node" "$(counter forward_to_node)" ">=" 3
 	try "what both planes know"
 	expect "the status says well" "$(head -n 1 "$out")" contains "well: 5 of 5 nodes"
+	try "the same in a browser" 2
+	expect "and so does the page" "$(<"$out")" contains "Well: 5 of 5 nodes"
+	expect "which cluster.sh tells how to open" "$(<"$work/up.first")" contains \
+		"http://127.0.0.1:$((PORT + 10))/ with any user and the password $(<"$state/page-token")"
 	agree "at rest"
 }
 # A server dies under requests; both planes know; it comes back.

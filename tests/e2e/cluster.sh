@@ -25,12 +25,13 @@
 # the lock; whatever is started must not inherit them (the guard alone inherits the lock).
 #
 # CLUSTER  name of this cluster (demo): clusters of other names may run beside it
-# PORT     port on the host (8080)
+# PORT     port on the host (8080); the status page is ten above it
 # SLUICE_BUILD  directory of the programs (build)
 set -u
 
 name=${CLUSTER:-demo}
 port=${PORT:-8080}
+page=$((port + 10))
 prefix=sluice-$name
 state=/run/$prefix
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -74,11 +75,13 @@ seconds_since() { # EPOCHREALTIME: "0.4 s"
 # ---- taking it away ---------------------------------------------------------------------------
 # Everything of this name, whoever made it. The same for the end and for a start after a crash.
 sweep() {
-	local netns pid
-	pid=$(cat "$state/host.pid" 2>/dev/null)
-	if [[ -n $pid ]] && grep -qF "$state/http" "/proc/$pid/cmdline" 2>/dev/null; then
-		kill -KILL -- "-$pid" 2>/dev/null
-	fi
+	local netns pid part
+	for part in host page-host; do
+		pid=$(cat "$state/$part.pid" 2>/dev/null)
+		if [[ -n $pid ]] && grep -qF "UNIX-CONNECT:$state/" "/proc/$pid/cmdline" 2>/dev/null; then
+			kill -KILL -- "-$pid" 2>/dev/null
+		fi
+	done
 	for netns in $(ip netns list | cut -d ' ' -f 1 | grep "^$prefix-"); do
 		# shellcheck disable=SC2046  # a list of ids
 		kill -KILL $(ip netns pids "$netns") 2>/dev/null
@@ -247,6 +250,7 @@ write_config() {
 		# The configuration of this cluster. After a change: kill -HUP \$(cat $state/sluiced.pid)
 		listen: 0.0.0.0:8080
 		admin_socket: $state/admin.sock
+		page: {listen: "127.0.0.1:8090", token_file: $state/page-token}
 		kernel:
 		  devices: [client, node1, node2, node3]
 		  pin_dir: $pins
@@ -278,9 +282,15 @@ start_host_port() {
 	write_start inner sluice socat "UNIX-LISTEN:$state/http,$limits" TCP:127.0.0.1:8080
 	write_start host host socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,$limits" \
 		"UNIX-CONNECT:$state/http"
+	write_start page-inner sluice socat "UNIX-LISTEN:$state/page,$limits" TCP:127.0.0.1:8090
+	write_start page-host host socat "TCP-LISTEN:$page,bind=127.0.0.1,reuseaddr,$limits" \
+		"UNIX-CONNECT:$state/page"
 	start inner
+	start page-inner
 	await inner test -S "$state/http" || return
+	await page-inner test -S "$state/page" || return
 	start host
+	start page-host
 	await host curl -sf --max-time 2 "http://127.0.0.1:$port/health"
 }
 
@@ -304,6 +314,9 @@ write_lines() {
 		$from_client curl -sN --json "\$story" http://$vip/v1/chat/completions
 		# what both planes know of each node
 		build/sluice status
+		# the same in a browser, live: any user, this password
+		cat $state/page-token
+		curl -su any:\$(cat $state/page-token) http://127.0.0.1:$page/status.json | jq -r .summary
 		# kill a node's server and ask 40 times: no request fails, and its breaker opens
 		kill -KILL \$(ip netns pids $prefix-node1)
 		ask 40
@@ -352,6 +365,8 @@ print_lines() {
 		fi
 	done <"$state/try"
 	printf '\n%s is up at http://127.0.0.1:%s; these lines: %s/try\n' "$prefix" "$port" "$state"
+	printf 'status page: http://127.0.0.1:%s/ with any user and the password %s\n' "$page" \
+		"$(<"$state/page-token")"
 }
 # Until Ctrl-C. The status runs in the foreground and ends by the same Ctrl-C.
 show() {

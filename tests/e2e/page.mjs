@@ -2,6 +2,7 @@
 // page.mjs - the status page in headless Chromium: each panel against the snapshot and against what was done to
 // the cluster; a node that dies; orders by keyboard and by mouse; narrow and dark; names and roles; contrast.
 // One browser and one page for all: starting one is what costs. SLUICE_SHOTS: a folder for pictures.
+import { execFileSync } from "node:child_process";
 import http from "node:http";
 import { check, expect, finish, ok, packageFile, sleep, test, waitFor } from "./lib.mjs";
 
@@ -217,6 +218,17 @@ await test("breaker and roll-out", async () => {
   await page.getByRole("button", { name: "Do it" }).click();
   await shows("the roll-out is over", "#rollout-list", "r1: model chat → small: aborted");
   expect("and has no button", await page.locator("#rollout-list button").count(), 0);
+});
+
+await test("an experiment", async () => {
+  const chaos = (...words) => execFileSync(`${process.env.SLUICE_BUILD ?? "build"}/sluice`, ["chaos", ...words]);
+  chaos("start", "error", "--node", "127.0.0.1:9004", "--share", "50%", "--limit", "100", "--detach");
+  await shows("is told", "#chaos-list", "▲ error");
+  await shows("and in the verdict", "#summary", "1 experiment runs");
+  await page.getByRole("button", { name: /^Abort experiment error/ }).click();
+  await page.getByRole("button", { name: "Do it" }).click();
+  await shows("aborted", "#chaos-list", "None runs.");
+  expect("it really is", JSON.parse(chaos("list", "--json")), []);
 });
 
 await test("all down", async () => {

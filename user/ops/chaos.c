@@ -376,6 +376,14 @@ static void close_part(void *owner)
 	free(part);
 }
 
+static void add_facts(void *owner, struct sl_page_facts *facts)
+{
+	const struct sl_chaos_part *part = owner;
+
+	for (uint32_t i = 0; i < SL_STRIKES_MAX; i++)
+		facts->experiments += part->board->rows[i].runs;
+}
+
 const struct sl_watch_part sl_chaos_part = {
 	.word = "chaos",
 	.open = open_part,
@@ -383,6 +391,7 @@ const struct sl_watch_part sl_chaos_part = {
 	.notice = take_notice,
 	.poll = poll_part,
 	.write_metrics = write_metrics,
+	.add_facts = add_facts,
 	.say = say,
 	.stop = stop_part,
 	.close = close_part,

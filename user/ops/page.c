@@ -132,8 +132,12 @@ static void add_part(struct sl_page *page, const char *word, const char *ask_wor
 	snprintf(words, sizeof(words), "%s", ask_words);
 	sl_text_init(&said, SL_ADMIN_REPLY_BYTES);
 	(void)sl_watch_say(*page->place.watch, word, &ask, &said);
-	/* without the braces of the object */
-	if (said.len > 2 && said.data[0] == '{' && !said.error)
+	/* the list alone, or an object that holds it: without its braces */
+	while (said.len && said.data[said.len - 1] == '\n')
+		sl_text_truncate(&said, said.len - 1);
+	if (said.len > 1 && said.data[0] == '[' && !said.error)
+		sl_text_printf(parts, ",\"%s\":%s", member, said.data);
+	else if (said.len > 2 && said.data[0] == '{' && !said.error)
 		sl_text_printf(parts, ",%.*s", (int)(strrchr(said.data, '}') - said.data - 1),
 			       said.data + 1);
 	else
@@ -160,6 +164,7 @@ static void fill_order(struct sl_page *page, bool wanted)
 	add_part(page, "slo", "json", "objectives");
 	add_part(page, "incidents", "json recent", "incidents");
 	add_part(page, "rollout", "json status", "rollouts");
+	add_part(page, "chaos", "json list", "strikes");
 }
 
 /* Nothing where one is under way: who waits gets that one. */

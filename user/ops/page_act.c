@@ -110,23 +110,24 @@ static int act_on_node(const struct sl_page_deed *deed, const char *word, struct
 
 /* ---- roll-outs and experiments --------------------------------------------------------------- */
 
-static int abort_rollout(const struct sl_page_deed *deed, struct sl_span query,
-			 struct sl_text *text)
+/* An order to a part of the watch, as the command gives it: "text VERB WORD", the word being a value of the query. */
+static int order(const struct sl_page_deed *deed, struct sl_span query, const char *part,
+		 const char *verb, const char *name, const char *done, struct sl_text *text)
 {
-	char name[SL_ADMIN_QUERY_BYTES], words[SL_ADMIN_QUERY_BYTES + 16];
+	char word[SL_ADMIN_QUERY_BYTES], words[SL_ADMIN_QUERY_BYTES + 16];
 	struct sl_admin_ask ask = {.words = words, .body = SL_SPAN(""), .who = deed->who};
 	struct sl_text said;
 	int status;
 
-	if (!sl_admin_http_query(query, "name", name) || !name[0] || strchr(name, ' '))
-		return answer(400, "expected name in the query", text);
-	snprintf(words, sizeof(words), "text abort %s", name);
+	if (!sl_admin_http_query(query, name, word) || !word[0] || strchr(word, ' ') ||
+	    !strcmp(word, "all"))
+		return answer(400, "expected name, or number, in the query", text);
+	snprintf(words, sizeof(words), "text %s %s", verb, word);
 	sl_text_init(&said, SL_ADMIN_REPLY_BYTES);
-	if (!sl_watch_say(deed->watch, "rollout", &ask, &said))
-		sl_text_append_string(&said, "!there are no roll-outs");
-	status = sl_text_string(&said)[0] == '!'
-			 ? answer(409, sl_text_string(&said) + 1, text)
-			 : answer(200, "aborted: the baseline is served", text);
+	if (!sl_watch_say(deed->watch, part, &ask, &said))
+		sl_text_append_string(&said, "!the daemon has nothing of the kind");
+	status = sl_text_string(&said)[0] == '!' ? answer(409, sl_text_string(&said) + 1, text)
+						 : answer(200, done, text);
 	sl_text_fini(&said);
 	return status;
 }
@@ -178,11 +179,14 @@ int sl_page_act(const struct sl_page_deed *deed, const struct sl_admin_request *
 			return act_on_node(deed, of_nodes[i], request->query, text);
 	}
 	if (sl_span_equal(word, SL_SPAN("rollout-abort")))
-		return abort_rollout(deed, request->query, text);
+		return order(deed, request->query, "rollout", "abort", "name",
+			     "aborted: the baseline is served", text);
+	if (sl_span_equal(word, SL_SPAN("strike-abort")))
+		return order(deed, request->query, "chaos", "stop", "number", "aborted", text);
 	if (sl_span_equal(word, SL_SPAN("chaos-abort")))
 		return abort_chaos(deed, request->query, text);
 	return answer(404,
 		      "expected drain, undrain, breaker-open, breaker-close, breaker-auto, "
-		      "rollout-abort or chaos-abort",
+		      "rollout-abort, chaos-abort or strike-abort",
 		      text);
 }

@@ -6,6 +6,7 @@
  *	breaker-open, breaker-close, breaker-auto  the same
  *	rollout-abort                            name=ROLLOUT
  *	chaos-abort                              number=NUMBER, of an experiment of the kernel plane
+ *	strike-abort                             the same, of one on the daemon's requests
  *
  * The same deeds as `sluice drain`, `breaker`, `rollout abort`, and as ending `sluice chaos`; each is told as a
  * notice with who did it, so it is in the audit trail. Thread: control.

@@ -438,6 +438,7 @@ static void put_chaos(const struct sl_page_scene *scene, struct sl_page_facts *f
 	static const char *const kinds[SL_CHAOS_KINDS] = {"none", "drop", "reset", "corrupt",
 							  "garble"};
 	const struct sl_kernel_plane *plane = scene->metrics->plane;
+	const char *between = "";
 
 	sl_text_append_string(text, ",\"chaos\":[");
 	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
@@ -448,8 +449,7 @@ static void put_chaos(const struct sl_page_scene *scene, struct sl_page_facts *f
 			continue;
 		snprintf(name, sizeof(name), "%.64s", plane->chaos[row].name);
 		end_ns = plane->chaos[row].end_ns;
-		sl_text_printf(text, "%s{\"number\":%u", facts->experiments++ ? "," : "",
-			       plane->chaos[row].number);
+		sl_text_printf(text, "%s{\"number\":%u", between, plane->chaos[row].number);
 		put_string(text, "aim", name);
 		put_string(text, "kind", kinds[plane->chaos[row].kind % SL_CHAOS_KINDS]);
 		put_rate(text, "percent", 100.0 * plane->chaos[row].share / SL_CHAOS_ALL);
@@ -457,6 +457,8 @@ static void put_chaos(const struct sl_page_scene *scene, struct sl_page_facts *f
 		put_number(text, "left_ms",
 			   end_ns > scene->now_ns ? (end_ns - scene->now_ns) / SL_NS_PER_MS : 0);
 		sl_text_append_char(text, '}');
+		facts->experiments++;
+		between = ",";
 	}
 	sl_text_append_char(text, ']');
 }

@@ -269,15 +269,21 @@ function showRollouts(rollouts) {
   }, "Nothing is rolled out.");
 }
 function showChaos(experiments) {
-  list("chaos-list", experiments, (c) => c.number, withDeed, (element, c) => {
+  list("chaos-list", experiments, (c) => `${c.word} ${c.number}`, withDeed, (element, c) => {
     const [row, foot] = element.children;
     dress(row.firstChild, "warn");
-    say(row.firstChild, `▲ ${c.kind} ${c.aim}, ${c.percent} % of the packets`);
-    say(foot, `${number(c.hits)} packets hit, ends in ${span(c.left_ms)} at the latest`);
+    say(row.firstChild, `▲ ${c.name}, ${c.percent} % of the ${c.what}`);
+    say(foot, `${number(c.hits)} ${c.what} hit, ends in ${span(c.left_ms)} at the latest`);
     each(row.lastChild, [c.number], (n) => n,
-      (n) => deed("Abort", `Abort experiment ${c.aim}`, "It ends at once; the command that began it says so.", `/act/chaos-abort?${of({ number: n })}`), () => {});
+      (n) => deed("Abort", `Abort experiment ${c.name}`, "It ends at once; the command that began it says so.", `/act/${c.word}?${of({ number: n })}`), () => {});
   }, "None runs.");
 }
+
+// Those on packets are the kernel plane's, those on requests the daemon's.
+const experimentsOf = (status) => [
+  ...status.chaos.map((c) => ({ ...c, name: `${c.kind} ${c.aim}`, what: "packets", word: "chaos-abort" })),
+  ...status.strikes.map((c) => ({ ...c, percent: Number((c.share * 100).toPrecision(3)), left_ms: c.left_s * 1000, what: "requests", word: "strike-abort" })),
+];
 
 // ---- plots -------------------------------------------------------------------------------------
 const PLOTS = [
@@ -340,7 +346,7 @@ function show(status) {
   showSlo(status.objectives);
   showQueues(status.queues);
   showRollouts(status.rollouts);
-  showChaos(status.chaos);
+  showChaos(experimentsOf(status));
 }
 function tell(text, lost) {
   say($("link"), text);
