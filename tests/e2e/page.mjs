@@ -33,12 +33,12 @@ async function keepAsking() {
 }
 
 // Each look is a call into the browser: not every 20 ms.
-const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(80)), 8000);
+const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(130)), 8000);
 
 // ---- the browser -------------------------------------------------------------------------------
 const browser = await chromium.launch({
   executablePath: process.env.SLUICE_BROWSER,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--mute-audio"],
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--mute-audio", "--disable-background-networking", "--disable-component-update", "--renderer-process-limit=1"],
 });
 const context = await browser.newContext({
   httpCredentials: { username: "any", password: token, send: "unauthorized" },

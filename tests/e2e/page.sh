@@ -13,7 +13,7 @@ export SLUICE_ADMIN_SOCKET=$work/admin.sock
 key=$("$sluice" key create one --file "$work/keys" 2>"$work/err")
 provider=sk-provider-3f1c9e7a5b2d4860
 config_write <<-END
-	page: {listen: "127.0.0.1:8090", token_file: $work/token, interval: 300ms}
+	page: {listen: "127.0.0.1:8090", token_file: $work/token, interval: 500ms}
 	keys: {file: $work/keys}
 	limits: {upstream_idle: 0}
 	audit: {file: $work/audit.log}
