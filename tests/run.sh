@@ -106,6 +106,19 @@ begin_aside() {
 	started[$!]=$SECONDS
 	aside[$!]=1
 }
+# later NAME COMMAND...: one of those, begun where the processors have most to spare: beside the virtual
+# machines, of which one ends before the other, or after all.
+late_names=()
+declare -A late=()
+later() {
+	late_names+=("$1")
+	late[$1]=$2
+}
+begin_late() {
+	local name
+	for name in "${late_names[@]}"; do begin_aside "$name" "${late[$name]}"; done
+	late_names=()
+}
 end_one() {
 	local pid rc name
 	wait -n -p pid "${!running[@]}"
@@ -132,7 +145,7 @@ trap stop INT TERM HUP
 # Groups that only begin their programs leave the last ones to run beside the next group's; those that need
 # the machine for themselves wait for all first.
 group_lint() {
-	begin lint/analysis tests/lint/analysis.sh
+	later lint/analysis tests/lint/analysis.sh
 	begin lint/layers tests/lint/layers.sh
 	begin lint/format tests/lint/format.sh
 	begin lint/docs tests/lint/docs.sh
@@ -153,8 +166,8 @@ group_sim() {
 	begin sim/policies build/sim/policies
 }
 group_sim-mutants() {
-	begin sim/mutants tests/sim/mutants.sh
-	begin sim/policies-mutants tests/sim/policies/mutants.sh
+	later sim/mutants tests/sim/mutants.sh
+	later sim/policies-mutants tests/sim/policies/mutants.sh
 }
 group_standin() { begin standin/selftest tests/standin/selftest.sh; }
 
@@ -198,6 +211,7 @@ group_e2e-san() { run e2e-san tests/e2e/run.sh build-san; }
 group_vm() {
 	end_aside
 	limit_s=2700
+	begin_late
 	run vm vmtest/run all
 }
 
@@ -205,6 +219,8 @@ for group in "$@"; do
 	declare -F "group_$group" >/dev/null || { echo "tests/run.sh: unknown group \"$group\""; exit 2; }
 	"group_$group"
 done
+end_all
+begin_late
 end_aside
 
 # The cost of each group, the greatest first; of each program, in a file.

@@ -8,7 +8,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 dir=build/sim/mutant
-limit_s=60
+limit_s=600 # against hanging; it may run on what others leave of the processors
 only=" $* "
 failed=0
 mkdir -p "$dir/bpf"
