@@ -43,8 +43,11 @@ trap cpu_end EXIT
 logged() {
 	local log=$logs/${1//\//-}.log
 	cpu_enter "${1//\//-}"
+	rm -f "$log.status"
 	shift
-	exec timeout --kill-after=10 "$limit_s" "$@" >"$log" 2>&1 </dev/null
+	# its status is written down too: of several that end at the same moment bash may forget some
+	exec timeout --kill-after=10 "$limit_s" \
+		bash -c '"$@"; echo $? >"$0"' "$log.status" "$@" >"$log" 2>&1 </dev/null
 }
 
 # report NAME STATUS SECONDS: counts the cases of its log.
@@ -115,15 +118,16 @@ later() {
 	late[$1]=$2
 }
 begin_late() {
-	local name
+	local name limit_s=2700
 	for name in "${late_names[@]}"; do begin_aside "$name" "${late[$name]}"; done
 	late_names=()
 }
 end_one() {
 	local pid rc name
-	wait -n -p pid "${!running[@]}"
-	rc=$?
+	wait -n -p pid "${!running[@]}" 2>/dev/null
+	[ -n "${pid-}" ] || for pid in "${!running[@]}"; do kill -0 "$pid" 2>/dev/null || break; done
 	name=${running[$pid]}
+	rc=$(cat "$logs/${name//\//-}.log.status" 2>/dev/null || echo 124)
 	unset "running[$pid]" "aside[$pid]"
 	report "$name" "$rc" $((SECONDS - started[$pid]))
 }
