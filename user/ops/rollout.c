@@ -236,6 +236,29 @@ static void take_record(void *part, const struct sl_feed_record *record)
 	}
 }
 
+/* What was judged meanwhile: by evaluators, by clients. */
+static void take_signals(struct sl_rollouts *rollouts)
+{
+	struct sl_rollout_board *board = rollouts->place.stores->rollouts;
+	uint32_t i, k;
+
+	pthread_mutex_lock(&rollouts->lock);
+	for (k = 0; k < board->signal_count; k++) {
+		const struct sl_rollout_signal *signal = &board->signals[k];
+
+		for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
+			struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+			if (entry->used && entry->item->id == sl_rollout_mark_id(signal->mark))
+				sl_rollout_note_quality(&entry->state, &entry->rules,
+							sl_rollout_mark_candidate(signal->mark),
+							signal->bad);
+		}
+	}
+	board->signal_count = 0;
+	pthread_mutex_unlock(&rollouts->lock);
+}
+
 static bool burns(const struct sl_rollouts *rollouts, const char *route)
 {
 	uint32_t i;
@@ -276,7 +299,9 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 		snprintf(reason, sizeof(reason),
 			 "gate %s: %" PRIu64 " of %" PRIu64 " bad, %.1f %% of the baseline's",
 			 sl_rollout_gate_name((enum sl_rollout_gate)gate),
-			 entry->state.candidate.bad[gate], entry->state.candidate.requests,
+			 entry->state.candidate.bad[gate],
+			 gate == SL_ROLLOUT_QUALITY ? entry->state.candidate.judged
+						    : entry->state.candidate.requests,
 			 100 * entry->state.baseline.shares[gate]);
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ROLLED_BACK, "daemon", reason);
 	} else if (verdict == SL_ROLLOUT_DONE) {
@@ -383,6 +408,7 @@ static void poll_part(void *part, uint64_t now_ms)
 	struct sl_rollouts *rollouts = part;
 	uint32_t i;
 
+	take_signals(rollouts);
 	for (i = 0; i < SL_ROLLOUTS_MAX && !rollouts->stopped; i++) {
 		if (rollouts->entries[i].used && !rollouts->entries[i].ended_ms)
 			judge(rollouts, &rollouts->entries[i], now_ms);
@@ -399,6 +425,8 @@ static void put_arm(struct sl_text *text, const char *name, const char *arm,
 	sl_text_printf(text,
 		       "sluice_rollout_requests_total{rollout=\"%s\",arm=\"%s\"} %" PRIu64 "\n",
 		       name, arm, counts->requests);
+	sl_text_printf(text, "sluice_rollout_judged_total{rollout=\"%s\",arm=\"%s\"} %" PRIu64 "\n",
+		       name, arm, counts->judged);
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
 		sl_text_printf(
 			text,
@@ -417,6 +445,8 @@ static void write_metrics(void *part, struct sl_text *text)
 	static const char arms[] =
 		"# HELP sluice_rollout_requests_total Ended requests of a roll-out, by arm.\n"
 		"# TYPE sluice_rollout_requests_total counter\n"
+		"# HELP sluice_rollout_judged_total Those whose quality was judged.\n"
+		"# TYPE sluice_rollout_judged_total counter\n"
 		"# HELP sluice_rollout_bad_total Those that were bad, by gate.\n"
 		"# TYPE sluice_rollout_bad_total counter\n";
 	static const char ends[] =

@@ -25,7 +25,8 @@ static void put_arm(struct sl_text *text, const char *name, const struct sl_roll
 {
 	int gate;
 
-	sl_text_printf(text, ",\"%s\":{\"requests\":%" PRIu64, name, arm->requests);
+	sl_text_printf(text, ",\"%s\":{\"requests\":%" PRIu64 ",\"judged\":%" PRIu64, name,
+		       arm->requests, arm->judged);
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
 		sl_text_printf(text, ",\"%s\":%" PRIu64,
 			       sl_rollout_gate_name((enum sl_rollout_gate)gate), arm->bad[gate]);
@@ -39,8 +40,8 @@ static void put_rules(struct sl_text *text, const struct sl_rollout_rules *rules
 	sl_text_append_string(text, ",\"shares\":[");
 	for (i = 0; i < rules->step_count; i++)
 		sl_text_printf(text, "%s%u", i ? "," : "", rules->shares[i]);
-	sl_text_printf(text, "],\"step_ms\":%" PRIu64 ",\"step_requests\":%u", rules->step_ms,
-		       rules->step_requests);
+	sl_text_printf(text, "],\"step_ms\":%" PRIu64 ",\"step_requests\":%u,\"step_judged\":%u",
+		       rules->step_ms, rules->step_requests, rules->step_judged);
 	for (i = 0; i < SL_ROLLOUT_GATES; i++)
 		sl_text_printf(text, ",\"rise_%s\":%g",
 			       sl_rollout_gate_name((enum sl_rollout_gate)i), rules->rises[i]);
@@ -188,6 +189,8 @@ enum field {
 	RISE_ERRORS,
 	RISE_INVALID,
 	RISE_SLOW,
+	RISE_QUALITY,
+	STEP_JUDGED,
 	STARTED,
 	ENDED,
 	SEEN,
@@ -232,7 +235,14 @@ static bool read_rules(const struct sl_json_field f[FIELDS], struct sl_rollout_r
 	if (!read_number(&f[STEP_REQUESTS], UINT32_MAX, &number))
 		return false;
 	rules->step_requests = (uint32_t)number;
+	if (f[STEP_JUDGED].type != SL_JSON_ABSENT &&
+	    !read_number(&f[STEP_JUDGED], UINT32_MAX, &number))
+		return false;
+	rules->step_judged = f[STEP_JUDGED].type != SL_JSON_ABSENT ? (uint32_t)number : 0;
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+		/* a file of before there was this gate: it is off, as it was */
+		if (gate == SL_ROLLOUT_QUALITY && f[RISE_QUALITY].type == SL_JSON_ABSENT)
+			continue;
 		if (sl_json_double(&f[RISE_ERRORS + gate], &rules->rises[gate]) ||
 		    !(rules->rises[gate] >= 0 && rules->rises[gate] <= 1))
 			return false;
@@ -308,6 +318,8 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[RISE_ERRORS] = SL_JSON_FIELD("rise_errors"),
 		[RISE_INVALID] = SL_JSON_FIELD("rise_invalid"),
 		[RISE_SLOW] = SL_JSON_FIELD("rise_slow"),
+		[RISE_QUALITY] = SL_JSON_FIELD("rise_quality"),
+		[STEP_JUDGED] = SL_JSON_FIELD("step_judged"),
 		[STARTED] = SL_JSON_FIELD("started_ms"),
 		[ENDED] = SL_JSON_FIELD("ended_ms"),
 		[SEEN] = SL_JSON_FIELD("seen"),

@@ -103,6 +103,16 @@ static int read_pair(struct order *order, const char *key, const char *value,
 		rules->step_requests = (uint32_t)count;
 		return 0;
 	}
+	if (!strcmp(key, "judged")) {
+		uint64_t count;
+
+		if (sl_span_u64(sl_span_string(value), &count) || count > UINT32_MAX)
+			return sl_error_set(error, -EINVAL,
+					    "judged=%.32s: expected a number (0: none has to be)",
+					    value);
+		rules->step_judged = (uint32_t)count;
+		return 0;
+	}
 	if (!strcmp(key, "route"))
 		order->route = value;
 	else if (!strcmp(key, "pool"))
@@ -117,7 +127,7 @@ static int read_pair(struct order *order, const char *key, const char *value,
 		return sl_error_set(
 			error, -EINVAL,
 			"\"%.32s\": expected route, pool, prompt, version, steps, step, "
-			"requests, errors, invalid or slow",
+			"requests, judged, errors, invalid, slow or quality",
 			key);
 	return 0;
 }
@@ -131,7 +141,7 @@ static int read_order(char *words, struct order *order, struct sl_error *error)
 	*order = (struct order){.steps = steps_default,
 				.rules = {.step_ms = STEP_MS_DEFAULT,
 					  .step_requests = REQUESTS_DEFAULT,
-					  .rises = {0.1, 0.1, 0.25}}};
+					  .rises = {0.1, 0.1, 0.25, 0.1}}};
 	for (word = strtok_r(words, " ", &rest); word && !rc; word = strtok_r(NULL, " ", &rest)) {
 		char *equals = strchr(word, '=');
 
@@ -385,13 +395,16 @@ static void put_text(const struct sl_rollout_entry *entry, struct sl_text *text)
 		sl_text_printf(text, "  ended: %s\n", entry->reason);
 	if (entry->held && !entry->ended_ms)
 		sl_text_printf(text, "  no step is taken now: %s\n", entry->held);
-	sl_text_printf(text, "  %-10s %10s %10s %10s %10s\n", "arm", "requests", "errors",
-		       "invalid", "slow");
+	sl_text_printf(text, "  %-10s %10s %10s %10s %10s %10s %10s\n", "arm", "requests", "errors",
+		       "invalid", "slow", "judged", "quality");
 	for (arm = 0; arm < 2; arm++)
 		sl_text_printf(text,
-			       "  %-10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
+			       "  %-10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
+			       " %10" PRIu64 " %10" PRIu64 "\n",
 			       arm ? "baseline" : "candidate", arms[arm]->requests,
-			       arms[arm]->bad[0], arms[arm]->bad[1], arms[arm]->bad[2]);
+			       arms[arm]->bad[SL_ROLLOUT_ERRORS],
+			       arms[arm]->bad[SL_ROLLOUT_INVALID], arms[arm]->bad[SL_ROLLOUT_SLOW],
+			       arms[arm]->judged, arms[arm]->bad[SL_ROLLOUT_QUALITY]);
 	sl_text_append_string(text, "  evidence against it (a breach at 100 %):");
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
 		sl_text_printf(text, " %s %.0f %%",

@@ -10,7 +10,7 @@
 
 const char *sl_rollout_gate_name(enum sl_rollout_gate gate)
 {
-	static const char *const names[SL_ROLLOUT_GATES] = {"errors", "invalid", "slow"};
+	static const char *const names[SL_ROLLOUT_GATES] = {"errors", "invalid", "slow", "quality"};
 
 	return names[gate];
 }
@@ -46,18 +46,23 @@ static void follow(struct sl_rollout *rollout, uint32_t first_us)
 							  : -SLOW_PACE * (1 - SLOW_QUANTILE);
 }
 
-static void count(struct sl_rollout_arm *arm, const bool bad[SL_ROLLOUT_GATES])
+/* One of `seen` events, the newest. */
+static void follow_share(struct sl_rollout_arm *arm, enum sl_rollout_gate gate, uint64_t seen,
+			 bool bad)
 {
-	double weight;
+	double weight = seen < SL_ROLLOUT_MEMORY ? 1 / (double)seen : 1 / SL_ROLLOUT_MEMORY;
+
+	arm->bad[gate] += bad;
+	arm->shares[gate] += weight * ((bad ? 1.0 : 0.0) - arm->shares[gate]);
+}
+
+static void count(struct sl_rollout_arm *arm, const bool bad[SL_ROLLOUT_QUALITY])
+{
 	int gate;
 
 	arm->requests++;
-	weight = arm->requests < SL_ROLLOUT_MEMORY ? 1 / (double)arm->requests
-						   : 1 / SL_ROLLOUT_MEMORY;
-	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
-		arm->bad[gate] += bad[gate];
-		arm->shares[gate] += weight * ((bad[gate] ? 1.0 : 0.0) - arm->shares[gate]);
-	}
+	for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++)
+		follow_share(arm, (enum sl_rollout_gate)gate, arm->requests, bad[gate]);
 }
 
 static void add_up(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
@@ -76,7 +81,7 @@ void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *
 		     const struct sl_rollout_request *request)
 {
 	bool knows_slow = rollout->baseline.requests >= SL_ROLLOUT_SLOW_MIN && request->first_us;
-	bool bad[SL_ROLLOUT_GATES] = {
+	bool bad[SL_ROLLOUT_QUALITY] = {
 		[SL_ROLLOUT_ERRORS] = request->failed,
 		[SL_ROLLOUT_INVALID] = request->invalid,
 		[SL_ROLLOUT_SLOW] =
@@ -93,10 +98,24 @@ void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *
 	}
 	count(&rollout->candidate, bad);
 	rollout->step_requests++;
-	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
+	for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++) {
 		if (gate != SL_ROLLOUT_SLOW || knows_slow)
 			add_up(rollout, rules, (enum sl_rollout_gate)gate, bad[gate]);
 	}
+}
+
+void sl_rollout_note_quality(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+			     bool candidate, bool bad)
+{
+	struct sl_rollout_arm *arm = candidate ? &rollout->candidate : &rollout->baseline;
+
+	arm->judged++;
+	follow_share(arm, SL_ROLLOUT_QUALITY, arm->judged, bad);
+	if (!candidate)
+		return;
+	rollout->step_judged++;
+	if (rollout->baseline.judged >= SL_ROLLOUT_QUALITY_MIN)
+		add_up(rollout, rules, SL_ROLLOUT_QUALITY, bad);
 }
 
 static bool is_calm(const struct sl_rollout *rollout)
@@ -127,10 +146,11 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 	}
 	if (rollout->phase == SL_ROLLOUT_PAUSED || held || !is_calm(rollout) ||
 	    now_ms - rollout->step_ms < rules->step_ms ||
-	    rollout->step_requests < rules->step_requests)
+	    rollout->step_requests < rules->step_requests ||
+	    rollout->step_judged < rules->step_judged)
 		return SL_ROLLOUT_STAY;
 	rollout->step_ms = now_ms;
-	rollout->step_requests = 0;
+	rollout->step_requests = rollout->step_judged = 0;
 	if (rollout->step + 1 < rules->step_count) {
 		rollout->step++;
 		return SL_ROLLOUT_NEXT;

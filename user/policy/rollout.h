@@ -16,6 +16,9 @@
  *   errors    it failed, its stream broke, or the pool that was asked first had to be left for another one
  *   invalid   validation had to step in
  *   slow      its first token took over SL_ROLLOUT_SLOW_FACTOR times what 90 % of the baseline's take
+ *   quality   it was looked at, and its answer found wanting: by an evaluator or by a client's feedback
+ *             (sl_rollout_note_quality(); says nothing before SL_ROLLOUT_QUALITY_MIN of the baseline were
+ *             looked at)
  *
  * Each gate is Page's sequential test (CUSUM) on the candidate's requests: sum = max(0, sum + log likelihood
  * ratio of p1 against p0), a breach at SL_ROLLOUT_BREACH. p0 is the share of bad requests that the baseline
@@ -44,11 +47,13 @@
 #define SL_ROLLOUT_MEMORY      512.0 /* of the baseline's share, in requests */
 #define SL_ROLLOUT_SLOW_FACTOR 1.5
 #define SL_ROLLOUT_SLOW_MIN    50u /* requests of the baseline before `slow` says anything */
+#define SL_ROLLOUT_QUALITY_MIN 20u /* the same of judged ones */
 
 enum sl_rollout_gate {
 	SL_ROLLOUT_ERRORS = 0,
 	SL_ROLLOUT_INVALID,
 	SL_ROLLOUT_SLOW,
+	SL_ROLLOUT_QUALITY, /* of those that were judged, not of each request */
 	SL_ROLLOUT_GATES
 };
 
@@ -66,12 +71,14 @@ struct sl_rollout_rules {
 	uint32_t step_count;
 	uint64_t step_ms;	/* least length of a step */
 	uint32_t step_requests; /* of the candidate, that a step must have seen */
+	uint32_t step_judged;	/* of those, that must have been judged */
 	double rises
 		[SL_ROLLOUT_GATES]; /* of the share of bad requests, to be found; 0: the gate is off */
 };
 
 struct sl_rollout_arm {
 	uint64_t requests;
+	uint64_t judged; /* of quality */
 	uint64_t bad[SL_ROLLOUT_GATES];
 	double shares[SL_ROLLOUT_GATES]; /* of the last SL_ROLLOUT_MEMORY requests or so */
 };
@@ -81,6 +88,7 @@ struct sl_rollout {
 	uint32_t step;
 	uint64_t step_ms;	/* when it began */
 	uint64_t step_requests; /* of the candidate since then */
+	uint64_t step_judged;
 	struct sl_rollout_arm baseline, candidate;
 	double sums[SL_ROLLOUT_GATES];
 	double slow_ln; /* ln of what 90 % of the baseline's first tokens take, in us */
@@ -106,6 +114,10 @@ void sl_rollout_begin(struct sl_rollout *rollout, uint64_t now_ms);
 
 void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
 		     const struct sl_rollout_request *request);
+
+/* One answer of either arm was judged. */
+void sl_rollout_note_quality(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+			     bool candidate, bool bad);
 
 /* After requests, and from time to time. held: something else says that no step is to be taken now. */
 enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,

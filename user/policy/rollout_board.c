@@ -26,3 +26,19 @@ bool sl_rollout_item_takes(const struct sl_rollout_item *item, struct sl_span as
 
 	return share && sl_share_takes(asker, sl_span_string(item->salt), share);
 }
+
+void sl_rollout_board_tell(struct sl_rollout_board *board, const uint8_t marks[SL_ROLLOUT_KINDS],
+			   bool bad)
+{
+	int kind;
+
+	for (kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
+		if (!marks[kind])
+			continue;
+		if (board->signal_count == SL_ROLLOUT_SIGNALS_MAX)
+			board->signals_lost++;
+		else
+			board->signals[board->signal_count++] =
+				(struct sl_rollout_signal){marks[kind], bad};
+	}
+}

@@ -42,9 +42,26 @@ struct sl_rollout_set {
 	struct sl_rollout_set *older; /* the list of its owner */
 };
 
+/* An answer of a roll-out was judged: by an evaluator, or by the client who had it. */
+struct sl_rollout_signal {
+	uint8_t mark; /* sl_rollout_mark() */
+	bool bad;
+};
+
+#define SL_ROLLOUT_SIGNALS_MAX \
+	256u /* between two turns of who takes them; more are lost, and counted */
+
 struct sl_rollout_board {
 	const struct sl_rollout_set *set; /* atomic; NULL: none */
+	/* Of the control thread alone: who judges puts them in, who rolls out takes them. */
+	struct sl_rollout_signal signals[SL_ROLLOUT_SIGNALS_MAX];
+	uint32_t signal_count;
+	uint64_t signals_lost;
 };
+
+/* Tells of both marks of a request, where it has any. The control thread. */
+void sl_rollout_board_tell(struct sl_rollout_board *board, const uint8_t marks[SL_ROLLOUT_KINDS],
+			   bool bad);
 
 /* The roll-out of that subject, or NULL. board NULL: none. Any thread. */
 const struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *board,

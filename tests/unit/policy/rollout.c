@@ -222,6 +222,84 @@ static void test_paused_and_off(void **unused)
 	assert_int_equal(rollout.candidate.bad[SL_ROLLOUT_ERRORS], 100);
 }
 
+/* Judged answers, nine of the baseline to one of the candidate: of the candidate until it is rolled back. */
+static uint32_t judged_until_back(struct sl_random *random, uint32_t base_percent,
+				  uint32_t candidate_percent, uint32_t most)
+{
+	struct sl_rollout_rules quality = rules;
+	struct sl_rollout rollout;
+	uint32_t i, k;
+
+	quality.rises[SL_ROLLOUT_QUALITY] = 0.1;
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < most; i++) {
+		for (k = 0; k < 9; k++)
+			sl_rollout_note_quality(&rollout, &quality, false,
+						sl_random_below(random, 100) < base_percent);
+		sl_rollout_note_quality(&rollout, &quality, true,
+					sl_random_below(random, 100) < candidate_percent);
+		if (sl_rollout_judge(&rollout, &quality, 0, true) != SL_ROLLOUT_BACK)
+			continue;
+		assert_int_equal(rollout.breached, SL_ROLLOUT_QUALITY);
+		return i + 1;
+	}
+	return most;
+}
+
+static void test_quality(void **unused)
+{
+	static const struct {
+		uint32_t base_percent, candidate_percent, mean_most; /* answers judged */
+	} cases[] = {{2, 100, 14}, {2, 50, 30}, {5, 30, 70}, {10, 40, 80}};
+	struct sl_random random;
+
+	(void)unused;
+	sl_random_seed(&random, 9);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t sum = 0;
+
+		for (uint32_t run = 0; run < RUNS; run++)
+			sum += judged_until_back(&random, cases[i].base_percent,
+						 cases[i].candidate_percent, 5000);
+		if (sum > (uint64_t)cases[i].mean_most * RUNS)
+			fail_msg("%u %% against %u %%: %.1f judged answers",
+				 cases[i].candidate_percent, cases[i].base_percent,
+				 (double)sum / RUNS);
+	}
+	/* as bad as the baseline, whatever that is: 50,000 judged answers without a breach */
+	assert_int_equal(judged_until_back(&random, 0, 0, 50000), 50000);
+	assert_int_equal(judged_until_back(&random, 5, 5, 50000), 50000);
+	assert_int_equal(judged_until_back(&random, 30, 30, 50000), 50000);
+}
+
+/* Nothing is said before the baseline is known; a step may ask for judged answers. */
+static void test_quality_evidence(void **unused)
+{
+	struct sl_rollout_rules quality = rules;
+	struct sl_rollout rollout;
+	struct sl_random random;
+	const struct arm good = {0, 0, 200000};
+	uint32_t i;
+
+	(void)unused;
+	sl_random_seed(&random, 1);
+	quality.rises[SL_ROLLOUT_QUALITY] = 0.1;
+	quality.step_judged = 30;
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 200; i++)
+		sl_rollout_note_quality(&rollout, &quality, true, true);
+	assert_int_equal(sl_rollout_judge(&rollout, &quality, 0, false), SL_ROLLOUT_STAY);
+	sl_rollout_begin(&rollout, 0);
+	for (i = 0; i < 60; i++)
+		ask(&rollout, &random, true, &good);
+	for (i = 0; i < 29; i++)
+		sl_rollout_note_quality(&rollout, &quality, true, false);
+	assert_int_equal(sl_rollout_judge(&rollout, &quality, 90000, false), SL_ROLLOUT_STAY);
+	sl_rollout_note_quality(&rollout, &quality, true, false);
+	assert_int_equal(sl_rollout_judge(&rollout, &quality, 90000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(rollout.step_judged, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +309,8 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_not_calm),
 		cmocka_unit_test(test_paused_and_off),
+		cmocka_unit_test(test_quality),
+		cmocka_unit_test(test_quality_evidence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
