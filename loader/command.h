@@ -151,6 +151,8 @@ extern const struct sl_command sl_command_audit;
 extern const struct sl_command sl_command_alerts;
 extern const struct sl_command sl_command_incidents;
 extern const struct sl_command sl_command_slo;
+extern const struct sl_command sl_command_feedback;
+extern const struct sl_command sl_command_eval;
 extern const struct sl_command sl_command_rollout;
 extern const struct sl_command sl_command_upgrade;
 extern const struct sl_command sl_command_chaos;

@@ -60,6 +60,8 @@ static const struct sl_command *const commands[] = {
 	&sl_command_upgrade,
 	&sl_command_slo,
 	&sl_command_alerts,
+	&sl_command_feedback,
+	&sl_command_eval,
 	&sl_command_incidents,
 	&sl_command_rollout,
 	&sl_command_chaos,

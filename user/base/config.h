@@ -20,6 +20,7 @@
 #include "user/base/config_canary.h"
 #include "user/base/config_validate.h"
 #include "user/base/config_degrade.h"
+#include "user/base/config_eval.h"
 #include "user/base/config_item.h"
 #include "user/base/config_page.h"
 #include "user/base/config_prompt.h"
@@ -305,6 +306,7 @@ struct sl_config_route {
 	struct sl_config_route_semantic semantic;
 	struct sl_config_retrieve retrieve;
 	struct sl_config_route_slo slo;
+	struct sl_config_route_evaluate evaluate;
 	unsigned line;
 	unsigned column;
 };
@@ -414,6 +416,8 @@ struct sl_config {
 	struct sl_config_page page;
 	struct sl_config_alerts alerts;
 	struct sl_config_recovery recovery;
+	struct sl_config_feedback feedback;
+	struct sl_config_evaluation evaluation;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;

@@ -95,6 +95,9 @@ enum sl_config_section {
 	SL_CONFIG_RECEIVER,	   /* struct sl_config_receiver */
 	SL_CONFIG_RECOVERY,	   /* struct sl_config */
 	SL_CONFIG_HOOK,		   /* struct sl_config_recovery_hook */
+	SL_CONFIG_FEEDBACK,	   /* struct sl_config */
+	SL_CONFIG_EVALUATION,	   /* struct sl_config */
+	SL_CONFIG_ROUTE_EVALUATE,  /* struct sl_config_route */
 	SL_CONFIG_SECTIONS
 };
 
@@ -175,6 +178,7 @@ extern const struct sl_config_key_table sl_config_keys_retrieve;
 extern const struct sl_config_key_table sl_config_keys_slo;
 extern const struct sl_config_key_table sl_config_keys_page;
 extern const struct sl_config_key_table sl_config_keys_alert;
+extern const struct sl_config_key_table sl_config_keys_eval;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

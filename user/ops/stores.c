@@ -10,10 +10,12 @@
 #include "user/store/counting.h"
 #include "user/store/encoder.h"
 #include "user/store/prompts.h"
+#include "user/store/ratings.h"
 #include "user/store/retrieval.h"
 #include "user/store/semantic.h"
 #include "user/store/summaries.h"
 #include "user/stage/degrade.h"
+#include "user/stage/evaluate.h"
 #include "user/stage/validate_lists.h"
 #include "user/stage/retrieve_grounded.h"
 #include "user/stage/semantic_shadow.h"
@@ -135,6 +137,14 @@ int sl_stores_open(const struct sl_config *config, struct sl_stores *ret_stores)
 		rc = sl_shadows_open(&ret_stores->shadows);
 	if (!rc)
 		rc = sl_groundings_open(&ret_stores->groundings);
+	if (!rc) {
+		ret_stores->evals = sl_evals_open();
+		rc = ret_stores->evals ? 0 : -ENOMEM;
+	}
+	if (!rc) {
+		ret_stores->ratings = sl_ratings_open();
+		rc = ret_stores->ratings ? 0 : -ENOMEM;
+	}
 	if (!rc)
 		open_prompts(ret_stores, config);
 	if (!rc)
@@ -202,6 +212,8 @@ void sl_stores_close(struct sl_stores *stores)
 	sl_semantic_close(&stores->semantic);
 	sl_shadows_close(&stores->shadows);
 	sl_groundings_close(&stores->groundings);
+	sl_ratings_close(&stores->ratings);
+	sl_evals_close(&stores->evals);
 	sl_retrieval_close(&stores->retrieval);
 	sl_encoder_close(&stores->encoder);
 }

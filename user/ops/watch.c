@@ -9,6 +9,8 @@
 #include "user/ops/audit.h"
 #include "user/ops/dependencies.h"
 #include "user/ops/recovery.h"
+#include "user/ops/eval.h"
+#include "user/ops/feedback.h"
 #include "user/ops/rollout.h"
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
@@ -17,6 +19,8 @@
 /* In the order in which they are asked. */
 /* clang-format off */
 static const struct sl_watch_part *const parts[] = {
+	&sl_feedback_part,
+	&sl_eval_part,
 	&sl_rollout_part,
 	&sl_audit_part,
 	&sl_watch_slo,

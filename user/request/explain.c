@@ -202,8 +202,11 @@ static void feed_request(struct sl_request *request, int status)
 		.stream = request->route && request->facts.stream,
 	};
 
-	if (request->stage)
+	if (request->stage) {
 		memcpy(record.rollouts, request->stage->rollouts, sizeof(record.rollouts));
+		record.prompt_version = request->stage->prompt_version;
+		record.index_version = request->stage->index_version;
+	}
 	feed_key(&record, request->id, request->admission.key);
 	sl_feed_put(&request->worker->feed, &record);
 }
@@ -272,9 +275,12 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request)
 	request->trail.recall = (uint8_t)request->recall;
 	request->trail.hedged = (uint8_t)request->hedged;
 	request->trail.degraded = request->degraded;
-	if (request->stage)
+	if (request->stage) {
 		memcpy(request->trail.rollouts, request->stage->rollouts,
 		       sizeof(request->trail.rollouts));
+		request->trail.prompt_version = request->stage->prompt_version;
+		request->trail.index_version = request->stage->index_version;
+	}
 	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
 	return request->trail;
 }
@@ -315,6 +321,8 @@ static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uin
 	};
 
 	memcpy(record.rollouts, ref->rollouts, sizeof(record.rollouts));
+	record.prompt_version = ref->prompt_version;
+	record.index_version = ref->index_version;
 	feed_key(&record, relay->id, relay->admission.key);
 	sl_feed_put(&relay->worker->feed, &record);
 }

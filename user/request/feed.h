@@ -6,8 +6,8 @@
  *   a worker, where a request or a stream ends: sl_feed_put() -> ring of SL_FEED_RECORDS, one a thread
  *     -> the control thread, every SL_WATCH_POLL_MS: sl_feed_take() (ops/watch.h)
  *
- * One writer, one reader, no lock, no allocation, no system call. A record is one copy of 144 bytes (three
- * lines of cache, 20 ns; 576 KiB a thread, touched as it fills). A full ring loses the new record and counts it: no
+ * One writer, one reader, no lock, no allocation, no system call. A record is one copy of 160 bytes (three
+ * lines of cache, 20 ns; 640 KiB a thread, touched as it fills). A full ring loses the new record and counts it: no
  * request ever waits for its reader. Off (nobody wants records): one relaxed load a request.
  *
  * No prompt, no answer, no secret: the id, the key's public id, numbers.
@@ -34,9 +34,11 @@ enum sl_feed_outcome {
 
 struct sl_feed_record {
 	uint64_t end_wall_ms;
-	uint64_t degraded; /* bit by enum sl_step */
-	uint64_t cost;	   /* nano, where priced */
-	uint64_t tokens;   /* of the answer; 0: not known */
+	uint64_t degraded;	 /* bit by enum sl_step */
+	uint64_t cost;		 /* nano, where priced */
+	uint64_t tokens;	 /* of the answer; 0: not known */
+	uint64_t prompt_version; /* as in struct sl_stage, as the next */
+	uint32_t index_version;
 	uint32_t duration_us;
 	uint32_t first_us; /* to the first token of a stream; else as duration_us; 0: no answer */
 	uint32_t prompt_tokens;

@@ -13,6 +13,7 @@
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/degrade.h"
+#include "user/stage/evaluate.h"
 #include "user/stage/sampling.h"
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
@@ -31,13 +32,10 @@ struct stage_call {
 };
 
 static const struct stage_call before_cache[] = {
-	{sl_rollout_stage_run, "rollout"},
-	{sl_degrade_judge, "judge"},
-	{sl_prompt_stage_run, "prompt"},
-	{sl_sampling_run, "sampling"},
-	{sl_validate_before, "inbound"},
-	{sl_retrieve_vary, "retrieve"},
-	{NULL, NULL},
+	{sl_rollout_stage_run, "rollout"}, {sl_evaluate_steer, "steer"},
+	{sl_degrade_judge, "judge"},	   {sl_prompt_stage_run, "prompt"},
+	{sl_sampling_run, "sampling"},	   {sl_validate_before, "inbound"},
+	{sl_retrieve_vary, "retrieve"},	   {NULL, NULL},
 };
 
 static const struct stage_call before_nodes[] = {
@@ -59,6 +57,7 @@ typedef void kept_fn(struct sl_stage *stage);
 static kept_fn *const keepers[] = {
 	sl_semantic_keep,
 	sl_retrieve_kept,
+	sl_evaluate_kept,
 	NULL,
 };
 
@@ -67,14 +66,16 @@ typedef int filter_fn(struct sl_stage *stage, struct sl_stage_filter **ret_filte
 
 /* In the order in which they see a chunk. */
 static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
-	sl_validate_filter, sl_validate_moderated, sl_semantic_filter, sl_retrieve_filter, NULL,
+	sl_validate_filter, sl_validate_moderated, sl_semantic_filter,
+	sl_retrieve_filter, sl_evaluate_filter,	   NULL,
 };
 
 bool sl_stages_wanted(const struct sl_config *config, const struct sl_config_route *route)
 {
 	return config->rollouts_file || sl_prompt_stage_wanted(route) || route->context.steps ||
 	       sl_validate_wanted(route) || sl_degrade_is_on(route) || route->semantic.ttl_ms > 0 ||
-	       sl_retrieve_wanted(route) || sl_config_sampling_is_on(&route->sampling);
+	       sl_retrieve_wanted(route) || sl_evaluate_wanted(route) ||
+	       sl_config_sampling_is_on(&route->sampling);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -299,6 +300,18 @@ static int refuse(struct sl_request *request, const struct sl_openai_error *erro
 	return sl_request_error_status(request, request->error.id);
 }
 
+static void show_reply(struct sl_request *request)
+{
+	struct sl_stage_reply *reply = &request->stage->reply;
+
+	reply->status = request->attempt.status;
+	reply->body = sl_text_span(&request->attempt.body);
+	reply->foreign = request->direct;
+	reply->pool = request->last_pool;
+	reply->degraded = request->degraded;
+	reply->shared = sl_recall_may_keep(request) && sl_stages_may_share(request);
+}
+
 static int run_before(struct sl_request *request, const struct stage_call *stages)
 {
 	static const struct sl_openai_error no_memory = {.id = SL_OPENAI_ERROR_INTERNAL,
@@ -315,6 +328,8 @@ static int run_before(struct sl_request *request, const struct stage_call *stage
 		return refuse(request, &request->stage->error);
 	if (verdict != SL_STAGE_ANSWER)
 		return 0;
+	show_reply(request);
+	sl_evaluate_given(request->stage);
 	status = sl_given_respond(request, request->stage->answer);
 	return status; /* 0: it cannot be told so, and a node is asked */
 }
@@ -330,17 +345,6 @@ int sl_stages_prepare(struct sl_request *request)
 }
 
 /* ---- answers ----------------------------------------------------------------------------------- */
-
-static void show_reply(struct sl_request *request)
-{
-	struct sl_stage_reply *reply = &request->stage->reply;
-
-	reply->status = request->attempt.status;
-	reply->body = sl_text_span(&request->attempt.body);
-	reply->foreign = request->direct;
-	reply->pool = request->last_pool;
-	reply->shared = sl_recall_may_keep(request) && sl_stages_may_share(request);
-}
 
 bool sl_stages_after(struct sl_request *request, int *ret_status)
 {

@@ -126,7 +126,9 @@ struct sl_trail_ref {
 	uint8_t fallback;    /* enum sl_cause + 1 */
 	bool priced;	     /* cost says something */
 	uint64_t degraded;   /* bit by enum sl_step */
-	uint8_t rollouts[2]; /* as in struct sl_stage */
+	uint8_t rollouts[2]; /* as in struct sl_stage, as the next two */
+	uint64_t prompt_version;
+	uint32_t index_version;
 };
 
 void sl_trails_init(struct sl_trails *trails);

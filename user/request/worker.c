@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/request/beside.h"
+#include "user/request/feedback.h"
 #include "user/request/worker.h"
 
 #include <errno.h>
@@ -45,18 +46,20 @@ struct endpoint {
 	const char *path;
 	enum sl_openai_endpoint inference;				    /* POST */
 	void (*answer)(struct sl_worker *worker, struct sl_exchange *conn); /* GET, HEAD */
+	void (*post)(struct sl_worker *worker, struct sl_exchange *conn);   /* POST, no inference */
 };
 
 static const struct endpoint endpoints[] = {
-	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL},
-	{"/v1/messages", SL_OPENAI_CHAT, NULL},	 /* translated: request/translate.h */
-	{"/v1/responses", SL_OPENAI_CHAT, NULL}, /* the same */
-	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL},
-	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL},
-	{"/v1/models", SL_OPENAI_NONE, sl_gate_answer_models},
-	{"/health", SL_OPENAI_NONE, answer_health},
-	{"/ready", SL_OPENAI_NONE, answer_ready},
-	{"/metrics", SL_OPENAI_NONE, answer_metrics},
+	{"/v1/chat/completions", SL_OPENAI_CHAT, NULL, NULL},
+	{"/v1/messages", SL_OPENAI_CHAT, NULL, NULL},  /* translated: request/translate.h */
+	{"/v1/responses", SL_OPENAI_CHAT, NULL, NULL}, /* the same */
+	{"/v1/completions", SL_OPENAI_COMPLETIONS, NULL, NULL},
+	{"/v1/embeddings", SL_OPENAI_EMBEDDINGS, NULL, NULL},
+	{"/v1/models", SL_OPENAI_NONE, sl_gate_answer_models, NULL},
+	{"/v1/feedback", SL_OPENAI_NONE, NULL, sl_feedback_answer},
+	{"/health", SL_OPENAI_NONE, answer_health, NULL},
+	{"/ready", SL_OPENAI_NONE, answer_ready, NULL},
+	{"/metrics", SL_OPENAI_NONE, answer_metrics, NULL},
 };
 
 /* allow: the methods that a 405 must name (RFC 9110, 15.5.6), else NULL. */
@@ -117,11 +120,13 @@ static void on_request(struct sl_exchange *conn)
 		refuse(worker, conn, unknown_path(conn->head), NULL);
 	else if (endpoint->inference && method == SL_H1_METHOD_POST)
 		sl_request_start(worker, conn, endpoint->inference);
+	else if (endpoint->post && method == SL_H1_METHOD_POST)
+		endpoint->post(worker, conn);
 	else if (endpoint->answer && (method == SL_H1_METHOD_GET || method == SL_H1_METHOD_HEAD))
 		endpoint->answer(worker, conn);
 	else
 		refuse(worker, conn, SL_OPENAI_ERROR_METHOD,
-		       endpoint->inference ? "POST" : "GET, HEAD");
+		       endpoint->inference || endpoint->post ? "POST" : "GET, HEAD");
 }
 
 static void on_gone(struct sl_exchange *conn)

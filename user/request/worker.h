@@ -71,6 +71,7 @@ struct sl_worker {
 	uint32_t beside_count;
 	uint32_t along_count; /* of them with a stream */
 	uint32_t jobs; /* of no client, on fibers of its loop: it is not idle before they end */
+	uint32_t feedbacks; /* of the jobs: see feedback.c */
 	bool draining;
 };
 

@@ -363,8 +363,10 @@ static void tell(struct sl_stage *stage, const struct state *state)
 		 state->version->hash);
 	stage->ops->header(stage, "x-sluice-prompt", value);
 	snprintf(digits, sizeof(digits), "%.16s", state->version->hash);
-	if (sscanf(digits, "%llx", &mixed) == 1)
+	if (sscanf(digits, "%llx", &mixed) == 1) {
 		stage->vary ^= mixed;
+		stage->prompt_version = mixed;
+	}
 }
 
 /* The version that was asked for has failed (rc), or may not be served (why). */

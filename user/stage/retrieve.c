@@ -540,6 +540,7 @@ static void write_headers(const struct retrieval *r)
 	struct sl_text text;
 
 	sl_text_init_fixed(&text, value, INDEX_HEADER);
+	r->stage->index_version = r->version;
 	if (r->version)
 		sl_text_printf(&text, "%s@%" PRIu32, r->from, r->version);
 	else

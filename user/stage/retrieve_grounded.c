@@ -13,6 +13,7 @@
 #include "user/stage/retrieve_judge.h"
 #include "user/store/encoder.h"
 #include "user/wire/chat_context.h"
+#include "user/wire/chat_gather.h"
 
 #define MS_OF_MINUTE  60000u
 #define RECENT_MAX    2000u
@@ -62,6 +63,11 @@ void sl_groundings_close(struct sl_groundings **groundings)
 	sl_gates_lexicon_close(&all->lexicon);
 	pthread_mutex_destroy(&all->lock);
 	free(all);
+}
+
+const struct sl_gates_lexicon *sl_groundings_lexicon(const struct sl_groundings *groundings)
+{
+	return groundings->lexicon;
 }
 
 bool sl_groundings_read(struct sl_groundings *all, uint32_t number,
@@ -420,36 +426,8 @@ struct filter {
 	struct sl_stage_filter base; /* first */
 	struct sl_work *work;
 	struct job *job;
-	struct sl_text text; /* inside of a JSON string */
-	bool stopped, spoilt;
+	struct sl_chat_gather gather;
 };
-
-/* False: an answer like this is not judged. */
-static bool read_chunk(struct filter *filter, const char *data, size_t len)
-{
-	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice;
-	struct sl_json_field parts[] = {
-		SL_JSON_FIELD_IN("delta", "content"),
-		SL_JSON_FIELD_IN("delta", "tool_calls"),
-		SL_JSON_FIELD("finish_reason"),
-		SL_JSON_FIELD("index"),
-	};
-	const char *cursor = NULL;
-
-	if (sl_json_scan(data, len, &choices, 1) || choices.type != SL_JSON_ARRAY)
-		return false;
-	while (sl_json_each(&choices, &cursor, &choice)) {
-		if (choice.type != SL_JSON_OBJECT ||
-		    sl_json_scan(choice.value, choice.value_len, parts, 4) ||
-		    !sl_chat_is_none(&parts[1]) ||
-		    (parts[3].value_len && !(parts[3].value_len == 1 && *parts[3].value == '0')))
-			return false;
-		if (parts[0].type == SL_JSON_STRING)
-			sl_text_append(&filter->text, parts[0].value + 1, parts[0].value_len - 2);
-		filter->stopped |= sl_json_string_equal(&parts[2], "stop", 4);
-	}
-	return !filter->text.error;
-}
 
 static enum sl_filter_verdict filter_data(struct sl_stage_filter *base, const char *data,
 					  size_t len, const struct sl_openai_chunk *chunk,
@@ -459,8 +437,7 @@ static enum sl_filter_verdict filter_data(struct sl_stage_filter *base, const ch
 
 	(void)chunk;
 	(void)out;
-	if (!filter->spoilt && !read_chunk(filter, data, len))
-		filter->spoilt = true;
+	sl_chat_gather_chunk(&filter->gather, data, len);
 	return SL_FILTER_PASS;
 }
 
@@ -475,19 +452,11 @@ static void judge_stream(struct filter *filter)
 {
 	struct sl_groundings *all = filter->job->all;
 	uint32_t number = filter->job->number;
-	struct sl_json_field content = {.type = SL_JSON_STRING};
-	struct sl_text quoted;
 	bool posted;
 
-	sl_text_init(&quoted, 0);
-	sl_text_append_char(&quoted, '"');
-	sl_text_append_span(&quoted, sl_text_span(&filter->text));
-	sl_text_append_char(&quoted, '"');
-	content.value = sl_text_string(&quoted);
-	content.value_len = quoted.len;
-	posted = !quoted.error && set_answer(filter->job, &content) &&
+	filter->job->answer = sl_chat_gather_take(&filter->gather, &filter->job->answer_len);
+	posted = filter->job->answer &&
 		 sl_work_post(filter->work, run_and_note, free_job, filter->job) == 0;
-	sl_text_fini(&quoted);
 	if (posted)
 		filter->job = NULL;
 	else
@@ -498,12 +467,12 @@ static void filter_fini(struct sl_stage_filter *base, bool whole)
 {
 	struct filter *filter = (struct filter *)base;
 
-	if (filter->text.error == -E2BIG)
+	if (filter->gather.text.error == -E2BIG)
 		count_too_long(filter->job->all, filter->job->number);
-	else if (whole && filter->stopped && !filter->spoilt)
+	else if (whole && sl_chat_gather_is_whole(&filter->gather))
 		judge_stream(filter);
 	free_job(filter->job);
-	sl_text_fini(&filter->text);
+	sl_chat_gather_fini(&filter->gather);
 	free(filter);
 }
 
@@ -525,7 +494,7 @@ int sl_retrieve_grounded_filter(struct sl_stage *stage, const struct sl_groundin
 	filter->base.fini = filter_fini;
 	filter->base.looks_only = true;
 	filter->work = stage->stores->work;
-	sl_text_init(&filter->text, SL_GROUNDED_BYTES_MAX);
+	sl_chat_gather_init(&filter->gather, SL_GROUNDED_BYTES_MAX);
 	*ret_filter = &filter->base;
 	return 0;
 }

@@ -44,10 +44,14 @@ struct sl_grounding_counts {
 };
 
 struct sl_groundings;
+struct sl_gates_lexicon;
 
 /* 0 or -ENOMEM. Closed after the pool of threads. */
 int sl_groundings_open(struct sl_groundings **ret_groundings);
 void sl_groundings_close(struct sl_groundings **groundings);
+
+/* For others that judge texts; borrowed. */
+const struct sl_gates_lexicon *sl_groundings_lexicon(const struct sl_groundings *groundings);
 
 /* A copy. False: the route has none, or no answer yet. groundings may be NULL. */
 bool sl_groundings_read(struct sl_groundings *groundings, uint32_t number,

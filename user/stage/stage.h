@@ -39,7 +39,7 @@
 #include "user/wire/openai.h"
 
 #define SL_STEPS_MAX	     64u
-#define SL_STAGE_FILTERS_MAX 4u
+#define SL_STAGE_FILTERS_MAX 5u
 
 enum sl_stage_name {
 #define SL_STAGE(name, text) SL_STAGE_##name,
@@ -105,6 +105,8 @@ struct sl_semantic;
 struct sl_validate_lists;
 struct sl_shadows;
 struct sl_groundings;
+struct sl_ratings;
+struct sl_evals;
 
 struct sl_stores {
 	struct sl_prompts *prompts;	/* store/prompts.h */
@@ -122,6 +124,8 @@ struct sl_stores {
 	struct sl_shadows *shadows;	  /* stage/semantic_shadow.h */
 	struct sl_groundings *groundings; /* stage/retrieve_grounded.h */
 	struct sl_retrieval *retrieval;	  /* documents for the model */
+	struct sl_ratings *ratings;	  /* what clients think of answers: store/ratings.h */
+	struct sl_evals *evals;		  /* answers that are to be looked at: stage/evaluate.h */
 };
 
 struct sl_stage;
@@ -186,7 +190,8 @@ struct sl_stage_reply {
 	bool given;	     /* not a node's: a stage's or the cache's */
 	bool shared; /* others may be given it: recall.h's conditions, and no step against it */
 	const struct sl_upstream_pool *pool;
-	uint32_t tries; /* times that `after` has asked again so far */
+	uint32_t tries;	   /* times that `after` has asked again so far */
+	uint64_t degraded; /* bit by enum sl_step */
 };
 
 struct sl_stage_filter;
@@ -241,6 +246,8 @@ struct sl_stage {
 	uint32_t chunk_count;
 
 	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* sl_rollout_mark(); 0: in none */
+	uint64_t prompt_version; /* the first 64 bits of the one that is served; 0: none */
+	uint32_t index_version;	 /* that the model was given documents of; 0: none */
 
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };

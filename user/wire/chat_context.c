@@ -78,6 +78,29 @@ int sl_chat_question(const struct sl_openai_request *facts, struct sl_text *out)
 	return out->len > begin ? 0 : -ENOENT;
 }
 
+int sl_chat_material(const struct sl_openai_request *facts, bool user, struct sl_text *out)
+{
+	struct sl_json_field message;
+	const char *cursor = NULL;
+	int rc = 0;
+
+	if (!is_chat(facts))
+		return -ENOENT;
+	while (!rc && sl_json_each(&facts->prompt_field, &cursor, &message)) {
+		struct sl_json_field fields[] = {SL_JSON_FIELD("role"), SL_JSON_FIELD("content")};
+
+		if (message.type != SL_JSON_OBJECT ||
+		    sl_json_scan(message.value, message.value_len, fields, 2) ||
+		    sl_json_string_equal(&fields[0], "assistant", 9) ||
+		    (!user && sl_json_string_equal(&fields[0], "user", 4)))
+			continue;
+		if (out->len)
+			sl_text_append_string(out, "\n\n");
+		rc = append_content(&fields[1], out);
+	}
+	return rc;
+}
+
 static bool is_system(const struct sl_json_field *message)
 {
 	struct sl_json_field role = SL_JSON_FIELD("role");

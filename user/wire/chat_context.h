@@ -19,6 +19,13 @@
 int sl_chat_question(const struct sl_openai_request *facts, struct sl_text *out);
 
 /*
+ * Appends what the conversation says beside the assistant: system messages and results of tools; with `user`
+ * the user's messages, too. Empty lines between them. Returns 0; -ENOENT: no chat completion with messages;
+ * -ENOMEM, -E2BIG.
+ */
+int sl_chat_material(const struct sl_openai_request *facts, bool user, struct sl_text *out);
+
+/*
  * Appends the body with one more system message of that text, behind the ones it begins with: what the
  * operator and the application said first stays first. Returns 0; -ENOENT: no chat completion with
  * messages; -ENOMEM, -E2BIG.

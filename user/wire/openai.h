@@ -90,6 +90,7 @@ enum sl_openai_error_id {
 	SL_OPENAI_ERROR_ANSWER,	    /* object: model, detail: what is wrong with its answer */
 	SL_OPENAI_ERROR_PROMPT,	    /* object: what is not known */
 	SL_OPENAI_ERROR_PROMPT_BAD, /* param; object: the prompt, detail: why it cannot be made */
+	SL_OPENAI_ERROR_RATED,	    /* object: the id of a request that cannot be rated */
 	SL_OPENAI_ERROR_COUNT
 };
 

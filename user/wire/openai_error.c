@@ -101,6 +101,10 @@ static const struct entry entries[SL_OPENAI_ERROR_COUNT] = {
 				    "Unknown prompt: {o}."},
 	[SL_OPENAI_ERROR_PROMPT_BAD] = {400, REQUEST_ERROR, "invalid_prompt", "prompt",
 					"The prompt {o} cannot be made: {d}."},
+	[SL_OPENAI_ERROR_RATED] =
+		{404, REQUEST_ERROR, "request_not_found", "request_id",
+		 "No request '{o}' of yours is known, or it is too long ago to be "
+		 "rated."},
 	[SL_OPENAI_ERROR_QUEUE] =
 		{503, SERVER_ERROR, "server_is_overloaded", NULL,
 		 "The model '{o}' is overloaded: {d}. Retry after the time in the "
