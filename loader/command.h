@@ -81,6 +81,19 @@ struct sl_arguments {
 	const char *hypothesis;
 	const char *abort;
 	bool detach;
+	const char *against; /* of `eval`, as all that follow */
+	const char *model;
+	const char *prompt;
+	const char *key_env;
+	const char *judge;
+	const char *judge_model;
+	const char *judge_key_env;
+	const char *baseline;
+	const char *html;
+	const char *encoder;
+	const char *parallel;
+	const char *timeout;
+	bool paired;
 };
 
 enum sl_option_kind {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * sluiced - the daemon: sluiced [--takeover] [--log-level LEVEL] CONFIG
+ *           and what `sluice eval run` starts: sluiced --eval ... (ops/eval_run.h)
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include "user/base/log.h"
 #include "user/ops/daemon.h"
+#include "user/ops/eval_run.h"
 
 static void usage(FILE *file)
 {
@@ -26,6 +28,9 @@ int main(int argc, char **argv)
 	enum sl_log_level level;
 	bool takeover = false;
 	int option;
+
+	if (argc > 1 && !strcmp(argv[1], "--eval"))
+		return sl_eval_run(argc - 1, argv + 1);
 
 	while ((option = getopt_long(argc, argv, "l:th", options, NULL)) != -1) {
 		switch (option) {

@@ -129,6 +129,38 @@ many dislike plain "$other" 70 >"$work/asked"
 expect_soon "one that clients dislike, too" 10 rollout_is liked rolled_back
 expect "by their feedback" "$(rollout_of liked .reason)" contains "gate quality"
 
+# ---- regression suites ----------------------------------------------------------------------------
+export EVAL_KEY=$one
+run() { # SUITE OPTIONS...: exit code
+	"$sluice" eval run "$work/$1" --key-env EVAL_KEY "${@:2}" >"$work/ran" 2>&1
+	echo $?
+}
+plain=(--against "$url/v1" --model plain)
+echo '{"name": "lasts", "input": "How long?", "checks": [{"contains": "24 months"}, {"regex": "[0-9]+ months"}], "repeat": 3, "weight": 2}
+{"name": "judged", "input": "How heavy?", "checks": [{"judge": "It names a weight."}]}' >"$work/good.jsonl"
+echo '{"name": "lasts", "input": "How long?", "checks": [{"contains": "24 months"}]}
+{"name": "longer", "input": "How long?", "checks": [{"contains": "60 months"}]}' >"$work/worse.jsonl"
+expect "a suite passes" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --output "$work/report.json" --html "$work/report.html")" == 0
+expect "is told" "$(<"$work/ran")" contains "passed  lasts (3 of 3"
+expect "as JSON" "$(jq -c '[.verdict, .score, .passed]' "$work/report.json")" == '["passed",1,2]'
+expect "as a page" "$(grep -c '<td class="passed">passed</td>' "$work/report.html")" == 2
+say FAIL
+expect "a judge fails one" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --baseline "$work/report.json" --json)" == 1
+expect "which is newly so" "$(jq -c '[.verdict, .newly_failed, .worse]' "$work/ran")" == '["regression",1,1]'
+expect "the paired test alone does not tell" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --baseline "$work/report.json" --paired)" == 0
+say PASS
+expect "without a judge it is not known" "$(run good.jsonl "${plain[@]}")" == 2
+expect "a case fails" "$(run worse.jsonl "${plain[@]}" --output "$work/worse.json")" == 1
+expect "with its reason" "$(<"$work/ran")" contains 'check 1, contains "60 months"'
+expect "it had failed before" "$(run worse.jsonl "${plain[@]}" --baseline "$work/worse.json")" == 0
+expect "any other server" "$(run worse.jsonl --against http://127.0.0.1:9002/v1 --model m --baseline "$work/worse.json")" == 0
+expect "nobody there" "$(run worse.jsonl --against http://127.0.0.1:9/v1 --model m)" == 2
+expect "no such model" "$(run worse.jsonl --against "$url/v1" --model nobody)" == 2
+echo '{"name": "x", "input": "y", "checks": [{"contains": 7}]}' >"$work/wrong.jsonl"
+expect "a suite that is none" "$(run wrong.jsonl "${plain[@]}")" == 2
+expect "is told by its line" "$(<"$work/ran")" contains "wrong.jsonl:1"
+expect "a baseline that is none" "$(run worse.jsonl "${plain[@]}" --baseline "$work/good.jsonl")" == 2
+
 # ---- the judge is back, a restart -----------------------------------------------------------------
 back() { many ask judged "$one" 1 m >"$work/asked"; evals_are "$(of judged null judged) | .answers > 10" true; }
 expect_soon "the judge is asked again after a while" 20 back

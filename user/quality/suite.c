@@ -113,6 +113,16 @@ enum sl_suite_verdict sl_suite_verdict(const struct sl_suite *suite)
 	return verdict;
 }
 
+bool sl_suite_result(const struct sl_suite *suite, uint32_t i, struct sl_suite_result *ret_result)
+{
+	const struct sl_suite_item *item = &suite->items[i];
+
+	if (i >= suite->count)
+		return false;
+	*ret_result = (struct sl_suite_result){item->verdict, item->detail, item->ms};
+	return true;
+}
+
 bool sl_suite_was_stopped(const struct sl_suite *suite)
 {
 	return suite->gone;
@@ -205,6 +215,22 @@ static void check(struct sl_suite *suite, struct sl_suite_item *item, struct sl_
 		drop_job(job);
 }
 
+/* What the checks cannot say. */
+static void ask_judge(struct sl_suite *suite, struct sl_suite_item *item, struct sl_span answer)
+{
+	char why[SL_SUITE_DETAIL_BYTES] = "";
+	int rc;
+
+	if (!suite->options.judge || item->verdict != SL_SUITE_PASSED)
+		return;
+	rc = suite->options.judge(suite->options.owner, (uint32_t)(item - suite->items), answer,
+				  why, sizeof(why));
+	if (rc == 1)
+		return;
+	item->verdict = rc < 0 ? SL_SUITE_UNSURE : SL_SUITE_FAILED;
+	tell(item, why);
+}
+
 /* ---- asking, on a fiber ---------------------------------------------------------------------- */
 
 /* The text of the first choice, in the arena. A call of tools has none: the empty text. */
@@ -242,10 +268,12 @@ static void judge(struct sl_suite *suite, struct sl_suite_item *item, struct sl_
 
 	if (!sl_openai_usage_read(answer->body.data, answer->body.len, &usage))
 		item->tokens = usage.completion_tokens;
-	if (text_of(arena, answer->body, &text))
-		check(suite, item, text);
-	else
+	if (!text_of(arena, answer->body, &text)) {
 		set_unsure(item, "the answer is no chat completion");
+		return;
+	}
+	check(suite, item, text);
+	ask_judge(suite, item, text);
 }
 
 static void ask(struct sl_suite *suite, struct sl_suite_item *item)

@@ -49,6 +49,12 @@ struct sl_suite_options {
 	/* As in struct sl_suite_answer; called on threads of the pool, with an owner that outlives it. */
 	int (*likeness)(void *owner, struct sl_span a, struct sl_span b);
 	void *likeness_owner;
+	/*
+	 * Asked about an answer whose checks hold, on its fiber; question: as it was added, from 0. 1 it is
+	 * good, 0 it is not, -errno it cannot be told; why says so where it is not 1. NULL: nobody is.
+	 */
+	int (*judge)(void *owner, uint32_t question, struct sl_span answer, char *why,
+		     size_t why_size);
 	void (*done)(void *owner, struct sl_suite *suite);
 	void *owner;
 };
@@ -84,6 +90,16 @@ void sl_suite_progress(const struct sl_suite *suite, uint32_t *ret_done, uint32_
 /* After done: of all cases; and was it stopped? */
 enum sl_suite_verdict sl_suite_verdict(const struct sl_suite *suite);
 bool sl_suite_was_stopped(const struct sl_suite *suite);
+
+/* What came of one question, in the order in which they were added. Borrowed from the suite. */
+struct sl_suite_result {
+	enum sl_suite_verdict verdict;
+	const char *detail;
+	uint32_t ms;
+};
+
+/* After done. False: there are no more. */
+bool sl_suite_result(const struct sl_suite *suite, uint32_t i, struct sl_suite_result *ret_result);
 
 /* After done. extra: members of the JSON object behind its verdict, each with its comma, or "". */
 void sl_suite_report_json(const struct sl_suite *suite, const char *extra, struct sl_text *out);
