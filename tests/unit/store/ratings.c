@@ -57,6 +57,15 @@ static void test_window(void **state)
 	assert_int_equal(sl_ratings_copy(ratings, copy, 100), 100);
 	assert_string_equal(copy[99].id, "r500");
 	assert_string_equal(copy[98].id, "r16393");
+	/* the table has gone round some times: no chain leads into another one, so what is not there is told */
+	for (uint32_t i = 0; i < 3 * SL_RATINGS_REQUESTS; i++) {
+		of = rated(100000 + i, 1);
+		sl_ratings_note(ratings, &of);
+	}
+	for (uint32_t i = 0; i < 2000; i++) {
+		of = rated(900000 + i, 1);
+		assert_false(sl_ratings_find(ratings, of.id, &of));
+	}
 	free(copy);
 	sl_ratings_close(&ratings);
 	assert_null(ratings);
