@@ -83,7 +83,7 @@ expect "refusals are counted" "$(stats '[.refused.unknown, .refused.bad, .refuse
 
 # ---- a planted share is found -------------------------------------------------------------------
 many ask chat "$one" 200 c >"$work/asked"
-expect_soon "all answers were looked at" 30 evals_are "$(of chat '"good"' grounded) | .answers" 200
+expect_soon "all answers were looked at" 60 evals_are "$(of chat '"good"' grounded) | .answers" 200
 planted=$(curl -s http://127.0.0.1:9001/planted | jq .planted) # of all answers so far
 asked=$(curl -s http://127.0.0.1:9001/planted | jq .answers)
 expect "the planted share lies in the interval" \
@@ -114,13 +114,16 @@ say PASS
 
 # ---- steering -----------------------------------------------------------------------------------
 half() { many ask steered "$one" 80 "s$SECONDS-" >"$work/asked"; evals_are '.evaluations[] | select(.route == "steered" and .model == null) | .steer_share >= 0.5' true; }
-expect_soon "requests move to the pool that is surely better" 30 half
+expect_soon "requests move to the pool that is surely better" 90 half
 expect "which is told" "$(curl -s "$url/metrics" | grep -c '^sluice_eval_steer_share{route="steered"} 0\.[5-7]')" == 1
 
 # ---- the gate of a roll-out -----------------------------------------------------------------------
 "$sluice" rollout start bad route=chat pool=bad steps=20 step=1h >"$work/out" 2>&1 || not_ok "start of a roll-out" "$(<"$work/out")"
-by_tens() { many ask chat "$one" 20 "b$RANDOM-" >"$work/asked"; rollout_is bad rolled_back; }
-expect_soon "a model that hallucinates is rolled back" 30 by_tens
+for ((i = 0; i < 12; i++)); do # by counts, not by time
+	many ask chat "$one" 40 "b$i-" >"$work/asked"
+	! wait_for 1 rollout_is bad rolled_back || break
+done
+expect_soon "a model that hallucinates is rolled back" 10 rollout_is bad rolled_back
 expect "by its quality" "$(rollout_of bad .reason)" contains "gate quality"
 expect "few have had it" "$(rollout_of bad .seen)" "<=" 40
 echo "# requests that had the bad model: $(rollout_of bad .seen), $(rollout_of bad .candidate_requests.judged) judged"
@@ -129,41 +132,9 @@ many dislike plain "$other" 70 >"$work/asked"
 expect_soon "one that clients dislike, too" 10 rollout_is liked rolled_back
 expect "by their feedback" "$(rollout_of liked .reason)" contains "gate quality"
 
-# ---- regression suites ----------------------------------------------------------------------------
-export EVAL_KEY=$one
-run() { # SUITE OPTIONS...: exit code
-	"$sluice" eval run "$work/$1" --key-env EVAL_KEY "${@:2}" >"$work/ran" 2>&1
-	echo $?
-}
-plain=(--against "$url/v1" --model plain)
-echo '{"name": "lasts", "input": "How long?", "checks": [{"contains": "24 months"}, {"regex": "[0-9]+ months"}], "repeat": 3, "weight": 2}
-{"name": "judged", "input": "How heavy?", "checks": [{"judge": "It names a weight."}]}' >"$work/good.jsonl"
-echo '{"name": "lasts", "input": "How long?", "checks": [{"contains": "24 months"}]}
-{"name": "longer", "input": "How long?", "checks": [{"contains": "60 months"}]}' >"$work/worse.jsonl"
-expect "a suite passes" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --output "$work/report.json" --html "$work/report.html")" == 0
-expect "is told" "$(<"$work/ran")" contains "passed  lasts (3 of 3"
-expect "as JSON" "$(jq -c '[.verdict, .score, .passed]' "$work/report.json")" == '["passed",1,2]'
-expect "as a page" "$(grep -c '<td class="passed">passed</td>' "$work/report.html")" == 2
-say FAIL
-expect "a judge fails one" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --baseline "$work/report.json" --json)" == 1
-expect "which is newly so" "$(jq -c '[.verdict, .newly_failed, .worse]' "$work/ran")" == '["regression",1,1]'
-expect "the paired test alone does not tell" "$(run good.jsonl "${plain[@]}" --judge http://127.0.0.1:9003/v1 --baseline "$work/report.json" --paired)" == 0
-say PASS
-expect "without a judge it is not known" "$(run good.jsonl "${plain[@]}")" == 2
-expect "a case fails" "$(run worse.jsonl "${plain[@]}" --output "$work/worse.json")" == 1
-expect "with its reason" "$(<"$work/ran")" contains 'check 1, contains "60 months"'
-expect "it had failed before" "$(run worse.jsonl "${plain[@]}" --baseline "$work/worse.json")" == 0
-expect "any other server" "$(run worse.jsonl --against http://127.0.0.1:9002/v1 --model m --baseline "$work/worse.json")" == 0
-expect "nobody there" "$(run worse.jsonl --against http://127.0.0.1:9/v1 --model m)" == 2
-expect "no such model" "$(run worse.jsonl --against "$url/v1" --model nobody)" == 2
-echo '{"name": "x", "input": "y", "checks": [{"contains": 7}]}' >"$work/wrong.jsonl"
-expect "a suite that is none" "$(run wrong.jsonl "${plain[@]}")" == 2
-expect "is told by its line" "$(<"$work/ran")" contains "wrong.jsonl:1"
-expect "a baseline that is none" "$(run worse.jsonl "${plain[@]}" --baseline "$work/good.jsonl")" == 2
-
 # ---- the judge is back, a restart -----------------------------------------------------------------
 back() { many ask judged "$one" 1 m >"$work/asked"; evals_are "$(of judged null judged) | .answers > 10" true; }
-expect_soon "the judge is asked again after a while" 20 back
+expect_soon "the judge is asked again after a while" 60 back
 expect "and is well" "$(evals .judge.blown)" == 0
 many ask plain "$one" 1 z >"$work/asked"
 ask plain "$one" last >"$work/status"
