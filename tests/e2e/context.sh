@@ -32,10 +32,11 @@ mirror one 9001
 mirror large 9002
 mirror tiny 9003
 config_write <<-END
+	tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300, breaker.ejection_percent: 100}
 	pools:
 	  one: {nodes: ["127.0.0.1:9001"], context_tokens: 2000}
 	  large: {nodes: ["127.0.0.1:9002"], context_tokens: 4000}
-	  tiny: {nodes: ["127.0.0.1:9003"]}
+	  tiny: {nodes: ["127.0.0.1:9003", "127.0.0.2:9003"]}
 	routes:
 	  - {model: none, pools: one}
 	  - {model: tools, pools: one, context: {steps: [cut_tool_output]}}
@@ -102,6 +103,18 @@ mirror tiny 9003
 curl -s -d 'back again' http://127.0.0.1:9003/say >/dev/null
 back() { post "$(conversation summary 5 402)" >/dev/null; [[ $(header x-sluice-degraded) == context=summarised ]]; }
 expect_soon "summariser back: so is the step" 30 back
+
+# ---- a summariser that says nothing: a failure of its node like any other
+curl -s -d ' ' http://127.0.0.1:9003/say >/dev/null
+words=403 trips=$(trips tiny)
+unsummarised() { post "$(conversation summary 5 $((words++)))" >/dev/null; }
+unsummarised
+expect "summariser says nothing: the next step" "$(header x-sluice-degraded)" == context=larger-pool
+expect "summariser says nothing: counted" "$(metric sluice_node_signals_total 'pool="tiny",node="127.0.0.1:9003",signal="bad_body"')" '>' 0
+expect "summariser says nothing: logged" "$(grep -c 'route "summary": summary: pool "tiny": .*no summary' "$log")" '>' 0
+expect_soon "summariser says nothing: its breaker opens" 30 opens_after "$trips" tiny unsummarised
+curl -s -d 'back again' http://127.0.0.1:9003/say >/dev/null
+expect_soon "summariser says something: so is the step" 30 back
 
 # ---- in order, and none that is not needed
 expect "all: turns first, then a summary of the rest" "$(post "$(conversation all 6 700)") $(header x-sluice-degraded)" == "200 context=dropped-turns, context=summarised"

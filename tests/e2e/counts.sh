@@ -106,6 +106,20 @@ curl -s -X POST -d again http://127.0.0.1:9001/mute >/dev/null
 asked=$(counts server)
 kill -HUP "$daemon"
 expect_soon "counts again, after a reload at once" 20 counted_again talk 8 204
+bad_bodies() { metric sluice_node_signals_total "pool=\"$1\",node=\"127.0.0.1:$2\",signal=\"bad_body\""; } # POOL PORT
+for way in "vllm 9001" "llama 9002"; do
+	read -r name port <<<"$way"
+	curl -s -X POST -d RUBBISH "http://127.0.0.1:$port/mute" >/dev/null
+	failed=$(counts failed) before=$(bad_bodies "$name" "$port")
+	jq -c --arg model "$name" '.model = $model' "$(talk 8 205)" >"$work/see"
+	post "$work/see" >/dev/null
+	expect "$name says no count: noted" "$(counts failed)" == $((failed + 1))
+	expect "$name says no count: a failure of its node" "$(bad_bodies "$name" "$port")" == $((before + 1))
+	curl -s -X POST -d again "http://127.0.0.1:$port/mute" >/dev/null
+done
+asked=$(counts server)
+kill -HUP "$daemon"
+expect_soon "says it again" 20 counted_again talk 8 206
 
 # ---- a real server, which counts by the model's own tokenizer
 if [[ $llama ]] && wait_for 60 grep -q listening "$work/llama.log"; then

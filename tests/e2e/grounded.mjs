@@ -18,7 +18,7 @@ const read = (request) => new Promise((done) => {
 const chunk = (delta, reason) =>
 	`data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
 
-http.createServer(async (request, response) => {
+const serve = async (request, response) => {
 	const body = request.method === "POST" ? await read(request) : {};
 
 	if (request.url === "/say") {
@@ -45,4 +45,7 @@ http.createServer(async (request, response) => {
 			usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
 		}));
 	}
-}).listen(Number(process.argv[2]), "127.0.0.1", () => console.log("ready"));
+};
+// At two addresses: a pool of one node has no breaker that opens.
+http.createServer(serve).listen(Number(process.argv[2]), "127.0.0.2", () =>
+	http.createServer(serve).listen(Number(process.argv[2]), "127.0.0.1", () => console.log("ready")));

@@ -32,10 +32,10 @@ mkdir "$work/docs"
 printf '%s\n' "Every employee has thirty days of paid vacation in a year." "Pay before delivery." >"$work/docs/handbook.txt"
 sampled="index: handbook, timeout: 5s, grounded_sample: 1, grounded_budget: 10000"
 config_write <<END
-tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300}
+tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300, breaker.ejection_percent: 100}
 pools:
   chat: {nodes: ["127.0.0.1:9001"]}
-  judge: {nodes: ["127.0.0.1:9002"]}
+  judge: {nodes: ["127.0.0.1:9002", "127.0.0.2:9002"]}
 indexes:
   handbook: {directory: $work/shelf, documents: $work/docs, refresh: 1s, vectors: none}
 routes:
@@ -92,11 +92,20 @@ expect_soon "either way" 30 claims_are judged supported 1
 say 9002 "Perhaps."
 ask judged
 expect_soon "an answer that is none leaves it doubtful" 30 claims_are judged doubtful 1
+expect_soon "none at all: its breaker opens" 30 opens_after 0 judge ask judged
+say 9002 "Yes."
+settled=$(metric sluice_grounded_judge_total 'route="judged",result="settled"')
+settled_more() { ask judged && (($(metric sluice_grounded_judge_total 'route="judged",result="settled"') > settled)); }
+expect_soon "and the way back" 30 settled_more
+unsettled() { metric sluice_grounded_judge_total 'route="judged",result="failed"'; }
+all_judged() { (($(answers judged grounded) + $(answers judged ungrounded) + $(metric sluice_grounded_skipped_total 'route="judged"') == $(metric sluice_requests_total 'route="judged",code="200"'))); }
+expect_soon "all are judged" 30 all_judged
+failed=$(unsettled) doubtful=$(metric sluice_grounded_claims_total 'route="judged",verdict="doubtful"')
 kill -KILL "${servers[judge]}"
 wait "${servers[judge]}" 2>/dev/null
 ask judged
-expect_soon "a judge that is dead too" 30 claims_are judged doubtful 2
-expect "both are counted" "$(metric sluice_grounded_judge_total 'route="judged",result="failed"')" == 2
+expect_soon "a judge that is dead too" 30 claims_are judged doubtful $((doubtful + 1))
+expect "which is counted" "$(unsettled)" == $((failed + 1))
 expect "the client had its answer" "$(jq -r '.choices[0].message.content' "$work/out")" == "Pay after delivery."
 
 # ---- what is not judged

@@ -176,6 +176,14 @@ metric() {
 		sample == name && (text == "" || index($0, text)) { sum += $NF }
 		END { printf "%.0f\n", sum }'
 }
+trips() { metric sluice_node_trips_total "pool=\"$1\""; } # POOL
+# opens_after TRIPS POOL COMMAND...: the command once; has a breaker of the pool opened since there were so many?
+opens_after() {
+	local trips=$1 pool=$2
+	shift 2
+	"$@" >/dev/null
+	(($(trips "$pool") > trips))
+}
 metric_is() { (($(metric "$1" "$2") $3 $4)); } # NAME LABELS OPERATOR VALUE
 
 # config_write NODES... on stdin nothing; sets the common head. The rest comes from stdin.

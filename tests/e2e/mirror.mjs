@@ -15,10 +15,10 @@
 //   POST /say                   the body becomes the content of all further answers; empty: as above; HANG:
 //                               nothing is answered; HOLD: nothing before the next of these
 //   GET  /held                  how many chats wait for that
-//   POST /mute                  it counts no more: 404; with a body it does again
+//   POST /mute                  it counts no more: 404; with a body it does again, or, RUBBISH, says nothing of it
 import http from "node:http";
 
-let asked = 0, counted = 0, say = "", mute = false, last = {}, held = [];
+let asked = 0, counted = 0, say = "", mute = false, rubbish = false, last = {}, held = [];
 const [port, window = 0, kind = "vllm"] = process.argv.slice(2);
 const bytes = (content) => Buffer.byteLength(typeof content === "string" ? content : JSON.stringify(content));
 const count = (messages, model) => String(model).includes("letters")
@@ -36,7 +36,7 @@ const answer = (request, text) => {
 	if (request.url === "/last") return [200, JSON.stringify(last)];
 	if (request.url === "/say") { say = text; return [200, "{}"]; }
 	if (request.url === "/counted") return [200, `${counted}\n`];
-	if (request.url === "/mute") { mute = text === ""; return [200, "{}"]; }
+	if (request.url === "/mute") { mute = text === ""; rubbish = text === "RUBBISH"; return [200, "{}"]; }
 	if (request.url === "/v1/models" && +window && kind === "vllm")
 		return [200, JSON.stringify({object: "list", data: [{id: "other", max_model_len: 7}, {id: "m", max_model_len: +window}]})];
 	if (request.url === "/props" && +window && kind === "llama_cpp") return [200, JSON.stringify({default_generation_settings: {n_ctx: +window}})];
@@ -45,6 +45,7 @@ const answer = (request, text) => {
 	if (request.url === "/tokenize" || request.url === "/apply-template") {
 		counted += request.url === "/tokenize";
 		if (mute) return [404, refusal("unknown_url", "no such path")];
+		if (rubbish) return [200, '{"count":"many","prompt":7,"tokens":["x"]}'];
 		if (request.url === "/apply-template") return [200, JSON.stringify({prompt: "x".repeat(3 * count(body.messages, body.model))})];
 		if (body.content !== undefined) return [200, JSON.stringify({tokens: Array(Math.ceil(bytes(body.content) / 3)).fill(1)})];
 		return [200, JSON.stringify({count: count(body.messages, body.model), max_model_len: +window, tokens: []})];
@@ -58,7 +59,7 @@ const answer = (request, text) => {
 const events = (whole) => [{delta: {content: whole.choices[0].message.content}, finish_reason: null}, {delta: {}, finish_reason: "stop"}]
 	.map((choice) => JSON.stringify({id: whole.id, object: "chat.completion.chunk", created: 1, model: whole.model, choices: [{index: 0, ...choice}]}))
 	.concat("[DONE]").map((data) => `data: ${data}\n\n`).join("");
-http.createServer((request, response) => {
+const serve = (request, response) => {
 	const parts = [];
 	request.on("data", (part) => parts.push(part));
 	request.on("end", () => {
@@ -72,4 +73,7 @@ http.createServer((request, response) => {
 		reply();
 		if (request.url === "/say") for (const waiting of held.splice(0)) waiting();
 	});
-}).listen(Number(port), "127.0.0.1", () => console.log("ready"));
+};
+// At two addresses: a pool of one node has no breaker that opens.
+http.createServer(serve).listen(Number(port), "127.0.0.2", () =>
+	http.createServer(serve).listen(Number(port), "127.0.0.1", () => console.log("ready")));

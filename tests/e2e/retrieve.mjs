@@ -66,7 +66,7 @@ function rerank(request, response) {
 	say(response, 200, { results });
 }
 
-http.createServer(async (request, response) => {
+const serve = async (request, response) => {
 	const path = request.url;
 	const json = await body(request);
 	if (path === "/mode") { mode = json.mode; return say(response, 200, {}); }
@@ -83,4 +83,9 @@ http.createServer(async (request, response) => {
 	if (path.startsWith("/collections/docs/points/search")) return qdrant(json, response);
 	if (path.startsWith("/api/v2/tenants/default_tenant/databases/default_database/collections/docs/query")) return chroma(json, response);
 	say(response, 404, { status: { error: `no ${path}` } });
-}).listen(port, process.argv[4] ?? "127.0.0.1", () => console.log("ready"));
+};
+// At two addresses: a pool of one node has no breaker that opens.
+const listen = (address, then) => http.createServer(serve).listen(port, address, then);
+const ready = () => console.log("ready");
+if (process.argv[4]) listen(process.argv[4], ready);
+else listen("127.0.0.2", () => listen("127.0.0.1", ready));

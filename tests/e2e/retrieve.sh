@@ -49,11 +49,11 @@ write() { # MODEL-LINE
 	config_write <<-END
 		$1
 		semantic_cache: {path: $work/semantic.db, entries: 100}
-		tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300}
+		tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300, breaker.ejection_percent: 100}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
-		  store: {nodes: ["127.0.0.1:9002"], health: {live: tcp, every: 200ms}}
-		  order: {nodes: ["127.0.0.1:9003"], health: {live: tcp, every: 200ms}}
+		  store: {nodes: ["127.0.0.1:9002", "127.0.0.2:9002"], health: {live: tcp, every: 200ms}}
+		  order: {nodes: ["127.0.0.1:9003", "127.0.0.2:9003"], health: {live: tcp, every: 200ms}}
 		indexes:
 		  handbook: {directory: $shelf, documents: $docs, refresh: 1s, chunk: 400, overlap: 40}
 		  empty: {directory: $work/empty, documents: $work/none, refresh: 0}
@@ -129,10 +129,11 @@ expect "the source is told" "$(header x-sluice-index) $(header x-sluice-chunks) 
 expect "Chroma's as well" "$(ask chroma "$travel")" contains "From the store: ten days."
 expect "and told" "$(header x-sluice-index) $(header x-sluice-chunks)" == "chroma 41"
 set_mode 9002 garbage
-before=$(steps index)
+before=$(steps index) trips=$(trips store)
 expect "an answer that is nonsense: the index" "$(ask store "$travel")" contains "paid back within two weeks"
 expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=index handbook@1"
 expect "and counted" "$(steps index)" == $((before + 1))
+expect_soon "the database's breaker opens" 20 opens_after "$trips" store ask store "$travel"
 set_mode 9002 right
 expect_soon "the way back" 20 degraded_is store "$travel" ""
 set_mode 9002 error
@@ -161,6 +162,12 @@ expect "from an answer kept to the store" "$(header x-sluice-index) $(header x-s
 # ---- the reranker
 expect "the reranker's first is given" "$(ask ranked "lunch noon o'clock")" contains "Lunch is served"
 expect "in its order" "$(header x-sluice-degraded)" == ""
+set_mode 9003 garbage
+trips=$(trips order)
+expect_soon "one that answers nonsense: its breaker opens" 20 opens_after "$trips" order ask ranked "$vacation"
+expect "the order found is kept, which is told" "$(header x-sluice-degraded)" == "retrieve=unranked"
+set_mode 9003 right
+expect_soon "the way back from nonsense" 20 degraded_is ranked "$vacation" ""
 before=$(steps unranked)
 end_server rerank
 expect "without it the order found is kept" "$(ask ranked "$vacation")" contains "thirty days"

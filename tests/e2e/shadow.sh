@@ -147,7 +147,7 @@ ask judged "$other"
 expect_soon "judged: neither yes nor no: the vectors decide" 30 shadows judged agreed 3
 expect "judged: counted as failed" "$(judged failed 1 && echo yes)" == yes
 signal() { metric sluice_node_signals_total "node=\"127.0.0.1:9006\",signal=\"$1\""; } # SIGNAL
-expect "judged: and no failure of its node" "$(signal success) $(signal bad_body)" == "3 0"
+expect "judged: and a failure of its node" "$(signal success) $(signal bad_body)" == "2 1"
 : >"$work/judge"
 ask judged "$other"
 expect_soon "judged: the judge is down: the vectors decide" 30 shadows judged agreed 4

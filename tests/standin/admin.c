@@ -86,11 +86,14 @@ static int post_config(struct sl_conn *conn, const char *body, size_t len)
 	int more;
 
 	while ((more = sl_json_member(&json, &first, &name)) == 1) {
-		if (sl_str_is(name, "headers_first") || sl_str_is(name, "record")) {
+		if (sl_str_is(name, "headers_first") || sl_str_is(name, "record") ||
+		    sl_str_is(name, "rubbish")) {
 			if (sl_json_bool(&json, &flag))
-				return bad(conn, "headers_first and record are true or false");
-			atomic_store(sl_str_is(name, "record") ? &server->recording
-							       : &server->headers_first,
+				return bad(conn,
+					   "headers_first, record and rubbish are true or false");
+			atomic_store(sl_str_is(name, "record")	  ? &server->recording
+				     : sl_str_is(name, "rubbish") ? &server->rubbish
+								  : &server->headers_first,
 				     flag);
 			continue;
 		}
@@ -106,7 +109,7 @@ static int post_config(struct sl_conn *conn, const char *body, size_t len)
 			atomic_store(&model->prefill_ns_per_token, (int64_t)(number * 1000));
 		else
 			return bad(conn, "settings are slots, kv_tokens, token_us, "
-					 "prefill_us_per_token, headers_first and record");
+					 "prefill_us_per_token, headers_first, record and rubbish");
 	}
 	sl_model_regrant(model);
 	if (more || sl_json_over(&json))

@@ -193,7 +193,9 @@ static void answer_whole(struct sl_conn *conn)
 	struct sl_buf *body = &worker->body;
 
 	body->len = 0;
-	if (job->kind == SL_ASK_EMBEDDING)
+	if (atomic_load_explicit(&server_of(conn)->rubbish, memory_order_relaxed) && !job->stream)
+		sl_buf_lit(body, "{\"object\":\"rubbish\",\"data\":[],\"choices\":[]}");
+	else if (job->kind == SL_ASK_EMBEDDING)
 		sl_reply_embeddings(body, job);
 	else if (job->stream)
 		put_stream(conn, body);

@@ -91,6 +91,7 @@ struct sl_server {
 	struct sl_listener listeners[SL_THREAD_COUNT_MAX * SL_ADDRESS_COUNT_MAX + 1];
 	unsigned int listener_count;
 	_Atomic bool headers_first;
+	_Atomic bool rubbish; /* whole answers are JSON that answers nothing */
 	_Atomic bool refusing;
 	_Atomic bool recording;
 	pthread_mutex_t record_lock;

@@ -30,6 +30,10 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_EMBEDDING, SL_CONFIG_MODEL, "pool_model", EMBEDDING(pool_model), NULL, 0,
 	 SL_CONFIG_MODEL_MAX, NULL, false, "a model's name",
 	 "The model that the pool is asked for. Vectors of different models never meet."},
+	{SL_CONFIG_EMBEDDING, SL_CONFIG_U32, "pool_dimensions", EMBEDDING(pool_dimensions), "0", 0,
+	 8192, NULL, false, NULL,
+	 "How many numbers its vectors have: an answer with others is a failure of the node. 0: "
+	 "that is not looked at."},
 
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "semantic_cache", 0, NULL, SL_CONFIG_SEMANTIC, 0,
 	 NULL, false, "a map", "Where answers are kept by the meaning of their question."},

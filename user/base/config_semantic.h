@@ -13,10 +13,11 @@
 
 /* Who makes vectors of texts. */
 struct sl_config_embedding {
-	const char *model;	/* directory of the embedded encoder's model; NULL: none */
-	const char *packed;	/* file that keeps it packed; NULL: in memory */
-	uint32_t pool;		/* that is asked instead, as index; UINT32_MAX: none */
-	const char *pool_model; /* by this name */
+	const char *model;	  /* directory of the embedded encoder's model; NULL: none */
+	const char *packed;	  /* file that keeps it packed; NULL: in memory */
+	uint32_t pool;		  /* that is asked instead, as index; UINT32_MAX: none */
+	const char *pool_model;	  /* by this name */
+	uint32_t pool_dimensions; /* that its vectors have; 0: any */
 };
 
 /* What all routes share. */

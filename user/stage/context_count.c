@@ -20,15 +20,109 @@ static uint64_t now_ms_of(const struct sl_stage *stage)
 	return sl_loop_now_ms(stage->loop);
 }
 
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static uint32_t number_of(const struct sl_json_field *field)
+{
+	int64_t value;
+
+	return sl_json_int(field, &value) == 0 && value > 0 && value <= INT32_MAX ? (uint32_t)value
+										  : 0;
+}
+
+enum { VLLM_COUNT, VLLM_CONTEXT, VLLM_FIELDS };
+
+/* vLLM: {"count", "max_model_len", ...} */
+static bool read_vllm(struct sl_span answer, struct sl_json_field f[VLLM_FIELDS])
+{
+	f[VLLM_COUNT] = (struct sl_json_field)SL_JSON_FIELD("count");
+	f[VLLM_CONTEXT] = (struct sl_json_field)SL_JSON_FIELD("max_model_len");
+	return sl_json_scan(answer.data, answer.len, f, VLLM_FIELDS) == 0 &&
+	       number_of(&f[VLLM_COUNT]) > 0;
+}
+
+/* llama.cpp's template: {"prompt": TEXT} */
+static bool read_prompt(struct sl_span answer, struct sl_json_field *prompt)
+{
+	*prompt = (struct sl_json_field)SL_JSON_FIELD("prompt");
+	return sl_json_scan(answer.data, answer.len, prompt, 1) == 0 &&
+	       prompt->type == SL_JSON_STRING;
+}
+
+/* llama.cpp: how many {"tokens": [ID, ...]}; 0: it is no such list. */
+static uint64_t read_tokens(struct sl_span answer)
+{
+	struct sl_json_field tokens = SL_JSON_FIELD("tokens"), token;
+	const char *cursor = NULL;
+	uint64_t count = 0;
+
+	if (sl_json_scan(answer.data, answer.len, &tokens, 1) || tokens.type != SL_JSON_ARRAY)
+		return 0;
+	while (sl_json_each(&tokens, &cursor, &token)) {
+		if (token.type != SL_JSON_NUMBER && token.type != SL_JSON_OBJECT)
+			return 0; /* an object where it is asked for pieces too, as some always are */
+		count++;
+	}
+	return count;
+}
+
+/* A node that says something else than it was asked for has failed, and its breaker is to know. */
+static enum sl_ending end_of(bool good, const char *why, const char **ret_detail)
+{
+	*ret_detail = good ? NULL : why;
+	return good ? SL_ENDING_OK : SL_ENDING_BAD;
+}
+
+static enum sl_ending accept_vllm(void *owner, const char *body, size_t len,
+				  const char **ret_detail)
+{
+	struct sl_json_field f[VLLM_FIELDS];
+
+	(void)owner;
+	return end_of(read_vllm(sl_span_make(body, len), f), "it does not say how many tokens",
+		      ret_detail);
+}
+
+static enum sl_ending accept_prompt(void *owner, const char *body, size_t len,
+				    const char **ret_detail)
+{
+	struct sl_json_field prompt;
+
+	(void)owner;
+	return end_of(read_prompt(sl_span_make(body, len), &prompt), "it has no prompt",
+		      ret_detail);
+}
+
+static enum sl_ending accept_tokens(void *owner, const char *body, size_t len,
+				    const char **ret_detail)
+{
+	(void)owner;
+	return end_of(read_tokens(sl_span_make(body, len)) > 0, "it has no tokens", ret_detail);
+}
+
+/* What may be asked of a node. */
+struct question {
+	const char *path;
+	enum sl_ending (*accept)(void *owner, const char *body, size_t len,
+				 const char **ret_detail);
+};
+
+static const struct question count_vllm = {"/tokenize", accept_vllm},
+			     apply_template = {"/apply-template", accept_prompt},
+			     count_llama = {"/tokenize", accept_tokens};
+/* Any object: many servers tell no context, and are none the worse. */
+static const struct question list_models = {"/v1/models", NULL}, tell_props = {"/props", NULL};
+
 /* The answer is in the arena, which is not the request's: of a long conversation it is long, too. */
-static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool, const char *path,
-		const struct sl_text *body, struct sl_arena *arena,
+static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool,
+		const struct question *question, const struct sl_text *body, struct sl_arena *arena,
 		struct sl_call_answer *ret_answer)
 {
 	const struct sl_call call = {
 		.pool = pool,
 		.method = body ? NULL : "GET",
-		.path = sl_span_string(path),
+		.path = sl_span_string(question->path),
+		.accept = question->accept,
 		.body = body ? sl_text_span(body) : SL_SPAN(""),
 		.deadline_ns = stage->deadline_ns,
 		.timeout_ms = body ? COUNT_MS : TELL_MS,
@@ -44,14 +138,6 @@ static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool, con
 }
 
 /* ---- contexts -------------------------------------------------------------------------------- */
-
-static uint32_t number_of(const struct sl_json_field *field)
-{
-	int64_t value;
-
-	return sl_json_int(field, &value) == 0 && value > 0 && value <= INT32_MAX ? (uint32_t)value
-										  : 0;
-}
 
 /* {"data": [{"id", "max_model_len"}]}: that of the pool's model, else of the first. */
 static uint32_t context_of_models(struct sl_span answer, const struct sl_config_pool *config)
@@ -95,9 +181,9 @@ static uint32_t ask_context(struct sl_stage *stage, const struct sl_upstream_poo
 	uint32_t tokens = 0;
 
 	sl_arena_init(&arena, 0, ANSWERS_BYTES_MAX);
-	if (ask(stage, pool, "/v1/models", NULL, &arena, &answer))
+	if (ask(stage, pool, &list_models, NULL, &arena, &answer))
 		tokens = context_of_models(answer.body, sl_stage_pool_config(stage, pool));
-	if (!tokens && !*stage->gone && ask(stage, pool, "/props", NULL, &arena, &answer))
+	if (!tokens && !*stage->gone && ask(stage, pool, &tell_props, NULL, &arena, &answer))
 		tokens = context_of_props(answer.body);
 	sl_arena_fini(&arena);
 	return tokens;
@@ -209,42 +295,35 @@ static void write_ask(const struct sl_stage *stage, const struct sl_upstream_poo
 	sl_text_append_char(body, '}');
 }
 
-/* vLLM: {"count", "max_model_len", ...} */
-static uint64_t read_vllm(struct sl_stage *stage, const struct sl_upstream_pool *pool,
+static uint64_t take_vllm(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			  struct sl_span answer)
 {
-	struct sl_json_field f[] = {SL_JSON_FIELD("count"), SL_JSON_FIELD("max_model_len")};
+	struct sl_json_field f[VLLM_FIELDS];
 
-	if (sl_json_scan(answer.data, answer.len, f, 2))
+	if (!read_vllm(answer, f))
 		return 0;
 	sl_counting_tell_context(stage->stores->counting, sl_stage_pool_config(stage, pool)->name,
-				 number_of(&f[1]), now_ms_of(stage));
-	return number_of(&f[0]);
+				 number_of(&f[VLLM_CONTEXT]), now_ms_of(stage));
+	return number_of(&f[VLLM_COUNT]);
 }
 
-/* llama.cpp: the template's text is {"prompt"}, its tokens are {"tokens": [...]}. */
+/* llama.cpp: the template's text, then its tokens. */
 static uint64_t count_prompt(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 			     struct sl_span answer, struct sl_arena *arena,
 			     struct sl_call_answer *counted)
 {
-	struct sl_json_field prompt = SL_JSON_FIELD("prompt"), tokens = SL_JSON_FIELD("tokens");
-	struct sl_json_field token;
-	const char *cursor = NULL;
+	struct sl_json_field prompt;
 	struct sl_text body;
 	uint64_t count = 0;
 
-	if (sl_json_scan(answer.data, answer.len, &prompt, 1) || prompt.type != SL_JSON_STRING)
+	if (!read_prompt(answer, &prompt))
 		return 0;
 	sl_text_init(&body, BODY_BYTES_MAX);
 	sl_text_append_string(&body, "{\"add_special\":true,\"parse_special\":true,\"content\":");
 	sl_text_append(&body, prompt.value, prompt.value_len);
 	sl_text_append_char(&body, '}');
-	if (ask(stage, pool, "/tokenize", &body, arena, counted) &&
-	    sl_json_scan(counted->body.data, counted->body.len, &tokens, 1) == 0 &&
-	    tokens.type == SL_JSON_ARRAY) {
-		while (sl_json_each(&tokens, &cursor, &token))
-			count++;
-	}
+	if (ask(stage, pool, &count_llama, &body, arena, counted))
+		count = read_tokens(counted->body);
 	sl_text_fini(&body);
 	return count;
 }
@@ -284,8 +363,8 @@ uint64_t sl_context_ask(struct sl_stage *stage, const struct sl_upstream_pool *p
 	sl_text_init(&body, BODY_BYTES_MAX);
 	sl_arena_init(&arena, 0, ANSWERS_BYTES_MAX);
 	write_ask(stage, pool, messages, &body);
-	if (ask(stage, pool, vllm ? "/tokenize" : "/apply-template", &body, &arena, &answer))
-		count = vllm ? read_vllm(stage, pool, answer.body)
+	if (ask(stage, pool, vllm ? &count_vllm : &apply_template, &body, &arena, &answer))
+		count = vllm ? take_vllm(stage, pool, answer.body)
 			     : count_prompt(stage, pool, answer.body, &arena, &answer);
 	cannot = says_it_cannot(&answer);
 	sl_text_fini(&body);

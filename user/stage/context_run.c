@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include "user/base/clock.h"
+#include "user/base/log.h"
 #include "user/policy/tokens.h"
 #include "user/stage/context.h"
 #include "user/stage/context_count.h"
 #include "user/store/counting.h"
 #include "user/store/summaries.h"
+#include "user/wire/chat_context.h"
 
 #define BODY_BYTES_MAX (64u << 20)
 #define NEAR_PERCENT   10u /* of the estimate: so near the limit it is worth to be counted */
@@ -114,24 +116,17 @@ static void write_ask(const struct fit *fit, const struct history *history, stru
 	sl_text_append_string(body, "\"}]}");
 }
 
-/* choices[0].message.content of an answer, appended. */
-static bool take_content(struct sl_span answer, struct sl_text *out)
+/* A summary without words, or one longer than is kept, is the node's failure. */
+static enum sl_ending accept_summary(void *owner, const char *body, size_t body_len,
+				     const char **ret_detail)
 {
-	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice;
-	struct sl_json_field content = SL_JSON_FIELD_IN("message", "content");
-	const char *cursor = NULL;
-	int len;
+	struct sl_text *summary = owner;
 
-	if (sl_json_scan(answer.data, answer.len, &choices, 1) != 0 ||
-	    !sl_json_each(&choices, &cursor, &choice) ||
-	    sl_json_scan(choice.value, choice.value_len, &content, 1) != 0 ||
-	    content.type != SL_JSON_STRING || sl_text_reserve(out, content.value_len) != 0)
-		return false;
-	len = sl_json_string(&content, out->data + out->len, out->size - out->len);
-	if (len <= 0)
-		return false;
-	out->len += (size_t)len;
-	return true;
+	if (sl_chat_answer_text(sl_span_make(body, body_len), summary))
+		return SL_ENDING_OK;
+	*ret_detail = summary->error ? "the summary is too long" : "the answer is no summary";
+	sl_text_reset(summary);
+	return SL_ENDING_BAD;
 }
 
 static bool ask_summary(struct fit *fit, struct history *history)
@@ -148,15 +143,18 @@ static bool ask_summary(struct fit *fit, struct history *history)
 		.timeout_ms = fit->config->summary_ms,
 		.id = stage->id,
 		.gone = stage->gone,
+		.accept = accept_summary,
+		.owner = &fit->summary,
 	};
 	bool good;
 
 	sl_text_init(&body, BODY_BYTES_MAX);
 	write_ask(fit, history, &body);
 	call.body = sl_text_span(&body);
-	good = !body.error &&
-	       sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK &&
-	       take_content(answer.body, &fit->summary);
+	good = !body.error && sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK;
+	if (!good && !body.error && !*stage->gone)
+		sl_log_limited(SL_LOG_WARN, "route \"%s\": summary: pool \"%s\": %s",
+			       stage->route->model, call.pool->name, answer.detail);
 	sl_text_fini(&body);
 	if (good)
 		sl_summaries_keep(stage->stores->summaries, history->chain,

@@ -2,13 +2,15 @@
 #include "user/stage/embed.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/base/log.h"
 #include "user/store/encoder.h"
 #include "user/store/linear.h"
+#include "user/wire/embedding_api.h"
 
-#define ANSWER_BYTES_MAX (1u << 20)
+#define ANSWER_BYTES_MAX (1u << 20) /* with one vector */
+#define TIMES_LONGER	 16u	    /* with several */
 
 /* ---- the embedded encoder -------------------------------------------------------------------- */
 
@@ -58,106 +60,130 @@ static int embed_here(struct sl_stage *stage, struct sl_span text, uint64_t dead
 
 /* ---- a pool ---------------------------------------------------------------------------------- */
 
-static const char *api_model(const struct sl_stage *stage)
+const char *sl_embed_pool_model(const struct sl_stage *stage, const char *model)
 {
-	return sl_arena_printf(stage->arena, "api:%s", stage->config->embedding.pool_model);
+	return sl_arena_printf(stage->arena, SL_VECTORS_POOL_PREFIX "%s", model);
 }
 
-static int make_body(const struct sl_stage *stage, struct sl_span text, struct sl_span *ret_body)
+static int make_body(const struct sl_stage *stage, const struct sl_embed_pool *source,
+		     const struct sl_span *texts, uint32_t count, struct sl_span *ret_body)
 {
 	struct sl_text body;
-	char *copy;
+	char *copy = NULL;
 
 	sl_text_init(&body, 0);
-	sl_text_append_string(&body, "{\"model\":");
-	sl_text_append_json_string(&body, stage->config->embedding.pool_model);
-	sl_text_append_string(&body, ",\"input\":\"");
-	sl_text_append_json(&body, text.data, text.len);
-	sl_text_append_string(&body, "\",\"encoding_format\":\"float\"}");
-	copy = body.error ? NULL : sl_arena_memdup(stage->arena, body.data, body.len);
+	if (!sl_embeddings_ask(source->model, texts, count, &body))
+		copy = sl_arena_memdup(stage->arena, body.data, body.len);
 	*ret_body = sl_span_make(copy, body.len);
 	sl_text_fini(&body);
 	return copy ? 0 : -ENOMEM;
 }
 
-/* To length 1; false: it has none. */
-static bool normalise(float *vector, uint32_t count)
-{
-	double squares = 0;
-	uint32_t i;
+struct reading {
+	float *vectors;
+	size_t room;
+	uint32_t count, dimensions;
+};
 
-	for (i = 0; i < count; i++)
-		squares += (double)vector[i] * vector[i];
-	if (!(squares > 1e-12) || !isfinite(squares))
-		return false;
-	for (i = 0; i < count; i++)
-		vector[i] = (float)(vector[i] / sqrt(squares));
-	return true;
+/* What is no such list of vectors is the node's failure: its breaker is to know. */
+static enum sl_ending accept_vectors(void *owner, const char *body, size_t body_len,
+				     const char **ret_detail)
+{
+	struct reading *reading = owner;
+	int dimensions = sl_embeddings_read(sl_span_make(body, body_len), reading->count,
+					    reading->dimensions, reading->vectors, reading->room,
+					    ret_detail);
+
+	if (dimensions < 0)
+		return SL_ENDING_BAD;
+	reading->dimensions = (uint32_t)dimensions;
+	return SL_ENDING_OK;
 }
 
-/* {"data":[{"embedding":[...]}]} */
-static int read_answer(struct sl_stage *stage, struct sl_span body, struct sl_embedding *embedding)
+int sl_embed_ask(struct sl_stage *stage, const struct sl_embed_pool *source,
+		 const struct sl_span *texts, uint32_t count, uint64_t deadline_ns,
+		 const struct sl_embed_room *room, struct sl_error *error)
 {
-	struct sl_json_field data = SL_JSON_FIELD("data"), list = SL_JSON_FIELD("embedding");
-	struct sl_json_field element, number;
-	const char *cursor = NULL;
-	float *vector = sl_arena_array(stage->arena, SL_VECTORS_DIMENSIONS_MAX, sizeof(*vector));
-	uint32_t count = 0;
-	double value;
-
-	if (!vector)
-		return -ENOMEM;
-	if (sl_json_scan(body.data, body.len, &data, 1) || data.type != SL_JSON_ARRAY ||
-	    !sl_json_each(&data, &cursor, &element) || element.type != SL_JSON_OBJECT ||
-	    sl_json_scan(element.value, element.value_len, &list, 1) || list.type != SL_JSON_ARRAY)
-		return -EIO;
-	for (cursor = NULL; sl_json_each(&list, &cursor, &number);) {
-		if (count == SL_VECTORS_DIMENSIONS_MAX || sl_json_double(&number, &value))
-			return -EIO;
-		vector[count++] = (float)value;
-	}
-	if (!normalise(vector, count))
-		return -EIO;
-	embedding->vector = vector;
-	embedding->dimensions = count;
-	return 0;
-}
-
-static int ask_pool(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
-		    struct sl_embedding *embedding)
-{
+	struct reading reading = {
+		.vectors = room->vectors,
+		.room = room->numbers,
+		.count = count,
+		.dimensions = source->dimensions,
+	};
 	struct sl_call call = {
-		.pool = &stage->pools[stage->config->embedding.pool],
+		.pool = source->pool,
 		.path = SL_SPAN("/v1/embeddings"),
 		.json_object = true,
 		.deadline_ns = deadline_ns,
-		.answer_bytes_max = ANSWER_BYTES_MAX,
+		.answer_bytes_max = ANSWER_BYTES_MAX * (count > 1 ? TIMES_LONGER : 1),
 		.id = stage->id,
 		.gone = stage->gone,
+		.accept = accept_vectors,
+		.owner = &reading,
 	};
 	struct sl_call_answer answer;
-	int rc = make_body(stage, text, &call.body);
+	int rc = make_body(stage, source, texts, count, &call.body);
 
 	if (rc)
-		return rc;
+		return sl_error_set_errno(error, rc, "pool \"%s\": embeddings", source->pool->name);
 	switch (sl_call_run(stage->up, stage->arena, &call, &answer)) {
 	case SL_ENDING_OK:
-		return read_answer(stage, answer.body, embedding);
+		return (int)reading.dimensions;
 	case SL_ENDING_CLIENT_GONE:
 		return -ECANCELED;
 	case SL_ENDING_BUSY:
-		return -EAGAIN;
+		rc = -EAGAIN;
+		break;
 	default:
-		return sl_loop_now_ns(stage->loop) >= deadline_ns ? -ETIMEDOUT : -EIO;
+		rc = sl_loop_now_ns(stage->loop) >= deadline_ns ? -ETIMEDOUT : -EIO;
 	}
+	return sl_error_set(error, rc, "pool \"%s\": embeddings: %s", source->pool->name,
+			    answer.detail);
+}
+
+static int ask_pool(struct sl_stage *stage, const struct sl_embed_pool *source, struct sl_span text,
+		    uint64_t deadline_ns, struct sl_embedding *embedding)
+{
+	struct sl_embed_room room = {.numbers = source->dimensions ? source->dimensions
+								   : SL_VECTORS_DIMENSIONS_MAX};
+	struct sl_error error = {""};
+	int rc;
+
+	room.vectors = sl_arena_array(stage->arena, room.numbers, sizeof(*room.vectors));
+	if (!room.vectors)
+		return -ENOMEM;
+	rc = sl_embed_ask(stage, source, &text, 1, deadline_ns, &room, &error);
+	if (rc < 0) {
+		if (rc != -ECANCELED)
+			sl_log_limited(SL_LOG_WARN, "%s", error.text);
+		return rc;
+	}
+	embedding->vector = room.vectors;
+	embedding->dimensions = (uint32_t)rc;
+	return 0;
 }
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
+/* False: the embedded encoder makes them. */
+static bool has_pool(const struct sl_stage *stage, struct sl_embed_pool *ret_source)
+{
+	const struct sl_config_embedding *config = &stage->config->embedding;
+
+	if (config->pool == UINT32_MAX)
+		return false;
+	*ret_source = (struct sl_embed_pool){.pool = &stage->pools[config->pool],
+					     .model = config->pool_model,
+					     .dimensions = config->pool_dimensions};
+	return true;
+}
+
 const char *sl_embed_model(const struct sl_stage *stage)
 {
-	if (stage->config->embedding.pool != UINT32_MAX)
-		return api_model(stage);
+	struct sl_embed_pool source;
+
+	if (has_pool(stage, &source))
+		return sl_embed_pool_model(stage, source.model);
 	return stage->stores->encoder ? sl_encoder_identity(stage->stores->encoder) : NULL;
 }
 
@@ -186,10 +212,10 @@ static void remember(struct sl_stage *stage, struct sl_span text,
 	stage->embedded = kept;
 }
 
-int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
-		 struct sl_embedding *ret_embedding)
+/* By the pool, or the encoder where source is NULL. */
+static int embed(struct sl_stage *stage, const struct sl_embed_pool *source, const char *model,
+		 struct sl_span text, uint64_t deadline_ns, struct sl_embedding *ret_embedding)
 {
-	const char *model = sl_embed_model(stage);
 	const struct sl_embedding *known = model ? sl_embed_known(stage, text, model) : NULL;
 	int rc;
 
@@ -198,10 +224,28 @@ int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_
 		return -ENOENT;
 	if (known)
 		return 0;
-	rc = stage->config->embedding.pool != UINT32_MAX
-		     ? ask_pool(stage, text, deadline_ns, ret_embedding)
-		     : embed_here(stage, text, deadline_ns, ret_embedding);
+	rc = source ? ask_pool(stage, source, text, deadline_ns, ret_embedding)
+		    : embed_here(stage, text, deadline_ns, ret_embedding);
 	if (rc == 0)
 		remember(stage, text, ret_embedding);
 	return rc;
+}
+
+int sl_embed_run(struct sl_stage *stage, struct sl_span text, uint64_t deadline_ns,
+		 struct sl_embedding *ret_embedding)
+{
+	struct sl_embed_pool source;
+
+	return embed(stage, has_pool(stage, &source) ? &source : NULL, sl_embed_model(stage), text,
+		     deadline_ns, ret_embedding);
+}
+
+int sl_embed_by(struct sl_stage *stage, const struct sl_embed_pool *source, struct sl_span text,
+		uint64_t deadline_ns, struct sl_embedding *ret_embedding)
+{
+	const char *model = sl_embed_pool_model(stage, source->model);
+	int rc = embed(stage, source, model, text, deadline_ns, ret_embedding);
+
+	/* One that another stage has made, of a pool that need not say how long they are. */
+	return !rc && ret_embedding->dimensions != source->dimensions ? -EIO : rc;
 }

@@ -33,8 +33,7 @@ static int write_body(const struct sl_retrieve_judge *judge, const struct sl_gro
 	return sl_text_append_string(out, "\"}]}");
 }
 
-/* "Yes." is 1, "no" 0. */
-static int read_answer(struct sl_span body)
+int sl_retrieve_judge_read(struct sl_span body)
 {
 	struct sl_json_field content;
 	char told[TOLD_BYTES] = "";
@@ -57,6 +56,23 @@ static const struct sl_upstream_pool *pool_of(const struct sl_stage *stage, cons
 	return NULL;
 }
 
+/* No verdict is the judge's failure; see sl_stage_pool_is_asked() for where it is not. */
+static enum sl_ending accept_verdict(void *owner, const char *body, size_t body_len,
+				     const char **ret_detail)
+{
+	struct sl_retrieve_judge *judge = owner;
+	struct sl_span answer = sl_span_make(body, body_len);
+
+	judge->said = sl_retrieve_judge_read(answer);
+	if (judge->said >= 0 ||
+	    (sl_chat_answer_has_message(answer) &&
+	     sl_stage_pool_is_asked(judge->stage,
+				    pool_of(judge->stage, judge->stage->route->retrieve.judge))))
+		return SL_ENDING_OK;
+	*ret_detail = "it says neither yes nor no";
+	return SL_ENDING_BAD;
+}
+
 int sl_retrieve_judge_ask(void *owner, const struct sl_grounded_claim *claim)
 {
 	struct sl_retrieve_judge *judge = owner;
@@ -73,20 +89,20 @@ int sl_retrieve_judge_ask(void *owner, const struct sl_grounded_claim *claim)
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
 		.gone = stage->gone,
+		.accept = accept_verdict,
+		.owner = judge,
 	};
 	struct sl_text body;
-	int said = -EIO;
 
+	judge->said = -EIO;
 	sl_text_init(&body, BODY_BYTES_MAX);
 	if (call.pool && !write_body(judge, claim, &body)) {
 		call.body = sl_text_span(&body);
-		if (sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK)
-			said = read_answer(answer.body);
-		else
+		if (sl_call_run(stage->up, stage->arena, &call, &answer) != SL_ENDING_OK)
 			sl_log_limited(SL_LOG_WARN, "route \"%s\": judge \"%s\": %s",
 				       stage->route->model, config->judge, answer.detail);
 	}
 	sl_text_fini(&body);
-	judge->failed |= said < 0;
-	return said;
+	judge->failed |= judge->said < 0;
+	return judge->said;
 }

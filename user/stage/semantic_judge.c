@@ -4,13 +4,14 @@
  *
  * The texts go as members of one JSON object, so none of them can end its place and speak to the judge as
  * the rule does. Only an answer that is the one word or the other counts; any other judges nothing and is
- * counted as such. It is no failure of its node: a question could talk a judge into it, and the judge's
- * nodes may serve other routes.
+ * counted as such, and a failure of its node. Where clients' requests go to the same pool only the shape of
+ * the answer is: a question could talk the judge into it (sl_stage_pool_is_asked()).
  */
 #include <strings.h>
 
 #include "user/stage/semantic_parts.h"
 #include "user/stage/semantic_shadow.h"
+#include "user/wire/chat_context.h"
 
 #define BODY_BYTES_MAX	 (8u * 3u * SL_SEMANTIC_JUDGED_BYTES)
 #define ANSWER_BYTES_MAX (64u << 10)
@@ -36,7 +37,7 @@ static bool is_word(struct sl_span text, const char *word)
 	return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
 }
 
-static enum sl_semantic_judgement read_verdict(struct sl_span body, struct sl_arena *arena)
+enum sl_semantic_judgement sl_semantic_judge_read(struct sl_span body, struct sl_arena *arena)
 {
 	struct sl_span text;
 
@@ -49,6 +50,21 @@ static enum sl_semantic_judgement read_verdict(struct sl_span body, struct sl_ar
 	if (is_word(text, "same"))
 		return SL_SEMANTIC_SAME;
 	return is_word(text, "different") ? SL_SEMANTIC_DIFFERENT : SL_SEMANTIC_UNJUDGED;
+}
+
+static enum sl_ending accept_verdict(void *owner, const char *body, size_t body_len,
+				     const char **ret_detail)
+{
+	const struct sl_stage *stage = owner;
+	const struct sl_upstream_pool *pool =
+		&stage->pools[stage->route->semantic.shadow_judge - 1];
+	struct sl_span answer = sl_span_make(body, body_len);
+
+	if (sl_semantic_judge_read(answer, stage->arena) != SL_SEMANTIC_UNJUDGED ||
+	    (sl_chat_answer_has_message(answer) && sl_stage_pool_is_asked(stage, pool)))
+		return SL_ENDING_OK;
+	*ret_detail = "it says neither SAME nor DIFFERENT";
+	return SL_ENDING_BAD;
 }
 
 /* The object is text inside of a text: escaped twice. */
@@ -92,6 +108,8 @@ enum sl_semantic_judgement sl_semantic_judge(struct sl_stage *stage, struct sl_s
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
 		.gone = stage->gone,
+		.accept = accept_verdict,
+		.owner = stage,
 	};
 	enum sl_semantic_judgement judgement = SL_SEMANTIC_UNJUDGED;
 
@@ -101,7 +119,7 @@ enum sl_semantic_judgement sl_semantic_judge(struct sl_stage *stage, struct sl_s
 	write_body(question, kept, fresh, &body);
 	call.body = sl_text_span(&body);
 	if (!body.error && sl_call_run(stage->up, stage->arena, &call, &answer) == SL_ENDING_OK) {
-		judgement = read_verdict(answer.body, stage->arena);
+		judgement = sl_semantic_judge_read(answer.body, stage->arena);
 		*ret_answer = answer.body;
 	}
 	sl_text_fini(&body);

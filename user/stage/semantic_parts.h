@@ -37,6 +37,9 @@ enum sl_semantic_judgement {
 	SL_SEMANTIC_DIFFERENT,
 };
 
+/* The one word or the other; anything else is no judgement. */
+enum sl_semantic_judgement sl_semantic_judge_read(struct sl_span body, struct sl_arena *arena);
+
 /*
  * Puts the question and both answers to the pool `shadow_judge`, which the route has; on a fiber.
  * *ret_answer: what it said, for its tokens; untouched when unjudged.

@@ -142,3 +142,19 @@ const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_r
 	stage->ops->header(stage, "x-sluice-rollout", line);
 	return takes ? item : NULL;
 }
+
+bool sl_stage_pool_is_asked(const struct sl_stage *stage, const struct sl_upstream_pool *pool)
+{
+	const struct sl_config *config = stage->config;
+	const uint32_t index = (uint32_t)(pool - stage->pools);
+
+	for (uint32_t i = 0; i < config->route_count; i++)
+		for (int cause = 0; cause < SL_CAUSES; cause++) {
+			const struct sl_config_chain *chain = &config->routes[i].chains[cause];
+
+			for (uint32_t k = 0; k < chain->len; k++)
+				if (chain->pools[k] == index)
+					return true;
+		}
+	return false;
+}

@@ -252,6 +252,12 @@ struct sl_stage {
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };
 
+/*
+ * Do routes send clients' requests to this pool? What a question can talk a model into saying must not open
+ * a breaker that others wait behind, so who asks such a pool for a verdict only judges the answer's shape.
+ */
+bool sl_stage_pool_is_asked(const struct sl_stage *stage, const struct sl_upstream_pool *pool);
+
 /* Who asks, as far as that can be known: the same for all requests of a conversation. Borrowed. */
 struct sl_span sl_stage_asker(const struct sl_stage *stage);
 

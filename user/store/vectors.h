@@ -32,6 +32,7 @@
 #define SL_VECTORS_RESULTS_MAX	    256u
 #define SL_VECTORS_MODEL_BYTES	    96u /* of a model's identity, with its NUL */
 #define SL_VECTORS_FLAT_MAX_DEFAULT 2000u
+#define SL_VECTORS_POOL_PREFIX	    "api:" /* of the identity of a model that a pool serves */
 
 struct sl_vectors;
 

@@ -6,6 +6,7 @@
 #include "user/base/clock.h"
 #include "user/http/h1_write.h"
 #include "user/upstream/provider.h"
+#include "user/wire/chat_context.h"
 
 #define HEAD_EXTRA_BYTES 512u /* request line, host, id and framing beside what is copied */
 #define EDIT_EXTRA_BYTES 512u /* longest growth of a chat by its edits */
@@ -143,6 +144,17 @@ static int write_head(struct turn *turn, const struct sl_upstream_node *node)
 	return rc > 0 ? 0 : -1;
 }
 
+/* Of a chat completion that nobody looks at closer: is there a message at all? */
+static enum sl_ending accept_chat(void *owner, const char *body, size_t body_len,
+				  const char **ret_detail)
+{
+	(void)owner;
+	if (sl_chat_answer_has_message(sl_span_make(body, body_len)))
+		return SL_ENDING_OK;
+	*ret_detail = "the answer is no chat completion";
+	return SL_ENDING_BAD;
+}
+
 static void prepare_plan(struct turn *turn)
 {
 	const struct sl_call *call = turn->call;
@@ -165,7 +177,7 @@ static void prepare_plan(struct turn *turn)
 				 ? sl_span_make(call->pool->model_json + 1,
 						call->pool->model_json_len - 2)
 				 : SL_SPAN(""),
-		.accept = call->accept,
+		.accept = call->accept || !call->chat ? call->accept : accept_chat,
 		.owner = call->owner,
 	};
 }

@@ -52,7 +52,11 @@ struct sl_call {
 	uint32_t tokens;  /* that a node will hold for it, for the pool's load; 0: unknown */
 	const char *id;	  /* of the request it is made for: x-request-id; or NULL */
 	const bool *gone; /* set with a wake-up: the call is broken off; NULL: never */
-	/* As in struct sl_attempt_plan: is an answer of 2xx a right one? NULL: any is. */
+	/*
+	 * As in struct sl_attempt_plan: is an answer of 2xx a right one? What is not is the node's failure,
+	 * so that its breaker opens and the next call costs nothing. NULL: any is; of a chat, any that
+	 * has a message.
+	 */
 	enum sl_ending (*accept)(void *owner, const char *body, size_t body_len,
 				 const char **ret_detail);
 	void *owner;

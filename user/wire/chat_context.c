@@ -182,3 +182,48 @@ bool sl_chat_answer_is_plain(struct sl_span body)
 	}
 	return count > 0;
 }
+
+/* False: there is no first choice with a message. */
+static bool first_message(struct sl_span body, struct sl_json_field *ret_message)
+{
+	struct sl_json_field choices = SL_JSON_FIELD("choices"), choice;
+	const char *cursor = NULL;
+
+	*ret_message = (struct sl_json_field)SL_JSON_FIELD("message");
+	return sl_json_scan(body.data, body.len, &choices, 1) == 0 &&
+	       choices.type == SL_JSON_ARRAY && sl_json_each(&choices, &cursor, &choice) &&
+	       choice.type == SL_JSON_OBJECT &&
+	       sl_json_scan(choice.value, choice.value_len, ret_message, 1) == 0 &&
+	       ret_message->type == SL_JSON_OBJECT;
+}
+
+bool sl_chat_answer_has_message(struct sl_span body)
+{
+	struct sl_json_field message;
+
+	return first_message(body, &message);
+}
+
+bool sl_chat_answer_text(struct sl_span body, struct sl_text *out)
+{
+	struct sl_json_field message, content = SL_JSON_FIELD("content");
+	struct sl_span text;
+	int len;
+
+	if (!first_message(body, &message) ||
+	    sl_json_scan(message.value, message.value_len, &content, 1) ||
+	    content.type != SL_JSON_STRING || sl_text_reserve(out, content.value_len))
+		return false;
+	len = sl_json_string(&content, out->data + out->len, out->size - out->len);
+	if (len <= 0)
+		return false;
+	text = sl_span_make(out->data + out->len, (size_t)len);
+	while (text.len && strchr(" \t\r\n", text.data[text.len - 1]))
+		text.len--;
+	if (!text.len) {
+		out->data[out->len] = '\0';
+		return false;
+	}
+	out->len += (size_t)len;
+	return true;
+}

@@ -36,6 +36,13 @@ int sl_chat_add_system(const struct sl_openai_request *facts, struct sl_span tex
 /* Is a member absent, null, or an empty list? */
 bool sl_chat_is_none(const struct sl_json_field *field);
 
+/* Is it a chat completion: is there a first choice, and a message in it? */
+bool sl_chat_answer_has_message(struct sl_span body);
+
+/* Appends the text of the first choice. False: there is none but blanks, or no room for it in out, which is
+ * as it was then. */
+bool sl_chat_answer_text(struct sl_span body, struct sl_text *out);
+
 /* A chat completion that is whole, all of it text: each choice ended by itself, calls no tool and refuses
  * nothing. What may be shown to another who asks the same. */
 bool sl_chat_answer_is_plain(struct sl_span body);

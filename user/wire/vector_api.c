@@ -227,7 +227,7 @@ int sl_rerank_read(bool tei, struct sl_span body, uint32_t count,
 	struct ranked ranked[SL_VECTOR_API_FOUND_MAX];
 	bool named[SL_VECTOR_API_FOUND_MAX] = {false};
 	const char *cursor = NULL;
-	uint32_t len = 0, placed = 0;
+	uint32_t len = 0;
 
 	if (tei ? sl_json_check(body.data, body.len, NULL)
 		: sl_json_scan(body.data, body.len, &results, 1))
@@ -257,13 +257,10 @@ int sl_rerank_read(bool tei, struct sl_span body, uint32_t count,
 		named[index] = true;
 		ranked[len++] = (struct ranked){(uint32_t)index, score};
 	}
-	if (count && !len)
-		return -EINVAL;
+	if (len != count)
+		return -EINVAL; /* nobody asked for the best alone: some are missing */
 	sort_ranked(ranked, len);
 	for (uint32_t i = 0; i < len; i++)
-		ret_order[placed++] = ranked[i].index;
-	for (uint32_t i = 0; i < count; i++)
-		if (!named[i])
-			ret_order[placed++] = i;
+		ret_order[i] = ranked[i].index;
 	return 0;
 }

@@ -57,8 +57,8 @@ int sl_rerank_ask(bool tei, const char *model, struct sl_span question, const st
 		  uint32_t count, struct sl_text *out);
 
 /*
- * The order: ret_order[0] is the index of the best. Those that the answer does not name come last, in
- * their old order. -EINVAL: not of that shape, empty, an index that was not asked for, or one twice.
+ * The order: ret_order[0] is the index of the best. -EINVAL: not of that shape, an index that was not asked
+ * for, one twice, or fewer than were sent: nobody asked for the best alone.
  */
 int sl_rerank_read(bool tei, struct sl_span body, uint32_t count,
 		   uint32_t ret_order[SL_VECTOR_API_FOUND_MAX]);

@@ -207,6 +207,7 @@ static void world_close(struct world *w)
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
 #define OK	OK_HEAD "10\r\n\r\n{\"a\": [1]}"
+#define OK_CHAT OK_HEAD "28\r\n\r\n{\"choices\":[{\"message\":{}}]}"
 #define BROKEN	"HTTP/1.1 500 Oh\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 #define WRONG \
 	"HTTP/1.1 400 No\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{\"e\": 1}"
@@ -316,10 +317,14 @@ static void test_chat(void **state)
 	w.call.chat = true;
 	w.call.body =
 		SL_SPAN("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
-	make_call(&w, SCRIPT(OK), 0);
+	make_call(&w, SCRIPT(OK_CHAT), 0);
 	assert_int_equal(w.answer.ending, SL_ENDING_OK);
 	assert_true(!strncmp(w.request, "POST /v1/chat/completions HTTP/1.1\r\n", 36));
 	assert_true(sent(&w, "\r\n\r\n{\"model\":\"small\",\"messages\":"));
+	make_call(&w, SCRIPT(OK, OK), 0); /* JSON, and no chat completion */
+	assert_int_equal(w.answer.ending, SL_ENDING_BAD);
+	assert_int_equal(w.answer.attempts, 2);
+	assert_non_null(strstr(w.answer.detail, "no chat completion"));
 	w.call.body = SL_SPAN("{\"model\":\"m\"}");
 	make_call(&w, SCRIPT(OK), 0); /* no chat: nobody is asked */
 	assert_int_equal(w.answer.ending, SL_ENDING_LOCAL);

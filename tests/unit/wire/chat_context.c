@@ -128,12 +128,57 @@ static void knows_plain_answers(void **state)
 			fail_msg("case %zu: %s", i, cases[i].body);
 }
 
+/* What a summary and a call of a chat are judged by. */
+static void knows_messages(void **state)
+{
+#define SAYS(content) CHOICES("{\"message\":{\"content\":" content "}}")
+	static const struct {
+		const char *body;
+		bool message;
+		const char *text; /* NULL: none */
+	} cases[] = {
+		{SAYS("\"a\\nb\""), true, "a\nb"},
+		{CHOICES(CHOICE("\"content\":\"x\"", "\"length\"")), true, "x"},
+		{SAYS("\"\""), true, NULL},
+		{SAYS("\" \\n\\t\""), true, NULL},
+		{SAYS("null"), true, NULL},
+		{SAYS("7"), true, NULL},
+		{CHOICES("{\"message\":{}}"), true, NULL},
+		{CHOICES("{\"message\":null}"), false, NULL},
+		{CHOICES("{\"text\":\"x\"}"), false, NULL},
+		{CHOICES("7"), false, NULL},
+		{CHOICES(""), false, NULL},
+		{"{\"object\":\"rubbish\",\"data\":[]}", false, NULL},
+		{"{}", false, NULL},
+		{"[]", false, NULL},
+		{"", false, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sl_span body = sl_span_string(cases[i].body);
+		struct sl_text text;
+		bool has;
+
+		sl_text_init(&text, 64);
+		sl_text_append_string(&text, ">");
+		has = sl_chat_answer_text(body, &text);
+		if (sl_chat_answer_has_message(body) != cases[i].message ||
+		    has != (cases[i].text != NULL))
+			fail_msg("case %zu: %s", i, cases[i].body);
+		/* What was there stays, and nothing half comes behind it. */
+		assert_string_equal(sl_text_string(&text) + 1, has ? cases[i].text : "");
+		sl_text_fini(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_question),
 		cmocka_unit_test(adds_behind_the_systems),
 		cmocka_unit_test(knows_plain_answers),
+		cmocka_unit_test(knows_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

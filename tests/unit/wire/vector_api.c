@@ -139,8 +139,19 @@ static void reads_orders(void **state)
 		 "{\"index\":1,\"relevance_score\":0.1}]}",
 		 0,
 		 {2, 0, 1}},
-		{false, "{\"results\":[{\"index\":1,\"relevance_score\":0.9}]}", 0, {1, 0, 2}},
-		{true, "[{\"index\":1,\"score\":0.9},{\"index\":2,\"score\":0.2}]", 0, {1, 2, 0}},
+		{true,
+		 "[{\"index\":1,\"score\":0.9},{\"index\":2,\"score\":0.2},{\"index\":0,"
+		 "\"score\":0.1}]",
+		 0,
+		 {1, 2, 0}},
+		{false, "{\"results\":[]}", -EINVAL, {0}},
+		{false, "{\"results\":[{\"index\":1,\"relevance_score\":0.9}]}", -EINVAL, {0}},
+		{true, "[{\"index\":1,\"score\":0.9},{\"index\":2,\"score\":0.2}]", -EINVAL, {0}},
+		{true,
+		 "[{\"index\":1,\"score\":1e999},{\"index\":2,\"score\":0.2},{\"index\":0,"
+		 "\"score\":0.1}]",
+		 -EINVAL,
+		 {0}},
 		{false, "{\"results\":[{\"index\":3,\"relevance_score\":0.9}]}", -EINVAL, {0}},
 		{false,
 		 "{\"results\":[{\"index\":1,\"relevance_score\":0.9},{\"index\":1,\"relevance_"
