@@ -145,8 +145,7 @@ static void embed_all(struct sl_documents *d)
 
 static void make(const char *path, uint32_t chunks)
 {
-	struct sl_documents_facts facts = {.dimensions = DIMENSIONS,
-					   .model = MODEL,
+	struct sl_documents_facts facts = {.models = {{MODEL, DIMENSIONS}},
 					   .chunks = {.bytes = 1200, .overlap = 150}};
 	uint64_t begin_ns = sl_clock_ns(), put_ns, embedded_ns, end_ns;
 	struct sl_documents *d;
@@ -215,7 +214,7 @@ static double ask(struct sl_documents *d, uint64_t chunks, enum how how)
 			 how == BY_COMMON_WORDS ? " in the book of the department" : "");
 		begin_ns = cpu_ns();
 		rc = how == BY_MEANING
-			     ? sl_documents_near(d, query, HITS, 0, &hits, &error)
+			     ? sl_documents_near(d, NULL, query, HITS, 0, &hits, &error)
 			     : sl_documents_words(d, sl_span_string(words), HITS, 0, &hits, &error);
 		took_us[i] = (double)(cpu_ns() - begin_ns) / 1e3;
 		if (rc)

@@ -445,6 +445,7 @@ struct sl_config {
 	uint32_t prefix_count;
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* global row: defaults filled in */
 
+	struct sl_config_items embedders; /* struct sl_config_embedder */
 	struct sl_config_items indexes;	  /* struct sl_config_index */
 	struct sl_config_items sources;	  /* struct sl_config_source */
 	struct sl_config_items rerankers; /* struct sl_config_reranker */

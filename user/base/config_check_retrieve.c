@@ -34,6 +34,35 @@ static void check_pool(const struct sl_config *config, const struct sl_config_it
 			      item->name, pool);
 }
 
+/* An index or source and the name of its embedder. */
+static void check_embedding(const struct sl_config *config, const struct sl_config_item *item,
+			    const char *what, const char *name, struct sl_report *report)
+{
+	if (name != NULL &&
+	    find(&config->embedders, sizeof(struct sl_config_embedder), name) == NULL)
+		sl_report_add(report, item->line, item->column,
+			      "%s.%s.embedding: there is no \"%s\" in embedders", what, item->name,
+			      name);
+}
+
+static void check_vectors(const struct sl_config *config, const struct sl_config_index *index,
+			  struct sl_report *report)
+{
+	bool by_pool = index->vectors == SL_CONFIG_VECTORS_POOL ||
+		       index->vectors == SL_CONFIG_VECTORS_BOTH;
+
+	check_embedding(config, &index->item, "indexes", index->embedding, report);
+	if (by_pool && index->embedding == NULL)
+		sl_report_add(report, index->item.line, index->item.column,
+			      "indexes.%s: vectors: %s needs an embedding (a name of embedders)",
+			      index->item.name,
+			      index->vectors == SL_CONFIG_VECTORS_POOL ? "pool" : "both");
+	if (!by_pool && index->embedding != NULL)
+		sl_report_add(report, index->item.line, index->item.column,
+			      "indexes.%s: embedding \"%s\" is not used (vectors: pool, or both)",
+			      index->item.name, index->embedding);
+}
+
 static void check_indexes(const struct sl_config *config, struct sl_report *report)
 {
 	const struct sl_config_index *indexes = config->indexes.items;
@@ -41,6 +70,7 @@ static void check_indexes(const struct sl_config *config, struct sl_report *repo
 	for (uint32_t i = 0; i < config->indexes.count; i++) {
 		const struct sl_config_index *index = &indexes[i];
 
+		check_vectors(config, index, report);
 		if (index->overlap_bytes > index->chunk_bytes / 2)
 			sl_report_add(report, index->item.line, index->item.column,
 				      "indexes.%s: overlap %u is over half of chunk %u",
@@ -60,9 +90,14 @@ static void check_sources(const struct sl_config *config, struct sl_report *repo
 {
 	const struct sl_config_source *sources = config->sources.items;
 	const struct sl_config_reranker *rerankers = config->rerankers.items;
+	const struct sl_config_embedder *embedders = config->embedders.items;
 
-	for (uint32_t i = 0; i < config->sources.count; i++)
+	for (uint32_t i = 0; i < config->embedders.count; i++)
+		check_pool(config, &embedders[i].item, "embedders", embedders[i].pool, report);
+	for (uint32_t i = 0; i < config->sources.count; i++) {
 		check_pool(config, &sources[i].item, "sources", sources[i].pool, report);
+		check_embedding(config, &sources[i].item, "sources", sources[i].embedding, report);
+	}
 	for (uint32_t i = 0; i < config->rerankers.count; i++)
 		check_pool(config, &rerankers[i].item, "rerankers", rerankers[i].pool, report);
 }

@@ -74,6 +74,7 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_EMBEDDING] = {"embedding", 0},
 	[SL_CONFIG_SEMANTIC] = {"semantic_cache", 0},
 	[SL_CONFIG_ROUTE_SEMANTIC] = {"routes[].semantic_cache", 0},
+	[SL_CONFIG_EMBEDDER] = {"embedders.NAME", sizeof(struct sl_config_embedder)},
 	[SL_CONFIG_INDEX] = {"indexes.NAME", sizeof(struct sl_config_index)},
 	[SL_CONFIG_SOURCE] = {"sources.NAME", sizeof(struct sl_config_source)},
 	[SL_CONFIG_RERANKER] = {"rerankers.NAME", sizeof(struct sl_config_reranker)},

@@ -82,6 +82,7 @@ enum sl_config_section {
 	SL_CONFIG_EMBEDDING,	   /* struct sl_config */
 	SL_CONFIG_SEMANTIC,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_SEMANTIC,  /* struct sl_config_route */
+	SL_CONFIG_EMBEDDER,	   /* struct sl_config_embedder */
 	SL_CONFIG_INDEX,	   /* struct sl_config_index */
 	SL_CONFIG_SOURCE,	   /* struct sl_config_source */
 	SL_CONFIG_RERANKER,	   /* struct sl_config_reranker */

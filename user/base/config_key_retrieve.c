@@ -2,22 +2,27 @@
 /* Keys of retrieval: indexes, sources, rerankers, and what a route does with them. */
 #include "user/base/config_key_rows.h"
 
+#define EMBEDDER(member) offsetof(struct sl_config_embedder, member)
 #define INDEX(member)	 offsetof(struct sl_config_index, member)
 #define SOURCE(member)	 offsetof(struct sl_config_source, member)
 #define RERANKER(member) offsetof(struct sl_config_reranker, member)
 #define RETRIEVE(member) offsetof(struct sl_config_route, retrieve.member)
 #define ROOT(member)	 offsetof(struct sl_config, member)
 
-#define NAME_MAX_BYTES 63u
-#define FIELD_MAX      63u
-#define ONE	       1000000000ull
-#define SHARE_EXPECTED "a share from 0 to 1, like 0.5"
+#define NAME_MAX_BYTES	   63u
+#define FIELD_MAX	   63u
+#define EMBEDDER_MODEL_MAX 90u /* with "api:" the identity of vectors: SL_VECTORS_MODEL_BYTES */
+#define ONE		   1000000000ull
+#define SHARE_EXPECTED	   "a share from 0 to 1, like 0.5"
 
-static const char *const vectors_choices[] = {"builtin", "none", NULL};
+static const char *const vectors_choices[] = {"builtin", "none", "pool", "both", NULL};
 static const char *const source_choices[] = {"qdrant", "chroma", "postgres", NULL};
 static const char *const rerank_choices[] = {"cohere", "tei", NULL};
 
 static const struct sl_config_key keys[] = {
+	{SL_CONFIG_ROOT, SL_CONFIG_ITEM_MAP, "embedders", ROOT(embedders), NULL, SL_CONFIG_EMBEDDER,
+	 SL_CONFIG_EMBEDDERS_MAX, NULL, false, "a map of NAME: EMBEDDER",
+	 "Pools that make vectors of texts, for indexes and vector databases."},
 	{SL_CONFIG_ROOT, SL_CONFIG_ITEM_MAP, "indexes", ROOT(indexes), NULL, SL_CONFIG_INDEX,
 	 SL_CONFIG_INDEXES_MAX, NULL, false, "a map of NAME: INDEX",
 	 "Documents that the daemon itself searches, by meaning and by words."},
@@ -27,6 +32,20 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_ITEM_MAP, "rerankers", ROOT(rerankers), NULL, SL_CONFIG_RERANKER,
 	 SL_CONFIG_RERANKERS_MAX, NULL, false, "a map of NAME: RERANKER",
 	 "Models that put the chunks found into a better order."},
+
+	{SL_CONFIG_EMBEDDER, SL_CONFIG_MODEL, "pool", EMBEDDER(pool), NULL, 0, NAME_MAX_BYTES, NULL,
+	 true, "a pool's name", "The pool of its nodes (`/v1/embeddings`). It needs no route."},
+	{SL_CONFIG_EMBEDDER, SL_CONFIG_MODEL, "model", EMBEDDER(model), NULL, 0, EMBEDDER_MODEL_MAX,
+	 NULL, true, "a model's name",
+	 "The model that it is asked for. Vectors of different models never meet: an index keeps "
+	 "the name, and is refused where another one is configured."},
+	{SL_CONFIG_EMBEDDER, SL_CONFIG_U32, "dimensions", EMBEDDER(dimensions), NULL, 1, 8192, NULL,
+	 true, NULL,
+	 "How many numbers its vectors have. An answer with others is a failure of the node."},
+	{SL_CONFIG_EMBEDDER, SL_CONFIG_MS, "build_timeout", EMBEDDER(build_ms), "30s", 1, 600000,
+	 NULL, false, NULL,
+	 "Longest wait for the vectors of 16 chunks while an index is made. A question waits for "
+	 "`routes[].retrieve.timeout`."},
 
 	{SL_CONFIG_INDEX, SL_CONFIG_PATH, "directory", INDEX(directory), NULL, 0, PATH_LEN_MAX,
 	 NULL, true, "an absolute path",
@@ -43,7 +62,12 @@ static const struct sl_config_key keys[] = {
 	 "must be among the first four found. At most 100."},
 	{SL_CONFIG_INDEX, SL_CONFIG_CHOICE, "vectors", INDEX(vectors), "builtin", 0, 0,
 	 vectors_choices, false, NULL,
-	 "`builtin`: of the embedded encoder. `none`: it is searched by words alone."},
+	 "`builtin`: of the embedded encoder. `none`: it is searched by words alone. `pool`: of "
+	 "`embedding`. `both`: of both, so that it is still searched by meaning, by the embedded "
+	 "encoder, while the pool gives no vectors."},
+	{SL_CONFIG_INDEX, SL_CONFIG_MODEL, "embedding", INDEX(embedding), NULL, 0, NAME_MAX_BYTES,
+	 NULL, false, "a name of `embedders`",
+	 "Who makes the vectors of `vectors: pool` and `vectors: both`."},
 	{SL_CONFIG_INDEX, SL_CONFIG_BYTES, "chunk", INDEX(chunk_bytes), "1200", 128, 8192, NULL,
 	 false, NULL,
 	 "Longest chunk. 1200 bytes are about 300 tokens: a few paragraphs, of which the embedded "
@@ -74,7 +98,10 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_SOURCE, SL_CONFIG_MODEL, "collection", SOURCE(collection), NULL, 0, FIELD_MAX,
 	 NULL, true, "a name",
 	 "The collection (`chroma`: its id; `postgres`: the table, as NAME or SCHEMA.NAME). Its "
-	 "vectors must be of the embedded encoder."},
+	 "vectors must be of `embedding`."},
+	{SL_CONFIG_SOURCE, SL_CONFIG_MODEL, "embedding", SOURCE(embedding), NULL, 0, NAME_MAX_BYTES,
+	 NULL, false, "a name of `embedders`",
+	 "Who makes the vectors of questions to it. Without it that is the embedded encoder."},
 	{SL_CONFIG_SOURCE, SL_CONFIG_TEXT, "connect", SOURCE(connect), "", 0, SL_CONFIG_URL_MAX,
 	 NULL, false, "a text like \"dbname=docs user=sluice\"",
 	 "`postgres`: options of libpq: dbname, user, passfile, sslmode, ... Address and port are "

@@ -26,7 +26,7 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_EMBEDDING, SL_CONFIG_POOL_NAME, "pool", EMBEDDING(pool), NULL, 0, 0, NULL, false,
 	 "a pool's name",
 	 "Pool that is asked for the semantic cache's vectors (`/v1/embeddings`) instead of the "
-	 "embedded encoder."},
+	 "embedded encoder. Indexes and vector databases name theirs by `embedders`."},
 	{SL_CONFIG_EMBEDDING, SL_CONFIG_MODEL, "pool_model", EMBEDDING(pool_model), NULL, 0,
 	 SL_CONFIG_MODEL_MAX, NULL, false, "a model's name",
 	 "The model that the pool is asked for. Vectors of different models never meet."},

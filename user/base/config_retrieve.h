@@ -5,16 +5,28 @@
 
 #include "user/base/config_item.h"
 
+#define SL_CONFIG_EMBEDDERS_MAX 16u
 #define SL_CONFIG_INDEXES_MAX	16u
 #define SL_CONFIG_SOURCES_MAX	16u
 #define SL_CONFIG_RERANKERS_MAX 16u
 #define SL_CONFIG_RETRIEVE_MAX	32u   /* chunks asked for */
 #define SL_CONFIG_TEMPLATE_MAX	4096u /* bytes of a text for the model */
 
+/* A pool that makes vectors, of one model. */
+struct sl_config_embedder {
+	struct sl_config_item item;
+	const char *pool;
+	const char *model;
+	uint32_t dimensions; /* numbers of each vector */
+	uint32_t build_ms;   /* longest wait for the vectors of one batch of chunks */
+};
+
 /* What an index knows beside the words. */
 enum sl_config_index_vectors {
 	SL_CONFIG_VECTORS_BUILTIN = 0, /* of the embedded encoder */
 	SL_CONFIG_VECTORS_NONE,
+	SL_CONFIG_VECTORS_POOL, /* of `embedding` */
+	SL_CONFIG_VECTORS_BOTH, /* of both: when the pool gives none there are the others */
 };
 
 struct sl_config_index {
@@ -23,6 +35,7 @@ struct sl_config_index {
 	const char *documents; /* a file or a directory; NULL: only versions put there by hand */
 	const char *questions; /* a file of questions that a version must answer; NULL: none */
 	uint32_t vectors;      /* enum sl_config_index_vectors */
+	const char *embedding; /* of `embedders`, for VECTORS_POOL and VECTORS_BOTH; else NULL */
 	uint32_t chunk_bytes;
 	uint32_t overlap_bytes;
 	uint32_t refresh_ms; /* between two looks at the documents; 0: never by itself */
@@ -41,6 +54,7 @@ struct sl_config_source {
 	uint32_t kind;		/* enum sl_config_source_kind */
 	const char *pool;	/* HTTP, or PostgreSQL's own protocol */
 	const char *path;	/* of the request; NULL: made from the collection */
+	const char *embedding;	/* of `embedders`; NULL: the embedded encoder */
 	const char *collection; /* a table, with PostgreSQL; these four are its alone: */
 	const char *connect;	/* options of libpq, like "dbname=docs user=sluice" */
 	const char *id;		/* column of the chunk's id, */

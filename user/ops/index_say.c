@@ -25,10 +25,13 @@ static void list_text(const struct sl_indexes_status *s, const struct sl_shelf_l
 	for (uint32_t i = 0; i < shelf->count; i++)
 		sl_text_printf(text, "%s%" PRIu32, i ? " " : ", there are ", shelf->versions[i]);
 	sl_text_printf(text,
-		       "\n  documents=%" PRIu64 " chunks=%" PRIu64 " by=%s stale_documents=%" PRIu64
-		       " stale_chunks=%" PRIu64 "\n",
-		       s->documents, s->chunks, s->vectors ? "meaning" : "words", s->stale,
-		       s->stale_chunks);
+		       "\n  documents=%" PRIu64 " chunks=%" PRIu64
+		       " by=%s%s stale_documents=%" PRIu64 " stale_chunks=%" PRIu64 "\n",
+		       s->documents, s->chunks, s->vectors ? "meaning" : "words",
+		       s->by_pool && s->by_builtin ? " vectors=pool+builtin"
+		       : s->by_pool		   ? " vectors=pool"
+						   : "",
+		       s->stale, s->stale_chunks);
 	if (s->building)
 		sl_text_printf(text, "  another is being made: %s %" PRIu64 "/%" PRIu64 "\n",
 			       s->doing, s->done, s->total);
@@ -49,10 +52,12 @@ static void list_json(const struct sl_indexes_status *s, const struct sl_shelf_l
 		sl_text_printf(text, "%s%" PRIu32, i ? "," : "", shelf->versions[i]);
 	sl_text_printf(text,
 		       "],\"documents\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"vectors\":%s"
+		       ",\"by_pool\":%s,\"by_builtin\":%s"
 		       ",\"stale_documents\":%" PRIu64 ",\"stale_chunks\":%" PRIu64
 		       ",\"building\":%s,\"doing\":\"%s\",\"done\":%" PRIu64 ",\"total\":%" PRIu64
 		       ",\"held\":%s,\"error\":\"",
-		       s->documents, s->chunks, s->vectors ? "true" : "false", s->stale,
+		       s->documents, s->chunks, s->vectors ? "true" : "false",
+		       s->by_pool ? "true" : "false", s->by_builtin ? "true" : "false", s->stale,
 		       s->stale_chunks, s->building ? "true" : "false", s->building ? s->doing : "",
 		       s->done, s->total, s->held ? "true" : "false");
 	sl_text_append_json(text, s->error, strlen(s->error));

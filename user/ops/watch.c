@@ -15,6 +15,7 @@
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
 #include "user/ops/chaos.h"
+#include "user/ops/index_embed.h"
 
 /* In the order in which they are asked. */
 /* clang-format off */
@@ -29,6 +30,7 @@ static const struct sl_watch_part *const parts[] = {
 	&sl_watch_recovery,
 	&sl_chaos_part,
 	&sl_dependencies_part,
+	&sl_index_embed_part,
 };
 /* clang-format on */
 

@@ -9,44 +9,18 @@
 #include "user/base/clock.h"
 #include "user/base/digest.h"
 #include "user/base/log.h"
-#include "user/stage/embed.h"
 #include "user/stage/retrieve_grounded.h"
+#include "user/stage/retrieve_parts.h"
 #include "user/stage/retrieve_postgres.h"
-#include "user/store/lookup.h"
-#include "user/store/retrieval.h"
 #include "user/wire/chat_context.h"
 #include "user/wire/citation.h"
-#include "user/wire/vector_api.h"
 
 #define QUALITY_SCALE	1000000.0f
 #define SPREAD_MAX	4000.0f
-#define SHARE_OF_LEFT	4u /* a step may take a quarter of what is left to the request */
-#define PATH_BYTES_MAX	256u
 #define CHUNKS_HEADER	512u
 #define INDEX_HEADER	160u
 #define KEY_BYTES_MAX	(2u << 20) /* a longer conversation has no answer in need */
 #define SPAN_OF(string) sl_span_make((string), strlen(string))
-
-/* What came of a step. */
-enum outcome { OUTCOME_FAILED = 0, OUTCOME_FOUND, OUTCOME_GONE };
-
-struct retrieval {
-	struct sl_stage *stage;
-	const struct sl_config_retrieve *config;
-	struct sl_retrieval *shared;
-	struct sl_text question;
-	struct sl_cache_key key;  /* of the answer in need, */
-	bool has_key;		  /* where such are kept */
-	struct sl_lookup *lookup; /* NULL: a job that was given up has it */
-	struct sl_vector_found found[SL_VECTOR_API_FOUND_MAX];
-	uint32_t count;
-	bool by_words;			/* scores are no cosines */
-	const char *from;		/* "handbook" */
-	uint32_t version;		/* 0: none */
-	bool used;			/* the model got documents */
-	bool probe;			/* to see whether answers follow them again */
-	struct sl_grounding *grounding; /* the answer is to be judged; or NULL */
-};
 
 bool sl_retrieve_wanted(const struct sl_config_route *route)
 {
@@ -70,142 +44,10 @@ enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 	return SL_STAGE_GO_ON;
 }
 
-/* ---- time ------------------------------------------------------------------------------------ */
-
-static uint64_t step_deadline(const struct retrieval *r, uint32_t timeout_ms)
-{
-	uint64_t now_ns = sl_loop_now_ns(r->stage->loop);
-	uint64_t left_ns = r->stage->deadline_ns > now_ns ? r->stage->deadline_ns - now_ns : 0;
-	uint64_t most_ns = timeout_ms * SL_NS_PER_MS;
-
-	left_ns /= SHARE_OF_LEFT;
-	return now_ns + (left_ns < most_ns ? left_ns : most_ns) + 1;
-}
-
-/* ---- the index ------------------------------------------------------------------------------- */
-
-/* Takes the question's vector from the semantic cache, which has asked by it before. */
-static void take_vector(struct retrieval *r)
-{
-	const struct sl_encoder *encoder = sl_indexes_encoder(r->shared->indexes);
-	const struct sl_embedding *known =
-		encoder != NULL ? sl_embed_known(r->stage, sl_text_span(&r->question),
-						 sl_encoder_identity(encoder))
-				: NULL;
-
-	if (known == NULL || known->dimensions != SL_ENCODER_DIMENSIONS)
-		return;
-	memcpy(r->lookup->vector, known->vector, sizeof(r->lookup->vector));
-	r->lookup->has_vector = true;
-	sl_retrieval_note_shared(r->shared, r->stage->route->model);
-}
-
-/* False: no memory for it. */
-static bool has_lookup(struct retrieval *r)
-{
-	if (r->lookup != NULL)
-		return true;
-	r->lookup = sl_lookup_new(r->shared->indexes, sl_text_span(&r->question));
-	if (r->lookup != NULL)
-		take_vector(r);
-	return r->lookup != NULL;
-}
-
-static int run_lookup(struct retrieval *r, enum sl_lookup_how how)
-{
-	struct sl_stage *stage = r->stage;
-	uint64_t deadline_ns = step_deadline(r, r->config->timeout_ms);
-	int rc;
-
-	if (how != SL_LOOKUP_EMBED &&
-	    sl_upstream_is_down(stage->up, SL_STRIKE_STORE_DOCUMENTS, stage->id))
-		return -EIO;
-	if (!has_lookup(r))
-		return -ENOMEM;
-	r->lookup->how = how;
-	r->lookup->count = r->config->candidates;
-	r->lookup->deadline_ns = deadline_ns;
-	rc = sl_work_run(stage->stores->work, stage->loop, sl_lookup_run, sl_lookup_free, r->lookup,
-			 deadline_ns, stage->gone);
-	if (rc == -ETIMEDOUT || rc == -ECANCELED) {
-		r->lookup = NULL;
-		return rc;
-	}
-	return rc ? rc : r->lookup->rc;
-}
-
-static int take_hits(struct retrieval *r, const char *name)
-{
-	const struct sl_documents_hits *hits = &r->lookup->hits;
-
-	r->count = 0;
-	for (uint32_t i = 0; i < hits->count; i++) {
-		const struct sl_documents_hit *hit = &hits->items[i];
-		struct sl_vector_found *found = &r->found[r->count];
-
-		*found = (struct sl_vector_found){.score = hit->score};
-		found->id = sl_arena_printf(r->stage->arena, "%" PRId64, hit->chunk);
-		found->text = sl_arena_strdup(r->stage->arena, hit->text);
-		found->name = sl_arena_printf(r->stage->arena, "%s%s%.*s:%" PRIu32, hit->source,
-					      *hit->path ? ", " : "", (int)PATH_BYTES_MAX,
-					      hit->path, hit->line);
-		found->document_len = (uint32_t)strlen(hit->source);
-		if (found->id == NULL || found->text == NULL || found->name == NULL)
-			return -ENOMEM;
-		r->count++;
-	}
-	r->by_words = r->lookup->by_words;
-	r->from = name;
-	r->version = r->lookup->version;
-	return 0;
-}
-
-static enum outcome ask_index(struct retrieval *r, const char *name, enum sl_indexes_which which,
-			      enum sl_lookup_how how)
-{
-	int rc;
-
-	if (!has_lookup(r))
-		return OUTCOME_FAILED;
-	snprintf(r->lookup->name, sizeof(r->lookup->name), "%s", name);
-	r->lookup->which = which;
-	rc = run_lookup(r, how);
-	if (rc == -ECANCELED)
-		return OUTCOME_GONE;
-	if (!rc)
-		rc = take_hits(r, name);
-	if (rc)
-		sl_log_limited(SL_LOG_WARN, "route \"%s\": retrieve: %s", r->stage->route->model,
-			       r->lookup != NULL && r->lookup->error.text[0] ? r->lookup->error.text
-									     : sl_error_words(rc));
-	return rc ? OUTCOME_FAILED : OUTCOME_FOUND;
-}
-
 /* ---- the vector database --------------------------------------------------------------------- */
 
-static const struct sl_config_item *item_of(const struct sl_config_items *items, size_t size,
-					    const char *name)
-{
-	for (uint32_t i = 0; name != NULL && i < items->count; i++) {
-		const struct sl_config_item *item =
-			(const void *)((const char *)items->items + i * size);
-
-		if (strcmp(item->name, name) == 0)
-			return item;
-	}
-	return NULL;
-}
-
-static const struct sl_upstream_pool *pool_of(const struct sl_stage *stage, const char *name)
-{
-	for (uint32_t i = 0; i < stage->config->pool_count; i++)
-		if (strcmp(stage->pools[i].name, name) == 0)
-			return &stage->pools[i];
-	return NULL;
-}
-
 struct reading {
-	struct retrieval *r;
+	struct sl_retrieve_turn *r;
 	const struct sl_config_source *source;
 	int count;
 };
@@ -221,7 +63,7 @@ static enum sl_ending accept_found(void *owner, const char *body, size_t body_le
 				   const char **ret_detail)
 {
 	struct reading *reading = owner;
-	struct retrieval *r = reading->r;
+	struct sl_retrieve_turn *r = reading->r;
 
 	reading->count = sl_vector_api_read(api_of(reading->source), sl_span_make(body, body_len),
 					    reading->source->text, reading->source->name,
@@ -245,31 +87,32 @@ static int write_path(const struct sl_config_source *source, struct sl_text *out
 			      source->collection);
 }
 
-static enum outcome take_source(struct retrieval *r, const struct sl_config_source *source,
-				uint32_t count)
+static enum sl_retrieve_outcome take_source(struct sl_retrieve_turn *r,
+					    const struct sl_config_source *source, uint32_t count)
 {
 	r->count = count;
-	r->by_words = false;
+	r->by_words = r->by_builtin = false;
 	r->from = source->item.name;
 	r->version = 0;
-	return OUTCOME_FOUND;
+	return SL_RETRIEVE_FOUND;
 }
 
-static enum outcome call_source(struct retrieval *r, const struct sl_config_source *source,
-				const struct sl_upstream_pool *pool)
+static enum sl_retrieve_outcome call_source(struct sl_retrieve_turn *r,
+					    const struct sl_config_source *source,
+					    const struct sl_upstream_pool *pool)
 {
 	struct sl_stage *stage = r->stage;
 	struct reading reading = {.r = r, .source = source};
 	struct sl_text body, path;
 	struct sl_call_answer answer;
 	struct sl_call call = {.pool = pool,
-			       .deadline_ns = step_deadline(r, r->config->timeout_ms),
+			       .deadline_ns = sl_retrieve_deadline(r, r->config->timeout_ms),
 			       .json_object = true,
 			       .id = stage->id,
 			       .gone = stage->gone,
 			       .accept = accept_found,
 			       .owner = &reading};
-	enum outcome outcome = OUTCOME_FAILED;
+	enum sl_retrieve_outcome outcome = SL_RETRIEVE_FAILED;
 
 	sl_text_init(&body, 0);
 	sl_text_init(&path, SL_CONFIG_URL_MAX);
@@ -287,50 +130,56 @@ static enum outcome call_source(struct retrieval *r, const struct sl_config_sour
 	}
 	sl_text_fini(&body);
 	sl_text_fini(&path);
-	return *stage->gone ? OUTCOME_GONE : outcome;
+	return *stage->gone ? SL_RETRIEVE_GONE : outcome;
 }
 
-static enum outcome ask_postgres(struct retrieval *r, const struct sl_config_source *source,
-				 const struct sl_upstream_pool *pool)
+static enum sl_retrieve_outcome ask_postgres(struct sl_retrieve_turn *r,
+					     const struct sl_config_source *source,
+					     const struct sl_upstream_pool *pool)
 {
-	struct sl_retrieve_ask ask = {.source = source,
-				      .pool = pool,
-				      .postgres = r->shared->postgres,
-				      .vector = sl_text_string(&r->lookup->vector_json),
-				      .dimensions = SL_ENCODER_DIMENSIONS,
-				      .count = r->config->candidates,
-				      .deadline_ns = step_deadline(r, r->config->timeout_ms)};
+	struct sl_retrieve_ask ask = {
+		.source = source,
+		.pool = pool,
+		.postgres = r->shared->postgres,
+		.vector = sl_text_string(&r->lookup->vector_json),
+		.dimensions = r->lookup->write_given ? r->lookup->given_dimensions
+						     : SL_ENCODER_DIMENSIONS,
+		.count = r->config->candidates,
+		.deadline_ns = sl_retrieve_deadline(r, r->config->timeout_ms)};
 	struct sl_error error = {""};
 	int count = sl_retrieve_postgres(r->stage, &ask, r->found, &error);
 
 	if (count == -ECANCELED || *r->stage->gone)
-		return OUTCOME_GONE;
+		return SL_RETRIEVE_GONE;
 	if (count >= 0)
 		return take_source(r, source, (uint32_t)count);
 	sl_log_limited(SL_LOG_WARN, "route \"%s\": source \"%s\": %s", r->stage->route->model,
 		       source->item.name, error.text);
-	return OUTCOME_FAILED;
+	return SL_RETRIEVE_FAILED;
 }
 
-static enum outcome ask_source(struct retrieval *r, const char *name)
+static enum sl_retrieve_outcome ask_source(struct sl_retrieve_turn *r, const char *name)
 {
-	const struct sl_config_source *source = (const void *)item_of(
+	const struct sl_config_source *source = (const void *)sl_retrieve_item(
 		&r->stage->config->sources, sizeof(struct sl_config_source), name);
-	const struct sl_upstream_pool *pool =
-		source != NULL && source->pool != NULL ? pool_of(r->stage, source->pool) : NULL;
+	const struct sl_upstream_pool *pool = source != NULL && source->pool != NULL
+						      ? sl_retrieve_pool(r->stage, source->pool)
+						      : NULL;
 	int rc;
 
-	if (pool == NULL)
-		return OUTCOME_FAILED;
-	rc = run_lookup(r, SL_LOOKUP_EMBED);
+	if (pool == NULL || !sl_retrieve_has_lookup(r) ||
+	    (source->embedding != NULL && !sl_retrieve_give_vector(r, source->embedding)))
+		return *r->stage->gone ? SL_RETRIEVE_GONE : SL_RETRIEVE_FAILED;
+	r->lookup->write_given = source->embedding != NULL;
+	rc = sl_retrieve_run_lookup(r, SL_LOOKUP_EMBED);
 	if (rc == -ECANCELED)
-		return OUTCOME_GONE;
+		return SL_RETRIEVE_GONE;
 	if (rc) {
 		sl_log_limited(SL_LOG_WARN, "route \"%s\": source \"%s\": %s",
 			       r->stage->route->model, name,
 			       r->lookup != NULL && r->lookup->error.text[0] ? r->lookup->error.text
 									     : sl_error_words(rc));
-		return OUTCOME_FAILED;
+		return SL_RETRIEVE_FAILED;
 	}
 	return source->kind == SL_CONFIG_SOURCE_POSTGRES ? ask_postgres(r, source, pool)
 							 : call_source(r, source, pool);
@@ -355,7 +204,7 @@ static enum sl_ending accept_order(void *owner, const char *body, size_t body_le
 	return SL_ENDING_BAD;
 }
 
-static bool call_reranker(struct retrieval *r, const struct sl_config_reranker *reranker,
+static bool call_reranker(struct sl_retrieve_turn *r, const struct sl_config_reranker *reranker,
 			  const struct sl_upstream_pool *pool, struct ordering *o)
 {
 	struct sl_stage *stage = r->stage;
@@ -366,7 +215,7 @@ static bool call_reranker(struct retrieval *r, const struct sl_config_reranker *
 	struct sl_call_answer answer;
 	struct sl_call call = {.pool = pool,
 			       .path = SPAN_OF(path),
-			       .deadline_ns = step_deadline(r, r->config->rerank_timeout_ms),
+			       .deadline_ns = sl_retrieve_deadline(r, r->config->rerank_timeout_ms),
 			       .id = stage->id,
 			       .gone = stage->gone,
 			       .accept = accept_order,
@@ -390,9 +239,9 @@ static bool call_reranker(struct retrieval *r, const struct sl_config_reranker *
 }
 
 /* Down or late: the order found is kept. */
-static void rerank(struct retrieval *r)
+static void rerank(struct sl_retrieve_turn *r)
 {
-	const struct sl_config_reranker *reranker = (const void *)item_of(
+	const struct sl_config_reranker *reranker = (const void *)sl_retrieve_item(
 		&r->stage->config->rerankers, sizeof(struct sl_config_reranker), r->config->rerank);
 	struct ordering o = {.count = r->count};
 	struct sl_vector_found sorted[SL_VECTOR_API_FOUND_MAX];
@@ -401,7 +250,7 @@ static void rerank(struct retrieval *r)
 	if (reranker == NULL || r->count < 2)
 		return;
 	o.tei = reranker->kind == SL_CONFIG_RERANK_TEI;
-	pool = pool_of(r->stage, reranker->pool);
+	pool = sl_retrieve_pool(r->stage, reranker->pool);
 	if (pool == NULL || !call_reranker(r, reranker, pool, &o)) {
 		r->stage->ops->step(r->stage, SL_STEP_RETRIEVE_UNRANKED);
 		return;
@@ -413,66 +262,77 @@ static void rerank(struct retrieval *r)
 
 /* ---- the ladder ------------------------------------------------------------------------------ */
 
-static enum outcome ask_backup(struct retrieval *r, enum sl_lookup_how how)
+static enum sl_retrieve_outcome ask_backup(struct sl_retrieve_turn *r, enum sl_lookup_how how)
 {
 	if (r->config->backup != NULL)
-		return ask_index(r, r->config->backup, SL_INDEXES_CURRENT, how);
-	return ask_index(r, r->config->index, SL_INDEXES_BEFORE, how);
+		return sl_retrieve_ask_index(r, r->config->backup, SL_INDEXES_CURRENT, how);
+	return sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_BEFORE, how);
 }
 
 /* Without an encoder an index that should be searched by meaning is by words. */
-static bool lost_meaning(const struct retrieval *r)
+static bool lost_meaning(const struct sl_retrieve_turn *r)
 {
-	const struct sl_config_index *index = (const void *)item_of(
-		&r->stage->config->indexes, sizeof(struct sl_config_index), r->from);
+	const struct sl_config_index *index = sl_retrieve_index(r, r->from);
 
-	return r->by_words && index != NULL && index->vectors == SL_CONFIG_VECTORS_BUILTIN;
+	return r->by_words && index != NULL && index->vectors != SL_CONFIG_VECTORS_NONE;
 }
 
-static void tell_index(struct retrieval *r, bool backup)
+/* The pool of an index gave no vector, and it has others. */
+static bool lost_pool(const struct sl_retrieve_turn *r)
+{
+	const struct sl_config_index *index = sl_retrieve_index(r, r->from);
+
+	return r->by_builtin && index != NULL && index->embedding != NULL;
+}
+
+static void tell_index(struct sl_retrieve_turn *r, bool backup)
 {
 	struct sl_stage *stage = r->stage;
 
-	if (lost_meaning(r))
+	if (lost_meaning(r)) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_WORDS);
-	else if (backup)
+		return;
+	}
+	if (backup)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_BACKUP);
 	else if (r->config->source != NULL)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_INDEX);
+	if (lost_pool(r))
+		stage->ops->step(stage, SL_STEP_RETRIEVE_BUILTIN);
 }
 
 /* The rungs that find chunks; what was reached is told. */
-static enum outcome climb_down(struct retrieval *r)
+static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 {
 	struct sl_stage *stage = r->stage;
-	enum outcome outcome = OUTCOME_FAILED;
+	enum sl_retrieve_outcome outcome = SL_RETRIEVE_FAILED;
 
 	if (r->config->source != NULL)
 		outcome = ask_source(r, r->config->source);
-	if (outcome != OUTCOME_FAILED || r->config->index == NULL)
+	if (outcome != SL_RETRIEVE_FAILED || r->config->index == NULL)
 		return outcome;
-	outcome = ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_NEAR);
-	if (outcome != OUTCOME_FAILED) {
-		if (outcome == OUTCOME_FOUND)
+	outcome = sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_NEAR);
+	if (outcome != SL_RETRIEVE_FAILED) {
+		if (outcome == SL_RETRIEVE_FOUND)
 			tell_index(r, false);
 		return outcome;
 	}
 	outcome = ask_backup(r, SL_LOOKUP_NEAR);
-	if (outcome != OUTCOME_FAILED) {
-		if (outcome == OUTCOME_FOUND)
+	if (outcome != SL_RETRIEVE_FAILED) {
+		if (outcome == SL_RETRIEVE_FOUND)
 			tell_index(r, true);
 		return outcome;
 	}
-	outcome = ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_WORDS);
-	if (outcome == OUTCOME_FAILED)
+	outcome = sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_WORDS);
+	if (outcome == SL_RETRIEVE_FAILED)
 		outcome = ask_backup(r, SL_LOOKUP_WORDS);
-	if (outcome == OUTCOME_FOUND)
+	if (outcome == SL_RETRIEVE_FOUND)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_WORDS);
 	return outcome;
 }
 
 /* Only what is near enough; found by words, all is: their scores have no measure. */
-static uint32_t keep_good(struct retrieval *r)
+static uint32_t keep_good(struct sl_retrieve_turn *r)
 {
 	float least = (float)r->config->min_score / (float)SL_QUALITY_ONE;
 	uint32_t kept = 0;
@@ -491,7 +351,7 @@ static uint32_t spread_of(float spread)
 				   : (uint32_t)(SPREAD_MAX * QUALITY_SCALE);
 }
 
-static bool note_quality(struct retrieval *r)
+static bool note_quality(struct sl_retrieve_turn *r)
 {
 	const struct sl_config_retrieve *config = r->config;
 	struct sl_quality_rule rule = {.poor = config->poor_share,
@@ -509,7 +369,7 @@ static bool note_quality(struct retrieval *r)
 
 /* ---- what the model gets --------------------------------------------------------------------- */
 
-static int write_context(struct retrieval *r, struct sl_text *out)
+static int write_context(struct sl_retrieve_turn *r, struct sl_text *out)
 {
 	const char *template = r->config->template_text;
 	const char *at = strstr(template, "{context}");
@@ -534,7 +394,7 @@ static int write_context(struct retrieval *r, struct sl_text *out)
 	return out->error;
 }
 
-static void write_headers(const struct retrieval *r)
+static void write_headers(const struct sl_retrieve_turn *r)
 {
 	char value[CHUNKS_HEADER];
 	struct sl_text text;
@@ -553,7 +413,7 @@ static void write_headers(const struct retrieval *r)
 		r->stage->ops->header(r->stage, "x-sluice-chunks", value);
 }
 
-static int give_text(struct retrieval *r, struct sl_span message)
+static int give_text(struct sl_retrieve_turn *r, struct sl_span message)
 {
 	struct sl_stage *stage = r->stage;
 	struct sl_text body;
@@ -572,7 +432,7 @@ static int give_text(struct retrieval *r, struct sl_span message)
 }
 
 /* For who looks at the answer's citations. Without memory none can be told from another. */
-static void tell_chunks(struct retrieval *r)
+static void tell_chunks(struct sl_retrieve_turn *r)
 {
 	struct sl_citation_chunk *chunks =
 		sl_arena_array(r->stage->arena, r->count, sizeof(*chunks));
@@ -592,7 +452,7 @@ static void tell_chunks(struct retrieval *r)
 	r->stage->chunk_count = r->count;
 }
 
-static void give_context(struct retrieval *r)
+static void give_context(struct sl_retrieve_turn *r)
 {
 	struct sl_text context;
 
@@ -611,7 +471,7 @@ static void give_context(struct retrieval *r)
 /* Who asks, the route, what was to be kept out of questions and answers, the conversation and the answer's
  * form; how it was to be sampled or sent does not count in need. The index's version does not either: an
  * answer from the one before is better than none. */
-static int make_key(struct retrieval *r)
+static int make_key(struct sl_retrieve_turn *r)
 {
 	const struct sl_stage *stage = r->stage;
 	const struct sl_openai_request *facts = stage->facts;
@@ -638,7 +498,7 @@ static int make_key(struct retrieval *r)
 	return rc;
 }
 
-static bool give_answer(struct retrieval *r)
+static bool give_answer(struct sl_retrieve_turn *r)
 {
 	struct sl_stage *stage = r->stage;
 	struct sl_cache_value *value;
@@ -658,7 +518,7 @@ static bool give_answer(struct retrieval *r)
 
 void sl_retrieve_kept(struct sl_stage *stage)
 {
-	struct retrieval *r = stage->state[SL_STAGE_RETRIEVE];
+	struct sl_retrieve_turn *r = stage->state[SL_STAGE_RETRIEVE];
 	struct sl_cache_value *value;
 	uint64_t now_ns = sl_loop_now_ns(stage->loop);
 
@@ -678,21 +538,21 @@ void sl_retrieve_kept(struct sl_stage *stage)
 
 int sl_retrieve_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter)
 {
-	const struct retrieval *r = stage->state[SL_STAGE_RETRIEVE];
+	const struct sl_retrieve_turn *r = stage->state[SL_STAGE_RETRIEVE];
 
 	return sl_retrieve_grounded_filter(stage, r != NULL ? r->grounding : NULL, ret_filter);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
+static enum sl_stage_verdict finish(struct sl_retrieve_turn *r, enum sl_retrieve_outcome outcome)
 {
 	struct sl_stage *stage = r->stage;
 	bool poor = false;
 
-	if (outcome == OUTCOME_GONE)
+	if (outcome == SL_RETRIEVE_GONE)
 		return SL_STAGE_GO_ON;
-	if (outcome == OUTCOME_FOUND) {
+	if (outcome == SL_RETRIEVE_FOUND) {
 		keep_good(r);
 		poor = note_quality(r);
 	}
@@ -700,19 +560,19 @@ static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_POOR);
 		return SL_STAGE_GO_ON;
 	}
-	if (outcome == OUTCOME_FOUND && r->count &&
+	if (outcome == SL_RETRIEVE_FOUND && r->count &&
 	    sl_retrieve_grounded_refuses(stage, &r->probe)) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_UNGROUNDED);
 		return SL_STAGE_GO_ON;
 	}
-	if (outcome == OUTCOME_FOUND && r->count) {
+	if (outcome == SL_RETRIEVE_FOUND && r->count) {
 		rerank(r);
 		if (!*stage->gone)
 			give_context(r);
 		if (r->used || *stage->gone)
 			return SL_STAGE_GO_ON;
 	}
-	if (outcome == OUTCOME_FAILED && give_answer(r)) {
+	if (outcome == SL_RETRIEVE_FAILED && give_answer(r)) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_ANSWER);
 		return SL_STAGE_ANSWER;
 	}
@@ -726,7 +586,7 @@ static enum sl_stage_verdict finish(struct retrieval *r, enum outcome outcome)
 enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage)
 {
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
-	struct retrieval *r;
+	struct sl_retrieve_turn *r;
 
 	if (!sl_retrieve_wanted(stage->route) || stage->fixed || stage->stores->retrieval == NULL ||
 	    stage->state[SL_STAGE_RETRIEVE] != NULL)
@@ -734,9 +594,9 @@ enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage)
 	r = sl_arena_zalloc(stage->arena, sizeof(*r));
 	if (r == NULL)
 		return SL_STAGE_GO_ON;
-	*r = (struct retrieval){.stage = stage,
-				.config = &stage->route->retrieve,
-				.shared = stage->stores->retrieval};
+	*r = (struct sl_retrieve_turn){.stage = stage,
+				       .config = &stage->route->retrieve,
+				       .shared = stage->stores->retrieval};
 	sl_text_init(&r->question, 0);
 	if (sl_chat_question(stage->facts, &r->question) == 0) {
 		stage->state[SL_STAGE_RETRIEVE] = r;

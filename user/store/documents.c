@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "user/store/documents_parts.h"
+#include "user/store/shelf.h"
 
 #define APPLICATION_ID 0x534c4958u /* "SLIX" */
 #define CACHE_BYTES    (16u << 20)
@@ -30,14 +31,45 @@ static const char *const steps[] = {
 	" tokenize='porter unicode61 remove_diacritics 2')",
 };
 
-static const char *const facts_keys[] = {"model",   "dimensions", "chunk_bytes",
-					 "overlap", "made_ms",	  "finished"};
+/* Files of before there were two models have no key of the second: it is none. */
+enum fact {
+	MODEL,
+	DIMENSIONS,
+	MODEL2,
+	DIMENSIONS2,
+	CHUNK_BYTES,
+	OVERLAP,
+	MADE_MS,
+	FINISHED,
+	FACTS
+};
 
-char *sl_documents_near_path(const char *path)
+static const char *const facts_keys[FACTS] = {
+	[MODEL] = "model",
+	[DIMENSIONS] = "dimensions",
+	[MODEL2] = "model2",
+	[DIMENSIONS2] = "dimensions2",
+	[CHUNK_BYTES] = "chunk_bytes",
+	[OVERLAP] = "overlap",
+	[MADE_MS] = "made_ms",
+	[FINISHED] = "finished",
+};
+
+char *sl_documents_near_path(const char *path, uint32_t model)
 {
 	char *near = NULL;
 
-	return asprintf(&near, "%s.near", path) < 0 ? NULL : near;
+	return asprintf(&near, "%s%s", path, model ? SL_SHELF_NEAR2 : SL_SHELF_NEAR) < 0 ? NULL
+											 : near;
+}
+
+uint32_t sl_documents_row_numbers(const struct sl_documents_facts *facts)
+{
+	uint32_t numbers = 0;
+
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		numbers += facts->models[i].dimensions;
+	return numbers;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -84,7 +116,8 @@ void sl_documents_put_away(struct sl_documents **documents)
 	sl_db_finish(&d->get_chunk);
 	sl_db_finish(&d->match);
 	sl_db_close(&d->db);
-	sl_vectors_close(&d->vectors);
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		sl_vectors_close(&d->vectors[i]);
 	pthread_mutex_destroy(&d->lock);
 	free(d->path);
 	free(d);
@@ -135,23 +168,26 @@ static int count_of(struct sl_db *db, const char *sql, uint64_t *ret_count, stru
 static void take_fact(struct sl_documents_facts *facts, bool *finished, size_t key,
 		      struct sl_db_statement *row)
 {
+	struct sl_documents_model *model = &facts->models[key >= MODEL2];
 	uint64_t number = (uint64_t)sl_db_i64(row, 1);
 
 	switch (key) {
-	case 0:
-		snprintf(facts->model, sizeof(facts->model), "%.*s", (int)sl_db_text(row, 1).len,
+	case MODEL:
+	case MODEL2:
+		snprintf(model->name, sizeof(model->name), "%.*s", (int)sl_db_text(row, 1).len,
 			 sl_db_text(row, 1).data);
 		break;
-	case 1:
-		facts->dimensions = (uint32_t)number;
+	case DIMENSIONS:
+	case DIMENSIONS2:
+		model->dimensions = (uint32_t)number;
 		break;
-	case 2:
+	case CHUNK_BYTES:
 		facts->chunks.bytes = (uint32_t)number;
 		break;
-	case 3:
+	case OVERLAP:
 		facts->chunks.overlap = (uint32_t)number;
 		break;
-	case 4:
+	case MADE_MS:
 		facts->made_ms = number;
 		break;
 	default:
@@ -168,7 +204,7 @@ int sl_documents_read_facts(struct sl_documents *d, bool *ret_finished, struct s
 	if (rc)
 		return rc;
 	while ((rc = sl_db_step(all, error)) == 1)
-		for (size_t i = 0; i < sizeof(facts_keys) / sizeof(facts_keys[0]); i++)
+		for (size_t i = 0; i < FACTS; i++)
 			if (sl_span_equal(sl_db_text(all, 0), sl_span_string(facts_keys[i])))
 				take_fact(&d->facts, ret_finished, i, all);
 	sl_db_finish(&all);
@@ -185,17 +221,23 @@ int sl_documents_read_facts(struct sl_documents *d, bool *ret_finished, struct s
 static int write_facts(struct sl_documents *d, bool finished, struct sl_error *error)
 {
 	const struct sl_documents_facts *f = &d->facts;
-	const uint64_t numbers[] = {0,		f->dimensions, f->chunks.bytes, f->chunks.overlap,
-				    f->made_ms, finished};
+	const uint64_t numbers[FACTS] = {
+		[DIMENSIONS] = f->models[0].dimensions,
+		[DIMENSIONS2] = f->models[1].dimensions,
+		[CHUNK_BYTES] = f->chunks.bytes,
+		[OVERLAP] = f->chunks.overlap,
+		[MADE_MS] = f->made_ms,
+		[FINISHED] = finished,
+	};
 	struct sl_db_statement *put;
 	int rc = sl_db_prepare(d->db, "INSERT OR REPLACE INTO meta VALUES(?1,?2)", &put, error);
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < sizeof(facts_keys) / sizeof(facts_keys[0]) && !rc; i++) {
+	for (size_t i = 0; i < FACTS && !rc; i++) {
 		sl_db_bind_text(put, 1, sl_span_string(facts_keys[i]));
-		if (i == 0)
-			sl_db_bind_text(put, 2, sl_span_string(f->model));
+		if (i == MODEL || i == MODEL2)
+			sl_db_bind_text(put, 2, sl_span_string(f->models[i == MODEL2].name));
 		else
 			sl_db_bind_i64(put, 2, (int64_t)numbers[i]);
 		rc = sl_db_once(put, error);
@@ -240,7 +282,9 @@ int sl_documents_create(const char *path, const struct sl_documents_facts *facts
 	struct sl_documents *d;
 	int rc;
 
-	assert((facts->dimensions == 0) == (facts->model[0] == '\0'));
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		assert((facts->models[i].dimensions == 0) == (facts->models[i].name[0] == '\0'));
+	assert(facts->models[0].dimensions != 0 || facts->models[1].dimensions == 0);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return sl_error_set_errno(error, -errno, "index \"%s\": cannot be replaced", path);
 	rc = sl_documents_open_file(path, false, &d, error);
@@ -363,7 +407,7 @@ static int put_rows(struct sl_documents *d, const char *name,
 	if (!rc)
 		rc = sl_chunk_split(source, format, &d->facts.chunks, put_chunk, &putting,
 				    ret_report, error);
-	if (!rc && d->facts.dimensions)
+	if (!rc && d->facts.models[0].dimensions)
 		rc = run_on(d,
 			    "INSERT INTO pending SELECT id FROM chunk WHERE document=" OF_DOCUMENT,
 			    name, error);
@@ -513,24 +557,36 @@ static bool normalise(const float *in, uint32_t dimensions, float *out)
 	return true;
 }
 
-static int set_rows(struct sl_documents *d, const int64_t *ids, uint32_t count,
-		    const float *vectors, float *one, struct sl_error *error)
+/* A row of the table: each model's vector, of length 1. */
+static bool normalise_row(const struct sl_documents_facts *facts, const float *in, float *out)
 {
-	uint32_t dimensions = d->facts.dimensions;
+	for (uint32_t i = 0, at = 0; i < SL_DOCUMENTS_MODELS_MAX; i++) {
+		if (facts->models[i].dimensions &&
+		    !normalise(in + at, facts->models[i].dimensions, out + at))
+			return false;
+		at += facts->models[i].dimensions;
+	}
+	return true;
+}
+
+static int set_rows(struct sl_documents *d, const int64_t *ids, uint32_t count,
+		    const float *vectors, float *row, struct sl_error *error)
+{
+	uint32_t numbers = sl_documents_row_numbers(&d->facts);
 	struct sl_db_statement *put = NULL, *done = NULL;
 	int rc = sl_db_prepare(d->db, "INSERT OR REPLACE INTO vector VALUES(?1,?2)", &put, error);
 
 	if (!rc)
 		rc = sl_db_prepare(d->db, "DELETE FROM pending WHERE chunk=?1", &done, error);
 	for (uint32_t i = 0; i < count && !rc; i++) {
-		if (!normalise(vectors + (size_t)i * dimensions, dimensions, one)) {
+		if (!normalise_row(&d->facts, vectors + (size_t)i * numbers, row)) {
 			rc = sl_error_set(error, -EINVAL,
 					  "index \"%s\": the vector of a chunk is no direction",
 					  d->path);
 			break;
 		}
 		sl_db_bind_i64(put, 1, ids[i]);
-		sl_db_bind_blob(put, 2, one, dimensions * sizeof(float));
+		sl_db_bind_blob(put, 2, row, numbers * sizeof(float));
 		rc = sl_db_once(put, error);
 		sl_db_bind_i64(done, 1, ids[i]);
 		if (!rc)
@@ -544,18 +600,18 @@ static int set_rows(struct sl_documents *d, const int64_t *ids, uint32_t count,
 int sl_documents_set_vectors(struct sl_documents *documents, const int64_t *ids, uint32_t count,
 			     const float *vectors, struct sl_error *error)
 {
-	float *one = malloc((size_t)documents->facts.dimensions * sizeof(float) + 1);
-	int rc = one != NULL ? sl_db_begin(documents->db, error)
+	float *row = malloc(sl_documents_row_numbers(&documents->facts) * sizeof(float) + 1);
+	int rc = row != NULL ? sl_db_begin(documents->db, error)
 			     : sl_error_set_errno(error, -ENOMEM, "index \"%s\"", documents->path);
 
 	if (!rc) {
-		rc = set_rows(documents, ids, count, vectors, one, error);
+		rc = set_rows(documents, ids, count, vectors, row, error);
 		if (rc)
 			sl_db_rollback(documents->db);
 		else
 			rc = sl_db_commit(documents->db, error);
 	}
-	free(one);
+	free(row);
 	return rc;
 }
 

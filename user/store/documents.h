@@ -7,9 +7,9 @@
  *	serve:  open (read-only, vectors in memory) -> near, words
  *
  * A file is served only once it is finished: a crash before leaves one that open refuses. The vectors
- * are of one embedding model, whose identity the file carries; opened for another model it is refused,
- * for numbers of two models have nothing to do with each other. An index without a model has words
- * alone.
+ * are of one embedding model, or each chunk has one of each of two models; the file carries their
+ * identities and numbers of dimensions. Opened for other models alone it is refused, for numbers of two
+ * models have nothing to do with each other. An index without a model has words alone.
  *
  * A file that is torn while it is served gives errors, not wrong rows: every read is checked by the
  * database, and the caller steps down its ladder.
@@ -31,11 +31,18 @@
 #define SL_DOCUMENTS_DIGEST_BYTES 32u
 #define SL_DOCUMENTS_FLAT_MAX	  20000u /* vectors searched one by one; a graph over it */
 
+#define SL_DOCUMENTS_MODELS_MAX 2u /* whose vectors one version has */
+
 struct sl_documents;
 
+/* Who made vectors. */
+struct sl_documents_model {
+	char name[SL_VECTORS_MODEL_BYTES]; /* identity; "": none */
+	uint32_t dimensions;		   /* 0: none */
+};
+
 struct sl_documents_facts {
-	char model[SL_VECTORS_MODEL_BYTES]; /* "": no vectors */
-	uint32_t dimensions;		    /* 0: no vectors */
+	struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX]; /* those that there are first */
 	struct sl_chunk_options chunks;
 	uint64_t made_ms; /* wall clock, when it was finished */
 	uint64_t document_count;
@@ -94,7 +101,11 @@ int sl_documents_pending(struct sl_documents *documents, uint32_t max,
 			 struct sl_documents_pending *ret_pending, struct sl_error *error);
 void sl_documents_pending_fini(struct sl_documents_pending *pending);
 
-/* `count` vectors one behind the other; their lengths are made 1. -EINVAL: not finite, or all 0. */
+/* Numbers of one row: of the vectors of all its models. */
+uint32_t sl_documents_row_numbers(const struct sl_documents_facts *facts);
+
+/* `count` rows one behind the other, each the vector of the first model, then of the second where there is
+ * one; their lengths are made 1. -EINVAL: not finite, or all 0. */
 int sl_documents_set_vectors(struct sl_documents *documents, const int64_t *ids, uint32_t count,
 			     const float *vectors, struct sl_error *error);
 
@@ -125,15 +136,21 @@ void sl_documents_put_away(struct sl_documents **documents);
 /* ---- serving one ----------------------------------------------------------------------------- */
 
 /*
- * model: the identity that queries will have, NULL: words are enough (the vectors are not loaded).
- * -EPROTO: vectors of another model or number of dimensions, or an index without any; -EBADMSG: torn,
- * or never finished; the database's errors.
+ * models: those that queries may have (at most SL_DOCUMENTS_MODELS_MAX); the vectors of each that the file has
+ * are loaded. count 0: words are enough, none are. -EPROTO: it has vectors of none of them, by model and
+ * number of dimensions; -EBADMSG: torn, or never finished; the database's errors.
  */
+int sl_documents_open_for(const char *path, const struct sl_documents_model *models, uint32_t count,
+			  struct sl_documents **ret_documents, struct sl_error *error);
+/* The same for one model; NULL: none. */
 int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
 		      struct sl_documents **ret_documents, struct sl_error *error);
 struct sl_documents *sl_documents_get(struct sl_documents *documents);
-/* It was opened with a model. */
+/* Vectors are loaded: of any model. */
 bool sl_documents_has_vectors(const struct sl_documents *documents);
+/* Of this one. */
+bool sl_documents_has_model(const struct sl_documents *documents, const char *model,
+			    uint32_t dimensions);
 
 struct sl_documents_hit {
 	int64_t chunk;
@@ -150,10 +167,11 @@ struct sl_documents_hits {
 	char *memory;					      /* what they point into */
 };
 
-/* The at most `count` nearest. deadline_ns: CLOCK_MONOTONIC, 0: none. 0, -ETIMEDOUT, -EPROTO (opened
- * without a model) or the database's errors. Free the hits with sl_documents_hits_fini(). */
-int sl_documents_near(struct sl_documents *documents, const float *query, uint32_t count,
-		      uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
+/* The at most `count` nearest by vectors of that model; NULL: of the first that is loaded. deadline_ns:
+ * CLOCK_MONOTONIC, 0: none. 0, -ETIMEDOUT, -EPROTO (opened without that model) or the database's errors.
+ * Free the hits with sl_documents_hits_fini(). */
+int sl_documents_near(struct sl_documents *documents, const char *model, const float *query,
+		      uint32_t count, uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
 		      struct sl_error *error);
 
 /* The same by the words of a question; any text is fine, no syntax is known in it. */

@@ -17,8 +17,9 @@ struct sl_documents {
 	/* making */
 	struct sl_db_statement *put_chunk, *put_words;
 	/* serving */
-	struct sl_vectors *vectors; /* NULL: words alone */
-	pthread_mutex_t lock;	    /* of the database and its statements; vectors have their own */
+	struct sl_vectors
+		*vectors[SL_DOCUMENTS_MODELS_MAX]; /* by the facts' models; NULL: not loaded */
+	pthread_mutex_t lock; /* of the database and its statements; vectors have their own */
 	struct sl_db_statement *get_chunk, *match;
 };
 
@@ -30,10 +31,10 @@ int sl_documents_open_file(const char *path, bool read_only, struct sl_documents
 int sl_documents_read_facts(struct sl_documents *documents, bool *ret_finished,
 			    struct sl_error *error);
 
-/* "PATH.near", malloc'ed; NULL without memory. */
-char *sl_documents_near_path(const char *path);
+/* "PATH.near", of the second model "PATH.near2"; malloc'ed; NULL without memory. */
+char *sl_documents_near_path(const char *path, uint32_t model);
 
-/* Over SL_DOCUMENTS_FLAT_MAX vectors: the graph, beside the file; else takes an old one away. */
+/* Over SL_DOCUMENTS_FLAT_MAX vectors: the graphs, beside the file; else takes old ones away. */
 int sl_documents_make_graph(struct sl_documents *documents, struct sl_error *error);
 
 #endif

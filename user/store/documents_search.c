@@ -14,19 +14,33 @@
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
-static struct sl_vectors_options vector_options(const struct sl_documents *d, uint32_t flat_max)
+static struct sl_vectors_options vector_options(const struct sl_documents *d, uint32_t model,
+						uint32_t flat_max)
 {
-	return (struct sl_vectors_options){.dimensions = d->facts.dimensions,
+	return (struct sl_vectors_options){.dimensions = d->facts.models[model].dimensions,
 					   .entries_max = (uint32_t)d->facts.chunk_count + 1,
 					   .flat_max = flat_max,
-					   .model = d->facts.model};
+					   .model = d->facts.models[model].name};
+}
+
+/* Of one row, the part of that model. */
+static int add_row(const struct sl_documents *d, uint32_t model, struct sl_db_statement *row,
+		   struct sl_vectors *vectors, float *one)
+{
+	size_t at = model ? d->facts.models[0].dimensions * sizeof(float) : 0;
+	struct sl_span value = sl_db_blob(row, 1);
+
+	if (value.len != sl_documents_row_numbers(&d->facts) * sizeof(float))
+		return -EBADMSG;
+	memcpy(one, value.data + at, d->facts.models[model].dimensions * sizeof(float));
+	return sl_vectors_add(vectors, (uint64_t)sl_db_i64(row, 0), one);
 }
 
 /* All rows into memory. flat_max decides whether a graph grows meanwhile. */
-static int read_vectors(struct sl_documents *d, uint32_t flat_max, struct sl_vectors **ret_vectors,
-			struct sl_error *error)
+static int read_vectors(struct sl_documents *d, uint32_t model, uint32_t flat_max,
+			struct sl_vectors **ret_vectors, struct sl_error *error)
 {
-	struct sl_vectors_options options = vector_options(d, flat_max);
+	struct sl_vectors_options options = vector_options(d, model, flat_max);
 	struct sl_vectors *vectors;
 	struct sl_db_statement *all;
 	float *one;
@@ -34,22 +48,14 @@ static int read_vectors(struct sl_documents *d, uint32_t flat_max, struct sl_vec
 
 	if (rc)
 		return sl_error_set_errno(error, rc, "index \"%s\": vectors", d->path);
-	one = malloc(d->facts.dimensions * sizeof(float));
+	one = malloc(options.dimensions * sizeof(float));
 	rc = one != NULL ? sl_db_prepare(d->db, "SELECT chunk, value FROM vector", &all, error)
 			 : sl_error_set_errno(error, -ENOMEM, "index \"%s\"", d->path);
 	if (!rc) {
 		while ((rc = sl_db_step(all, error)) == 1) {
-			struct sl_span value = sl_db_blob(all, 1);
-
-			rc = -EBADMSG;
-			if (value.len == d->facts.dimensions * sizeof(float)) {
-				memcpy(one, value.data, value.len);
-				rc = sl_vectors_add(vectors, (uint64_t)sl_db_i64(all, 0), one);
-			}
-			if (rc) {
-				sl_error_set(error, -EBADMSG, "index \"%s\": a vector is damaged",
-					     d->path);
-				rc = -EBADMSG;
+			if (add_row(d, model, all, vectors, one)) {
+				rc = sl_error_set(error, -EBADMSG,
+						  "index \"%s\": a vector is damaged", d->path);
 				break;
 			}
 		}
@@ -63,17 +69,17 @@ static int read_vectors(struct sl_documents *d, uint32_t flat_max, struct sl_vec
 	return rc;
 }
 
-int sl_documents_make_graph(struct sl_documents *documents, struct sl_error *error)
+static int make_one_graph(struct sl_documents *d, uint32_t model, struct sl_error *error)
 {
-	char *near = sl_documents_near_path(documents->path);
+	char *near = sl_documents_near_path(d->path, model);
 	struct sl_vectors *vectors;
 	int rc = 0;
 
 	if (near == NULL)
-		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", documents->path);
+		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", d->path);
 	unlink(near);
-	if (documents->facts.dimensions && documents->facts.chunk_count > SL_DOCUMENTS_FLAT_MAX) {
-		rc = read_vectors(documents, 0, &vectors, error);
+	if (d->facts.models[model].dimensions && d->facts.chunk_count > SL_DOCUMENTS_FLAT_MAX) {
+		rc = read_vectors(d, model, 0, &vectors, error);
 		if (!rc) {
 			rc = sl_vectors_save(vectors, near);
 			if (rc)
@@ -86,23 +92,33 @@ int sl_documents_make_graph(struct sl_documents *documents, struct sl_error *err
 	return rc;
 }
 
+int sl_documents_make_graph(struct sl_documents *documents, struct sl_error *error)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX && !rc; i++)
+		rc = make_one_graph(documents, i, error);
+	return rc;
+}
+
 /*
  * The graph is only a faster way to the same rows: where it is absent or torn, or tells of another
  * number of them, all are compared one by one.
  */
-static int load_vectors(struct sl_documents *d, struct sl_error *error)
+static int load_vectors(struct sl_documents *d, uint32_t model, struct sl_error *error)
 {
-	struct sl_vectors_options options = vector_options(d, 0);
-	char *near = sl_documents_near_path(d->path);
+	struct sl_vectors_options options = vector_options(d, model, 0);
+	struct sl_vectors **vectors = &d->vectors[model];
+	char *near = sl_documents_near_path(d->path, model);
 	struct sl_error why = {0};
 	int rc;
 
 	if (near == NULL)
 		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", d->path);
-	rc = sl_vectors_load(near, &options, &why, &d->vectors);
-	if (!rc && sl_vectors_count(d->vectors) != d->facts.chunk_count) {
-		sl_error_set(&why, rc = -EBADMSG, "of %u chunks", sl_vectors_count(d->vectors));
-		sl_vectors_close(&d->vectors);
+	rc = sl_vectors_load(near, &options, &why, vectors);
+	if (!rc && sl_vectors_count(*vectors) != d->facts.chunk_count) {
+		sl_error_set(&why, rc = -EBADMSG, "of %u chunks", sl_vectors_count(*vectors));
+		sl_vectors_close(vectors);
 	}
 	if (rc && (rc != -ENOENT || d->facts.chunk_count > SL_DOCUMENTS_FLAT_MAX))
 		sl_log(SL_LOG_WARN,
@@ -110,32 +126,73 @@ static int load_vectors(struct sl_documents *d, struct sl_error *error)
 		       why.text);
 	free(near);
 	if (rc)
-		rc = read_vectors(d, SL_VECTORS_ENTRIES_MAX, &d->vectors, error);
-	if (!rc && sl_vectors_count(d->vectors) != d->facts.chunk_count)
+		rc = read_vectors(d, model, SL_VECTORS_ENTRIES_MAX, vectors, error);
+	if (!rc && sl_vectors_count(*vectors) != d->facts.chunk_count)
 		rc = sl_error_set(error, -EBADMSG, "index \"%s\": has %llu chunks, but %u vectors",
 				  d->path, (unsigned long long)d->facts.chunk_count,
-				  sl_vectors_count(d->vectors));
+				  sl_vectors_count(*vectors));
 	return rc;
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static int check_model(const struct sl_documents *d, const char *model, uint32_t dimensions,
-		       struct sl_error *error)
+static bool same_model(const struct sl_documents_model *a, const struct sl_documents_model *b)
 {
-	const struct sl_documents_facts *f = &d->facts;
+	return a->dimensions == b->dimensions && strcmp(a->name, b->name) == 0;
+}
 
-	if (f->dimensions == 0)
+/* Which of its models are wanted: a bit each. */
+static uint32_t find_models(const struct sl_documents *d, const struct sl_documents_model *models,
+			    uint32_t count)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		for (uint32_t k = 0; k < count && d->facts.models[i].dimensions; k++)
+			if (same_model(&d->facts.models[i], &models[k]))
+				found |= 1u << i;
+	return found;
+}
+
+static void say_models(const struct sl_documents_model *models, uint32_t count, struct sl_text *out)
+{
+	for (uint32_t i = 0; i < count && models[i].dimensions; i++)
+		sl_text_printf(out, "%s\"%s\" (%u numbers)", i ? " and " : "", models[i].name,
+			       models[i].dimensions);
+}
+
+static int refuse_models(const struct sl_documents *d, const struct sl_documents_model *models,
+			 uint32_t count, struct sl_error *error)
+{
+	char room[2][SL_DOCUMENTS_MODELS_MAX * (SL_VECTORS_MODEL_BYTES + 32)];
+	struct sl_text of, wanted;
+
+	sl_text_init_fixed(&of, room[0], sizeof(room[0]));
+	sl_text_init_fixed(&wanted, room[1], sizeof(room[1]));
+	say_models(d->facts.models, SL_DOCUMENTS_MODELS_MAX, &of);
+	say_models(models, count, &wanted);
+	if (!of.len)
 		return sl_error_set(error, -EPROTO,
-				    "index \"%s\": has no vectors; build it with embedding \"%s\"",
-				    d->path, model);
-	if (strcmp(f->model, model) != 0 || f->dimensions != dimensions)
-		return sl_error_set(
-			error, -EPROTO,
-			"index \"%s\": its vectors are of model \"%s\" (%u numbers), queries of "
-			"\"%s\" (%u): they cannot be compared; build the index anew",
-			d->path, f->model, f->dimensions, model, dimensions);
-	return 0;
+				    "index \"%s\": has no vectors; build it with those of %s",
+				    d->path, sl_text_string(&wanted));
+	return sl_error_set(error, -EPROTO,
+			    "index \"%s\": its vectors are of model %s, queries of %s: they "
+			    "cannot be compared; build the index anew",
+			    d->path, sl_text_string(&of), sl_text_string(&wanted));
+}
+
+static int load_models(struct sl_documents *d, const struct sl_documents_model *models,
+		       uint32_t count, struct sl_error *error)
+{
+	uint32_t found = find_models(d, models, count);
+	int rc = 0;
+
+	if (!found)
+		return refuse_models(d, models, count, error);
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX && !rc; i++)
+		if (found >> i & 1)
+			rc = load_vectors(d, i, error);
+	return rc;
 }
 
 #define CHUNK_COLUMNS "chunk.id, line, name, path, text"
@@ -150,8 +207,8 @@ static int check_model(const struct sl_documents *d, const char *model, uint32_t
 	"JOIN chunk ON chunk.id=hit JOIN document ON document.id=document ORDER BY score DESC, " \
 	"hit"
 
-int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
-		      struct sl_documents **ret_documents, struct sl_error *error)
+int sl_documents_open_for(const char *path, const struct sl_documents_model *models, uint32_t count,
+			  struct sl_documents **ret_documents, struct sl_error *error)
 {
 	struct sl_documents *d;
 	bool finished;
@@ -163,10 +220,8 @@ int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
 	if (!rc && !finished)
 		rc = sl_error_set(error, -EBADMSG,
 				  "index \"%s\": was never finished; build it anew", path);
-	if (!rc && model != NULL)
-		rc = check_model(d, model, dimensions, error);
-	if (!rc && model != NULL)
-		rc = load_vectors(d, error);
+	if (!rc && count)
+		rc = load_models(d, models, count, error);
 	if (!rc)
 		rc = sl_db_prepare(d->db, GET_CHUNK, &d->get_chunk, error);
 	if (!rc)
@@ -178,9 +233,40 @@ int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
 	return rc;
 }
 
+int sl_documents_open(const char *path, const char *model, uint32_t dimensions,
+		      struct sl_documents **ret_documents, struct sl_error *error)
+{
+	struct sl_documents_model one = {.dimensions = dimensions};
+
+	if (model != NULL)
+		snprintf(one.name, sizeof(one.name), "%s", model);
+	return sl_documents_open_for(path, &one, model != NULL, ret_documents, error);
+}
+
+/* The vectors of that model, NULL: not loaded. */
+static struct sl_vectors *vectors_of(const struct sl_documents *d, const char *model)
+{
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		if (d->vectors[i] != NULL &&
+		    (model == NULL || strcmp(d->facts.models[i].name, model) == 0))
+			return d->vectors[i];
+	return NULL;
+}
+
 bool sl_documents_has_vectors(const struct sl_documents *documents)
 {
-	return documents->vectors != NULL;
+	return vectors_of(documents, NULL) != NULL;
+}
+
+bool sl_documents_has_model(const struct sl_documents *documents, const char *model,
+			    uint32_t dimensions)
+{
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		if (documents->vectors[i] != NULL &&
+		    documents->facts.models[i].dimensions == dimensions &&
+		    strcmp(documents->facts.models[i].name, model) == 0)
+			return true;
+	return false;
 }
 
 /* ---- hits ------------------------------------------------------------------------------------ */
@@ -258,20 +344,22 @@ static int read_hits(struct sl_documents *d, const struct sl_vectors_result *res
 	return rc;
 }
 
-int sl_documents_near(struct sl_documents *documents, const float *query, uint32_t count,
-		      uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
+int sl_documents_near(struct sl_documents *documents, const char *model, const float *query,
+		      uint32_t count, uint64_t deadline_ns, struct sl_documents_hits *ret_hits,
 		      struct sl_error *error)
 {
+	struct sl_vectors *vectors = vectors_of(documents, model);
 	struct sl_vectors_result results[SL_DOCUMENTS_HITS_MAX];
 	struct gathering g = {.hits = ret_hits};
 	int found, rc;
 
 	*ret_hits = (struct sl_documents_hits){0};
 	assert(count <= SL_DOCUMENTS_HITS_MAX);
-	if (documents->vectors == NULL)
-		return sl_error_set(error, -EPROTO, "index \"%s\": was opened without vectors",
-				    documents->path);
-	found = sl_vectors_search(documents->vectors, query, count, results);
+	if (vectors == NULL)
+		return sl_error_set(error, -EPROTO, "index \"%s\": was opened without vectors%s%s",
+				    documents->path, model != NULL ? " of model " : "",
+				    model != NULL ? model : "");
+	found = sl_vectors_search(vectors, query, count, results);
 	if (found < 0)
 		return sl_error_set_errno(error, found, "index \"%s\"", documents->path);
 	sl_text_init(&g.memory, 0);
@@ -403,8 +491,9 @@ int sl_documents_verify(const char *path, struct sl_documents_facts *ret_facts,
 	if (!rc && !finished)
 		rc = sl_error_set(error, -EBADMSG,
 				  "index \"%s\": was never finished; build it anew", path);
-	if (!rc && d->facts.dimensions)
-		rc = load_vectors(d, error);
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX && !rc; i++)
+		if (d->facts.models[i].dimensions)
+			rc = load_vectors(d, i, error);
 	if (!rc)
 		*ret_facts = d->facts;
 	sl_documents_put_away(&d);

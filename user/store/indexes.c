@@ -21,6 +21,7 @@ struct sl_indexes {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	pthread_t thread;
+	struct sl_index_lent lent;
 	_Atomic(const struct sl_encoder *) encoder; /* set once, maybe later */
 	struct sl_index *items[SL_CONFIG_INDEXES_MAX];
 	uint32_t count;
@@ -40,16 +41,36 @@ static const char *keep_string(char **at, const char *string)
 	return begin;
 }
 
-static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config_index *config)
+/* As it is configured now; NULL: none. */
+static const struct sl_config_embedder *embedder_of(const struct sl_config *config,
+						    const struct sl_config_index *index)
+{
+	const struct sl_config_embedder *items = config->embedders.items;
+
+	for (uint32_t i = 0; index->embedding != NULL && i < config->embedders.count; i++)
+		if (strcmp(items[i].item.name, index->embedding) == 0)
+			return &items[i];
+	return NULL;
+}
+
+static size_t bytes_of(const char *string)
+{
+	return string != NULL ? strlen(string) + 1 : 0;
+}
+
+static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config_index *config,
+				  const struct sl_config_embedder *embedder)
 {
 	struct sl_index *index = calloc(1, sizeof(*index));
-	size_t bytes = strlen(config->item.name) + strlen(config->directory) +
-		       (config->documents != NULL ? strlen(config->documents) : 0) +
-		       (config->questions != NULL ? strlen(config->questions) : 0) + 4;
+	size_t bytes = bytes_of(config->item.name) + bytes_of(config->directory) +
+		       bytes_of(config->documents) + bytes_of(config->questions) +
+		       bytes_of(config->embedding);
 	char *at;
 
 	if (index == NULL)
 		return NULL;
+	if (embedder != NULL)
+		bytes += bytes_of(embedder->pool) + bytes_of(embedder->model);
 	index->strings = at = malloc(bytes);
 	if (at == NULL) {
 		free(index);
@@ -60,8 +81,15 @@ static struct sl_index *new_index(struct sl_indexes *all, const struct sl_config
 	index->config.directory = keep_string(&at, config->directory);
 	index->config.documents = keep_string(&at, config->documents);
 	index->config.questions = keep_string(&at, config->questions);
+	index->config.embedding = keep_string(&at, config->embedding);
+	if (embedder != NULL) {
+		index->embedder = *embedder;
+		index->embedder.pool = keep_string(&at, embedder->pool);
+		index->embedder.model = keep_string(&at, embedder->model);
+	}
 	index->encoder = all->encoder;
 	index->lock = &all->lock;
+	index->lent = &all->lent;
 	snprintf(index->status.name, sizeof(index->status.name), "%s", config->item.name);
 	return index;
 }
@@ -86,7 +114,16 @@ static bool same_config(const struct sl_config_index *a, const struct sl_config_
 	       same_string(a->documents, b->documents) && same_string(a->questions, b->questions) &&
 	       a->vectors == b->vectors && a->chunk_bytes == b->chunk_bytes &&
 	       a->overlap_bytes == b->overlap_bytes && a->refresh_ms == b->refresh_ms &&
-	       a->keep == b->keep;
+	       a->keep == b->keep && same_string(a->embedding, b->embedding);
+}
+
+/* b: NULL where none is configured. */
+static bool same_embedder(const struct sl_config_embedder *a, const struct sl_config_embedder *b)
+{
+	if (b == NULL)
+		return a->pool == NULL;
+	return same_string(a->pool, b->pool) && same_string(a->model, b->model) &&
+	       a->dimensions == b->dimensions && a->build_ms == b->build_ms;
 }
 
 /* ---- the builder ----------------------------------------------------------------------------- */
@@ -212,6 +249,12 @@ static int obey(struct sl_index *index, enum sl_indexes_order order, uint32_t ve
 	}
 }
 
+/* Without somebody who asks its pool nothing is made. */
+static bool can_build(const struct sl_index *index)
+{
+	return !sl_index_is_by_pool(index) || atomic_load(&index->lent->asker) != NULL;
+}
+
 /* One turn over one index; the lock is not held. */
 static void work_on(struct sl_index *index)
 {
@@ -247,7 +290,7 @@ static void work_on(struct sl_index *index)
 			 rc ? error.text : sl_text_string(&said));
 		index->status.orders_done++;
 		pthread_mutex_unlock(index->lock);
-	} else if (sl_clock_ms() >= index->look_due_ms) {
+	} else if (sl_clock_ms() >= index->look_due_ms && can_build(index)) {
 		rc = sl_index_refresh(index, false, true, &version, &error);
 		note(index, rc, &error);
 		index->look_due_ms = sl_clock_ms() + (rc && index->config.refresh_ms < RETRY_MS
@@ -258,7 +301,8 @@ static void work_on(struct sl_index *index)
 
 static bool is_due(const struct sl_index *index, uint64_t now_ms)
 {
-	return !index->loaded || index->ordered || now_ms >= index->look_due_ms;
+	return !index->loaded ||
+	       ((index->ordered || now_ms >= index->look_due_ms) && can_build(index));
 }
 
 /* Under the lock: one that has something to do, or NULL and how long there is none. */
@@ -269,7 +313,7 @@ static struct sl_index *next_due(struct sl_indexes *all, uint64_t *ret_wait_ms)
 	for (uint32_t i = 0; i < all->count; i++) {
 		if (is_due(all->items[i], now_ms))
 			return all->items[i];
-		if (all->items[i]->look_due_ms < due_ms)
+		if (all->items[i]->look_due_ms < due_ms && can_build(all->items[i]))
 			due_ms = all->items[i]->look_due_ms;
 	}
 	*ret_wait_ms = due_ms - now_ms;
@@ -335,18 +379,20 @@ static void *build(void *arg)
 /* ---- the set --------------------------------------------------------------------------------- */
 
 /* Under the lock: takes the one of equal settings out of the old set, or makes one. */
-static struct sl_index *take_or_make(struct sl_indexes *all, const struct sl_config_index *config)
+static struct sl_index *take_or_make(struct sl_indexes *all, const struct sl_config_index *config,
+				     const struct sl_config_embedder *embedder)
 {
 	for (uint32_t i = 0; i < all->count; i++) {
 		struct sl_index *index = all->items[i];
 
 		if (index != NULL && index->encoder == all->encoder &&
-		    same_config(&index->config, config)) {
+		    same_config(&index->config, config) &&
+		    same_embedder(&index->embedder, embedder)) {
 			all->items[i] = NULL;
 			return index;
 		}
 	}
-	return new_index(all, config);
+	return new_index(all, config, embedder);
 }
 
 void sl_indexes_apply(struct sl_indexes *indexes, const struct sl_config *config,
@@ -362,7 +408,7 @@ void sl_indexes_apply(struct sl_indexes *indexes, const struct sl_config *config
 	if (indexes->encoder == NULL)
 		atomic_store(&indexes->encoder, encoder);
 	for (uint32_t i = 0; i < config->indexes.count && i < SL_CONFIG_INDEXES_MAX; i++) {
-		next[count] = take_or_make(indexes, &wanted[i]);
+		next[count] = take_or_make(indexes, &wanted[i], embedder_of(config, &wanted[i]));
 		if (next[count] != NULL)
 			count++;
 		else
@@ -393,6 +439,7 @@ int sl_indexes_open(const struct sl_config *config, const struct sl_encoder *enc
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&all->lock, NULL);
+	pthread_mutex_init(&all->lent.lock, NULL);
 	pthread_cond_init(&all->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	sl_indexes_apply(all, config, encoder);
@@ -423,7 +470,20 @@ void sl_indexes_close(struct sl_indexes **indexes)
 	pthread_join(all->thread, NULL);
 	pthread_cond_destroy(&all->wake);
 	pthread_mutex_destroy(&all->lock);
+	pthread_mutex_destroy(&all->lent.lock);
 	free(all);
+}
+
+void sl_indexes_lend(struct sl_indexes *indexes, const struct sl_indexes_asker *asker)
+{
+	if (indexes == NULL)
+		return;
+	pthread_mutex_lock(&indexes->lent.lock);
+	atomic_store(&indexes->lent.asker, asker);
+	pthread_mutex_unlock(&indexes->lent.lock);
+	pthread_mutex_lock(&indexes->lock);
+	pthread_cond_signal(&indexes->wake);
+	pthread_mutex_unlock(&indexes->lock);
 }
 
 static struct sl_index *find(struct sl_indexes *indexes, const char *name)

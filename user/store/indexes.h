@@ -10,11 +10,16 @@
  * build that fails changes nothing; it is said in the log and in the status, and tried again at the
  * next look.
  *
+ * Vectors of a pool (vectors: pool, both) the builder cannot ask for by itself: the upstream engine is the
+ * loops'. Whoever has one lends it an asker (ops/index_embed.h); until then nothing that needs it is built.
+ *
  * Threads: get, order, status and apply: any, also a loop's (a lock held for microseconds). Opening and
  * closing: the control thread.
  */
 #ifndef SL_STORE_INDEXES_H
 #define SL_STORE_INDEXES_H
+
+#include <stdatomic.h>
 
 #include "user/base/config.h"
 #include "user/store/documents.h"
@@ -22,6 +27,23 @@
 #include "user/store/shelf.h"
 
 struct sl_indexes;
+
+/* What the builder wants of a pool; all of it borrowed until ask() returns. */
+struct sl_indexes_ask {
+	const char *pool, *model;
+	uint32_t dimensions;
+	uint32_t timeout_ms;
+	const struct sl_span *texts;
+	uint32_t count;		 /* at most SL_DOCUMENTS_BATCH_MAX */
+	float *vectors;		 /* count * dimensions, each of length 1 */
+	const atomic_bool *gone; /* the builder is to stop: -ECANCELED soon */
+};
+
+struct sl_indexes_asker {
+	/* On the builder's thread, which waits. 0, or -errno with why in error. */
+	int (*ask)(void *owner, const struct sl_indexes_ask *ask, struct sl_error *error);
+	void *owner;
+};
 
 enum sl_indexes_which {
 	SL_INDEXES_CURRENT = 0,
@@ -47,7 +69,8 @@ struct sl_indexes_status {
 	char name[SL_CONFIG_NAME_MAX + 1];
 	uint32_t current; /* version; 0: none is served */
 	uint32_t before;
-	bool vectors;		    /* the served one is searched by meaning, too */
+	bool vectors;		    /* the served one is searched by meaning, too: */
+	bool by_pool, by_builtin;   /* by vectors of a pool, of the embedded encoder */
 	uint64_t documents, chunks; /* of the served one */
 	uint64_t made_ms;	    /* wall clock */
 	uint64_t stale;		    /* documents that differ from it, at the last look, */
@@ -75,6 +98,9 @@ void sl_indexes_apply(struct sl_indexes *indexes, const struct sl_config *config
 		      const struct sl_encoder *encoder);
 /* Waits for the builder, which stops at its next chunk. */
 void sl_indexes_close(struct sl_indexes **indexes);
+
+/* Borrowed until NULL is lent: then nobody is in it any more, once this returns. */
+void sl_indexes_lend(struct sl_indexes *indexes, const struct sl_indexes_asker *asker);
 
 /* A reference for the caller, NULL: there is none. *ret_version (may be NULL). */
 struct sl_documents *sl_indexes_get(struct sl_indexes *indexes, const char *name,

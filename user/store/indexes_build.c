@@ -12,30 +12,19 @@
 
 #define EMBED_BATCH 16u
 
-const char *sl_index_model(const struct sl_index *index, uint32_t *ret_dimensions)
-{
-	if (index->config.vectors == SL_CONFIG_VECTORS_NONE || index->encoder == NULL) {
-		*ret_dimensions = 0;
-		return "";
-	}
-	*ret_dimensions = SL_ENCODER_DIMENSIONS;
-	return sl_encoder_identity(index->encoder);
-}
-
 /* ---- serving --------------------------------------------------------------------------------- */
 
-/* With vectors where the index has those of the encoder; an index of words is served by words. */
+/* With the vectors that it has of those that are wanted, and refused where that is none; an index of words is
+ * served by words. */
 static int open_version(const struct sl_index *index, uint32_t version,
 			struct sl_documents **ret_documents, struct sl_error *error)
 {
 	char path[SL_SHELF_PATH_SIZE];
-	uint32_t dimensions;
-	const char *model = sl_index_model(index, &dimensions);
+	struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX];
+	uint32_t count = sl_index_models(index, models);
 	int rc = sl_shelf_path(index->config.directory, version, path, error);
 
-	if (rc)
-		return rc;
-	return sl_documents_open(path, dimensions ? model : NULL, dimensions, ret_documents, error);
+	return rc ? rc : sl_documents_open_for(path, models, count, ret_documents, error);
 }
 
 int sl_index_try(const struct sl_index *index, uint32_t version, struct sl_error *error)
@@ -46,6 +35,24 @@ int sl_index_try(const struct sl_index *index, uint32_t version, struct sl_error
 	if (!rc)
 		sl_documents_put_away(&documents);
 	return rc;
+}
+
+/* Under the lock. */
+static void note_models(struct sl_index *index, const struct sl_documents *documents)
+{
+	struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX];
+	uint32_t count = sl_index_models(index, models);
+
+	index->status.by_pool = index->status.by_builtin = false;
+	for (uint32_t i = 0; i < count && documents != NULL; i++) {
+		bool has = sl_documents_has_model(documents, models[i].name, models[i].dimensions);
+
+		if (i == 0 && sl_index_is_by_pool(index))
+			index->status.by_pool = has;
+		else
+			index->status.by_builtin = has;
+	}
+	index->status.vectors = index->status.by_pool || index->status.by_builtin;
 }
 
 static void serve(struct sl_index *index, uint32_t version, struct sl_documents *documents,
@@ -67,7 +74,7 @@ static void serve(struct sl_index *index, uint32_t version, struct sl_documents 
 	index->status.documents = facts.document_count;
 	index->status.chunks = facts.chunk_count;
 	index->status.made_ms = facts.made_ms;
-	index->status.vectors = documents != NULL && sl_documents_has_vectors(documents);
+	note_models(index, documents);
 	pthread_mutex_unlock(index->lock);
 	sl_documents_put_away(&old[0]);
 	sl_documents_put_away(&old[1]);
@@ -176,32 +183,31 @@ static int put_files(struct sl_index *index, struct sl_documents *d, struct sl_s
 	return rc;
 }
 
+/* A row for each, of the vectors of all models. */
 static int embed_batch(const struct sl_index *index, const struct sl_documents_pending *pending,
-		       float *vectors, struct sl_error *error)
+		       const struct sl_documents_facts *facts, float *rows, struct sl_error *error)
 {
-	for (uint32_t i = 0; i < pending->count; i++) {
-		struct sl_span text = sl_span_string(pending->texts[i]);
-		float *vector = vectors + (size_t)i * SL_ENCODER_DIMENSIONS;
-		int rc = sl_encoder_embed(index->encoder, text, vector, NULL);
+	uint32_t stride = sl_documents_row_numbers(facts);
+	struct sl_span texts[EMBED_BATCH];
+	int rc = 0;
 
-		if (rc == -ENODATA) { /* only marks that the model does not know: near to nothing */
-			memset(vector, 0, SL_ENCODER_DIMENSIONS * sizeof(float));
-			vector[0] = 1;
-			rc = 0;
-		}
-		if (rc)
-			return sl_error_set_errno(error, rc,
-						  "index \"%s\": a chunk cannot be embedded",
-						  index->status.name);
+	for (uint32_t i = 0; i < pending->count; i++)
+		texts[i] = sl_span_string(pending->texts[i]);
+	for (uint32_t i = 0, at = 0; i < SL_DOCUMENTS_MODELS_MAX && !rc; i++) {
+		if (facts->models[i].dimensions)
+			rc = sl_index_embed(index, i, texts, pending->count, rows + at, stride,
+					    error);
+		at += facts->models[i].dimensions;
 	}
-	return 0;
+	return rc;
 }
 
-static int embed_all(struct sl_index *index, struct sl_documents *d, struct sl_error *error)
+static int embed_all(struct sl_index *index, struct sl_documents *d,
+		     const struct sl_documents_facts *facts, struct sl_error *error)
 {
-	float *vectors = malloc(EMBED_BATCH * SL_ENCODER_DIMENSIONS * sizeof(float));
+	float *rows = malloc(EMBED_BATCH * sl_documents_row_numbers(facts) * sizeof(float));
 	uint64_t done = 0, total = sl_documents_pending_count(d);
-	int rc = vectors == NULL
+	int rc = rows == NULL
 			 ? sl_error_set_errno(error, -ENOMEM, "index \"%s\"", index->status.name)
 			 : 0;
 
@@ -214,14 +220,13 @@ static int embed_all(struct sl_index *index, struct sl_documents *d, struct sl_e
 			rc = sl_documents_pending(d, EMBED_BATCH, &pending, error);
 		if (rc || pending.count == 0)
 			break;
-		rc = embed_batch(index, &pending, vectors, error);
+		rc = embed_batch(index, &pending, facts, rows, error);
 		if (!rc)
-			rc = sl_documents_set_vectors(d, pending.ids, pending.count, vectors,
-						      error);
+			rc = sl_documents_set_vectors(d, pending.ids, pending.count, rows, error);
 		done += pending.count;
 		sl_documents_pending_fini(&pending);
 	}
-	free(vectors);
+	free(rows);
 	return rc;
 }
 
@@ -233,14 +238,14 @@ static int make_file(struct sl_index *index, const char *path, bool copied, stru
 	struct sl_documents *d;
 	int rc;
 
-	snprintf(facts.model, sizeof(facts.model), "%s", sl_index_model(index, &facts.dimensions));
+	sl_index_models(index, facts.models);
 	rc = copied ? sl_documents_edit(path, &d, error)
 		    : sl_documents_create(path, &facts, &d, error);
 	if (rc)
 		return rc;
 	rc = put_files(index, d, scan, error);
-	if (!rc && facts.dimensions)
-		rc = embed_all(index, d, error);
+	if (!rc && facts.models[0].dimensions)
+		rc = embed_all(index, d, &facts, error);
 	show_progress(index, "checks", 0, 0); /* and the graph, of large ones */
 	if (!rc)
 		rc = sl_documents_finish(d, sl_clock_wall_ms(), error);
@@ -251,15 +256,18 @@ static int make_file(struct sl_index *index, const char *path, bool copied, stru
 /* May the served version be changed, or do its chunks or vectors differ from what is wanted? */
 static bool may_copy(const struct sl_index *index, struct sl_documents *current)
 {
+	struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX];
 	struct sl_documents_facts facts;
-	uint32_t dimensions;
-	const char *model = sl_index_model(index, &dimensions);
 
 	if (current == NULL)
 		return false;
 	sl_documents_facts(current, &facts);
-	return facts.dimensions == dimensions && strcmp(facts.model, model) == 0 &&
-	       facts.chunks.bytes == index->config.chunk_bytes &&
+	sl_index_models(index, models);
+	for (uint32_t i = 0; i < SL_DOCUMENTS_MODELS_MAX; i++)
+		if (facts.models[i].dimensions != models[i].dimensions ||
+		    strcmp(facts.models[i].name, models[i].name) != 0)
+			return false;
+	return facts.chunks.bytes == index->config.chunk_bytes &&
 	       facts.chunks.overlap == index->config.overlap_bytes;
 }
 
@@ -319,18 +327,18 @@ static int open_to_compare(struct sl_index *index, struct sl_documents **ret_doc
 	if (index->status.current == 0 ||
 	    sl_shelf_path(index->config.directory, index->status.current, path, NULL))
 		return 0;
-	return sl_documents_open(path, NULL, 0, ret_documents, NULL);
+	return sl_documents_open_for(path, NULL, 0, ret_documents, NULL);
 }
 
-/* Without an encoder a version that has vectors must not be replaced by one of words. */
-static bool serves_vectors(const struct sl_index *index)
+/* Without an encoder a version that has its vectors must not be replaced by one that has none. */
+static bool would_lose_vectors(const struct sl_index *index)
 {
 	struct sl_documents_facts facts;
 
-	if (index->current == NULL)
+	if (!sl_index_is_by_builtin(index) || index->encoder != NULL || index->current == NULL)
 		return false;
 	sl_documents_facts(index->current, &facts);
-	return facts.dimensions != 0;
+	return facts.models[sl_index_is_by_pool(index)].dimensions != 0;
 }
 
 /* The chunks of the served version that are of documents which changed or went. */
@@ -397,8 +405,7 @@ int sl_index_refresh(struct sl_index *index, bool all, bool serve, uint32_t *ret
 			error, -EINVAL,
 			"index \"%s\": has no documents to be made from (indexes.%s.documents)",
 			index->status.name, index->status.name);
-	if (index->config.vectors == SL_CONFIG_VECTORS_BUILTIN && index->encoder == NULL &&
-	    index->status.current != 0 && serves_vectors(index))
+	if (would_lose_vectors(index))
 		return sl_error_set(error, -ENOTSUP,
 				    "its version %" PRIu32
 				    " has vectors, and there is no encoder to "

@@ -20,8 +20,19 @@
 struct check {
 	const struct sl_index *index;
 	struct sl_documents *documents;
-	float vector[SL_ENCODER_DIMENSIONS];
+	struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX];
+	uint32_t model;	 /* of these, that is asked by */
+	bool by_meaning; /* else by words */
+	float vector[SL_VECTORS_DIMENSIONS_MAX];
 };
+
+/* The built-in encoder's -ENODATA matters here: nothing in the text can be looked for. */
+static int embed(struct check *c, struct sl_span text, struct sl_error *error)
+{
+	if (c->model == 0 && sl_index_is_by_pool(c->index))
+		return sl_index_embed(c->index, 0, &text, 1, c->vector, 0, error);
+	return sl_encoder_embed(c->index->encoder, text, c->vector, NULL);
+}
 
 /* By meaning where there are vectors, else by words. -ENODATA: nothing in the text can be looked for. */
 static int ask(struct check *c, struct sl_span text, uint32_t count, struct sl_documents_hits *hits,
@@ -29,10 +40,12 @@ static int ask(struct check *c, struct sl_span text, uint32_t count, struct sl_d
 {
 	int rc;
 
-	if (!sl_documents_has_vectors(c->documents))
+	if (!c->by_meaning)
 		return sl_documents_words(c->documents, text, count, 0, hits, error);
-	rc = sl_encoder_embed(c->index->encoder, text, c->vector, NULL);
-	return rc ? rc : sl_documents_near(c->documents, c->vector, count, 0, hits, error);
+	rc = embed(c, text, error);
+	return rc ? rc
+		  : sl_documents_near(c->documents, c->models[c->model].name, c->vector, count, 0,
+				      hits, error);
 }
 
 static bool has_chunk(const struct sl_documents_hits *hits, const struct sl_documents_hit *wanted)
@@ -69,6 +82,7 @@ static int ask_for(struct check *c, const struct sl_documents_hit *chunk,
 
 static int ask_samples(struct check *c, struct sl_index_checked *checked, struct sl_error *error)
 {
+	uint32_t samples = checked->samples, found = checked->samples_found;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < SAMPLES && !rc; i++) {
@@ -79,12 +93,30 @@ static int ask_samples(struct check *c, struct sl_index_checked *checked, struct
 			rc = ask_for(c, &one.items[0], checked, error);
 		sl_documents_hits_fini(&one);
 	}
-	if (!rc && checked->samples_found * 100 < checked->samples * SHARE_FOUND_PERCENT)
+	samples = checked->samples - samples;
+	found = checked->samples_found - found;
+	if (!rc && found * 100 < samples * SHARE_FOUND_PERCENT)
 		rc = sl_error_set(error, -EBADMSG,
 				  "index \"%s\": of %" PRIu32 " of its own chunks only %" PRIu32
-				  " are found; build it anew",
-				  c->index->status.name, checked->samples, checked->samples_found);
+				  " are found%s%s; build it anew",
+				  c->index->status.name, samples, found,
+				  c->by_meaning ? " by " : "",
+				  c->by_meaning ? c->models[c->model].name : "");
 	return rc;
+}
+
+/* By the vectors of each model that is wanted, or by words. */
+static int ask_samples_each(struct check *c, uint32_t count, struct sl_index_checked *checked,
+			    struct sl_error *error)
+{
+	int rc = 0;
+
+	c->by_meaning = count != 0;
+	for (uint32_t i = count; i-- > 0 && !rc;) { /* ends with the first, which questions go by */
+		c->model = i;
+		rc = ask_samples(c, checked, error);
+	}
+	return count ? rc : ask_samples(c, checked, error);
 }
 
 /* ---- questions of the configuration ---------------------------------------------------------- */
@@ -147,24 +179,41 @@ static int ask_questions(struct check *c, uint32_t *ret_count, struct sl_error *
 	return rc;
 }
 
+static int run_check(struct check *c, const char *path, struct sl_index_checked *checked,
+		     struct sl_error *error)
+{
+	uint32_t count = sl_index_models(c->index, c->models);
+	int rc = sl_documents_open_for(path, c->models, count, &c->documents, error);
+
+	for (uint32_t i = 0; i < count && !rc; i++)
+		if (!sl_documents_has_model(c->documents, c->models[i].name,
+					    c->models[i].dimensions))
+			rc = sl_error_set(error, -EPROTO,
+					  "index \"%s\": has no vectors of %s; build it anew",
+					  c->index->status.name, c->models[i].name);
+	if (!rc)
+		rc = ask_samples_each(c, count, checked, error);
+	if (!rc)
+		rc = ask_questions(c, &checked->questions, error);
+	sl_documents_put_away(&c->documents);
+	return rc;
+}
+
 int sl_index_check(const struct sl_index *index, const char *path,
 		   struct sl_index_checked *ret_checked, struct sl_error *error)
 {
 	struct sl_index_checked checked = {.samples = 0};
-	struct check c = {.index = index};
-	uint32_t dimensions;
-	const char *model = sl_index_model(index, &dimensions);
+	struct check *c;
 	int rc = sl_documents_verify(path, &checked.facts, error);
 
-	if (!rc)
-		rc = sl_documents_open(path, dimensions ? model : NULL, dimensions, &c.documents,
-				       error);
 	if (rc)
 		return rc;
-	rc = ask_samples(&c, &checked, error);
-	if (!rc)
-		rc = ask_questions(&c, &checked.questions, error);
-	sl_documents_put_away(&c.documents);
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return sl_error_set_errno(error, -ENOMEM, "index \"%s\"", index->status.name);
+	c->index = index;
+	rc = run_check(c, path, &checked, error);
+	free(c);
 	if (!rc)
 		*ret_checked = checked;
 	return rc;

@@ -8,13 +8,21 @@
 
 #include "user/store/indexes.h"
 
+/* The asker, and who is in it. */
+struct sl_index_lent {
+	pthread_mutex_t lock; /* held by the builder while it asks */
+	_Atomic(const struct sl_indexes_asker *) asker;
+};
+
 struct sl_index {
 	/* constant */
-	struct sl_config_index config; /* its strings are in `strings` */
+	struct sl_config_index config;	    /* its strings are in `strings`, and those of: */
+	struct sl_config_embedder embedder; /* pool NULL: none */
 	char *strings;
 	const struct sl_encoder *encoder; /* NULL: words alone */
-	pthread_mutex_t *lock;		  /* of all that follows, but for the builder's */
-	atomic_bool gone; /* the configuration has it no more, or the daemon stops */
+	struct sl_index_lent *lent;
+	pthread_mutex_t *lock; /* of all that follows, but for the builder's */
+	atomic_bool gone;      /* the configuration has it no more, or the daemon stops */
 
 	struct sl_index *next_dead; /* dropped by the set; the builder closes it */
 	struct sl_documents *current, *before;
@@ -60,7 +68,20 @@ struct sl_index_checked {
 int sl_index_check(const struct sl_index *index, const char *path,
 		   struct sl_index_checked *ret_checked, struct sl_error *error);
 
-/* Identity and numbers of the vectors it should have; "" and 0: words alone. */
-const char *sl_index_model(const struct sl_index *index, uint32_t *ret_dimensions);
+/* Whose vectors it should have, the pool's first; returns how many, 0: words alone. */
+uint32_t sl_index_models(const struct sl_index *index,
+			 struct sl_documents_model models[SL_DOCUMENTS_MODELS_MAX]);
+
+/* Are its vectors a pool's, or some of them? */
+bool sl_index_is_by_pool(const struct sl_index *index);
+bool sl_index_is_by_builtin(const struct sl_index *index);
+
+/*
+ * The vectors of the texts (at most SL_DOCUMENTS_BATCH_MAX) by the model of that number, each to
+ * vectors + its place * stride. One in which the embedded encoder knows nothing gets a vector that is near to
+ * none. -EAGAIN: there is nobody to ask the pool; else why it gave none.
+ */
+int sl_index_embed(const struct sl_index *index, uint32_t model, const struct sl_span *texts,
+		   uint32_t count, float *vectors, uint32_t stride, struct sl_error *error);
 
 #endif

@@ -10,8 +10,9 @@
 
 enum sl_lookup_how {
 	SL_LOOKUP_EMBED = 0, /* the vector alone */
-	SL_LOOKUP_NEAR, /* by meaning; embeds when the vector is not there yet. An index that has
-				no vectors is searched by words. */
+	/* By meaning: by the vector that was given, where the index has those of its model, else by that of
+	 * the embedded encoder, which is made when it is not there yet. One without any by words. */
+	SL_LOOKUP_NEAR,
 	SL_LOOKUP_WORDS,
 };
 
@@ -24,10 +25,15 @@ struct sl_lookup {
 	uint32_t count;
 	uint64_t deadline_ns;
 	bool has_vector;
-	float vector[SL_ENCODER_DIMENSIONS];
+	float vector[SL_ENCODER_DIMENSIONS]; /* of the embedded encoder */
+	float *given;			     /* of a pool; NULL: none */
+	uint32_t given_dimensions;
+	char given_model[SL_VECTORS_MODEL_BYTES];
+	bool write_given; /* SL_LOOKUP_EMBED: vector_json is of that one */
 	/* the outcome */
 	int rc; /* 0; -ENOENT: nothing is served there; -ENOTSUP: no encoder; as documents.h */
 	bool by_words;
+	bool by_builtin; /* NEAR: by the embedded encoder's vectors */
 	uint32_t version;
 	struct sl_documents_hits hits;
 	struct sl_text vector_json; /* SL_LOOKUP_EMBED: "[0.1,...]" */
@@ -36,6 +42,9 @@ struct sl_lookup {
 
 /* Copies the question. NULL without memory. */
 struct sl_lookup *sl_lookup_new(struct sl_indexes *indexes, struct sl_span question);
+/* A pool's vector of the question, copied; in place of one that was given before. 0, -ENOMEM. */
+int sl_lookup_give(struct sl_lookup *lookup, const char *model, const float *vector,
+		   uint32_t dimensions);
 /* For sl_work_run(): a struct sl_lookup *. The outcome of a run before is dropped. */
 void sl_lookup_run(void *lookup);
 void sl_lookup_free(void *lookup);

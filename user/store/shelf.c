@@ -17,7 +17,8 @@
 #define COPY_BYTES	(1u << 20)
 #define LINK_NAME_BYTES 64u
 
-static const char *const building_tails[] = {"", "-journal", "-wal", "-shm", ".near"};
+static const char *const building_tails[] = {"",     "-journal",    "-wal",
+					     "-shm", SL_SHELF_NEAR, SL_SHELF_NEAR2};
 
 static int join(const char *directory, const char *name, char out[SL_SHELF_PATH_SIZE],
 		struct sl_error *error)
@@ -262,7 +263,9 @@ int sl_shelf_finish(struct sl_shelf_work *work, struct sl_error *error)
 		close(fd);
 	/* The graph first: a version without it is one that is slow, a graph without one is nothing. */
 	if (!rc)
-		rc = rename_tail(work->path, path, ".near", false);
+		rc = rename_tail(work->path, path, SL_SHELF_NEAR, false);
+	if (!rc)
+		rc = rename_tail(work->path, path, SL_SHELF_NEAR2, false);
 	if (!rc)
 		rc = rename_tail(work->path, path, "", true);
 	if (rc)

@@ -28,6 +28,8 @@
 #define SL_SHELF_VERSIONS_MAX 64u     /* in one directory; older ones are pruned */
 #define SL_SHELF_VERSION_MAX  999999u /* the highest number */
 #define SL_SHELF_PATH_SIZE    512u
+#define SL_SHELF_NEAR	      ".near" /* tails of a version's graphs, see documents.h */
+#define SL_SHELF_NEAR2	      ".near2"
 
 struct sl_shelf_list {
 	uint32_t count;

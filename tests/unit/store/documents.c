@@ -113,12 +113,12 @@ static uint32_t embed_pending(struct sl_documents *d)
 
 static struct sl_documents *create(const char *path, bool vectors)
 {
-	struct sl_documents_facts facts = {.dimensions = vectors ? DIMENSIONS : 0,
+	struct sl_documents_facts facts = {.models = {{.dimensions = vectors ? DIMENSIONS : 0}},
 					   .chunks = {.bytes = 400, .overlap = 40}};
 	struct sl_documents *d;
 
 	if (vectors)
-		strcpy(facts.model, MODEL);
+		strcpy(facts.models[0].name, MODEL);
 	assert_int_equal(sl_documents_create(path, &facts, &d, NULL), 0);
 	return d;
 }
@@ -156,6 +156,122 @@ static struct sl_documents *open_ok(const char *path, const char *model)
 	return d;
 }
 
+/* Vectors of two models: a row has both, the first model's pointing the other way. */
+#define SECOND		  "other:1"
+#define SECOND_DIMENSIONS (DIMENSIONS + 3u)
+
+static void embed_second(const char *text, float *vector)
+{
+	memset(vector, 0, SECOND_DIMENSIONS * sizeof(float));
+	embed(text, vector + 3);
+}
+
+static void make_double(const char *path)
+{
+	struct sl_documents_facts facts = {
+		.models = {{MODEL, DIMENSIONS}, {SECOND, SECOND_DIMENSIONS}},
+		.chunks = {.bytes = 400, .overlap = 40}};
+	struct sl_documents_pending pending;
+	struct sl_documents *d;
+
+	assert_int_equal(sl_documents_create(path, &facts, &d, NULL), 0);
+	assert_int_equal(sl_documents_row_numbers(&facts), DIMENSIONS + SECOND_DIMENSIONS);
+	put(d, "fruit.md", "# Fruit\nApples grow on trees.\n## Citrus\nLemons taste sour.\n");
+	put(d, "metal.md", "# Metal\nIron rusts in wet air.\n\nGold never rusts.\n");
+	assert_int_equal(sl_documents_pending(d, 3, &pending, NULL), 0);
+	for (uint32_t i = 0; i < pending.count; i++) {
+		float row[DIMENSIONS + SECOND_DIMENSIONS];
+
+		/* The first model takes each for the next one: what is found tells who was asked. */
+		embed(pending.texts[(i + 1) % pending.count], row);
+		embed_second(pending.texts[i], row + DIMENSIONS);
+		assert_int_equal(sl_documents_set_vectors(d, &pending.ids[i], 1, row, NULL), 0);
+		memset(row + DIMENSIONS, 0, SECOND_DIMENSIONS * sizeof(float));
+		assert_int_equal(sl_documents_set_vectors(d, &pending.ids[i], 1, row, NULL),
+				 -EINVAL);
+	}
+	sl_documents_pending_fini(&pending);
+	finish(&d);
+}
+
+static const char *found_by(struct sl_documents *d, const char *model, const float *query)
+{
+	static char text[256];
+	struct sl_documents_hits hits;
+
+	if (sl_documents_near(d, model, query, 1, 0, &hits, NULL))
+		return "refused";
+	snprintf(text, sizeof(text), "%s", hits.items[0].text);
+	sl_documents_hits_fini(&hits);
+	return text;
+}
+
+static void test_two_models(void **state)
+{
+	static const struct {
+		const char *what;
+		struct sl_documents_model wanted[SL_DOCUMENTS_MODELS_MAX];
+		uint32_t count;
+		int rc;
+		bool has_first, has_second;
+	} cases[] = {
+		{"both", {{MODEL, DIMENSIONS}, {SECOND, SECOND_DIMENSIONS}}, 2, 0, true, true},
+		{"the other way round",
+		 {{SECOND, SECOND_DIMENSIONS}, {MODEL, DIMENSIONS}},
+		 2,
+		 0,
+		 true,
+		 true},
+		{"the first", {{MODEL, DIMENSIONS}}, 1, 0, true, false},
+		{"the second", {{SECOND, SECOND_DIMENSIONS}}, 1, 0, false, true},
+		{"a new one, and the second",
+		 {{"test:2", DIMENSIONS}, {SECOND, SECOND_DIMENSIONS}},
+		 2,
+		 0,
+		 false,
+		 true},
+		{"the second, longer", {{SECOND, SECOND_DIMENSIONS + 1}}, 1, -EPROTO, false, false},
+		{"neither", {{"test:2", DIMENSIONS}, {"test:3", 7}}, 2, -EPROTO, false, false},
+		{"none", {{"", 0}}, 0, 0, false, false},
+	};
+	struct fixture *f = *state;
+	struct sl_documents_facts facts;
+	float query[DIMENSIONS], second[SECOND_DIMENSIONS];
+	struct sl_error error = {0};
+
+	make_double(f->path);
+	assert_int_equal(sl_documents_verify(f->path, &facts, NULL), 0);
+	assert_string_equal(facts.models[1].name, SECOND);
+	embed("Lemons taste sour", query);
+	embed_second("Lemons taste sour", second);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sl_documents *d = NULL;
+		int rc =
+			sl_documents_open_for(f->path, cases[i].wanted, cases[i].count, &d, &error);
+
+		if (rc != cases[i].rc)
+			fail_msg("%s: %d %s", cases[i].what, rc, error.text);
+		if (rc) {
+			assert_non_null(
+				strstr(error.text, "its vectors are of model \"" MODEL "\""));
+			assert_non_null(strstr(error.text, SECOND "\" (67 numbers), queries of"));
+			continue;
+		}
+		if (sl_documents_has_model(d, MODEL, DIMENSIONS) != cases[i].has_first ||
+		    sl_documents_has_model(d, SECOND, SECOND_DIMENSIONS) != cases[i].has_second ||
+		    sl_documents_has_vectors(d) != (cases[i].has_first || cases[i].has_second))
+			fail_msg("%s", cases[i].what);
+		assert_false(sl_documents_has_model(d, MODEL, SECOND_DIMENSIONS));
+		assert_string_equal(found_by(d, SECOND, second),
+				    cases[i].has_second ? "Lemons taste sour." : "refused");
+		if (cases[i].has_first)
+			assert_string_not_equal(found_by(d, MODEL, query), "Lemons taste sour.");
+		else
+			assert_string_equal(found_by(d, MODEL, query), "refused");
+		sl_documents_put_away(&d);
+	}
+}
+
 static void test_search(void **state)
 {
 	struct fixture *f = *state;
@@ -170,10 +286,10 @@ static void test_search(void **state)
 	assert_int_equal(facts.document_count, 2);
 	assert_int_equal(facts.chunk_count, 3);
 	assert_int_equal(facts.made_ms, 1234);
-	assert_string_equal(facts.model, MODEL);
+	assert_string_equal(facts.models[0].name, MODEL);
 
 	embed("Do lemons taste sour?", query);
-	assert_int_equal(sl_documents_near(d, query, 2, 0, &hits, NULL), 0);
+	assert_int_equal(sl_documents_near(d, NULL, query, 2, 0, &hits, NULL), 0);
 	assert_int_equal(hits.count, 2);
 	assert_string_equal(hits.items[0].source, "fruit.md");
 	assert_string_equal(hits.items[0].path, "Fruit > Citrus");
@@ -202,7 +318,7 @@ static void test_search(void **state)
 	sl_documents_put_away(&d);
 
 	d = open_ok(f->path, NULL);
-	assert_int_equal(sl_documents_near(d, query, 2, 0, &hits, NULL), -EPROTO);
+	assert_int_equal(sl_documents_near(d, NULL, query, 2, 0, &hits, NULL), -EPROTO);
 	sl_documents_put_away(&d);
 }
 
@@ -283,7 +399,7 @@ static void test_change(void **state)
 	assert_string_equal(hits.items[0].text, "Bananas are yellow.");
 	sl_documents_hits_fini(&hits);
 	embed("rusts gold", query);
-	assert_int_equal(sl_documents_near(d, query, 9, 0, &hits, NULL), 0);
+	assert_int_equal(sl_documents_near(d, NULL, query, 9, 0, &hits, NULL), 0);
 	assert_int_equal(hits.count, 2);
 	assert_string_equal(hits.items[0].source, "metal.md");
 	sl_documents_hits_fini(&hits);
@@ -420,7 +536,7 @@ static void test_torn(void **state)
 			refused++;
 		if (sl_documents_open(f->path, MODEL, DIMENSIONS, &d, &error) == 0) {
 			embed("w7 stands", query);
-			if (sl_documents_near(d, query, 3, 0, &hits, &error) == 0)
+			if (sl_documents_near(d, NULL, query, 3, 0, &hits, &error) == 0)
 				sl_documents_hits_fini(&hits);
 			if (sl_documents_words(d, SL_SPAN("w7"), 3, 0, &hits, &error) == 0)
 				sl_documents_hits_fini(&hits);
@@ -605,6 +721,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_search, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_two_models, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_count, set_up, tear_down),
