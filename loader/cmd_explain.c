@@ -47,7 +47,7 @@ static const struct sl_option explain_options[] = {
 
 const struct sl_command sl_command_explain = {
 	.name = "explain",
-	.words = "REQUEST-ID",
+	.words = "REQUEST-ID|TRACE-ID",
 	.words_min = 1,
 	.words_max = 1,
 	.summary = "tell what the daemon decided about one request, and when",
@@ -55,7 +55,8 @@ const struct sl_command sl_command_explain = {
 		       "refused, cache,\n"
 		       "pools entered and why, each attempt with its node, why that node, when it "
 		       "was sent and\n"
-		       "how it ended, waits, and the outcome. The id is the answer's x-request-id. "
+		       "how it ended, waits, and the outcome. The id is the answer's x-request-id, "
+		       "or its trace's. "
 		       "The daemon\n"
 		       "keeps the last 1,024 requests of each thread.",
 	.options = explain_options,

@@ -38,6 +38,15 @@ static inline uint64_t sl_clock_wall_ms(void)
 
 #define SL_CLOCK_ISO_SIZE 32u
 
+/* What turns a monotonic time into one since 1970; both clocks read now. */
+static inline uint64_t sl_clock_wall_offset_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * SL_NS_PER_S + (uint64_t)now.tv_nsec - sl_clock_ns();
+}
+
 /* "2025-03-01T12:00:00.123Z" (ISO 8601, UTC); years after 9999 are written as 9999. */
 void sl_clock_format_iso(uint64_t wall_ms, char out[SL_CLOCK_ISO_SIZE]);
 

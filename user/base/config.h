@@ -28,6 +28,7 @@
 #include "user/base/config_semantic.h"
 #include "user/base/config_sampling.h"
 #include "user/base/config_slo.h"
+#include "user/base/config_otlp.h"
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
@@ -418,6 +419,8 @@ struct sl_config {
 	struct sl_config_recovery recovery;
 	struct sl_config_feedback feedback;
 	struct sl_config_evaluation evaluation;
+	struct sl_config_otlp otlp;
+	struct sl_config_tracing tracing;
 
 	uint32_t autoscale_pool; /* that is told of pools too small, as index; UINT32_MAX: none */
 	const char *autoscale_path;
@@ -476,6 +479,12 @@ int sl_config_parse(const char *name, const char *text, size_t text_len,
 
 /* The price of a model, by either name; NULL: it costs nothing. For start and reload. */
 const struct sl_price *sl_config_find_price(const struct sl_config *config, const char *model);
+
+/* Do requests have spans of their own? Else a client's trace context is passed on as it came. */
+static inline bool sl_config_traces(const struct sl_config *config)
+{
+	return config->otlp.pool && config->otlp.traces;
+}
 
 /* Frees all and NULLs the pointer. */
 void sl_config_close(struct sl_config **config);

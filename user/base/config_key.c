@@ -15,14 +15,23 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,	  &sl_config_keys_kernel,
-	&sl_config_keys_pool,	  &sl_config_keys_canary,
-	&sl_config_keys_route,	  &sl_config_keys_validate,
-	&sl_config_keys_prompt,	  &sl_config_keys_degrade,
-	&sl_config_keys_semantic, &sl_config_keys_retrieve,
-	&sl_config_keys_sampling, &sl_config_keys_slo,
-	&sl_config_keys_page,	  &sl_config_keys_alert,
-	&sl_config_keys_eval,	  &last,
+	&sl_config_keys_root,
+	&sl_config_keys_kernel,
+	&sl_config_keys_pool,
+	&sl_config_keys_canary,
+	&sl_config_keys_route,
+	&sl_config_keys_validate,
+	&sl_config_keys_prompt,
+	&sl_config_keys_degrade,
+	&sl_config_keys_semantic,
+	&sl_config_keys_retrieve,
+	&sl_config_keys_sampling,
+	&sl_config_keys_slo,
+	&sl_config_keys_page,
+	&sl_config_keys_alert,
+	&sl_config_keys_eval,
+	&sl_config_keys_otlp,
+	&last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -91,6 +100,8 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_FEEDBACK] = {"feedback", 0},
 	[SL_CONFIG_EVALUATION] = {"evaluation", 0},
 	[SL_CONFIG_ROUTE_EVALUATE] = {"routes[].evaluate", 0},
+	[SL_CONFIG_OTLP] = {"otlp", 0},
+	[SL_CONFIG_TRACING] = {"tracing", 0},
 };
 
 const struct sl_config_key *sl_config_key_at(size_t index)

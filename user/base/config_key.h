@@ -8,6 +8,7 @@
  *   config_key_kernel.c    the kernel plane
  *   config_key_pool.c      pools, nodes, services
  *   config_key_route.c     routes
+ *   config_key_otlp.c      what is sent to an OpenTelemetry collector
  *   config_key_STAGE.c     a stage: its key at the top level, its key of routes, what is inside
  *   config_key.c           the list of the tables, the list of the sections
  *
@@ -99,6 +100,8 @@ enum sl_config_section {
 	SL_CONFIG_FEEDBACK,	   /* struct sl_config */
 	SL_CONFIG_EVALUATION,	   /* struct sl_config */
 	SL_CONFIG_ROUTE_EVALUATE,  /* struct sl_config_route */
+	SL_CONFIG_OTLP,		   /* struct sl_config */
+	SL_CONFIG_TRACING,	   /* struct sl_config */
 	SL_CONFIG_SECTIONS
 };
 
@@ -180,6 +183,7 @@ extern const struct sl_config_key_table sl_config_keys_slo;
 extern const struct sl_config_key_table sl_config_keys_page;
 extern const struct sl_config_key_table sl_config_keys_alert;
 extern const struct sl_config_key_table sl_config_keys_eval;
+extern const struct sl_config_key_table sl_config_keys_otlp;
 
 struct sl_config_section_info {
 	const char *title; /* in the manual */

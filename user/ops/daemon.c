@@ -236,6 +236,8 @@ static void open_watch(struct sl_daemon *daemon)
 		.names = &daemon->names,
 		.stores = &daemon->stores,
 		.state = sl_threads_upstream(&daemon->threads.shared),
+		.metrics = write_page,
+		.owner = daemon,
 	};
 	struct sl_watch *watch;
 

@@ -11,6 +11,7 @@
 #include "user/ops/recovery.h"
 #include "user/ops/eval.h"
 #include "user/ops/feedback.h"
+#include "user/ops/otlp.h"
 #include "user/ops/rollout.h"
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
@@ -31,6 +32,7 @@ static const struct sl_watch_part *const parts[] = {
 	&sl_chaos_part,
 	&sl_dependencies_part,
 	&sl_index_embed_part,
+	&sl_otlp_part, /* the last: closed first, and its jobs read the others' metrics */
 };
 /* clang-format on */
 

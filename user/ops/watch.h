@@ -37,6 +37,9 @@ struct sl_watch_place {
 	const struct sl_route_names *names;
 	struct sl_stores *stores;
 	struct sl_upstream_state state; /* for an upstream engine of one's own */
+	/* Appends the body of GET /metrics; any thread, between open and close. */
+	void (*metrics)(void *owner, struct sl_text *text);
+	void *owner;
 };
 
 struct sl_watch_part {

@@ -92,6 +92,9 @@ static struct sl_beside *new_beside(struct sl_request *request, uint32_t time_ms
 		.class = SL_KEY_CLASS_BATCH,
 		.context_percent = 100,
 	};
+	if (beside->trail.trace.span)
+		sl_trace_write(&beside->trail.trace, beside->trail.trace.span,
+			       beside->stage.traceparent);
 	return beside;
 }
 

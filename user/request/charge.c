@@ -95,6 +95,9 @@ static struct sl_openai_usage used_by(const struct sl_request *request)
 		return (struct sl_openai_usage){0, 0, 0, 0}; /* nobody answered: nothing was had */
 	if (whole)
 		usage = told_by(request);
+	if (usage.prompt_tokens >= 0 && usage.completion_tokens >= 0)
+		sl_explain_usage(&request->trail, (uint64_t)usage.prompt_tokens,
+				 (uint64_t)usage.completion_tokens);
 	if (usage.prompt_tokens < 0)
 		usage.prompt_tokens = prompt;
 	if (usage.completion_tokens < 0 && usage.total_tokens >= usage.prompt_tokens)
@@ -137,6 +140,7 @@ void sl_charge_settle(struct sl_request *request)
 	if (!request->admission.taken)
 		return;
 	if (!sl_charge_counts(request)) {
+		used_by(request); /* for explain */
 		sl_admit_settle(&request->admission, 0, sl_loop_now_ns(request->worker->loop));
 		return;
 	}
@@ -166,6 +170,8 @@ void sl_charge_settle_stream(struct sl_relay *relay)
 		cached = relay->usage_cached;
 		answer = total > prompt ? total - prompt : 0;
 	}
+	if (relay->usage_tokens && !relay->resumed)
+		sl_explain_usage(&relay->trail, prompt, answer);
 	/* The node that went on counts what others had written as its prompt. */
 	if (relay->resumed && answer < relay->tokens) {
 		answer = relay->tokens;

@@ -45,7 +45,43 @@ void sl_explain_note(struct sl_request *request, enum sl_trail_kind kind, uint8_
 
 void sl_explain_begin(struct sl_request *request)
 {
+	const struct sl_h1_head *head = request->client->head;
+	struct sl_trail *trail;
+
 	request->trail = sl_trail_begin(&request->worker->trails, request->id, request->start_ns);
+	request->trail.trace =
+		sl_traces_begin(request->routes->config, head, &request->worker->upstream.random);
+	trail = sl_trail_of(&request->trail);
+	if (!trail)
+		return;
+	trail->trace = request->trail.trace;
+	snprintf(trail->path, sizeof(trail->path), "%.*s", (int)head->path_len, head->path);
+}
+
+void sl_explain_stage_begin(struct sl_request *request, enum sl_trail_stage stage)
+{
+	const struct sl_trace_context *trace = &request->trail.trace;
+
+	sl_trail_stage_begin(&request->trail, stage, now_of(request));
+	if (trace->span && request->stage)
+		sl_trace_write(trace, sl_trace_child(trace, SL_TRAIL_SPAN_STAGE + stage),
+			       request->stage->traceparent);
+}
+
+void sl_explain_stage_end(struct sl_request *request, enum sl_trail_stage stage)
+{
+	sl_trail_stage_end(&request->trail, stage, now_of(request));
+}
+
+void sl_explain_usage(const struct sl_trail_ref *ref, uint64_t input, uint64_t output)
+{
+	struct sl_trail *trail = sl_trail_of(ref);
+
+	if (!trail)
+		return;
+	trail->counted = true;
+	trail->usage_input = to_u32(input);
+	trail->usage_output = to_u32(output);
 }
 
 void sl_explain_admitted(struct sl_request *request)
@@ -59,6 +95,7 @@ void sl_explain_admitted(struct sl_request *request)
 	if (request->admission.key)
 		snprintf(trail->key_id, sizeof(trail->key_id), "%s", request->admission.key->id);
 	trail->stream = request->facts.stream;
+	trail->endpoint = request->trail.endpoint = (uint8_t)request->facts.endpoint;
 	trail->prompt_tokens = request->facts.prompt_tokens_estimate;
 	trail->bill.reserved = sl_charge_counts(request);
 	trail->bill.reserved_tokens = request->admission.reserved_tokens;
@@ -87,8 +124,10 @@ void sl_explain_settled(const struct sl_trail_ref *ref, uint64_t tokens, uint64_
 }
 
 void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_pool *pool,
-			const struct sl_upstream_grant *grant)
+			const struct sl_upstream_grant *grant, uint8_t number)
 {
+	struct sl_trail *trail = sl_trail_of(&request->trail);
+	struct sl_trail_event event;
 	uint8_t why = 0;
 
 	if (grant->panic)
@@ -97,9 +136,13 @@ void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_poo
 		why |= SL_TRAIL_WHY_PROBE;
 	if (!grant->others)
 		why |= SL_TRAIL_WHY_ONLY;
-	sl_explain_note(request, SL_TRAIL_ATTEMPT, why,
-			(uint32_t)grant->affinity | (uint32_t)grant->zone << SL_TRAIL_ZONE_SHIFT,
-			pool, grant->node);
+	if (trail)
+		trail->anthropic = pool->api == SL_CONFIG_API_ANTHROPIC;
+	event = event_of(SL_TRAIL_ATTEMPT, why,
+			 (uint32_t)grant->affinity | (uint32_t)grant->zone << SL_TRAIL_ZONE_SHIFT,
+			 pool, grant->node);
+	event.attempt = number;
+	sl_trail_note(&request->trail, now_of(request), &event);
 }
 
 void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool *pool,
@@ -107,13 +150,18 @@ void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool
 {
 	struct sl_trail_event sent =
 		event_of(SL_TRAIL_CONNECTED, 0, !attempt->connect_done, pool, attempt->node);
+	struct sl_trail_event over = event_of(SL_TRAIL_ENDING, (uint8_t)ending,
+					      (uint32_t)attempt->status, pool, attempt->node);
+	struct sl_trail *trail = sl_trail_of(&request->trail);
 
+	sent.attempt = over.attempt = attempt->plan->number;
+	if (trail && attempt->said[0])
+		memcpy(trail->said, attempt->said, sizeof(trail->said));
 	/* An attempt without a connection has not sent anything. */
 	if (ending != SL_ENDING_CONNECT_ERROR && ending != SL_ENDING_CONNECT_TIMEOUT &&
 	    ending != SL_ENDING_LOCAL)
 		sl_trail_note(&request->trail, attempt->sent_ns, &sent);
-	sl_explain_note(request, SL_TRAIL_ENDING, (uint8_t)ending, (uint32_t)attempt->status, pool,
-			attempt->node);
+	sl_trail_note(&request->trail, now_of(request), &over);
 }
 
 static const char *cache_of(enum sl_recall recall)
@@ -211,6 +259,23 @@ static void feed_request(struct sl_request *request, int status)
 	sl_feed_put(&request->worker->feed, &record);
 }
 
+static void trace_request(struct sl_request *request, int status)
+{
+	uint32_t us = to_u32((now_of(request) - request->start_ns) / SL_NS_PER_US);
+
+	sl_traces_end(&request->worker->traces, request->routes->config, &request->trail,
+		      &(struct sl_trace_end){
+			      .id = request->id,
+			      .model = request->route ? request->route->model : NULL,
+			      .degraded = request->degraded,
+			      .duration_us = us,
+			      .first_us = status ? us : 0,
+			      .status = (uint16_t)status,
+			      .outcome = feed_outcome_of(request, status),
+			      .fell_back = request->any_attempt && request->chain.moves,
+		      });
+}
+
 void sl_explain_end(struct sl_request *request, int status)
 {
 	struct sl_reqlog *log = &request->worker->reqlog;
@@ -221,6 +286,8 @@ void sl_explain_end(struct sl_request *request, int status)
 			(uint32_t)status, NULL, NULL);
 	count_outcome(request->worker, request->route, feed_outcome_of(request, status),
 		      request->any_attempt ? request->last_ending : SL_ENDING_UNSET);
+	if (request->trail.trace.span)
+		trace_request(request, status);
 	if (sl_feed_is_on(&request->worker->feed))
 		feed_request(request, status);
 	if (!sl_reqlog_is_on(log))
@@ -295,6 +362,23 @@ void sl_explain_stream_note(const struct sl_relay *relay, enum sl_trail_kind kin
 	sl_trail_note(&relay->trail, sl_loop_now_ns(relay->worker->loop), &event);
 }
 
+static void trace_stream(const struct sl_relay *relay, enum sl_ending ending, uint64_t now_ns)
+{
+	const struct sl_trail_ref *ref = &relay->trail;
+
+	sl_traces_end(&relay->worker->traces, relay->routes->config, ref,
+		      &(struct sl_trace_end){
+			      .id = relay->id,
+			      .model = relay->route->model,
+			      .degraded = ref->degraded,
+			      .duration_us = to_u32((now_ns - relay->start_ns) / SL_NS_PER_US),
+			      .first_us = ref->first_us,
+			      .status = 200,
+			      .outcome = stream_outcome_of(ending),
+			      .fell_back = ref->fallback != 0,
+		      });
+}
+
 static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uint64_t now_ns)
 {
 	const struct sl_trail_ref *ref = &relay->trail;
@@ -336,6 +420,8 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
 	count_outcome(relay->worker, relay->route, stream_outcome_of(ending), ending);
+	if (ref->trace.span)
+		trace_stream(relay, ending, now_ns);
 	if (sl_feed_is_on(&relay->worker->feed))
 		feed_stream(relay, ending, now_ns);
 	if (!sl_reqlog_is_on(log))

@@ -17,6 +17,13 @@ void sl_explain_admitted(struct sl_request *request);
 /* Or the request is refused before it runs. */
 void sl_explain_refused(struct sl_request *request, enum sl_openai_error_id id);
 
+/* The stages below are of that kind from now on; and their end. */
+void sl_explain_stage_begin(struct sl_request *request, enum sl_trail_stage stage);
+void sl_explain_stage_end(struct sl_request *request, enum sl_trail_stage stage);
+
+/* What the node counted. */
+void sl_explain_usage(const struct sl_trail_ref *ref, uint64_t input, uint64_t output);
+
 /* By which limit, budget or check, before the refusal itself. */
 void sl_explain_refused_by(struct sl_request *request, enum sl_admit_refusal refusal);
 
@@ -29,8 +36,9 @@ void sl_explain_note(struct sl_request *request, enum sl_trail_kind kind, uint8_
 		     uint32_t value, const struct sl_upstream_pool *pool,
 		     const struct sl_upstream_node *node);
 
+/* number: the plan's. */
 void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_pool *pool,
-			const struct sl_upstream_grant *grant);
+			const struct sl_upstream_grant *grant, uint8_t number);
 /* Of the attempt above: when it went out, and how it ended. */
 void sl_explain_ending(struct sl_request *request, const struct sl_upstream_pool *pool,
 		       const struct sl_attempt *attempt, enum sl_ending ending);

@@ -247,7 +247,7 @@ static bool start_hedge(struct turn *turn)
 	request->hedged = SL_HEDGED_LOST; /* until it wins */
 	sl_stats_add(&stats_of(turn)->hedges_started[turn->pool->slot], 1);
 	turn->on[HEDGE] = true;
-	sl_explain_attempt(request, turn->pool, &grant);
+	sl_explain_attempt(request, turn->pool, &grant, turn->plans[HEDGE].number);
 	sl_attempt_start(&turn->second, &grant, &turn->plans[HEDGE]);
 	return true;
 }
@@ -339,7 +339,7 @@ enum sl_ending sl_hedged_run(struct sl_request *request, const struct sl_upstrea
 			sl_upstream_hedge_earn(up_of(&turn), pool);
 		turn.hedge_ns = hedge_time(&turn, grant);
 	}
-	sl_explain_attempt(request, pool, grant);
+	sl_explain_attempt(request, pool, grant, turn.plans[FIRST].number);
 	sl_attempt_start(&request->attempt, grant, &turn.plans[FIRST]);
 	ending = wait_for_one(&turn);
 	if (turn.second_made) {

@@ -65,6 +65,26 @@ static uint64_t write_identity(const struct sl_request *request,
 	return dropped;
 }
 
+/*
+ * Which span asks the node; returns the client's fields that this replaces. A request that is not traced
+ * passes on what it was sent.
+ */
+static uint64_t write_trace(struct sl_request *request, struct sl_attempt_plan *plan,
+			    struct sl_h1_out *out)
+{
+	struct sl_trail_ref *ref = &request->trail;
+	char parent[SL_TRACE_PARENT_LEN + 1];
+
+	ref->attempt_number += ref->attempt_number < UINT8_MAX;
+	plan->number = ref->attempt_number;
+	if (!ref->trace.span)
+		return 0;
+	sl_trace_write(&ref->trace, sl_trace_child(&ref->trace, plan->number), parent);
+	SL_H1_WRITE_HEADER(out, "traceparent", parent, SL_TRACE_PARENT_LEN);
+	return SL_H1_ID_BIT(SL_H1_ID_TRACEPARENT) |
+	       (ref->trace.state ? 0 : SL_H1_ID_BIT(SL_H1_ID_TRACESTATE));
+}
+
 /* The request head for one node. */
 static int write_head(struct sl_request *request, const struct sl_upstream_pool *pool,
 		      const struct sl_upstream_node *node, size_t body_len,
@@ -87,6 +107,7 @@ static int write_head(struct sl_request *request, const struct sl_upstream_pool 
 	SL_H1_WRITE_HEADER(&out, "host", host, strlen(host));
 	dropped |= write_identity(request, pool, &out);
 	SL_H1_WRITE_HEADER(&out, "x-request-id", request->id, strlen(request->id));
+	dropped |= write_trace(request, plan, &out);
 	sl_h1_write_headers_of(&out, head, dropped);
 	sl_h1_write_content_length(&out, body_len);
 	rc = sl_h1_write_end(&out);

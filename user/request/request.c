@@ -556,7 +556,11 @@ static int answer_early(struct sl_request *request)
 	if (status)
 		return status;
 	before = sl_turns_enter(request->worker->loop, "cache");
+	if (request->route->config->cache_ttl_ms)
+		sl_explain_stage_begin(request, SL_TRAIL_IN_CACHE);
 	status = sl_recall_answer(request);
+	if (request->route->config->cache_ttl_ms)
+		sl_explain_stage_end(request, SL_TRAIL_IN_CACHE);
 	sl_turns_leave(request->worker->loop, before);
 	if (request->recall)
 		sl_explain_note(request, SL_TRAIL_CACHE, (uint8_t)request->recall, 0, NULL, NULL);

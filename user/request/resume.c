@@ -285,7 +285,8 @@ static enum sl_ending try_node(struct search *search, const struct sl_upstream_g
 	plan.gone = &search->resume->gone;
 	plan.buffer_bytes = 0; /* the client has waited in the middle of a sentence */
 	search->resume->attempts++;
-	sl_explain_attempt(request, search->pool, grant);
+	sl_explain_attempt(request, search->pool, grant, plan.number);
+	search->relay->trail.attempt_number = plan.number;
 	ending = sl_attempt_run(&request->attempt, grant, &plan);
 	sl_explain_ending(request, search->pool, &request->attempt, ending);
 	sl_text_fini(&rest);

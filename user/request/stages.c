@@ -26,29 +26,35 @@
 
 /* ---- the order: each list ends with NULL ------------------------------------------------------- */
 
-struct stage_call {
+/* What it is called and shown as. */
+struct stage_row {
 	enum sl_stage_verdict (*run)(struct sl_stage *stage);
-	const char *part; /* io/turns.h */
+	const char *part;	   /* io/turns.h */
+	enum sl_trail_stage shown; /* SL_TRAIL_STAGES: it takes none */
 };
 
-static const struct stage_call before_cache[] = {
-	{sl_rollout_stage_run, "rollout"}, {sl_evaluate_steer, "steer"},
-	{sl_degrade_judge, "judge"},	   {sl_prompt_stage_run, "prompt"},
-	{sl_sampling_run, "sampling"},	   {sl_validate_before, "inbound"},
-	{sl_retrieve_vary, "retrieve"},	   {NULL, NULL},
+static const struct stage_row before_cache[] = {
+	{sl_rollout_stage_run, "rollout", SL_TRAIL_IN_PROMPT},
+	{sl_evaluate_steer, "steer", SL_TRAIL_IN_PROMPT},
+	{sl_degrade_judge, "judge", SL_TRAIL_IN_PROMPT},
+	{sl_prompt_stage_run, "prompt", SL_TRAIL_IN_PROMPT},
+	{sl_sampling_run, "sampling", SL_TRAIL_IN_PROMPT},
+	{sl_validate_before, "inbound", SL_TRAIL_IN_SCREEN},
+	{sl_retrieve_vary, "retrieve", SL_TRAIL_STAGES},
+	{NULL, NULL, SL_TRAIL_STAGES},
 };
 
-static const struct stage_call before_nodes[] = {
-	{sl_semantic_run, "semantic_cache"},
-	{sl_retrieve_run, "retrieve"},
-	{sl_degrade_run, "degrade"},
-	{sl_context_stage_run, "context"},
-	{NULL, NULL},
+static const struct stage_row before_nodes[] = {
+	{sl_semantic_run, "semantic_cache", SL_TRAIL_IN_CACHE},
+	{sl_retrieve_run, "retrieve", SL_TRAIL_IN_RETRIEVE},
+	{sl_degrade_run, "degrade", SL_TRAIL_IN_FIT},
+	{sl_context_stage_run, "context", SL_TRAIL_IN_FIT},
+	{NULL, NULL, SL_TRAIL_STAGES},
 };
 
-static const struct stage_call after_nodes[] = {
-	{sl_validate_after, "validate"},
-	{NULL, NULL},
+static const struct stage_row after_nodes[] = {
+	{sl_validate_after, "validate", SL_TRAIL_IN_VALIDATE},
+	{NULL, NULL, SL_TRAIL_STAGES},
 };
 
 /* Looks at a whole answer of a node that goes out. */
@@ -272,15 +278,41 @@ static struct sl_stage *new_stage(struct sl_request *request)
 	return stage;
 }
 
-static enum sl_stage_verdict run_all(struct sl_request *request, const struct stage_call *stages)
+/* Has the route anything for it to do? */
+static bool is_shown(const struct sl_request *request, enum sl_trail_stage shown)
+{
+	const struct sl_config_route *route = request->route->config;
+
+	switch (shown) {
+	case SL_TRAIL_IN_PROMPT:
+		return sl_prompt_stage_wanted(route) || sl_config_sampling_is_on(&route->sampling);
+	case SL_TRAIL_IN_SCREEN:
+	case SL_TRAIL_IN_VALIDATE:
+		return sl_validate_wanted(route);
+	case SL_TRAIL_IN_CACHE:
+		return route->semantic.ttl_ms > 0;
+	case SL_TRAIL_IN_RETRIEVE:
+		return sl_retrieve_wanted(route);
+	case SL_TRAIL_IN_FIT:
+		return route->context.steps || sl_degrade_is_on(route);
+	default:
+		return false;
+	}
+}
+
+static enum sl_stage_verdict run_all(struct sl_request *request, const struct stage_row *row)
 {
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 
-	for (; stages->run && verdict == SL_STAGE_GO_ON && !request->gone; stages++) {
-		const char *before = sl_turns_enter(request->worker->loop, stages->part);
+	for (; row->run && verdict == SL_STAGE_GO_ON && !request->gone; row++) {
+		const char *before = sl_turns_enter(request->worker->loop, row->part);
 
 		request->stage->head = request->client->head;
-		verdict = stages->run(request->stage);
+		if (is_shown(request, row->shown))
+			sl_explain_stage_begin(request, row->shown);
+		verdict = row->run(request->stage);
+		if (is_shown(request, row->shown))
+			sl_explain_stage_end(request, row->shown);
 		sl_turns_leave(request->worker->loop, before);
 	}
 	return request->gone ? SL_STAGE_GO_ON : verdict;
@@ -312,7 +344,7 @@ static void show_reply(struct sl_request *request)
 	reply->shared = sl_recall_may_keep(request) && sl_stages_may_share(request);
 }
 
-static int run_before(struct sl_request *request, const struct stage_call *stages)
+static int run_before(struct sl_request *request, const struct stage_row *stages)
 {
 	static const struct sl_openai_error no_memory = {.id = SL_OPENAI_ERROR_INTERNAL,
 							 .object = "no memory for its stages"};

@@ -9,7 +9,7 @@
 #define COPY_TRIES_MAX 4
 
 _Static_assert(sizeof(struct sl_trail_event) == 16, "four to a cache line");
-_Static_assert(sizeof(struct sl_trail) <= 1024, "SL_TRAIL_ENTRIES of them are 1 MiB");
+_Static_assert(sizeof(struct sl_trail) <= 1088, "SL_TRAIL_ENTRIES of them are 1.06 MiB");
 _Static_assert(sizeof(struct sl_trail) % 8 == 0, "copied in words");
 
 void sl_trails_init(struct sl_trails *trails)
@@ -37,9 +37,13 @@ struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uin
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	snprintf(trail->id, sizeof(trail->id), "%s", id);
 	trail->model[0] = trail->key_id[0] = '\0';
-	trail->stream = false;
+	trail->path[0] = trail->said[0] = '\0';
+	trail->stream = trail->counted = trail->anthropic = false;
+	trail->endpoint = 0;
 	trail->event_count = trail->lost = 0;
-	trail->prompt_tokens = 0;
+	trail->prompt_tokens = trail->usage_input = trail->usage_output = 0;
+	trail->trace = (struct sl_trace_context){0};
+	memset(trail->stages, 0, sizeof(trail->stages));
 	trail->bill = (struct sl_trail_bill){0};
 	trail->start_ns = now_ns;
 	trail->start_wall_ms = sl_clock_wall_ms();
@@ -47,11 +51,17 @@ struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uin
 	return (struct sl_trail_ref){.trail = trail, .generation = trails->next};
 }
 
+static uint32_t since(const struct sl_trail *trail, uint64_t now_ns)
+{
+	uint64_t us = now_ns > trail->start_ns ? (now_ns - trail->start_ns) / SL_NS_PER_US : 0;
+
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX - 1;
+}
+
 void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
 		   const struct sl_trail_event *event)
 {
 	struct sl_trail *trail = sl_trail_of(ref);
-	uint64_t at_us;
 	struct sl_trail_event *room;
 
 	if (!trail)
@@ -63,11 +73,27 @@ void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
 			return;
 		trail->event_count--;
 	}
-	at_us = now_ns > trail->start_ns ? (now_ns - trail->start_ns) / SL_NS_PER_US : 0;
 	room = &trail->events[trail->event_count];
 	*room = *event;
-	room->at_us = at_us < UINT32_MAX ? (uint32_t)at_us : UINT32_MAX;
+	room->at_us = since(trail, now_ns);
 	__atomic_store_n(&trail->event_count, trail->event_count + 1, __ATOMIC_RELEASE);
+}
+
+void sl_trail_stage_begin(const struct sl_trail_ref *ref, enum sl_trail_stage stage,
+			  uint64_t now_ns)
+{
+	struct sl_trail *trail = sl_trail_of(ref);
+
+	if (trail && !trail->stages[stage].begin_us)
+		trail->stages[stage].begin_us = since(trail, now_ns) + 1;
+}
+
+void sl_trail_stage_end(const struct sl_trail_ref *ref, enum sl_trail_stage stage, uint64_t now_ns)
+{
+	struct sl_trail *trail = sl_trail_of(ref);
+
+	if (trail)
+		trail->stages[stage].end_us = since(trail, now_ns);
 }
 
 /* Word by word, as its owner may be writing. Returns false when it was taken meanwhile. */
@@ -88,7 +114,7 @@ static bool copy(const struct sl_trail *trail, struct sl_trail *ret_trail)
 }
 
 /* An attempt's going out is noted at its end, when another one may have ended meanwhile. */
-static void sort(struct sl_trail *trail)
+void sl_trail_sort(struct sl_trail *trail)
 {
 	uint16_t i, at;
 
@@ -104,7 +130,8 @@ static void sort(struct sl_trail *trail)
 bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail)
 {
 	struct sl_trail trail;
-	bool found = false;
+	uint64_t high = 0, low = 0;
+	bool found = false, by_trace = sl_trace_read_id(sl_span_string(id), &high, &low);
 	uint32_t i;
 	int tries;
 
@@ -115,14 +142,16 @@ bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_tr
 			continue;
 		for (tries = 0; tries < COPY_TRIES_MAX && !copy(at, &trail); tries++)
 			;
-		if (tries == COPY_TRIES_MAX || strncmp(trail.id, id, sizeof(trail.id)) != 0 ||
+		if (tries == COPY_TRIES_MAX ||
+		    (strncmp(trail.id, id, sizeof(trail.id)) != 0 &&
+		     !(by_trace && trail.trace.high == high && trail.trace.low == low)) ||
 		    (found && trail.generation < ret_trail->generation))
 			continue;
 		*ret_trail = trail;
 		found = true;
 	}
 	if (found)
-		sort(ret_trail);
+		sl_trail_sort(ret_trail);
 	return found;
 }
 
@@ -135,6 +164,6 @@ bool sl_trails_recent(const struct sl_trails *trails, uint32_t back, struct sl_t
 	    !copy(&trails->ring[(next - 1 - back) % SL_TRAIL_ENTRIES], &trail))
 		return false;
 	*ret_trail = trail;
-	sort(ret_trail);
+	sl_trail_sort(ret_trail);
 	return true;
 }

@@ -2,9 +2,9 @@
 /*
  * trail.h - what was decided about a request, and when: for `sluice explain` and the request log.
  *
- * Each thread has a ring of SL_TRAIL_ENTRIES trails of 912 bytes, so 912 KiB (touched as it fills). A request
+ * Each thread has a ring of SL_TRAIL_ENTRIES trails of 1088 bytes, so 1.06 MiB (touched as it fills). A request
  * takes the next one at its start and notes its decisions there; the oldest is lost. No allocation, no
- * text but its id, its model's name and the id of its key: no prompt, no answer, no secret. A request
+ * text but its id, its endpoint, its models' names and the id of its key: no prompt, no answer, no secret. A request
  * whose trail was taken by a later one (older than the last SL_TRAIL_ENTRIES of its thread) notes
  * nothing more.
  *
@@ -22,11 +22,14 @@
 #include <stdint.h>
 #include "user/base/api_key.h"
 #include "user/base/text.h"
+#include "user/base/trace_context.h"
 
 #define SL_TRAIL_ENTRIES     1024u /* a thread */
 #define SL_TRAIL_EVENTS_MAX  44u   /* of one request; more are counted, not kept */
 #define SL_TRAIL_ID_BYTES    64u
 #define SL_TRAIL_MODEL_BYTES 64u /* longer names are cut */
+#define SL_TRAIL_SAID_BYTES  48u /* the same of the model that an answer names */
+#define SL_TRAIL_PATH_BYTES  24u
 
 enum sl_trail_kind {
 	SL_TRAIL_NONE = 0,
@@ -74,12 +77,34 @@ struct sl_trail_event {
 	uint32_t at_us; /* since the request's start */
 	uint8_t kind;
 	uint8_t detail;
-	uint8_t pool; /* slot; 0: none */
-	uint8_t pad;
-	uint16_t node; /* slot; 0: none */
+	uint8_t pool;	 /* slot; 0: none */
+	uint8_t attempt; /* number of the attempt that it is of; 0: of none */
+	uint16_t node;	 /* slot; 0: none */
 	uint16_t incarnation;
 	uint32_t value;
 };
+
+/* What stamps its begin and end; admission, queue and attempts have events of their own. */
+enum sl_trail_stage {
+	SL_TRAIL_IN_PROMPT = 0,
+	SL_TRAIL_IN_SCREEN,
+	SL_TRAIL_IN_CACHE,
+	SL_TRAIL_IN_RETRIEVE,
+	SL_TRAIL_IN_FIT,
+	SL_TRAIL_IN_VALIDATE,
+	SL_TRAIL_STAGES
+};
+
+/* Since the request's start; begin_us is one more than it was, 0: the stage was not run. */
+struct sl_trail_stamp {
+	uint32_t begin_us, end_us;
+};
+
+/* Numbers of spans below the request's own, for sl_trace_child(); attempts have 1 to 255. */
+#define SL_TRAIL_SPAN_STAGE    256u /* and enum sl_trail_stage */
+#define SL_TRAIL_SPAN_ADMIT    288u
+#define SL_TRAIL_SPAN_GENERATE 289u
+#define SL_TRAIL_SPAN_QUEUE    512u /* and the event's position */
 
 /* What limits and budgets were asked for, and what they were charged. */
 struct sl_trail_bill {
@@ -100,9 +125,17 @@ struct sl_trail {
 	char model[SL_TRAIL_MODEL_BYTES]; /* "": no route was found */
 	char key_id[SL_API_KEY_ID_LEN + 1];
 	bool stream;
+	bool counted;	  /* the node told the two usages */
+	uint8_t endpoint; /* enum sl_openai_endpoint; 0: it was not read so far */
+	bool anthropic;	  /* of the pool asked last: what it speaks */
 	uint16_t event_count;
 	uint16_t lost;		/* events beyond SL_TRAIL_EVENTS_MAX */
 	uint32_t prompt_tokens; /* estimated */
+	uint32_t usage_input, usage_output;
+	struct sl_trace_context trace;
+	char path[SL_TRAIL_PATH_BYTES]; /* that the client asked */
+	char said[SL_TRAIL_SAID_BYTES]; /* the model that the last answer named, plain; "": none */
+	struct sl_trail_stamp stages[SL_TRAIL_STAGES];
 	struct sl_trail_bill bill;
 	struct sl_trail_event events[SL_TRAIL_EVENTS_MAX];
 };
@@ -117,6 +150,9 @@ struct sl_trails {
 struct sl_trail_ref {
 	struct sl_trail *trail;
 	uint64_t generation;
+	struct sl_trace_context trace; /* of the trail, which may be taken */
+	uint8_t attempt_number;	       /* of the newest attempt; stays at 255 */
+	uint8_t endpoint;	       /* enum sl_openai_endpoint */
 	/* For the log's line of a stream, which may outlive its trail. */
 	uint64_t cost;	   /* nano, of a stream that was settled */
 	uint32_t first_us; /* first token; 0: none yet */
@@ -145,8 +181,16 @@ static inline struct sl_trail *sl_trail_of(const struct sl_trail_ref *ref)
 void sl_trail_note(const struct sl_trail_ref *ref, uint64_t now_ns,
 		   const struct sl_trail_event *event);
 
-/* Copies the newest trail of that id, its events in the order of their times. Returns false when there
- * is none (any more). */
+/* The request is in that stage from then on, until end. Several of one stage behind each other are one. */
+void sl_trail_stage_begin(const struct sl_trail_ref *ref, enum sl_trail_stage stage,
+			  uint64_t now_ns);
+void sl_trail_stage_end(const struct sl_trail_ref *ref, enum sl_trail_stage stage, uint64_t now_ns);
+
+/* Events by their times; one that is its owner's alone. */
+void sl_trail_sort(struct sl_trail *trail);
+
+/* Copies the newest trail of that id, or of that trace (32 digits), its events in the order of their
+ * times. Returns false when there is none (any more). */
 bool sl_trails_find(const struct sl_trails *trails, const char *id, struct sl_trail *ret_trail);
 
 /* The trail of the request that began `back` requests before the newest; the same. Any thread. */

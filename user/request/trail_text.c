@@ -142,9 +142,8 @@ static const char *detail_of(const struct sl_trail_event *event)
 	}
 }
 
-/* The node's address; "a node that is gone" when its slot has another one now. */
-static const char *node_of(const struct sl_trail_event *event,
-			   const struct sl_upstream_state *state, char text[SL_ADDRESS_TEXT_SIZE])
+const char *sl_trail_node_of(const struct sl_trail_event *event,
+			     const struct sl_upstream_state *state, char text[SL_ADDRESS_TEXT_SIZE])
 {
 	const struct sl_node_state *node = &state->nodes[event->node];
 
@@ -177,22 +176,36 @@ static const char *zone_word(const struct sl_trail_event *event)
 		       : NULL;
 }
 
+static bool has_value(const struct sl_trail_event *event)
+{
+	return kinds[event->kind].value_name && (event->value || event->kind != SL_TRAIL_ENDING);
+}
+
+struct sl_trail_words sl_trail_words_of(const struct sl_trail_event *event)
+{
+	const struct kind *kind = &kinds[event->kind < SL_TRAIL_KINDS ? event->kind : 0];
+
+	if (event->kind >= SL_TRAIL_KINDS)
+		return (struct sl_trail_words){kind->name, "", NULL, NULL, NULL};
+	return (struct sl_trail_words){kind->name, kind->detail_name, detail_of(event),
+				       has_value(event) ? kind->value_name : NULL,
+				       zone_word(event)};
+}
+
 /* Without its time. */
 static void write_words(const struct sl_trail_event *event, const struct sl_upstream_state *state,
 			bool json, struct sl_text *text)
 {
-	const struct kind *kind = &kinds[event->kind < SL_TRAIL_KINDS ? event->kind : 0];
+	struct sl_trail_words words = sl_trail_words_of(event);
 	char node[SL_ADDRESS_TEXT_SIZE];
-	bool has_value = kind->value_name && (event->value || kind->detail != DETAIL_ENDING ||
-					      event->kind != SL_TRAIL_ENDING);
 
-	sl_text_printf(text, json ? "\"event\":\"%s\"" : "%s", kind->name);
+	sl_text_printf(text, json ? "\"event\":\"%s\"" : "%s", words.name);
 	member(text, json, "pool", event->pool ? state->pools[event->pool].name : NULL);
-	member(text, json, "node", node_of(event, state, node));
-	member(text, json, kind->detail_name, detail_of(event));
-	member(text, json, "zone", zone_word(event));
-	if (has_value)
-		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, kind->value_name,
+	member(text, json, "node", sl_trail_node_of(event, state, node));
+	member(text, json, words.detail_name, words.detail);
+	member(text, json, "zone", words.zone);
+	if (words.value_name)
+		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, words.value_name,
 			       event->value);
 }
 
@@ -238,6 +251,19 @@ static void write_bill(const struct sl_trail_bill *bill, bool json, struct sl_te
 		number(text, json, "cost", sl_money_format(bill->settled_nano, cost));
 }
 
+/* Where it is to be found elsewhere; and was it sent there? */
+static void write_trace(const struct sl_trace_context *trace, bool json, struct sl_text *text)
+{
+	char id[SL_TRACE_ID_TEXT];
+
+	if (!sl_trace_is(trace))
+		return;
+	sl_trace_write_id(trace, id);
+	member(text, json, "trace_id", id);
+	if (trace->span)
+		number(text, json, "sampled", trace->flags & SL_TRACE_SAMPLED ? "true" : "false");
+}
+
 void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_state *state,
 			 struct sl_text *text)
 {
@@ -252,6 +278,7 @@ void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_
 		       trail->start_ns);
 	member(text, true, "model", trail->model[0] ? trail->model : NULL);
 	member(text, true, "key_id", trail->key_id[0] ? trail->key_id : NULL);
+	write_trace(&trail->trace, true, text);
 	write_bill(&trail->bill, true, text);
 	sl_text_printf(text, ",\"stream\":%s,\"prompt_tokens_estimated\":%" PRIu32 ",\"events\":[",
 		       trail->stream ? "true" : "false", trail->prompt_tokens);
@@ -274,6 +301,7 @@ void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_
 	member(text, false, "model", trail->model[0] ? trail->model : NULL);
 	member(text, false, "key_id", trail->key_id[0] ? trail->key_id : NULL);
 	sl_text_printf(text, " stream=%s started=%s", trail->stream ? "true" : "false", started);
+	write_trace(&trail->trace, false, text);
 	write_bill(&trail->bill, false, text);
 	sl_text_append_char(text, '\n');
 	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++)

@@ -297,6 +297,7 @@ int sl_worker_init(struct sl_worker *worker, struct sl_loop *loop,
 	sl_slab_init(&worker->relays, sizeof(struct sl_relay), RELAYS_KEPT);
 	sl_slab_init(&worker->message_relays, sizeof(struct sl_message_relay), RELAYS_KEPT);
 	sl_trails_init(&worker->trails);
+	sl_traces_init(&worker->traces);
 	sl_reqlog_init(&worker->reqlog, loop);
 	sl_feed_init(&worker->feed);
 	apply_config(worker);
@@ -425,6 +426,7 @@ void sl_worker_fini(struct sl_worker *worker)
 	sl_reqlog_fini(&worker->reqlog);
 	sl_feed_fini(&worker->feed);
 	sl_trails_fini(&worker->trails);
+	sl_traces_fini(&worker->traces);
 	sl_slab_fini(&worker->relays);
 	sl_slab_fini(&worker->message_relays);
 	sl_server_fini(&worker->server);

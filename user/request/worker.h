@@ -16,6 +16,7 @@
 #include "user/request/room.h"
 #include "user/request/routes.h"
 #include "user/request/stats.h"
+#include "user/request/traces.h"
 #include "user/request/trail.h"
 #include "user/store/cache.h"
 #include "user/upstream/upstream.h"
@@ -66,6 +67,7 @@ struct sl_worker {
 	struct sl_trails trails;
 	struct sl_reqlog reqlog;
 	struct sl_feed feed;
+	struct sl_traces traces;
 	struct sl_desk desk;	   /* its waiting requests */
 	struct sl_beside *besides; /* see beside.h */
 	uint32_t beside_count;

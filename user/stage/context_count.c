@@ -129,6 +129,7 @@ static bool ask(struct sl_stage *stage, const struct sl_upstream_pool *pool,
 		.attempts_max = 1,
 		.json_object = true,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 	};
 

@@ -142,6 +142,7 @@ static bool ask_summary(struct fit *fit, struct history *history)
 		.deadline_ns = stage->deadline_ns,
 		.timeout_ms = fit->config->summary_ms,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 		.accept = accept_summary,
 		.owner = &fit->summary,

@@ -109,6 +109,7 @@ static enum sl_retrieve_outcome call_source(struct sl_retrieve_turn *r,
 			       .deadline_ns = sl_retrieve_deadline(r, r->config->timeout_ms),
 			       .json_object = true,
 			       .id = stage->id,
+			       .traceparent = stage->traceparent,
 			       .gone = stage->gone,
 			       .accept = accept_found,
 			       .owner = &reading};
@@ -217,6 +218,7 @@ static bool call_reranker(struct sl_retrieve_turn *r, const struct sl_config_rer
 			       .path = SPAN_OF(path),
 			       .deadline_ns = sl_retrieve_deadline(r, r->config->rerank_timeout_ms),
 			       .id = stage->id,
+			       .traceparent = stage->traceparent,
 			       .gone = stage->gone,
 			       .accept = accept_order,
 			       .owner = o};

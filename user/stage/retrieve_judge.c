@@ -88,6 +88,7 @@ int sl_retrieve_judge_ask(void *owner, const struct sl_grounded_claim *claim)
 		.attempts_max = 1,
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 		.accept = accept_verdict,
 		.owner = judge,

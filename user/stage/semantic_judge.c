@@ -107,6 +107,7 @@ enum sl_semantic_judgement sl_semantic_judge(struct sl_stage *stage, struct sl_s
 		.attempts_max = 1,
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 		.accept = accept_verdict,
 		.owner = stage,

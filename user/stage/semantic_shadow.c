@@ -120,6 +120,7 @@ static int ask_model(struct sl_stage *stage, const struct ask *ask, struct sl_sp
 		.attempts_max = 1,
 		.answer_bytes_max = stage->route->semantic.answer_bytes_max + WRAPPING_BYTES,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 	};
 	struct sl_call_answer answer;

@@ -31,6 +31,7 @@
 #include "user/base/config.h"
 #include "user/base/key_file.h"
 #include "user/base/text.h"
+#include "user/base/trace_context.h"
 #include "user/http/h1_parse.h"
 #include "user/io/loop.h"
 #include "user/io/work.h"
@@ -210,7 +211,9 @@ struct sl_stage {
 	struct sl_arena *arena;
 	const bool *gone; /* the client has left */
 	uint64_t deadline_ns;
-	const char *id;			       /* of the request */
+	const char *id; /* of the request */
+	char traceparent[SL_TRACE_PARENT_LEN +
+			 1];		       /* for whom the stage asks; "": it is not traced */
 	const struct sl_key_record *key;       /* NULL where no keys are asked for */
 	enum sl_key_class class;	       /* priority */
 	const struct sl_h1_head *head;	       /* the client's; NULL once it is gone */

@@ -108,6 +108,7 @@ static enum sl_moderation ask(struct sl_stage *stage, struct sl_span text, struc
 		.timeout_ms = v->moderation_ms,
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 		.id = stage->id,
+		.traceparent = stage->traceparent,
 		.gone = stage->gone,
 		.accept = judge_answer,
 	};

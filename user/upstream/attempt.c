@@ -434,7 +434,7 @@ static void reset(struct sl_attempt *attempt)
 	sl_attempt_free_decoder(&attempt->decoder);
 	attempt->lines = NULL;
 	attempt->lines_len = 0;
-	attempt->detail[0] = '\0';
+	attempt->detail[0] = attempt->said[0] = '\0';
 	sl_text_reset(&attempt->body);
 }
 

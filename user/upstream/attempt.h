@@ -38,6 +38,7 @@
 #define SL_ATTEMPT_HELD_BYTES_MAX  (1u << 20)  /* of a stream before its first token */
 #define SL_ATTEMPT_LINES_BYTES_MAX 16384u      /* end-to-end header lines of an answer */
 #define SL_ATTEMPT_DETAIL_BYTES	   160u
+#define SL_ATTEMPT_SAID_BYTES	   48u
 
 /* The API of the node's answer, and what becomes of it. */
 enum sl_attempt_answer {
@@ -83,6 +84,7 @@ struct sl_attempt_plan {
 	const struct sl_upstream_pool *pool;	/* the node's; of a check, where it asks a model */
 	struct sl_span asked;	 /* name of the model that the node is asked for; empty: none */
 	uint64_t dropped_fields; /* header fields of the answer not to keep, beside ours to say */
+	uint8_t number; /* of the attempt in its request's trail, see request/trail.h; 0: none */
 	/*
 	 * Looks at a whole answer of status 2xx that is a JSON object without an error. Returns
 	 * SL_ENDING_OK, or how the attempt ends instead (with *ret_detail a constant for people).
@@ -134,6 +136,7 @@ struct sl_attempt {
 	struct sl_strike strike; /* what befalls its answer; NONE: nothing */
 	uint64_t kernel_signals; /* of the node, before the connect */
 	char detail[SL_ATTEMPT_DETAIL_BYTES]; /* what happened, for people */
+	char said[SL_ATTEMPT_SAID_BYTES];     /* model that the answer names, as it came, cut; "" */
 };
 
 /* Prepares for a request; body memory is reused between attempts. */

@@ -30,6 +30,8 @@ bool sl_attempt_take_names(struct sl_attempt *attempt, const struct sl_json_fiel
 	if (said.model.len <= 2) /* it says none, or "" */
 		return true;
 	attempt->named = true;
+	snprintf(attempt->said, sizeof(attempt->said), "%.*s", (int)(said.model.len - 2),
+		 said.model.data + 1);
 	attempt->changed = sl_identity_note(attempt->up->state.retries->identities, plan->pool,
 					    attempt->node, &said);
 	if (plan->pool->expect != SL_CONFIG_EXPECT_STRICT ||

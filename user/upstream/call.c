@@ -131,6 +131,9 @@ static int write_head(struct turn *turn, const struct sl_upstream_node *node)
 	SL_H1_WRITE_HEADER(&out, "accept", "*/*", 3);
 	if (call->id)
 		SL_H1_WRITE_HEADER(&out, "x-request-id", call->id, strlen(call->id));
+	if (call->traceparent && call->traceparent[0])
+		SL_H1_WRITE_HEADER(&out, "traceparent", call->traceparent,
+				   strlen(call->traceparent));
 	sl_h1_write_lines(&out, key, strlen(key));
 	sl_h1_write_lines(&out, version.data, version.len);
 	sl_h1_write_lines(&out, call->lines.len ? call->lines.data : "", call->lines.len);

@@ -49,9 +49,10 @@ struct sl_call {
 	uint32_t timeout_ms;	   /* of one attempt; 0: what is left */
 	uint32_t attempts_max;	   /* 0: SL_CALL_ATTEMPTS */
 	uint32_t answer_bytes_max; /* 0: SL_CALL_ANSWER_BYTES_MAX; over it the call ends BAD */
-	uint32_t tokens;  /* that a node will hold for it, for the pool's load; 0: unknown */
-	const char *id;	  /* of the request it is made for: x-request-id; or NULL */
-	const bool *gone; /* set with a wake-up: the call is broken off; NULL: never */
+	uint32_t tokens;	 /* that a node will hold for it, for the pool's load; 0: unknown */
+	const char *id;		 /* of the request it is made for: x-request-id; or NULL */
+	const char *traceparent; /* of what it is a part of; or NULL, or "" */
+	const bool *gone;	 /* set with a wake-up: the call is broken off; NULL: never */
 	/*
 	 * As in struct sl_attempt_plan: is an answer of 2xx a right one? What is not is the node's failure,
 	 * so that its breaker opens and the next call costs nothing. NULL: any is; of a chat, any that

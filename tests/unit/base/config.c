@@ -568,6 +568,7 @@ static void manual_examples_are_valid(void **state)
 
 	(void)state;
 	setenv("NODE_A", "10.0.0.7", 1);
+	setenv("OTEL_TOKEN", "x", 1);
 	setenv("BEACON_KEY", "000102030405060708090a0b0c0d0e0f", 1);
 	while ((at = strstr(at, "```yaml\n")) != NULL) {
 		char *end = strstr(at + 8, "```");
