@@ -18,13 +18,14 @@
 #   kernel_e2e  the fast lane beside nftables and haproxy in namespaces (lane.sh), root
 #   retry       connect times while a node is sick (retry.sh), root
 #   scrape      a page of /metrics with 1,000 nodes (scrape.sh)
+#   observe     what metrics, traces and ledgers cost a request (observe.sh)
 #   abort       how soon all is free when a client leaves (abort.sh), root
 #
 # See docs/benchmarks.md. The kernel plane goes first: its parts need no quiet daemon beside them.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue tokens prompt validate semantic retrieval turns kernel_e2e retry scrape abort)
+kernel_parts=(packet effect maglev queue tokens prompt validate semantic retrieval turns kernel_e2e retry scrape observe abort)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -81,6 +82,7 @@ for part in "$@"; do
 	kernel_e2e) kernel_part "end to end in namespaces (tests/bench/lane.sh)" tests/bench/lane.sh ;;
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	scrape) kernel_part "a page of /metrics (tests/bench/scrape.sh)" tests/bench/scrape.sh ;;
+	observe) kernel_part "what observability costs (tests/bench/observe.sh)" tests/bench/observe.sh ;;
 	abort) kernel_part "what a client that leaves frees (tests/bench/abort.sh)" tests/bench/abort.sh ;;
 	esac
 done

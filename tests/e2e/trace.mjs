@@ -205,6 +205,15 @@ await test("metrics", async () => {
   expect("metrics: a histogram's buckets are its count", histogram.bucketCounts.reduce((sum, n) => sum + Number(n), 0), Number(histogram.count));
   expect("metrics: one more of them than bounds", histogram.bucketCounts.length, histogram.explicitBounds.length + 1);
   expect("metrics: the count is that of /metrics", Number(histogram.count), await metric("sluice_request_duration_seconds_count", 'route="pair"'));
+  const dots = (name) => collector.metrics.get(name)?.histogram.dataPoints.map((point) => ({ ...attributesOf(point.attributes), count: Number(point.count), sum: point.sum })) ?? [];
+  const of = (name, more) => dots(name).filter((point) => Object.entries({ "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", ...more }).every(([key, value]) => point[key] === value));
+  const outputs = of("gen_ai.client.token.usage", { "gen_ai.request.model": "hedged", "gen_ai.token.type": "output" });
+  expect("genai: tokens as the server counted them", outputs.map(({ count, sum }) => [count, sum]), [[2, 14]]);
+  const [failed] = of("gen_ai.client.operation.duration", { "gen_ai.request.model": "pair", "error.type": "_OTHER" });
+  check("genai: operations that failed, apart", failed.count >= 2, JSON.stringify(failed));
+  expect("genai: the unit", collector.metrics.get("gen_ai.client.token.usage").unit, "{token}");
+  for (const name of ["gen_ai.server.time_to_first_token", "gen_ai.server.time_per_output_token"])
+    check(`genai: ${name}`, of(name, { "gen_ai.request.model": "pair" })[0]?.count === 1, JSON.stringify(dots(name)));
   expect("metrics: a gauge is one", collector.metrics.get("sluice_pool_nodes").gauge.dataPoints.length, 3);
 });
 

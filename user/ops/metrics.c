@@ -17,6 +17,7 @@
 #include "user/ops/metrics_affinity.h"
 #include "user/ops/metrics_again.h"
 #include "user/ops/metrics_fit.h"
+#include "user/ops/metrics_genai.h"
 #include "user/ops/metrics_kernel.h"
 #include "user/ops/metrics_ladder.h"
 #include "user/ops/metrics_names.h"
@@ -693,6 +694,7 @@ static void write_all(const struct sl_metrics_source *source, struct sl_text *te
 	sl_metrics_write_http(source, text);
 	write_admission(source, text);
 	write_routes(source, text);
+	sl_metrics_write_genai(source, text);
 	sl_metrics_write_outcomes(source, text);
 	sl_metrics_write_cache(source, text);
 	sl_metrics_write_ladder(source, text);

@@ -13,6 +13,7 @@
 #include "user/base/random.h"
 #include "user/http/h1_write.h"
 #include "user/ops/stores.h"
+#include "user/request/exposition.h"
 #include "user/request/trail_spans.h"
 #include "user/upstream/call.h"
 #include "user/wire/otlp.h"
@@ -21,8 +22,8 @@
 #define BATCHES_MAX	 16u
 #define GATHER_MS	 1000u
 #define GATHER_BYTES	 (256u << 10)
-#define TRACES_BYTES_MAX (1u << 20)  /* a batch: what is gathered and one request */
-#define METRICS_BYTES	 (32u << 20) /* of 4,000 nodes */
+#define TRACES_BYTES_MAX (1u << 20) /* a batch: what is gathered and one request */
+#define METRICS_BYTES	 SL_EXPOSITION_BYTES_MAX
 #define ANSWER_BYTES_MAX (64u << 10)
 #define ARENA_BYTES_MAX	 (1u << 20) /* heads and the answer of one export */
 #define RESOURCE_BYTES	 8192u
@@ -79,7 +80,8 @@ struct otlp {
 	uint32_t waiting;
 	uint64_t metrics_at_ms, start_wall_ns;
 	bool metrics_due;
-	bool busy;    /* the fiber */
+	struct sl_fiber *fiber; /* while busy */
+	bool busy;
 	bool writing; /* a job reads the daemon's metrics */
 	bool stopped; /* none may any more */
 	bool gone;    /* ends it */
@@ -414,6 +416,7 @@ static void work(void *arg)
 {
 	struct otlp *otlp = arg;
 
+	otlp->fiber = sl_fiber_self(otlp->place.loop);
 	while (!otlp->gone && (otlp->first || otlp->metrics_due)) {
 		if (otlp->metrics_due) {
 			otlp->metrics_due = false;
@@ -570,6 +573,8 @@ static void close_part(void *owner)
 		turn_until_idle(otlp, FLUSH_MS);
 	}
 	otlp->gone = true;
+	if (otlp->busy && !otlp->writing) /* it may wait for a collector that says nothing */
+		sl_fiber_wake(otlp->fiber);
 	turn_until_idle(otlp, FLUSH_MS);
 	while (otlp->first) {
 		struct batch *batch = take_batch(otlp);

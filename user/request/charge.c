@@ -84,7 +84,7 @@ static struct sl_openai_usage told_by(const struct sl_request *request)
 }
 
 /* What the server says it was; what it does not say is guessed. */
-static struct sl_openai_usage used_by(const struct sl_request *request)
+static struct sl_openai_usage used_by(struct sl_request *request)
 {
 	const struct sl_attempt *attempt = &request->attempt;
 	struct sl_openai_usage usage = {-1, -1, -1, -1};

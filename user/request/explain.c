@@ -73,10 +73,13 @@ void sl_explain_stage_end(struct sl_request *request, enum sl_trail_stage stage)
 	sl_trail_stage_end(&request->trail, stage, now_of(request));
 }
 
-void sl_explain_usage(const struct sl_trail_ref *ref, uint64_t input, uint64_t output)
+void sl_explain_usage(struct sl_trail_ref *ref, uint64_t input, uint64_t output)
 {
 	struct sl_trail *trail = sl_trail_of(ref);
 
+	ref->counted = true;
+	ref->usage_input = to_u32(input);
+	ref->usage_output = to_u32(output);
 	if (!trail)
 		return;
 	trail->counted = true;
@@ -136,8 +139,9 @@ void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_poo
 		why |= SL_TRAIL_WHY_PROBE;
 	if (!grant->others)
 		why |= SL_TRAIL_WHY_ONLY;
+	request->trail.anthropic = pool->api == SL_CONFIG_API_ANTHROPIC;
 	if (trail)
-		trail->anthropic = pool->api == SL_CONFIG_API_ANTHROPIC;
+		trail->anthropic = request->trail.anthropic;
 	event = event_of(SL_TRAIL_ATTEMPT, why,
 			 (uint32_t)grant->affinity | (uint32_t)grant->zone << SL_TRAIL_ZONE_SHIFT,
 			 pool, grant->node);
@@ -276,6 +280,24 @@ static void trace_request(struct sl_request *request, int status)
 		      });
 }
 
+/* What an operation took and used; one that was refused, or whose client left (status 0), was none. */
+static void note_genai(struct sl_worker *worker, const struct sl_route *route,
+		       const struct sl_trail_ref *ref, const struct sl_genai_end *known, int status)
+{
+	struct sl_route_stats *stats =
+		route ? sl_stats_route(&worker->stats, route->stats_index) : NULL;
+	struct sl_genai_end end = *known;
+
+	if (!stats || !status || (status >= 400 && status < 500))
+		return;
+	end.endpoint = ref->endpoint;
+	end.anthropic = ref->anthropic;
+	end.counted = ref->counted;
+	end.input = ref->usage_input;
+	end.output = ref->usage_output;
+	sl_genai_note(stats->genai, &end);
+}
+
 void sl_explain_end(struct sl_request *request, int status)
 {
 	struct sl_reqlog *log = &request->worker->reqlog;
@@ -286,6 +308,12 @@ void sl_explain_end(struct sl_request *request, int status)
 			(uint32_t)status, NULL, NULL);
 	count_outcome(request->worker, request->route, feed_outcome_of(request, status),
 		      request->any_attempt ? request->last_ending : SL_ENDING_UNSET);
+	note_genai(request->worker, request->route, &request->trail,
+		   &(struct sl_genai_end){
+			   .error = status >= 500,
+			   .duration_us =
+				   to_u32((now_of(request) - request->start_ns) / SL_NS_PER_US)},
+		   status);
 	if (request->trail.trace.span)
 		trace_request(request, status);
 	if (sl_feed_is_on(&request->worker->feed))
@@ -420,6 +448,13 @@ void sl_explain_stream_end(const struct sl_relay *relay, enum sl_ending ending)
 
 	sl_explain_stream_note(relay, SL_TRAIL_STREAM_END, ending);
 	count_outcome(relay->worker, relay->route, stream_outcome_of(ending), ending);
+	note_genai(relay->worker, relay->route, ref,
+		   &(struct sl_genai_end){.error = stream_outcome_of(ending) == SL_FEED_BROKEN,
+					  .duration_us =
+						  to_u32((now_ns - relay->start_ns) / SL_NS_PER_US),
+					  .first_us = ref->first_us,
+					  .streamed = relay->tokens},
+		   ending == SL_ENDING_CLIENT_GONE ? 0 : 200);
 	if (ref->trace.span)
 		trace_stream(relay, ending, now_ns);
 	if (sl_feed_is_on(&relay->worker->feed))

@@ -22,7 +22,7 @@ void sl_explain_stage_begin(struct sl_request *request, enum sl_trail_stage stag
 void sl_explain_stage_end(struct sl_request *request, enum sl_trail_stage stage);
 
 /* What the node counted. */
-void sl_explain_usage(const struct sl_trail_ref *ref, uint64_t input, uint64_t output);
+void sl_explain_usage(struct sl_trail_ref *ref, uint64_t input, uint64_t output);
 
 /* By which limit, budget or check, before the refusal itself. */
 void sl_explain_refused_by(struct sl_request *request, enum sl_admit_refusal refusal);

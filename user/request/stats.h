@@ -16,6 +16,7 @@
 #include "user/policy/outcome.h"
 #include "user/policy/retry.h"
 #include "user/request/feed.h"
+#include "user/request/genai.h"
 #include "user/stage/admit.h"
 #include "user/stage/stage.h"
 #include "user/wire/json_scan.h"
@@ -78,6 +79,7 @@ struct sl_route_stats {
 	uint64_t sampled[2];	   /* parameters fixed: absent from the request, overruled */
 	uint64_t held_back_bytes;  /* of text that restarts sent once more */
 	uint64_t tokens;	   /* data events with content that were relayed */
+	struct sl_genai_stats *genai[SL_GENAI_KINDS];
 	struct sl_histogram duration_us;
 	struct sl_histogram ttft_us; /* streams: request complete to first event sent */
 };

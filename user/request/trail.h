@@ -153,6 +153,9 @@ struct sl_trail_ref {
 	struct sl_trace_context trace; /* of the trail, which may be taken */
 	uint8_t attempt_number;	       /* of the newest attempt; stays at 255 */
 	uint8_t endpoint;	       /* enum sl_openai_endpoint */
+	bool anthropic;		       /* of the pool asked last: what it speaks */
+	bool counted;		       /* the node told the two usages */
+	uint32_t usage_input, usage_output;
 	/* For the log's line of a stream, which may outlive its trail. */
 	uint64_t cost;	   /* nano, of a stream that was settled */
 	uint32_t first_us; /* first token; 0: none yet */

@@ -412,6 +412,13 @@ bool sl_worker_is_idle(const struct sl_worker *worker)
 	       !worker->along_count && !worker->jobs;
 }
 
+static void free_route(struct sl_route_stats *route)
+{
+	for (uint32_t kind = 0; route && kind < SL_GENAI_KINDS; kind++)
+		free(route->genai[kind]);
+	free(route);
+}
+
 void sl_worker_fini(struct sl_worker *worker)
 {
 	uint32_t i;
@@ -432,7 +439,7 @@ void sl_worker_fini(struct sl_worker *worker)
 	sl_server_fini(&worker->server);
 	sl_upstream_fini(&worker->upstream);
 	for (i = 0; i < SL_STATS_ROUTES_MAX; i++)
-		free(worker->stats.routes[i]);
+		free_route(worker->stats.routes[i]);
 	for (i = 0; i < worker->listener_count; i++)
 		sl_tls_server_put(&worker->listener_tls[i]);
 	sl_routes_put(&worker->routes);
