@@ -33,7 +33,7 @@ file_now() { # MORE of alerts
 		incidents: {path: $work/incidents.db, hold: 1s, join: 0}
 		slo: {path: $work/slo.db, availability: 0.9, events: 3, alerts: [{burn: 2, long: 1h, short: 30m}]}
 		pools:
-		  gpu: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}
+		  gpu: {affinity: none, nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}
 		  dead: {nodes: ["127.0.0.1:9003", "127.0.0.1:9004"]}
 		  pager: {nodes: ["127.0.0.1:9010"], api_key: pager-secret, metrics: {scrape: never}}
 		  manager: {nodes: ["127.0.0.1:9093"], metrics: {scrape: never}}
