@@ -20,6 +20,8 @@ dir=$(realpath -m "${GAMEDAY_DIR:-$work}")
 experiments=$(grep -c '^  - name:' "$e2e/gameday.yaml")
 # The sanitizers look at a part: the rest is the same code.
 [[ -n ${GAMEDAY_ONLY:-} || $(basename "$build") != build-san ]] || GAMEDAY_ONLY=5
+ttft=2s
+[[ $(basename "$build") != build-san ]] || ttft=10s # all is slower there: nobody runs out of patience by that
 ((experiments <= ${GAMEDAY_ONLY:-99})) || experiments=$GAMEDAY_ONLY
 
 mkdir "$work/docs"
@@ -58,12 +60,12 @@ config_write <<-END
 	  words: {pool: order, model: r}
 	routes:
 	  - {model: chat, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, hedge: {after: p75, min: 50ms},
-	     timeouts: {ttft: 2s, inter_token: 5s, total: 60s}}
-	  - {model: docs, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: 2s, total: 60s},
+	     timeouts: {ttft: $ttft, inter_token: 5s, total: 60s}}
+	  - {model: docs, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: $ttft, total: 60s},
 	     retrieve: {source: vectors, index: handbook, min_score: 0, timeout: 3s, rerank: words, rerank_timeout: 1s}}
-	  - {model: talk, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: 2s, total: 60s},
+	  - {model: talk, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: $ttft, total: 60s},
 	     semantic_cache: {ttl: 1h, wait: 300ms}}
-	  - {model: kept, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: 2s, total: 60s},
+	  - {model: kept, pools: [chat, small], backoff: 10ms, queue: {wait: 20s}, timeouts: {ttft: $ttft, total: 60s},
 	     cache: {ttl: 1h, sampled: true, length: true}}
 END
 

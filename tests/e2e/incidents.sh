@@ -8,7 +8,7 @@ config_write <<-END
 	incidents: {path: $work/incidents.db, hold: 10s}
 	tunables: {breaker.open_ms: 500ms}
 	limits: {upstream_idle: 0}
-	pools: {gpu: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}}
+	pools: {gpu: {affinity: none, nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}}
 	routes:
 	  - {model: m, pools: gpu}
 END

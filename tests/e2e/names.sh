@@ -68,7 +68,7 @@ second=${second#bound }
 other=$(prompt push other "$work/other")
 expect "promote: refused" "$(prompt promote bound "${second:0:12}")" contains "the model of pool \"warned\" has changed"
 expect "promote: not served" "$(prompt list bound --json | jq -c '[.prompts[] | select(.version == "'"$second"'") | .labels]')" == '[[]]'
-expect "promote: over HTTP too" "$(curl -s --max-time 20 --unix-socket "$work/admin.sock" -o "$work/out" -w '%{http_code}' -X POST "http://x/prompts/bound/promote?version=${second:0:12}")" == 409
+expect "promote: over HTTP too" "$(curl -s --max-time 20 --unix-socket "$work/admin.sock" -o "$work/out" -w '%{http_code}' -X POST "http://localhost/prompts/bound/promote?version=${second:0:12}")" == 409
 expect "promote: counted" "$(metric sluice_rollouts_held_total 'pool="warned"')$(metric sluice_rollouts_held_total 'pool="plain"')" == 20
 expect "promote: of another pool" "$(prompt promote other "${other:6:12}")" == "$other"
 expect "promote: to what is served in need" "$(prompt promote bound "${second:0:12}" known-good)" == "bound $second"

@@ -94,10 +94,11 @@ await test("well", async () => {
 await test("a queue", async () => {
   const held = [];
   chat("one", { max_tokens: 2000, held });
-  await sleep(150);
-  chat("one", { max_tokens: 2, held });
+  check("the first has its place", await soon(async () => (await (await fetch("http://127.0.0.1:10004/state")).json()).inference_requests === 1));
+  const second = chat("one", { max_tokens: 2 });
   await shows("who waits", "#queue-list", "one: 1 wait");
-  for (const request of held) request.destroy();
+  held[0].destroy();
+  expect("the second's turn", await second, "200 one");
   await shows("and no more", "#queue-list", "Nobody waits in any of 3 queues.");
   await shows("what was decided", "#decision-list", "queue_end pool=one result=granted");
 });

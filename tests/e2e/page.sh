@@ -66,7 +66,10 @@ for words in '' health 'takeover' 'rollout text status'; do
 done
 by_socket() { may --unix-socket "$work/admin.sock" "http://localhost$1" "${@:2}"; } # PATH WORDS...
 expect "the socket needs no token" "$(by_socket /status.json | cut -c 1-3)" == 200
+expect "a stranger's name that leads here (rebinding)" "$(by_socket /prompts -H 'host: evil.example' -H 'origin: http://evil.example')" == "421 0"
+expect "to read, too" "$(by_socket /prompts -H 'host: evil.example')" == "421 0"
 expect "but it asks who sent the browser" "$(by_socket /prompts/a/promote -X POST -H 'origin: http://evil.example')" == "403 0"
+expect "these are counted, too" "$(metric sluice_page_refused_total)" == 18
 
 # ---- secrets
 chat() { # MODEL WORDS...: the status

@@ -49,16 +49,16 @@ prompt show support@000000 >/dev/null
 expect "show: no such version" $? == 1
 
 # ---- HTTP
-expect "HTTP: push" "$(http -T "$work/b" http://x/prompts/other) $(jq -r .version "$work/out")" == "200 $b"
-expect "HTTP: promote" "$(http -X POST "http://x/prompts/other/promote?version=${b:0:9}")" == 200
-expect "HTTP: show" "$(http http://x/prompts/other/stable) $(cat "$work/out")" == "200 $(text "Be short.")"
+expect "HTTP: push" "$(http -T "$work/b" http://localhost/prompts/other) $(jq -r .version "$work/out")" == "200 $b"
+expect "HTTP: promote" "$(http -X POST "http://localhost/prompts/other/promote?version=${b:0:9}")" == 200
+expect "HTTP: show" "$(http http://localhost/prompts/other/stable) $(cat "$work/out")" == "200 $(text "Be short.")"
 head -c 200000 /dev/zero | tr '\0' x | cat "$work/a" - >"$work/long"
-expect "HTTP: a long one" "$(http -H 'expect: 100-continue' -T "$work/long" http://x/prompts/long)" == 200
-expect "HTTP: list" "$(http http://x/prompts) $(jq -c '[.prompts[].id]' "$work/out")" == '200 ["long","other","support","support"]'
-expect "HTTP: nothing to go back to" "$(http -X POST http://x/prompts/other/rollback) $(jq -r .error.message "$work/out")" contains "404 prompt \"other\": stable was no other"
-expect "HTTP: not there" "$(http http://x/prompts/nobody)" == 404
-expect "HTTP: nothing but prompts" "$(http http://x/)" == 404
-expect "HTTP: in chunks" "$(http -H 'transfer-encoding: chunked' -T "$work/a" http://x/prompts/p)" == 411
+expect "HTTP: a long one" "$(http -H 'expect: 100-continue' -T "$work/long" http://localhost/prompts/long)" == 200
+expect "HTTP: list" "$(http http://localhost/prompts) $(jq -c '[.prompts[].id]' "$work/out")" == '200 ["long","other","support","support"]'
+expect "HTTP: nothing to go back to" "$(http -X POST http://localhost/prompts/other/rollback) $(jq -r .error.message "$work/out")" contains "404 prompt \"other\": stable was no other"
+expect "HTTP: not there" "$(http http://localhost/prompts/nobody)" == 404
+expect "HTTP: nothing but prompts" "$(http http://localhost/)" == 404
+expect "HTTP: in chunks" "$(http -H 'transfer-encoding: chunked' -T "$work/a" http://localhost/prompts/p)" == 411
 expect "served by then" "$(curl -s --max-time 20 -o "$work/out" -D - -H 'content-type: application/json' -d '{"model":"chat","prompt":{"id":"other"}}' "$url/v1/chat/completions" | tr -d '\r' | sed -n 's/^x-sluice-prompt: //p')" == "other@${b:0:12}"
 
 # ---- killed while prompts change: what was acknowledged is there, labels are what the last line says

@@ -62,7 +62,7 @@ model_says "I am somebody"
 b=$(version "Insult" | pushed shop)
 expect_soon "pushed: its suite fails" 30 suite_is shop "$b" failed
 expect "refused" "$(prompt promote shop "$b")" contains "version ${b:0:12}: its suite fails; see: sluice prompt test shop@${b:0:12}"
-expect "refused: by HTTP" "$(http -X POST "http://x/prompts/shop/promote?version=$b")" == 409
+expect "refused: by HTTP" "$(http -X POST "http://localhost/prompts/shop/promote?version=$b")" == 409
 prompt test "shop@$b" >"$work/report"
 expect "test: status for CI" $? == 1
 expect "test: the reason" "$(cat "$work/report")" contains 'check 1, contains "Ann": the answer is "I am somebody"'
@@ -128,12 +128,12 @@ echo '{"checks": 1}' >>"$dir/shop.suite.jsonl"
 expect "a wrong line is named" "$(prompt test "shop@$d")" contains "shop.suite.jsonl: line 5: checks: expected a list"
 printf '{"variables":{"name":"E"},"checks":[{"contains":"Ann"}]}\n' >"$dir/shop.suite.jsonl"
 prompt test "shop@$d" >"$work/report"
-expect "HTTP: report" "$(http "http://x/prompts/shop/test?version=$d") $(jq -r .verdict "$work/out")" == "200 passed"
+expect "HTTP: report" "$(http "http://localhost/prompts/shop/test?version=$d") $(jq -r .verdict "$work/out")" == "200 passed"
 
 # ---- nobody answers: unsure, which is no pass and no failure
 e=$(version "Nod to" | pushed shop)
 expect_soon "by its route" 30 suite_is shop "$e" passed
-expect "HTTP: test" "$(http -X POST "http://x/prompts/shop/test?version=$e&model=other")" == 202
+expect "HTTP: test" "$(http -X POST "http://localhost/prompts/shop/test?version=$e&model=other")" == 202
 expect_soon "nobody answers: unsure" 30 suite_is shop "$e" unsure
 expect "unsure: refused" "$(prompt promote shop "$e")" contains "cases of its suite had no answer"
 expect "unknown model" "$(prompt test "shop@$e" nobody)" contains 'model "nobody" is not known'
@@ -167,9 +167,9 @@ prompt push shop - <<<"$(version "Wave at")" >"$work/out"
 f=$(cut -d' ' -f2 "$work/out")
 asked() { (($(curl -s --max-time 5 http://127.0.0.1:9001/asked) > before)); }
 before=$(curl -s --max-time 5 http://127.0.0.1:9001/asked)
-http -X POST "http://x/prompts/shop/test?version=$d" >"$work/status"
+http -X POST "http://localhost/prompts/shop/test?version=$d" >"$work/status"
 expect_soon "a suite is under way" 20 asked
-expect "HTTP: it runs" "$(http "http://x/prompts/shop/test?version=$d") $(jq -r .verdict "$work/out")" == "202 running"
+expect "HTTP: it runs" "$(http "http://localhost/prompts/shop/test?version=$d") $(jq -r .verdict "$work/out")" == "202 running"
 kill -TERM "$daemon"
 wait "$daemon"
 expect "the daemon ends all the same" $? == 0

@@ -341,9 +341,10 @@ static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *tex
 	verb = verb ? verb + 1 : "";
 	if (!strcmp(verb, "facts"))
 		sl_chaos_say_facts(part, text);
-	else if (!strcmp(verb, "list"))
+	else if (!strcmp(verb, "list")) {
+		sweep(part);
 		sl_chaos_say_list(part, !strncmp(ask->words, "json ", 5), text);
-	else if (!strcmp(verb, "report"))
+	} else if (!strcmp(verb, "report"))
 		sl_chaos_say_report(part, !strncmp(ask->words, "json ", 5), text);
 	else if ((rest = behind(verb, "verdict")))
 		take_verdict(part, ask, rest);

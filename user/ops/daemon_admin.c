@@ -83,17 +83,19 @@ static void http(void *owner, const struct sl_admin_request *request, bool remot
 {
 	struct sl_daemon *daemon = owner;
 	struct sl_prompt_ask as = prompt_ask(daemon, who);
+	enum sl_page_refusal why;
 
 	if (remote || sl_page_has(request->path)) {
 		sl_page_http(daemon->page, request, remote, who, text, reply);
 		return;
 	}
+	why = sl_page_admit_other(request); /* a browser, behind a forwarded socket */
+	if (why) {
+		sl_page_refuse(daemon->page, why, reply);
+		return;
+	}
 	reply->type = "application/json";
-	if (sl_page_is_foreign(request)) /* a browser, behind a forwarded socket */
-		reply->status = 403;
-	else
-		reply->status =
-			sl_prompt_http(daemon->stores.prompts, request, &as, text, &reply->type);
+	reply->status = sl_prompt_http(daemon->stores.prompts, request, &as, text, &reply->type);
 }
 
 static void tend_index(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)

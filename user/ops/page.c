@@ -217,9 +217,10 @@ bool sl_page_has(struct sl_span path)
 	       sl_span_starts(path, sl_span_make(act_root, sizeof(act_root) - 1));
 }
 
-static void refuse(struct sl_page *page, enum sl_page_refusal why, struct sl_admin_reply *reply)
+void sl_page_refuse(struct sl_page *page, enum sl_page_refusal why, struct sl_admin_reply *reply)
 {
-	count(&page->refused[why]);
+	if (page)
+		count(&page->refused[why]);
 	*reply = (struct sl_admin_reply){
 		.status = sl_page_refusal_status(why),
 		.lines = "cache-control: no-store\r\n" GUARDED,
@@ -318,7 +319,7 @@ void sl_page_http(struct sl_page *page, const struct sl_admin_request *request, 
 		return;
 	why = sl_page_admit(request, remote ? page->digest : NULL);
 	if (why)
-		refuse(page, why, reply);
+		sl_page_refuse(page, why, reply);
 	else
 		answer(page, request, who, text, reply);
 	if (reply->stay)

@@ -24,6 +24,7 @@
 #define SL_OPS_PAGE_H
 
 #include "user/ops/metrics.h"
+#include "user/ops/page_auth.h"
 #include "user/ops/watch.h"
 
 struct sl_page;
@@ -49,6 +50,9 @@ void sl_page_apply(struct sl_page *page);
 
 /* Is the path one of the page's? */
 bool sl_page_has(struct sl_span path);
+
+/* Refuses a request, and counts it; page NULL: it is refused all the same. */
+void sl_page_refuse(struct sl_page *page, enum sl_page_refusal why, struct sl_admin_reply *reply);
 
 /* Answers a request for one of its paths, or of somebody who came by page.listen (remote). */
 void sl_page_http(struct sl_page *page, const struct sl_admin_request *request, bool remote,

@@ -129,7 +129,8 @@ static bool is_here(struct sl_span host)
 	       ((const uint8_t *)addr.w)[12] == 127;
 }
 
-bool sl_page_is_foreign(const struct sl_admin_request *request)
+/* Does another origin ask, as far as the request says? */
+static bool is_foreign(const struct sl_admin_request *request)
 {
 	struct sl_span origin = request->origin, scheme = SL_SPAN("http://");
 
@@ -144,6 +145,13 @@ bool sl_page_is_foreign(const struct sl_admin_request *request)
 	return !sl_span_equal_case(origin, request->host);
 }
 
+enum sl_page_refusal sl_page_admit_other(const struct sl_admin_request *request)
+{
+	return !is_here(request->host) ? SL_PAGE_REFUSED_HOST
+	       : is_foreign(request)   ? SL_PAGE_REFUSED_ORIGIN
+				       : SL_PAGE_ADMITTED;
+}
+
 enum sl_page_refusal sl_page_admit(const struct sl_admin_request *request,
 				   const uint8_t digest[SL_DIGEST_BYTES])
 {
@@ -153,7 +161,7 @@ enum sl_page_refusal sl_page_admit(const struct sl_admin_request *request,
 		return SL_PAGE_REFUSED_HOST;
 	if (digest && !has_token(request->authorization, digest))
 		return SL_PAGE_REFUSED_TOKEN;
-	if (sl_page_is_foreign(request) && !(reads && sl_span_equal(request->path, SL_SPAN("/"))))
+	if (is_foreign(request) && !(reads && sl_span_equal(request->path, SL_SPAN("/"))))
 		return SL_PAGE_REFUSED_ORIGIN;
 	if (!reads && !request->guard.data)
 		return SL_PAGE_REFUSED_GUARD;

@@ -45,7 +45,7 @@ bool sl_page_token_is_formed(struct sl_span token);
 enum sl_page_refusal sl_page_admit(const struct sl_admin_request *request,
 				   const uint8_t digest[SL_DIGEST_BYTES]);
 
-/* Does another origin ask, as far as the request says? For all that is on the admin socket. */
-bool sl_page_is_foreign(const struct sl_admin_request *request);
+/* The same for all else that is on the admin socket: host and origin. */
+enum sl_page_refusal sl_page_admit_other(const struct sl_admin_request *request);
 
 #endif

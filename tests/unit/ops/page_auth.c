@@ -108,6 +108,36 @@ static void test_admit(void **state)
 	}
 }
 
+/* Prompts, by the admin socket. */
+static void test_admit_other(void **state)
+{
+	static const struct {
+		const char *fields;
+		enum sl_page_refusal wanted;
+	} others[] = {
+		{"host: localhost", SL_PAGE_ADMITTED},
+		{"host: 127.0.0.1:9999\r\norigin: http://127.0.0.1:9999", SL_PAGE_ADMITTED},
+		{"host: localhost\r\norigin: http://evil.example", SL_PAGE_REFUSED_ORIGIN},
+		{"host: localhost\r\nsec-fetch-site: cross-site", SL_PAGE_REFUSED_ORIGIN},
+		{"host: evil.example", SL_PAGE_REFUSED_HOST},
+		/* rebinding: for the browser it is the same origin */
+		{"host: evil.example\r\norigin: http://evil.example\r\nsec-fetch-site: same-origin",
+		 SL_PAGE_REFUSED_HOST},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct sl_admin_request request;
+		char bytes[512];
+		int len = snprintf(bytes, sizeof(bytes), "GET /prompts HTTP/1.1\r\n%s\r\n\r\n",
+				   others[i].fields);
+
+		assert_int_equal(sl_admin_http_read(bytes, (size_t)len, &request), 1);
+		if (sl_page_admit_other(&request) != others[i].wanted)
+			fail_msg("%s", others[i].fields);
+	}
+}
+
 static void test_tokens(void **state)
 {
 	static const struct {
@@ -142,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_admit),
+		cmocka_unit_test(test_admit_other),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_statuses),
 	};
