@@ -11,10 +11,12 @@ config_write <<-END
 	slo: {availability: 0.9, events: 10, alerts: [{level: page, burn: 4, long: 1h, short: 2s}]}
 	pools:
 	  one: {nodes: ["127.0.0.1:9001"]}
+	  raw: {nodes: ["127.0.0.1:9004"]}
 	  two: {nodes: [{address: "127.0.0.1:9002", zone: east}, {address: "127.0.0.1:9003", zone: west}],
 	        health: {live: http, every: 200ms}}
 	routes:
 	  - {model: one, pools: one, attempts: 1, slo: {enabled: false}, timeouts: {ttft: 5s, inter_token: 5s, total: 6s}}
+	  - {model: raw, pools: raw, attempts: 1, slo: {enabled: false}}
 	  - {model: hasty, pools: one, attempts: 1, slo: {enabled: false}, timeouts: {ttft: 1s, inter_token: 5s, total: 2s}}
 	  - {model: both, pools: [two, one], backoff: 0ms, slo: {enabled: false}}
 	  - {model: kept, pools: one, cache: {ttl: 1h, length: true}, slo: {enabled: false}}
@@ -92,6 +94,25 @@ expect "the same" "$(grep -c '"content":"' "$work/out") $(grep -c '"error"' "$wo
 begin=${EPOCHREALTIME/[.,]/}
 strike "a slow stream" "200 whole" true slow --delay 60ms
 expect "each event costs" $((${EPOCHREALTIME/[.,]/} - begin)) '>=' 300000
+cat >"$work/raw.mjs" <<'END'
+import net from "node:net";
+const event = (o) => `data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", created: 1, model: "raw", choices: [o] })}\n\n`;
+const events = [1, 2, 3, 4, 5].map((i) => event({ index: 0, delta: { content: `word${i}` }, finish_reason: null })).join("") + event({ index: 0, delta: {}, finish_reason: "stop" });
+const daemon = Number(process.argv[2]);
+const answer = `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n${events}data: [DONE]\n\n`;
+// The daemon stands still meanwhile: it finds the bytes and the end in one turn.
+net.createServer((s) => s.on("error", () => {}).once("data", () => {
+	process.kill(daemon, "SIGSTOP");
+	s.end(answer, () => setTimeout(() => process.kill(daemon, "SIGCONT"), 50));
+})).listen(9004, "127.0.0.1", () => console.log("listens"));
+END
+node "$work/raw.mjs" $daemon >"$work/raw" 2>&1 &
+raw=$!
+expect_soon "a node that closes with its last byte" 20 grep -q listens "$work/raw"
+chaos start slow --delay 30ms --pool raw --limit 100 --detach
+expect "what is kept outlasts it" "$(ask raw true) $(grep -c '"content":"word' "$work/out") $(grep -c '^data: \[DONE\]' "$work/out")" == "200 5 1"
+chaos stop
+kill $raw
 
 # ---- a share, a number, checks, a fallback
 chaos start error --pool one --limit 100 --share 50% --detach
@@ -152,6 +173,14 @@ expect_soon "why, in the audit trail" 10 eval '[[ $(tail -n 1 "$work/audit.log")
 expect_soon "each beginning has its end there" 10 eval '[[ $(grep -c "experiment began" "$work/audit.log") == "$(grep -c "experiment ended" "$work/audit.log")" ]]'
 curl -s "$url/metrics" | promtool check metrics >"$work/lint" 2>&1 || not_ok "metrics" "$(<"$work/lint")"
 expect "how they ended" "$(for how in ran orphaned spent burned; do metric sluice_chaos_ended_total "\"$how\""; done | paste -sd' ')" == "1 1 1 1"
+chaos start delay --delay 1ms --zone east --for 1h --detach
+chaos start delay --delay 1ms --zone west --limit 100 --for 1h --detach
+expect "both of a pool's nodes are struck" "$(count)" == 2
+sed -i 's|, {address: "127.0.0.1:9003", zone: west}||' "$config"
+kill -HUP $daemon
+expect_soon "a reload: one has no node, and one too many of those that are left" 10 count_is 0
+expect_soon "why: too many" 10 grep -q 'ended: delay zone east: 1 of the 1 nodes of pool' "$work/audit.log"
+expect_soon "why: none" 10 grep -q 'ended: delay zone west: none of its nodes' "$work/audit.log"
 chaos start hang --pool one --limit 100 --for 1h --detach
 daemon_stop
 daemon_start

@@ -57,7 +57,7 @@ expect "HTTP: a long one" "$(http -H 'expect: 100-continue' -T "$work/long" http
 expect "HTTP: list" "$(http http://localhost/prompts) $(jq -c '[.prompts[].id]' "$work/out")" == '200 ["long","other","support","support"]'
 expect "HTTP: nothing to go back to" "$(http -X POST http://localhost/prompts/other/rollback) $(jq -r .error.message "$work/out")" contains "404 prompt \"other\": stable was no other"
 expect "HTTP: not there" "$(http http://localhost/prompts/nobody)" == 404
-expect "HTTP: nothing but prompts" "$(http http://localhost/)" == 404
+expect "HTTP: nothing but prompts" "$(http http://localhost/other)" == 404
 expect "HTTP: in chunks" "$(http -H 'transfer-encoding: chunked' -T "$work/a" http://localhost/prompts/p)" == 411
 expect "served by then" "$(curl -s --max-time 20 -o "$work/out" -D - -H 'content-type: application/json' -d '{"model":"chat","prompt":{"id":"other"}}' "$url/v1/chat/completions" | tr -d '\r' | sed -n 's/^x-sluice-prompt: //p')" == "other@${b:0:12}"
 

@@ -51,6 +51,25 @@ good=0
 for i in {1..30}; do (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page-$i") == 121)) && good=$((good + 1)); done
 expect "many at once: all are whole" $good == 30
 expect "many at once: none was refused or failed" "$(($(metric sluice_scrapes_total refused) + $(metric sluice_scrapes_total failed)))" == 0
+cat >"$work/hold.mjs" <<-'END'
+	import http2 from "node:http2";
+	const heads = [];
+	for (let i = 0; i < 2; i++) {
+		const session = http2.connect(process.argv[2]);
+		for (let j = 0; j < 32; j++) heads.push(new Promise((head) => session.request({":path": "/metrics"}).on("response", head)));
+	}
+	await Promise.all(heads);
+	console.log("held");
+END
+node "$work/hold.mjs" "$url" >"$work/held" 2>&1 &
+holder=$!
+expect_soon "64 do not read on" 20 grep -q held "$work/held"
+expect "no page is kept for a 65th" "$(curl -s --max-time 20 -o /dev/null -w '%{http_code}' "$url/metrics")" == 503
+kill $holder
+wait $holder
+answers() { [[ $(curl -s --max-time 20 -o /dev/null -w '%{http_code}' "$url/metrics") == 200 ]]; }
+expect_soon "they leave: it is answered" 20 answers
+expect "it is counted" "$(metric sluice_scrapes_total refused)" '>=' 1
 page >/dev/null
 expect "a thread that serves was kept for no millisecond" "$(awk '/^sluice_scrape_loop_seconds_max /{print ($2 < 0.001)}' "$work/page")" == 1
 

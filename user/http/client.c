@@ -278,7 +278,29 @@ static void broken(struct sl_client_conn *conn, int error)
 
 static void on_eof(struct sl_socket *socket)
 {
-	broken((struct sl_client_conn *)socket, 0);
+	struct sl_client_conn *conn = (struct sl_client_conn *)socket;
+
+	if (conn->tap && conn->tap->eof && conn->tap->eof(conn->tap, conn))
+		return;
+	broken(conn, 0);
+}
+
+void sl_client_feed_eof(struct sl_client_conn *conn)
+{
+	broken(conn, 0);
+}
+
+void sl_client_hold(struct sl_client_conn *conn, enum sl_client_holder who)
+{
+	conn->held |= (uint8_t)who;
+	sl_socket_pause(&conn->socket);
+}
+
+void sl_client_release(struct sl_client_conn *conn, enum sl_client_holder who)
+{
+	conn->held &= (uint8_t) ~(uint8_t)who;
+	if (!conn->held)
+		sl_socket_resume(&conn->socket);
 }
 
 static void on_error(struct sl_socket *socket, int error)

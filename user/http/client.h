@@ -62,6 +62,14 @@ struct sl_client_tap {
 	/* NULL too. Body bytes: hands them on to conn->ops->body(), or others, or none; may end it by sl_client_fail(). */
 	void (*body)(struct sl_client_tap *tap, struct sl_client_conn *conn, const char *data,
 		     size_t len);
+	/* NULL too. The server has closed. True: the tap tells it, by sl_client_feed_eof(), behind what it keeps. */
+	bool (*eof)(struct sl_client_tap *tap, struct sl_client_conn *conn);
+};
+
+/* Input stops while any of them holds it. */
+enum sl_client_holder {
+	SL_CLIENT_HELD_BY_OWNER = 1,
+	SL_CLIENT_HELD_BY_TAP = 2,
 };
 
 struct sl_client_conn {
@@ -75,6 +83,7 @@ struct sl_client_conn {
 	bool reused; /* has completed an exchange before */
 	bool got_bytes;
 	bool to_head; /* HEAD request: the response has no body */
+	uint8_t held; /* who keeps it from being read, bits of enum sl_client_holder */
 	uint16_t tag; /* the owner's; 0 after connect */
 	uint64_t body_left;
 	struct sl_h1_chunk chunk;
@@ -99,6 +108,12 @@ void sl_client_close(struct sl_client_conn *conn);
 
 /* Takes bytes of the answer. The connection may be closed, and its tap gone, afterwards. */
 void sl_client_feed(struct sl_client_conn *conn, const char *data, size_t len);
+
+/* As when the server closes here. The same afterwards. */
+void sl_client_feed_eof(struct sl_client_conn *conn);
+
+void sl_client_hold(struct sl_client_conn *conn, enum sl_client_holder who);
+void sl_client_release(struct sl_client_conn *conn, enum sl_client_holder who);
 
 /* Ends the exchange under way as that failure does: failed() is called. */
 void sl_client_fail(struct sl_client_conn *conn, enum sl_client_failure failure, const char *text);

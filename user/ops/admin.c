@@ -507,6 +507,17 @@ void sl_admin_tell_stayers(struct sl_admin *admin, struct sl_span snapshot)
 	}
 }
 
+void sl_admin_refuse_stayers(struct sl_admin *admin, int status)
+{
+	struct sl_admin_conn *conn, *next;
+
+	for (conn = admin->conns; conn; conn = next) {
+		next = conn->next;
+		if (conn->stay == SL_ADMIN_STAYS_FOR_ONE && !conn->answered)
+			http_refuse(conn, status);
+	}
+}
+
 /* Another process serves, or none: browsers come again by themselves. */
 static void end_stayers(struct sl_admin *admin)
 {

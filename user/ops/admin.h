@@ -105,6 +105,8 @@ int sl_admin_listen(struct sl_admin *admin, struct sl_loop *loop,
 bool sl_admin_may_stay(const struct sl_admin *admin, enum sl_admin_stay stay);
 bool sl_admin_has_stayers(const struct sl_admin *admin);
 void sl_admin_tell_stayers(struct sl_admin *admin, struct sl_span snapshot);
+/* There is no snapshot: who waits for one alone hears that; the others wait for the next. */
+void sl_admin_refuse_stayers(struct sl_admin *admin, int status);
 
 /* Leaves the socket's file to the process that has taken over; open connections end by themselves. */
 void sl_admin_leave(struct sl_admin *admin);

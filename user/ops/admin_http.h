@@ -13,7 +13,7 @@
 #include "user/http/h1_parse.h"
 
 #define SL_ADMIN_BODY_BYTES_MAX (1u << 20) /* of a request, or sent with a line */
-#define SL_ADMIN_QUERY_BYTES	128u	   /* of one value */
+#define SL_ADMIN_QUERY_BYTES	320u	   /* of one value: the longest is a node's name */
 
 /* Borrows from the bytes that it was read from. */
 struct sl_admin_request {

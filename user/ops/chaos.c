@@ -289,6 +289,27 @@ static void stop_some(struct sl_chaos_part *part, const struct sl_admin_ask *ask
 	sl_text_append_string(text, "1 stopped\n");
 }
 
+/* Of its nodes, those stay struck that are there and meant yet; none is added. Its limits hold for them, too. */
+static void aim_anew(struct sl_chaos_part *part, struct sl_strike_row *row)
+{
+	struct sl_error error = {{0}};
+	struct aim aim;
+
+	take_aim(part->routes, &row->order, &aim);
+	if (!sl_strike_board_narrow(row, aim.nodes)) {
+		sl_error_set(&error, -ENOENT, "none of its nodes is configured any more");
+	} else {
+		memcpy(aim.nodes, row->nodes, sizeof(aim.nodes));
+		aim.count = 0;
+		for (uint32_t i = 0; i < SL_STRIKE_WORDS; i++)
+			aim.count += (uint32_t)__builtin_popcountll(aim.nodes[i]);
+		if (!keep_limits(part, &row->order, &aim, &error))
+			return;
+	}
+	sl_strike_board_end(part->board, row, SL_STRIKE_STOPPED);
+	tell(row->order.name, "daemon", true, error.text);
+}
+
 /* ---- the part -------------------------------------------------------------------------------- */
 
 static void apply(void *owner, struct sl_routes *routes)
@@ -298,6 +319,13 @@ static void apply(void *owner, struct sl_routes *routes)
 
 	part->routes = sl_routes_get(routes);
 	sl_routes_put(&old);
+	sweep(part);
+	for (uint32_t i = 0; i < SL_STRIKES_MAX; i++) {
+		struct sl_strike_row *row = &part->board->rows[i];
+
+		if (row->runs && row->order.aim != SL_STRIKE_AIM_STORE)
+			aim_anew(part, row);
+	}
 }
 
 static void take_notice(void *owner, const struct sl_notice *notice)

@@ -16,7 +16,7 @@
 #include "user/ops/page_say.h"
 #include "user/ops/page_token.h"
 
-#define SNAPSHOT_BYTES_MAX (4u << 20)
+#define SNAPSHOT_BYTES_MAX (16u << 20)
 #define CLOSE_TURNS_MAX	   100
 #define CLOSE_TURN_MS	   10
 
@@ -183,17 +183,24 @@ static void give_order(struct sl_page *page, bool wanted)
 static void on_made(void *arg)
 {
 	struct sl_page *page = arg;
+	bool who_waits = false;
 
-	if (page->made.error)
-		sl_log_limited(SL_LOG_WARN, "page: the snapshot is larger than %u bytes",
+	if (page->made.error) {
+		sl_log_limited(SL_LOG_WARN,
+			       "page: the snapshot is larger than %u bytes, or there is no memory",
 			       SNAPSHOT_BYTES_MAX);
-	else if (page->made.len) {
+		sl_admin_refuse_stayers(page->place.admin, 500);
+	} else if (page->made.len) {
 		count(&page->snapshots);
 		sl_admin_tell_stayers(page->place.admin, sl_text_span(&page->made));
+	} else {
+		who_waits = sl_admin_has_stayers(page->place.admin);
 	}
 	pthread_mutex_lock(&page->lock);
 	page->state = STATE_IDLE;
 	pthread_mutex_unlock(&page->lock);
+	if (who_waits) /* it came while only the look was taken */
+		give_order(page, true);
 }
 
 static void on_timer(struct sl_timer *timer)

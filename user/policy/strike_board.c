@@ -96,6 +96,19 @@ void sl_strike_board_renew(struct sl_strike_row *row, uint64_t now_ms)
 	SET(row->until_ms, lease_end(row, now_ms));
 }
 
+bool sl_strike_board_narrow(struct sl_strike_row *row, const uint64_t *nodes)
+{
+	uint64_t left = 0;
+
+	open_row(row);
+	for (uint32_t i = 0; i < SL_STRIKE_WORDS; i++) {
+		SET(row->nodes[i], row->nodes[i] & nodes[i]);
+		left |= row->nodes[i];
+	}
+	close_row(row);
+	return left;
+}
+
 void sl_strike_board_end(struct sl_strike_board *board, struct sl_strike_row *row,
 			 enum sl_strike_end end)
 {

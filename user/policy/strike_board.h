@@ -59,6 +59,8 @@ uint32_t sl_strike_board_begin(struct sl_strike_board *board, const struct sl_st
 struct sl_strike_row *sl_strike_board_find(struct sl_strike_board *board, uint32_t number);
 
 void sl_strike_board_renew(struct sl_strike_row *row, uint64_t now_ms);
+/* From now on it means those of its nodes alone that are in these SL_STRIKE_WORDS words. Is any left? */
+bool sl_strike_board_narrow(struct sl_strike_row *row, const uint64_t *nodes);
 void sl_strike_board_end(struct sl_strike_board *board, struct sl_strike_row *row,
 			 enum sl_strike_end end);
 

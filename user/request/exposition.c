@@ -38,9 +38,9 @@ struct sl_exposition {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct asker *askers; /* under the lock, as the next two */
-	uint32_t waiting;
+	struct asker *askers; /* under the lock, as the next */
 	bool stop;
+	uint32_t open;				 /* atomic: askers that wait or read */
 	uint64_t pages, served, refused, failed; /* atomic, as all below */
 	uint64_t render_ns, bytes;		 /* of the last page */
 	uint64_t loop_ns_max;
@@ -81,6 +81,7 @@ static void note_loop(struct sl_exposition *exposition, uint64_t since_ns)
 
 static void free_asker(struct asker *asker)
 {
+	__atomic_fetch_sub(&asker->exposition->open, 1, __ATOMIC_RELAXED);
 	put_page(asker->page);
 	free(asker);
 }
@@ -186,13 +187,13 @@ void sl_exposition_answer(struct sl_exposition *exposition, struct sl_worker *wo
 					.worker = worker,
 					.conn = conn};
 		pthread_mutex_lock(&exposition->lock);
-		taken = exposition->waiting < SL_EXPOSITION_ASKERS_MAX;
+		taken = LOAD(exposition->open) < SL_EXPOSITION_ASKERS_MAX;
 		if (taken) {
 			conn->user = asker;
 			worker->jobs++;
 			asker->next = exposition->askers;
 			exposition->askers = asker;
-			exposition->waiting++;
+			COUNT(exposition->open);
 			pthread_cond_signal(&exposition->wake);
 		}
 		pthread_mutex_unlock(&exposition->lock);
@@ -253,7 +254,6 @@ static void *serve(void *arg)
 			break;
 		askers = exposition->askers;
 		exposition->askers = NULL;
-		exposition->waiting = 0;
 		pthread_mutex_unlock(&exposition->lock);
 		page = write_page(exposition);
 		hand_out(askers, page);

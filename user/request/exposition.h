@@ -13,7 +13,7 @@
  * Costs on a loop thread: a list and a lock for the question, then a copy of 64 KiB a turn. The longest of
  * these is in /metrics (sluice_scrape_loop_seconds_max, CPU time of the thread).
  *
- * Full (SL_EXPOSITION_ASKERS_MAX wait): 503 with Retry-After, counted.
+ * Full (SL_EXPOSITION_ASKERS_MAX wait, or read a page slowly, which it keeps alive): 503 with Retry-After, counted.
  */
 #ifndef SL_REQUEST_EXPOSITION_H
 #define SL_REQUEST_EXPOSITION_H
@@ -23,7 +23,7 @@
 
 #define SL_EXPOSITION_PIECE_BYTES (64u << 10)
 #define SL_EXPOSITION_BYTES_MAX	  (64u << 20) /* of a page */
-#define SL_EXPOSITION_ASKERS_MAX  64u	      /* that wait for a page */
+#define SL_EXPOSITION_ASKERS_MAX  64u	      /* that wait for a page or read one */
 
 struct sl_exposition;
 struct sl_worker;

@@ -307,7 +307,7 @@ static void hold_back_pressure(struct sl_relay *relay)
 	     !sl_filtered_is_full(relay->filtered)))
 		return;
 	relay->paused = true;
-	sl_socket_pause(&relay->upstream->socket);
+	sl_client_hold(relay->upstream, SL_CLIENT_HELD_BY_OWNER);
 }
 
 /* The node says itself that it failed. */
@@ -606,7 +606,7 @@ static void read_on(struct sl_relay *relay)
 	relay->paused = false;
 	relay->progress_ns = now_of(relay); /* the silence was the client's, or a filter's */
 	relay->reads = 0;		    /* and what comes at once was held up by it */
-	sl_socket_resume(&relay->upstream->socket);
+	sl_client_release(relay->upstream, SL_CLIENT_HELD_BY_OWNER);
 }
 
 static void on_client_drained(struct sl_client_owner *owner)

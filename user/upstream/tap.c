@@ -17,6 +17,7 @@ struct tap {
 		matched; /* bytes of `mark` since the line's begin; MARK_LEN: of an event's line, or of none */
 	bool done;	       /* it has struck */
 	bool feeding, removed; /* slow: who is removed meanwhile is freed afterwards */
+	bool ended;	       /* slow: the node has closed behind what is kept */
 	struct sl_text kept;   /* slow */
 	struct sl_timer timer;
 };
@@ -128,8 +129,10 @@ static void on_timer(struct sl_timer *timer)
 
 	if (tap->kept.len)
 		feed_slice(tap);
+	else if (tap->ended)
+		sl_client_feed_eof(tap->conn);
 	else
-		sl_socket_resume(&tap->conn->socket);
+		sl_client_release(tap->conn, SL_CLIENT_HELD_BY_TAP);
 }
 
 /* What comes while others wait, waits; the first goes on at once, and the next is read later. */
@@ -138,15 +141,25 @@ static void on_data(struct sl_client_tap *client, struct sl_client_conn *conn, c
 {
 	struct tap *tap = (struct tap *)client;
 
-	sl_socket_pause(&conn->socket);
+	sl_client_hold(conn, SL_CLIENT_HELD_BY_TAP);
 	if (sl_text_append(&tap->kept, data, len)) { /* too much to wait with: all of it goes on */
 		tap->kept.error = 0;
-		sl_socket_resume(&conn->socket);
+		sl_client_release(conn, SL_CLIENT_HELD_BY_TAP);
 		if (feed(tap, tap->kept.len))
 			sl_client_feed(conn, data, len);
 	} else if (!sl_timer_is_set(&tap->timer)) {
 		feed_slice(tap);
 	}
+}
+
+/* In the turn of the last bytes, before pausing had an effect. */
+static bool on_eof(struct sl_client_tap *client, struct sl_client_conn *conn)
+{
+	struct tap *tap = (struct tap *)client;
+
+	(void)conn;
+	tap->ended = sl_timer_is_set(&tap->timer);
+	return tap->ended;
 }
 
 /* The byte behind which no JSON can go on; the line's end stays, so that what follows is read as before. */
@@ -211,10 +224,12 @@ void sl_tap_set(struct sl_client_conn *conn, struct sl_loop *loop, const struct 
 	tap = calloc(1, sizeof(*tap));
 	if (!tap)
 		return;
-	if (strike->kind == SL_STRIKE_SLOW)
+	if (strike->kind == SL_STRIKE_SLOW) {
 		tap->client.data = on_data;
-	else
+		tap->client.eof = on_eof;
+	} else {
 		tap->client.body = on_body;
+	}
 	sl_text_init(&tap->kept, SL_TAP_KEPT_BYTES_MAX);
 	tap->conn = conn;
 	tap->loop = loop;
@@ -231,6 +246,9 @@ void sl_tap_remove(struct sl_client_conn *conn)
 		return;
 	sl_timer_cancel(tap->loop, &tap->timer);
 	conn->tap = NULL;
+	if (tap->ended)
+		conn->reusable = false;
+	sl_client_release(conn, SL_CLIENT_HELD_BY_TAP);
 	tap->removed = true;
 	if (tap->feeding)
 		return;

@@ -625,7 +625,8 @@ void sl_upstream_put(struct sl_upstream *up, struct sl_upstream_node *node,
 		sl_client_close(conn);
 		return;
 	}
-	sl_socket_resume(&conn->socket); /* a slow client may have paused it up to the end */
+	sl_client_release(
+		conn, SL_CLIENT_HELD_BY_OWNER); /* a slow client may have paused it up to the end */
 	conn->ops = &idle_ops;
 	conn->owner = NULL;
 	conn->idle_since_ns = sl_loop_now_ns(up->loop);

@@ -337,6 +337,28 @@ static void test_board_hits(void **state)
 	assert_false(sl_strike_board_is_down(&board, SL_STRIKE_STORE_CACHE, NULL, 1));
 }
 
+static void test_board_narrow(void **state)
+{
+	struct sl_strike_order order;
+	struct sl_strike strike;
+	struct sl_error error;
+	uint64_t both[SL_STRIKE_WORDS] = {1ull << 3, 1ull << 1}, second[SL_STRIKE_WORDS] = {0, 3};
+	uint64_t none[SL_STRIKE_WORDS] = {1ull << 3}, key;
+
+	(void)state;
+	memset(&board, 0, sizeof(board));
+	assert_int_equal(sl_strike_read("error pool=p for=1m lease=1m", &order, &error), 0);
+	assert_int_not_equal(sl_strike_board_begin(&board, &order, both, 0), 0);
+	assert_true(sl_strike_board_pick(&board, 3, NULL, false, 1, &strike, &key));
+	assert_true(sl_strike_board_narrow(&board.rows[0], second));
+	assert_false(sl_strike_board_pick(&board, 3, NULL, false, 1, &strike, &key));
+	assert_true(sl_strike_board_pick(&board, 65, NULL, false, 1, &strike, &key));
+	assert_false(
+		sl_strike_board_pick(&board, 64, NULL, false, 1, &strike, &key)); /* not added */
+	assert_false(sl_strike_board_narrow(&board.rows[0], none));
+	assert_false(sl_strike_board_pick(&board, 65, NULL, false, 1, &strike, &key));
+}
+
 static void test_board_full(void **state)
 {
 	(void)state;
@@ -352,10 +374,11 @@ static void test_board_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_orders),	   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_share),	   cmocka_unit_test(test_delay),
-		cmocka_unit_test(test_limit),	   cmocka_unit_test(test_board),
-		cmocka_unit_test(test_board_hits), cmocka_unit_test(test_board_full),
+		cmocka_unit_test(test_orders),	     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_share),	     cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_limit),	     cmocka_unit_test(test_board),
+		cmocka_unit_test(test_board_hits),   cmocka_unit_test(test_board_full),
+		cmocka_unit_test(test_board_narrow),
 	};
 
 	return cmocka_run_group_tests_name("strike", tests, NULL, NULL);
