@@ -121,6 +121,20 @@ asked=$(counts server)
 kill -HUP "$daemon"
 expect_soon "says it again" 20 counted_again talk 8 206
 
+# ---- silence: who asks waits no longer than for a count
+for way in "vllm 9001" "llama 9002"; do
+	read -r name port <<<"$way"
+	curl -s -X POST -d SILENT "http://127.0.0.1:$port/mute" >/dev/null
+	failed=$(counts failed) estimated=$(counts estimate)
+	jq -c --arg model "$name" '.model = $model' "$(talk 8 197)" >"$work/see"
+	expect "$name is silent: answered" "$(post "$work/see")" == 200
+	expect "$name is silent: noted" "$(counts failed) $(counts estimate)" == "$((failed + 1)) $((estimated + 1))"
+	curl -s -X POST -d again "http://127.0.0.1:$port/mute" >/dev/null
+done
+asked=$(counts server)
+kill -HUP "$daemon"
+expect_soon "speaks again" 20 counted_again talk 8 198
+
 # ---- a real server, which counts by the model's own tokenizer
 if [[ $llama ]] && wait_for 60 grep -q listening "$work/llama.log"; then
 	exactly=$(counts server)

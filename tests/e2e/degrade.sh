@@ -121,6 +121,13 @@ expect "breakers: told" "$(header out x-sluice-degraded)" == "degrade=hedge"
 expect "breakers: counted" "$(steps pair hedge)" == 1
 standin n4 9004
 expect_soon "breakers: the way back" 30 not_degraded in "$(body pair)"
+curl -sf -o /dev/null -d '{"fault":"500"}' http://127.0.0.1:10004/fault # it lives, and gives no right answer
+hedges=$(steps pair hedge)
+expect_soon "breakers: half of the nodes err" 30 degraded erring "$(body pair)"
+expect "breakers: errors: told" "$(header erring x-sluice-degraded)" == "degrade=hedge"
+expect "breakers: errors: counted" "$(steps pair hedge)" == $((hedges + 1))
+curl -sf -o /dev/null -X DELETE http://127.0.0.1:10004/fault
+expect_soon "breakers: errors: the way back" 30 not_degraded right "$(body pair)"
 
 # ---- latency: the first tokens come late
 curl -sf -o /dev/null -d '{"fault":"slow-first:900"}' http://127.0.0.1:10005/fault

@@ -76,7 +76,8 @@ expect "which is counted" "$(metric sluice_retrieve_shared_vectors_total 'route=
 
 # without NAME WAY...: what the pool does not do any more, and who notices
 without() {
-	local name=$1
+	local name=$1 builtin words skipped
+	builtin=$(steps builtin) words=$(steps words) skipped=$(steps skipped)
 	expect "$name: by the other vectors" "$(ask both)" contains "thirty days of paid vacation"
 	expect "$name: of the same version, which is told" "$(header x-sluice-index) $(header x-sluice-degraded)" == "both@1 retrieve=builtin"
 	expect "$name: an index without these: by words" "$(ask alone)" contains "thirty days of paid vacation"
@@ -85,6 +86,7 @@ without() {
 	expect "$name: told with both steps" "$(header x-sluice-degraded)" == "retrieve=index, retrieve=builtin"
 	ask cached "What of $name?" >/dev/null
 	expect "$name: the cache is passed over" "$(header x-sluice-degraded)" contains semantic_cache=skipped
+	expect "$name: counted" "$(steps builtin) $(steps words) $(steps skipped)" == "$((builtin + 3)) $((words + 1)) $((skipped + 1))"
 }
 # back NAME: the next questions begin at the top
 back() {
@@ -96,10 +98,9 @@ back() {
 }
 
 # ---- rubbish
-builtin=$(steps builtin) words=$(steps words) trips=$(trips vectors)
+trips=$(trips vectors)
 rubbish true
 without rubbish
-expect "rubbish: counted" "$(steps builtin) $(steps words)" == "$((builtin + 3)) $((words + 1))"
 expect_soon "rubbish: the pool's breaker opens" 20 opens_after "$trips" vectors ask both
 expect "rubbish: the reason is counted" "$(metric sluice_node_signals_total 'pool="vectors",node="127.0.0.1:9002",signal="bad_body"')" ">" 4
 expect "rubbish: and said" "$(grep -c 'pool "vectors": embeddings: it has fewer vectors than texts' "$log")" ">" 0

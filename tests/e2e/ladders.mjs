@@ -190,13 +190,13 @@ const RUNGS = [
     counts: [["after", "validate", "unmoderated"], ["after", "validate", "refused"]], corrupt: ["page", "word"] },
   { name: "semantic_cache: vectors", of: the.vectors, ask: () => chat("near", user("How do I reset my password?")),
     well: { status: 200, degraded: null, cache: "semantic" }, down: { status: 200, degraded: "semantic_cache=skipped", cache: null },
-    counts: [["near", "semantic_cache", "skipped"]], corrupt: [] },
+    counts: [["near", "semantic_cache", "skipped"]], corrupt: ["page", "half", "other", "error"] },
   { name: "context: summariser, a larger pool", of: the.summary, ask: () => chat("long", long(400), { max_tokens: 100 }),
     well: { status: 200, degraded: "context=summarised" }, down: { status: 200, degraded: "context=larger-pool" },
-    counts: [["long", "context", "larger-pool"]], corrupt: [] },
+    counts: [["long", "context", "larger-pool"]], corrupt: ["page", "half", "other", "error"] },
   { name: "context: summariser, nothing behind it", of: the.summary, ask: () => chat("longest", long(1500), { max_tokens: 100 }),
     well: { status: 200, degraded: "context=summarised" }, down: { status: 400, degraded: null, code: "context_length_exceeded" },
-    counts: [], corrupt: [] },
+    counts: [], corrupt: ["page", "half", "other", "error"] },
 ];
 function shown(got, wanted) {
   const fields = Object.keys(wanted).filter((name) => name !== "has");
@@ -285,33 +285,40 @@ async function judgedShadow() {
   }
 }
 
-// ---- a tool goes when the breaker of its dependency is open -----------------------------------
+// ---- a tool goes when its dependency is out: by its health, and by its breaker ----------------
 const toolsOf = ["search", "clock"].map((name) => ({ type: "function", function: { name, parameters: { type: "object" } } }));
 const askTools = () => chat("tools", user("What is new?"), { tools: toolsOf });
-async function toolByBreaker() {
+async function toolOut(how, way, good) {
   const seen = (got) => [got.degraded, JSON.parse(got.text).tools];
-  const state = (name) => metric("sluice_node_breaker_state", 'pool="store"', `state="${name}"`);
-  const good = () => metric("sluice_node_health", 'pool="store"', 'state="good"');
-  expect("tool: both, while its dependency is well", seen(await askTools()), [null, ["search", "clock"]]);
+  const count = (family, state) => metric(family, 'pool="store"', `state="${state}"`);
+  const until = (degraded, first) => waitFor(async () => {
+    await first();
+    const got = await askTools();
+    return got.degraded === degraded && got;
+  }, 60000);
+  const travels = () => chat("qdrant", travel()); // health alone is not asked for: a breaker hears of answers
+  expect(`tool: ${how}: both, while its dependency is well`, seen(await askTools()), [null, ["search", "clock"]]);
   const before = await steps("tools", "degrade", "tool");
-  await the.store.tell("/mode", "error"); // it lives, says its health, and gives no right answer
-  const without = await waitFor(async () => {
-    await chat("qdrant", travel());
-    const got = await askTools();
-    return got.degraded === "degrade=tool" && got;
-  }, 60000);
-  expect("tool: without it", without && seen(without), ["degrade=tool", ["clock"]]);
-  check("tool: the model is told", without && /"search\\?" is out of order/.test(without.text), without?.text);
-  check("tool: by its breaker", (await metric("sluice_node_trips_total", 'pool="store"')) > 0 && (await state("closed")) < 2, "no breaker has opened");
-  expect("tool: not by its health", await good(), 2);
-  expect("tool: counted", await steps("tools", "degrade", "tool"), before + 1);
-  await the.store.tell("/mode", "");
-  const back = await waitFor(async () => {
-    await chat("qdrant", travel());
-    const got = await askTools();
-    return got.degraded === null && got;
-  }, 60000);
-  expect("tool: the way back", back && seen(back), [null, ["search", "clock"]]);
+  await way.off(the.store);
+  const without = await until("degrade=tool", good ? travels : async () => {});
+  expect(`tool: ${how}: without it`, without && seen(without), ["degrade=tool", ["clock"]]);
+  check(`tool: ${how}: the model is told`, without && /"search\\?" is out of order/.test(without.text), without?.text);
+  expect(`tool: ${how}: counted`, await steps("tools", "degrade", "tool"), before + 1);
+  if (good) check("tool: by its breaker", (await metric("sluice_node_trips_total", 'pool="store"')) > 0 &&
+    (await count("sluice_node_breaker_state", "closed")) < 2, "no breaker has opened");
+  check(`tool: ${how}: nodes that are well, says their health: ${good}`,
+    await waitFor(async () => (await count("sluice_node_health", "good")) === good, 60000), await count("sluice_node_health", "good"));
+  await way.on(the.store);
+  const back = await until(null, travels);
+  expect(`tool: ${how}: the way back`, back && seen(back), [null, ["search", "clock"]]);
+}
+async function toolOuts() {
+  // With errors it lives, says its health, and gives no right answer; else health alone can tell.
+  await toolOut("corrupted", corrupted("error"), 2);
+  for (const [how, way] of Object.entries(WAYS)) {
+    await waitFor(async () => (await metric("sluice_node_health", 'pool="store"', 'state="good"')) === 2, 60000);
+    await toolOut(how, way, 0);
+  }
 }
 
 // ---- a backup index ---------------------------------------------------------------------------
@@ -475,7 +482,7 @@ await test("the indexes", async () => {
   }
 });
 await test("backup index", backupIndex);
-await test("tool", toolByBreaker);
+await test("tool", toolOuts);
 await Promise.all([the.store, the.reranker, the.moderation, the.vectors, the.summary].map((dependency) =>
   test(dependency.role, () => eachWay(dependency))));
 await test("judge of grounds", judgedDoubt);

@@ -15,10 +15,11 @@
 //   POST /say                   the body becomes the content of all further answers; empty: as above; HANG:
 //                               nothing is answered; HOLD: nothing before the next of these
 //   GET  /held                  how many chats wait for that
-//   POST /mute                  it counts no more: 404; with a body it does again, or, RUBBISH, says nothing of it
+//   POST /mute                  it counts no more: 404; with a body it does again, or, RUBBISH, says nothing of it,
+//                               or, SILENT, lets those who ask it to wait for ever
 import http from "node:http";
 
-let asked = 0, counted = 0, say = "", mute = false, rubbish = false, last = {}, held = [];
+let asked = 0, counted = 0, say = "", mute = false, rubbish = false, silent = false, last = {}, held = [];
 const [port, window = 0, kind = "vllm"] = process.argv.slice(2);
 const bytes = (content) => Buffer.byteLength(typeof content === "string" ? content : JSON.stringify(content));
 const count = (messages, model) => String(model).includes("letters")
@@ -36,7 +37,7 @@ const answer = (request, text) => {
 	if (request.url === "/last") return [200, JSON.stringify(last)];
 	if (request.url === "/say") { say = text; return [200, "{}"]; }
 	if (request.url === "/counted") return [200, `${counted}\n`];
-	if (request.url === "/mute") { mute = text === ""; rubbish = text === "RUBBISH"; return [200, "{}"]; }
+	if (request.url === "/mute") { mute = text === ""; rubbish = text === "RUBBISH"; silent = text === "SILENT"; return [200, "{}"]; }
 	if (request.url === "/v1/models" && +window && kind === "vllm")
 		return [200, JSON.stringify({object: "list", data: [{id: "other", max_model_len: 7}, {id: "m", max_model_len: +window}]})];
 	if (request.url === "/props" && +window && kind === "llama_cpp") return [200, JSON.stringify({default_generation_settings: {n_ctx: +window}})];
@@ -65,6 +66,7 @@ const serve = (request, response) => {
 	request.on("end", () => {
 		const reply = () => {
 			const [status, text, streams] = answer(request, Buffer.concat(parts).toString());
+			if (silent && /^\/(tokenize|apply-template)$/.test(request.url)) return;
 			if (say === "HANG" && request.url.startsWith("/v1/")) return;
 			response.writeHead(status, {"content-type": streams ? "text/event-stream" : "application/json"});
 			response.end(streams ? events(JSON.parse(text)) : text);

@@ -49,6 +49,7 @@ write() { # MODEL-LINE
 	config_write <<-END
 		$1
 		semantic_cache: {path: $work/semantic.db, entries: 100}
+		limits: {body: 128MiB}
 		tunables: {breaker.open_ms: 300, breaker.open_max_ms: 300, breaker.ejection_percent: 100}
 		pools:
 		  chat: {nodes: ["127.0.0.1:9001"]}
@@ -112,6 +113,22 @@ expect "which is counted" "$(steps none)" == $((before + 1))
 expect "the next question gets documents" "$(ask docs "$vacation") $(header x-sluice-degraded)" contains "thirty days"
 expect "an index that is empty" "$(ask nothing "$vacation")" contains "We had no documents."
 expect "says so too" "$(header x-sluice-degraded)" == "retrieve=none"
+
+# ---- no room for the disclaimer: a body may have 64 MiB, and this one has, but for a few bytes
+before=$(steps bare)
+{
+	printf '{"model":"docs","messages":[{"role":"user","content":"zxqj wvkp"}],"metadata":{"long":"'
+	head -c $((64 * 1024 * 1024 - 100)) /dev/zero | tr '\0' x
+	printf '"}}'
+} >"$work/full"
+curl -s --max-time 120 -o "$work/out" -D "$work/head" -H 'content-type: application/json' -H 'expect:' \
+	--data-binary @"$work/full" "$url/v1/chat/completions"
+rm "$work/full"
+expect "a body without room for the disclaimer: the question alone" "$(jq -r '.choices[0].message.content' "$work/out")" == "no system message"
+expect "is told" "$(header x-sluice-degraded)" == "retrieve=bare"
+expect "and counted" "$(steps bare)" == $((before + 1))
+expect "the way back to the disclaimer" "$(ask docs "zxqj wvkp") $(header x-sluice-degraded)" contains "No documents could be consulted"
+expect "and to documents" "$(ask docs "$vacation") $(header x-sluice-degraded)" contains "thirty days"
 
 # ---- the vector database
 travel="When are travel costs paid back?"
@@ -202,8 +219,10 @@ expect_soon "a version that cannot be read is made anew" 60 index_is docs "$vaca
 expect_soon "and nothing is degraded" 30 degraded_is docs "$vacation" ""
 
 # ---- poor documents
+judged() { metric "sluice_retrieve_$1_total" 'route="poor"'; } # questions|missed|chunks|spread_ppm
 for i in 1 2 3 4 5 6; do ask poor "zxqj wvkp $i" >/dev/null; done
 before=$(steps poor)
+expect "questions that find nothing are counted" "$(judged questions) $(judged missed) $(judged chunks) $(judged spread_ppm)" == "6 6 0 0"
 expect "questions that find nothing: none are looked for" "$(ask poor "$vacation")" == "Be brief."
 expect "is told" "$(header x-sluice-degraded)" == "retrieve=poor"
 expect "and counted" "$(steps poor)" == $((before + 1))
@@ -212,6 +231,11 @@ for i in 1 2 3 4; do ask poor "$vacation" >/dev/null; done
 expect "questions that find some bring them back" "$(ask poor "$vacation")" contains "forty days"
 expect "and nothing is told" "$(header x-sluice-degraded)" == ""
 expect "and end the alert" "$(metric sluice_retrieve_poor 'route="poor"')" == 0
+expect "questions that find some are counted too" "$(judged questions) $(judged missed)" == "12 6"
+expect "and their chunks, each of them" "$(judged chunks) $(judged spread_ppm)" == "6 0"
+wide=$(metric sluice_retrieve_spread_ppm_total 'route="ranked"')
+ask ranked "$vacation" >/dev/null # of all chunks the best and the worst
+expect "how far apart the best and the worst are" "$(($(metric sluice_retrieve_spread_ppm_total 'route="ranked"') - wide))" ">" 100000
 
 # ---- without an encoder
 daemon_stop

@@ -210,17 +210,30 @@ in_force() {
 	code -H "$json" -H "$(bearer blue)" -H 'x-sluice-cache: no' -d "$(body strict Hello)" "$chat" >/dev/null
 	metric_is sluice_degrade_in_force 'route="strict"' == "$1"
 }
-expect_soon "strict: half of its pool is down" 30 in_force 1
-teach "$(body strict 'How do I reset my password?')" -H "$(bearer red)"
-ask "strict: a paraphrase will do" semantic "$(body strict 'how can I reset the password')" -H "$(bearer red)"
-expect "strict: the client is warned" "$(header x-sluice-degraded)" == "degrade=similarity"
-expect "strict: and it is counted" "$(metric sluice_ladder_steps_total 'route="strict",stage="degrade",step="similarity"')" == 1
-ask "strict: not for the class critical" model "$(body strict 'how can I reset the password')" -H "$(bearer urgent)"
-expect "strict: which is not degraded" "$(header x-sluice-degraded)" == ""
+similar() { metric sluice_ladder_steps_total 'route="strict",stage="degrade",step="similarity"'; }
+in_need() { # HOW QUESTION PARAPHRASE
+	local before
+	before=$(similar)
+	expect_soon "strict: $1: half of its pool is out" 30 in_force 1
+	teach "$(body strict "$2")" -H "$(bearer red)"
+	ask "strict: $1: a paraphrase will do" semantic "$(body strict "$3")" -H "$(bearer red)"
+	expect "strict: $1: the client is warned" "$(header x-sluice-degraded)" == "degrade=similarity"
+	expect "strict: $1: and it is counted" "$(similar)" == $((before + 1))
+	ask "strict: $1: not for the class critical" model "$(body strict "$3")" -H "$(bearer urgent)"
+	expect "strict: $1: which is not degraded" "$(header x-sluice-degraded)" == ""
+}
+in_plenty() { # HOW PARAPHRASE
+	expect_soon "strict: $1: its pool is well" 30 in_force 0
+	code -H "$json" -H "$(bearer red)" -d "$(body strict "$2")" "$chat" >/dev/null
+	expect "strict: $1: the way back" "$(header x-sluice-cache)$(header x-sluice-degraded)" == ""
+}
+in_need dead 'How do I reset my password?' 'how can I reset the password'
 standin c 9003
-expect_soon "strict: its pool is well" 30 in_force 0
-code -H "$json" -H "$(bearer red)" -d "$(body strict 'How can I reset my password')" "$chat" >/dev/null
-expect "strict: the way back" "$(header x-sluice-cache)$(header x-sluice-degraded)" == ""
+in_plenty dead 'How can I reset my password'
+curl -sf -o /dev/null -d '{"fault":"health-down"}' http://127.0.0.1:10003/fault # it lives, and says that it is not well
+in_need ill 'How do I change my address?' 'how can I change the address'
+curl -sf -o /dev/null -X DELETE http://127.0.0.1:10003/fault
+in_plenty ill 'How can I change my address'
 daemon_stop
 standin v 9002
 THREADS=1 write "{model: \"$encoder\", packed: \"$work/packed\", pool: vectors, pool_model: embed}"

@@ -172,6 +172,10 @@ expect "cache: the threshold is explained" "$(cache explain route=watched)" cont
 expect "status: the same" "$("$build/sluice" status --admin-socket "$work/admin.sock")" contains "semantic cache of watched: threshold=0.806 configured=0.8 samples=0"
 expect "status: for programs" "$("$build/sluice" status --json --admin-socket "$work/admin.sock" | jq -c '.semantic_cache.routes[] | select(.route == "watched") | [.threshold, .configured, .samples]')" == "[0.806,0.8,0]"
 expect "cache: of all that had a hit" "$(cache explain --json | jq -r '[.routes[].route] | sort | join(" ")')" == "judged thrifty usual watched"
+for selector in key=s-1 tenant=red prefix=how version=1; do
+	cache explain "$selector" >/dev/null
+	expect "cache: explain $selector is refused, not passed over" "$(cat "$work/err")" contains "explain tells of routes: expected route=NAME"
+done
 expect "cache: by its key" "$(cache purge "key=$key")" == "purged: exact=0 semantic=1"
 ask usual "$other"
 expect "cache: it is gone" "$(header x-sluice-cache)" == ""

@@ -419,6 +419,13 @@ static void explain_route(const struct sl_shadow *shadow, const char *route, boo
 		       shadow->differed, low, high, shadow->hits);
 }
 
+/* What is told belongs to routes, so nothing else can select of it. */
+static bool is_of_routes(const struct wish *wish)
+{
+	return !wish->id && !wish->has_digest && !wish->version && !wish->tenant[0] &&
+	       !wish->prefix[0];
+}
+
 static void explain(const struct sl_cache_say *say, const struct wish *wish, bool json,
 		    struct sl_text *text)
 {
@@ -464,6 +471,10 @@ void sl_cache_answer(const struct sl_cache_say *say, char *words, struct sl_span
 		list(say, &wish, json, true, text);
 	else if (!strcmp(verb, "show"))
 		sl_text_append_string(text, "!which one? (sluice cache show key=KEY)");
+	else if (!strcmp(verb, "explain") && !is_of_routes(&wish))
+		sl_text_append_string(text, "!explain tells of routes: expected route=NAME, or no "
+					    "selector (of one answer: sluice cache show key=KEY; "
+					    "of a request that got one: sluice explain ID)");
 	else if (!strcmp(verb, "explain"))
 		explain(say, &wish, json, text);
 	else if (!strcmp(verb, "purge") && wish.any)
