@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/bench/bar.h"
 #include "tests/bench/timing.h"
 #include "user/stage/validate.h"
+#include "user/stage/validate_lists.h"
 #include "user/stage/validate_screen.h"
 #include "user/wire/pattern.h"
 #include "user/wire/schema.h"
@@ -164,6 +166,61 @@ static size_t run_chunk(void)
 	return out.len;
 }
 
+/* The same filter with the list besides, from a file as a route names it. */
+static void make_listed(struct sl_stage *stage)
+{
+	static char path[] = "/tmp/sluice-bench-list-XXXXXX";
+	static struct sl_config_route routes[1];
+	struct sl_config config = {.routes = routes, .route_count = 1};
+	int fd = mkstemp(path);
+
+	routes[0] = *stage->route;
+	routes[0].validate.lists_out.paths[0] = path;
+	routes[0].validate.lists_out.count = 1;
+	stage->route = routes;
+	stage_stores.lists = sl_validate_lists_open();
+	stage->stores = &stage_stores;
+	if (fd < 0 || write(fd, list_text, sizeof(list_text) - 1) != sizeof(list_text) - 1 ||
+	    !stage_stores.lists || sl_validate_lists_load(stage_stores.lists, &config, false) ||
+	    sl_validate_filter(stage, &filter))
+		abort();
+	close(fd);
+	unlink(path);
+}
+
+/* The answer of 4 KB as a stream of its schema, four bytes a chunk, again and again. */
+static size_t run_schema_chunk(void)
+{
+	static struct sl_stage_filter *schemed;
+	static size_t at;
+	char chunk[256];
+	struct sl_openai_chunk facts = {.flags = SL_OPENAI_CHUNK_TOKEN};
+	struct sl_text piece;
+	int len;
+
+	if (!schemed && sl_validate_filter(&stage_, &schemed))
+		abort();
+	sl_text_init(&piece, 64);
+	sl_text_append_json(&piece, json + at, json_len - at < 4 ? json_len - at : 4);
+	len = snprintf(
+		chunk, sizeof(chunk),
+		"{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\","
+		"\"created\":1700000000,\"model\":\"llama-3\",\"choices\":[{\"index\":0,"
+		"\"delta\":{\"content\":\"%.*s\"},\"logprobs\":null,\"finish_reason\":null}]}",
+		(int)piece.len, piece.data);
+	sl_text_fini(&piece);
+	sl_text_reset(&out);
+	if (schemed->data(schemed, chunk, (size_t)len, &facts, &out) >= SL_FILTER_CLOSE)
+		abort();
+	at += 4;
+	if (at >= json_len) {
+		schemed->fini(schemed, true);
+		schemed = NULL;
+		at = 0;
+	}
+	return out.len + 1;
+}
+
 static size_t run_print(void)
 {
 	static unsigned int turn;
@@ -275,6 +332,11 @@ int main(void)
 	make_stage();
 	measure("the whole stage: an answer of 4 KB as its schema says", run_stage, 20);
 	measure("a chunk of a stream, personal data", run_chunk, 1);
+	filter->fini(filter, true);
+	make_listed(&stage);
+	measure("a chunk of a stream, personal data and a list", run_chunk, 1);
+	stage_route.validate.pii_out = 0;
+	measure("a chunk of a stream, its schema", run_schema_chunk, 1);
 	measure("  of which printing the chunk, which is the bench's own", run_print, 0);
 	filter->fini(filter, true);
 	measure_hold("held back: prose, personal data", SL_PII_ALL, false, prose);
