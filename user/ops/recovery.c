@@ -17,7 +17,7 @@
 
 enum result { RESULT_OK = 0, RESULT_FAILED, RESULT_TIMEOUT, RESULT_DRY_RUN, RESULTS };
 
-/* A hook's memory, by its name: over reloads, and for those of earlier configurations. */
+/* A hook's memory, by its name: over reloads; one that is configured no more has its place until another needs it. */
 struct hook {
 	char name[SL_CONFIG_NAME_MAX + 1]; /* "": free */
 	struct sl_recovery state;
@@ -77,21 +77,61 @@ static void on_ran(void *owner, const struct sl_call_result *result)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static struct hook *hook_of(struct recovery *recovery, const char *name)
+static struct hook *find_hook(struct recovery *recovery, const char *name)
 {
-	struct hook *free_one = NULL;
+	for (uint32_t i = 0; i < 2 * SL_CONFIG_HOOKS_MAX; i++) {
+		if (!strcmp(recovery->hooks[i].name, name))
+			return &recovery->hooks[i];
+	}
+	return NULL;
+}
+
+static bool runs(const struct hook *hook)
+{
+	for (uint32_t i = 0; i < SL_RECOVERY_TARGETS_MAX; i++) {
+		if (hook->state.targets[i].runs)
+			return true;
+	}
+	return false;
+}
+
+/* The place of one that is configured no more and does not run. */
+static struct hook *take_back(struct recovery *recovery)
+{
+	const struct sl_config_items *items = &recovery->routes->config->recovery.hooks;
+	const struct sl_config_recovery_hook *configs = items->items;
 
 	for (uint32_t i = 0; i < 2 * SL_CONFIG_HOOKS_MAX; i++) {
 		struct hook *hook = &recovery->hooks[i];
+		bool configured = false;
 
-		if (!strcmp(hook->name, name))
-			return hook;
-		if (!free_one && !hook->name[0])
-			free_one = hook;
+		for (uint32_t k = 0; k < items->count && !configured; k++)
+			configured = !strcmp(configs[k].item.name, hook->name);
+		if (configured || runs(hook))
+			continue;
+		memset(hook, 0, sizeof(*hook));
+		return hook;
 	}
-	if (free_one)
-		snprintf(free_one->name, sizeof(free_one->name), "%s", name);
-	return free_one;
+	return NULL;
+}
+
+static struct hook *hook_of(struct recovery *recovery, const char *name)
+{
+	struct hook *hook = find_hook(recovery, name);
+
+	if (hook)
+		return hook;
+	hook = find_hook(recovery, "");
+	if (!hook)
+		hook = take_back(recovery);
+	if (hook)
+		snprintf(hook->name, sizeof(hook->name), "%s", name);
+	else
+		sl_log_limited(SL_LOG_WARN,
+			       "hook \"%s\" does not run: all %u places are of hooks that were "
+			       "configured before and still run; it can once one of them has ended",
+			       name, 2 * SL_CONFIG_HOOKS_MAX);
+	return hook;
 }
 
 static void put(struct sl_text *body, struct sl_call_env *env, const char *key, const char *name,

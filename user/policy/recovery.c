@@ -14,21 +14,6 @@ static struct sl_recovery_target *find(struct sl_recovery *recovery, const char 
 	return NULL;
 }
 
-/* A place that nobody had within the last hour: nothing of it counts any more. */
-static struct sl_recovery_target *make_room(struct sl_recovery *recovery, uint64_t now_ms)
-{
-	for (uint32_t i = 0; i < SL_RECOVERY_TARGETS_MAX; i++) {
-		struct sl_recovery_target *target = &recovery->targets[i];
-
-		if (target->name[0] &&
-		    (target->runs || now_ms - target->began_ms < SL_RECOVERY_BACKOFF_MAX))
-			continue;
-		memset(target, 0, sizeof(*target));
-		return target;
-	}
-	return NULL;
-}
-
 /* every_ms, doubled with each failure in a row. */
 static uint64_t pause_of(const struct sl_recovery_rule *rule,
 			 const struct sl_recovery_target *target)
@@ -42,6 +27,33 @@ static uint64_t pause_of(const struct sl_recovery_rule *rule,
 	return rule->every_ms > SL_RECOVERY_BACKOFF_MAX ? rule->every_ms : SL_RECOVERY_BACKOFF_MAX;
 }
 
+/* Is there nothing left of it that could refuse a run? */
+static bool is_forgettable(const struct sl_recovery_rule *rule,
+			   const struct sl_recovery_target *target, uint64_t now_ms)
+{
+	uint64_t pause_ms = pause_of(rule, target);
+
+	if (pause_ms < HOUR_MS)
+		pause_ms = HOUR_MS; /* its runs of this hour */
+	return !target->runs && now_ms - target->began_ms >= pause_ms &&
+	       (!target->good_ms || now_ms - target->good_ms >= rule->cooldown_ms);
+}
+
+/* A free place, or, when there is none, one of whom nothing counts any more. */
+static struct sl_recovery_target *make_room(struct sl_recovery *recovery,
+					    const struct sl_recovery_rule *rule, uint64_t now_ms)
+{
+	struct sl_recovery_target *target = find(recovery, "");
+
+	for (uint32_t i = 0; i < SL_RECOVERY_TARGETS_MAX && !target; i++) {
+		if (is_forgettable(rule, &recovery->targets[i], now_ms))
+			target = &recovery->targets[i];
+	}
+	if (target)
+		memset(target, 0, sizeof(*target));
+	return target;
+}
+
 enum sl_recovery_verdict sl_recovery_ask(struct sl_recovery *recovery,
 					 const struct sl_recovery_rule *rule, const char *name,
 					 uint64_t now_ms)
@@ -49,7 +61,7 @@ enum sl_recovery_verdict sl_recovery_ask(struct sl_recovery *recovery,
 	struct sl_recovery_target *target = find(recovery, name);
 
 	if (!target) {
-		target = make_room(recovery, now_ms);
+		target = make_room(recovery, rule, now_ms);
 		if (!target)
 			return SL_RECOVERY_FULL;
 		sl_notice_set(target->name, sizeof(target->name), name);

@@ -8,7 +8,7 @@
  *   soon      its last run for it began less than every_ms ago, doubled with each failure in a row up to an hour
  *   cooling   it succeeded less than cooldown_ms ago
  *   hour      it ran per_hour times for it in this hour
- *   full      SL_RECOVERY_TARGETS_MAX others had it in the last hour
+ *   full      SL_RECOVERY_TARGETS_MAX others had it in the last hour, or in their longer every_ms or cooldown_ms
  *
  * What repairs can also break: a restart of a server that needs minutes to load its model must not be repeated
  * while it does. Pure; monotonic times come in. One thread.
