@@ -11,6 +11,14 @@
 
 #define SAVED_VERSION 1u
 
+/* One that is under way. Its receiver is found by who it is: a reload may move it, or take it away. */
+struct message {
+	struct sl_alerts_part *part;
+	uint64_t who;
+	char name[SL_CONFIG_NAME_MAX + 1];
+	struct sl_alert_group group;
+};
+
 /* As it is on disk, under its fingerprint; without bytes: forgotten. */
 struct record {
 	uint32_t version, size;
@@ -67,16 +75,10 @@ static void fit_receiver(struct sl_alerts_part *part, struct sl_alerts_receiver 
 			 const struct sl_config_alerts *alerts,
 			 const struct sl_config_receiver *config)
 {
-	uint64_t who = sl_alert_who(config->item.name);
-
-	if (receiver->state.who != who) {
-		memset(&receiver->state, 0, sizeof(receiver->state));
-		receiver->last[0] = 0;
-	}
 	receiver->part = part;
 	receiver->config = config;
 	snprintf(receiver->name, sizeof(receiver->name), "%s", config->item.name);
-	receiver->state.who = who;
+	receiver->state.who = sl_alert_who(config->item.name);
 	receiver->state.severities = config->severities ? config->severities : 3u;
 	receiver->state.kinds = config->kinds;
 	receiver->state.pools = config->pools.names;
@@ -86,18 +88,45 @@ static void fit_receiver(struct sl_alerts_part *part, struct sl_alerts_receiver 
 	receiver->state.per_hour = config->per_hour;
 }
 
+/* NULL: there is none of that name, any more. */
+static struct sl_alerts_receiver *find_receiver(struct sl_alerts_receiver *receivers,
+						uint32_t count, uint64_t who)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (receivers[i].state.who == who)
+			return &receivers[i];
+	}
+	return NULL;
+}
+
+/* Each has what it had under its name, wherever it stood. */
+static void fit_receivers(struct sl_alerts_part *part, const struct sl_config_alerts *alerts)
+{
+	const struct sl_config_receiver *configs = alerts->receivers.items;
+	struct sl_alerts_receiver former[SL_ALERT_RECEIVERS_MAX];
+	uint32_t count = part->receiver_count;
+
+	memcpy(former, part->receivers, sizeof(former));
+	memset(part->receivers, 0, sizeof(part->receivers));
+	part->receiver_count = alerts->receivers.count;
+	for (uint32_t i = 0; i < part->receiver_count; i++) {
+		const struct sl_alerts_receiver *same =
+			find_receiver(former, count, sl_alert_who(configs[i].item.name));
+
+		if (same)
+			part->receivers[i] = *same;
+		fit_receiver(part, &part->receivers[i], alerts, &configs[i]);
+	}
+}
+
 static void apply(void *owner, struct sl_routes *routes)
 {
 	struct sl_alerts_part *part = owner;
-	const struct sl_config_alerts *alerts = &routes->config->alerts;
-	const struct sl_config_receiver *configs = alerts->receivers.items;
 	struct sl_routes *old = part->routes;
 
 	pthread_mutex_lock(&part->lock);
 	part->routes = sl_routes_get(routes);
-	part->receiver_count = alerts->receivers.count;
-	for (uint32_t i = 0; i < part->receiver_count; i++)
-		fit_receiver(part, &part->receivers[i], alerts, &configs[i]);
+	fit_receivers(part, &routes->config->alerts);
 	pthread_mutex_unlock(&part->lock);
 	if (old)
 		sl_routes_put(&old);
@@ -156,31 +185,44 @@ static void note_notice(void *owner, const struct sl_notice *notice)
 
 static void on_called(void *owner, const struct sl_call_result *result)
 {
-	struct sl_alerts_receiver *receiver = owner;
-	struct sl_alerts_part *part = receiver->part;
+	struct message *message = owner;
+	struct sl_alerts_part *part = message->part;
+	struct sl_alerts_receiver *receiver;
 
 	pthread_mutex_lock(&part->lock);
-	receiver->calls = false;
-	if (!part->stopped && receiver->called == receiver->state.who)
-		sl_alert_made(&part->book, &receiver->state, &receiver->group, result->ok,
-			      sl_clock_wall_ms(), sl_random_u32(&part->random));
-	snprintf(receiver->last, sizeof(receiver->last), "%s", result->text);
+	receiver = find_receiver(part->receivers, part->receiver_count, message->who);
+	if (receiver) {
+		receiver->calls = false;
+		/* one that was cut off by our end is no failure; one that was taken counts to the last */
+		if (result->ok || !part->stopped)
+			sl_alert_made(&part->book, &receiver->state, &message->group, result->ok,
+				      sl_clock_wall_ms(), sl_random_u32(&part->random));
+		snprintf(receiver->last, sizeof(receiver->last), "%s", result->text);
+	}
 	pthread_mutex_unlock(&part->lock);
 	if (result->ok)
-		sl_log(SL_LOG_INFO, "alerts: receiver \"%s\" told of %u (%s, %u ms)",
-		       receiver->name, receiver->group.count, result->text, result->took_ms);
+		sl_log(SL_LOG_INFO, "alerts: receiver \"%s\" told of %u (%s, %u ms)", message->name,
+		       message->group.count, result->text, result->took_ms);
 	else if (!part->stopped)
 		sl_log_limited(SL_LOG_WARN,
 			       "alerts: receiver \"%s\" not told: %s (tried again; see: sluice "
 			       "alerts)",
-			       receiver->name, result->text);
+			       message->name, result->text);
+	free(message);
 }
 
 static void call(struct sl_alerts_part *part, struct sl_alerts_receiver *receiver)
 {
+	struct message *message = malloc(sizeof(*message));
 	struct sl_call_env env = {.len = 0};
 	struct sl_text body;
 	char count[16];
+
+	if (!message)
+		return; /* the next look tries again */
+	*message = (struct message){
+		.part = part, .who = receiver->state.who, .group = receiver->group};
+	memcpy(message->name, receiver->name, sizeof(message->name));
 
 	sl_text_init(&body, 0);
 	sl_alerts_write_message(part, receiver, &body);
@@ -188,11 +230,14 @@ static void call(struct sl_alerts_part *part, struct sl_alerts_receiver *receive
 	sl_call_env_add(&env, "SLUICE_RECEIVER", receiver->name);
 	sl_call_env_add(&env, "SLUICE_POOL", receiver->group.pool);
 	sl_call_env_add(&env, "SLUICE_ALERTS", count);
-	receiver->called = receiver->state.who;
 	receiver->calls =
 		!body.error && !sl_calls_start(part->calls, part->routes, &receiver->config->call,
-					       sl_text_span(&body), &env, on_called, receiver);
+					       sl_text_span(&body), &env, on_called, message);
 	sl_text_fini(&body);
+	if (receiver->calls)
+		sl_alert_begun(&part->book, &receiver->state, &receiver->group, sl_clock_wall_ms());
+	else
+		free(message);
 }
 
 static void poll(void *owner, uint64_t now_ms)
@@ -214,6 +259,8 @@ static void poll(void *owner, uint64_t now_ms)
 		if (!receiver->calls &&
 		    sl_alert_due(&part->book, &receiver->state, wall_ms, &receiver->group))
 			call(part, receiver);
+		if (!receiver->calls)
+			sl_alert_settle(&part->book, &receiver->state, wall_ms);
 		states[i] = receiver->state;
 	}
 	sl_alert_sweep(&part->book, states, part->receiver_count, wall_ms);

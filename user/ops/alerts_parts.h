@@ -18,9 +18,8 @@ struct sl_alerts_receiver {
 	struct sl_alerts_part *part;
 	const struct sl_config_receiver *config; /* NULL: none */
 	char name[SL_CONFIG_NAME_MAX + 1];
-	bool calls;	 /* a message is under way, of the group below */
-	uint64_t called; /* whom it is for: a reload may put another one here */
-	struct sl_alert_group group;
+	bool calls;			 /* a message is under way, of the group below */
+	struct sl_alert_group group;	 /* of the last message */
 	char last[SL_CALL_RESULT_BYTES]; /* how the last one went */
 };
 

@@ -67,10 +67,10 @@ static const struct sl_route *route_at(const struct sl_incident_part *part, uint
 
 /* For those who act on incidents: alerts, hooks. */
 static void tell_incident(const struct sl_incident *incident, enum sl_notice_kind about,
-			  const char *text, bool opens)
+			  enum sl_notice_level level, const char *text, bool opens)
 {
 	struct sl_notice notice = {.kind = SL_NOTICE_INCIDENT,
-				   .level = incident->level,
+				   .level = level,
 				   .of = incident->of,
 				   .over = !incident->open,
 				   .opens = opens,
@@ -83,22 +83,35 @@ static void tell_incident(const struct sl_incident *incident, enum sl_notice_kin
 	sl_notice_tell(&notice, "%s", text);
 }
 
+/*
+ * What its alert fires for: the last that opened it or made it worse, but for budgets that burn, which have
+ * alerts of their own. NULL: its events do not say.
+ */
+static const struct sl_incident_event *cause_of(const struct sl_incident *incident)
+{
+	const struct sl_incident_event *cause = NULL;
+
+	for (uint32_t k = 0; k < incident->event_count; k++) {
+		const struct sl_incident_event *event = &incident->events[k];
+
+		if ((event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_WORSE) &&
+		    (!cause || event->kind != SL_NOTICE_BURN))
+			cause = event;
+	}
+	return cause;
+}
+
 /* An alert of an earlier process goes on with it. */
 static void tell_open_ones(const struct sl_incident_part *part)
 {
 	for (uint32_t i = 0; i < part->book.count; i++) {
 		const struct sl_incident *incident = part->book.list[i];
-		enum sl_notice_kind about = SL_NOTICE_BREAKER;
+		const struct sl_incident_event *cause = cause_of(incident);
 
-		if (!incident->open)
-			continue;
-		/* what made it as bad as it is */
-		for (uint32_t k = 0; k < incident->event_count; k++) {
-			if (incident->events[k].what == SL_INCIDENT_OPENED ||
-			    incident->events[k].what == SL_INCIDENT_WORSE)
-				about = incident->events[k].kind;
-		}
-		tell_incident(incident, about, "goes on after a restart", false);
+		if (incident->open)
+			tell_incident(incident, cause ? cause->kind : SL_NOTICE_BREAKER,
+				      cause ? cause->level : incident->level,
+				      "goes on after a restart", false);
 	}
 }
 
@@ -114,7 +127,7 @@ static void on_event(void *owner, const struct sl_incident *incident,
 	sl_journal_add(part->journal, incident->id, event->at_ms, sl_text_span(&row));
 	if (event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_WORSE ||
 	    event->what == SL_INCIDENT_CLOSED)
-		tell_incident(incident, event->kind, event->text,
+		tell_incident(incident, event->kind, incident->level, event->text,
 			      event->what == SL_INCIDENT_OPENED);
 	if (event->what == SL_INCIDENT_OPENED || event->what == SL_INCIDENT_CLOSED)
 		sl_log(SL_LOG_WARN,

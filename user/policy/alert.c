@@ -181,7 +181,8 @@ static bool is_news(const struct sl_alert_receiver *receiver, const struct sl_al
 {
 	uint32_t state = told_of(alert, receiver->who)->state;
 
-	return alert->ends_ms ? state == SL_ALERT_FIRING : state != SL_ALERT_FIRING;
+	return alert->ends_ms ? state == SL_ALERT_FIRING || state == SL_ALERT_SENT
+			      : state != SL_ALERT_FIRING;
 }
 
 static bool is_due(const struct sl_alert_receiver *receiver, const struct sl_alert *alert,
@@ -246,6 +247,37 @@ bool sl_alert_due(struct sl_alert_book *book, struct sl_alert_receiver *receiver
 		return true;
 	}
 	return false;
+}
+
+void sl_alert_begun(struct sl_alert_book *book, const struct sl_alert_receiver *receiver,
+		    const struct sl_alert_group *group, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct sl_alert *alert = &book->list[group->alerts[i].index];
+		uint32_t state = told_of(alert, receiver->who)->state;
+
+		if (alert->fingerprint != group->alerts[i].fingerprint ||
+		    group->alerts[i].state != SL_ALERT_FIRING || state == SL_ALERT_FIRING ||
+		    state == SL_ALERT_SENT)
+			continue;
+		*place_of(alert, receiver->who) = (struct sl_alert_told){
+			.who = receiver->who, .at_ms = now_ms, .state = SL_ALERT_SENT};
+		tell_changed(book, alert);
+	}
+}
+
+void sl_alert_settle(const struct sl_alert_book *book, struct sl_alert_receiver *receiver,
+		     uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < SL_ALERTS_MAX && receiver->failures; i++) {
+		const struct sl_alert *alert = &book->list[i];
+
+		if (alert->fingerprint && wants(receiver, alert) &&
+		    (is_news(receiver, alert) || is_due(receiver, alert, now_ms)))
+			return;
+	}
+	receiver->failures = 0;
+	receiver->next_ms = 0;
 }
 
 void sl_alert_made(struct sl_alert_book *book, struct sl_alert_receiver *receiver,

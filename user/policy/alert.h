@@ -6,6 +6,8 @@
  *
  *   a receiver of an alert
  *     not told   firing for group_ms -> due          ended meanwhile -> never told: it was nothing
+ *     sent       its first message goes, or went without an answer: due again; ended -> due: resolved,
+ *                for it may have heard
  *     told       repeat_ms later -> due again        ended -> due: resolved
  *
  * Told are groups: all of a pool together, so that a pool that dies is one message. A message that failed is
@@ -33,7 +35,7 @@
 
 enum sl_alert_severity { SL_ALERT_PAGE = 0, SL_ALERT_TICKET, SL_ALERT_SEVERITIES };
 
-enum sl_alert_state { SL_ALERT_UNTOLD = 0, SL_ALERT_FIRING, SL_ALERT_RESOLVED };
+enum sl_alert_state { SL_ALERT_UNTOLD = 0, SL_ALERT_FIRING, SL_ALERT_RESOLVED, SL_ALERT_SENT };
 
 struct sl_alert_told {
 	uint64_t who; /* sl_alert_who() of the receiver; 0: nobody */
@@ -113,6 +115,14 @@ void sl_alert_end_unconfirmed(struct sl_alert_book *book, uint64_t now_ms);
 /* Is there something to tell it now? Fills the group in; and forgets what is done with. */
 bool sl_alert_due(struct sl_alert_book *book, struct sl_alert_receiver *receiver, uint64_t now_ms,
 		  struct sl_alert_group *ret_group);
+
+/* That message is on its way: whatever becomes of it, the receiver may hear it. */
+void sl_alert_begun(struct sl_alert_book *book, const struct sl_alert_receiver *receiver,
+		    const struct sl_alert_group *group, uint64_t now_ms);
+
+/* No message is on its way to it: when none has to be either, its failures are over. */
+void sl_alert_settle(const struct sl_alert_book *book, struct sl_alert_receiver *receiver,
+		     uint64_t now_ms);
 
 /* That message was sent, or could not be. random: any number. */
 void sl_alert_made(struct sl_alert_book *book, struct sl_alert_receiver *receiver,

@@ -144,6 +144,50 @@ static void test_routing(void **state)
 	assert_string_equal(told(&phone, 5000, true), "");
 }
 
+/* It ends while the first message is under way, or that one had no answer: it may have been heard. */
+static void test_ends_under_way(void **state)
+{
+	static const struct {
+		bool ok;
+		const char *after; /* what it is told then */
+	} rows[] = {{true, "gpu:0/1"}, {false, "gpu:0/1"}};
+	static struct sl_alert_group group;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		setup(state);
+		fire("a", "gpu", SL_ALERT_PAGE, 1, 0);
+		assert_true(sl_alert_due(&book, &phone, START + 1000, &group));
+		sl_alert_begun(&book, &phone, &group, START + 1000);
+		assert_true(sl_alert_due(&book, &phone, START + 1001, &group)); /* not told yet */
+		sl_alert_end_incident(&book, 1, SL_ALERT_SEVERITIES, START + 2000);
+		sweep(2000);
+		assert_int_equal(forgotten, 0);
+		sl_alert_made(&book, &phone, &group, rows[i].ok, START + 3000, 0);
+		assert_string_equal(told(&phone, 63000, true), rows[i].after);
+		sweep(64000);
+		assert_int_equal(forgotten, 1);
+	}
+}
+
+/* Failures end with what there was to tell, not with the first quiet moment between two tries. */
+static void test_settles(void **state)
+{
+	(void)state;
+	fire("a", "gpu", SL_ALERT_PAGE, 1, 0);
+	assert_string_equal(told(&phone, 1000, false), "gpu:1/0");
+	sl_alert_settle(&book, &phone, START + 1100);
+	assert_int_equal(phone.failures, 1); /* it is still to be told */
+	sl_alert_end_incident(&book, 1, SL_ALERT_SEVERITIES, START + 1200);
+	sl_alert_settle(&book, &phone, START + 1300);
+	assert_int_equal(phone.failures, 0); /* nothing is left to tell */
+	assert_int_equal(phone.next_ms, 0);
+	fire("b", "gpu", SL_ALERT_PAGE, 2, 2000);
+	assert_string_equal(told(&phone, 3000, true), "gpu:1/0");
+	assert_string_equal(told(&phone, 63000, false), "gpu:1/0"); /* the repetition fails */
+	sl_alert_settle(&book, &phone, START + 63001);
+	assert_int_equal(phone.failures, 1);
+}
+
 /* A receiver that is dead: tried again, later each time; it comes back, and hears what is so by then. */
 static void test_dead(void **state)
 {
@@ -266,6 +310,8 @@ int main(void)
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_severity, setup),
 		cmocka_unit_test_setup(test_routing, setup),
+		cmocka_unit_test_setup(test_ends_under_way, setup),
+		cmocka_unit_test_setup(test_settles, setup),
 		cmocka_unit_test_setup(test_dead, setup),
 		cmocka_unit_test_setup(test_limit, setup),
 		cmocka_unit_test_setup(test_restart, setup),
