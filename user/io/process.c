@@ -153,17 +153,25 @@ static bool is_cancelled(const struct sl_process_plan *plan)
 	return plan->cancel && __atomic_load_n(plan->cancel, __ATOMIC_RELAXED);
 }
 
-static int await(struct run *run, uint64_t until_ms, bool *ret_killed)
+/* Returns 0, or -errno: it has ended unseen, or (-EPERM) it outlives its kill. */
+static int await(struct run *run, uint64_t until_ms, bool *ret_killed, int *ret_status)
 {
-	int status = 0;
+	pid_t ended;
 
-	while (waitpid(run->pid, &status, WNOHANG) == 0) {
-		if (!*ret_killed && (sl_clock_ms() >= until_ms || is_cancelled(run->plan))) {
+	while ((ended = waitpid(run->pid, ret_status, WNOHANG)) == 0) {
+		uint64_t now_ms = sl_clock_ms();
+
+		if (!*ret_killed && (now_ms >= until_ms || is_cancelled(run->plan))) {
 			*ret_killed = true;
+			until_ms = now_ms + SL_PROCESS_DEATH_MS;
 			kill(-run->pid, SIGKILL);
+		} else if (*ret_killed && now_ms >= until_ms) {
+			return -EPERM;
 		}
 		exchange(run, LOOK_MS);
 	}
+	if (ended < 0)
+		return -errno;
 	/* what it said last; whoever else holds the pipe is not waited for */
 	for (int i = 0; i < 64 && run->out >= 0; i++) {
 		struct pollfd end = {.fd = run->out, .events = POLLIN};
@@ -172,7 +180,7 @@ static int await(struct run *run, uint64_t until_ms, bool *ret_killed)
 			break;
 		listen_to(run);
 	}
-	return status;
+	return 0;
 }
 
 void sl_process_run(const struct sl_process_plan *plan, struct sl_process_end *ret_end)
@@ -185,7 +193,8 @@ void sl_process_run(const struct sl_process_plan *plan, struct sl_process_end *r
 	plan->output[0] = 0;
 	ret_end->error = start(&run);
 	if (!ret_end->error)
-		status = await(&run, start_ms + plan->timeout_ms, &ret_end->timed_out);
+		ret_end->error =
+			await(&run, start_ms + plan->timeout_ms, &ret_end->timed_out, &status);
 	close_end(&run.in);
 	close_end(&run.out);
 	plan->output[run.read] = 0;

@@ -6,7 +6,8 @@
  *   parent --input--> stdin  program, a process group of its own  stdout, stderr --first bytes--> output
  *
  * Blocks: for a thread of its own, never a loop's. At its time-out the whole group is killed; what a program
- * that ended in time has left running (a server that it started) goes on. It gets no descriptor but these
+ * that ended in time has left running (a server that it started) goes on. One that does not die of that
+ * (setuid, or held in the kernel) is left running after SL_PROCESS_DEATH_MS: nobody reaps it. It gets no descriptor but these
  * three, default signals, and of the environment what the caller hands over and PATH, HOME, LANG.
  */
 #ifndef SL_IO_PROCESS_H
@@ -18,6 +19,7 @@
 
 #define SL_PROCESS_WORDS_MAX 32u
 #define SL_PROCESS_ENV_MAX   32u
+#define SL_PROCESS_DEATH_MS  5000u
 
 struct sl_process_plan {
 	const char *const *words; /* the first one is an absolute path */
@@ -33,7 +35,7 @@ struct sl_process_plan {
 };
 
 struct sl_process_end {
-	int error;  /* it could not be started: -errno */
+	int error; /* it could not be started or waited for: -errno; -EPERM and timed_out: nor killed */
 	int status; /* its exit status, or -1: by a signal */
 	int signal;
 	bool timed_out; /* or cancelled: killed by us */

@@ -103,7 +103,10 @@ static void say_end(struct sl_call_result *result, const struct sl_process_end *
 	result->ok = !end->error && !end->timed_out && end->status == 0;
 	result->timed_out = end->timed_out;
 	result->took_ms = end->took_ms;
-	if (end->error)
+	if (end->error && end->timed_out)
+		snprintf(result->text, sizeof(result->text),
+			 "could not be killed after %u ms: left running", end->took_ms);
+	else if (end->error)
 		snprintf(result->text, sizeof(result->text), "cannot be run: %s",
 			 strerror(-end->error));
 	else if (end->timed_out)

@@ -384,6 +384,9 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+	action.sa_handler =
+		SIG_DFL; /* who started us may have ignored it: ends of programs were lost */
+	sigaction(SIGCHLD, &action, NULL);
 }
 
 static int open_plane(struct sl_daemon *daemon, const struct sl_config *config)
