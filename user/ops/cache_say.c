@@ -374,18 +374,27 @@ static void purge(const struct sl_cache_say *say, struct wish *wish, bool json,
 	int64_t semantic = 0;
 	uint32_t exact = 0;
 
+	/* first: the semantic one's database may take long */
+	if (wish->exact && say->exact)
+		exact = sl_cache_purge(say->exact, purge_exact, wish);
 	if (wish->semantic && say->stores->semantic)
 		semantic = purge_semantic(say->stores, wish);
 	if (semantic < 0) {
-		sl_text_printf(text, "!semantic cache: %s (see: sluice cache list)",
+		sl_text_printf(text,
+			       "!exact cache: %u purged; semantic cache: %s (see: sluice cache "
+			       "list)",
+			       exact,
 			       semantic == -ETIMEDOUT ? "its database is slow; the purge goes on"
-			       : semantic == -EAGAIN  ? "the pool of threads is full, nothing was "
-							"purged; try again"
-						      : strerror((int)-semantic));
+			       : semantic == -EAGAIN ? "the pool of threads is full, nothing of it "
+						       "was purged; try again"
+						     : strerror((int)-semantic));
+		sl_log(SL_LOG_WARN,
+		       "caches: %u exact answers were purged by hand; the semantic ones not, or "
+		       "not "
+		       "yet (%s)",
+		       exact, strerror((int)-semantic));
 		return;
 	}
-	if (wish->exact && say->exact)
-		exact = sl_cache_purge(say->exact, purge_exact, wish);
 	sl_text_printf(text,
 		       json ? "{\"exact\":%u,\"semantic\":%u}\n" : "purged: exact=%u semantic=%u\n",
 		       exact, (uint32_t)semantic);
