@@ -47,7 +47,8 @@ struct filter {
 	struct sl_screen screen; /* what those of channels begin as */
 	bool has_rules;
 	struct sl_validate_rules rules;
-	struct sl_arena arena; /* of one chunk */
+	struct sl_arena arena;	 /* of one chunk */
+	struct sl_arena scratch; /* of one value that is checked while it grows */
 	struct channel *channels[CHANNELS_MAX];
 	uint32_t channel_count;
 	bool redacted;
@@ -143,7 +144,7 @@ static int check_so_far(struct filter *f, struct channel *c)
 		c->growing = sl_schema_stream_new(schema); /* NULL: it is looked at in the end */
 	if (c->growing)
 		why = sl_schema_stream_feed(c->growing, sl_text_string(&c->whole), c->whole.len,
-					    &f->arena);
+					    &f->scratch);
 	return why ? fail(f, SL_OPENAI_ERROR_ANSWER, why) : 0;
 }
 
@@ -250,6 +251,7 @@ static int write_held(struct filter *f, const struct channel *c, uint32_t choice
 static int check_channel(struct filter *f, const struct channel *c)
 {
 	const struct sl_schema *schema;
+	int rc;
 
 	if (c->kind == CHANNEL_ARGUMENTS && c->screen.count &&
 	    sl_json_check(sl_text_string(&c->sent), c->sent.len, NULL))
@@ -258,9 +260,13 @@ static int check_channel(struct filter *f, const struct channel *c)
 	schema = is_checked(f, c) ? schema_of(f, c) : NULL;
 	if (!schema)
 		return 0;
-	if (sl_schema_check(schema, sl_text_string(&c->whole), c->whole.len, &f->arena, NULL))
-		return fail(f, SL_OPENAI_ERROR_ANSWER, "it is not as its schema says");
-	return 0;
+	rc = sl_schema_check(schema, sl_text_string(&c->whole), c->whole.len, &f->scratch, NULL);
+	sl_arena_reset(&f->scratch);
+	if (!rc)
+		return 0;
+	return fail(f, SL_OPENAI_ERROR_ANSWER,
+		    rc == -EINVAL ? "it is not as its schema says"
+				  : "it is too much to be checked");
 }
 
 /* The choice ends with this chunk: what its channels hold goes out before it. */
@@ -404,6 +410,7 @@ static void fini(struct sl_stage_filter *base, bool whole)
 	sl_text_fini(&f->piece);
 	sl_text_fini(&f->anew);
 	sl_arena_fini(&f->arena);
+	sl_arena_fini(&f->scratch);
 	free(f);
 }
 
@@ -433,6 +440,7 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	sl_validate_screen(v->pii_out, v->pii_out_found, &f->held, v->lists_out_block, &f->screen);
 	f->model = stage->route->model;
 	sl_arena_init(&f->arena, 0, ARENA_BYTES_MAX);
+	sl_arena_init(&f->scratch, 0, ARENA_BYTES_MAX);
 	sl_text_init(&f->piece, SL_SCREEN_BYTES_MAX);
 	sl_text_init(&f->anew, SL_SCREEN_BYTES_MAX);
 	if (schema) {

@@ -610,12 +610,10 @@ static bool check_node(struct check *c, const struct sl_schema_node *s, uint32_t
 }
 
 static int check(const struct sl_schema *schema, const struct sl_schema_node *node,
-		 const char *text, size_t len, struct sl_arena *scratch, struct sl_error *reason)
+		 const char *text, size_t len, struct sl_arena *scratch, struct sl_error *reason,
+		 uint64_t *steps)
 {
-	struct check c = {.schema = schema,
-			  .scratch = scratch,
-			  .reason = reason,
-			  .steps = SL_SCHEMA_STEPS_MAX};
+	struct check c = {.schema = schema, .scratch = scratch, .reason = reason, .steps = *steps};
 	int rc = sl_json_tape_make(text, len, scratch, &c.tape);
 	bool ok;
 
@@ -628,6 +626,7 @@ static int check(const struct sl_schema *schema, const struct sl_schema_node *no
 		return sl_error_set(reason, -EINVAL, "not valid JSON: %s",
 				    sl_json_tape_bad_text(rc));
 	ok = check_node(&c, node, 0);
+	*steps = c.steps;
 	if (c.rc)
 		return sl_error_set(reason, c.rc,
 				    "checking the text against its schema takes too much");
@@ -637,13 +636,15 @@ static int check(const struct sl_schema *schema, const struct sl_schema_node *no
 int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len,
 		    struct sl_arena *scratch, struct sl_error *reason)
 {
-	return check(schema, schema->root, text, len, scratch, reason);
+	uint64_t steps = SL_SCHEMA_STEPS_MAX;
+
+	return check(schema, schema->root, text, len, scratch, reason, &steps);
 }
 
 int sl_schema_check_part(const struct sl_schema *schema, const struct sl_schema_node *node,
-			 const char *text, size_t len, struct sl_arena *scratch)
+			 const char *text, size_t len, struct sl_arena *scratch, uint64_t *steps)
 {
-	return check(schema, node, text, len, scratch, NULL);
+	return check(schema, node, text, len, scratch, NULL, steps);
 }
 
 void sl_schema_free(struct sl_schema **schema)

@@ -127,9 +127,9 @@ struct sl_schema {
 	uint32_t owners;
 };
 
-/* (schema.c) sl_schema_check() of a value that one of the subschemas speaks of. */
+/* (schema.c) sl_schema_check() of a value that one of the subschemas speaks of. steps: what is left of them. */
 int sl_schema_check_part(const struct sl_schema *schema, const struct sl_schema_node *node,
-			 const char *text, size_t len, struct sl_arena *scratch);
+			 const char *text, size_t len, struct sl_arena *scratch, uint64_t *steps);
 
 /* Orders names as they are sorted. */
 /* (schema_names.c) */

@@ -41,8 +41,9 @@ struct frame {
 struct sl_schema_stream {
 	const struct sl_schema *schema;
 	const char *why;
-	size_t at;    /* how far the text was read */
-	size_t begin; /* of the scalar under way */
+	uint64_t steps; /* left, for all checks of it; 0: all is left to the end */
+	size_t at;	/* how far the text was read */
+	size_t begin;	/* of the scalar under way */
 	enum state state;
 	bool key, escape; /* STRING: it is a name; the byte before was a backslash */
 	struct view view; /* of the value that begins, or the scalar under way */
@@ -146,10 +147,14 @@ static bool holds(struct look *l, const struct view *view, size_t begin, size_t 
 	if (!view->count)
 		return true;
 	/* the first has the others as its ref or its allOf, but for those of several parents */
-	for (uint32_t i = 0; i < view->count; i++)
-		if (sl_schema_check_part(l->s->schema, view->nodes[i], l->text + begin, end - begin,
-					 l->scratch) == -EINVAL)
+	for (uint32_t i = 0; i < view->count && l->s->steps; i++) {
+		int rc = sl_schema_check_part(l->s->schema, view->nodes[i], l->text + begin,
+					      end - begin, l->scratch, &l->s->steps);
+
+		sl_arena_reset(l->scratch);
+		if (rc == -EINVAL)
 			return say(l, NOT_AS_SCHEMA);
+	}
 	return true;
 }
 
@@ -277,7 +282,7 @@ static bool view_member(struct look *l, const struct frame *f, struct sl_span na
 	return true;
 }
 
-static bool name_ended(struct look *l, size_t end)
+static bool take_name(struct look *l, size_t end)
 {
 	struct sl_schema_stream *s = l->s;
 	struct frame *f = &s->frames[s->depth - 1];
@@ -293,6 +298,14 @@ static bool name_ended(struct look *l, size_t end)
 	if (rc || !sl_json_tape_string(&tape, 0, l->scratch, &name))
 		return true; /* no memory: nothing is known of the value */
 	return has_room(l, f) && view_member(l, f, name);
+}
+
+static bool name_ended(struct look *l, size_t end)
+{
+	bool ok = take_name(l, end);
+
+	sl_arena_reset(l->scratch);
+	return ok;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -454,6 +467,7 @@ struct sl_schema_stream *sl_schema_stream_new(const struct sl_schema *schema)
 	if (!s)
 		return NULL;
 	s->schema = schema;
+	s->steps = SL_SCHEMA_STEPS_MAX;
 	view_add(&s->view, schema->root);
 	return s;
 }

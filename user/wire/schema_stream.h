@@ -18,6 +18,8 @@
  *
  * Memory: one allocation of 5 KB, whatever the text; the text is the caller's. Some ns a byte; a scalar's
  * end costs a check of it, so a byte is checked once and, within small containers, once for each of these.
+ * All checks of a stream together have SL_SCHEMA_STEPS_MAX steps; from there on its values, but not its form,
+ * are left to the end.
  */
 #ifndef SL_WIRE_SCHEMA_STREAM_H
 #define SL_WIRE_SCHEMA_STREAM_H
@@ -35,7 +37,8 @@ void sl_schema_stream_free(struct sl_schema_stream **stream);
 
 /*
  * The text has grown to len bytes; it begins as it did before. Returns NULL while it may become valid, else
- * why it cannot (a constant), and the same from then on. scratch: what it needs of it is given back by the caller.
+ * why it cannot (a constant), and the same from then on. scratch: for one value at a time; it is reset, so
+ * nothing else may be in it.
  */
 const char *sl_schema_stream_feed(struct sl_schema_stream *stream, const char *text, size_t len,
 				  struct sl_arena *scratch);

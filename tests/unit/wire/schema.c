@@ -452,6 +452,67 @@ static size_t refused_at(const struct sl_schema *schema, const char *text, size_
 	return why ? at : len + 1;
 }
 
+/* Fed at once, with little scratch memory: is it refused? */
+static bool is_refused(const struct sl_schema *schema, const char *text, size_t len)
+{
+	struct sl_schema_stream *stream = sl_schema_stream_new(schema);
+	struct sl_arena small;
+	const char *why;
+
+	sl_arena_init(&small, 0, 64u << 10);
+	why = sl_schema_stream_feed(stream, text, len, &small);
+	sl_arena_fini(&small);
+	sl_schema_stream_free(&stream);
+	return why;
+}
+
+/* A chunk of many members: the last one is checked as the first one is. */
+static void test_growing_many(void **state)
+{
+	struct sl_schema *schema = compile("{\"additionalProperties\":{\"type\":\"integer\"}}");
+	struct sl_text text;
+
+	(void)state;
+	sl_text_init(&text, 0);
+	sl_text_append_char(&text, '{');
+	for (uint32_t i = 0; i < 5000; i++)
+		sl_text_printf(&text, "\"key%u\":%u,", i, i);
+	assert_false(is_refused(schema, sl_text_string(&text), text.len));
+	sl_text_append_string(&text, "\"last\":\"x");
+	assert_true(is_refused(schema, sl_text_string(&text), text.len));
+	sl_text_fini(&text);
+	sl_schema_free(&schema);
+}
+
+/* All checks of a stream have one budget: what is beyond it is left to the end. */
+static void test_growing_budget(void **state)
+{
+	static const struct {
+		uint32_t strings;
+		bool refused;
+	} rows[] = {{10, true}, {2000, false}};
+	struct sl_schema *schema = compile("{\"items\":{\"pattern\":\"^[a-z]*$\"}}");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sl_text text;
+
+		sl_text_init(&text, 0);
+		sl_text_append_char(&text, '[');
+		for (uint32_t k = 0; k < rows[i].strings; k++)
+			sl_text_printf(&text, "\"%02000d\",", 0);
+		for (size_t at = 0; at < text.len; at++)
+			if (text.data[at] == '0')
+				text.data[at] = 'a';
+		assert_false(is_refused(schema, sl_text_string(&text), text.len));
+		sl_text_append_string(&text, "\"A\"");
+		assert_int_equal(is_refused(schema, sl_text_string(&text), text.len),
+				 rows[i].refused);
+		sl_text_fini(&text);
+	}
+	sl_schema_free(&schema);
+}
+
 /* What is valid is never refused, wherever it is cut; with what stands behind it, it is. */
 static void test_growing_good(void **state)
 {
@@ -565,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts),	cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_reasons),		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_numbers),		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_growing_many),	cmocka_unit_test(test_growing_budget),
 		cmocka_unit_test(test_growing_good),	cmocka_unit_test(test_growing_bad),
 		cmocka_unit_test(test_growing_runaway),
 	};
