@@ -128,6 +128,7 @@ expect "check: both" "$(refused 'exec: /bin/true, pool: gpu')" contains 'calls a
 expect "check: no shell" "$(refused 'exec: [true]')" contains '"true" is not absolute'
 expect "check: the secret is not shown" "$(sed 's/hmac_secret: sign-secret/hmac_secret: "sign-secret ü"/' "$config" >"$work/wrong.yaml"; "$build/sluice" check "$work/wrong.yaml" 2>&1 | grep -c sign-secret)" == 0
 curl -s "$url/metrics" >"$work/metrics"
+expect "steps that rules name are there before anybody took one" "$(grep -c '^sluice_ladder_steps_total{route="m",.*} 0$' "$work/metrics")" == 9
 expect "promtool check metrics" "$(promtool check metrics <"$work/metrics" 2>&1)" == ""
 daemon_stop
 finish

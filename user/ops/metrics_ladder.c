@@ -6,7 +6,28 @@
 #include "user/stage/degrade.h"
 #include "user/stage/validate_lists.h"
 
-/* Steps that nobody took have no samples. */
+/*
+ * Steps that nobody took have no samples, but for those that docs/prometheus-rules.yml names: what begins at 1
+ * never grew, and its first would not be alerted.
+ */
+static bool is_watched(enum sl_step step)
+{
+	switch (step) {
+	case SL_STEP_PROMPT_KNOWN_GOOD:
+	case SL_STEP_RETRIEVE_NONE:
+	case SL_STEP_RETRIEVE_BARE:
+	case SL_STEP_RETRIEVE_POOR:
+	case SL_STEP_RETRIEVE_UNGROUNDED:
+	case SL_STEP_INBOUND_UNMODERATED:
+	case SL_STEP_VALIDATE_UNMODERATED:
+	case SL_STEP_VALIDATE_REFUSED:
+	case SL_STEP_VALIDATE_ENDED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void write_steps(const struct sl_metrics_source *source, struct sl_text *text)
 {
 	uint32_t route, count = __atomic_load_n(&source->names->count, __ATOMIC_ACQUIRE);
@@ -21,7 +42,7 @@ static void write_steps(const struct sl_metrics_source *source, struct sl_text *
 			uint64_t sum = sl_metrics_route_sum(
 				source, route, offsetof(struct sl_route_stats, ladder[step]));
 
-			if (!sum)
+			if (!sum && !is_watched((enum sl_step)step))
 				continue;
 			sl_text_append_string(text, "sluice_ladder_steps_total{route=\"");
 			sl_text_append_json(text, source->names->names[route],

@@ -11,7 +11,8 @@ static void write_one(const struct sl_metrics_source *source, uint32_t route,
 	const char *name = route ? source->names->names[route] : "";
 	uint64_t count = sl_metrics_route_sum(source, route, at);
 
-	if (!count)
+	/* a route's good ones are there from the start: rules divide by what has grown */
+	if (!count && !(route && outcome == SL_FEED_GOOD && ending == SL_ENDING_OK))
 		return;
 	sl_text_append_string(text, "sluice_outcomes_total{route=\"");
 	sl_text_append_json(text, name, strlen(name));
