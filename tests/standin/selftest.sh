@@ -459,7 +459,7 @@ config '{"record":false,"headers_first":true,"prefill_us_per_token":1000000}'
 fault none "$stream" 1
 check headers-first "$code $status $(wc -c <"$work/body")" '28 200 0'
 config '{"headers_first":false,"prefill_us_per_token":0,"rubbish":true}'
-check rubbish "$(ask /v1/embeddings '{"model":"m","input":"x"}') $(jq -c .data "$work/body")" '200 []'
+check rubbish "$(ask /v1/embeddings '{"model":"stand/in","input":"x"}') $(jq -c .data "$work/body")" '200 []'
 config '{"rubbish":false}'
 timeout 10 "$program" --listen "127.0.0.1:$port" 2>"$work/taken"
 check port-taken "$? $(grep -c 'Address already in use' "$work/taken")" '1 1'

@@ -232,9 +232,14 @@ static void accept_some(struct sl_listener *listener)
 	}
 }
 
+/*
+ * Closing takes a descriptor out of the set only when it is the last of its file: a child that another thread
+ * has begun, and that has not come to its program yet, holds all of them. An event would then tell of a socket
+ * that is no more.
+ */
 static void close_fd(struct sl_loop *loop, int fd)
 {
-	(void)loop;
+	epoll_ctl(of_loop(loop)->fd, EPOLL_CTL_DEL, fd, NULL);
 	close(fd);
 }
 

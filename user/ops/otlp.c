@@ -583,6 +583,7 @@ static void close_part(void *owner)
 	}
 	free_batch(&otlp->open);
 	sl_routes_put(&otlp->routes);
+	sl_upstream_drain(&otlp->up); /* its timer goes with it, also where nothing was ever sent */
 	if (otlp->busy || otlp->up.conn_count)
 		return; /* left to the end of the process */
 	sl_upstream_fini(&otlp->up);

@@ -169,6 +169,29 @@ static void test_linger(void **state)
 	world_close(&world);
 }
 
+/* A child that has not come to its program yet holds the descriptor too: what is closed is told of no more. */
+static void test_held_elsewhere(void **state)
+{
+	struct end *server = malloc(sizeof(*server));
+	struct world world;
+	struct end client;
+	int held;
+
+	world_open(&world, options_of(state));
+	world_pair(&world, &client, server);
+	held = dup(server->socket.fd);
+	assert_true(held >= 0);
+	end_finish(&world, server, SL_SOCKET_NOW);
+	memset(server, 0x55, sizeof(*server));
+	free(server);
+	assert_int_equal(sl_socket_send(&client.socket, "x", 1), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(sl_loop_turn(world.loop, 1), 0);
+	close(held);
+	end_finish(&world, &client, SL_SOCKET_NOW);
+	world_close(&world);
+}
+
 static void test_reset(void **state)
 {
 	struct world world;
@@ -565,6 +588,7 @@ int main(void)
 		ON_BACKENDS(test_half_close),
 		ON_BACKENDS(test_flush),
 		ON_BACKENDS(test_linger),
+		ON_BACKENDS(test_held_elsewhere),
 		ON_BACKENDS(test_reset),
 		ON_BACKENDS(test_answer_before_reset),
 		ON_BACKENDS(test_refused),
