@@ -191,6 +191,8 @@ net_alone=" updown "
 group_net() {
 	local script name
 	end_aside
+	# as on every host with systemd: a test that had mounted it would take the others' pins away with it
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 	for name in $net_first; do begin "net/$name" "tests/net/$name.sh"; done
 	for script in tests/net/*.sh; do
 		name=$(basename "$script" .sh)
