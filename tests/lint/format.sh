@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Every C file is as clang-format leaves it, and no line ends in white space.
+# Every C file is as clang-format leaves it, no line ends in white space, and each test can be run.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 mapfile -t files < <(git ls-files -- '*.c' '*.h' '*.cc')
@@ -11,4 +11,8 @@ if git grep -nE '[[:space:]]+$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; then
 	echo "white space at line ends"
 	exit 1
 fi
+for script in $(git grep -lE '^\. .*/lib\.sh"' -- 'tests/*.sh'); do
+	[ -x "$script" ] || { echo "$script: chmod +x"; bad=1; }
+done
+[ "$bad" = 0 ] || exit 1
 echo "ok format"
