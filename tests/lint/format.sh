@@ -11,7 +11,7 @@ if git grep -nE '[[:space:]]+$' -- '*.c' '*.h' '*.sh' '*.md' Makefile; then
 	echo "white space at line ends"
 	exit 1
 fi
-for script in $(git grep -lE '^\. .*/lib\.sh"' -- 'tests/*.sh'); do
+for script in $(git grep -lE '^\. .*/lib\.sh"' -- ':(glob)tests/*/*.sh'); do
 	[ -x "$script" ] || { echo "$script: chmod +x"; bad=1; }
 done
 [ "$bad" = 0 ] || exit 1
