@@ -218,3 +218,16 @@ int sl_admin_order(const char *path, const char *line, struct sl_span body, cons
 		return sl_say_error(next, "%s", sl_text_string(reply) + 1);
 	return SL_EXIT_OK;
 }
+
+int sl_admin_show(const char *path, const char *line, const char *next)
+{
+	struct sl_text reply;
+	int exit_code;
+
+	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
+	exit_code = sl_admin_order(path, line, SL_SPAN(""), next, &reply);
+	if (!exit_code)
+		fputs(sl_text_string(&reply), stdout);
+	sl_text_fini(&reply);
+	return exit_code;
+}

@@ -45,4 +45,7 @@ int sl_admin_send(const char *path, const char *line, struct sl_span body, struc
 int sl_admin_order(const char *path, const char *line, struct sl_span body, const char *next,
 		   struct sl_text *reply);
 
+/* sl_admin_order() whose whole reply, of at most SL_ADMIN_REPLY_BYTES_MAX, goes to stdout. */
+int sl_admin_show(const char *path, const char *line, const char *next);
+
 #endif

@@ -7,18 +7,11 @@
 
 static int run_alerts(const struct sl_command *command, const struct sl_arguments *arguments)
 {
-	struct sl_text reply;
-	int exit_code;
 
 	(void)command;
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket),
-				   arguments->json ? "alerts json" : "alerts text", SL_SPAN(""),
-				   "sluice alerts --help", &reply);
-	if (!exit_code)
-		fputs(sl_text_string(&reply), stdout);
-	sl_text_fini(&reply);
-	return exit_code;
+	return sl_admin_show(sl_admin_path(arguments->admin_socket),
+			     arguments->json ? "alerts json" : "alerts text",
+			     "sluice alerts --help");
 }
 
 static const struct sl_option alerts_options[] = {

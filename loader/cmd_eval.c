@@ -19,17 +19,10 @@
 
 static int run_status(const struct sl_arguments *arguments)
 {
-	struct sl_text reply;
-	int exit_code;
 
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket),
-				   arguments->json ? "eval json status" : "eval text status",
-				   SL_SPAN(""), "sluice eval --help", &reply);
-	if (!exit_code)
-		fputs(sl_text_string(&reply), stdout);
-	sl_text_fini(&reply);
-	return exit_code;
+	return sl_admin_show(sl_admin_path(arguments->admin_socket),
+			     arguments->json ? "eval json status" : "eval text status",
+			     "sluice eval --help");
 }
 
 struct words {

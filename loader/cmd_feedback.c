@@ -11,9 +11,7 @@
 static int run_feedback(const struct sl_command *command, const struct sl_arguments *arguments)
 {
 	const char *count = arguments->word_count > 1 ? arguments->words[1] : "";
-	struct sl_text reply;
 	char line[LINE_BYTES];
-	int exit_code;
 
 	(void)command;
 	if (strlen(arguments->words[0]) + strlen(count) > LINE_BYTES / 2 ||
@@ -21,13 +19,8 @@ static int run_feedback(const struct sl_command *command, const struct sl_argume
 		return sl_say_error("sluice feedback --help", "expected list [COUNT] or stats");
 	snprintf(line, sizeof(line), "feedback %s %s%s%s", arguments->json ? "json" : "text",
 		 arguments->words[0], count[0] ? " " : "", count);
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket), line, SL_SPAN(""),
-				   "sluice feedback --help", &reply);
-	if (!exit_code)
-		fputs(sl_text_string(&reply), stdout);
-	sl_text_fini(&reply);
-	return exit_code;
+	return sl_admin_show(sl_admin_path(arguments->admin_socket), line,
+			     "sluice feedback --help");
 }
 
 static const struct sl_option feedback_options[] = {

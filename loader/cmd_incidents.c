@@ -14,9 +14,7 @@ static int run_incidents(const struct sl_command *command, const struct sl_argum
 	const char *verb = arguments->word_count ? arguments->words[0] : "list";
 	const char *more = arguments->word_count > 1 ? arguments->words[1] : arguments->since;
 	bool show = !strcmp(verb, "show");
-	struct sl_text reply;
 	char line[LINE_BYTES];
-	int exit_code;
 
 	(void)command;
 	if (!show && strcmp(verb, "list") != 0 && strcmp(verb, "stats") != 0)
@@ -30,13 +28,8 @@ static int run_incidents(const struct sl_command *command, const struct sl_argum
 				    more);
 	snprintf(line, sizeof(line), "incidents %s %s%s%s", arguments->json ? "json" : "text", verb,
 		 more ? " " : "", more ? more : "");
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket), line, SL_SPAN(""),
-				   "sluice incidents --help", &reply);
-	if (!exit_code)
-		fputs(sl_text_string(&reply), stdout);
-	sl_text_fini(&reply);
-	return exit_code;
+	return sl_admin_show(sl_admin_path(arguments->admin_socket), line,
+			     "sluice incidents --help");
 }
 
 static const struct sl_option incidents_options[] = {

@@ -11,22 +11,14 @@
 static int run_slo(const struct sl_command *command, const struct sl_arguments *arguments)
 {
 	const char *route = arguments->word_count ? arguments->words[0] : "";
-	struct sl_text reply;
 	char line[LINE_BYTES];
-	int exit_code;
 
 	(void)command;
 	if (strpbrk(route, " \n") || strlen(route) > SL_CONFIG_MODEL_MAX)
 		return sl_say_error("sluice slo --help", "\"%s\" is no route's model", route);
 	snprintf(line, sizeof(line), "slo %s%s%s", arguments->json ? "json" : "text",
 		 route[0] ? " " : "", route);
-	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
-	exit_code = sl_admin_order(sl_admin_path(arguments->admin_socket), line, SL_SPAN(""),
-				   "sluice slo --help", &reply);
-	if (!exit_code)
-		fputs(sl_text_string(&reply), stdout);
-	sl_text_fini(&reply);
-	return exit_code;
+	return sl_admin_show(sl_admin_path(arguments->admin_socket), line, "sluice slo --help");
 }
 
 static const struct sl_option slo_options[] = {
