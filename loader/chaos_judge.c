@@ -329,3 +329,13 @@ const char *sl_chaos_value_text(const struct sl_chaos_condition *condition, doub
 		snprintf(out, 32, "%.0f", value);
 	return out;
 }
+
+const char *sl_chaos_measured_text(const struct sl_chaos_condition *condition,
+				   const struct sl_chaos_measure *measure, char out[32])
+{
+	double value;
+
+	return sl_chaos_condition_value(condition, measure, &value)
+		       ? sl_chaos_value_text(condition, value, out)
+		       : "not measured";
+}

@@ -128,4 +128,8 @@ bool sl_chaos_percentile(const uint64_t buckets[SL_CHAOS_TTFT_BUCKETS], uint32_t
 const char *sl_chaos_value_text(const struct sl_chaos_condition *condition, double value,
 				char out[32]);
 
+/* The same of what was measured, or "not measured". */
+const char *sl_chaos_measured_text(const struct sl_chaos_condition *condition,
+				   const struct sl_chaos_measure *measure, char out[32]);
+
 #endif

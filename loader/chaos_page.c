@@ -51,16 +51,6 @@ const char *sl_chaos_page_when(const struct sl_chaos_day *day, char out[64])
 	return out;
 }
 
-const char *sl_chaos_page_value(const struct sl_chaos_condition *condition,
-				const struct sl_chaos_result *result, char out[SL_CHAOS_PAGE_CELL])
-{
-	double value;
-
-	if (!sl_chaos_condition_value(condition, &result->measure, &value))
-		return "not measured";
-	return sl_chaos_value_text(condition, value, out);
-}
-
 const char *sl_chaos_page_verdict(const struct sl_chaos_condition *condition,
 				  const struct sl_chaos_result *result)
 {
@@ -238,9 +228,10 @@ static void put_conditions(const struct sl_chaos_step *step, struct sl_text *tex
 	for (uint32_t i = 0; i < conditions->count; i++) {
 		sl_text_append_string(text, "| ");
 		put_cell(text, conditions->list[i].text);
-		sl_text_printf(text, " | %s | %s |\n",
-			       sl_chaos_page_value(&conditions->list[i], &step->result, value),
-			       sl_chaos_page_verdict(&conditions->list[i], &step->result));
+		sl_text_printf(
+			text, " | %s | %s |\n",
+			sl_chaos_measured_text(&conditions->list[i], &step->result.measure, value),
+			sl_chaos_page_verdict(&conditions->list[i], &step->result));
 	}
 }
 

@@ -57,9 +57,10 @@ static void put_conditions(const struct sl_chaos_step *step, struct sl_text *tex
 
 		sl_text_append_string(text, "<tr><td>");
 		put_html(text, conditions->list[i].text);
-		sl_text_printf(text, "</td><td>%s</td><td class=\"%s\">%s</td></tr>",
-			       sl_chaos_page_value(&conditions->list[i], &step->result, value),
-			       verdict, verdict);
+		sl_text_printf(
+			text, "</td><td>%s</td><td class=\"%s\">%s</td></tr>",
+			sl_chaos_measured_text(&conditions->list[i], &step->result.measure, value),
+			verdict, verdict);
 	}
 	sl_text_append_string(text, "</table>\n");
 }

@@ -15,8 +15,6 @@ uint32_t sl_chaos_page_count_bad(const struct sl_chaos_day *day);
 const char *sl_chaos_page_when(const struct sl_chaos_day *day, char out[64]);
 
 /* What was measured, each as a few words in `out`. */
-const char *sl_chaos_page_value(const struct sl_chaos_condition *condition,
-				const struct sl_chaos_result *result, char out[SL_CHAOS_PAGE_CELL]);
 const char *sl_chaos_page_verdict(const struct sl_chaos_condition *condition,
 				  const struct sl_chaos_result *result);
 const char *sl_chaos_page_detection(const struct sl_chaos_result *result,

@@ -12,15 +12,13 @@ static void say_conditions(const struct sl_chaos_result *result, struct sl_text 
 
 	for (uint32_t i = 0; i < conditions->count; i++) {
 		const struct sl_chaos_condition *condition = &conditions->list[i];
-		char value[32] = "not measured";
-		double number;
+		char value[32];
 
-		if (sl_chaos_condition_value(condition, &result->measure, &number))
-			sl_chaos_value_text(condition, number, value);
 		sl_text_printf(text, "  %-8s %s (%s)\n",
 			       sl_chaos_verdict_name(
 				       sl_chaos_condition_judge(condition, &result->measure)),
-			       condition->text, value);
+			       condition->text,
+			       sl_chaos_measured_text(condition, &result->measure, value));
 	}
 }
 
@@ -51,12 +49,10 @@ void sl_chaos_say_verdict(const struct sl_chaos_result *result, struct sl_text *
 		sl_text_printf(text, ", hypothesis %s", sl_chaos_verdict_name(result->verdict));
 	for (uint32_t i = 0; i < conditions->count; i++) {
 		const struct sl_chaos_condition *condition = &conditions->list[i];
-		char value[32] = "not measured";
-		double number;
+		char value[32];
 
-		if (sl_chaos_condition_value(condition, &result->measure, &number))
-			sl_chaos_value_text(condition, number, value);
-		sl_text_printf(text, "%s %s (%s)", i ? "," : ":", condition->text, value);
+		sl_text_printf(text, "%s %s (%s)", i ? "," : ":", condition->text,
+			       sl_chaos_measured_text(condition, &result->measure, value));
 	}
 }
 
