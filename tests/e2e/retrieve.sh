@@ -138,6 +138,11 @@ curl -s -d '{"id":39,"text":"Short.","source":"short.txt"}' http://127.0.0.1:900
 expect "a chunk too long for the context leaves room for a shorter one" "$(ask tight "$travel")" contains "[1] (short.txt, chunk 39)"
 expect "which alone is told" "$(header x-sluice-chunks)" == 39
 curl -s -d '{}' http://127.0.0.1:9002/forget >/dev/null
+before=$(steps index) missed=$(metric sluice_retrieve_missed_total 'route="store"')
+expect "a database that has lost all its chunks: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=index handbook@1"
+expect "and counted, as empty, not as a question without a good chunk" \
+	"$(($(steps index) - before)) $(metric sluice_retrieve_empty_total 'route="store"') $(($(metric sluice_retrieve_missed_total 'route="store"') - missed))" == "1 1 0"
 curl -s -d '{"id":41,"text":"From the store: ten days.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
 ask store "$travel" >/dev/null
 expect "Qdrant's chunk is given" "$(ask store "$travel")" contains "[1] (store.txt, chunk 41)

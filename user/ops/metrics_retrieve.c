@@ -69,6 +69,10 @@ static uint64_t shared_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->vectors_shared;
 }
+static uint64_t empty_of(const void *of)
+{
+	return ((const struct sl_retrieval_counts *)of)->empty;
+}
 static uint64_t poor_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->poor;
@@ -98,6 +102,8 @@ static const struct family of_route[] = {
 	 "Sum over the questions of the best good score less the worst, in millionths.", spread_of},
 	{"sluice_retrieve_shared_vectors_total", "counter",
 	 "Questions that the semantic cache had embedded already.", shared_of},
+	{"sluice_retrieve_empty_total", "counter",
+	 "Times that a source or an index was found to have no chunk at all.", empty_of},
 	{"sluice_retrieve_poor", "gauge",
 	 "1: the documents do not answer the questions, and the route goes on without them.",
 	 poor_of},

@@ -303,6 +303,20 @@ static void tell_index(struct sl_retrieve_turn *r, bool backup)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_BUILTIN);
 }
 
+/* By meaning there is always a nearest chunk, so where none was found there is none at all: what lost its chunks
+ * is no better than what does not answer. By words a question may well find nothing. */
+static enum sl_retrieve_outcome refuse_empty(struct sl_retrieve_turn *r,
+					     enum sl_retrieve_outcome outcome)
+{
+	if (outcome != SL_RETRIEVE_FOUND || r->count || r->by_words)
+		return outcome;
+	sl_retrieval_note_empty(r->shared, r->stage->route->model);
+	sl_log_limited(SL_LOG_WARN,
+		       "route \"%s\": retrieve: \"%s\" is empty: it has no chunk at all",
+		       r->stage->route->model, r->from);
+	return SL_RETRIEVE_FAILED;
+}
+
 /* The rungs that find chunks; what was reached is told. */
 static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 {
@@ -310,16 +324,17 @@ static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 	enum sl_retrieve_outcome outcome = SL_RETRIEVE_FAILED;
 
 	if (r->config->source != NULL)
-		outcome = ask_source(r, r->config->source);
+		outcome = refuse_empty(r, ask_source(r, r->config->source));
 	if (outcome != SL_RETRIEVE_FAILED || r->config->index == NULL)
 		return outcome;
-	outcome = sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_NEAR);
+	outcome = refuse_empty(
+		r, sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_NEAR));
 	if (outcome != SL_RETRIEVE_FAILED) {
 		if (outcome == SL_RETRIEVE_FOUND)
 			tell_index(r, false);
 		return outcome;
 	}
-	outcome = ask_backup(r, SL_LOOKUP_NEAR);
+	outcome = refuse_empty(r, ask_backup(r, SL_LOOKUP_NEAR));
 	if (outcome != SL_RETRIEVE_FAILED) {
 		if (outcome == SL_RETRIEVE_FOUND)
 			tell_index(r, true);

@@ -122,6 +122,17 @@ void sl_retrieval_note_shared(struct sl_retrieval *retrieval, const char *model)
 	pthread_mutex_unlock(&retrieval->lock);
 }
 
+void sl_retrieval_note_empty(struct sl_retrieval *retrieval, const char *model)
+{
+	struct sl_retrieval_route *route;
+
+	pthread_mutex_lock(&retrieval->lock);
+	route = route_of(retrieval, model);
+	if (route != NULL)
+		route->counts.empty++;
+	pthread_mutex_unlock(&retrieval->lock);
+}
+
 bool sl_retrieval_read(struct sl_retrieval *retrieval, uint32_t number,
 		       struct sl_retrieval_counts *ret_counts)
 {

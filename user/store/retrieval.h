@@ -25,6 +25,7 @@ struct sl_retrieval_counts {
 	uint64_t missed;		     /* that found no good chunk */
 	uint64_t chunks;		     /* given to models */
 	uint64_t vectors_shared; /* questions whose vector another stage had made already */
+	uint64_t empty;		 /* times that a source or an index had no chunk at all */
 	uint64_t spread_ppm;	 /* sum over the questions: best score less worst, millionths */
 	bool poor;
 };
@@ -56,6 +57,9 @@ bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
 
 /* A question of a route was not embedded again: another stage had its vector. */
 void sl_retrieval_note_shared(struct sl_retrieval *retrieval, const char *model);
+
+/* A source or an index that a question of the route was put to has no chunk at all. */
+void sl_retrieval_note_empty(struct sl_retrieval *retrieval, const char *model);
 
 /* False: there is no such number. */
 bool sl_retrieval_read(struct sl_retrieval *retrieval, uint32_t number,
