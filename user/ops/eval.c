@@ -58,7 +58,8 @@ static void add_up(struct sl_eval_part *part, struct sl_eval_look *look)
 	pthread_mutex_lock(&part->lock);
 	part->looked++;
 	group = group_of(part, sample->number, sample->pool);
-	for (measure = 0; measure < SL_EVAL_MEASURES; measure++) {
+	/* what no client got says nothing of the route */
+	for (measure = 0; measure < SL_EVAL_MEASURES && !sample->shadow; measure++) {
 		bool bad = look->found[measure] == SL_EVAL_BAD;
 
 		if (look->found[measure] == SL_EVAL_UNKNOWN)

@@ -66,6 +66,20 @@ struct sl_rollout_entry *sl_rollouts_new(struct sl_rollouts *rollouts)
 	return &rollouts->entries[i];
 }
 
+void sl_rollouts_set_used(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, bool used)
+{
+	pthread_mutex_lock(&rollouts->lock);
+	entry->used = used;
+	pthread_mutex_unlock(&rollouts->lock);
+}
+
+const char *sl_rollouts_kind_name(enum sl_rollout_kind kind)
+{
+	static const char *const names[SL_ROLLOUT_KINDS] = {"route", "prompt", "index"};
+
+	return names[kind];
+}
+
 int sl_rollouts_publish(struct sl_rollouts *rollouts)
 {
 	struct sl_rollout_set *set = calloc(1, sizeof(*set));
@@ -79,7 +93,8 @@ int sl_rollouts_publish(struct sl_rollouts *rollouts)
 		const struct sl_rollout_entry *entry = &rollouts->entries[i];
 
 		if (entry->used && !entry->settled &&
-		    sl_rollout_share(&entry->state, &entry->rules))
+		    (sl_rollout_share(&entry->state, &entry->rules) ||
+		     sl_rollout_shadow(&entry->state, &entry->rules)))
 			set->items[set->count++] = entry->item;
 	}
 	set->older = rollouts->sets;
@@ -113,6 +128,8 @@ void sl_rollouts_tell(const struct sl_rollout_entry *entry, enum sl_notice_level
 
 static void set_share(struct sl_rollout_entry *entry)
 {
+	__atomic_store_n(&entry->item->shadow, sl_rollout_shadow(&entry->state, &entry->rules),
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&entry->item->share, sl_rollout_share(&entry->state, &entry->rules),
 			 __ATOMIC_RELAXED);
 }
@@ -215,10 +232,21 @@ static void count(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
 	pthread_mutex_unlock(&rollouts->lock);
 }
 
+static struct sl_rollout_entry *entry_of(struct sl_rollouts *rollouts, uint8_t id)
+{
+	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used && entry->item->id == id)
+			return entry;
+	}
+	return NULL;
+}
+
 static void take_record(void *part, const struct sl_feed_record *record)
 {
 	struct sl_rollouts *rollouts = part;
-	uint32_t kind, i;
+	uint32_t kind;
 
 	/* Whom the client's own fault, its leaving or a kept answer ended says nothing of a model. */
 	if (record->outcome == SL_FEED_REFUSED || record->outcome == SL_FEED_GONE ||
@@ -226,34 +254,56 @@ static void take_record(void *part, const struct sl_feed_record *record)
 		return;
 	for (kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
 		uint8_t mark = record->rollouts[kind];
+		struct sl_rollout_entry *entry =
+			mark ? entry_of(rollouts, sl_rollout_mark_id(mark)) : NULL;
 
-		for (i = 0; mark && i < SL_ROLLOUTS_MAX; i++) {
-			struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-			if (entry->used && entry->item->id == sl_rollout_mark_id(mark))
-				count(rollouts, entry, record, sl_rollout_mark_candidate(mark));
-		}
+		if (entry)
+			count(rollouts, entry, record, sl_rollout_mark_candidate(mark));
 	}
+}
+
+/* What was asked beside, and came back. */
+static void take_shadowed(struct sl_rollouts *rollouts)
+{
+	struct sl_rollout_shadowed *said = sl_rollout_board_take(rollouts->place.stores->rollouts);
+
+	pthread_mutex_lock(&rollouts->lock);
+	while (said) {
+		struct sl_rollout_shadowed *next = said->next;
+		struct sl_rollout_entry *entry = entry_of(rollouts, said->id);
+
+		if (entry) {
+			entry->shadowed++;
+			sl_rollout_note(&entry->state, &entry->rules,
+					&(struct sl_rollout_request){
+						.candidate = true,
+						.failed = said->failed,
+						.invalid = said->invalid,
+						.first_us = said->first_us,
+					});
+		}
+		free(said);
+		said = next;
+	}
+	pthread_mutex_unlock(&rollouts->lock);
 }
 
 /* What was judged meanwhile: by evaluators, by clients. */
 static void take_signals(struct sl_rollouts *rollouts)
 {
 	struct sl_rollout_board *board = rollouts->place.stores->rollouts;
-	uint32_t i, k;
+	uint32_t k;
 
 	pthread_mutex_lock(&rollouts->lock);
 	for (k = 0; k < board->signal_count; k++) {
 		const struct sl_rollout_signal *signal = &board->signals[k];
+		struct sl_rollout_entry *entry =
+			entry_of(rollouts, sl_rollout_mark_id(signal->mark));
 
-		for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
-			struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-			if (entry->used && entry->item->id == sl_rollout_mark_id(signal->mark))
-				sl_rollout_note_quality(&entry->state, &entry->rules,
-							sl_rollout_mark_candidate(signal->mark),
-							signal->bad);
-		}
+		if (entry)
+			sl_rollout_note_quality(&entry->state, &entry->rules,
+						sl_rollout_mark_candidate(signal->mark),
+						signal->bad);
 	}
 	board->signal_count = 0;
 	pthread_mutex_unlock(&rollouts->lock);
@@ -409,6 +459,7 @@ static void poll_part(void *part, uint64_t now_ms)
 	uint32_t i;
 
 	take_signals(rollouts);
+	take_shadowed(rollouts);
 	for (i = 0; i < SL_ROLLOUTS_MAX && !rollouts->stopped; i++) {
 		if (rollouts->entries[i].used && !rollouts->entries[i].ended_ms)
 			judge(rollouts, &rollouts->entries[i], now_ms);
@@ -434,6 +485,39 @@ static void put_arm(struct sl_text *text, const char *name, const char *arm,
 			"\n",
 			name, arm, sl_rollout_gate_name((enum sl_rollout_gate)gate),
 			counts->bad[gate]);
+}
+
+static void put_shadows(const struct sl_rollouts *rollouts, struct sl_text *text)
+{
+	static const char head[] = "# HELP sluice_rollout_shadowed_total Requests that the "
+				   "candidate was asked beside.\n"
+				   "# TYPE sluice_rollout_shadowed_total counter\n";
+	static const char spared[] =
+		"# HELP sluice_rollout_spared_total Those that it was not asked beside, by why.\n"
+		"# TYPE sluice_rollout_spared_total counter\n";
+
+	sl_text_append_string(text, head);
+	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		const struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used)
+			sl_text_printf(
+				text, "sluice_rollout_shadowed_total{rollout=\"%s\"} %" PRIu64 "\n",
+				entry->item->name, entry->shadowed);
+	}
+	sl_text_append_string(text, spared);
+	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
+		const struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		for (int why = 0; entry->used && why < SL_ROLLOUT_SPAREDS; why++)
+			sl_text_printf(
+				text,
+				"sluice_rollout_spared_total{rollout=\"%s\",why=\"%s\"} %" PRIu64
+				"\n",
+				entry->item->name,
+				sl_rollout_spared_name((enum sl_rollout_spared)why),
+				__atomic_load_n(&entry->item->spared[why], __ATOMIC_RELAXED));
+	}
 }
 
 /* Names are of letters, digits, '.', '_' and '-': no label has to be escaped. */
@@ -465,6 +549,7 @@ static void write_metrics(void *part, struct sl_text *text)
 				       entry->item->name,
 				       sl_rollout_share(&entry->state, &entry->rules) / 10000.0);
 	}
+	put_shadows(rollouts, text);
 	sl_text_append_string(text, arms);
 	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
 		const struct sl_rollout_entry *entry = &rollouts->entries[i];
@@ -493,6 +578,7 @@ static void close_part(void *part)
 	struct sl_rollouts *rollouts = part;
 
 	sl_rollouts_wait(rollouts);
+	take_shadowed(rollouts);
 	__atomic_store_n(&rollouts->place.stores->rollouts->set, NULL, __ATOMIC_RELEASE);
 	while (rollouts->sets) {
 		struct sl_rollout_set *set = rollouts->sets;

@@ -2,7 +2,8 @@
 /*
  * rollout.h - the part of the watch that rolls out models and prompts: starts, steps, goes back by itself.
  *
- *   sluice rollout start -> a share of the requests gets the candidate (policy/rollout_board.h)
+ *   sluice rollout start [-> it is asked beside a share of the requests (request/shadowed.h)]
+ *     -> a share of the requests gets the candidate (policy/rollout_board.h)
  *     -> each ended request of either arm is a record -> gates (policy/rollout.h), looked at every SL_WATCH_POLL_MS
  *     -> the next step, full, or back to the baseline at once: in the shared state within one turn
  *

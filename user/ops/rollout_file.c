@@ -13,7 +13,7 @@
 #include "user/ops/rollout_parts.h"
 #include "user/wire/json_scan.h"
 
-static const char *const kind_names[SL_ROLLOUT_KINDS] = {"model", "prompt"};
+static const char *const kind_names[SL_ROLLOUT_KINDS] = {"model", "prompt", "index"};
 
 static void put_string(struct sl_text *text, const char *name, const char *value)
 {
@@ -47,6 +47,23 @@ static void put_rules(struct sl_text *text, const struct sl_rollout_rules *rules
 			       sl_rollout_gate_name((enum sl_rollout_gate)i), rules->rises[i]);
 }
 
+static void put_shadow(const struct sl_rollout_entry *entry, struct sl_text *text)
+{
+	int why;
+
+	sl_text_printf(
+		text,
+		",\"shadow\":%u,\"shadowing\":%s,\"asks_per_minute\":%u,\"shadowed\":%" PRIu64
+		",\"spared\":{",
+		entry->rules.shadow, entry->state.shadowing ? "true" : "false",
+		entry->item->asks_max, entry->shadowed);
+	for (why = 0; why < SL_ROLLOUT_SPAREDS; why++)
+		sl_text_printf(text, "%s\"%s\":%" PRIu64, why ? "," : "",
+			       sl_rollout_spared_name((enum sl_rollout_spared)why),
+			       __atomic_load_n(&entry->item->spared[why], __ATOMIC_RELAXED));
+	sl_text_append_string(text, "}");
+}
+
 void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *text)
 {
 	const struct sl_rollout *state = &entry->state;
@@ -59,6 +76,7 @@ void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *
 	put_string(text, "phase", sl_rollout_phase_name(state->phase));
 	sl_text_printf(text, ",\"step\":%u,\"share\":%.4f", state->step,
 		       sl_rollout_share(state, &entry->rules) / 10000.0);
+	put_shadow(entry, text);
 	put_rules(text, &entry->rules);
 	sl_text_printf(text,
 		       ",\"started_ms\":%" PRIu64 ",\"ended_ms\":%" PRIu64 ",\"seen\":%" PRIu64,
@@ -197,6 +215,10 @@ enum field {
 	SETTLED,
 	WHO,
 	REASON,
+	SHADOW,
+	SHADOWING,
+	ASKS,
+	SHADOWED,
 	FIELDS
 };
 
@@ -262,6 +284,22 @@ static bool read_item(const struct sl_json_field f[FIELDS], struct sl_rollout_it
 	return true;
 }
 
+/* A file of before there were shadows has none. */
+static bool read_shadow(const struct sl_json_field f[FIELDS], struct sl_rollout_entry *entry)
+{
+	int64_t share = 0, asks = 0, shadowed = 0;
+
+	if (f[SHADOW].type == SL_JSON_ABSENT)
+		return true;
+	if (!read_number(&f[SHADOW], 10000, &share) || !read_number(&f[ASKS], UINT32_MAX, &asks) ||
+	    !read_number(&f[SHADOWED], INT64_MAX, &shadowed))
+		return false;
+	entry->rules.shadow = (uint32_t)share;
+	entry->item->asks_max = (uint32_t)asks;
+	entry->shadowed = (uint64_t)shadowed;
+	return true;
+}
+
 static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_entry *entry)
 {
 	const char *phases[SL_ROLLOUT_PHASES];
@@ -279,7 +317,11 @@ static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 	    sl_json_string(&f[WHO], entry->who, sizeof(entry->who)) < 0 ||
 	    sl_json_string(&f[REASON], entry->reason, sizeof(entry->reason)) < 0)
 		return false;
-	sl_rollout_begin(&entry->state, sl_clock_ms());
+	if (!read_shadow(f, entry))
+		return false;
+	sl_rollout_begin(&entry->state, &entry->rules, sl_clock_ms());
+	if (sl_json_bool(&f[SHADOWING], &entry->state.shadowing))
+		entry->state.shadowing = false;
 	entry->state.phase = (enum sl_rollout_phase)phase;
 	entry->state.step = (uint32_t)step;
 	entry->started_ms = (uint64_t)started;
@@ -289,6 +331,7 @@ static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 		entry->settled = false;
 	snprintf(entry->item->salt, sizeof(entry->item->salt), "%s %" PRIu64, entry->item->name,
 		 entry->started_ms);
+	entry->item->shadow = sl_rollout_shadow(&entry->state, &entry->rules);
 	entry->item->share = entry->settled ? 0 : sl_rollout_share(&entry->state, &entry->rules);
 	return true;
 }
@@ -326,6 +369,10 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[SETTLED] = SL_JSON_FIELD("settled"),
 		[WHO] = SL_JSON_FIELD("who"),
 		[REASON] = SL_JSON_FIELD("reason"),
+		[SHADOW] = SL_JSON_FIELD("shadow"),
+		[SHADOWING] = SL_JSON_FIELD("shadowing"),
+		[ASKS] = SL_JSON_FIELD("asks_per_minute"),
+		[SHADOWED] = SL_JSON_FIELD("shadowed"),
 	};
 	struct sl_rollout_entry *entry;
 

@@ -18,6 +18,7 @@ struct sl_rollout_entry {
 	uint64_t started_ms;	 /* wall clock, as the next */
 	uint64_t ended_ms;	 /* 0: it runs */
 	uint64_t seen;		 /* requests that got the candidate, before the last restart too */
+	uint64_t shadowed;	 /* the same, that it was asked beside */
 	uint16_t candidate_pool; /* MODEL: its slot, anew at each configuration; 0: it is gone */
 	bool settled;	  /* PROMPT, FULL: it is the stable version, and labels decide again */
 	const char *held; /* why no step is taken, or NULL */
@@ -63,6 +64,13 @@ const char *sl_rollouts_why_held(const struct sl_rollouts *rollouts,
 				 const struct sl_rollout_entry *entry);
 /* Which pools its arms are, by the configuration in force. */
 void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+
+void sl_rollouts_set_used(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, bool used);
+const char *sl_rollouts_kind_name(enum sl_rollout_kind kind); /* as it is started: "route", ... */
+
+/* rollout_start.c: 0, or -errno with an error. words: KEY=VALUE, taken apart. */
+int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *words, const char *who,
+		      struct sl_error *error);
 
 /* rollout_say.c */
 void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text *text);

@@ -23,10 +23,12 @@ const char *sl_rollout_phase_name(enum sl_rollout_phase phase)
 	return names[phase];
 }
 
-void sl_rollout_begin(struct sl_rollout *rollout, uint64_t now_ms)
+void sl_rollout_begin(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+		      uint64_t now_ms)
 {
 	memset(rollout, 0, sizeof(*rollout));
 	rollout->step_ms = now_ms;
+	rollout->shadowing = rules->shadow != 0;
 }
 
 static double between(double value, double low, double high)
@@ -129,13 +131,18 @@ static bool is_calm(const struct sl_rollout *rollout)
 	return true;
 }
 
+static bool is_under_way(const struct sl_rollout *rollout)
+{
+	return rollout->phase == SL_ROLLOUT_RUNNING || rollout->phase == SL_ROLLOUT_PAUSED;
+}
+
 enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 					 const struct sl_rollout_rules *rules, uint64_t now_ms,
 					 bool held)
 {
 	int gate;
 
-	if (rollout->phase != SL_ROLLOUT_RUNNING && rollout->phase != SL_ROLLOUT_PAUSED)
+	if (!is_under_way(rollout))
 		return SL_ROLLOUT_STAY;
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
 		if (rollout->sums[gate] < SL_ROLLOUT_BREACH)
@@ -151,6 +158,10 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 		return SL_ROLLOUT_STAY;
 	rollout->step_ms = now_ms;
 	rollout->step_requests = rollout->step_judged = 0;
+	if (rollout->shadowing) {
+		rollout->shadowing = false;
+		return SL_ROLLOUT_NEXT;
+	}
 	if (rollout->step + 1 < rules->step_count) {
 		rollout->step++;
 		return SL_ROLLOUT_NEXT;
@@ -161,7 +172,12 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 
 uint32_t sl_rollout_share(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules)
 {
-	if (rollout->phase == SL_ROLLOUT_RUNNING || rollout->phase == SL_ROLLOUT_PAUSED)
-		return rules->shares[rollout->step];
+	if (is_under_way(rollout))
+		return rollout->shadowing ? 0 : rules->shares[rollout->step];
 	return rollout->phase == SL_ROLLOUT_FULL ? SL_SHARE_WHOLE : 0;
+}
+
+uint32_t sl_rollout_shadow(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules)
+{
+	return is_under_way(rollout) && rollout->shadowing ? rules->shadow : 0;
 }

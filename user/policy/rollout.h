@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * rollout.h - is the new one as good as the old one, and may more requests have it? One roll-out of anything:
- * a pool (another model), a version of a prompt.
+ * a pool (another model), a version of a prompt or of an index, another configuration.
  *
  *   phase        requests that get the candidate   goes on when
- *   RUNNING      the step's share                  a gate is breached -> ROLLED_BACK
+ *   RUNNING      none while it is in the shadow:   a gate is breached -> ROLLED_BACK
+ *                it is asked beside a share        its step is over, all gates are calm -> the first step
+ *                the step's share                  a gate is breached -> ROLLED_BACK
  *                                                  the step is over, all gates are calm -> the next step
  *                                                  the last step (all of them) is over -> FULL
  *   PAUSED       the step's share                  a gate is breached -> ROLLED_BACK; somebody resumes it
@@ -67,6 +69,7 @@ enum sl_rollout_phase {
 };
 
 struct sl_rollout_rules {
+	uint32_t shadow; /* of 10,000, that the candidate is asked beside first; 0: never */
 	uint32_t shares[SL_ROLLOUT_STEPS_MAX]; /* of 10,000, rising; the last is 10,000 */
 	uint32_t step_count;
 	uint64_t step_ms;	/* least length of a step */
@@ -85,6 +88,7 @@ struct sl_rollout_arm {
 
 struct sl_rollout {
 	enum sl_rollout_phase phase;
+	bool shadowing; /* before step 0; nobody is given what the candidate says */
 	uint32_t step;
 	uint64_t step_ms;	/* when it began */
 	uint64_t step_requests; /* of the candidate since then */
@@ -109,8 +113,9 @@ enum sl_rollout_verdict {
 	SL_ROLLOUT_BACK, /* it is ROLLED_BACK now */
 };
 
-/* RUNNING, at its first step. */
-void sl_rollout_begin(struct sl_rollout *rollout, uint64_t now_ms);
+/* RUNNING, in the shadow where the rules have one, else at its first step. */
+void sl_rollout_begin(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+		      uint64_t now_ms);
 
 void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
 		     const struct sl_rollout_request *request);
@@ -126,6 +131,9 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 
 /* Of 10,000, that gets the candidate now. */
 uint32_t sl_rollout_share(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules);
+
+/* Of 10,000, that the candidate is asked beside now. */
+uint32_t sl_rollout_shadow(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules);
 
 const char *sl_rollout_gate_name(enum sl_rollout_gate gate);
 const char *sl_rollout_phase_name(enum sl_rollout_phase phase);

@@ -8,10 +8,14 @@
  *
  * Who asks has the same answer each time (policy/share.h, with the roll-out's name and start as the salt): a
  * conversation does not change its model in the middle, and who saw the last roll-out first is another one now.
+ *
+ * In the shadow nobody gets the candidate: it is asked beside a share of the requests (by their ids), at most
+ * `asks_max` of them a minute over all threads, and what became of it is put into a list for the control thread.
  */
 #ifndef SL_POLICY_ROLLOUT_BOARD_H
 #define SL_POLICY_ROLLOUT_BOARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "user/base/text.h"
 
@@ -22,7 +26,18 @@
 enum sl_rollout_kind {
 	SL_ROLLOUT_MODEL = 0, /* of a route: requests go to another pool first */
 	SL_ROLLOUT_PROMPT,    /* of a prompt: requests that name no version get another one */
+	SL_ROLLOUT_INDEX,     /* of an index: questions are looked up in another version */
 	SL_ROLLOUT_KINDS
+};
+
+/* Why a request of the share was not asked beside after all. */
+enum sl_rollout_spared {
+	SL_ROLLOUT_SPARED_BUDGET = 0, /* the minute's are used up */
+	SL_ROLLOUT_SPARED_BUSY,	      /* too many on the way, or the candidate is full */
+	SL_ROLLOUT_SPARED_TOOLS, /* it calls tools: what an answer sets off is not ours to double */
+	SL_ROLLOUT_SPARED_FORM, /* no chat completion, or the candidate's form of it cannot be told */
+	SL_ROLLOUT_SPARED_REFUSED, /* 4xx for the question's sake: says nothing */
+	SL_ROLLOUT_SPAREDS
 };
 
 struct sl_rollout_item {
@@ -33,6 +48,10 @@ struct sl_rollout_item {
 	char subject[SL_ROLLOUT_TEXT_BYTES];   /* the route's model, or the prompt */
 	char candidate[SL_ROLLOUT_TEXT_BYTES]; /* the pool, or the version's hash */
 	uint32_t share;			       /* of 10,000; atomic */
+	uint32_t shadow;		       /* the same, to be asked beside */
+	uint32_t asks_max;		       /* of those, a minute */
+	uint64_t asks;			       /* the minute << 32 | how many in it; atomic */
+	uint64_t spared[SL_ROLLOUT_SPAREDS];   /* atomic */
 	struct sl_rollout_item *older;	       /* the list of its owner */
 };
 
@@ -48,11 +67,20 @@ struct sl_rollout_signal {
 	bool bad;
 };
 
+/* What became of one that was asked beside. */
+struct sl_rollout_shadowed {
+	struct sl_rollout_shadowed *next;
+	uint8_t id; /* of its roll-out */
+	bool failed, invalid, missed;
+	uint32_t first_us; /* comparable with a request's; 0: not known */
+};
+
 #define SL_ROLLOUT_SIGNALS_MAX \
 	256u /* between two turns of who takes them; more are lost, and counted */
 
 struct sl_rollout_board {
-	const struct sl_rollout_set *set; /* atomic; NULL: none */
+	const struct sl_rollout_set *set;     /* atomic; NULL: none */
+	struct sl_rollout_shadowed *shadowed; /* newest first; atomic */
 	/* Of the control thread alone: who judges puts them in, who rolls out takes them. */
 	struct sl_rollout_signal signals[SL_ROLLOUT_SIGNALS_MAX];
 	uint32_t signal_count;
@@ -64,9 +92,19 @@ void sl_rollout_board_tell(struct sl_rollout_board *board, const uint8_t marks[S
 			   bool bad);
 
 /* The roll-out of that subject, or NULL. board NULL: none. Any thread. */
-const struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *board,
-						    enum sl_rollout_kind kind,
-						    struct sl_span subject);
+struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *board,
+					      enum sl_rollout_kind kind, struct sl_span subject);
+
+/* Is the candidate to be asked beside this request? Where it is, one of the minute's is used. */
+bool sl_rollout_item_shadows(struct sl_rollout_item *item, struct sl_span request, uint64_t now_ms);
+void sl_rollout_item_spare(struct sl_rollout_item *item, enum sl_rollout_spared why);
+const char *sl_rollout_spared_name(enum sl_rollout_spared why);
+
+/* Puts a copy into the list; without memory it is lost, and false. Any thread. */
+bool sl_rollout_board_shadowed(struct sl_rollout_board *board,
+			       const struct sl_rollout_shadowed *shadowed);
+/* All of them, in no order, for free() each; NULL: none. The control thread. */
+struct sl_rollout_shadowed *sl_rollout_board_take(struct sl_rollout_board *board);
 
 /* Does this asker get the candidate? */
 bool sl_rollout_item_takes(const struct sl_rollout_item *item, struct sl_span asker);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "user/base/api_key.h"
+#include "user/policy/rollout_board.h"
 
 #define SL_FEED_RECORDS	 4096u /* a thread; a power of two */
 #define SL_FEED_ID_BYTES 65u
@@ -47,13 +48,13 @@ struct sl_feed_record {
 	uint16_t node; /* slot of the last one that was asked; 0: none */
 	uint16_t incarnation;
 	uint16_t attempts;
-	uint8_t pool;	     /* slot; 0: none */
-	uint8_t outcome;     /* enum sl_feed_outcome */
-	uint8_t ending;	     /* enum sl_ending of the last attempt, or the stream */
-	uint8_t fallback;    /* enum sl_cause + 1; 0: none */
-	uint8_t recall;	     /* enum sl_recall */
-	uint8_t hedged;	     /* enum sl_hedged */
-	uint8_t rollouts[2]; /* by enum sl_rollout_kind: policy/rollout_board.h */
+	uint8_t pool;			    /* slot; 0: none */
+	uint8_t outcome;		    /* enum sl_feed_outcome */
+	uint8_t ending;			    /* enum sl_ending of the last attempt, or the stream */
+	uint8_t fallback;		    /* enum sl_cause + 1; 0: none */
+	uint8_t recall;			    /* enum sl_recall */
+	uint8_t hedged;			    /* enum sl_hedged */
+	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* by enum sl_rollout_kind: policy/rollout_board.h */
 	bool stream;
 	bool priced;
 	char id[SL_FEED_ID_BYTES];

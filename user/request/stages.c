@@ -10,6 +10,7 @@
 #include "user/request/explain.h"
 #include "user/request/given.h"
 #include "user/request/recall.h"
+#include "user/request/shadowed.h"
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/degrade.h"
@@ -268,6 +269,7 @@ static struct sl_stage *new_stage(struct sl_request *request)
 	stage->gone = &request->gone;
 	stage->deadline_ns = request->deadline_ns;
 	stage->id = request->id;
+	stage->start_ns = request->start_ns;
 	stage->key = request->admission.key;
 	stage->class = sl_wait_class(request);
 	stage->facts = &request->facts;
@@ -373,7 +375,11 @@ int sl_stages_before(struct sl_request *request)
 
 int sl_stages_prepare(struct sl_request *request)
 {
-	return request->gone ? 0 : run_before(request, before_nodes);
+	int status = request->gone ? 0 : run_before(request, before_nodes);
+
+	if (!status && !request->gone)
+		sl_shadowed_run(request);
+	return status;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------- */

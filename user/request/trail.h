@@ -23,6 +23,7 @@
 #include "user/base/api_key.h"
 #include "user/base/text.h"
 #include "user/base/trace_context.h"
+#include "user/policy/rollout_board.h"
 
 #define SL_TRAIL_ENTRIES     1024u /* a thread */
 #define SL_TRAIL_EVENTS_MAX  44u   /* of one request; more are counted, not kept */
@@ -160,12 +161,12 @@ struct sl_trail_ref {
 	uint64_t cost;	   /* nano, of a stream that was settled */
 	uint32_t first_us; /* first token; 0: none yet */
 	uint16_t attempts;
-	uint8_t recall;	     /* enum sl_recall */
-	uint8_t hedged;	     /* enum sl_hedged */
-	uint8_t fallback;    /* enum sl_cause + 1 */
-	bool priced;	     /* cost says something */
-	uint64_t degraded;   /* bit by enum sl_step */
-	uint8_t rollouts[2]; /* as in struct sl_stage, as the next two */
+	uint8_t recall;			    /* enum sl_recall */
+	uint8_t hedged;			    /* enum sl_hedged */
+	uint8_t fallback;		    /* enum sl_cause + 1 */
+	bool priced;			    /* cost says something */
+	uint64_t degraded;		    /* bit by enum sl_step */
+	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* as in struct sl_stage, as the next two */
 	uint64_t prompt_version;
 	uint32_t index_version;
 };

@@ -369,6 +369,47 @@ void sl_evaluate_given(struct sl_stage *stage)
 		set_whole_aside(stage, stage->answer, weight, 0);
 }
 
+/* ---- shadows ----------------------------------------------------------------------------------- */
+
+struct sl_eval_sample *sl_evaluate_shadow(struct sl_stage *stage, enum sl_rollout_kind kind)
+{
+	uint8_t marks[SL_ROLLOUT_KINDS];
+	struct sl_eval_sample *sample = NULL;
+	uint32_t weight;
+
+	memcpy(marks, stage->rollouts, sizeof(marks));
+	memset(stage->rollouts, 0, sizeof(marks));
+	stage->rollouts[kind] = sl_rollout_mark(stage->shadows[kind], true);
+	if (is_turn(stage, false, &weight))
+		sample = set_aside(stage, SL_SPAN(""), weight);
+	memcpy(stage->rollouts, marks, sizeof(marks));
+	if (sample)
+		sample->shadow = true;
+	return sample;
+}
+
+void sl_evaluate_push_shadow(struct sl_evals *evals, struct sl_eval_sample **sample_in,
+			     struct sl_span body)
+{
+	struct sl_eval_sample *sample = *sample_in;
+	struct sl_json_field content;
+	int len = -EINVAL;
+
+	*sample_in = NULL;
+	if (sl_chat_answer_plain_one(body, &content) && content.value_len <= SL_EVAL_BYTES) {
+		sample->own_answer = malloc(content.value_len + 1);
+		if (sample->own_answer)
+			len = sl_json_string(&content, sample->own_answer, content.value_len + 1);
+	}
+	if (len < 0) {
+		sl_evals_drop(evals, SL_EVAL_DROP_FORM);
+		sl_eval_sample_free(&sample);
+		return;
+	}
+	sample->answer = sl_span_make(sample->own_answer, (size_t)len);
+	push(evals, sample);
+}
+
 /* ---- streams ----------------------------------------------------------------------------------- */
 
 struct filter {

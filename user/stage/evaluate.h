@@ -49,8 +49,9 @@ struct sl_eval_sample {
 	uint64_t prompt_version;
 	uint32_t index_version;
 	uint8_t pool; /* slot; 0: a kept answer */
-	uint8_t rollouts[2];
+	uint8_t rollouts[SL_ROLLOUT_KINDS];
 	bool stream, degraded;
+	bool shadow; /* nobody got it: of a roll-out alone, see request/shadowed.h */
 	char id[65]; /* of the request */
 	struct sl_span question, context, answer;
 	struct sl_span response_format; /* of the request, as it is; empty: none */
@@ -73,6 +74,14 @@ void sl_evaluate_kept(struct sl_stage *stage);
 /* stage->answer is about to be given. */
 void sl_evaluate_given(struct sl_stage *stage);
 int sl_evaluate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter);
+
+/*
+ * A roll-out's candidate is asked beside this request: what is to become of its answer, or NULL: its turn has not
+ * come. The caller's; push takes it, whatever the answer is.
+ */
+struct sl_eval_sample *sl_evaluate_shadow(struct sl_stage *stage, enum sl_rollout_kind kind);
+void sl_evaluate_push_shadow(struct sl_evals *evals, struct sl_eval_sample **sample,
+			     struct sl_span answer);
 
 /* ---- the reader -------------------------------------------------------------------------------- */
 

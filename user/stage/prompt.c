@@ -10,6 +10,7 @@
 #include "user/base/notice.h"
 #include "user/policy/share.h"
 #include "user/store/prompts.h"
+#include "user/wire/chat_swap.h"
 
 #define RENDERED_BYTES_MAX (4u << 20)
 #define HEADER_BYTES	   (SL_PROMPT_ID_MAX + 2 + SL_PROMPT_SHORT + 1)
@@ -31,6 +32,9 @@ struct state {
 	struct ref ref;
 	struct sl_error error;
 	bool noted;
+	struct sl_chat_prompt is,
+		shadow; /* what the version puts in, and the candidate; or empty */
+	bool shadow_fails;
 };
 
 struct sl_prompt_late {
@@ -352,6 +356,71 @@ static int render(struct sl_stage *stage, struct state *state,
 	return rc;
 }
 
+/* ---- the shadow ------------------------------------------------------------------------------ */
+
+static struct sl_span kept(struct sl_stage *stage, struct sl_text *text, char end)
+{
+	char *copy;
+
+	if (text->len > 1 && text->data[text->len - 1] == ',')
+		text->data[text->len - 1] = end;
+	else
+		sl_text_append_char(text, end);
+	copy = text->error ? NULL : sl_arena_strndup(stage->arena, text->data, text->len);
+	return sl_span_make(copy ? copy : "", copy ? text->len : 0);
+}
+
+/* What a version puts into this request, whose body is still the client's. */
+static int put_in(struct sl_stage *stage, const struct state *state,
+		  const struct sl_prompt_version *version, struct sl_chat_prompt *ret_prompt)
+{
+	struct sl_json_field body = {.type = SL_JSON_OBJECT};
+	const struct sl_openai_request *facts = stage->facts;
+	struct sl_error error = {""};
+	struct sl_text text;
+	int rc;
+
+	if (!version->template)
+		return -EBADMSG;
+	body.value = memchr(facts->body, '{', facts->body_len);
+	body.value_len = (size_t)(facts->body + facts->body_len - body.value);
+	sl_text_init(&text, RENDERED_BYTES_MAX);
+	sl_text_append_char(&text, '{');
+	put_params(version->template, &body, &text);
+	ret_prompt->members = kept(stage, &text, '}');
+	sl_text_reset(&text);
+	sl_text_append_char(&text, '[');
+	rc = sl_template_render(version->template, &state->ref.variables, &text, &error);
+	ret_prompt->messages = kept(stage, &text, ']');
+	sl_text_fini(&text);
+	return rc ? -EBADMSG : 0;
+}
+
+static void prepare_shadow(struct sl_stage *stage, struct state *state)
+{
+	const struct sl_rollout_item *item = stage->shadows[SL_ROLLOUT_PROMPT];
+	struct sl_prompt_version *candidate;
+	bool many;
+
+	candidate = sl_prompt_version_find(state->prompt, sl_span_string(item->candidate), &many);
+	if (!candidate || candidate == state->version ||
+	    put_in(stage, state, state->version, &state->is))
+		stage->shadows[SL_ROLLOUT_PROMPT] = NULL;
+	else
+		state->shadow_fails = put_in(stage, state, candidate, &state->shadow) != 0;
+}
+
+int sl_prompt_stage_shadow(struct sl_stage *stage, struct sl_text *out)
+{
+	const struct state *state = stage->state[SL_STAGE_PROMPT];
+
+	if (!state)
+		return -ENOENT;
+	if (state->shadow_fails)
+		return -EBADMSG;
+	return sl_chat_swap(stage->facts, &state->is, &state->shadow, out);
+}
+
 /* ---- the stage ------------------------------------------------------------------------------- */
 
 static void tell(struct sl_stage *stage, const struct state *state)
@@ -408,6 +477,8 @@ static enum sl_stage_verdict serve(struct sl_stage *stage, struct state *state)
 
 	if (verdict != SL_STAGE_GO_ON)
 		return verdict;
+	if (stage->shadows[SL_ROLLOUT_PROMPT])
+		prepare_shadow(stage, state);
 	why = wanted->template ? forbids(state->prompt, wanted) : NULL;
 	if (!why) {
 		rc = render(stage, state, wanted, &state->error);

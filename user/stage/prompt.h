@@ -35,6 +35,12 @@ static inline bool sl_prompt_stage_wanted(const struct sl_config_route *route)
 
 enum sl_stage_verdict sl_prompt_stage_run(struct sl_stage *stage);
 
+/*
+ * stage->shadows[SL_ROLLOUT_PROMPT]: the body as it is by now, as it would be with the candidate version, into out.
+ * 0; -EBADMSG: the candidate cannot be rendered; -ENOENT: the body has changed too much to tell; -ENOMEM.
+ */
+int sl_prompt_stage_shadow(struct sl_stage *stage, struct sl_text *out);
+
 /* How the request ended; once. A request without a prompt: nothing. */
 void sl_prompt_stage_note(struct sl_stage *stage, enum sl_burn_outcome outcome);
 

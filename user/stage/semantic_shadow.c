@@ -9,6 +9,7 @@
 #include "user/base/log.h"
 #include "user/stage/semantic_parts.h"
 #include "user/store/linear.h"
+#include "user/wire/chat_swap.h"
 
 #define ONE	       1000000000.0
 #define BODY_BYTES_MAX (16u << 20)
@@ -238,36 +239,13 @@ static void run_ask(struct sl_stage *stage, void *argument)
 
 /* ---- on the request's fiber ------------------------------------------------------------------ */
 
-/* The body without what makes it a stream. */
-static int write_body(const struct sl_openai_request *facts, struct sl_text *out)
-{
-	struct sl_json_field body = {.type = SL_JSON_OBJECT}, name, value;
-	const char *cursor = NULL;
-	size_t blank = 0;
-
-	while (strchr(" \t\r\n", facts->body[blank]))
-		blank++;
-	body.value = facts->body + blank;
-	body.value_len = facts->body_len - blank;
-	while (sl_json_each_member(&body, &cursor, &name, &value)) {
-		if (sl_json_string_equal(&name, "stream", 6) ||
-		    sl_json_string_equal(&name, "stream_options", 14))
-			continue;
-		sl_text_append_char(out, out->len ? ',' : '{');
-		sl_text_append(out, name.value, name.value_len);
-		sl_text_append_char(out, ':');
-		sl_text_append(out, value.value, value.value_len);
-	}
-	return sl_text_append_char(out, '}');
-}
-
 static struct ask *new_ask(struct sl_stage *stage, struct sl_span question, struct sl_span kept)
 {
 	struct sl_text body;
 	struct ask *ask = NULL;
 
 	sl_text_init(&body, BODY_BYTES_MAX);
-	if (write_body(stage->facts, &body) == 0)
+	if (sl_chat_whole(stage->facts, &body) == 0)
 		ask = malloc(sizeof(*ask) + body.len + kept.len + question.len);
 	if (ask) {
 		ask->body_len = body.len;

@@ -129,7 +129,7 @@ struct sl_span sl_stage_asker(const struct sl_stage *stage)
 const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_rollout_kind kind,
 					       struct sl_span subject)
 {
-	const struct sl_rollout_item *item =
+	struct sl_rollout_item *item =
 		sl_rollout_board_find(stage->stores->rollouts, kind, subject);
 	char line[SL_ROLLOUT_NAME_BYTES + 16];
 	bool takes;
@@ -140,6 +140,9 @@ const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_r
 	stage->rollouts[kind] = sl_rollout_mark(item, takes);
 	snprintf(line, sizeof(line), "%s=%s", item->name, takes ? "candidate" : "baseline");
 	stage->ops->header(stage, "x-sluice-rollout", line);
+	if (!takes &&
+	    sl_rollout_item_shadows(item, sl_span_string(stage->id), sl_loop_now_ms(stage->loop)))
+		stage->shadows[kind] = item;
 	return takes ? item : NULL;
 }
 

@@ -249,6 +249,9 @@ struct sl_stage {
 	uint32_t chunk_count;
 
 	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* sl_rollout_mark(); 0: in none */
+	/* Whose candidate is to be asked beside this request: request/shadowed.h; NULL: none. */
+	struct sl_rollout_item *shadows[SL_ROLLOUT_KINDS];
+	uint64_t start_ns;	 /* of the request, loop time */
 	uint64_t prompt_version; /* the first 64 bits of the one that is served; 0: none */
 	uint32_t index_version;	 /* that the model was given documents of; 0: none */
 

@@ -470,3 +470,41 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 		verdict = moderate_answer(stage);
 	return verdict;
 }
+
+/* Does a list or a kind of personal data block it? */
+static bool is_blocked(struct sl_stage *stage, struct sl_arena *scratch)
+{
+	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_validate_held held;
+	struct sl_screen screen;
+	struct sl_text out;
+	bool changed;
+	int rc;
+
+	if (!v->pii_out && !v->lists_out.count)
+		return false;
+	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &held))
+		return true;
+	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
+	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
+	rc = sl_validate_rewrite(stage->reply.body.data, stage->reply.body.len, &screen, scratch,
+				 &out, &changed);
+	sl_validate_release(&held);
+	sl_text_fini(&out);
+	sl_screen_fini(&screen);
+	return rc != 0;
+}
+
+bool sl_validate_minds(struct sl_stage *stage)
+{
+	struct fault fault = {{""}, {"", 0}};
+	struct sl_arena scratch;
+	bool minds;
+
+	if (!checks_answers(&stage->route->validate))
+		return false;
+	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
+	minds = find_fault(stage, &scratch, &fault) || is_blocked(stage, &scratch);
+	sl_arena_fini(&scratch);
+	return minds;
+}

@@ -23,6 +23,11 @@ bool sl_validate_wanted(const struct sl_config_route *route);
 
 enum sl_stage_verdict sl_validate_before(struct sl_stage *stage);
 enum sl_stage_verdict sl_validate_after(struct sl_stage *stage);
+/*
+ * Would it step in, were stage->reply.body the answer to stage->facts? Beside a request: nothing is asked or changed.
+ * Whoever moderates is not asked, and chunks that were given to the model are not known.
+ */
+bool sl_validate_minds(struct sl_stage *stage);
 int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filter);
 /* The filter behind it, of routes that moderate answers: validate_moderated.c. */
 int sl_validate_moderated(struct sl_stage *stage, struct sl_stage_filter **ret_filter);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include "user/base/api_key.h"
 #include "user/base/key_file.h"
+#include "user/policy/rollout_board.h"
 
 #define SL_RATINGS_REQUESTS    16384u /* a power of two; some 2.5 MiB */
 #define SL_RATINGS_KEPT	       8192u
@@ -39,7 +40,7 @@ struct sl_rated {
 	uint16_t route;		 /* position in struct sl_route_names */
 	uint16_t node;		 /* slot; 0: none */
 	uint8_t pool;		 /* the same */
-	uint8_t rollouts[2];
+	uint8_t rollouts[SL_ROLLOUT_KINDS];
 	char id[SL_RATINGS_ID_BYTES];
 	char key_id[SL_API_KEY_ID_LEN + 1]; /* "": none */
 };

@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "user/base/random.h"
 #include "user/policy/rollout.h"
+#include "user/policy/rollout_board.h"
 
 #define RUNS 400u
 
@@ -56,7 +58,7 @@ static uint32_t until_back(struct sl_random *random, const struct arm *baseline,
 	struct sl_rollout rollout;
 	uint32_t i, k;
 
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 200; i++)
 		ask(&rollout, random, false, baseline);
 	for (i = 0; i < most; i++) {
@@ -131,7 +133,7 @@ static void test_outage_of_both(void **unused)
 
 	(void)unused;
 	sl_random_seed(&random, 3);
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 2000; i++) {
 		for (k = 0; k < 99; k++) /* a step of one per cent */
 			ask(&rollout, &random, false, i < 1000 ? &good : &out);
@@ -149,7 +151,7 @@ static void test_steps(void **unused)
 
 	(void)unused;
 	sl_random_seed(&random, 1);
-	sl_rollout_begin(&rollout, 1000);
+	sl_rollout_begin(&rollout, &rules, 1000);
 	assert_int_equal(sl_rollout_share(&rollout, &rules), 100);
 	assert_int_equal(sl_rollout_judge(&rollout, &rules, 100000, false), SL_ROLLOUT_STAY);
 	for (i = 0; i < 49; i++)
@@ -186,7 +188,7 @@ static void test_not_calm(void **unused)
 
 	(void)unused;
 	sl_random_seed(&random, 1);
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 60; i++)
 		ask(&rollout, &random, true, i < 57 ? &good : &bad);
 	assert_int_equal(sl_rollout_judge(&rollout, &rules, 90000, false), SL_ROLLOUT_STAY);
@@ -206,14 +208,14 @@ static void test_paused_and_off(void **unused)
 
 	(void)unused;
 	sl_random_seed(&random, 1);
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	rollout.phase = SL_ROLLOUT_PAUSED;
 	for (i = 0; i < 10; i++)
 		ask(&rollout, &random, true, &bad);
 	assert_int_equal(sl_rollout_judge(&rollout, &rules, 0, false), SL_ROLLOUT_BACK);
 
 	memset(off.rises, 0, sizeof(off.rises));
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 100; i++)
 		sl_rollout_note(&rollout, &off,
 				&(struct sl_rollout_request){
@@ -231,7 +233,7 @@ static uint32_t judged_until_back(struct sl_random *random, uint32_t base_percen
 	uint32_t i, k;
 
 	quality.rises[SL_ROLLOUT_QUALITY] = 0.1;
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < most; i++) {
 		for (k = 0; k < 9; k++)
 			sl_rollout_note_quality(&rollout, &quality, false,
@@ -285,11 +287,11 @@ static void test_quality_evidence(void **unused)
 	sl_random_seed(&random, 1);
 	quality.rises[SL_ROLLOUT_QUALITY] = 0.1;
 	quality.step_judged = 30;
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 200; i++)
 		sl_rollout_note_quality(&rollout, &quality, true, true);
 	assert_int_equal(sl_rollout_judge(&rollout, &quality, 0, false), SL_ROLLOUT_STAY);
-	sl_rollout_begin(&rollout, 0);
+	sl_rollout_begin(&rollout, &rules, 0);
 	for (i = 0; i < 60; i++)
 		ask(&rollout, &random, true, &good);
 	for (i = 0; i < 29; i++)
@@ -298,6 +300,94 @@ static void test_quality_evidence(void **unused)
 	sl_rollout_note_quality(&rollout, &quality, true, false);
 	assert_int_equal(sl_rollout_judge(&rollout, &quality, 90000, false), SL_ROLLOUT_NEXT);
 	assert_int_equal(rollout.step_judged, 0);
+}
+
+/* In the shadow nobody gets it; its answers count as any, then the first step begins. */
+static void test_shadow(void **unused)
+{
+	const struct arm good = {0, 0, 200000}, bad = {1, 0, 200000};
+	struct sl_rollout_rules shadow = rules;
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i;
+
+	(void)unused;
+	shadow.shadow = 3000;
+	sl_random_seed(&random, 1);
+	sl_rollout_begin(&rollout, &shadow, 0);
+	assert_int_equal(sl_rollout_share(&rollout, &shadow), 0);
+	assert_int_equal(sl_rollout_shadow(&rollout, &shadow), 3000);
+	for (i = 0; i < 50; i++) {
+		assert_int_equal(sl_rollout_judge(&rollout, &shadow, 90000, false),
+				 SL_ROLLOUT_STAY);
+		ask(&rollout, &random, true, &good);
+	}
+	assert_int_equal(sl_rollout_judge(&rollout, &shadow, 59999, false), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_judge(&rollout, &shadow, 90000, true), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_judge(&rollout, &shadow, 90000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(rollout.step, 0);
+	assert_int_equal(sl_rollout_share(&rollout, &shadow), 100);
+	assert_int_equal(sl_rollout_shadow(&rollout, &shadow), 0);
+	assert_int_equal(sl_rollout_judge(&rollout, &shadow, 150000, false), SL_ROLLOUT_STAY);
+
+	sl_rollout_begin(&rollout, &shadow, 0);
+	for (i = 0; i < 10; i++)
+		ask(&rollout, &random, true, &bad);
+	assert_int_equal(sl_rollout_judge(&rollout, &shadow, 0, false), SL_ROLLOUT_BACK);
+	assert_int_equal(sl_rollout_shadow(&rollout, &shadow), 0);
+	assert_int_equal(sl_rollout_share(&rollout, &shadow), 0);
+
+	sl_rollout_begin(&rollout, &shadow, 0);
+	rollout.phase = SL_ROLLOUT_FULL; /* promoted out of the shadow */
+	assert_int_equal(sl_rollout_shadow(&rollout, &shadow), 0);
+	assert_int_equal(sl_rollout_share(&rollout, &shadow), 10000);
+}
+
+/* Which requests it is asked beside: a share, by their ids; so many a minute. */
+static void test_asks(void **unused)
+{
+	static struct sl_rollout_item item = {.salt = "a 1", .shadow = 5000, .asks_max = 10};
+	uint32_t i, asked = 0;
+
+	(void)unused;
+	for (i = 0; i < 1000; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "r%u", i);
+		asked += sl_rollout_item_shadows(&item, sl_span_string(id), 59999);
+	}
+	assert_int_equal(asked, 10);
+	assert_in_range(item.spared[SL_ROLLOUT_SPARED_BUDGET], 400, 580);
+	for (i = 0, asked = 0; i < 100; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "r%u", i);
+		asked += sl_rollout_item_shadows(&item, sl_span_string(id), 60000);
+	}
+	assert_int_equal(asked, 10);
+	item.shadow = 0;
+	assert_false(sl_rollout_item_shadows(&item, SL_SPAN("r1"), 120000));
+}
+
+static void test_shadowed_list(void **unused)
+{
+	struct sl_rollout_board board = {.set = NULL};
+	struct sl_rollout_shadowed *said, *next;
+	uint32_t sum = 0;
+	uint8_t i;
+
+	(void)unused;
+	assert_null(sl_rollout_board_take(&board));
+	for (i = 1; i <= 3; i++)
+		assert_true(
+			sl_rollout_board_shadowed(&board, &(struct sl_rollout_shadowed){.id = i}));
+	for (said = sl_rollout_board_take(&board); said; said = next) {
+		next = said->next;
+		sum += said->id;
+		free(said);
+	}
+	assert_int_equal(sum, 6);
+	assert_null(sl_rollout_board_take(&board));
 }
 
 int main(void)
@@ -311,6 +401,9 @@ int main(void)
 		cmocka_unit_test(test_paused_and_off),
 		cmocka_unit_test(test_quality),
 		cmocka_unit_test(test_quality_evidence),
+		cmocka_unit_test(test_shadow),
+		cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_shadowed_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
