@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
 #include "user/base/clock.h"
-#include "user/base/log.h"
-#include "user/base/money.h"
-#include "user/request/charge.h"
 #include "user/request/explain.h"
 #include "user/request/filtered.h"
+#include "user/request/relay_end.h"
 #include "user/request/relay_scan.h"
 #include "user/request/resume_native.h"
 #include "user/wire/openai.h"
@@ -22,11 +21,6 @@ static struct sl_relay *relay_of_timer(struct sl_timer *timer)
 static uint64_t now_of(const struct sl_relay *relay)
 {
 	return sl_loop_now_ns(relay->worker->loop);
-}
-
-static struct sl_route_stats *stats_of(struct sl_relay *relay)
-{
-	return sl_stats_route(&relay->worker->stats, relay->route->stats_index);
 }
 
 /*
@@ -42,260 +36,6 @@ static void pace(const struct sl_relay *relay)
 
 	if (relay->upstream && worker->gather_us && many)
 		sl_socket_set_patient(&relay->upstream->socket, true);
-}
-
-/* ---- endings --------------------------------------------------------------------------------- */
-
-static void drop_upstream(struct sl_relay *relay)
-{
-	sl_upstream_abandon(relay->upstream);
-	relay->upstream = NULL;
-}
-
-/* The node's part of the stream is over, however it ended. */
-static void leave_node(struct sl_relay *relay, enum sl_ending ending)
-{
-	struct sl_worker *worker = relay->worker;
-	const struct sl_outcome_rule *rule = sl_outcome_of(ending);
-
-	if (!relay->node)
-		return;
-	sl_stats_add(&worker->stats.stream_endings[relay->pool_slot][ending], 1);
-	/* The first token was reported as success already; a second verdict never is the probe's.
-	 */
-	if (ending != SL_ENDING_OK)
-		sl_upstream_report(&worker->upstream, relay->node, relay->ticket & ~1u,
-				   rule->outcome, rule->signal);
-	drop_upstream(relay);
-	sl_upstream_release(&worker->upstream, relay->node);
-	relay->node = NULL;
-	sl_attempt_free_decoder(&relay->decoder);
-}
-
-static void record(struct sl_relay *relay, enum sl_ending ending)
-{
-	struct sl_worker *worker = relay->worker;
-	struct sl_route_stats *stats = stats_of(relay);
-
-	sl_stats_sub(&worker->stats.in_flight, 1);
-	if (!stats)
-		return;
-	sl_stats_add(&stats->tokens, relay->tokens);
-	if (relay->resume)
-		sl_stats_add(&stats->held_back_bytes, relay->resume->splice.held_bytes);
-	if (ending == SL_ENDING_CLIENT_GONE)
-		sl_stats_add(&stats->client_gone, 1);
-	else if (ending != SL_ENDING_OK)
-		sl_stats_add(&stats->streams_broken, 1);
-	sl_histogram_record(&stats->duration_us, (now_of(relay) - relay->start_ns) / SL_NS_PER_US);
-}
-
-/*
- * Everything but the client connection, which the caller ends or has lost. cost: gets what the client is
- * to be told, "" for nothing; NULL: there is none.
- */
-static void finish(struct sl_relay *relay, enum sl_ending ending, char cost[SL_MONEY_TEXT_SIZE])
-{
-	struct sl_worker *worker = relay->worker;
-
-	sl_charge_settle_stream(relay);
-	if (cost && relay->tells_cost && relay->trail.priced)
-		sl_money_format(relay->trail.cost, cost);
-	sl_explain_stream_end(relay, ending);
-	leave_node(relay, ending);
-	record(relay, ending);
-	sl_admit_end(&relay->admission, now_of(relay));
-	if (ending == SL_ENDING_OK)
-		sl_flight_land(&relay->flight, NULL); /* NULL where it was kept */
-	else
-		sl_flight_fail(&relay->flight);
-	sl_timer_cancel(worker->loop, &relay->timer);
-	sl_resume_free(&relay->resume);
-	sl_filtered_free(&relay->filtered, ending == SL_ENDING_OK);
-	sl_text_fini(&relay->partial);
-	if (relay->translated)
-		sl_relay_dialect(relay)->stream_fini(sl_relay_dialect_stream(relay));
-	*relay->pprev = relay->next;
-	if (relay->next)
-		relay->next->pprev = relay->pprev;
-	sl_routes_put(&relay->routes);
-	sl_slab_put(relay->translated ? &worker->message_relays : &worker->relays, relay);
-}
-
-static void end_client(struct sl_relay *relay, enum sl_ending ending)
-{
-	struct sl_exchange *client = relay->client;
-	char cost[SL_MONEY_TEXT_SIZE] = "";
-
-	relay->over = true;
-	finish(relay, ending, cost);
-	if (cost[0])
-		sl_server_end_with(client, &(struct sl_trailer){"x-sluice-cost", cost});
-	else
-		sl_server_end(client);
-}
-
-static void end_well(struct sl_relay *relay)
-{
-	end_client(relay, SL_ENDING_OK);
-}
-
-/*
- * What broke a stream. event: the node's own, whole (as_is) or, for a dialect, its data; else id and
- * detail make one.
- */
-struct cause {
-	enum sl_ending ending;
-	enum sl_openai_error_id id;
-	const char *detail;
-	const char *event;
-	size_t event_len;
-	bool as_is;
-};
-
-static void write_translated_error(struct sl_relay *relay, const struct cause *cause,
-				   const struct sl_openai_error *error)
-{
-	const struct sl_dialect *dialect = sl_relay_dialect(relay);
-	struct sl_text out;
-
-	sl_text_init(&out, SL_RELAY_ANEW_BYTES_MAX);
-	if (cause->event_len)
-		dialect->stream_fault(sl_relay_dialect_stream(relay), cause->event,
-				      cause->event_len, relay->id, &out);
-	else
-		dialect->stream_error(sl_relay_dialect_stream(relay), error, relay->id, &out);
-	sl_server_chunk(relay->client, sl_text_string(&out), out.len);
-	sl_text_fini(&out);
-}
-
-static void write_error(struct sl_relay *relay, const struct cause *cause)
-{
-	struct sl_openai_error error = {
-		.id = cause->id, .object = relay->route->model, .detail = cause->detail};
-	char event[SL_OPENAI_ERROR_BYTES_MAX];
-	int len;
-
-	if (cause->event_len && cause->as_is) {
-		sl_server_chunk(relay->client, cause->event, cause->event_len);
-		return;
-	}
-	if (relay->translated) {
-		write_translated_error(relay, cause, &error);
-		return;
-	}
-	len = sl_openai_error_event_write(&error, event, sizeof(event));
-	if (len > 0)
-		sl_server_chunk(relay->client, event, (size_t)len);
-}
-
-static void log_break(const struct sl_relay *relay, const char *detail)
-{
-	sl_log_limited(SL_LOG_WARN,
-		       "route \"%s\": node %s: stream broken: %s request=%s tokens=%llu",
-		       relay->route->model, relay->node->text, detail, relay->id,
-		       (unsigned long long)relay->tokens);
-}
-
-/* The honest end of a stream that broke. */
-static void end_broken(struct sl_relay *relay, const struct cause *cause)
-{
-	relay->over = true;
-	write_error(relay, cause);
-	end_client(relay, cause->ending);
-}
-
-/* The cause is told until the stream has gone on: what meets those who try to help is their affair. */
-static void keep_cause(struct sl_relay *relay, const struct cause *cause)
-{
-	struct sl_resume *resume = relay->resume;
-
-	if (resume->broke && resume->tokens == relay->tokens)
-		return;
-	resume->broke = true;
-	resume->tokens = relay->tokens;
-	resume->ending = cause->ending;
-	resume->error = cause->id;
-	sl_text_fini(&resume->cause);
-	sl_text_append_string(&resume->cause, cause->detail);
-	sl_text_fini(&resume->fault);
-	sl_text_append(&resume->fault, cause->event, cause->event_len);
-	resume->fault_as_is = cause->as_is;
-	if (resume->fault.error) /* too large to keep: one of ours then */
-		sl_text_fini(&resume->fault);
-	if (!resume->fault.len && !resume->error)
-		resume->error = SL_OPENAI_ERROR_STREAM_CUT;
-}
-
-/* The cause that was kept: what came from the node may be gone by now. */
-static void end_by_cause(struct sl_relay *relay)
-{
-	struct sl_resume *resume = relay->resume;
-	struct cause cause = {
-		.ending = resume->ending,
-		.id = resume->error,
-		.detail = sl_text_string(&resume->cause),
-		.event = sl_text_string(&resume->fault),
-		.event_len = resume->fault.len,
-		.as_is = resume->fault_as_is,
-	};
-
-	end_broken(relay, &cause);
-}
-
-/* The stream of the node is broken: goes on elsewhere if that is possible. */
-static void break_off(struct sl_relay *relay, const struct cause *cause)
-{
-	struct sl_upstream_node *node = relay->node;
-
-	log_break(relay, cause->detail);
-	if (!relay->resume) {
-		end_broken(relay, cause);
-		return;
-	}
-	keep_cause(relay, cause);
-	sl_explain_stream_note(relay, SL_TRAIL_STREAM_BROKEN, cause->ending);
-	leave_node(relay, cause->ending);
-	sl_flight_fail(&relay->flight); /* an answer of two nodes is not given again */
-	sl_filtered_miss(relay->filtered);
-	sl_timer_cancel(relay->worker->loop, &relay->timer);
-	sl_text_fini(&relay->partial);
-	relay->paused = false;
-	relay->resuming = true;
-	if (!sl_resume_start(relay, node))
-		end_by_cause(relay);
-}
-
-static void break_off_with(struct sl_relay *relay, enum sl_ending ending,
-			   enum sl_openai_error_id id, const char *detail)
-{
-	break_off(relay, &(struct cause){.ending = ending, .id = id, .detail = detail});
-}
-
-void sl_relay_give_up(struct sl_relay *relay, enum sl_resumption why)
-{
-	relay->resuming = false;
-	sl_log_limited(SL_LOG_WARN, "route \"%s\": broken stream ends: %s request=%s",
-		       relay->route->model, sl_resume_word(why), relay->id);
-	sl_resume_count(relay, why);
-	end_by_cause(relay);
-}
-
-void sl_relay_lost(struct sl_relay *relay)
-{
-	finish(relay, SL_ENDING_CLIENT_GONE, NULL);
-}
-
-static void on_client_gone(struct sl_client_owner *owner)
-{
-	struct sl_relay *relay = (struct sl_relay *)owner;
-
-	relay->over = true;
-	relay->client = NULL;
-	if (relay->resuming)
-		sl_resume_leave(relay->resume);
-	else
-		finish(relay, SL_ENDING_CLIENT_GONE, NULL);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -319,7 +59,7 @@ static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *ev
 			? sl_openai_fault_read(0, event->data, event->data_len, NULL)
 			: SL_OPENAI_FAULT_OTHER;
 	bool busy = fault == SL_OPENAI_FAULT_OVERLOADED || fault == SL_OPENAI_FAULT_RATE;
-	struct cause cause = {
+	struct sl_relay_cause cause = {
 		.ending = busy ? SL_ENDING_BUSY : SL_ENDING_ERROR_EVENT, /* see attempt.c */
 		.detail = "the node sent an error event",
 		.event = anew ? event->data : event->raw,
@@ -327,27 +67,27 @@ static void break_by_fault(struct sl_relay *relay, const struct sl_sse_event *ev
 		.as_is = !anew,
 	};
 
-	break_off(relay, &cause);
+	sl_relay_break_off(relay, &cause);
 }
 
 /* The answer that was begun is not this one: the node did nothing wrong, and none can help. */
 static void end_as_other(struct sl_relay *relay)
 {
-	leave_node(relay, SL_ENDING_LOCAL);
+	sl_relay_leave_node(relay, SL_ENDING_LOCAL);
 	sl_relay_give_up(relay, SL_RESUMPTION_DIFFERS);
 }
 
 /* No node's answer to this request can be told, or there is no memory for it. */
 static void end_untold(struct sl_relay *relay)
 {
-	static const struct cause cause = {
+	static const struct sl_relay_cause cause = {
 		.ending = SL_ENDING_BAD,
 		.id = SL_OPENAI_ERROR_STREAM_CUT,
 		.detail = "an event of the server cannot be translated",
 	};
 
-	log_break(relay, cause.detail);
-	end_broken(relay, &cause);
+	sl_relay_log_break(relay, cause.detail);
+	sl_relay_end_broken(relay, &cause);
 }
 
 /*
@@ -381,27 +121,27 @@ static void end_closed(struct sl_relay *relay)
 	relay->done_seen = true;
 	if (!end_data(relay, "data: [DONE]\n\n"))
 		return;
-	leave_node(relay, SL_ENDING_LOST);
-	end_well(relay);
+	sl_relay_leave_node(relay, SL_ENDING_LOST);
+	sl_relay_end_well(relay);
 }
 
 /* A stage forbids the rest. */
 static void end_forbidden(struct sl_relay *relay)
 {
 	const struct sl_openai_error *error = sl_filtered_error(relay->filtered);
-	struct cause cause = {
+	struct sl_relay_cause cause = {
 		.ending = SL_ENDING_LOST,
 		.id = error->id,
 		.detail = error->detail,
 	};
 
-	end_broken(relay, &cause);
+	sl_relay_end_broken(relay, &cause);
 }
 
 static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 		 const struct sl_sse_event *event)
 {
-	struct cause cause = {
+	struct sl_relay_cause cause = {
 		.ending = SL_ENDING_BAD,
 		.id = SL_OPENAI_ERROR_STREAM_CUT,
 		.detail = "the server sent an event that is not valid",
@@ -420,7 +160,7 @@ static void stop(struct sl_relay *relay, enum sl_relay_verdict verdict,
 	else if (verdict == SL_RELAY_WAIT)
 		relay->awaiting = true;
 	else
-		break_off(relay, &cause);
+		sl_relay_break_off(relay, &cause);
 }
 
 /* Returns false when the node's stream is over, and the relay perhaps freed. */
@@ -474,8 +214,8 @@ static bool feed(struct sl_relay *relay, const char *data, size_t len)
 			sl_text_fini(&relay->partial);
 		return true;
 	}
-	break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
-		       "an event of the stream is too large");
+	sl_relay_break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
+				"an event of the stream is too large");
 	return false;
 }
 
@@ -523,10 +263,10 @@ static void conclude(struct sl_relay *relay)
 		return;
 	}
 	if (relay->done_seen || relay->finish_seen)
-		end_well(relay);
+		sl_relay_end_well(relay);
 	else
-		break_off_with(relay, SL_ENDING_CUT, SL_OPENAI_ERROR_STREAM_CUT,
-			       "the stream ended before the answer was complete");
+		sl_relay_break_off_with(relay, SL_ENDING_CUT, SL_OPENAI_ERROR_STREAM_CUT,
+					"the stream ended before the answer was complete");
 }
 
 /* ---- the node's side ------------------------------------------------------------------------- */
@@ -551,8 +291,8 @@ static void feed_decoded(struct sl_relay *relay, const char *data, size_t len)
 	goes_on = !chunks.len || feed(relay, chunks.data, chunks.len);
 	sl_text_fini(&chunks);
 	if (goes_on && rc && !relay->done_seen)
-		break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
-			       "the server sent an event that is not valid");
+		sl_relay_break_off_with(relay, SL_ENDING_BAD, SL_OPENAI_ERROR_STREAM_CUT,
+					"the server sent an event that is not valid");
 }
 
 static void on_body(struct sl_client_conn *conn, const char *data, size_t len)
@@ -587,9 +327,9 @@ static void on_failed(struct sl_client_conn *conn, enum sl_client_failure failur
 	(void)error;
 	relay->upstream = NULL;
 	if (relay->done_seen) /* the answer was whole; only the framing's end is missing */
-		end_well(relay);
+		sl_relay_end_well(relay);
 	else if (!relay->awaiting)
-		break_off_with(relay, ending, SL_OPENAI_ERROR_STREAM_CUT, text);
+		sl_relay_break_off_with(relay, ending, SL_OPENAI_ERROR_STREAM_CUT, text);
 }
 
 static const struct sl_client_ops relay_ops = {
@@ -626,7 +366,7 @@ static void end_awaited(struct sl_relay *relay)
 	}
 	relay->done_seen = true;
 	if (end_data(relay, "data: [DONE]\n\n"))
-		end_well(relay);
+		sl_relay_end_well(relay);
 }
 
 bool sl_relay_filters_ready(struct sl_relay *relay)
@@ -661,6 +401,20 @@ bool sl_relay_filters_ready(struct sl_relay *relay)
 	return true;
 }
 
+/* ---- the client's side ----------------------------------------------------------------------- */
+
+static void on_client_gone(struct sl_client_owner *owner)
+{
+	struct sl_relay *relay = (struct sl_relay *)owner;
+
+	relay->over = true;
+	relay->client = NULL;
+	if (relay->resuming)
+		sl_resume_leave(relay->resume);
+	else
+		sl_relay_lost(relay);
+}
+
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static void watch(struct sl_relay *relay)
@@ -679,16 +433,16 @@ static void watch(struct sl_relay *relay)
 /* No time is left for another node either. */
 static void end_late(struct sl_relay *relay)
 {
-	static const struct cause cause = {
+	static const struct sl_relay_cause cause = {
 		.ending = SL_ENDING_TOTAL_TIMEOUT,
 		.id = SL_OPENAI_ERROR_DEADLINE,
 		.detail = "the total time of the route",
 	};
 
-	log_break(relay, cause.detail);
+	sl_relay_log_break(relay, cause.detail);
 	if (relay->resume)
 		sl_resume_count(relay, SL_RESUMPTION_DEADLINE);
-	end_broken(relay, &cause);
+	sl_relay_end_broken(relay, &cause);
 }
 
 /* Set once a period, not once a token: when it fires it looks how late the stream really is. */
@@ -698,7 +452,7 @@ static void on_timer(struct sl_timer *timer)
 	uint64_t now_ns = now_of(relay);
 
 	if (relay->done_seen) { /* whole, but the server does not end its body */
-		end_well(relay);
+		sl_relay_end_well(relay);
 		return;
 	}
 	if (now_ns >= relay->deadline_ns) {
@@ -707,8 +461,8 @@ static void on_timer(struct sl_timer *timer)
 	}
 	if (!relay->paused && !relay->awaiting &&
 	    now_ns - relay->progress_ns >= relay->inter_token_ms * SL_NS_PER_MS) {
-		break_off_with(relay, SL_ENDING_STALL, SL_OPENAI_ERROR_STREAM_STALL,
-			       "no token within the inter-token bound");
+		sl_relay_break_off_with(relay, SL_ENDING_STALL, SL_OPENAI_ERROR_STREAM_STALL,
+					"no token within the inter-token bound");
 		return;
 	}
 	watch(relay);
