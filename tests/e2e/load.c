@@ -8,6 +8,8 @@
  * with a finish_reason, a stream must end by [DONE] and its last chunk. Everything else has a
  * counter of its own, printed as NAME=VALUE lines. SIGTERM: no new requests, finish, print.
  *
+ * --connects: each request on a connection of its own, for balancers of connections.
+ *
  * One thread, epoll, no timer but --timeout-ms of silence for a request. Owns nothing but its
  * slots. It shares no code with sluice: it judges it.
  */
@@ -74,6 +76,7 @@ static struct {
 	uint32_t stream_percent;
 	uint32_t tokens;
 	uint64_t timeout_ms;
+	bool connects; /* anew for each request */
 } options = {
 	.model = "chat",
 	.key = "",
@@ -317,7 +320,7 @@ static void finish(struct slot *slot, bool complete)
 
 	judge(slot, complete);
 	connection = slot->head_len ? field(slot, "connection") : NULL;
-	if (!complete || (connection && !strncasecmp(connection, "close", 5)))
+	if (!complete || options.connects || (connection && !strncasecmp(connection, "close", 5)))
 		drop_connection(slot);
 	start(slot);
 }
@@ -441,6 +444,7 @@ static bool parse(int argc, char **argv)
 		{"stream-percent", required_argument, NULL, 's'},
 		{"tokens", required_argument, NULL, 't'},
 		{"timeout-ms", required_argument, NULL, 'T'},
+		{"connects", no_argument, NULL, 'C'},
 		{NULL, 0, NULL, 0},
 	};
 	bool url = false;
@@ -472,6 +476,9 @@ static bool parse(int argc, char **argv)
 		case 'T':
 			options.timeout_ms = strtoull(optarg, NULL, 10);
 			break;
+		case 'C':
+			options.connects = true;
+			break;
 		default:
 			return false;
 		}
@@ -490,7 +497,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: load --url ADDRESS:PORT [--model M] [--key KEY] [--count N] "
 			"[--concurrency C] [--stream-percent P] [--tokens T] "
-			"[--timeout-ms MS]\n");
+			"[--timeout-ms MS] [--connects]\n");
 		return 2;
 	}
 	sigaction(SIGTERM, &action, NULL);
