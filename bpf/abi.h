@@ -108,7 +108,8 @@ struct sl_settings {
 	__u64 guard_key[2]; /* SipHash key of SYN cookies and source buckets; secret */
 	__u32 allow_count;  /* prefixes of the file that allow: the node role minds their absence */
 	__u32 chaos;	    /* bit per row of `chaos` that may be at work; see chaos.h */
-	__u32 pad[10];
+	__u32 profile;	    /* enum sl_profile that `tunables` were last written by; user space's */
+	__u32 pad[9];
 };
 
 /* What this host does; settings.role. */

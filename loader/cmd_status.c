@@ -86,6 +86,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	sl_trace_clear(&view);
 	look.view = &view;
 	look.daemon = view.alone || !sl_admin_ask(daemon_socket, &answer, NULL);
+	look.profile = answer.profile;
 	look.daemon_alone = view.alone || answer.memory;
 	if (look.daemon)
 		sl_health_ask(daemon_socket, sl_view_node_slots(&view), &look.health);

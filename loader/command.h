@@ -94,6 +94,7 @@ struct sl_arguments {
 	const char *parallel;
 	const char *timeout;
 	bool paired;
+	const char *explain; /* of `check`: "" where given without a value */
 };
 
 enum sl_option_kind {

@@ -188,8 +188,10 @@ static uint32_t carry_global(const struct old *old, const struct sl_view *view,
 	uint32_t carried = 0;
 
 	for (uint32_t id = 0; id < V1_TUNABLES; id++) {
-		/* the configuration fills its row: there the initial number is not a name */
-		if (config->tunables[id] == sl_tunable_info[id].initial)
+		/* the configuration fills its row: there the initial number is not a name, nor is
+		 * one of its profile */
+		if (config->tunables[id] == sl_tunable_info[id].initial ||
+		    (config->tunables_of_profile >> id & 1))
 			carried += carry_number(old, 0, id, sl_tunable_info[id].initial,
 						&view->tunables[id]);
 	}

@@ -474,8 +474,8 @@ void sl_status_text(const struct sl_status_look *look, struct sl_text *text)
 	if (look->view->alone)
 		sl_text_append_string(text, "no kernel plane: the daemon works alone (sluice up "
 					    "CONFIG loads it)\n");
-	sl_text_printf(text, "daemon: %s (%s)\n", look->daemon ? "answers" : "does not answer",
-		       look->daemon_socket);
+	sl_text_printf(text, "daemon: %s (%s)%s%s\n", look->daemon ? "answers" : "does not answer",
+		       look->daemon_socket, look->profile[0] ? ", profile " : "", look->profile);
 	for (uint32_t pool = 1; pool < sl_view_pool_slots(look->view); pool++) {
 		if (wants_pool(look, pool))
 			say_pool(look, pool, text);
@@ -660,6 +660,7 @@ void sl_status_json(const struct sl_status_look *look, struct sl_text *text)
 	sl_text_append_string(text, "\n\"daemon\": {");
 	put_bool(text, "answers", look->daemon);
 	put_bool(text, "alone", look->daemon_alone);
+	put_string(text, "profile", look->profile);
 	sl_text_append_string(text, "\"socket\": ");
 	sl_text_append_json_string(text, look->daemon_socket);
 	sl_text_append_string(text, "},\n\"pools\": [\n");

@@ -20,6 +20,7 @@ struct sl_status_look {
 	const char *pool;	      /* only this pool; NULL: all */
 	const char *daemon_socket;    /* where the daemon was looked for */
 	bool daemon;		      /* it answered */
+	const char *profile;	      /* that it works by; "": it did not say */
 	struct sl_health_look health; /* what it says of the nodes; empty: nothing */
 	const char *drift;	      /* what it says of pools' models, as JSON; "": nothing */
 	const char *semantic;	      /* the same of routes' semantic caches */

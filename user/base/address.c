@@ -159,6 +159,14 @@ bool sl_address_is_any(const struct sl_addr *addr)
 	       (addr->w[2] == 0 || addr->w[2] == htonl(0xffffu));
 }
 
+bool sl_address_is_loopback(const struct sl_addr *addr)
+{
+	static const uint8_t one[16] = {[15] = 1};
+	const uint8_t *bytes = (const uint8_t *)addr->w;
+
+	return sl_address_is_v4(addr) ? bytes[12] == 127 : !memcmp(bytes, one, sizeof(one));
+}
+
 bool sl_address_equal(const struct sl_endpoint *a, const struct sl_endpoint *b)
 {
 	return memcmp(&a->addr, &b->addr, sizeof(a->addr)) == 0 && a->port == b->port &&

@@ -44,7 +44,8 @@ void sl_address_from_name(const char *pool, const char *name, uint16_t port,
 bool sl_address_is_name(const struct sl_addr *addr);
 
 bool sl_address_is_v4(const struct sl_addr *addr);
-bool sl_address_is_any(const struct sl_addr *addr); /* 0.0.0.0 or :: */
+bool sl_address_is_loopback(const struct sl_addr *addr); /* 127.0.0.0/8 or ::1 */
+bool sl_address_is_any(const struct sl_addr *addr);	 /* 0.0.0.0 or :: */
 bool sl_address_equal(const struct sl_endpoint *a, const struct sl_endpoint *b);
 uint16_t sl_address_port(const struct sl_endpoint *endpoint); /* host order */
 

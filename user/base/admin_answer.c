@@ -10,9 +10,9 @@ size_t sl_admin_answer_format(const struct sl_admin_answer *answer, char *line, 
 {
 	int len = snprintf(line, size,
 			   "{\"pid\":%u,\"abi\":%u,\"kernel_plane\":\"%s\",\"io\":\"%s\","
-			   "\"draining\":%s}\n",
+			   "\"draining\":%s,\"profile\":\"%s\"}\n",
 			   answer->pid, answer->abi, answer->memory ? "memory" : "bpf", answer->io,
-			   answer->draining ? "true" : "false");
+			   answer->draining ? "true" : "false", answer->profile);
 
 	return len > 0 && (size_t)len < size ? (size_t)len : 0;
 }
@@ -95,6 +95,9 @@ static int take(struct sl_span name, struct sl_span value, struct sl_admin_answe
 		return answer->memory || sl_span_equal(value, SL_SPAN("\"bpf\"")) ? 0 : -EPROTO;
 	} else if (sl_span_equal(name, SL_SPAN("\"io\"")) && value.len >= 2) {
 		snprintf(answer->io, sizeof(answer->io), "%.*s", (int)value.len - 2,
+			 value.data + 1);
+	} else if (sl_span_equal(name, SL_SPAN("\"profile\"")) && value.len >= 2) {
+		snprintf(answer->profile, sizeof(answer->profile), "%.*s", (int)value.len - 2,
 			 value.data + 1);
 	}
 	return 0;

@@ -4,7 +4,7 @@
  *
  * The client half-closes; it gets one line with one JSON object, then the end of the stream:
  *
- *	{"pid":4711,"abi":1,"kernel_plane":"memory","io":"io_uring","draining":false}
+ *	{"pid":4711,"abi":1,"kernel_plane":"memory","io":"io_uring","draining":false,"profile":"mvp"}
  *
  * Without a kernel plane the descriptor of the shared memory (shared_state.h) travels with it
  * (SCM_RIGHTS). A reader takes the members it knows and passes over the others, whatever they hold,
@@ -26,7 +26,8 @@ struct sl_admin_answer {
 	uint32_t abi; /* SL_ABI_VERSION of the daemon */
 	bool memory;  /* no kernel plane: the shared memory comes along */
 	bool draining;
-	char io[16]; /* name of the event back end */
+	char io[16];	  /* name of the event back end */
+	char profile[16]; /* "none" without one; "" of a daemon that knew of none */
 };
 
 /* Writes the line with its end. Returns its length, 0 when it does not fit into size. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "user/base/config_check.h"
+#include "user/base/config_explain.h"
 #include "user/base/config_read.h"
 #include "user/base/error.h"
 
@@ -48,13 +49,14 @@ void sl_config_close(struct sl_config **config)
 	*config = NULL;
 }
 
-static int build(struct sl_config *config, struct sl_report *report)
+static int build(struct sl_config *config, struct sl_report *report,
+		 struct sl_config_explain *explain)
 {
 	struct sl_yaml *root;
 	int rc = sl_yaml_parse(report, config->arena, &root);
 
 	if (rc == 0)
-		rc = sl_config_read_tree(config, root, config->arena, report);
+		rc = sl_config_read_tree(config, root, config->arena, report, explain);
 	if (rc == 0)
 		sl_config_check(config, root, report);
 	if (rc == 0 && report->count > 0)
@@ -62,8 +64,8 @@ static int build(struct sl_config *config, struct sl_report *report)
 	return rc;
 }
 
-int sl_config_parse(const char *name, const char *text, size_t text_len,
-		    struct sl_config **ret_config, char **ret_errors)
+static int parse(const char *name, const char *text, size_t text_len, struct sl_config **ret_config,
+		 struct sl_config_explain *explain, char **ret_errors)
 {
 	struct sl_config *config;
 	struct sl_report report;
@@ -73,7 +75,7 @@ int sl_config_parse(const char *name, const char *text, size_t text_len,
 	if (rc != 0)
 		return rc;
 	sl_report_init(&report, name, text, text_len);
-	rc = build(config, &report);
+	rc = build(config, &report, explain);
 	if (rc == 0) {
 		*ret_config = config;
 	} else {
@@ -84,6 +86,20 @@ int sl_config_parse(const char *name, const char *text, size_t text_len,
 	}
 	sl_report_fini(&report);
 	return rc;
+}
+
+int sl_config_parse(const char *name, const char *text, size_t text_len,
+		    struct sl_config **ret_config, char **ret_errors)
+{
+	return parse(name, text, text_len, ret_config, NULL, ret_errors);
+}
+
+int sl_config_explain_parse(const char *name, const char *text, size_t text_len,
+			    struct sl_config **ret_config, struct sl_config_explain *ret_explain,
+			    char **ret_errors)
+{
+	*ret_explain = (struct sl_config_explain){0};
+	return parse(name, text, text_len, ret_config, ret_explain, ret_errors);
 }
 
 /* The whole file, one byte over the limit at most. */
@@ -113,7 +129,8 @@ static int read_file(const char *path, struct sl_text *text)
 	return rc;
 }
 
-int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_errors)
+static int read_and_parse(const char *path, struct sl_config **ret_config,
+			  struct sl_config_explain *explain, char **ret_errors)
 {
 	struct sl_report report;
 	struct sl_text text;
@@ -123,7 +140,7 @@ int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_e
 	sl_text_init(&text, SL_CONFIG_BYTES_MAX + READ_BYTES);
 	rc = read_file(path, &text);
 	if (rc == 0 && text.len <= SL_CONFIG_BYTES_MAX) {
-		rc = sl_config_parse(path, sl_text_string(&text), text.len, ret_config, ret_errors);
+		rc = parse(path, sl_text_string(&text), text.len, ret_config, explain, ret_errors);
 		sl_text_fini(&text);
 		return rc;
 	}
@@ -138,6 +155,18 @@ int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_e
 	sl_report_fini(&report);
 	sl_text_fini(&text);
 	return rc;
+}
+
+int sl_config_read(const char *path, struct sl_config **ret_config, char **ret_errors)
+{
+	return read_and_parse(path, ret_config, NULL, ret_errors);
+}
+
+int sl_config_explain_read(const char *path, struct sl_config **ret_config,
+			   struct sl_config_explain *ret_explain, char **ret_errors)
+{
+	*ret_explain = (struct sl_config_explain){0};
+	return read_and_parse(path, ret_config, ret_explain, ret_errors);
 }
 
 const struct sl_config_pool *sl_config_find_pool(const struct sl_config *config, const char *name)

@@ -23,6 +23,7 @@
 #include "user/base/config_eval.h"
 #include "user/base/config_item.h"
 #include "user/base/config_page.h"
+#include "user/base/config_profile.h"
 #include "user/base/config_prompt.h"
 #include "user/base/config_retrieve.h"
 #include "user/base/config_semantic.h"
@@ -366,7 +367,8 @@ struct sl_config_prefix {
 
 struct sl_config {
 	const char *path;
-	const char *zone; /* of this host; NULL: none */
+	enum sl_profile profile; /* whose defaults count */
+	const char *zone;	 /* of this host; NULL: none */
 
 	/* daemon */
 	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];
@@ -447,6 +449,7 @@ struct sl_config {
 	struct sl_config_prefix *prefixes; /* allow, then deny */
 	uint32_t prefix_count;
 	uint64_t tunables[SL_TUNABLE_KEYS]; /* global row: defaults filled in */
+	uint64_t tunables_of_profile; /* bits of those that the profile set and not the file */
 
 	struct sl_config_items embedders; /* struct sl_config_embedder */
 	struct sl_config_items indexes;	  /* struct sl_config_index */

@@ -208,6 +208,15 @@ static uint64_t tunable_of(const struct sl_config *config, const struct sl_confi
 	return config->tunables[index];
 }
 
+/* Who contradicts a profile has not read it: say which number is its. */
+static const char *of_profile(const struct sl_config *config, const struct sl_config_pool *pool,
+			      enum sl_tunable index)
+{
+	bool is_own = pool != NULL && pool->tunables[index] != SL_TUNABLE_INHERIT;
+
+	return !is_own && (config->tunables_of_profile >> index & 1) ? " (of the profile)" : "";
+}
+
 /* The row of a pool, or the global one (pool NULL). */
 static void check_tunables(const struct sl_config *config, const struct sl_config_pool *pool,
 			   const struct sl_yaml *map, struct sl_report *report)
@@ -219,10 +228,12 @@ static void check_tunables(const struct sl_config *config, const struct sl_confi
 	if (said == NULL || open_ms <= max_ms)
 		return;
 	sl_report_add(report, said->mark.line, said->mark.column,
-		      "%s%s%stunables: breaker.open_ms %llu is over breaker.open_max_ms %llu",
+		      "%s%s%stunables: breaker.open_ms %llu%s is over breaker.open_max_ms %llu%s",
 		      pool != NULL ? "pools." : "", pool != NULL ? pool->name : "",
 		      pool != NULL ? "." : "", (unsigned long long)open_ms,
-		      (unsigned long long)max_ms);
+		      of_profile(config, pool, SL_TUNABLE_BREAKER_OPEN_MS),
+		      (unsigned long long)max_ms,
+		      of_profile(config, pool, SL_TUNABLE_BREAKER_OPEN_MAX_MS));
 }
 
 /* What is said about TLS where there is none is a mistake about what protects the traffic. */

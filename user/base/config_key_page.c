@@ -2,7 +2,6 @@
 /* Keys of the status page. */
 #include "user/base/config_key_rows.h"
 
-#include <string.h>
 #include "user/base/address.h"
 #include "user/base/config_check.h"
 
@@ -31,14 +30,6 @@ static const struct sl_config_key keys[] = {
 
 const struct sl_config_key_table sl_config_keys_page = SL_CONFIG_KEY_TABLE(keys);
 
-static bool is_loopback(const struct sl_addr *addr)
-{
-	const uint8_t *bytes = (const uint8_t *)addr->w;
-	static const uint8_t one[16] = {[15] = 1};
-
-	return sl_address_is_v4(addr) ? bytes[12] == 127 : !memcmp(bytes, one, sizeof(one));
-}
-
 void sl_config_check_page(const struct sl_config *config, struct sl_report *report)
 {
 	const struct sl_config_page *page = &config->page;
@@ -46,7 +37,7 @@ void sl_config_check_page(const struct sl_config *config, struct sl_report *repo
 
 	if (!page->listen.port)
 		return;
-	if (!is_loopback(&page->listen.addr))
+	if (!sl_address_is_loopback(&page->listen.addr))
 		sl_report_add(report, 0, 0,
 			      "page.listen: %s is no loopback address, and the page is plain HTTP "
 			      "(expected 127.0.0.1:PORT or [::1]:PORT; from elsewhere: ssh -L)",

@@ -14,6 +14,10 @@ static const char *const client_choices[] = {"required", "optional",
 					     NULL}; /* enum sl_config_client */
 
 static const struct sl_config_key keys[] = {
+	{SL_CONFIG_ROOT, SL_CONFIG_CHOICE, "profile", ROOT(profile), NULL, SL_PROFILE_PERSONAL, 0,
+	 sl_profile_names, false, NULL,
+	 "Whose defaults all other keys have, by what an outage costs: see profiles.md. A key of "
+	 "the file overrides, and `sluice check --explain` shows what it set and why."},
 	{SL_CONFIG_ROOT, SL_CONFIG_LISTEN_LIST, "listen", ROOT(listen), NULL, 0,
 	 SL_CONFIG_LISTEN_MAX, NULL, false, "ADDRESS:PORT or {address, tls}, or a list of them",
 	 "Where the daemon takes requests. Every thread listens on each (SO_REUSEPORT). No "

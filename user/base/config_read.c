@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "user/base/address.h"
+#include "user/base/config_explain_note.h"
 #include "user/base/config_reader.h"
 #include "user/base/tunables.h"
 #include "user/base/unit.h"
 
 #define KNOWN_NAMES_MAX SL_POOLS_MAX
-
-static void read_value(struct sl_config_reader *r, const struct sl_config_key *key,
-		       const struct sl_yaml *node, void *target);
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
@@ -175,12 +173,29 @@ static int parse_tunable(const struct sl_tunable_info *tunable, const char *text
 	return sl_span_u64(sl_span_make(text, len), ret_value);
 }
 
+void sl_reader_tunable(struct sl_config_reader *r, unsigned id, const struct sl_yaml *node,
+		       uint64_t *row)
+{
+	const struct sl_tunable_info *tunable = &sl_tunable_info[id];
+	uint64_t value = 0;
+
+	if (node->kind != SL_YAML_SCALAR ||
+	    parse_tunable(tunable, node->text, node->text_len, &value) != 0 ||
+	    value < tunable->min || value > tunable->max)
+		SL_COMPLAIN(r, node->mark,
+			    SL_SHOWN " is out of place (expected %llu to %llu, unit: %s)",
+			    node->kind == SL_YAML_SCALAR ? node->shown
+							 : sl_yaml_kind_name(node->kind),
+			    (unsigned long long)tunable->min, (unsigned long long)tunable->max,
+			    tunable->unit);
+	else
+		row[id] = value;
+}
+
 static void read_tunable(struct sl_config_reader *r, const struct sl_yaml_pair *pair, uint64_t *row)
 {
 	const char *names[SL_TUNABLE_KEYS];
 	const struct sl_yaml *node = pair->value;
-	const struct sl_tunable_info *tunable;
-	uint64_t value = 0;
 	unsigned i;
 
 	for (i = 0; i < SL_TUNABLE_COUNT; i++) {
@@ -193,20 +208,12 @@ static void read_tunable(struct sl_config_reader *r, const struct sl_yaml_pair *
 			    sl_reader_hint(r, pair->key, names, SL_TUNABLE_COUNT));
 		return;
 	}
-	tunable = &sl_tunable_info[i];
 	if (node->broken || node->kind == SL_YAML_NULL)
 		return;
-	if (node->kind != SL_YAML_SCALAR ||
-	    parse_tunable(tunable, node->text, node->text_len, &value) != 0 ||
-	    value < tunable->min || value > tunable->max)
-		SL_COMPLAIN(r, node->mark,
-			    SL_SHOWN " is out of place (expected %llu to %llu, unit: %s)",
-			    node->kind == SL_YAML_SCALAR ? node->shown
-							 : sl_yaml_kind_name(node->kind),
-			    (unsigned long long)tunable->min, (unsigned long long)tunable->max,
-			    tunable->unit);
-	else
-		row[i] = value;
+	sl_reader_tunable(r, i, node, row);
+	if (row == r->config->tunables)
+		r->config->tunables_of_profile &= ~(1ull << i);
+	sl_explain_tunable(r, i, node);
 }
 
 static void read_tunables(struct sl_config_reader *r, const struct sl_yaml *node, uint64_t *row)
@@ -241,33 +248,6 @@ static void complain_unknown(struct sl_config_reader *r, enum sl_config_section 
 	sl_text_fini(&known);
 }
 
-static void read_preset(struct sl_config_reader *r, const struct sl_config_key *key, void *target)
-{
-	struct sl_yaml preset = {
-		.kind = SL_YAML_SCALAR,
-		.text = key->preset,
-		.text_len = strlen(key->preset),
-		.shown = key->preset,
-	};
-
-	read_value(r, key, &preset, target);
-}
-
-/* Presets of the section, and of the sections in it. */
-static void read_presets(struct sl_config_reader *r, enum sl_config_section section, void *target)
-{
-	const struct sl_config_key *key;
-
-	for (size_t i = 0; (key = sl_config_key_at(i)); i++) {
-		if (key->section != section)
-			continue;
-		if (key->type == SL_CONFIG_SECTION_MAP)
-			read_presets(r, (enum sl_config_section)key->min, target);
-		else if (key->preset != NULL)
-			read_preset(r, key, target);
-	}
-}
-
 static void check_required(struct sl_config_reader *r, enum sl_config_section section,
 			   const struct sl_yaml *node)
 {
@@ -294,7 +274,7 @@ void sl_reader_section(struct sl_config_reader *r, enum sl_config_section sectio
 			    sl_yaml_kind_name(node->kind));
 		return;
 	}
-	read_presets(r, section, target);
+	sl_reader_presets(r, section, target);
 	check_required(r, section, node);
 	for (unsigned i = 0; i < node->count; i++) {
 		size_t before = sl_reader_push_name(r, node->pairs[i].key);
@@ -312,7 +292,8 @@ void sl_reader_section(struct sl_config_reader *r, enum sl_config_section sectio
 		if (pair == NULL || pair->value->kind == SL_YAML_NULL || pair->value->broken)
 			continue;
 		before = sl_reader_push_name(r, key->name);
-		read_value(r, key, pair->value, target);
+		sl_explain_file(r, key, pair->value);
+		sl_reader_value(r, key, pair->value, target);
 		sl_reader_pop(r, before);
 	}
 }
@@ -323,7 +304,7 @@ static void read_node(struct sl_config_reader *r, const struct sl_yaml *node,
 	if (node->broken)
 		return;
 	if (node->kind == SL_YAML_SCALAR) {
-		read_preset(r, sl_config_key_find(SL_CONFIG_NODE, "weight"), server);
+		sl_reader_preset(r, sl_config_key_find(SL_CONFIG_NODE, "weight"), server);
 		sl_reader_scalar(r, sl_config_key_find(SL_CONFIG_NODE, "address"), node, server);
 	} else {
 		sl_reader_section(r, SL_CONFIG_NODE, node, server);
@@ -607,8 +588,8 @@ static bool read_kernel(struct sl_config_reader *r, const struct sl_config_key *
 	}
 }
 
-static void read_value(struct sl_config_reader *r, const struct sl_config_key *key,
-		       const struct sl_yaml *node, void *target)
+void sl_reader_value(struct sl_config_reader *r, const struct sl_config_key *key,
+		     const struct sl_yaml *node, void *target)
 {
 	if (!check_kind(r, key, node) || read_structure(r, key, node, target) ||
 	    read_kernel(r, key, node))
@@ -617,20 +598,27 @@ static void read_value(struct sl_config_reader *r, const struct sl_config_key *k
 }
 
 int sl_config_read_tree(struct sl_config *config, const struct sl_yaml *root,
-			struct sl_arena *arena, struct sl_report *report)
+			struct sl_arena *arena, struct sl_report *report,
+			struct sl_config_explain *explain)
 {
-	struct sl_config_reader reader = {.config = config, .arena = arena, .report = report};
+	struct sl_config_reader reader = {
+		.config = config, .arena = arena, .report = report, .explain = explain};
+	int rc;
 
 	sl_text_init_fixed(&reader.path, reader.path_memory, sizeof(reader.path_memory));
 	config->autoscale_pool = UINT32_MAX;
 	config->embedding.pool = UINT32_MAX;
-	for (unsigned i = 0; i < SL_TUNABLE_COUNT; i++)
-		config->tunables[i] = sl_tunable_info[i].initial;
-	read_presets(&reader, SL_CONFIG_ROOT, config);
+	rc = sl_reader_profile(&reader, root);
+	if (rc)
+		return rc;
+	sl_reader_tunable_presets(&reader);
+	sl_reader_presets(&reader, SL_CONFIG_ROOT, config);
 	if (root->kind != SL_YAML_MAP && root->kind != SL_YAML_NULL)
 		sl_report_add(report, root->mark.line, root->mark.column,
 			      "%s here (expected a map of keys)", sl_yaml_kind_name(root->kind));
 	else
 		sl_reader_section(&reader, SL_CONFIG_ROOT, root, config);
+	if (explain && !reader.no_memory)
+		reader.no_memory = sl_explain_finish(explain, arena) != 0;
 	return reader.no_memory ? -ENOMEM : 0;
 }

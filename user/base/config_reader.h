@@ -7,6 +7,7 @@
  *   config_scalar.c  numbers, choices, paths, addresses: one value each
  *   config_kernel.c  the lists of the kernel plane: devices, beacons, prefixes, spills
  *   config_item.c    lists and maps of what has keys of its own; sets of choices
+ *   config_preset.c  what keys are that the file does not name
  *   config_spend.c   prices and amounts of money
  *   config_reader.c  the rest of this header
  */
@@ -15,6 +16,7 @@
 
 #include "user/base/arena.h"
 #include "user/base/config.h"
+#include "user/base/config_explain.h"
 #include "user/base/config_key.h"
 #include "user/base/report.h"
 #include "user/base/yaml.h"
@@ -28,6 +30,9 @@ struct sl_config_reader {
 	struct sl_text path; /* of the value at hand: pools.chat.nodes[1].weight */
 	char path_memory[SL_READER_PATH_SIZE];
 	bool no_memory;
+	struct sl_yaml **settings; /* the profile's rows, by their number; NULL: no profile */
+	struct sl_config_explain *explain; /* NULL: nobody asked */
+	unsigned quiet; /* above 0: a preset is being read, which is noted as a whole */
 };
 
 /* Says what is wrong at the value at hand. */
@@ -83,7 +88,29 @@ bool sl_reader_parse_endpoint(struct sl_config_reader *r, const struct sl_yaml *
 void sl_reader_scalar(struct sl_config_reader *r, const struct sl_config_key *key,
 		      const struct sl_yaml *node, void *target);
 
+/* One number of a row of tunables; complains else. */
+void sl_reader_tunable(struct sl_config_reader *r, unsigned id, const struct sl_yaml *node,
+		       uint64_t *row);
+
+/* ---- what the file does not name (config_preset.c) ---- */
+
+/* Finds the profile; an unknown one is left to the key's own reading. 0, -EINVAL, -ENOMEM. */
+int sl_reader_profile(struct sl_config_reader *r, const struct sl_yaml *root);
+
+/* The global row of tunables. */
+void sl_reader_tunable_presets(struct sl_config_reader *r);
+
+/* One key's, into the field of the section's target. */
+void sl_reader_preset(struct sl_config_reader *r, const struct sl_config_key *key, void *target);
+
+/* Those of the section, and of the sections in it. */
+void sl_reader_presets(struct sl_config_reader *r, enum sl_config_section section, void *target);
+
 /* ---- parts ---- */
+
+/* A value of any type, into the field of the section's target. */
+void sl_reader_value(struct sl_config_reader *r, const struct sl_config_key *key,
+		     const struct sl_yaml *node, void *target);
 
 /* A map, or nothing: presets, then each key, into the section's target. */
 void sl_reader_section(struct sl_config_reader *r, enum sl_config_section section,

@@ -7,28 +7,57 @@
 #include <string.h>
 #include "bpf/breaker.h"
 #include "user/base/address.h"
+#include "user/base/config_profile.h"
 #include "user/base/maglev.h"
 #include "user/base/tunables.h"
 
+/* The global row's default of a number: the profile's, else its own. */
+static uint64_t default_of(uint32_t profile, int id)
+{
+	uint64_t value = sl_tunable_info[id].initial;
+
+	if (profile < SL_PROFILES)
+		sl_profile_tunable((enum sl_profile)profile, id, &value);
+	return value;
+}
+
+/* A live number below the range was never written: a fresh map is all 0, keys of later builds are all ones. */
+static bool was_written(int id, uint64_t live)
+{
+	return live != SL_TUNABLE_INHERIT && live >= sl_tunable_info[id].min;
+}
+
 /*
- * A live number below the range was never written (a fresh map is all 0; keys that an older build
- * did not know are SL_TUNABLE_INHERIT).
+ * The global row, which a configuration fills: a number that its file does not name stays what an
+ * operator made of it. One that is still the default of the profile before becomes that of this one.
  */
-static void write_row(uint64_t *row, const uint64_t *wanted, bool is_global, bool is_fresh)
+static void write_global(const struct sl_config *config, uint64_t *row, uint32_t profile_before,
+			 bool is_fresh)
+{
+	for (int id = 0; id < (int)SL_TUNABLE_KEYS; id++) {
+		uint64_t value = SL_TUNABLE_INHERIT, preset;
+
+		if (id < SL_TUNABLE_COUNT) {
+			value = config->tunables[id];
+			preset = default_of((uint32_t)config->profile, id);
+			if (value == preset && !is_fresh && was_written(id, row[id]) &&
+			    row[id] != default_of(profile_before, id))
+				continue;
+		}
+		__atomic_store_n(&row[id], value, __ATOMIC_RELAXED);
+	}
+}
+
+/* A pool's row: what the file does not name stays, or inherits where it was never written. */
+static void write_row(uint64_t *row, const uint64_t *wanted, bool is_fresh)
 {
 	for (int id = 0; id < (int)SL_TUNABLE_KEYS; id++) {
 		bool is_known = id < SL_TUNABLE_COUNT;
-		uint64_t initial =
-			is_global && is_known ? sl_tunable_info[id].initial : SL_TUNABLE_INHERIT;
 		uint64_t value = is_known ? wanted[id] : SL_TUNABLE_INHERIT;
 
-		/* A configuration fills its global row: there the initial number is not a name. */
-		if (value == SL_TUNABLE_INHERIT || value == initial) {
-			if (!is_fresh && is_known && row[id] != SL_TUNABLE_INHERIT &&
-			    row[id] >= sl_tunable_info[id].min)
-				continue;
-			value = initial;
-		}
+		if (value == SL_TUNABLE_INHERIT && !is_fresh && is_known &&
+		    was_written(id, row[id]))
+			continue;
 		__atomic_store_n(&row[id], value, __ATOMIC_RELAXED);
 	}
 }
@@ -39,7 +68,8 @@ static void write_settings(const struct sl_topology_work *work)
 	uint64_t *tunables = work->view->tunables;
 
 	/* The first key is never 0 once it was written. */
-	write_row(tunables, work->config->tunables, true, tunables[0] == 0);
+	write_global(work->config, tunables, settings->profile, tunables[0] == 0);
+	settings->profile = (uint32_t)work->config->profile;
 	settings->abi_version = SL_ABI_VERSION;
 	settings->tunable_count = SL_TUNABLE_COUNT;
 	settings->counter_count = SL_COUNTER_COUNT;
@@ -63,8 +93,7 @@ static void write_pools(const struct sl_topology_work *work)
 		struct sl_pool_state *pool = &view->pools[slot];
 		bool is_fresh = !pool->present;
 
-		write_row(&view->tunables[slot * SL_TUNABLE_KEYS], wanted->tunables, false,
-			  is_fresh);
+		write_row(&view->tunables[slot * SL_TUNABLE_KEYS], wanted->tunables, is_fresh);
 		if (!is_fresh)
 			continue;
 		memset(pool, 0, sizeof(*pool));

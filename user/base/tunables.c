@@ -117,9 +117,11 @@ static const char tail[] =
 	"The map outlives the daemon and the command. When the configuration is applied again\n"
 	"(`sluice up`, a start of the daemon, a reload), a number that the file names is set to "
 	"what\n"
-	"the file says; every other number keeps what an operator gave it. `sluice down` forgets "
-	"all\n"
-	"of them.\n";
+	"the file says; every other number keeps what an operator gave it. A number of the "
+	"file's\n"
+	"`profile` (profiles.md) counts as a default: what was tuned live stays. `sluice down` "
+	"forgets\n"
+	"all of them.\n";
 
 void sl_tunables_write_markdown(FILE *file)
 {

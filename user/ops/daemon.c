@@ -256,6 +256,13 @@ static void tell_config(const struct sl_daemon *daemon, bool good)
 		       daemon->config_path);
 }
 
+static void note_profile(struct sl_daemon *daemon)
+{
+	const char *name = sl_profiles[daemon->routes->config->profile].name;
+
+	__atomic_store_n(&daemon->metrics.profile, name, __ATOMIC_RELAXED);
+}
+
 static void reload(struct sl_daemon *daemon)
 {
 	struct sl_routes *routes;
@@ -276,6 +283,7 @@ static void reload(struct sl_daemon *daemon)
 	sl_threads_set_routes(&daemon->threads, routes);
 	sl_routes_put(&daemon->routes);
 	daemon->routes = routes;
+	note_profile(daemon);
 	refresh_keys(daemon, false);
 	prompts = daemon->stores.prompts ? sl_prompts_get(daemon->stores.prompts) : NULL;
 	sl_stores_apply(&daemon->stores, routes->config);
@@ -293,8 +301,9 @@ static void reload(struct sl_daemon *daemon)
 	tell_config(daemon, true);
 	daemon->metrics.reloads_ok++;
 	daemon->metrics.last_reload_ok = true;
-	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u", daemon->config_path,
-	       routes->route_count, routes->config->pool_count);
+	sl_log(SL_LOG_INFO, "%s: reloaded routes=%u pools=%u profile=%s", daemon->config_path,
+	       routes->route_count, routes->config->pool_count,
+	       sl_profiles[routes->config->profile].name);
 }
 
 /* ---- kernel events --------------------------------------------------------------------------- */
@@ -493,6 +502,7 @@ static void prepare_metrics(struct sl_daemon *daemon)
 	daemon->metrics.start_wall_ms = sl_clock_wall_ms();
 	daemon->metrics.last_reload_ok = true;
 	daemon->metrics.io_backend = "";
+	note_profile(daemon);
 	daemon->metrics.keys = &daemon->keys;
 	daemon->metrics.ledger = &daemon->ledger;
 	daemon->metrics.peers = daemon->peers;
@@ -652,9 +662,10 @@ int sl_daemon_run(const char *config_path, bool takeover)
 		return EXIT_START;
 	if (start(&daemon))
 		return EXIT_START;
-	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u",
+	sl_log(SL_LOG_INFO, "ready: threads=%u io=%s kernel_plane=%s routes=%u profile=%s",
 	       daemon.threads.count, daemon.metrics.io_backend,
-	       daemon.plane->bpf ? "bpf" : "memory", daemon.routes->route_count);
+	       daemon.plane->bpf ? "bpf" : "memory", daemon.routes->route_count,
+	       sl_profiles[daemon.routes->config->profile].name);
 	serve(&daemon);
 	sl_threads_stop(&daemon.threads);
 	sl_exposition_close(&daemon.hooks.exposition);

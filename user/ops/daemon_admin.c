@@ -25,6 +25,8 @@ static int describe(void *owner, struct sl_admin_answer *answer)
 		.draining = daemon->draining,
 	};
 	snprintf(answer->io, sizeof(answer->io), "%s", daemon->metrics.io_backend);
+	snprintf(answer->profile, sizeof(answer->profile), "%s",
+		 sl_profiles[daemon->routes->config->profile].name);
 	return daemon->plane->memory_fd;
 }
 

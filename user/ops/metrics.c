@@ -62,6 +62,10 @@ static void write_process(const struct sl_metrics_source *source, struct sl_text
 	family(text, "sluice_build_info", "gauge", "Version and event-loop back end.");
 	sl_text_printf(text, "sluice_build_info{version=\"%s\",io=\"%s\"} 1\n", VERSION,
 		       source->io_backend);
+	family(text, "sluice_profile_info", "gauge",
+	       "Profile of the configuration in force; none: no profile.");
+	sl_text_printf(text, "sluice_profile_info{profile=\"%s\"} 1\n",
+		       __atomic_load_n(&source->profile, __ATOMIC_RELAXED));
 	family(text, "sluice_kernel_plane", "gauge",
 	       "1 for the mode in force: bpf, or memory (no kernel plane: no fast lane).");
 	sl_text_printf(text, "sluice_kernel_plane{mode=\"bpf\"} %d\n", source->plane->bpf);

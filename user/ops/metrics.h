@@ -32,6 +32,7 @@ struct sl_metrics_source {
 	const struct sl_loads *loads;
 	const struct sl_dwells *dwells; /* NULL: no memory for it. Atomic */
 	const char *io_backend;
+	const char *profile; /* of the configuration in force; a constant. Atomic */
 	uint64_t start_wall_ms;
 	uint64_t reloads_ok, reloads_failed;
 	bool last_reload_ok;

@@ -20,17 +20,20 @@ static const struct answer_case cases[] = {
 	{"{\"pid\":4711,\"abi\":1,\"kernel_plane\":\"memory\",\"io\":\"epoll\",\"draining\":true}"
 	 "\n",
 	 0,
-	 {4711, 1, true, true, "epoll"}},
-	{"{\"abi\":2,\"kernel_plane\":\"bpf\"}", 0, {0, 2, false, false, ""}},
-	{" { \"kernel_plane\" : \"bpf\" ,\t\"abi\" : 3 } \r\n", 0, {0, 3, false, false, ""}},
+	 {4711, 1, true, true, "epoll", ""}},
+	{"{\"abi\":2,\"kernel_plane\":\"bpf\"}", 0, {0, 2, false, false, "", ""}},
+	{" { \"kernel_plane\" : \"bpf\" ,\t\"abi\" : 3 } \r\n", 0, {0, 3, false, false, "", ""}},
 	/* members of a later daemon, with everything that could end a value too early */
 	{"{\"new\":{\"abi\":9,\"a\":[1,{\"b\":\"}\"}]},\"abi\":1,\"s\":\"\\\"},{\\\\\",\"n\":null,"
 	 "\"kernel_plane\":\"memory\",\"l\":[],\"f\":-1.5e3}",
 	 0,
-	 {0, 1, true, false, ""}},
+	 {0, 1, true, false, "", ""}},
 	{"{\"abi\":1,\"kernel_plane\":\"bpf\",\"io\":\"a-name-that-is-too-long\"}",
 	 0,
-	 {0, 1, false, false, "a-name-that-is-"}},
+	 {0, 1, false, false, "a-name-that-is-", ""}},
+	{"{\"abi\":1,\"kernel_plane\":\"bpf\",\"profile\":\"critical\"}",
+	 0,
+	 {0, 1, false, false, "", "critical"}},
 	{"", -EPROTO, {0}},
 	{"\n", -EPROTO, {0}},
 	{"{}", -EPROTO, {0}},
@@ -69,6 +72,7 @@ static void test_parse(void **unused)
 		assert_int_equal(answer.memory, expected->memory);
 		assert_int_equal(answer.draining, expected->draining);
 		assert_string_equal(answer.io, expected->io);
+		assert_string_equal(answer.profile, expected->profile);
 	}
 }
 
@@ -109,7 +113,8 @@ static void test_many(void **unused)
 
 static void test_format(void **unused)
 {
-	static const struct sl_admin_answer said = {4294967295u, 1, true, true, "io_uring"};
+	static const struct sl_admin_answer said = {4294967295u, 1,	     true,
+						    true,	 "io_uring", "enterprise"};
 	struct sl_admin_answer heard;
 	char line[SL_ADMIN_ANSWER_BYTES_MAX];
 	size_t len = sl_admin_answer_format(&said, line, sizeof(line));
@@ -122,6 +127,7 @@ static void test_format(void **unused)
 	assert_int_equal(heard.abi, said.abi);
 	assert_true(heard.memory && heard.draining);
 	assert_string_equal(heard.io, said.io);
+	assert_string_equal(heard.profile, said.profile);
 	assert_int_equal(sl_admin_answer_format(&said, line, len), 0);
 	assert_int_equal(sl_admin_answer_format(&said, line, len + 1), len);
 }

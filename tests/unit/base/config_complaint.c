@@ -33,7 +33,8 @@ static const struct complaint complaints[] = {
 	 "3:1: ", "lisen: unknown key (did you mean \"listen\"?)"},
 	{POOLS ROUTES "limits: {bdoy: 1k}\n",
 	 "3:10: ", "limits.bdoy: unknown key (did you mean \"body\"?)"},
-	{POOLS ROUTES "zzzzzzzz: 1\n", "3:1: ", "zzzzzzzz: unknown key; known here: listen, "},
+	{POOLS ROUTES "zzzzzzzz: 1\n",
+	 "3:1: ", "zzzzzzzz: unknown key; known here: profile, listen, "},
 	{POOLS ROUTES "Threads: 1\n", "3:1: ", "Threads: unknown key (did you mean \"threads\"?)"},
 	{POOLS ROUTES "threads: 1\nthreads: 2\n", "4:1: ",
 	 "threads: the key is here twice (first in "

@@ -281,8 +281,10 @@ static const struct complaint complaints[] = {
 	 "pool \"q\": node 10.0.0.8:80 has server_id 3, which node 10.0.0.7:80 of pool \"p\", line "
 	 "2, has already"},
 	/* services */
-	{POOL "services: [{address: 10.0.0.1:80, lane: fast, pool: p, protocol: sctp}]\n", "2:66: ",
-	 "sctp", "services[0].protocol: \"sctp\" is not known here (expected tcp or udp)"},
+	{POOL "services: [{address: 10.0.0.1:80, lane: fast, pool: p, protocol: sctp}]\n",
+	 "2:66: ", "sctp",
+	 "services[0].protocol: \"sctp\" is not known here (did you mean \"tcp\"?) (expected tcp "
+	 "or udp)"},
 	{POOL "services: [{address: 10.0.0.1:80, lane: smart, protocol: udp}]\n",
 	 "2:48: ", "protocol",
 	 "services[0].protocol: the smart lane leads to the daemon, which takes TCP alone"},
@@ -309,7 +311,8 @@ static const struct complaint complaints[] = {
 	{POOL SERVICE "kernel: {hook: xdp}\n", "3:16: ", "xdp",
 	 "kernel.hook: \"xdp\" is not known here (expected auto, native, generic or tc)"},
 	{POOL SERVICE "kernel: {role: Node}\n", "3:16: ", "Node",
-	 "kernel.role: \"Node\" is not known here (expected balancer or node)"},
+	 "kernel.role: \"Node\" is not known here (did you mean \"node\"?) (expected balancer or "
+	 "node)"},
 	{POOL SERVICE "kernel: {quic_config: 7}\n", "3:23: ", "7",
 	 "kernel.quic_config: \"7\" is too large (expected 0 to 6)"},
 	{POOL SERVICE "kernel: {gue_port: 0}\n", "3:20: ", "0",

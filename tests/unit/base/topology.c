@@ -251,6 +251,68 @@ static void test_tunables_survive(void **unused)
 	fake_close(f);
 }
 
+/* A profile as the reader fills it in. */
+static void take_profile(struct file *file, enum sl_profile profile)
+{
+	file->config.profile = profile;
+	for (int id = 0; id < SL_TUNABLE_COUNT; id++) {
+		file->config.tunables[id] = sl_tunable_info[id].initial;
+		sl_profile_tunable(profile, id, &file->config.tunables[id]);
+	}
+}
+
+struct profile_case {
+	const char *description;
+	enum sl_profile before, after;
+	uint64_t live;	/* breaker.open_ms that an operator gives in between; 0: none */
+	uint64_t named; /* by the second file; 0: it does not */
+	uint64_t expected;
+};
+
+static const struct profile_case profile_cases[] = {
+	{"the default goes along to a profile", SL_PROFILE_NONE, SL_PROFILE_CRITICAL, 0, 0, 2000},
+	{"a profile's goes along to another", SL_PROFILE_CRITICAL, SL_PROFILE_MVP, 0, 0, 5000},
+	{"and to none", SL_PROFILE_CRITICAL, SL_PROFILE_NONE, 0, 0, 5000},
+	{"tuned live stays, the profile too", SL_PROFILE_CRITICAL, SL_PROFILE_CRITICAL, 777, 0,
+	 777},
+	{"tuned live stays when a profile comes", SL_PROFILE_NONE, SL_PROFILE_CRITICAL, 777, 0,
+	 777},
+	{"and when it goes", SL_PROFILE_CRITICAL, SL_PROFILE_NONE, 777, 0, 777},
+	{"back to the key's own default, live, stays", SL_PROFILE_CRITICAL, SL_PROFILE_CRITICAL,
+	 5000, 0, 5000},
+	{"a profile's number given live without a profile stays", SL_PROFILE_NONE, SL_PROFILE_NONE,
+	 2000, 0, 2000},
+	{"what the file names counts", SL_PROFILE_CRITICAL, SL_PROFILE_CRITICAL, 777, 4000, 4000},
+};
+
+static void test_profile_numbers(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(profile_cases) / sizeof(profile_cases[0]); i++) {
+		const struct profile_case *c = &profile_cases[i];
+		struct fake *f = fake_open();
+		struct file file;
+		struct sl_topology t;
+
+		file_init(&file, "chat:1,2");
+		take_profile(&file, c->before);
+		apply(f, &file, &t);
+		sl_topology_fini(&t);
+		if (c->live)
+			f->tunables[SL_TUNABLE_BREAKER_OPEN_MS] = c->live;
+		take_profile(&file, c->after);
+		if (c->named)
+			file.config.tunables[SL_TUNABLE_BREAKER_OPEN_MS] = c->named;
+		apply(f, &file, &t);
+		sl_topology_fini(&t);
+		if (f->tunables[SL_TUNABLE_BREAKER_OPEN_MS] != c->expected)
+			fail_msg("%s: %llu, expected %llu", c->description,
+				 (unsigned long long)f->tunables[SL_TUNABLE_BREAKER_OPEN_MS],
+				 (unsigned long long)c->expected);
+		fake_close(f);
+	}
+}
+
 static void test_source(void **unused)
 {
 	struct sl_endpoint loopback = address(0, 9);
@@ -269,15 +331,11 @@ static void test_source(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_idempotent),
-		cmocka_unit_test(test_reload),
-		cmocka_unit_test(test_slot_reuse),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_cut_short),
-		cmocka_unit_test(test_repair),
-		cmocka_unit_test(test_move_between_pools),
-		cmocka_unit_test(test_tunables_survive),
-		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_idempotent),	   cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_slot_reuse),	   cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_cut_short),	   cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_move_between_pools), cmocka_unit_test(test_tunables_survive),
+		cmocka_unit_test(test_profile_numbers),	   cmocka_unit_test(test_source),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
