@@ -85,7 +85,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 		return SL_EXIT_FAILED;
 	sl_trace_clear(&view);
 	look.view = &view;
-	look.daemon = view.alone || !sl_admin_ask(daemon_socket, &answer, NULL);
+	look.daemon = !sl_admin_ask(daemon_socket, &answer, NULL) || view.alone;
 	look.profile = answer.profile;
 	look.daemon_alone = view.alone || answer.memory;
 	if (look.daemon)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# reload.sh - SIGHUP under load, a broken file, and SIGTERM with open streams.
+# reload.sh - SIGHUP under load, from one profile to another too; a broken file; SIGTERM with open
+# streams.
 . "$(dirname "$0")/lib.sh"
 
 reload_count=30
@@ -48,6 +49,72 @@ expect "a node that came by a reload got requests" $(($(state_of 9003 .requests)
 expect "the models of the newest file are listed" \
 	"$(curl -s "$url/v1/models" | jq -r '[.data[].id] | sort | join(" ")')" == \
 	"chat other-$((reload_count % 4))"
+
+# from one profile to another: what the file does not name has other defaults, and nobody notices
+write_profile() { # LINE: without `threads`, which a profile sets
+	cat >"$config.new" <<-END
+		$1
+		listen: 127.0.0.1:8080
+		admin_socket: $work/admin.sock
+		tunables: {retry.budget: 0}
+		pools:
+		  chat: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}
+		  ill: {metrics: {scrape: never}, nodes: ["127.0.0.1:9004"]}
+		routes:
+		  - {model: chat, pools: chat}
+		  - {model: ill, pools: ill, backoff: 0ms}
+		  - {model: named, pools: ill, backoff: 0ms, attempts: 3}
+	END
+	mv "$config.new" "$config"
+}
+attempts() { # MODEL: asked in vain; what its node saw of it
+	local before
+	before=$(state_of 9004 .inference_requests)
+	curl -s -o "$work/ill" "$url/v1/chat/completions" -H 'content-type: application/json' \
+		-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+	echo $(($(state_of 9004 .inference_requests) - before))
+}
+explained() { "$build/sluice" check --explain --json "$config" | jq -r "$1"; } # JQ
+of_key() { explained ".explain.settings[] | select(.key == \"$1\") | \"\(.from) \(.value)\""; } # PATH
+is_profile() { [[ $(metric sluice_profile_info "profile=\"$1\"") == 1 ]]; }
+
+curl -s http://127.0.0.1:10004/fault -d '{"fault":"500","count":-1}' >/dev/null
+lines=$(log_lines)
+write_profile 'profile: personal'
+load_start --count 1000000 --concurrency 20 --stream-percent 50 --tokens 8
+for turn in personal critical mvp saas enterprise critical none; do
+	[[ $turn == none ]] && write_profile '' || write_profile "profile: $turn"
+	kill -HUP $daemon
+	expect_soon "profile $turn: in force" 10 is_profile $turn
+	case $turn in
+	personal) expect "$turn: attempts" "$(attempts ill)" == 2 ;;
+	critical) expect "$turn: attempts" "$(attempts ill)" == 6 ;;
+	none) expect "$turn: attempts" "$(attempts ill)" == 4 ;;
+	esac
+	expect "profile $turn: what the file names counts" "$(attempts named)" == 3
+	if [[ $turn == critical || $turn == personal ]]; then
+		expect "$turn: the explanation is what happened" "$(of_key 'routes[1].attempts')" == \
+			"profile $(attempts ill)"
+		expect "$turn: and of what the file names" "$(of_key 'routes[2].attempts')" == "file 3"
+	fi
+done
+load_stop
+load_clean "profiles under load"
+expect "profiles under load: 0 broken streams" "$(loaded stream_broken)" == 0
+expect "the log names the profile" "$(tail -n +$((lines + 1)) "$log" | grep -c 'reloaded .*profile=critical')" == 2
+expect "sluice status does" "$("$build/sluice" status --admin-socket "$work/admin.sock" --json |
+	jq -r .daemon.profile)" == none
+expect "threads of a profile count at the start, and that is said" \
+	"$(tail -n +$((lines + 1)) "$log" | grep -c 'threads, io and spend.file take effect at the next')" '>' 0
+write_profile 'profile: critical'
+expect "every key is explained" "$("$build/sluice" check --explain=all --json "$config" |
+	jq '[.explain.settings[] | select(.from == "default")] | length')" '>' 100
+"$build/sluice" check --explain=some "$config" >"$work/some" 2>&1
+expect "--explain=some is refused" $? == 2
+"$build/sluice" check --explain "$config" >"$work/explained"
+expect "advice changes no exit status" $? == 0
+expect "it has the line to add" "$(cat "$work/explained")" contains "audit: {file: /var/lib/sluice/audit.log}"
+expect "it fits 100 columns" "$(tail -n +2 "$work/explained" | awk 'length > 100')" == ""
 
 # a broken file
 write_turn $reload_count
