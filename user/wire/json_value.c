@@ -10,9 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define NUMBER_BYTES_MAX 63 /* longer numbers are refused as out of range */
 #define REPLACEMENT	 "\xef\xbf\xbd"
 #define REPLACEMENT_LEN	 3
+#define PIECE_BYTES	 16 /* copied at once */
+#define BLOCK_BYTES	 64 /* whose backslashes are the bits of a word */
+
+/* What stands behind a backslash and is not \u. */
+static const char simple_escape[256] = {
+	['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+	['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+};
 
 static unsigned int hex4(const char *at)
 {
@@ -53,12 +65,10 @@ static size_t put_utf8(char out[4], uint32_t code)
 /* Decodes the escape at `at`, valid as it was scanned. Returns its length in the text. */
 static size_t decode_escape(const char *at, char out[4], size_t *ret_len)
 {
-	static const char from[] = "\"\\/bfnrt";
-	static const char to[] = "\"\\/\b\f\n\r\t";
 	uint32_t code;
 
 	if (at[1] != 'u') {
-		out[0] = to[strchr(from, at[1]) - from];
+		out[0] = simple_escape[(unsigned char)at[1]];
 		*ret_len = 1;
 		return 2;
 	}
@@ -72,27 +82,102 @@ static size_t decode_escape(const char *at, char out[4], size_t *ret_len)
 	return 12;
 }
 
-int sl_json_string(const struct sl_json_field *field, char *out, size_t out_size)
+#ifdef __SSE2__
+static uint64_t slashes_of(const char *at)
 {
-	const char *at, *end;
+	const __m128i slash = _mm_set1_epi8('\\');
+	uint64_t mask = 0;
+
+#pragma GCC unroll 4
+	for (int i = 0; i < BLOCK_BYTES / PIECE_BYTES; i++) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)at + i);
+
+		mask |= (uint64_t)(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(v, slash))
+			<< i * PIECE_BYTES;
+	}
+	return mask;
+}
+
+/* Whole pieces, the last of which may be longer than the run: there is text behind it, and room. */
+static void copy_run(char *out, const char *at, size_t run)
+{
+	for (size_t i = 0; i < run; i += PIECE_BYTES)
+		_mm_storeu_si128((__m128i *)(void *)(out + i),
+				 _mm_loadu_si128((const __m128i *)(const void *)(at + i)));
+}
+
+/*
+ * The blocks behind each of which there is another piece: what a word of bits says of a block is worked off
+ * without asking the text again, and a run between two escapes, mostly a few bytes, is one piece. Nothing is
+ * written that is not read before, so out is at no time ahead of the text.
+ */
+static const char *decode_blocks(const char *at, const char *end, char **out_at)
+{
+	char *out = *out_at;
+
+	while (end - at >= BLOCK_BYTES + PIECE_BYTES) {
+		uint64_t slashes = slashes_of(at);
+		size_t done = 0;
+
+		while (slashes) {
+			size_t next = (size_t)__builtin_ctzll(slashes), len;
+
+			copy_run(out, at + done, next - done);
+			out += next - done;
+			done = next + decode_escape(at + next, out, &len);
+			out += len;
+			slashes = done < BLOCK_BYTES ? slashes & ~UINT64_C(0) << done : 0;
+		}
+		if (done < BLOCK_BYTES) {
+			copy_run(out, at + done, BLOCK_BYTES - done);
+			out += BLOCK_BYTES - done;
+			done = BLOCK_BYTES;
+		}
+		at += done;
+	}
+	*out_at = out;
+	return at;
+}
+#endif
+
+/* Where there is room for as many bytes as the text has: none is longer decoded. */
+static size_t decode(const char *at, const char *end, char *out)
+{
+	const char *from = out;
+
+#ifdef __SSE2__
+	at = decode_blocks(at, end, &out);
+#endif
+	while (at < end) {
+		size_t len;
+
+		if (*at != '\\') {
+			*out++ = *at++;
+			continue;
+		}
+		at += decode_escape(at, out, &len);
+		out += len;
+	}
+	return (size_t)(out - from);
+}
+
+/* Into less room than the text itself takes. */
+static int decode_within(const char *at, const char *end, char *out, size_t out_size)
+{
 	size_t used = 0;
 
-	if (field->type != SL_JSON_STRING)
-		return -EINVAL;
-	at = field->value + 1;
-	end = field->value + field->value_len - 1;
 	while (at < end) {
-		const char *slash = field->escaped ? memchr(at, '\\', (size_t)(end - at)) : NULL;
-		size_t run = (size_t)((slash ? slash : end) - at);
+		size_t run, code_len;
 		char code[4];
-		size_t code_len;
 
+		for (run = 0; at + run < end && at[run] != '\\'; run++)
+			;
 		if (run >= out_size - used)
 			return -ENOSPC;
 		memcpy(out + used, at, run);
 		used += run;
 		at += run;
-		if (!slash)
+		if (at == end)
 			break;
 		at += decode_escape(at, code, &code_len);
 		if (code_len >= out_size - used)
@@ -102,8 +187,31 @@ int sl_json_string(const struct sl_json_field *field, char *out, size_t out_size
 	}
 	if (used == out_size)
 		return -ENOSPC;
-	out[used] = '\0';
 	return (int)used;
+}
+
+int sl_json_string(const struct sl_json_field *field, char *out, size_t out_size)
+{
+	const char *at;
+	size_t len;
+	int used;
+
+	if (field->type != SL_JSON_STRING)
+		return -EINVAL;
+	at = field->value + 1;
+	len = field->value_len - 2;
+	if (len >= out_size) {
+		used = field->escaped ? decode_within(at, at + len, out, out_size) : -ENOSPC;
+		if (used < 0)
+			return used;
+	} else if (field->escaped) {
+		used = (int)decode(at, at + len, out);
+	} else {
+		memcpy(out, at, len);
+		used = (int)len;
+	}
+	out[used] = '\0';
+	return used;
 }
 
 bool sl_json_string_equal(const struct sl_json_field *field, const char *text, size_t text_len)

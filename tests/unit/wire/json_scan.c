@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "tests/unit/guard.h"
+#include "user/base/random.h"
 #include "user/wire/json_plain.h"
 #include "user/wire/json_scan.h"
 
@@ -609,6 +610,99 @@ static void test_strings(void **state)
 	}
 }
 
+/*
+ * Long texts of pieces whose decoding is known, so that escapes stand at each place of a block, behind one
+ * another and at its end: text and room end at guard pages. Checked and decoded.
+ */
+static void test_long_strings(void **state)
+{
+	static const struct {
+		const char *json, *text;
+	} pieces[] = {
+		{"a", "a"},
+		{"twenty bytes of words", "twenty bytes of words"},
+		{"\\\"", "\""},
+		{"\\\\", "\\"},
+		{"\\n", "\n"},
+		{"\\/", "/"},
+		{"\\u0041", "A"},
+		{"\\u20ac", "\xe2\x82\xac"},
+		{"\\ud83d\\ude00", "\xf0\x9f\x98\x80"},
+		{"\xc3\xa4", "\xc3\xa4"},
+		{"\\\\\\\\\\\"", "\\\\\""},
+		{"0123456789012345678901234567890123456789012345678901234567890123",
+		 "0123456789012345678901234567890123456789012345678901234567890123"},
+	};
+	struct sl_random random;
+	char json[700], text[700];
+
+	(void)state;
+	sl_random_seed(&random, CORPUS_SEED);
+	for (int round = 0; round < 20000; round++) {
+		/* of some the escapes are rare, of some nearly all */
+		uint32_t kinds = round % 3 ? COUNT(pieces) : 2 + (uint32_t)round % 9;
+		size_t wanted = sl_random_below(&random, 500), json_len = 0, text_len = 0;
+		struct sl_json_field f = SL_JSON_FIELD("");
+		char *out;
+
+		json[json_len++] = '"';
+		while (json_len < wanted) {
+			uint32_t k = (uint32_t)sl_random_below(&random, kinds);
+
+			memcpy(json + json_len, pieces[k].json, strlen(pieces[k].json));
+			memcpy(text + text_len, pieces[k].text, strlen(pieces[k].text));
+			json_len += strlen(pieces[k].json);
+			text_len += strlen(pieces[k].text);
+		}
+		json[json_len++] = '"';
+		f.value = place(json, json_len);
+		assert_int_equal(sl_json_check(f.value, json_len, NULL), 0);
+		f.value_len = json_len;
+		f.type = SL_JSON_STRING;
+		f.escaped = memchr(json, '\\', json_len) != NULL;
+		for (int tight = 0; tight < 2; tight++) {
+			size_t size = tight ? text_len + 1 : json_len - 1;
+
+			out = sl_guard_alloc(size);
+			assert_int_equal(sl_json_string(&f, out, size), text_len);
+			assert_memory_equal(out, text, text_len);
+			assert_int_equal(out[text_len], 0);
+			assert_int_equal(sl_json_string(&f, out, text_len), -ENOSPC);
+			sl_guard_free(out, size);
+		}
+	}
+}
+
+/* An escape that is none, at each place of a block, behind escapes that are. */
+static void test_bad_escapes(void **state)
+{
+	static const char *const before[] = {"a", "\\\"", "\\\\", "\\n", "abcde\\/"};
+	char text[200];
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(before); k++) {
+		size_t len = 1, step = strlen(before[k]), at;
+
+		text[0] = '"';
+		for (; len + step < 150; len += step) {
+			for (int code = 1; code < 256; code++) {
+				size_t all = len;
+				bool good = strchr("\"\\/bfnrt", code) != NULL;
+
+				text[all++] = '\\';
+				text[all++] = (char)code;
+				memset(text + all, 'x', 20);
+				all += 20;
+				text[all++] = '"';
+				assert_int_equal(check(text, all, &at),
+						 good ? 0 : -SL_JSON_BAD_ESCAPE);
+				assert_int_equal(at, good ? all : len);
+			}
+			memcpy(text + len, before[k], step);
+		}
+	}
+}
+
 static void test_numbers(void **state)
 {
 	static const struct {
@@ -773,7 +867,8 @@ int main(void)
 		cmocka_unit_test(test_where),	     cmocka_unit_test(test_against_jansson),
 		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_letter_case),
 		cmocka_unit_test(test_lone_parent),  cmocka_unit_test(test_each),
-		cmocka_unit_test(test_strings),	     cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_strings),	     cmocka_unit_test(test_long_strings),
+		cmocka_unit_test(test_bad_escapes),  cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_escape),	     cmocka_unit_test(test_edits),
 		cmocka_unit_test(test_insertions),
 	};
