@@ -12,6 +12,9 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
 #include "user/wire/json_plain.h"
 #include "user/wire/json_scan.h"
 
@@ -48,10 +51,36 @@ static const bool sl_json_simple_escape[256] = {
 	['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
 };
 
+#ifdef __SSSE3__
 /*
- * First byte that needs a closer look: the quote, a control, a byte that is not ASCII, or an
- * escape that is not simple or not within one load. Simple escapes are stepped over by
- * clearing their two bits, since in source code there is one every few bytes.
+ * Which bytes of a load are of those in sl_json_simple_escape: the upper half of a byte names a bit, the lower
+ * half says which bits it goes with.
+ */
+static inline unsigned int sl_json_simple_bytes(__m128i v)
+{
+	const __m128i high = _mm_setr_epi8(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+	const __m128i low = _mm_setr_epi8(0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
+	const __m128i half = _mm_set1_epi8(0x0f);
+	__m128i both =
+		_mm_and_si128(_mm_shuffle_epi8(low, _mm_and_si128(v, half)),
+			      _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
+
+	return ~(unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(both, _mm_setzero_si128()));
+}
+
+/* The hits of a load that are no simple escapes, whole within it. No backslash follows another. */
+static inline unsigned int sl_json_hits_left(__m128i v, unsigned int hits, unsigned int slashes)
+{
+	unsigned int whole = slashes & 0x7fff, escaped = whole << 1;
+
+	return (hits & ~(whole | escaped)) | (escaped & ~sl_json_simple_bytes(v)) >> 1;
+}
+#endif
+
+/*
+ * First byte that needs a closer look: the quote, a control, a byte that is not ASCII, or an escape that is
+ * not simple or not within one load. Simple escapes are stepped over, since in source code there is one every
+ * few bytes: those of a load at once where no backslash follows another, else by clearing their two bits.
  */
 static inline const char *sl_json_skip_plain(const char *at, const char *end, bool *ret_escaped)
 {
@@ -68,12 +97,28 @@ static inline const char *sl_json_skip_plain(const char *at, const char *end, bo
 				break;
 		}
 		__m128i v = _mm_loadu_si128((const __m128i *)at);
+		__m128i slashes = _mm_cmpeq_epi8(v, slash);
 		/* signed: both controls and bytes from 0x80 are below a space */
-		__m128i hit = _mm_or_si128(
-			_mm_cmplt_epi8(v, space),
-			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, space),
+					   _mm_or_si128(_mm_cmpeq_epi8(v, quote), slashes));
 		unsigned int mask = (unsigned int)_mm_movemask_epi8(hit);
 
+#ifdef __SSSE3__
+		if (__builtin_expect(mask && at[__builtin_ctz(mask)] == '\\', 0)) {
+			unsigned int slash_mask = (unsigned int)_mm_movemask_epi8(slashes);
+
+			if (!(slash_mask & slash_mask << 1)) {
+				mask = sl_json_hits_left(v, mask, slash_mask);
+				plain = 0;
+				*ret_escaped = true; /* the first hit is a backslash */
+				if (mask == 0x8000 && slash_mask & 0x8000)
+					at--; /* the next load begins with it */
+				else if (mask)
+					return at + __builtin_ctz(mask);
+				continue;
+			}
+		}
+#endif
 		while (mask) {
 			unsigned int i = (unsigned int)__builtin_ctz(mask);
 
