@@ -53,6 +53,7 @@ static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error
 static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
+	struct sl_validate_body body = {.text = {stage->facts->body, stage->facts->body_len}};
 	struct sl_validate_held held;
 	struct sl_screen screen;
 	struct sl_arena scratch;
@@ -68,8 +69,7 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 	sl_validate_screen(v->pii_in, v->pii_in_found, &held, v->lists_in_block, &screen);
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, SL_VALIDATE_SCRATCH_MAX);
 	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(stage->facts->body, stage->facts->body_len, &screen, &scratch,
-				 &out, &changed);
+	rc = sl_validate_rewrite(&body, &screen, &scratch, &out, &changed);
 	if (!rc && changed) {
 		rc = stage->ops->set_body(stage, sl_text_string(&out), out.len);
 		if (!rc)
@@ -183,7 +183,7 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 struct look {
 	const struct sl_config_validate *v;
 	const struct sl_validate_rules *rules;
-	const struct sl_json_tape *tape;
+	struct sl_validate_body *body;
 	struct sl_arena *scratch;
 	struct fault *fault;
 	struct sl_span question;
@@ -192,15 +192,15 @@ struct look {
 
 static uint32_t member(const struct look *look, uint32_t object, const char *name)
 {
-	return sl_json_tape_member(look->tape, object, sl_span_string(name), look->scratch);
+	return sl_json_tape_member(&look->body->tape, object, sl_span_string(name), look->scratch);
 }
 
 static struct sl_span string_of(const struct look *look, uint32_t node)
 {
 	struct sl_span text = {"", 0};
 
-	if (node && look->tape->nodes[node].type == SL_JSON_STRING)
-		sl_json_tape_string(look->tape, node, look->scratch, &text);
+	if (node && look->body->tape.nodes[node].type == SL_JSON_STRING)
+		sl_json_tape_string(&look->body->tape, node, look->scratch, &text);
 	return text;
 }
 
@@ -225,15 +225,24 @@ static bool wrong_call(const struct look *look, uint32_t call)
 	return is_wrong(look, said);
 }
 
+/* string_of() of what is screened behind this as well. */
+static struct sl_span content_of(const struct look *look, uint32_t node)
+{
+	struct sl_span text = {"", 0};
+
+	if (node && look->body->tape.nodes[node].type == SL_JSON_STRING)
+		sl_validate_body_string(look->body, node, look->scratch, &text);
+	return text;
+}
+
 static bool wrong_choice(const struct look *look, uint32_t choice)
 {
+	const struct sl_json_node *nodes = look->body->tape.nodes;
 	uint32_t message = member(look, choice, "message");
 	uint32_t calls = message ? member(look, message, "tool_calls") : 0;
-	struct sl_span text = string_of(look, message ? member(look, message, "content") : 0);
+	struct sl_span text = content_of(look, message ? member(look, message, "content") : 0);
 	struct sl_span refusal = string_of(look, message ? member(look, message, "refusal") : 0);
-	uint32_t call_count = calls && look->tape->nodes[calls].type == SL_JSON_ARRAY
-				      ? look->tape->nodes[calls].count
-				      : 0;
+	uint32_t call_count = calls && nodes[calls].type == SL_JSON_ARRAY ? nodes[calls].count : 0;
 	uint32_t call = calls + 1;
 
 	if (!message || (refusal.len && !look->v->refusals))
@@ -246,7 +255,7 @@ static bool wrong_choice(const struct look *look, uint32_t choice)
 	    (sl_validate_is_poor(look->v, look->question, text, &look->fault->reason) ||
 	     sl_validate_is_uncited(look->stage, text, &look->fault->reason)))
 		return is_wrong(look, text);
-	for (uint32_t i = 0; i < call_count; i++, call = look->tape->nodes[call].next)
+	for (uint32_t i = 0; i < call_count; i++, call = nodes[call].next)
 		if (wrong_call(look, call))
 			return true;
 	return look->rules->format && !call_count &&
@@ -255,13 +264,13 @@ static bool wrong_choice(const struct look *look, uint32_t choice)
 	       is_wrong(look, text);
 }
 
-/* Of the answer in stage->reply. scratch holds what fault->said points to. */
-static bool find_fault(struct sl_stage *stage, struct sl_arena *scratch, struct fault *fault)
+/* Of the answer in stage->reply, which is body. scratch holds what fault->said points to. */
+static bool find_fault(struct sl_stage *stage, struct sl_validate_body *body,
+		       struct sl_arena *scratch, struct fault *fault)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	struct sl_validate_rules rules = {.format = NULL};
-	struct sl_json_tape tape;
-	struct look look = {v,	     &rules, &tape,
+	struct look look = {v,	     &rules, body,
 			    scratch, fault,  {stage->facts->body, stage->facts->body_len},
 			    stage};
 	const char *param;
@@ -274,15 +283,16 @@ static bool find_fault(struct sl_stage *stage, struct sl_arena *scratch, struct 
 	    sl_validate_rules_init(&rules, stage->stores->schemas, stage->facts->body,
 				   stage->facts->body_len, &param, &fault->reason))
 		return true;
-	if (sl_json_tape_make(stage->reply.body.data, stage->reply.body.len, scratch, &tape)) {
+	if (sl_validate_body_read(body, scratch)) {
 		sl_error_set(&fault->reason, 0, "the answer is too large to be checked");
 		wrong = true;
 	} else {
 		choices = member(&look, 0, "choices");
 		choice = choices + 1;
-		for (uint32_t i = 0; choices && i < tape.nodes[choices].count && !wrong; i++) {
+		for (uint32_t i = 0; choices && i < body->tape.nodes[choices].count && !wrong;
+		     i++) {
 			wrong = wrong_choice(&look, choice);
-			choice = tape.nodes[choice].next;
+			choice = body->tape.nodes[choice].next;
 		}
 	}
 	sl_validate_rules_fini(&rules);
@@ -397,8 +407,8 @@ static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct faul
 	return give_refusal(stage, fault->reason.text);
 }
 
-static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_arena *scratch,
-					   bool *ret_refused)
+static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_validate_body *body,
+					   struct sl_arena *scratch, bool *ret_refused)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	struct sl_validate_held held;
@@ -412,8 +422,7 @@ static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_are
 		return give_refusal(stage, LIST_MISSING);
 	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
 	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(stage->reply.body.data, stage->reply.body.len, &screen, scratch,
-				 &out, &changed);
+	rc = sl_validate_rewrite(body, &screen, scratch, &out, &changed);
 	if (!rc && changed) {
 		rc = stage->ops->set_answer(stage, sl_text_string(&out), out.len);
 		stage->ops->step(stage, SL_STEP_VALIDATE_REDACTED);
@@ -452,6 +461,7 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
+	struct sl_validate_body body = {.text = stage->reply.body};
 	struct fault fault = {{""}, {"", 0}};
 	bool refused;
 	struct sl_arena scratch;
@@ -460,11 +470,11 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 	    stage->reply.given || stage->facts->endpoint == SL_OPENAI_EMBEDDINGS)
 		return SL_STAGE_GO_ON;
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
-	refused = find_fault(stage, &scratch, &fault);
+	refused = find_fault(stage, &body, &scratch, &fault);
 	if (refused)
 		verdict = step_down(stage, &fault);
 	else if (v->pii_out || v->lists_out.count)
-		verdict = screen_answer(stage, &scratch, &refused);
+		verdict = screen_answer(stage, &body, &scratch, &refused);
 	sl_arena_fini(&scratch);
 	if (verdict == SL_STAGE_GO_ON && !refused && sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
 		verdict = moderate_answer(stage);
@@ -472,7 +482,8 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 }
 
 /* Does a list or a kind of personal data block it? */
-static bool is_blocked(struct sl_stage *stage, struct sl_arena *scratch)
+static bool is_blocked(struct sl_stage *stage, struct sl_validate_body *body,
+		       struct sl_arena *scratch)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	struct sl_validate_held held;
@@ -487,8 +498,7 @@ static bool is_blocked(struct sl_stage *stage, struct sl_arena *scratch)
 		return true;
 	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
 	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(stage->reply.body.data, stage->reply.body.len, &screen, scratch,
-				 &out, &changed);
+	rc = sl_validate_rewrite(body, &screen, scratch, &out, &changed);
 	sl_validate_release(&held);
 	sl_text_fini(&out);
 	sl_screen_fini(&screen);
@@ -497,6 +507,7 @@ static bool is_blocked(struct sl_stage *stage, struct sl_arena *scratch)
 
 bool sl_validate_minds(struct sl_stage *stage)
 {
+	struct sl_validate_body body = {.text = stage->reply.body};
 	struct fault fault = {{""}, {"", 0}};
 	struct sl_arena scratch;
 	bool minds;
@@ -504,7 +515,7 @@ bool sl_validate_minds(struct sl_stage *stage)
 	if (!checks_answers(&stage->route->validate))
 		return false;
 	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
-	minds = find_fault(stage, &scratch, &fault) || is_blocked(stage, &scratch);
+	minds = find_fault(stage, &body, &scratch, &fault) || is_blocked(stage, &body, &scratch);
 	sl_arena_fini(&scratch);
 	return minds;
 }

@@ -43,16 +43,33 @@ const struct sl_schema *sl_validate_rules_tool(const struct sl_validate_rules *r
 
 /* ---- texts within JSON (validate_rewrite.c) -------------------------------------------------- */
 
+/* A request or an answer that is looked at more than once: laid out once, and its text decoded once. */
+struct sl_validate_body {
+	struct sl_span text;
+	bool read; /* then: */
+	int rc;	   /* of sl_json_tape_make() */
+	struct sl_json_tape tape;
+	uint32_t string; /* the node whose bytes are decoded; 0: none is */
+	struct sl_span decoded;
+};
+
+/* Lays it out where that was not done yet. Returns 0, or what sl_json_tape_make() said. */
+int sl_validate_body_read(struct sl_validate_body *body, struct sl_arena *scratch);
+
+/* Of a body that is read: sl_json_tape_string(), for the string that is asked for again. */
+bool sl_validate_body_string(struct sl_validate_body *body, uint32_t node, struct sl_arena *scratch,
+			     struct sl_span *ret_string);
+
 /*
- * Screens every text of a request or an answer (content, text, arguments, ...), and writes it anew
+ * Screens every text of it (content, text, arguments, ...), and writes it anew
  * where something was replaced: *ret_changed, and the whole in out. Returns 0; -EPERM where the screen
  * blocks, or a replacement would break the JSON of arguments; -EINVAL (no JSON), -ENOMEM.
  */
-int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
+int sl_validate_rewrite(struct sl_validate_body *body, struct sl_screen *screen,
 			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed);
 
 /* The same texts, a line end behind each. Returns 0, -EINVAL, -ENOMEM, or the error of out. */
-int sl_validate_gather(const char *body, size_t len, struct sl_arena *scratch, struct sl_text *out);
+int sl_validate_gather(const char *text, size_t len, struct sl_arena *scratch, struct sl_text *out);
 
 /* ---- moderation (validate_moderation.c) -------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 struct rewrite {
+	struct sl_validate_body *body;
 	const struct sl_json_tape *tape;
 	struct sl_screen *screen; /* NULL: texts are only gathered, in out */
 	struct sl_arena *scratch;
@@ -44,7 +45,7 @@ static int screen_string(struct rewrite *r, uint32_t node, enum text_kind kind)
 	struct sl_span text;
 	int rc;
 
-	if (!sl_json_tape_string(r->tape, node, r->scratch, &text))
+	if (!sl_validate_body_string(r->body, node, r->scratch, &text))
 		return -ENOMEM;
 	if (!r->screen) {
 		sl_text_append_span(r->out, text);
@@ -96,15 +97,47 @@ static int walk(struct rewrite *r, uint32_t node, enum text_kind kind)
 	}
 }
 
-int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
+int sl_validate_body_read(struct sl_validate_body *body, struct sl_arena *scratch)
+{
+	if (body->read)
+		return body->rc;
+	body->read = true;
+	body->rc = sl_json_tape_make(body->text.data, body->text.len, scratch, &body->tape);
+	return body->rc;
+}
+
+bool sl_validate_body_string(struct sl_validate_body *body, uint32_t node, struct sl_arena *scratch,
+			     struct sl_span *ret_string)
+{
+	if (body->string != node || !node) {
+		if (!sl_json_tape_string(&body->tape, node, scratch, &body->decoded))
+			return false;
+		body->string = node;
+	}
+	*ret_string = body->decoded;
+	return true;
+}
+
+/* sl_validate_body_read() with the errors of this file. */
+static int read_body(struct sl_validate_body *body, struct sl_arena *scratch)
+{
+	int rc = sl_validate_body_read(body, scratch);
+
+	return !rc ? 0 : rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+int sl_validate_rewrite(struct sl_validate_body *body, struct sl_screen *screen,
 			struct sl_arena *scratch, struct sl_text *out, bool *ret_changed)
 {
-	struct sl_json_tape tape;
-	struct rewrite r = {.tape = &tape, .screen = screen, .scratch = scratch, .out = out};
-	int rc = sl_json_tape_make(body, len, scratch, &tape);
+	struct rewrite r = {.body = body,
+			    .tape = &body->tape,
+			    .screen = screen,
+			    .scratch = scratch,
+			    .out = out};
+	int rc = read_body(body, scratch);
 
 	if (rc)
-		return rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -EINVAL;
+		return rc;
 	sl_text_init(&r.piece, SL_SCREEN_BYTES_MAX);
 	rc = walk(&r, 0, TEXT_NONE);
 	sl_text_fini(&r.piece);
@@ -112,18 +145,18 @@ int sl_validate_rewrite(const char *body, size_t len, struct sl_screen *screen,
 		return rc;
 	*ret_changed = r.copied > 0;
 	if (*ret_changed)
-		sl_text_append(out, body + r.copied, len - r.copied);
+		sl_text_append(out, body->text.data + r.copied, body->text.len - r.copied);
 	return out->error;
 }
 
-int sl_validate_gather(const char *body, size_t len, struct sl_arena *scratch, struct sl_text *out)
+int sl_validate_gather(const char *text, size_t len, struct sl_arena *scratch, struct sl_text *out)
 {
-	struct sl_json_tape tape;
-	struct rewrite r = {.tape = &tape, .scratch = scratch, .out = out};
-	int rc = sl_json_tape_make(body, len, scratch, &tape);
+	struct sl_validate_body body = {.text = {text, len}};
+	struct rewrite r = {.body = &body, .tape = &body.tape, .scratch = scratch, .out = out};
+	int rc = read_body(&body, scratch);
 
 	if (rc)
-		return rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -EINVAL;
+		return rc;
 	rc = walk(&r, 0, TEXT_NONE);
 	return rc ? rc : out->error;
 }
