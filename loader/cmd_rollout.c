@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_rollout.c - `sluice rollout`: gives another model or version of a prompt to more and more requests. The
+ * cmd_rollout.c - `sluice rollout`: gives another model, version of a prompt or of an index to more and more requests. The
  * daemon does it (user/ops/rollout.h); here its words are put together.
  */
 #include <stdio.h>
@@ -74,12 +74,13 @@ const struct sl_command sl_command_rollout = {
 	.name = "rollout",
 	.words = "[status|start|pause|resume|promote|abort|forget [NAME [KEY=VALUE]...]]",
 	.words_max = SL_COMMAND_WORDS_MAX,
-	.summary =
-		"give another model or prompt to more and more requests, back by itself when bad",
+	.summary = "give another model, prompt or index to more and more requests, back by itself "
+		   "when bad",
 	.description =
 		"status [NAME]   what is rolled out, how far, and what speaks against it\n"
 		"start NAME route=MODEL pool=POOL         another pool for a route\n"
 		"start NAME prompt=ID version=VERSION     another version of a prompt\n"
+		"start NAME index=NAME version=NUMBER     another version of an index\n"
 		"   steps=1,5,25,100  per cent of those who ask, step by step; 100: all at once\n"
 		"   steps=shadow,1,5,25,100  first it is asked beside, and nobody gets what it "
 		"says\n"
@@ -87,8 +88,9 @@ const struct sl_command sl_command_rollout = {
 		"   step=10m          least length of a step\n"
 		"   requests=50       least number of requests that a step must have seen\n"
 		"   judged=0          the same of those that were judged\n"
-		"   errors=10 invalid=10 slow=25 quality=10   per cent more than the baseline has\n"
-		"                     that are found, and roll it back at once; 0: does not count\n"
+		"   errors=10 invalid=10 slow=25 missed=10 score=25 quality=10\n"
+		"                     per cent more than the baseline has that are found, and roll "
+		"it back at once; 0: does not count\n"
 		"pause|resume NAME   takes no further step; goes on\n"
 		"promote NAME        all requests now\n"
 		"abort NAME          none from now on, the baseline for all\n"

@@ -7,7 +7,9 @@
 sluice=$build/sluice
 [[ -x $sluice ]] || { not_ok "start" "$sluice is missing: make all"; finish; }
 export SLUICE_ADMIN_SOCKET=$work/admin.sock
-mkdir "$work/prompts"
+docs=$work/docs
+mkdir "$work/prompts" "$docs"
+need_encoder
 config_write <<-END
 	timeouts: {upstream_idle: 1s}
 	audit: {file: $work/audit.log}
@@ -15,6 +17,9 @@ config_write <<-END
 	evaluation: {answers_per_minute: 10000}
 	prompts: {dir: $work/prompts, requests: 1000}
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
+	embedding: {model: $encoder, packed: $work/packed}
+	indexes:
+	  handbook: {directory: $work/shelf, documents: $docs, refresh: 0}
 	pools:
 	  old: {nodes: ["127.0.0.1:9001"]}
 	  new: {nodes: ["127.0.0.1:9002"]}
@@ -22,7 +27,8 @@ config_write <<-END
 	routes:
 	  - {model: chat, pools: old, backoff: 1ms}
 	  - {model: looked, pools: mirror, evaluate: {sample: 1}}
-  - {model: strict, pools: mirror, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
+  - {model: docs, pools: old, retrieve: {index: handbook, min_score: 0.3, timeout: 10s}}
+	  - {model: strict, pools: mirror, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
 END
 standin old 9001
 standin new 9002
@@ -135,5 +141,74 @@ expect "a vague model: by what evaluators find" "$(of vague .reason)" contains "
 expect "a vague model: nobody has seen it" "$(of vague .seen)" == 0
 bad='.evaluations[] | select(.route == "looked" and .model == null) | .measures[] | select(.measure == "format") | .bad'
 expect "a vague model: what nobody got is no answer of the route" "$("$sluice" eval status --json | jq "$bad")" == 0
+
+# ---- an index: one of other documents is caught at its canary, one with more of them goes to all
+index() { "$sluice" index "$@" 2>&1; }
+handbook() {
+	printf '# Handbook\n\nEvery employee has thirty days of paid vacation in a year.\n' >"$docs/leave.md"
+	printf 'Travel costs are paid back within two weeks.\n' >"$docs/travel.txt"
+	printf 'Lunch is served in the canteen from noon until two.\n' >"$docs/canteen.txt"
+}
+handbook
+expect "an index: the first version" "$(index build handbook; index promote handbook 1)" contains "version 1 is served"
+rm "$docs"/*
+printf 'Sodium reacts with water and gives hydrogen.\n' >"$docs/sodium.txt"
+printf 'The Permian ended with the largest of all extinctions.\n' >"$docs/permian.txt"
+expect "an index: of other documents" "$(index build handbook)" contains "version 2 is made"
+handbook
+rm "$docs/sodium.txt" "$docs/permian.txt"
+printf 'Bicycles stand in the cellar.\n' >"$docs/places.txt"
+expect "an index: with one document more" "$(index build handbook)" contains "version 3 is made"
+expect "no such index" "$(rollout start i index=nobody version=2)" contains 'there is no index "nobody"'
+expect "no such version" "$(rollout start i index=handbook version=9)" contains 'has no version "9"'
+expect "a version that is served" "$(rollout start i index=handbook version=1)" contains "is served already"
+expect "an index and a pool" "$(rollout start i index=handbook pool=new)" contains "index=NAME version=NUMBER"
+questions=("How many days of paid vacation?" "When are travel costs paid back?" "When is lunch served?")
+# ask_docs COUNT: the versions that were given, a line each
+ask_docs() {
+	local i
+	for ((i = n; i < n + $1; i++)); do
+		curl -s --max-time 30 -o "$work/out" -D "$work/head" -H 'content-type: application/json' -H "x-session-id: d$i" \
+			-d "{\"model\":\"docs\",\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"${questions[i % 3]}\"}]}" \
+			"$url/v1/chat/completions"
+		echo "$(head -1 "$work/head" | cut -d' ' -f2) $(header x-sluice-index)"
+	done
+	n=$i
+}
+handbook_is() { [[ $(index list handbook --json | jq -c ".indexes[0].$1") == "$2" ]]; }
+does start wrong index=handbook version=2 steps=shadow,40 shadow=100 asks=10000 step=1h requests=1000
+expect_soon "a wrong index: it is open beside the served one" 20 handbook_is candidate 2
+shadow_caught() { ask_docs 5 >>"$work/shadow_docs"; is wrong rolled_back; }
+expect_soon "a wrong index: rolled back out of the shadow" 30 shadow_caught
+expect "a wrong index: by what it finds" "$(of wrong .reason)" contains "gate missed"
+expect "a wrong index: everybody had the served one" "$(sort -u "$work/shadow_docs")" == "200 handbook@1"
+expect "a wrong index: nobody has seen it" "$(of wrong .seen)" == 0
+expect_soon "a wrong index: it is closed" 20 handbook_is candidate 0
+does forget wrong
+does start wrong index=handbook version=2 steps=40 step=1h requests=1000
+expect_soon "again, at a canary: it is open" 20 handbook_is candidate 2
+first=$(ask_docs 1; header x-sluice-rollout)
+expect "who asks again has the same" "$(ask_docs 1; header x-sluice-rollout)" == "$first"
+caught() { ask_docs 5 >>"$work/canary_docs"; is wrong rolled_back; }
+expect_soon "a wrong index: rolled back at its canary" 60 caught
+expect "a wrong index: nobody got an error" "$(grep -cv '^200 ' "$work/canary_docs")" == 0
+expect "a wrong index: few have seen it" "$(of wrong .seen)" "<=" 24
+expect "a wrong index: the route is not poor for it" "$(grep -c "poor" "$work/head")" == 0
+expect "a wrong index: in the audit trail" "$("$sluice" audit list)" contains "wrong: rolled_back: gate"
+echo "# canary: a wrong index: $(of wrong .seen) clients saw it"
+expect "a wrong index: all have the served one again" "$(ask_docs 3 | sort -u)" == "200 handbook@1"
+does start more index=handbook version=3 steps=50,100 step=0 requests=10
+expect_soon "a better index: it is open" 20 handbook_is candidate 3
+more_full() { ask_docs 10 >>"$work/more_docs"; is more full; }
+ask_docs 10 >"$work/more_docs"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon_start
+expect_soon "a better index: open again after a restart" 20 handbook_is candidate 3
+expect_soon "a better index: full" 60 more_full
+expect_soon "a better index: promoted" 20 handbook_is served 3
+expect_soon "a better index: and no candidate any more" 20 handbook_is candidate 0
+expect "a better index: all of its answers were good ones" "$(grep -cvE '^200 handbook@[13]$' "$work/more_docs")" == 0
+expect "a better index: it is served, by itself" "$(ask_docs 2 | sort -u) $(header x-sluice-rollout)" == "200 handbook@3 "
 daemon_stop
 finish

@@ -35,6 +35,12 @@ static void list_text(const struct sl_indexes_status *s, const struct sl_shelf_l
 	if (s->building)
 		sl_text_printf(text, "  another is being made: %s %" PRIu64 "/%" PRIu64 "\n",
 			       s->doing, s->done, s->total);
+	if (s->candidate)
+		sl_text_printf(text,
+			       "  version %" PRIu32
+			       " is rolled out beside it (sluice rollout); changes "
+			       "of the documents wait\n",
+			       s->candidate);
 	if (s->held)
 		sl_text_append_string(text, "  held: changes of the documents wait until the "
 					    "newest is promoted\n");
@@ -45,8 +51,10 @@ static void list_text(const struct sl_indexes_status *s, const struct sl_shelf_l
 static void list_json(const struct sl_indexes_status *s, const struct sl_shelf_list *shelf,
 		      struct sl_text *text)
 {
-	sl_text_printf(text, "{\"name\":\"%s\",\"served\":%" PRIu32 ",\"before\":%" PRIu32, s->name,
-		       s->current, s->before);
+	sl_text_printf(text,
+		       "{\"name\":\"%s\",\"served\":%" PRIu32 ",\"before\":%" PRIu32
+		       ",\"candidate\":%" PRIu32,
+		       s->name, s->current, s->before, s->candidate);
 	sl_text_append_string(text, ",\"versions\":[");
 	for (uint32_t i = 0; i < shelf->count; i++)
 		sl_text_printf(text, "%s%" PRIu32, i ? "," : "", shelf->versions[i]);

@@ -73,13 +73,6 @@ void sl_rollouts_set_used(struct sl_rollouts *rollouts, struct sl_rollout_entry 
 	pthread_mutex_unlock(&rollouts->lock);
 }
 
-const char *sl_rollouts_kind_name(enum sl_rollout_kind kind)
-{
-	static const char *const names[SL_ROLLOUT_KINDS] = {"route", "prompt", "index"};
-
-	return names[kind];
-}
-
 int sl_rollouts_publish(struct sl_rollouts *rollouts)
 {
 	struct sl_rollout_set *set = calloc(1, sizeof(*set));
@@ -106,11 +99,14 @@ int sl_rollouts_publish(struct sl_rollouts *rollouts)
 void sl_rollouts_tell(const struct sl_rollout_entry *entry, enum sl_notice_level level,
 		      const char *who, const char *format, ...)
 {
+	static const enum sl_notice_of subjects[SL_ROLLOUT_KINDS] = {
+		[SL_ROLLOUT_MODEL] = SL_NOTICE_OF_ROUTE,
+		[SL_ROLLOUT_PROMPT] = SL_NOTICE_OF_PROMPT,
+		[SL_ROLLOUT_INDEX] = SL_NOTICE_OF_INDEX,
+	};
 	struct sl_notice notice = {.kind = SL_NOTICE_ROLLOUT,
 				   .level = level,
-				   .of = entry->item->kind == SL_ROLLOUT_PROMPT
-						 ? SL_NOTICE_OF_PROMPT
-						 : SL_NOTICE_OF_ROUTE,
+				   .of = subjects[entry->item->kind],
 				   .over = level == SL_NOTICE_INFO,
 				   .audit = true};
 	char text[SL_NOTICE_TEXT_BYTES];
@@ -134,23 +130,15 @@ static void set_share(struct sl_rollout_entry *entry)
 			 __ATOMIC_RELAXED);
 }
 
-/* The candidate is the stable version from now on. */
-static void promote_prompt(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
+/* What is FULL becomes what is served anyway, where that is for a roll-out to do: now, or at a later turn. */
+static void settle(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
 {
-	char hash[SL_PROMPT_HASH_SIZE];
-	struct sl_error error = {""};
-	int rc = -ENOENT;
-
-	if (rollouts->place.stores->prompts)
-		rc = sl_prompts_promote(rollouts->place.stores->prompts,
-					sl_span_string(entry->item->subject),
-					sl_span_string(entry->item->candidate), SL_PROMPT_STABLE,
-					false, "rollout", hash, &error);
-	entry->settled = !rc;
-	if (rc)
-		sl_rollouts_tell(entry, SL_NOTICE_WARN, "daemon",
-				 "full, but the version was not made stable: %s",
-				 error.text[0] ? error.text : strerror(-rc));
+	if (!sl_rollouts_promote(rollouts, entry))
+		return;
+	entry->settled = true;
+	__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
+	sl_rollouts_drop(rollouts, entry);
+	rollouts->dirty = true;
 }
 
 void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
@@ -162,151 +150,16 @@ void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 	snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
 	set_share(entry); /* first of all: the next request has the baseline */
 	pthread_mutex_unlock(&rollouts->lock);
-	if (phase == SL_ROLLOUT_FULL && entry->item->kind == SL_ROLLOUT_PROMPT)
-		promote_prompt(rollouts, entry);
-	if (entry->settled)
-		__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
+	if (phase == SL_ROLLOUT_FULL)
+		settle(rollouts, entry);
+	else
+		sl_rollouts_drop(rollouts, entry);
 	(void)sl_rollouts_publish(rollouts);
 	rollouts->ended[phase]++;
 	rollouts->dirty = true;
 	sl_rollouts_tell(entry, phase == SL_ROLLOUT_ROLLED_BACK ? SL_NOTICE_BAD : SL_NOTICE_INFO,
 			 who, "%s: %s; %" PRIu64 " requests have had the candidate",
 			 sl_rollout_phase_name(phase), reason, entry->seen);
-}
-
-static uint16_t slot_of(const struct sl_rollouts *rollouts, const char *pool)
-{
-	const struct sl_config *config = rollouts->routes->config;
-	uint32_t i;
-
-	for (i = 0; i < config->pool_count; i++) {
-		if (!strcmp(config->pools[i].name, pool))
-			return (uint16_t)rollouts->routes->pools[i].slot;
-	}
-	return 0;
-}
-
-void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
-{
-	if (entry->item->kind == SL_ROLLOUT_MODEL)
-		entry->candidate_pool = slot_of(rollouts, entry->item->candidate);
-}
-
-/* ---- evidence -------------------------------------------------------------------------------- */
-
-static const uint64_t invalid_steps =
-	1ull << SL_STEP_VALIDATE_REPAIRED | 1ull << SL_STEP_VALIDATE_MODEL |
-	1ull << SL_STEP_VALIDATE_REFUSED | 1ull << SL_STEP_VALIDATE_ENDED;
-
-/* Did the request have to leave the pool that was asked first, for that pool's fault? */
-static bool left_pool(const struct sl_feed_record *record)
-{
-	return record->fallback && record->fallback != SL_CAUSE_QUOTA + 1 &&
-	       record->fallback != SL_CAUSE_CONTEXT_LENGTH + 1 &&
-	       record->fallback != SL_CAUSE_CONTENT_POLICY + 1;
-}
-
-/*
- * One request of that arm. Whom somebody else answered than the candidate, for no fault of its own (a smaller
- * model in need, a larger context), says nothing of it; for its fault it is a bad one.
- */
-static void count(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
-		  const struct sl_feed_record *record, bool candidate)
-{
-	struct sl_rollout_request request = {
-		.candidate = candidate,
-		.failed = record->outcome == SL_FEED_FAILED || record->outcome == SL_FEED_BROKEN ||
-			  left_pool(record),
-		.invalid = (record->degraded & invalid_steps) != 0,
-		.first_us = record->first_us,
-	};
-
-	if (candidate && entry->item->kind == SL_ROLLOUT_PROMPT)
-		request.failed |= record->degraded >> SL_STEP_PROMPT_KNOWN_GOOD & 1;
-	if (candidate && entry->item->kind == SL_ROLLOUT_MODEL && !request.failed &&
-	    record->pool != entry->candidate_pool)
-		return;
-	pthread_mutex_lock(&rollouts->lock);
-	entry->seen += candidate;
-	sl_rollout_note(&entry->state, &entry->rules, &request);
-	pthread_mutex_unlock(&rollouts->lock);
-}
-
-static struct sl_rollout_entry *entry_of(struct sl_rollouts *rollouts, uint8_t id)
-{
-	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-		if (entry->used && entry->item->id == id)
-			return entry;
-	}
-	return NULL;
-}
-
-static void take_record(void *part, const struct sl_feed_record *record)
-{
-	struct sl_rollouts *rollouts = part;
-	uint32_t kind;
-
-	/* Whom the client's own fault, its leaving or a kept answer ended says nothing of a model. */
-	if (record->outcome == SL_FEED_REFUSED || record->outcome == SL_FEED_GONE ||
-	    (record->outcome == SL_FEED_GOOD && !record->pool))
-		return;
-	for (kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
-		uint8_t mark = record->rollouts[kind];
-		struct sl_rollout_entry *entry =
-			mark ? entry_of(rollouts, sl_rollout_mark_id(mark)) : NULL;
-
-		if (entry)
-			count(rollouts, entry, record, sl_rollout_mark_candidate(mark));
-	}
-}
-
-/* What was asked beside, and came back. */
-static void take_shadowed(struct sl_rollouts *rollouts)
-{
-	struct sl_rollout_shadowed *said = sl_rollout_board_take(rollouts->place.stores->rollouts);
-
-	pthread_mutex_lock(&rollouts->lock);
-	while (said) {
-		struct sl_rollout_shadowed *next = said->next;
-		struct sl_rollout_entry *entry = entry_of(rollouts, said->id);
-
-		if (entry) {
-			entry->shadowed++;
-			sl_rollout_note(&entry->state, &entry->rules,
-					&(struct sl_rollout_request){
-						.candidate = true,
-						.failed = said->failed,
-						.invalid = said->invalid,
-						.first_us = said->first_us,
-					});
-		}
-		free(said);
-		said = next;
-	}
-	pthread_mutex_unlock(&rollouts->lock);
-}
-
-/* What was judged meanwhile: by evaluators, by clients. */
-static void take_signals(struct sl_rollouts *rollouts)
-{
-	struct sl_rollout_board *board = rollouts->place.stores->rollouts;
-	uint32_t k;
-
-	pthread_mutex_lock(&rollouts->lock);
-	for (k = 0; k < board->signal_count; k++) {
-		const struct sl_rollout_signal *signal = &board->signals[k];
-		struct sl_rollout_entry *entry =
-			entry_of(rollouts, sl_rollout_mark_id(signal->mark));
-
-		if (entry)
-			sl_rollout_note_quality(&entry->state, &entry->rules,
-						sl_rollout_mark_candidate(signal->mark),
-						signal->bad);
-	}
-	board->signal_count = 0;
-	pthread_mutex_unlock(&rollouts->lock);
 }
 
 static bool burns(const struct sl_rollouts *rollouts, const char *route)
@@ -351,7 +204,7 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 			 sl_rollout_gate_name((enum sl_rollout_gate)gate),
 			 entry->state.candidate.bad[gate],
 			 gate == SL_ROLLOUT_QUALITY ? entry->state.candidate.judged
-						    : entry->state.candidate.requests,
+						    : entry->state.candidate.known[gate],
 			 100 * entry->state.baseline.shares[gate]);
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ROLLED_BACK, "daemon", reason);
 	} else if (verdict == SL_ROLLOUT_DONE) {
@@ -363,6 +216,16 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 				 entry->state.step + 1, entry->rules.step_count,
 				 entry->rules.shares[entry->state.step] / 100.0);
 	}
+}
+
+static void look(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, uint64_t now_ms)
+{
+	char why[SL_NOTICE_TEXT_BYTES];
+
+	if (sl_rollouts_is_broken(rollouts, entry, why))
+		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ROLLED_BACK, "daemon", why);
+	else
+		judge(rollouts, entry, now_ms);
 }
 
 static void note_burn(struct sl_rollouts *rollouts, const struct sl_notice *notice)
@@ -393,21 +256,17 @@ static void take_notice(void *part, const struct sl_notice *notice)
 
 /* ---- the part -------------------------------------------------------------------------------- */
 
-/* By the configuration in force: whose pool is gone ends. */
+/* By the configuration in force: whose candidate is gone ends. */
 static void resolve_all(struct sl_rollouts *rollouts)
 {
 	uint32_t i;
 
 	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
 		struct sl_rollout_entry *entry = &rollouts->entries[i];
+		const char *gone = entry->used ? sl_rollouts_resolve(rollouts, entry) : NULL;
 
-		if (!entry->used)
-			continue;
-		sl_rollouts_resolve(rollouts, entry);
-		if (entry->item->kind == SL_ROLLOUT_MODEL && !entry->candidate_pool &&
-		    entry->state.phase <= SL_ROLLOUT_FULL)
-			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration",
-					"the candidate's pool is no longer configured");
+		if (gone && entry->state.phase <= SL_ROLLOUT_FULL && !entry->settled)
+			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration", gone);
 	}
 }
 
@@ -458,118 +317,18 @@ static void poll_part(void *part, uint64_t now_ms)
 	struct sl_rollouts *rollouts = part;
 	uint32_t i;
 
-	take_signals(rollouts);
-	take_shadowed(rollouts);
+	sl_rollouts_take_signals(rollouts);
+	sl_rollouts_take_shadowed(rollouts);
 	for (i = 0; i < SL_ROLLOUTS_MAX && !rollouts->stopped; i++) {
-		if (rollouts->entries[i].used && !rollouts->entries[i].ended_ms)
-			judge(rollouts, &rollouts->entries[i], now_ms);
+		struct sl_rollout_entry *entry = &rollouts->entries[i];
+
+		if (entry->used && !entry->ended_ms)
+			look(rollouts, entry, now_ms);
+		else if (entry->used && entry->state.phase == SL_ROLLOUT_FULL && !entry->settled)
+			settle(rollouts, entry);
 	}
 	if (!rollouts->stopped)
 		sl_rollouts_write(rollouts, now_ms);
-}
-
-static void put_arm(struct sl_text *text, const char *name, const char *arm,
-		    const struct sl_rollout_arm *counts)
-{
-	int gate;
-
-	sl_text_printf(text,
-		       "sluice_rollout_requests_total{rollout=\"%s\",arm=\"%s\"} %" PRIu64 "\n",
-		       name, arm, counts->requests);
-	sl_text_printf(text, "sluice_rollout_judged_total{rollout=\"%s\",arm=\"%s\"} %" PRIu64 "\n",
-		       name, arm, counts->judged);
-	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
-		sl_text_printf(
-			text,
-			"sluice_rollout_bad_total{rollout=\"%s\",arm=\"%s\",gate=\"%s\"} %" PRIu64
-			"\n",
-			name, arm, sl_rollout_gate_name((enum sl_rollout_gate)gate),
-			counts->bad[gate]);
-}
-
-static void put_shadows(const struct sl_rollouts *rollouts, struct sl_text *text)
-{
-	static const char head[] = "# HELP sluice_rollout_shadowed_total Requests that the "
-				   "candidate was asked beside.\n"
-				   "# TYPE sluice_rollout_shadowed_total counter\n";
-	static const char spared[] =
-		"# HELP sluice_rollout_spared_total Those that it was not asked beside, by why.\n"
-		"# TYPE sluice_rollout_spared_total counter\n";
-
-	sl_text_append_string(text, head);
-	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		const struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-		if (entry->used)
-			sl_text_printf(
-				text, "sluice_rollout_shadowed_total{rollout=\"%s\"} %" PRIu64 "\n",
-				entry->item->name, entry->shadowed);
-	}
-	sl_text_append_string(text, spared);
-	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		const struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-		for (int why = 0; entry->used && why < SL_ROLLOUT_SPAREDS; why++)
-			sl_text_printf(
-				text,
-				"sluice_rollout_spared_total{rollout=\"%s\",why=\"%s\"} %" PRIu64
-				"\n",
-				entry->item->name,
-				sl_rollout_spared_name((enum sl_rollout_spared)why),
-				__atomic_load_n(&entry->item->spared[why], __ATOMIC_RELAXED));
-	}
-}
-
-/* Names are of letters, digits, '.', '_' and '-': no label has to be escaped. */
-static void write_metrics(void *part, struct sl_text *text)
-{
-	static const char head[] =
-		"# HELP sluice_rollout_share Share of the requests that get the candidate.\n"
-		"# TYPE sluice_rollout_share gauge\n";
-	static const char arms[] =
-		"# HELP sluice_rollout_requests_total Ended requests of a roll-out, by arm.\n"
-		"# TYPE sluice_rollout_requests_total counter\n"
-		"# HELP sluice_rollout_judged_total Those whose quality was judged.\n"
-		"# TYPE sluice_rollout_judged_total counter\n"
-		"# HELP sluice_rollout_bad_total Those that were bad, by gate.\n"
-		"# TYPE sluice_rollout_bad_total counter\n";
-	static const char ends[] =
-		"# HELP sluice_rollouts_ended_total Roll-outs that ended, by how.\n"
-		"# TYPE sluice_rollouts_ended_total counter\n";
-	struct sl_rollouts *rollouts = part;
-	uint32_t i;
-
-	pthread_mutex_lock(&rollouts->lock);
-	sl_text_append_string(text, head);
-	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		const struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-		if (entry->used)
-			sl_text_printf(text, "sluice_rollout_share{rollout=\"%s\"} %.4f\n",
-				       entry->item->name,
-				       sl_rollout_share(&entry->state, &entry->rules) / 10000.0);
-	}
-	put_shadows(rollouts, text);
-	sl_text_append_string(text, arms);
-	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
-		const struct sl_rollout_entry *entry = &rollouts->entries[i];
-
-		if (!entry->used)
-			continue;
-		put_arm(text, entry->item->name, "candidate", &entry->state.candidate);
-		put_arm(text, entry->item->name, "baseline", &entry->state.baseline);
-	}
-	sl_text_append_string(text, ends);
-	for (i = SL_ROLLOUT_FULL; i < SL_ROLLOUT_PHASES; i++)
-		sl_text_printf(text, "sluice_rollouts_ended_total{how=\"%s\"} %" PRIu64 "\n",
-			       sl_rollout_phase_name((enum sl_rollout_phase)i), rollouts->ended[i]);
-	pthread_mutex_unlock(&rollouts->lock);
-	sl_text_printf(
-		text,
-		"# HELP sluice_rollout_file_failures_total Writes of rollouts.file that failed.\n"
-		"# TYPE sluice_rollout_file_failures_total counter\n"
-		"sluice_rollout_file_failures_total %" PRIu64 "\n",
-		__atomic_load_n(&rollouts->failures, __ATOMIC_RELAXED));
 }
 
 /* The workers have ended: nobody reads the board any more. */
@@ -578,7 +337,7 @@ static void close_part(void *part)
 	struct sl_rollouts *rollouts = part;
 
 	sl_rollouts_wait(rollouts);
-	take_shadowed(rollouts);
+	sl_rollouts_take_shadowed(rollouts);
 	__atomic_store_n(&rollouts->place.stores->rollouts->set, NULL, __ATOMIC_RELEASE);
 	while (rollouts->sets) {
 		struct sl_rollout_set *set = rollouts->sets;
@@ -611,10 +370,10 @@ const struct sl_watch_part sl_rollout_part = {
 	.open = open_part,
 	.apply = apply_part,
 	.wants_records = wants_records,
-	.record = take_record,
+	.record = sl_rollouts_take_record,
 	.notice = take_notice,
 	.poll = poll_part,
-	.write_metrics = write_metrics,
+	.write_metrics = sl_rollouts_write_metrics,
 	.add_facts = add_facts,
 	.say = sl_rollouts_say,
 	.stop = stop_part,

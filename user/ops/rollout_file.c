@@ -207,6 +207,8 @@ enum field {
 	RISE_ERRORS,
 	RISE_INVALID,
 	RISE_SLOW,
+	RISE_MISSED,
+	RISE_SCORE,
 	RISE_QUALITY,
 	STEP_JUDGED,
 	STARTED,
@@ -263,7 +265,7 @@ static bool read_rules(const struct sl_json_field f[FIELDS], struct sl_rollout_r
 	rules->step_judged = f[STEP_JUDGED].type != SL_JSON_ABSENT ? (uint32_t)number : 0;
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++) {
 		/* a file of before there was this gate: it is off, as it was */
-		if (gate == SL_ROLLOUT_QUALITY && f[RISE_QUALITY].type == SL_JSON_ABSENT)
+		if (gate >= SL_ROLLOUT_MISSED && f[RISE_ERRORS + gate].type == SL_JSON_ABSENT)
 			continue;
 		if (sl_json_double(&f[RISE_ERRORS + gate], &rules->rises[gate]) ||
 		    !(rules->rises[gate] >= 0 && rules->rises[gate] <= 1))
@@ -361,6 +363,8 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[RISE_ERRORS] = SL_JSON_FIELD("rise_errors"),
 		[RISE_INVALID] = SL_JSON_FIELD("rise_invalid"),
 		[RISE_SLOW] = SL_JSON_FIELD("rise_slow"),
+		[RISE_MISSED] = SL_JSON_FIELD("rise_missed"),
+		[RISE_SCORE] = SL_JSON_FIELD("rise_score"),
 		[RISE_QUALITY] = SL_JSON_FIELD("rise_quality"),
 		[STEP_JUDGED] = SL_JSON_FIELD("step_judged"),
 		[STARTED] = SL_JSON_FIELD("started_ms"),
@@ -381,7 +385,7 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 	entry = sl_json_scan(line, len, f, FIELDS) ? NULL : sl_rollouts_new(rollouts);
 	if (entry && read_entry(f, entry) &&
 	    sl_rollouts_find(rollouts, entry->item->name) == entry) {
-		sl_rollouts_resolve(rollouts, entry);
+		(void)sl_rollouts_resolve(rollouts, entry);
 		return;
 	}
 	if (entry)

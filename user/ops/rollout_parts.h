@@ -20,10 +20,23 @@ struct sl_rollout_entry {
 	uint64_t seen;		 /* requests that got the candidate, before the last restart too */
 	uint64_t shadowed;	 /* the same, that it was asked beside */
 	uint16_t candidate_pool; /* MODEL: its slot, anew at each configuration; 0: it is gone */
-	bool settled;	  /* PROMPT, FULL: it is the stable version, and labels decide again */
-	const char *held; /* why no step is taken, or NULL */
+	bool settled;	     /* FULL, and what is served anyway: labels, the index decide again */
+	bool failed;	     /* it could not be made that, and that was told */
+	uint64_t ticket;     /* INDEX: of the order to promote it; 0: none */
+	uint64_t promote_ms; /* INDEX: when it is ordered again */
+	const char *held;    /* why no step is taken, or NULL */
 	char who[SL_NOTICE_WHO_BYTES];
 	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
+};
+
+/* What `start` was told. */
+struct sl_rollout_order {
+	enum sl_rollout_kind kind;
+	const char *subject;
+	char candidate[SL_ROLLOUT_TEXT_BYTES];
+	bool force;
+	uint32_t asks; /* a minute, in the shadow */
+	struct sl_rollout_rules rules;
 };
 
 struct sl_rollouts {
@@ -62,11 +75,32 @@ __attribute__((format(printf, 4, 5))) void sl_rollouts_tell(const struct sl_roll
 /* Why it takes no step now, or NULL. */
 const char *sl_rollouts_why_held(const struct sl_rollouts *rollouts,
 				 const struct sl_rollout_entry *entry);
-/* Which pools its arms are, by the configuration in force. */
-void sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 
 void sl_rollouts_set_used(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, bool used);
+
+/* rollout_kind.c: what is different for each kind */
 const char *sl_rollouts_kind_name(enum sl_rollout_kind kind); /* as it is started: "route", ... */
+const char *sl_rollouts_candidate_name(enum sl_rollout_kind kind); /* "pool", ... */
+/* May it be started? The candidate is as it is kept then. */
+int sl_rollouts_check(struct sl_rollouts *rollouts, struct sl_rollout_order *order,
+		      struct sl_error *error);
+/* Finds its candidate by the configuration in force. NULL, or why it cannot go on. */
+const char *sl_rollouts_resolve(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+/* Is the candidate none that could be served? */
+bool sl_rollouts_is_broken(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+			   char why[SL_NOTICE_TEXT_BYTES]);
+/* FULL: true once it is what is served without the roll-out; called until then. */
+bool sl_rollouts_promote(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+/* Nobody is given it any more. */
+void sl_rollouts_drop(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+
+/* rollout_evidence.c */
+void sl_rollouts_take_record(void *part, const struct sl_feed_record *record);
+void sl_rollouts_take_shadowed(struct sl_rollouts *rollouts);
+void sl_rollouts_take_signals(struct sl_rollouts *rollouts);
+
+/* rollout_metrics.c */
+void sl_rollouts_write_metrics(void *part, struct sl_text *text);
 
 /* rollout_start.c: 0, or -errno with an error. words: KEY=VALUE, taken apart. */
 int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *words, const char *who,

@@ -40,6 +40,7 @@ static int change(struct sl_rollouts *rollouts, const char *verb, const char *na
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "forgotten");
 		__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&entry->item->shadow, 0, __ATOMIC_RELAXED);
+		sl_rollouts_drop(rollouts, entry);
 		sl_rollouts_set_used(rollouts, entry, false);
 		(void)sl_rollouts_publish(rollouts);
 	} else {
@@ -92,16 +93,18 @@ static void put_text(const struct sl_rollout_entry *entry, struct sl_text *text)
 		sl_text_printf(text, "  ended: %s\n", entry->reason);
 	if (entry->held && !entry->ended_ms)
 		sl_text_printf(text, "  no step is taken now: %s\n", entry->held);
-	sl_text_printf(text, "  %-10s %10s %10s %10s %10s %10s %10s\n", "arm", "requests", "errors",
-		       "invalid", "slow", "judged", "quality");
-	for (arm = 0; arm < 2; arm++)
-		sl_text_printf(text,
-			       "  %-10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
-			       " %10" PRIu64 " %10" PRIu64 "\n",
-			       arm ? "baseline" : "candidate", arms[arm]->requests,
-			       arms[arm]->bad[SL_ROLLOUT_ERRORS],
-			       arms[arm]->bad[SL_ROLLOUT_INVALID], arms[arm]->bad[SL_ROLLOUT_SLOW],
-			       arms[arm]->judged, arms[arm]->bad[SL_ROLLOUT_QUALITY]);
+	sl_text_printf(text, "  %-10s %9s %9s %9s %9s %9s %9s %9s %9s\n", "arm", "requests",
+		       "errors", "invalid", "slow", "missed", "score", "judged", "quality");
+	for (arm = 0; arm < 2; arm++) {
+		const struct sl_rollout_arm *of = arms[arm];
+
+		sl_text_printf(text, "  %-10s %9" PRIu64, arm ? "baseline" : "candidate",
+			       of->requests);
+		for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++)
+			sl_text_printf(text, " %9" PRIu64, of->bad[gate]);
+		sl_text_printf(text, " %9" PRIu64 " %9" PRIu64 "\n", of->judged,
+			       of->bad[SL_ROLLOUT_QUALITY]);
+	}
 	sl_text_append_string(text, "  evidence against it (a breach at 100 %):");
 	for (gate = 0; gate < SL_ROLLOUT_GATES; gate++)
 		sl_text_printf(text, " %s %.0f %%",

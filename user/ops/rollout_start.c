@@ -8,10 +8,7 @@
 #include "user/base/clock.h"
 #include "user/base/unit.h"
 #include "user/ops/rollout_parts.h"
-#include "user/policy/drift.h"
 #include "user/policy/share.h"
-#include "user/stage/stage.h"
-#include "user/store/prompts.h"
 
 #define STEP_MS_DEFAULT	 600000u
 #define REQUESTS_DEFAULT 50u
@@ -22,12 +19,11 @@
 
 static const char steps_default[] = "1,5,25,100";
 
-/* What `start` was told. */
-struct order {
-	const char *route, *pool, *prompt, *version, *steps;
-	bool force;
-	uint32_t asks;
-	struct sl_rollout_rules rules;
+/* The words of `start`, before it is known what they mean together. */
+struct words {
+	const char *subjects[SL_ROLLOUT_KINDS];
+	const char *pool, *version, *steps;
+	struct sl_rollout_order order;
 };
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -98,9 +94,62 @@ static int read_shadow(const char *text, uint32_t *ret_share, struct sl_error *e
 	return 0;
 }
 
-static int read_pair(struct order *order, const char *key, const char *value,
+static int read_what(struct words *words, const char *key, const char *value,
 		     struct sl_error *error)
 {
+	for (int kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
+		if (!strcmp(key, sl_rollouts_kind_name((enum sl_rollout_kind)kind))) {
+			words->subjects[kind] = value;
+			return 0;
+		}
+	}
+	if (!strcmp(key, "pool"))
+		words->pool = value;
+	else if (!strcmp(key, "version"))
+		words->version = value;
+	else if (!strcmp(key, "steps"))
+		words->steps = value;
+	else
+		return sl_error_set(
+			error, -EINVAL,
+			"\"%.32s\": expected route, pool, prompt, index, version, steps, shadow, "
+			"asks, step, requests, judged, errors, invalid, slow, missed, score or "
+			"quality",
+			key);
+	return 0;
+}
+
+/* Exactly one subject, with what belongs to it. */
+static int settle_kind(struct words *words, struct sl_error *error)
+{
+	struct sl_rollout_order *order = &words->order;
+	uint32_t count = 0;
+
+	for (int kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
+		if (!words->subjects[kind])
+			continue;
+		count++;
+		order->kind = (enum sl_rollout_kind)kind;
+		order->subject = words->subjects[kind];
+	}
+	if (count == 1 && !words->pool != !words->version) {
+		bool pool = !strcmp(sl_rollouts_candidate_name(order->kind), "pool");
+		const char *candidate = pool ? words->pool : words->version;
+
+		if (candidate && strlen(candidate) < sizeof(order->candidate)) {
+			snprintf(order->candidate, sizeof(order->candidate), "%s", candidate);
+			return 0;
+		}
+	}
+	return sl_error_set(error, -EINVAL,
+			    "expected route=MODEL pool=POOL, or prompt=ID version=VERSION, or "
+			    "index=NAME version=NUMBER");
+}
+
+static int read_pair(struct words *words, const char *key, const char *value,
+		     struct sl_error *error)
+{
+	struct sl_rollout_order *order = &words->order;
 	struct sl_rollout_rules *rules = &order->rules;
 	int gate;
 
@@ -147,118 +196,34 @@ static int read_pair(struct order *order, const char *key, const char *value,
 		rules->step_judged = (uint32_t)count;
 		return 0;
 	}
-	if (!strcmp(key, "route"))
-		order->route = value;
-	else if (!strcmp(key, "pool"))
-		order->pool = value;
-	else if (!strcmp(key, "prompt"))
-		order->prompt = value;
-	else if (!strcmp(key, "version"))
-		order->version = value;
-	else if (!strcmp(key, "steps"))
-		order->steps = value;
-	else
-		return sl_error_set(
-			error, -EINVAL,
-			"\"%.32s\": expected route, pool, prompt, version, steps, shadow, "
-			"asks, step, requests, judged, errors, invalid, slow or quality",
-			key);
-	return 0;
+	return read_what(words, key, value, error);
 }
 
-static int read_order(char *words, struct order *order, struct sl_error *error)
+static int read_order(char *text, struct words *words, struct sl_error *error)
 {
 	char *rest = NULL, *word;
-	bool model, text;
 	int rc = 0;
 
-	*order = (struct order){.steps = steps_default,
-				.asks = ASKS_DEFAULT,
-				.rules = {.step_ms = STEP_MS_DEFAULT,
-					  .step_requests = REQUESTS_DEFAULT,
-					  .rises = {0.1, 0.1, 0.25, 0.1}}};
-	for (word = strtok_r(words, " ", &rest); word && !rc; word = strtok_r(NULL, " ", &rest)) {
+	*words = (struct words){.steps = steps_default,
+				.order = {.asks = ASKS_DEFAULT,
+					  .rules = {.step_ms = STEP_MS_DEFAULT,
+						    .step_requests = REQUESTS_DEFAULT,
+						    .rises = {0.1, 0.1, 0.25, 0.1, 0.25, 0.1}}}};
+	for (word = strtok_r(text, " ", &rest); word && !rc; word = strtok_r(NULL, " ", &rest)) {
 		char *equals = strchr(word, '=');
 
 		if (!strcmp(word, "force")) {
-			order->force = true;
+			words->order.force = true;
 			continue;
 		}
 		if (!equals)
 			return sl_error_set(error, -EINVAL, "\"%.64s\": expected KEY=VALUE", word);
 		*equals = '\0';
-		rc = read_pair(order, word, equals + 1, error);
+		rc = read_pair(words, word, equals + 1, error);
 	}
-	model = order->route && order->pool && !order->prompt && !order->version;
-	text = order->prompt && order->version && !order->route && !order->pool;
-	if (!rc && !model && !text)
-		rc = sl_error_set(error, -EINVAL,
-				  "expected route=MODEL pool=POOL, or prompt=ID version=VERSION");
-	return rc ? rc : read_steps(order->steps, &order->rules, error);
-}
-
-static int check_model(const struct sl_rollouts *rollouts, const struct order *order,
-		       struct sl_error *error)
-{
-	const struct sl_config *config = rollouts->routes->config;
-	uint32_t i;
-
-	for (i = 0; i < config->route_count; i++) {
-		if (!strcmp(config->routes[i].model, order->route))
-			break;
-	}
-	if (i == config->route_count)
-		return sl_error_set(error, -ENOENT, "there is no route \"%.64s\"", order->route);
-	if (!sl_config_find_pool(config, order->pool))
-		return sl_error_set(error, -ENOENT, "there is no pool \"%.64s\"", order->pool);
-	if (!strcmp(config->pools[config->routes[i].chains[SL_CAUSE_ERROR].pools[0]].name,
-		    order->pool))
-		return sl_error_set(error, -EEXIST,
-				    "pool \"%.64s\" is the first of the route already",
-				    order->pool);
-	if (!order->force && sl_drift_holds(rollouts->place.stores->drift, order->pool))
-		return sl_error_set(
-			error, -EBUSY,
-			"pool \"%.64s\" has drifted (sluice canary show %.64s); `force` "
-			"starts all the same, and takes no step before that is over",
-			order->pool, order->pool);
-	return 0;
-}
-
-/* hash: gets the whole one of the version. */
-static int check_prompt(const struct sl_rollouts *rollouts, const struct order *order,
-			char hash[SL_PROMPT_HASH_SIZE], struct sl_error *error)
-{
-	struct sl_prompts *prompts = rollouts->place.stores->prompts;
-	struct sl_prompt_set *set = prompts ? sl_prompts_get(prompts) : NULL;
-	const struct sl_prompt *prompt =
-		set ? sl_prompt_find(set, sl_span_string(order->prompt)) : NULL;
-	struct sl_prompt_version *version = NULL;
-	enum sl_prompt_suite suite;
-	bool many = false;
-	int rc = 0;
-
-	if (prompt)
-		version = sl_prompt_version_find(prompt, sl_span_string(order->version), &many);
-	suite = version ? sl_prompt_suite_of(prompt, version) : SL_PROMPT_SUITE_NONE;
-	if (!version)
-		rc = sl_error_set(error, -ENOENT, "prompt \"%.64s\" has no version \"%.64s\"%s",
-				  order->prompt, order->version,
-				  many ? " alone: say more of its digits" : "");
-	else if (!prompt->labels[SL_PROMPT_STABLE])
-		rc = sl_error_set(error, -ENOENT,
-				  "prompt \"%.64s\" has no stable version to compare",
-				  order->prompt);
-	else if (prompt->labels[SL_PROMPT_STABLE] == version)
-		rc = sl_error_set(error, -EEXIST, "that version is the stable one already");
-	else if (!order->force && suite != SL_PROMPT_SUITE_NONE && suite != SL_PROMPT_SUITE_PASSED)
-		rc = sl_error_set(error, -EPERM,
-				  "its regression suite: %s (sluice prompt test %.64s@%.12s)",
-				  sl_prompt_suite_names[suite], order->prompt, order->version);
-	else
-		snprintf(hash, SL_PROMPT_HASH_SIZE, "%s", version->hash);
-	sl_prompt_set_put(&set);
-	return rc;
+	if (!rc)
+		rc = settle_kind(words, error);
+	return rc ? rc : read_steps(words->steps, &words->order.rules, error);
 }
 
 static bool is_name(const char *name)
@@ -269,52 +234,50 @@ static bool is_name(const char *name)
 }
 
 /* Is something of that subject rolled out already? */
-static bool is_taken(const struct sl_rollouts *rollouts, const struct order *order)
+static bool is_taken(const struct sl_rollouts *rollouts, const struct sl_rollout_order *order)
 {
 	uint32_t i;
 
 	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
 		const struct sl_rollout_entry *entry = &rollouts->entries[i];
-		enum sl_rollout_kind kind = order->route ? SL_ROLLOUT_MODEL : SL_ROLLOUT_PROMPT;
 
-		if (entry->used && entry->item->kind == kind &&
+		if (entry->used && entry->item->kind == order->kind &&
 		    (!entry->ended_ms || entry->state.phase == SL_ROLLOUT_FULL) &&
-		    !strcmp(entry->item->subject, order->route ? order->route : order->prompt))
+		    !strcmp(entry->item->subject, order->subject))
 			return true;
 	}
 	return false;
 }
 
 static void fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, const char *name,
-		 const struct order *order, const char *candidate, const char *who)
+		 const struct sl_rollout_order *order, const char *who)
 {
 	struct sl_rollout_item *item = entry->item;
 
-	item->kind = order->route ? SL_ROLLOUT_MODEL : SL_ROLLOUT_PROMPT;
+	item->kind = order->kind;
 	entry->started_ms = sl_clock_wall_ms();
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	snprintf(item->salt, sizeof(item->salt), "%s %" PRIu64, name, entry->started_ms);
-	snprintf(item->subject, sizeof(item->subject), "%s",
-		 order->route ? order->route : order->prompt);
-	snprintf(item->candidate, sizeof(item->candidate), "%s", candidate);
+	snprintf(item->subject, sizeof(item->subject), "%s", order->subject);
+	snprintf(item->candidate, sizeof(item->candidate), "%s", order->candidate);
 	snprintf(entry->who, sizeof(entry->who), "%s", who);
 	entry->rules = order->rules;
 	sl_rollout_begin(&entry->state, &entry->rules, sl_clock_ms());
 	item->asks_max = order->asks;
 	item->shadow = sl_rollout_shadow(&entry->state, &entry->rules);
 	item->share = sl_rollout_share(&entry->state, &entry->rules);
-	sl_rollouts_resolve(rollouts, entry);
+	(void)sl_rollouts_resolve(rollouts, entry);
 }
 
-static int begin(struct sl_rollouts *rollouts, const char *name, const struct order *order,
-		 const char *candidate, const char *who, struct sl_error *error)
+static int begin(struct sl_rollouts *rollouts, const char *name,
+		 const struct sl_rollout_order *order, const char *who, struct sl_error *error)
 {
 	struct sl_rollout_entry *entry;
 
 	pthread_mutex_lock(&rollouts->lock);
 	entry = sl_rollouts_new(rollouts);
 	if (entry)
-		fill(rollouts, entry, name, order, candidate, who);
+		fill(rollouts, entry, name, order, who);
 	pthread_mutex_unlock(&rollouts->lock);
 	if (!entry)
 		return sl_error_set(
@@ -322,26 +285,27 @@ static int begin(struct sl_rollouts *rollouts, const char *name, const struct or
 			"%u roll-outs are kept: sluice rollout forget one that has ended",
 			SL_ROLLOUTS_MAX);
 	if (sl_rollouts_publish(rollouts)) {
+		sl_rollouts_drop(rollouts, entry);
 		sl_rollouts_set_used(rollouts, entry, false);
 		return sl_error_set(error, -ENOMEM, "no memory: nothing was started");
 	}
 	rollouts->dirty = true;
 	if (entry->item->shadow)
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
-				 "started: %s, in the shadow of %.2f %% of the requests", candidate,
-				 entry->item->shadow / 100.0);
+				 "started: %s, in the shadow of %.2f %% of the requests",
+				 order->candidate, entry->item->shadow / 100.0);
 	else
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "started: %s, step 1 of %u: %.2f %%",
-				 candidate, entry->rules.step_count, entry->item->share / 100.0);
+				 order->candidate, entry->rules.step_count,
+				 entry->item->share / 100.0);
 	return 0;
 }
 
-int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *words, const char *who,
+int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *text, const char *who,
 		      struct sl_error *error)
 {
-	char hash[SL_PROMPT_HASH_SIZE];
-	struct order order;
-	int rc = read_order(words, &order, error);
+	struct words words;
+	int rc = read_order(text, &words, error);
 
 	if (rc)
 		return rc;
@@ -355,12 +319,11 @@ int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *word
 		return sl_error_set(error, -EEXIST,
 				    "there is a roll-out \"%s\" (sluice rollout forget %s)", name,
 				    name);
-	if (is_taken(rollouts, &order))
+	if (is_taken(rollouts, &words.order))
 		return sl_error_set(error, -EEXIST,
 				    "%s is being rolled out, or was and is not forgotten (sluice "
 				    "rollout status)",
-				    order.route ? order.route : order.prompt);
-	rc = order.route ? check_model(rollouts, &order, error)
-			 : check_prompt(rollouts, &order, hash, error);
-	return rc ? rc : begin(rollouts, name, &order, order.route ? order.pool : hash, who, error);
+				    words.order.subject);
+	rc = sl_rollouts_check(rollouts, &words.order, error);
+	return rc ? rc : begin(rollouts, name, &words.order, who, error);
 }

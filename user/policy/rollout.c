@@ -5,12 +5,15 @@
 #include <string.h>
 #include "user/policy/share.h"
 
-#define SLOW_QUANTILE 0.9
-#define SLOW_PACE     0.05 /* of ln(us), a request: a tenfold change is followed within some 60 */
+#define SLOW_QUANTILE  0.9
+#define SCORE_QUANTILE 0.1
+#define SCORE_PACE     0.02 /* of the score itself, a question */
+#define SLOW_PACE      0.05 /* of ln(us), a request: a tenfold change is followed within some 60 */
 
 const char *sl_rollout_gate_name(enum sl_rollout_gate gate)
 {
-	static const char *const names[SL_ROLLOUT_GATES] = {"errors", "invalid", "slow", "quality"};
+	static const char *const names[SL_ROLLOUT_GATES] = {"errors", "invalid", "slow",
+							    "missed", "score",	 "quality"};
 
 	return names[gate];
 }
@@ -58,13 +61,43 @@ static void follow_share(struct sl_rollout_arm *arm, enum sl_rollout_gate gate, 
 	arm->shares[gate] += weight * ((bad ? 1.0 : 0.0) - arm->shares[gate]);
 }
 
-static void count(struct sl_rollout_arm *arm, const bool bad[SL_ROLLOUT_QUALITY])
+/* The same of the scores, of whatever scale. The least of the first ones: too low is no false breach. */
+static void follow_score(struct sl_rollout *rollout, double score)
+{
+	double pace = SCORE_PACE * rollout->score;
+
+	if (rollout->looked_up < SL_ROLLOUT_SCORE_MIN)
+		rollout->score =
+			rollout->looked_up && rollout->score < score ? rollout->score : score;
+	else
+		rollout->score += score > rollout->score ? pace * SCORE_QUANTILE
+							 : -pace * (1 - SCORE_QUANTILE);
+	rollout->looked_up++;
+}
+
+/* Which gates this request says something to. */
+static void find_known(const struct sl_rollout *rollout, const struct sl_rollout_request *request,
+		       bool known[SL_ROLLOUT_QUALITY])
+{
+	known[SL_ROLLOUT_ERRORS] = known[SL_ROLLOUT_INVALID] = true;
+	known[SL_ROLLOUT_SLOW] =
+		rollout->baseline.requests >= SL_ROLLOUT_SLOW_MIN && request->first_us;
+	known[SL_ROLLOUT_MISSED] = request->looked_up;
+	known[SL_ROLLOUT_SCORE] = request->looked_up && request->score > 0 &&
+				  rollout->looked_up >= SL_ROLLOUT_SCORE_MIN;
+}
+
+static void count(struct sl_rollout_arm *arm, const bool known[SL_ROLLOUT_QUALITY],
+		  const bool bad[SL_ROLLOUT_QUALITY])
 {
 	int gate;
 
 	arm->requests++;
-	for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++)
-		follow_share(arm, (enum sl_rollout_gate)gate, arm->requests, bad[gate]);
+	for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++) {
+		if (known[gate])
+			follow_share(arm, (enum sl_rollout_gate)gate, ++arm->known[gate],
+				     bad[gate]);
+	}
 }
 
 static void add_up(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
@@ -82,26 +115,29 @@ static void add_up(struct sl_rollout *rollout, const struct sl_rollout_rules *ru
 void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
 		     const struct sl_rollout_request *request)
 {
-	bool knows_slow = rollout->baseline.requests >= SL_ROLLOUT_SLOW_MIN && request->first_us;
-	bool bad[SL_ROLLOUT_QUALITY] = {
-		[SL_ROLLOUT_ERRORS] = request->failed,
-		[SL_ROLLOUT_INVALID] = request->invalid,
-		[SL_ROLLOUT_SLOW] =
-			knows_slow && log((double)request->first_us) >
-					      rollout->slow_ln + log(SL_ROLLOUT_SLOW_FACTOR),
-	};
+	bool known[SL_ROLLOUT_QUALITY], bad[SL_ROLLOUT_QUALITY];
 	int gate;
 
+	find_known(rollout, request, known);
+	bad[SL_ROLLOUT_ERRORS] = request->failed;
+	bad[SL_ROLLOUT_INVALID] = request->invalid;
+	bad[SL_ROLLOUT_SLOW] =
+		known[SL_ROLLOUT_SLOW] &&
+		log((double)request->first_us) > rollout->slow_ln + log(SL_ROLLOUT_SLOW_FACTOR);
+	bad[SL_ROLLOUT_MISSED] = request->missed;
+	bad[SL_ROLLOUT_SCORE] = (double)request->score < SL_ROLLOUT_SCORE_FACTOR * rollout->score;
 	if (!request->candidate) {
-		count(&rollout->baseline, bad);
+		count(&rollout->baseline, known, bad);
 		if (request->first_us)
 			follow(rollout, request->first_us);
+		if (request->looked_up && request->score > 0)
+			follow_score(rollout, (double)request->score);
 		return;
 	}
-	count(&rollout->candidate, bad);
+	count(&rollout->candidate, known, bad);
 	rollout->step_requests++;
 	for (gate = 0; gate < SL_ROLLOUT_QUALITY; gate++) {
-		if (gate != SL_ROLLOUT_SLOW || knows_slow)
+		if (known[gate])
 			add_up(rollout, rules, (enum sl_rollout_gate)gate, bad[gate]);
 	}
 }

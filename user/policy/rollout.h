@@ -18,6 +18,9 @@
  *   errors    it failed, its stream broke, or the pool that was asked first had to be left for another one
  *   invalid   validation had to step in
  *   slow      its first token took over SL_ROLLOUT_SLOW_FACTOR times what 90 % of the baseline's take
+ *   missed    of an index: it found no chunk that is good enough for its question
+ *   score     of an index: its best chunk has less than SL_ROLLOUT_SCORE_FACTOR of the score that nine of ten of the
+ *             baseline's have (of the least of the first SL_ROLLOUT_SCORE_MIN, from there on followed)
  *   quality   it was looked at, and its answer found wanting: by an evaluator or by a client's feedback
  *             (sl_rollout_note_quality(); says nothing before SL_ROLLOUT_QUALITY_MIN of the baseline were
  *             looked at)
@@ -41,20 +44,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SL_ROLLOUT_STEPS_MAX   16u
-#define SL_ROLLOUT_BREACH      14.0
-#define SL_ROLLOUT_CALM	       4.0 /* a step is not left while a sum is above that */
-#define SL_ROLLOUT_SHARE_MIN   0.01
-#define SL_ROLLOUT_SHARE_MAX   0.5
-#define SL_ROLLOUT_MEMORY      512.0 /* of the baseline's share, in requests */
-#define SL_ROLLOUT_SLOW_FACTOR 1.5
-#define SL_ROLLOUT_SLOW_MIN    50u /* requests of the baseline before `slow` says anything */
-#define SL_ROLLOUT_QUALITY_MIN 20u /* the same of judged ones */
+#define SL_ROLLOUT_STEPS_MAX	16u
+#define SL_ROLLOUT_BREACH	14.0
+#define SL_ROLLOUT_CALM		4.0 /* a step is not left while a sum is above that */
+#define SL_ROLLOUT_SHARE_MIN	0.01
+#define SL_ROLLOUT_SHARE_MAX	0.5
+#define SL_ROLLOUT_MEMORY	512.0 /* of the baseline's share, in requests */
+#define SL_ROLLOUT_SLOW_FACTOR	1.5
+#define SL_ROLLOUT_SLOW_MIN	50u /* requests of the baseline before `slow` says anything */
+#define SL_ROLLOUT_SCORE_FACTOR 0.8
+#define SL_ROLLOUT_SCORE_MIN	50u /* questions of the baseline before `score` does */
+#define SL_ROLLOUT_QUALITY_MIN	20u /* the same of judged ones */
 
 enum sl_rollout_gate {
 	SL_ROLLOUT_ERRORS = 0,
 	SL_ROLLOUT_INVALID,
 	SL_ROLLOUT_SLOW,
+	SL_ROLLOUT_MISSED, /* of those that were looked up, as the next */
+	SL_ROLLOUT_SCORE,
 	SL_ROLLOUT_QUALITY, /* of those that were judged, not of each request */
 	SL_ROLLOUT_GATES
 };
@@ -82,6 +89,8 @@ struct sl_rollout_rules {
 struct sl_rollout_arm {
 	uint64_t requests;
 	uint64_t judged; /* of quality */
+	uint64_t known
+		[SL_ROLLOUT_GATES]; /* requests that said something to the gate; QUALITY: `judged` */
 	uint64_t bad[SL_ROLLOUT_GATES];
 	double shares[SL_ROLLOUT_GATES]; /* of the last SL_ROLLOUT_MEMORY requests or so */
 };
@@ -95,7 +104,9 @@ struct sl_rollout {
 	uint64_t step_judged;
 	struct sl_rollout_arm baseline, candidate;
 	double sums[SL_ROLLOUT_GATES];
-	double slow_ln; /* ln of what 90 % of the baseline's first tokens take, in us */
+	double score;	    /* nine of ten of the baseline's best chunks are above it */
+	uint64_t looked_up; /* of the baseline */
+	double slow_ln;	    /* ln of what 90 % of the baseline's first tokens take, in us */
 	enum sl_rollout_gate breached; /* ROLLED_BACK */
 };
 
@@ -104,6 +115,8 @@ struct sl_rollout_request {
 	bool candidate;
 	bool failed, invalid;
 	uint32_t first_us; /* 0: not known */
+	bool looked_up, missed;
+	float score; /* 0 and less: not known */
 };
 
 enum sl_rollout_verdict {

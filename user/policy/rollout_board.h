@@ -55,6 +55,19 @@ struct sl_rollout_item {
 	struct sl_rollout_item *older;	       /* the list of its owner */
 };
 
+/* How well an index answered a question, for the roll-out of one. */
+enum sl_rollout_lookup {
+	SL_ROLLOUT_LOOKUP_NONE = 0, /* it was not asked */
+	SL_ROLLOUT_LOOKUP_GOOD,
+	SL_ROLLOUT_LOOKUP_MISSED, /* no chunk that is good enough */
+	SL_ROLLOUT_LOOKUP_FAILED, /* it could not be searched, or not as it should be */
+};
+
+struct sl_rollout_found {
+	uint8_t lookup; /* enum sl_rollout_lookup */
+	float score;	/* of the best chunk: GOOD and MISSED; 0 and less: not known */
+};
+
 struct sl_rollout_set {
 	uint32_t count;
 	struct sl_rollout_item *items[SL_ROLLOUTS_MAX];
@@ -71,8 +84,9 @@ struct sl_rollout_signal {
 struct sl_rollout_shadowed {
 	struct sl_rollout_shadowed *next;
 	uint8_t id; /* of its roll-out */
-	bool failed, invalid, missed;
+	bool failed, invalid;
 	uint32_t first_us; /* comparable with a request's; 0: not known */
+	struct sl_rollout_found found;
 };
 
 #define SL_ROLLOUT_SIGNALS_MAX \

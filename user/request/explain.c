@@ -258,6 +258,7 @@ static void feed_request(struct sl_request *request, int status)
 		memcpy(record.rollouts, request->stage->rollouts, sizeof(record.rollouts));
 		record.prompt_version = request->stage->prompt_version;
 		record.index_version = request->stage->index_version;
+		record.found = request->stage->found;
 	}
 	feed_key(&record, request->id, request->admission.key);
 	sl_feed_put(&request->worker->feed, &record);
@@ -375,6 +376,7 @@ struct sl_trail_ref sl_explain_stream(struct sl_request *request)
 		       sizeof(request->trail.rollouts));
 		request->trail.prompt_version = request->stage->prompt_version;
 		request->trail.index_version = request->stage->index_version;
+		request->trail.found = request->stage->found;
 	}
 	request->trail.fallback = request->chain.moves ? (uint8_t)(request->chain.cause + 1) : 0;
 	return request->trail;
@@ -435,6 +437,7 @@ static void feed_stream(const struct sl_relay *relay, enum sl_ending ending, uin
 	memcpy(record.rollouts, ref->rollouts, sizeof(record.rollouts));
 	record.prompt_version = ref->prompt_version;
 	record.index_version = ref->index_version;
+	record.found = ref->found;
 	feed_key(&record, relay->id, relay->admission.key);
 	sl_feed_put(&relay->worker->feed, &record);
 }

@@ -54,6 +54,7 @@ struct sl_feed_record {
 	uint8_t fallback;		    /* enum sl_cause + 1; 0: none */
 	uint8_t recall;			    /* enum sl_recall */
 	uint8_t hedged;			    /* enum sl_hedged */
+	struct sl_rollout_found found;	    /* as in struct sl_stage */
 	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* by enum sl_rollout_kind: policy/rollout_board.h */
 	bool stream;
 	bool priced;

@@ -166,6 +166,7 @@ struct sl_trail_ref {
 	uint8_t fallback;		    /* enum sl_cause + 1 */
 	bool priced;			    /* cost says something */
 	uint64_t degraded;		    /* bit by enum sl_step */
+	struct sl_rollout_found found;	    /* as in struct sl_stage */
 	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* as in struct sl_stage, as the next two */
 	uint64_t prompt_version;
 	uint32_t index_version;

@@ -31,13 +31,16 @@ enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 {
 	const struct sl_config_retrieve *config = &stage->route->retrieve;
 	uint64_t hash = 14695981039346656037ull;
-	uint32_t version;
+	uint32_t version, candidate;
 
 	stage->vary_but_index = stage->vary;
 	if (!sl_retrieve_wanted(stage->route) || config->index == NULL ||
 	    stage->stores->retrieval == NULL)
 		return SL_STAGE_GO_ON;
 	version = sl_indexes_version(stage->stores->retrieval->indexes, config->index);
+	candidate = sl_indexes_candidate(stage->stores->retrieval->indexes, config->index);
+	if (candidate && sl_stage_rollout(stage, SL_ROLLOUT_INDEX, sl_span_string(config->index)))
+		version = candidate;
 	for (const char *at = config->index; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 1099511628211ull;
 	stage->vary ^= (hash ^ version) * 1099511628211ull;
@@ -272,7 +275,7 @@ static enum sl_retrieve_outcome ask_backup(struct sl_retrieve_turn *r, enum sl_l
 }
 
 /* Without an encoder an index that should be searched by meaning is by words. */
-static bool lost_meaning(const struct sl_retrieve_turn *r)
+bool sl_retrieve_lost_meaning(const struct sl_retrieve_turn *r)
 {
 	const struct sl_config_index *index = sl_retrieve_index(r, r->from);
 
@@ -280,7 +283,7 @@ static bool lost_meaning(const struct sl_retrieve_turn *r)
 }
 
 /* The pool of an index gave no vector, and it has others. */
-static bool lost_pool(const struct sl_retrieve_turn *r)
+bool sl_retrieve_lost_pool(const struct sl_retrieve_turn *r)
 {
 	const struct sl_config_index *index = sl_retrieve_index(r, r->from);
 
@@ -291,7 +294,7 @@ static void tell_index(struct sl_retrieve_turn *r, bool backup)
 {
 	struct sl_stage *stage = r->stage;
 
-	if (lost_meaning(r)) {
+	if (sl_retrieve_lost_meaning(r)) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_WORDS);
 		return;
 	}
@@ -299,7 +302,7 @@ static void tell_index(struct sl_retrieve_turn *r, bool backup)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_BACKUP);
 	else if (r->config->source != NULL)
 		stage->ops->step(stage, SL_STEP_RETRIEVE_INDEX);
-	if (lost_pool(r))
+	if (sl_retrieve_lost_pool(r))
 		stage->ops->step(stage, SL_STEP_RETRIEVE_BUILTIN);
 }
 
@@ -327,8 +330,11 @@ static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 		outcome = refuse_empty(r, ask_source(r, r->config->source));
 	if (outcome != SL_RETRIEVE_FAILED || r->config->index == NULL)
 		return outcome;
-	outcome = refuse_empty(
-		r, sl_retrieve_ask_index(r, r->config->index, SL_INDEXES_CURRENT, SL_LOOKUP_NEAR));
+	outcome = sl_retrieve_ask_candidate(r);
+	if (outcome == SL_RETRIEVE_FAILED)
+		outcome =
+			refuse_empty(r, sl_retrieve_ask_index(r, r->config->index,
+							      SL_INDEXES_CURRENT, SL_LOOKUP_NEAR));
 	if (outcome != SL_RETRIEVE_FAILED) {
 		if (outcome == SL_RETRIEVE_FOUND)
 			tell_index(r, false);
@@ -349,7 +355,7 @@ static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 }
 
 /* Only what is near enough; found by words, all is: their scores have no measure. */
-static uint32_t keep_good(struct sl_retrieve_turn *r)
+uint32_t sl_retrieve_keep_good(struct sl_retrieve_turn *r)
 {
 	float least = (float)r->config->min_score / (float)SL_QUALITY_ONE;
 	uint32_t kept = 0;
@@ -478,7 +484,9 @@ static void give_context(struct sl_retrieve_turn *r)
 		write_headers(r);
 		tell_chunks(r);
 		r->used = true;
-		r->grounding = sl_retrieve_grounded_begin(r->stage, r->probe, r->found, r->count);
+		if (!r->of_candidate)
+			r->grounding =
+				sl_retrieve_grounded_begin(r->stage, r->probe, r->found, r->count);
 	}
 	sl_text_fini(&context);
 }
@@ -541,7 +549,7 @@ void sl_retrieve_kept(struct sl_stage *stage)
 
 	sl_retrieve_grounded_kept(stage, r != NULL ? r->grounding : NULL);
 	/* shared: neither a refusal of another stage nor an answer of a lower step than the first. */
-	if (r == NULL || !r->used || !r->has_key || r->config->answers_ms == 0 ||
+	if (r == NULL || !r->used || r->of_candidate || !r->has_key || r->config->answers_ms == 0 ||
 	    stage->reply.given || stage->reply.foreign || !stage->reply.shared ||
 	    !sl_chat_answer_is_plain(stage->reply.body))
 		return;
@@ -566,13 +574,16 @@ static enum sl_stage_verdict finish(struct sl_retrieve_turn *r, enum sl_retrieve
 {
 	struct sl_stage *stage = r->stage;
 	bool poor = false;
+	float best = 0;
 
 	if (outcome == SL_RETRIEVE_GONE)
 		return SL_STAGE_GO_ON;
 	if (outcome == SL_RETRIEVE_FOUND) {
-		keep_good(r);
-		poor = note_quality(r);
+		best = sl_retrieve_best(r);
+		sl_retrieve_keep_good(r);
+		poor = !r->of_candidate && note_quality(r);
 	}
+	sl_retrieve_note_found(r, outcome, best);
 	if (poor) {
 		stage->ops->step(stage, SL_STEP_RETRIEVE_POOR);
 		return SL_STAGE_GO_ON;
@@ -620,6 +631,7 @@ enum sl_stage_verdict sl_retrieve_run(struct sl_stage *stage)
 		r->has_key = r->config->answers_ms != 0 && stage->head != NULL &&
 			     !sl_stage_client_says_no(stage->head) && make_key(r) == 0;
 		verdict = finish(r, climb_down(r));
+		sl_retrieve_shadow(r);
 	}
 	if (r->lookup != NULL)
 		sl_lookup_free(r->lookup);

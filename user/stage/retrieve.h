@@ -15,6 +15,11 @@
  * documents do not answer its questions, see policy/quality.h; the model gets none) and retrieve=ungrounded
  * (its answers do not say what its documents say, see retrieve_grounded.h; the same).
  *
+ * While the index is rolled out (ops/rollout.h) a share of those who ask has the candidate version looked in first; when
+ * that fails, the served one answers. What the candidate finds is evidence of it alone: neither retrieve=poor nor
+ * retrieve=ungrounded hears of it, and no answer made with it is kept for the time of need. In the shadow a question is
+ * looked up in both, beside the client, and no model is asked.
+ *
  * Each step has retrieve.timeout, and no more than a quarter of what is left to the request: the answer
  * needs the rest. Thread: the loop's, on the request's fiber.
  */

@@ -31,9 +31,17 @@ struct sl_retrieve_turn {
 	const char *from;			/* "handbook" */
 	uint32_t version;			/* 0: none */
 	bool used;				/* the model got documents */
+	bool of_candidate;			/* of a version that is rolled out */
 	bool probe;				/* to see whether answers follow them again */
 	struct sl_grounding *grounding;		/* the answer is to be judged; or NULL */
 };
+
+/* Only what is near enough; found by words, all is. Returns how many are left. */
+uint32_t sl_retrieve_keep_good(struct sl_retrieve_turn *r);
+
+/* The index should be searched by meaning, and was by words; by its pool's vectors, and was by others. */
+bool sl_retrieve_lost_meaning(const struct sl_retrieve_turn *r);
+bool sl_retrieve_lost_pool(const struct sl_retrieve_turn *r);
 
 /* What a step may take, as a deadline. */
 uint64_t sl_retrieve_deadline(const struct sl_retrieve_turn *r, uint32_t timeout_ms);
@@ -59,5 +67,20 @@ int sl_retrieve_run_lookup(struct sl_retrieve_turn *r, enum sl_lookup_how how);
 /* Searches that version of the index; by meaning, it asks for the vector first. */
 enum sl_retrieve_outcome sl_retrieve_ask_index(struct sl_retrieve_turn *r, const char *name,
 					       enum sl_indexes_which which, enum sl_lookup_how how);
+
+/* ---- an index that is rolled out (retrieve_rollout.c) ------------------------------------------ */
+
+/* The candidate, where this request is one of its share; FAILED: it is not, or it found nothing. */
+enum sl_retrieve_outcome sl_retrieve_ask_candidate(struct sl_retrieve_turn *r);
+
+/* The score of the best chunk of all that were found. */
+float sl_retrieve_best(const struct sl_retrieve_turn *r);
+
+/* For the record: how the version that this request's arm asks did. After keep_good. */
+void sl_retrieve_note_found(struct sl_retrieve_turn *r, enum sl_retrieve_outcome outcome,
+			    float best);
+
+/* Looks the question up in the candidate beside the client, where that was decided. */
+void sl_retrieve_shadow(struct sl_retrieve_turn *r);
 
 #endif

@@ -251,9 +251,10 @@ struct sl_stage {
 	uint8_t rollouts[SL_ROLLOUT_KINDS]; /* sl_rollout_mark(); 0: in none */
 	/* Whose candidate is to be asked beside this request: request/shadowed.h; NULL: none. */
 	struct sl_rollout_item *shadows[SL_ROLLOUT_KINDS];
-	uint64_t start_ns;	 /* of the request, loop time */
-	uint64_t prompt_version; /* the first 64 bits of the one that is served; 0: none */
-	uint32_t index_version;	 /* that the model was given documents of; 0: none */
+	uint64_t start_ns;	       /* of the request, loop time */
+	uint64_t prompt_version;       /* the first 64 bits of the one that is served; 0: none */
+	uint32_t index_version;	       /* that the model was given documents of; 0: none */
+	struct sl_rollout_found found; /* what an index found that is rolled out */
 
 	void *state[SL_STAGE_NAMES]; /* of each stage: NULL at first */
 };

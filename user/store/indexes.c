@@ -99,6 +99,7 @@ static void free_index(struct sl_index *index)
 {
 	sl_documents_put_away(&index->current);
 	sl_documents_put_away(&index->before);
+	sl_documents_put_away(&index->candidate);
 	free(index->strings);
 	free(index);
 }
@@ -255,6 +256,12 @@ static bool can_build(const struct sl_index *index)
 	return !sl_index_is_by_pool(index) || atomic_load(&index->lent->asker) != NULL;
 }
 
+/* Is a look due by itself? Not while a candidate is compared. */
+static bool may_look(const struct sl_index *index, uint64_t now_ms)
+{
+	return now_ms >= index->look_due_ms && !index->candidate_wanted && can_build(index);
+}
+
 /* One turn over one index; the lock is not held. */
 static void work_on(struct sl_index *index)
 {
@@ -272,6 +279,8 @@ static void work_on(struct sl_index *index)
 		index->loaded = true;
 		index->look_due_ms = looks_itself(index) ? sl_clock_ms() : UINT64_MAX;
 	}
+	if (index->candidate_tried != index->candidate_wanted)
+		sl_index_open_candidate(index);
 	pthread_mutex_lock(index->lock);
 	ordered = index->ordered;
 	order = index->order;
@@ -290,7 +299,7 @@ static void work_on(struct sl_index *index)
 			 rc ? error.text : sl_text_string(&said));
 		index->status.orders_done++;
 		pthread_mutex_unlock(index->lock);
-	} else if (sl_clock_ms() >= index->look_due_ms && can_build(index)) {
+	} else if (may_look(index, sl_clock_ms())) {
 		rc = sl_index_refresh(index, false, true, &version, &error);
 		note(index, rc, &error);
 		index->look_due_ms = sl_clock_ms() + (rc && index->config.refresh_ms < RETRY_MS
@@ -301,8 +310,8 @@ static void work_on(struct sl_index *index)
 
 static bool is_due(const struct sl_index *index, uint64_t now_ms)
 {
-	return !index->loaded ||
-	       ((index->ordered || now_ms >= index->look_due_ms) && can_build(index));
+	return !index->loaded || index->candidate_tried != index->candidate_wanted ||
+	       (index->ordered && can_build(index)) || may_look(index, now_ms);
 }
 
 /* Under the lock: one that has something to do, or NULL and how long there is none. */
@@ -313,7 +322,8 @@ static struct sl_index *next_due(struct sl_indexes *all, uint64_t *ret_wait_ms)
 	for (uint32_t i = 0; i < all->count; i++) {
 		if (is_due(all->items[i], now_ms))
 			return all->items[i];
-		if (all->items[i]->look_due_ms < due_ms && can_build(all->items[i]))
+		if (all->items[i]->look_due_ms < due_ms && !all->items[i]->candidate_wanted &&
+		    can_build(all->items[i]))
 			due_ms = all->items[i]->look_due_ms;
 	}
 	*ret_wait_ms = due_ms - now_ms;
@@ -505,10 +515,13 @@ struct sl_documents *sl_indexes_get(struct sl_indexes *indexes, const char *name
 	pthread_mutex_lock(&indexes->lock);
 	index = find(indexes, name);
 	if (index != NULL) {
-		documents = which == SL_INDEXES_CURRENT ? index->current : index->before;
+		documents = which == SL_INDEXES_CURRENT	 ? index->current
+			    : which == SL_INDEXES_BEFORE ? index->before
+							 : index->candidate;
 		if (ret_version != NULL)
-			*ret_version = which == SL_INDEXES_CURRENT ? index->status.current
-								   : index->status.before;
+			*ret_version = which == SL_INDEXES_CURRENT  ? index->status.current
+				       : which == SL_INDEXES_BEFORE ? index->status.before
+								    : index->status.candidate;
 	}
 	if (documents != NULL)
 		sl_documents_get(documents);
@@ -524,6 +537,35 @@ uint32_t sl_indexes_version(struct sl_indexes *indexes, const char *name)
 	pthread_mutex_lock(&indexes->lock);
 	index = find(indexes, name);
 	version = index != NULL ? index->status.current : 0;
+	pthread_mutex_unlock(&indexes->lock);
+	return version;
+}
+
+bool sl_indexes_set_candidate(struct sl_indexes *indexes, const char *name, uint32_t version)
+{
+	struct sl_index *index;
+
+	if (indexes == NULL)
+		return false;
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	if (index != NULL && index->candidate_wanted != version) {
+		index->candidate_wanted = version;
+		index->status.candidate_error[0] = '\0';
+		pthread_cond_signal(&indexes->wake);
+	}
+	pthread_mutex_unlock(&indexes->lock);
+	return index != NULL;
+}
+
+uint32_t sl_indexes_candidate(struct sl_indexes *indexes, const char *name)
+{
+	const struct sl_index *index;
+	uint32_t version;
+
+	pthread_mutex_lock(&indexes->lock);
+	index = find(indexes, name);
+	version = index != NULL ? index->status.candidate : 0;
 	pthread_mutex_unlock(&indexes->lock);
 	return version;
 }

@@ -6,6 +6,9 @@
  *	  look at the documents -> make a version beside ->     sl_indexes_get(): a counted reference
  *	  promote -> open it -> swap under the lock             of the served version, or the one before
  *
+ * One more version may be open beside the served one: a roll-out's candidate (ops/rollout.h). While there is one, none
+ * is made from changed documents: what is compared must stay what it is.
+ *
  * The version before stays open while another is served: it is the backup when the new one fails. A
  * build that fails changes nothing; it is said in the log and in the status, and tried again at the
  * next look.
@@ -47,7 +50,8 @@ struct sl_indexes_asker {
 
 enum sl_indexes_which {
 	SL_INDEXES_CURRENT = 0,
-	SL_INDEXES_BEFORE, /* the version before the current one */
+	SL_INDEXES_BEFORE,    /* the version before the current one */
+	SL_INDEXES_CANDIDATE, /* see sl_indexes_set_candidate() */
 };
 
 /*
@@ -69,7 +73,9 @@ struct sl_indexes_status {
 	char name[SL_CONFIG_NAME_MAX + 1];
 	uint32_t current; /* version; 0: none is served */
 	uint32_t before;
-	bool vectors;		    /* the served one is searched by meaning, too: */
+	uint32_t candidate;			  /* that is open beside it; 0: none (yet) */
+	char candidate_error[SL_ERROR_TEXT_SIZE]; /* why it cannot be opened; "" */
+	bool vectors;				  /* the served one is searched by meaning, too: */
 	bool by_pool, by_builtin;   /* by vectors of a pool, of the embedded encoder */
 	uint64_t documents, chunks; /* of the served one */
 	uint64_t made_ms;	    /* wall clock */
@@ -108,6 +114,15 @@ struct sl_documents *sl_indexes_get(struct sl_indexes *indexes, const char *name
 
 /* The version that is served, 0: none, or no such index. */
 uint32_t sl_indexes_version(struct sl_indexes *indexes, const char *name);
+
+/*
+ * Has the builder open that version soon, beside the served one; 0: close it. It stays so over promotions, until
+ * another is set or the index is configured anew. Of the same version again: nothing. False: no such index.
+ */
+bool sl_indexes_set_candidate(struct sl_indexes *indexes, const char *name, uint32_t version);
+
+/* The one that is open; 0: none. */
+uint32_t sl_indexes_candidate(struct sl_indexes *indexes, const char *name);
 
 /* The encoder that queries are to be embedded with; NULL: none. */
 const struct sl_encoder *sl_indexes_encoder(const struct sl_indexes *indexes);

@@ -80,6 +80,29 @@ static void serve(struct sl_index *index, uint32_t version, struct sl_documents 
 	sl_documents_put_away(&old[1]);
 }
 
+void sl_index_open_candidate(struct sl_index *index)
+{
+	struct sl_documents *documents = NULL, *old;
+	struct sl_error error = {""};
+	uint32_t version;
+	int rc = 0;
+
+	pthread_mutex_lock(index->lock);
+	version = index->candidate_wanted;
+	pthread_mutex_unlock(index->lock);
+	if (version)
+		rc = open_version(index, version, &documents, &error);
+	index->candidate_tried = version;
+	pthread_mutex_lock(index->lock);
+	old = index->candidate;
+	index->candidate = documents;
+	index->status.candidate = documents != NULL ? version : 0;
+	snprintf(index->status.candidate_error, sizeof(index->status.candidate_error), "%s",
+		 rc ? error.text : "");
+	pthread_mutex_unlock(index->lock);
+	sl_documents_put_away(&old);
+}
+
 int sl_index_load(struct sl_index *index, struct sl_error *error)
 {
 	struct sl_documents *current = NULL, *before = NULL;

@@ -25,7 +25,8 @@ struct sl_index {
 	atomic_bool gone;      /* the configuration has it no more, or the daemon stops */
 
 	struct sl_index *next_dead; /* dropped by the set; the builder closes it */
-	struct sl_documents *current, *before;
+	struct sl_documents *current, *before, *candidate;
+	uint32_t candidate_wanted;
 	struct sl_indexes_status status;
 	bool ordered;
 	enum sl_indexes_order order;
@@ -34,11 +35,15 @@ struct sl_index {
 	/* the builder's alone */
 	uint64_t look_due_ms; /* CLOCK_MONOTONIC */
 	bool loaded;
-	struct sl_error said; /* what was logged last: a failure that stays is said once */
+	uint32_t candidate_tried; /* what was opened, or could not be */
+	struct sl_error said;	  /* what was logged last: a failure that stays is said once */
 };
 
 /* Opens what `current` points to, and the version before it, and serves them. */
 int sl_index_load(struct sl_index *index, struct sl_error *error);
+
+/* Opens or closes the candidate, as it is wanted by now. */
+void sl_index_open_candidate(struct sl_index *index);
 
 /* Refuses a version that could not be served. */
 int sl_index_try(const struct sl_index *index, uint32_t version, struct sl_error *error);

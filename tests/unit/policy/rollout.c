@@ -390,6 +390,76 @@ static void test_shadowed_list(void **unused)
 	assert_null(sl_rollout_board_take(&board));
 }
 
+/* Questions of an index, nine of the baseline to one of the candidate, until it is rolled back; `most`: it was not. */
+static uint32_t looked_up_until_back(uint32_t seed, double base, double candidate, double missed,
+				     uint32_t most, enum sl_rollout_gate *ret_gate)
+{
+	static const double kinds[] = {0.5, 0.75, 1}; /* some questions have better documents */
+	struct sl_rollout_rules of = rules;
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i, k;
+
+	sl_random_seed(&random, seed);
+	of.rises[SL_ROLLOUT_MISSED] = 0.1;
+	of.rises[SL_ROLLOUT_SCORE] = 0.25;
+	sl_rollout_begin(&rollout, &of, 0);
+	for (i = 0; i < most; i++) {
+		for (k = 0; k < 10; k++) {
+			bool new = k == 9;
+			double score = (new ? candidate : base) *
+				       kinds[sl_random_below(&random, 3)] *
+				       (0.95 + 0.1 * (double)sl_random_below(&random, 100) / 100);
+			struct sl_rollout_request request = {
+				.candidate = new,
+				.looked_up = true,
+				.missed = new &&chance(&random, missed),
+				.score = (float)score,
+			};
+
+			sl_rollout_note(&rollout, &of, &request);
+		}
+		if (sl_rollout_judge(&rollout, &of, 0, true) == SL_ROLLOUT_BACK) {
+			*ret_gate = rollout.breached;
+			return i + 1;
+		}
+	}
+	return most;
+}
+
+static void test_looked_up(void **unused)
+{
+	static const struct {
+		const char *what;
+		double base, candidate, missed;
+		uint32_t least, most; /* of the candidate's until it is gone; most 0: it is not */
+		enum sl_rollout_gate gate;
+	} cases[] = {
+		{"alike", 0.8, 0.8, 0, 0, 0, SL_ROLLOUT_GATES},
+		{"alike, by words: scores of another scale", 25, 25, 0, 0, 0, SL_ROLLOUT_GATES},
+		{"better", 0.6, 0.8, 0, 0, 0, SL_ROLLOUT_GATES},
+		{"other documents", 0.8, 0.2, 0, 6, 20, SL_ROLLOUT_SCORE},
+		{"other documents, none near enough", 0.8, 0.2, 1, 6, 6, SL_ROLLOUT_MISSED},
+		{"a third of the questions finds none", 0.8, 0.8, 0.33, 6, 60, SL_ROLLOUT_MISSED},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (uint32_t seed = 1; seed <= 20; seed++) {
+			enum sl_rollout_gate gate = SL_ROLLOUT_GATES;
+			uint32_t seen =
+				looked_up_until_back(seed, cases[i].base, cases[i].candidate,
+						     cases[i].missed, 2000, &gate);
+
+			if (cases[i].most ? seen < cases[i].least || seen > cases[i].most
+					  : seen < 2000)
+				fail_msg("%s: seed %u: %u, by %d", cases[i].what, seed, seen, gate);
+			if (gate != cases[i].gate)
+				fail_msg("%s: by %d", cases[i].what, gate);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_asks),
 		cmocka_unit_test(test_shadowed_list),
+		cmocka_unit_test(test_looked_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
