@@ -210,5 +210,6 @@ expect_soon "a better index: promoted" 20 handbook_is served 3
 expect_soon "a better index: and no candidate any more" 20 handbook_is candidate 0
 expect "a better index: all of its answers were good ones" "$(grep -cvE '^200 handbook@[13]$' "$work/more_docs")" == 0
 expect "a better index: it is served, by itself" "$(ask_docs 2 | sort -u) $(header x-sluice-rollout)" == "200 handbook@3 "
+fds_before=$(daemon_fds) # one version more is open: the one before
 daemon_stop
 finish
