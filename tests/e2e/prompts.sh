@@ -85,6 +85,7 @@ refused "a variable is unknown" '{"model":"asked","prompt":{"id":"support","vari
 refused "another prompt than the route's" '{"model":"bound","prompt":{"id":"support","variables":{"name":"A"}}}' 400 prompt.id "the prompt of this model"
 refused "a version on a bound route" '{"model":"bound","prompt":{"version":"00000000"},"messages":[{"role":"user","content":"x"}]}' 400 prompt.version "operator"
 refused "no prompts on the route" '{"model":"plain","prompt":{"id":"support"}}' 400 prompt "takes no prompts"
+refused "no prompts on the route, with messages too" '{"model":"plain","prompt":{"id":"support"},"messages":[{"role":"user","content":"x"}]}' 400 prompt "takes no prompts"
 refused "no prompts on the route, as ever" '{"model":"plain"}' 400 messages "Missing required parameter"
 
 # ---- a canary that spoils answers, and the way back

@@ -77,8 +77,10 @@ enum sl_openai_error_id sl_prompted_check(struct sl_request *request)
 	if (request->facts.prompt_ref.type != SL_JSON_OBJECT ||
 	    sl_prompt_stage_wanted(request->route->config))
 		return SL_OPENAI_OK;
-	if (!request->facts.no_messages && !request->dialect)
-		return SL_OPENAI_OK; /* for the servers to say what they make of it */
+	/* For the servers to say what they make of it. Not where there are prompts: who names one counts on it. */
+	if (!request->facts.no_messages && !request->dialect &&
+	    !(request->worker->stores && request->worker->stores->prompts))
+		return SL_OPENAI_OK;
 	request->error = (struct sl_openai_error){
 		.id = SL_OPENAI_ERROR_UNTRANSLATED,
 		.param = "prompt",
