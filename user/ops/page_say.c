@@ -107,6 +107,7 @@ static void put_node(const struct sl_page_scene *scene, uint32_t slot, struct sl
 	sl_health_look(&scene->state, scene->metrics->health, slot, scene->now_ns / SL_NS_PER_MS,
 		       &health);
 	sl_text_printf(text, "{\"slot\":%u", slot);
+	put_number(text, "incarnation", node->incarnation);
 	put_number(text, "index", node->index);
 	put_string(text, "address", sl_page_node_text(scene->metrics, slot, name));
 	put_string(text, "state", state_names[sl_breaker_state(word) % SL_BREAKER_STATES]);
@@ -123,6 +124,7 @@ static void put_node(const struct sl_page_scene *scene, uint32_t slot, struct sl
 	put_string(text, "check", health.check);
 	put_bool(text, "doubtful", health.doubtful);
 	put_number(text, "held_ms", health.held_ms);
+	put_number(text, "zombies", health.zombies);
 	put_number(text, "trips", node->trips);
 	put_number(text, "requests", node->requests);
 	put_number(text, "waiting", node->waiting);
