@@ -128,7 +128,7 @@ $(B)/sluiced: $(B)/user/main.c.o $(call libs_from,$(LINK_ORDER))
 
 $(B)/sluice: $(patsubst %,$(B)/%.o,$(LOADER_SRC)) $(B)/loader/object.S.o $(B)/libbase.a
 	$(SAY) LD $@
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lfyaml -lxxhash -lnettle -ljansson -lm
 
 # The files of the status page travel inside the daemon. Plots come from npm: `make deps` has them, else the
 # build fetches them once.
@@ -179,6 +179,8 @@ endef
 $(foreach t,$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/*.c)),$(eval $(call unit_rule,$(t))))
 # of the command, which is no layer
 $(B)/unit/base/chaos_judge: $(B)/loader/chaos_judge.c.o
+$(filter $(B)/unit/loader/%,$(UNIT)): $(patsubst %,$(B)/%.o,$(filter-out loader/main.c,$(LOADER_SRC))) \
+	$(B)/loader/object.S.o $(B)/libbase.a
 
 $(B)/bpf/%: $(B)/tests/bpf/%.c.o $(BPFTEST_LIB) $(B)/sluice.bpf.o
 	@mkdir -p $(@D)

@@ -130,7 +130,7 @@ static int watch(const struct sl_arguments *arguments, const char *daemon_socket
 	sl_screen_catch();
 	sl_text_init(&text, STATUS_BYTES_MAX);
 	if (screen)
-		sl_screen_enter();
+		sl_screen_enter(false);
 	while (!sl_screen_interrupted() && exit_code == SL_EXIT_OK) {
 		sl_text_reset(&text);
 		exit_code = look_once(arguments, daemon_socket, &text);

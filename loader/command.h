@@ -34,6 +34,7 @@ struct sl_arguments {
 	bool migrate;
 	bool markdown;
 	bool once;
+	bool plain;	     /* of `top` */
 	bool packets;	     /* of `trace`, as the next five */
 	const char *client;  /* ADDRESS[/LENGTH][:PORT] */
 	const char *service; /* ADDRESS[:PORT] */

@@ -3,20 +3,46 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static const char *const inks[] = {
+static const char *const no_inks[SL_INKS] = {"", "", "", "", "", "", ""};
+
+static const char *const inks_16[SL_INKS] = {
 	[SL_INK_PLAIN] = "\033[0m",  [SL_INK_GOOD] = "\033[32m", [SL_INK_WARN] = "\033[33m",
 	[SL_INK_BAD] = "\033[1;31m", [SL_INK_DIM] = "\033[2m",	 [SL_INK_BOLD] = "\033[1m",
+	[SL_INK_CHOSEN] = "\033[7m",
 };
+
+/* At least 3.9:1 on black and 4.5:1 on white, as WCAG counts it: #008700, #af5f00, #d70000. */
+static const char *const inks_256[SL_INKS] = {
+	[SL_INK_PLAIN] = "\033[0m",	  [SL_INK_GOOD] = "\033[38;5;28m",
+	[SL_INK_WARN] = "\033[38;5;130m", [SL_INK_BAD] = "\033[1;38;5;160m",
+	[SL_INK_DIM] = "\033[2m",	  [SL_INK_BOLD] = "\033[1m",
+	[SL_INK_CHOSEN] = "\033[7m",
+};
+
+static const char *const inks_mono[SL_INKS] = {
+	[SL_INK_PLAIN] = "\033[0m",  [SL_INK_GOOD] = "", [SL_INK_WARN] = "\033[1m",
+	[SL_INK_BAD] = "\033[1m",    [SL_INK_DIM] = "",	 [SL_INK_BOLD] = "\033[1m",
+	[SL_INK_CHOSEN] = "\033[7m",
+};
+
+const char *const *sl_say_inks(FILE *stream)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *more = getenv("COLORTERM");
+
+	if ((no_color && *no_color) || !isatty(fileno(stream)) || (term && !strcmp(term, "dumb")))
+		return no_inks;
+	if (term && (!strncmp(term, "vt1", 3) || !strncmp(term, "vt2", 3) || strstr(term, "-m")))
+		return inks_mono;
+	return (more && *more) || (term && strstr(term, "256color")) ? inks_256 : inks_16;
+}
 
 const char *sl_say_ink(FILE *stream, enum sl_ink ink)
 {
-	const char *no_color = getenv("NO_COLOR");
-
-	if ((no_color && *no_color) || !isatty(fileno(stream)))
-		return "";
-	return inks[ink];
+	return sl_say_inks(stream)[ink];
 }
 
 static void say(enum sl_ink ink, const char *word, const char *next, const char *format,

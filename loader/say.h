@@ -26,6 +26,8 @@ enum sl_ink {
 	SL_INK_BAD,
 	SL_INK_DIM,
 	SL_INK_BOLD,
+	SL_INK_CHOSEN, /* what the next key is about */
+	SL_INKS
 };
 
 /* Longest text that sl_say_duration() writes, with its NUL. */
@@ -40,6 +42,13 @@ int sl_say_error(const char *next, const char *format, ...) __attribute__((forma
 /* The same for what does not stop the command. */
 void sl_say_warning(const char *next, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * The escape sequences of all inks, "" where the stream is no terminal. Each colour also has a word or a sign
+ * beside it wherever it is used. 16 colours are the terminal's own, for dark and light; where it has 256, ones that
+ * are legible on both; a terminal without colours has bold and reverse; NO_COLOR and TERM=dumb have none of it.
+ */
+const char *const *sl_say_inks(FILE *stream);
 
 /* The escape sequence of the ink, or "" where the stream is not a terminal. */
 const char *sl_say_ink(FILE *stream, enum sl_ink ink);

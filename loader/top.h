@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * top.h - what happened between two looks at the shared state.
+ * top.h - what happened between two looks at the shared state, and what the daemon says of it.
  *
- *   sl_top_look()    copies the state; what was `now` becomes `before`
+ *   sl_top_look()    copies the state; what was `now` becomes `before`; asks the daemon for the document of its
+ *                    status page, once (a daemon that works alone is asked for its memory, too)
  *   sl_top_between   whether the two belong together: the same kernel plane, both there
- *   renderings       top_text.c for people, top_json.c for programs
+ *   renderings       top_item.h for people, top_json.c for programs
  *
  * A look opens the maps anew, so a kernel plane that is replaced, taken down or loaded meanwhile is
  * noticed. Copies are not of one instant (view.h), so sums over nodes may be off by the packets of
@@ -18,13 +19,14 @@
 #include <stdint.h>
 #include "bpf/breaker.h"
 #include "loader/health.h"
-#include "loader/screen.h"
+#include "loader/top_ask.h"
 #include "user/base/text.h"
 
 #define SL_TOP_SAMPLE_SETS 65536u
 #define SL_TOP_DEVICES_MAX 256u
 #define SL_TOP_SUMMARY_MAX 512u
 #define SL_TOP_HOST_MAX	   65u
+#define SL_TOP_CHANGES_MAX 128u /* changes of nodes that are remembered */
 
 /* The flow table as it is. */
 struct sl_top_table {
@@ -49,6 +51,16 @@ struct sl_top_state {
 	struct sl_health_look health; /* empty: no daemon tells */
 };
 
+/* What became of a node between two looks; a breaker that opened and closed in between shows in the trips. */
+struct sl_top_change {
+	uint64_t wall_ms;
+	uint32_t pool, slot, incarnation;
+	uint32_t trips;	     /* so many more */
+	uint8_t before, now; /* enum sl_breaker_state */
+	bool drained, undrained;
+	uint32_t signal; /* enum sl_signal: the last one */
+};
+
 struct sl_top {
 	struct sl_top_state now;
 	struct sl_top_state before;
@@ -57,6 +69,15 @@ struct sl_top {
 	char summary[SL_TOP_SUMMARY_MAX]; /* is it well: as `sluice status` says it */
 	char devices[SL_TOP_DEVICES_MAX]; /* "eth0 xdp_native, eth1 tcx_lane" */
 	char host[SL_TOP_HOST_MAX];
+	struct sl_document
+		*document;   /* the status page's; NULL: no daemon, and `no_document` says why */
+	struct sl_text json; /* its text */
+	char no_document[SL_TOP_WHY_BYTES];
+	uint32_t strange; /* looks in a row at which the daemon knew other nodes than the maps */
+	uint64_t wall_ms; /* of the last look */
+	/* A ring: what was seen since the command began. */
+	struct sl_top_change changes[SL_TOP_CHANGES_MAX];
+	uint64_t change_count;
 };
 
 /* Percentiles over the interval, or where it has no sample since the node was configured. */
@@ -78,6 +99,8 @@ struct sl_top_node {
 	uint32_t trips;		      /* in the interval; state->trips counts all */
 	struct sl_top_times connect, first_byte;
 };
+
+void sl_top_init(struct sl_top *top);
 
 /*
  * Takes a look. Says on stderr what is wrong; errors of sl_view_open_any(), or -ENOMEM. On failure
@@ -109,8 +132,16 @@ uint32_t sl_top_next_node(const struct sl_top *top, uint32_t pool, uint32_t slot
 bool sl_top_is_loss(enum sl_counter counter);
 const char *sl_top_counter_name(enum sl_counter counter);
 
-/* For people. Fits the screen, 80 x 24 at least; zeros: no bounds. */
-void sl_top_text(const struct sl_top *top, struct sl_screen_size size, struct sl_text *text);
+/*
+ * Does the daemon know these maps? Not while it still has those of a kernel plane that is gone: then what it says of
+ * nodes is of others. Once is nothing: it may reload.
+ */
+bool sl_top_is_strange(const struct sl_top *top);
+/* After each look. */
+void sl_top_note_strange(struct sl_top *top);
+
+/* Remembers what became of the nodes between the last two looks. */
+void sl_top_note_changes(struct sl_top *top);
 
 /* One object on one line. */
 void sl_top_json(const struct sl_top *top, struct sl_text *text);

@@ -3,9 +3,10 @@
  * top_json.c - an interval of `sluice top` as one JSON object on one line.
  *
  * Numbers are counts of the interval (`interval_s` long), not rates, so that a reader may add them
- * up; names that say so ("flows", "waiting") are of the moment.
+ * up; names that say so ("flows", "waiting") are of the moment. "daemon" is the status page's document as it came.
  */
 #include <stdio.h>
+#include "loader/safe.h"
 #include "loader/status.h"
 #include "loader/top.h"
 #include "user/base/address.h"
@@ -157,5 +158,11 @@ void sl_top_json(const struct sl_top *top, struct sl_text *text)
 		if (top->now.pools[pool].present)
 			put_pool(top, pool, text);
 	}
-	put_end(text, "]}\n");
+	put_end(text, "], ");
+	sl_text_append_string(text, "\"daemon\": ");
+	if (top->document)
+		sl_safe_append_json(text, sl_text_span(&top->json));
+	else
+		sl_text_append_string(text, "null");
+	sl_text_append_string(text, "}\n");
 }

@@ -100,6 +100,11 @@ expect_soon "audited: the end of one" 10 eval '[[ $(told "\"text\":\"undrained\"
 expect_soon "audited: the breaker" 10 eval '[[ $(told "breaker forced open") == "1 1" ]]'
 expect_soon "audited: the roll-out" 10 eval '[[ $(told "\"text\":\"r1: aborted") == "1 1" ]]'
 expect "its metrics" "$(curl -s "$url/metrics" | promtool check metrics 2>&1)" == ""
+
+# ---- the same in a terminal
+export SLUICE_AUDIT=$work/audit.log SLUICE_WORK=$work
+node "$e2e/top.mjs" || failures=$((failures + 1))
+
 chmod 644 "$work/token"
 kill -HUP $daemon
 expect_soon "a token that anybody may read lets nobody in" 10 eval '[[ $(may "${bearer[@]}" $page/) == "503 0" ]]'

@@ -31,7 +31,7 @@ libraries=(
 	'openssl/|user/io/'
 	'bpf/(bpf|libbpf|btf)\.h|loader/ user/kernel/'
 	'libfyaml\.h|user/base/yaml.c'
-	'jansson\.h|user/ops/json.c tests/'
+	'jansson\.h|loader/document.c tests/'
 	'xxhash\.h|user/request/routes.c user/policy/affinity.c user/upstream/identity.c user/store/tokenizer'
 	'nettle/|user/base/digest.c'
 	'nghttp2/|user/http/h2_session.c tests/'

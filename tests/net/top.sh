@@ -10,6 +10,7 @@ daemon=$build/sluiced
 need jq jq
 need bpftool bpftool
 need script bsdutils
+need node nodejs
 need promtool prometheus
 need curl curl
 setup 3
@@ -77,14 +78,14 @@ expect "and at the nodes" "$(jq '[.pools[].nodes[].flows] | add' "$work/top")" =
 
 # drops by reason, largest first; only what moved
 watch_top --watch=200ms
-expect_soon "text goes on with --watch" 20 grep -q '^drops     none' "$work/top"
+expect_soon "text goes on with --watch" 20 grep -q 'drops     none$' "$work/top"
 expect "no colours without a terminal" "$(grep -c $'\033' "$work/top")" == 0
 "$sluice" tune pool.refuse=0 >/dev/null
 for node in 0 1 2; do "$sluice" drain chat/$node >/dev/null 2>&1; done
 ask 4 4 300
-expect_soon "the drop that moved is named" 20 grep -q '^drops     no_node [0-9.]*/s$' "$work/top"
-expect_soon "and gone when it moves no more" 20 eval 'tail -n 12 "$work/top" | grep -q "^drops     none"'
-expect "a pool that drains is told first" "$(grep -c '^sluice: pool "chat": all 3 nodes drain' "$work/top")" -ge 1
+expect_soon "the drop that moved is named" 20 grep -q 'drops     no_node [0-9.]*/s$' "$work/top"
+expect_soon "and gone when it moves no more" 20 eval 'tail -n 12 "$work/top" | grep -q "drops     none$"'
+expect "a pool that drains is told first" "$(grep -c '^. sluice: pool "chat": all 3 nodes drain' "$work/top")" -ge 1
 for node in 0 1 2; do "$sluice" undrain chat/$node >/dev/null; done
 "$sluice" tune pool.refuse=default >/dev/null
 end_top
@@ -106,7 +107,8 @@ expect "none where none came" "$(jq -c '.pools[0].nodes[0].beacon' "$work/top")"
 
 # the daemon's metrics
 nsenter --net="/run/netns/sl$$-sluice" "$daemon" "$config" >"$work/daemon.log" 2>&1 &
-jobs_to_end+=($!)
+daemon_pid=$!
+jobs_to_end+=("$daemon_pid")
 scrape() { ns client curl -sf http://10.1.0.1:8080/metrics >"$work/metrics"; }
 expect_soon "the daemon serves metrics" 20 scrape
 expect "promtool finds no fault" "$(promtool check metrics <"$work/metrics" 2>&1)" == ""
@@ -158,37 +160,52 @@ down
 } >"$config"
 up || finish
 "$sluice" breaker open chat/35 >/dev/null
-# on_terminal ROWS COLUMNS: what was painted last, without escapes, in $work/screen
+# on_terminal ROWS COLUMNS KEYS [LINE]: what stands there once LINE does, after the keys, in $work/screen
 on_terminal() {
 	local pid
-	rm -f "$work/pid" "$work/typescript"
-	script -qec "stty rows $1 cols $2; echo \$\$ >$work/pid; exec $sluice top --watch=200ms" \
-		"$work/typescript" </dev/null >/dev/null 2>&1 &
+	rm -f "$work/pid" "$work/typescript" "$work/keys"
+	mkfifo "$work/keys"
+	TERM=linux SHELL=/bin/bash LC_ALL=C script -qefc "stty rows $1 cols $2; echo \$\$ >$work/pid; exec $sluice top --watch=200ms" \
+		"$work/typescript" <"$work/keys" >/dev/null 2>&1 &
 	pid=$!
 	jobs_to_end+=("$pid")
-	wait_for 20 eval '[[ $(grep -ac "conn p50" "$work/typescript") -ge 2 ]]'
+	exec 7>"$work/keys"
+	wait_for 20 eval '[[ $(grep -ac "1 nodes" "$work/typescript") -ge 1 ]]'
+	printf '%b' "$3" >&7
+	wait_for 20 eval 'node "$root/tests/e2e/vt.mjs" '"$1 $2"' "$work/typescript" 2>/dev/null | grep -q -- "'"${4:-1 nodes}"'"'
 	kill -TERM "$(cat "$work/pid")"
 	wait "$pid"
-	# from the last "home" of the cursor to the next "clear below"
-	awk 'BEGIN { RS = "\033\\[H" } /\033\[J/ { frame = $0 } END {
-		sub(/\033\[J.*/, "", frame)
-		gsub(/\033\[[0-9;?]*[A-Za-z]/, "", frame)
-		gsub(/\r/, "", frame)
-		printf "%s", frame }' "$work/typescript" >"$work/screen"
+	exec 7>&-
+	node "$root/tests/e2e/vt.mjs" "$1" "$2" "$work/typescript" >"$work/screen"
 }
 widest() { awk '{ if (length > most) most = length } END { print most }' "$work/screen"; }
-on_terminal 24 80
-expect "80x24: fits" "$(($(wc -l <"$work/screen") <= 23 && $(widest) <= 80))" == 1
-expect "80x24: is used" "$(wc -l <"$work/screen")" -ge 22
+# the daemon still has the nodes of the kernel plane before: what it says of them is not what is
+on_terminal 24 80 ""
+expect "a daemon of other nodes is not believed" "$(head -n 1 "$work/screen") $(grep -c 'start it anew' "$work/screen")" == \
+	'X sluice: 1 of 40 nodes of pool "chat" is forced open (operator); the daemon has 1'
+on_terminal 24 80 'dy' 'drains: no new flow'
+expect "nor is a deed sent to it" "$("$sluice" status --json | jq -c '[.pools[].nodes[] | select(.draining) | .address]')" == '["10.2.1.2:8035"]'
+"$sluice" undrain chat/35 >/dev/null
+kill "$daemon_pid"
+wait "$daemon_pid"
+on_terminal 24 80 ""
+expect "80x24: fits" "$(($(wc -l <"$work/screen") <= 24 && $(widest) <= 80))" == 1
+expect "80x24: is used" "$(wc -l <"$work/screen")" == 24
 expect "80x24: says first what is wrong" "$(head -n 1 "$work/screen")" == \
-	'sluice: 1 of 40 nodes of pool "chat" is forced open (operator)'
-expect "80x24: the sick node leads its pool" "$(grep -A 1 '^pool "chat"' "$work/screen" |
-	grep -cE '^ 10\.2\.1\.2:8035 +forced [0-9.a-z]+ operat')" == 1
-expect "80x24: tells how many are not shown" "$(grep -c '^ and [0-9]* more: sluice status' "$work/screen")" == 1
-expect "80x24: the second pool has its place" "$(grep -A 1 '^pool "second"' "$work/screen" | grep -c 'fd02:2::2')" == 1
+	'X sluice: 1 of 40 nodes of pool "chat" is forced open (operator)'
+expect "80x24: and that no daemon tells more" "$(grep -c 'no daemon answers at ' "$work/screen")" == 1
+expect "80x24: the sick node leads its pool" "$(grep -A 1 'pool "chat"' "$work/screen" |
+	grep -cE '^>X 10\.2\.1\.2:8035 +forced [0-9.a-z]+ operat')" == 1
+expect "80x24: tells how many are not shown" "$(grep -c '1 nodes .*([0-9]* more: ' "$work/screen")" == 1
+expect "80x24: the second pool has its place" "$(grep -c 'pool "second": 1 of 1 nodes' "$work/screen")" == 1
 expect "colours on a terminal" "$(($(grep -ac $'\033\[1;31m' "$work/typescript") > 0))" == 1
 expect "the terminal is given back" "$(grep -ac $'\033\[?1049l' "$work/typescript")" == 1
-on_terminal 60 200
-expect "60x200: all nodes" "$(grep -c '^ 10.2.1.2:80' "$work/screen")" == 40
+# without a daemon a deed is the command's own, and is seen by the kernel plane
+on_terminal 24 80 'dn' 'nothing was done'
+expect "no: nothing" "$("$sluice" status --json | jq '[.pools[].nodes[] | select(.draining)] | length')" == 0
+on_terminal 24 80 'dy' 'drains: no new flow'
+expect "yes: the node drains" "$("$sluice" status --json | jq -c '[.pools[].nodes[] | select(.draining) | .address]')" == '["10.2.1.2:8035"]'
+on_terminal 60 200 ""
+expect "60x200: all nodes" "$(grep -c '^.. 10.2.1.2:80' "$work/screen")" == 40
 expect "60x200: more columns" "$(grep -c 'new/s trips beacon' "$work/screen")" == 1
 finish
