@@ -65,7 +65,7 @@ void sl_reader_set(struct sl_config_reader *r, const struct sl_config_key *key,
 		       strcmp(key->choices[choice], item->text) != 0)
 			choice++;
 		if (key->choices[choice] == NULL) {
-			sl_reader_wrong(r, key, item, "is not known here");
+			sl_reader_wrong_choice(r, key, item);
 			return;
 		}
 		bits |= 1u << choice;

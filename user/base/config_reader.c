@@ -58,6 +58,20 @@ const char *sl_reader_hint(struct sl_config_reader *r, const char *word, const c
 	return text != NULL ? text : "";
 }
 
+void sl_reader_wrong_choice(struct sl_config_reader *r, const struct sl_config_key *key,
+			    const struct sl_yaml *node)
+{
+	const char *const *choices = key->choices + key->min;
+	const char *what;
+	size_t count = 0;
+
+	while (choices[count] != NULL)
+		count++;
+	what = sl_arena_printf(r->arena, "is not known here%s",
+			       sl_reader_hint(r, node->text, choices, count));
+	sl_reader_wrong(r, key, node, what != NULL ? what : "is not known here");
+}
+
 static bool is_name_byte(char byte, const char *others)
 {
 	return isalnum((unsigned char)byte) || (byte != '\0' && strchr(others, byte) != NULL);

@@ -55,6 +55,10 @@ void *sl_reader_allocate(struct sl_config_reader *r, size_t count, size_t item_s
 void sl_reader_wrong(struct sl_config_reader *r, const struct sl_config_key *key,
 		     const struct sl_yaml *node, const char *what);
 
+/* The same of a word that is none of the key's choices: the one that was probably meant. */
+void sl_reader_wrong_choice(struct sl_config_reader *r, const struct sl_config_key *key,
+			    const struct sl_yaml *node);
+
 /* The name that is close to the word, as " (did you mean ...?)", or "". */
 const char *sl_reader_hint(struct sl_config_reader *r, const char *word, const char *const *names,
 			   size_t count);

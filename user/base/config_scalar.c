@@ -51,20 +51,13 @@ static void read_u32(struct sl_config_reader *r, const struct sl_config_key *key
 static void read_choice(struct sl_config_reader *r, const struct sl_config_key *key,
 			const struct sl_yaml *node, uint32_t *target)
 {
-	const char *what;
-	size_t count;
-
 	for (uint32_t i = (uint32_t)key->min; key->choices[i] != NULL; i++) {
 		if (strcmp(key->choices[i], node->text) == 0) {
 			*target = i;
 			return;
 		}
 	}
-	for (count = 0; key->choices[key->min + count] != NULL; count++)
-		;
-	what = sl_arena_printf(r->arena, "is not known here%s",
-			       sl_reader_hint(r, node->text, key->choices + key->min, count));
-	sl_reader_wrong(r, key, node, what != NULL ? what : "is not known here");
+	sl_reader_wrong_choice(r, key, node);
 }
 
 static void read_path(struct sl_config_reader *r, const struct sl_config_key *key,

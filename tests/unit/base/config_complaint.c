@@ -197,6 +197,8 @@ static const struct complaint complaints[] = {
 	 "routes[0].degrade.rules[0].model: no pool \"nope\""},
 	{POOLS "routes: [{model: m, pools: p, degrade: {rules: [{load: 9, classes: [x]}]}}]\n", "",
 	 "classes: \"x\" is not known here (expected batch, standard, interactive or critical)"},
+	{POOLS "routes: [{model: m, pools: p, degrade: {rules: [{classes: [batch, critcal]}]}}]\n",
+	 "", "classes: \"critcal\" is not known here (did you mean \"critical\"?) (expected batch"},
 	{POOLS "routes: [{model: m, pools: p, degrade: {rules: [{max_tokens: 9}]}}]\n", "",
 	 "degrade.rules[0]: nothing would ever bring it into force"},
 	{POOLS "routes: [{model: m, pools: p, degrade: {rules: [{wait: 1s}]}}]\n", "",
