@@ -304,6 +304,9 @@ test_reload() {
 	expect "reload: logged" "$(cat "$out")" contains reloaded
 	expect "reload: the new route is there" \
 		"$(curl -s --max-time 5 "http://127.0.0.1:$PORT/v1/models")" contains '"third"'
+	try "what one line"
+	expect "a profile: what it would set" "$(cat "$out")" contains "Who waits longer than 95 of 100"
+	expect "a profile: what it recommends" "$(cat "$out")" contains "audit: {file: /var/lib/sluice/audit.log}"
 	echo 'nonsense: 1' >>"$state/sluice.yaml"
 	try "edit" 1
 	expect "a bad file: check names the key" "$(cat "$out")" contains nonsense

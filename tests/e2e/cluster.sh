@@ -349,6 +349,8 @@ write_lines() {
 		build/sluice check $state/sluice.yaml
 		kill -HUP \$(cat $state/sluiced.pid)
 		sleep 1; tail -n 1 $state/sluiced.log
+		# what one line, profile: critical, would set here, and why
+		sed '1i profile: critical' $state/sluice.yaml | build/sluice check --explain /dev/stdin
 		# all numbers
 		curl -s http://127.0.0.1:$port/metrics
 	END
