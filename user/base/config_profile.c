@@ -103,6 +103,8 @@ static const struct sl_profile_row rows[] = {
 	 "A dead host is found before a request meets it; see the advice for the stronger `http`.", false},
 	{CRITICAL, SL_CONFIG_POOL_HEALTH, "every", "2s",
 	 "A node that died while nobody asked it is out within six seconds.", false},
+	{PERSONAL, SL_CONFIG_POOL_HEALTH, "silence", "0",
+	 "Two of your requests that both read long prompts are silent for minutes, and nobody is dead.", false},
 	{PERSONAL, SL_CONFIG_POOL_METRICS, "every", "5s",
 	 "With one server there is nobody to choose between, so its load is only for the eye.", false},
 	{PERSONAL, SL_CONFIG_POOL_METRICS, "stale", "20s",
