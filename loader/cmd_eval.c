@@ -57,11 +57,14 @@ static int run_suite(const struct sl_arguments *a)
 	struct words words = {.words = {"sluice", "--eval"}, .count = 2};
 	char path[PATH_MAX];
 
-	if (!a->against || !a->model) {
-		sl_say_error("sluice eval --help", "expected --against URL and --model MODEL");
+	if (!a->against) {
+		sl_say_error("sluice eval --help", "expected --against TARGET");
 		return EXIT_ERROR;
 	}
 	add(&words, "--against", a->against);
+	add(&words, "--versus", a->versus);
+	add(&words, "--url", a->url);
+	add(&words, "--versus-key-env", a->versus_key_env);
 	add(&words, "--model", a->model);
 	add(&words, "--prompt", a->prompt);
 	add(&words, "--key-env", a->key_env);
@@ -104,11 +107,15 @@ static int run_eval(const struct sl_command *command, const struct sl_arguments 
 	}
 
 static const struct sl_option eval_options[] = {
-	TEXT("against", against, "URL",
-	     "who is asked: http://ADDRESS:PORT[/v1] or https://NAME[/PATH]"),
+	TEXT("against", against, "TARGET",
+	     "what is asked: http://ADDRESS:PORT[/v1], https://NAME[/PATH], model:NAME, pool:NAME, "
+	     "prompt:ID[@VERSION], index:NAME@VERSION"),
+	TEXT("versus", versus, "TARGET", "another one, to compare it with"),
+	TEXT("url", url, "URL", "the sluice whose names they are (http://127.0.0.1:8080/v1)"),
 	TEXT("model", model, "MODEL", "which model there; of a sluice a route"),
 	TEXT("prompt", prompt, "ID[@VERSION]", "a stored prompt of that sluice"),
 	TEXT("key-env", key_env, "NAME", "the variable of the environment that has the key"),
+	TEXT("versus-key-env", versus_key_env, "NAME", "the same for --versus (as --key-env)"),
 	TEXT("judge", judge, "URL", "who judges: the check {\"judge\": \"RUBRIC\"}"),
 	TEXT("judge-model", judge_model, "MODEL", "which model there (judge)"),
 	TEXT("judge-key-env", judge_key_env, "NAME", "the variable that has its key"),

@@ -83,6 +83,9 @@ struct sl_arguments {
 	const char *abort;
 	bool detach;
 	const char *against; /* of `eval`, as all that follow */
+	const char *versus;
+	const char *url;
+	const char *versus_key_env;
 	const char *model;
 	const char *prompt;
 	const char *key_env;

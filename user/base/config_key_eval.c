@@ -52,6 +52,11 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_EVALUATION, SL_CONFIG_TEXT, "not_of", EVAL(not_of), NULL, 0, TENANTS_LEN_MAX,
 	 NULL, false, "names of tenants with commas between them",
 	 "Tenants whose answers are never looked at."},
+	{SL_CONFIG_EVALUATION, SL_CONFIG_TEXT, "pick_by", EVAL(pick_by), NULL, 0, TENANTS_LEN_MAX,
+	 NULL, false, "names of tenants with commas between them, or *",
+	 "Tenants whose keys may say by `x-sluice-pick` which pool or which version of an index "
+	 "answers, so that a suite can compare two (`sluice eval run`). `*`: anybody. Without it "
+	 "nobody may: the header does nothing."},
 
 	{SL_CONFIG_ROUTE, SL_CONFIG_SECTION_MAP, "evaluate", 0, NULL, SL_CONFIG_ROUTE_EVALUATE, 0,
 	 NULL, false, "a map", "A share of its answers is looked at beside the clients."},

@@ -12,6 +12,7 @@
 #include "user/base/log.h"
 #include "user/base/replace.h"
 #include "user/kernel/plane.h"
+#include "user/ops/eval_target.h"
 #include "user/quality/eval_suite.h"
 #include "user/quality/judge.h"
 #include "user/request/routes.h"
@@ -19,6 +20,7 @@
 #include "user/store/linear.h"
 
 #define EXIT_ERROR	2
+#define HERE		"http://127.0.0.1:8080/v1" /* a sluice of which a name is asked */
 #define PARALLEL	4u
 #define CASE_MS		60000u
 #define TOTAL_MS	3600000u
@@ -29,17 +31,29 @@
 #define CLOSE_TURNS_MAX 200
 #define CLOSE_TURN_MS	5
 
+enum { THIS = 0, OTHER, SIDES };
+
 struct options {
-	const char *suite, *against, *model, *key_env;
+	const char *suite, *against, *versus, *url, *model, *prompt;
+	const char *key_env, *versus_key_env;
 	const char *judge, *judge_model, *judge_key_env;
-	char *prompt, *prompt_version; /* cut at '@' */
-	const char *prompt_told;
+	struct sl_eval_target targets[SIDES];
 	const char *baseline, *output, *html, *encoder;
 	uint32_t parallel, case_ms;
 	bool json, paired;
 };
 
-/* What asks: an engine of one pool, or two, of a configuration that is made here. */
+struct asker;
+
+/* What is asked, and what came of it: this, and what it is compared with. */
+struct side {
+	struct asker *asker;
+	const struct sl_upstream_pool *pool;
+	struct sl_eval_suite *cases;
+	struct sl_suite *suite;
+};
+
+/* What asks: an engine of up to three pools, of a configuration that is made here. */
 struct asker {
 	struct sl_loop *loop;
 	struct sl_kernel_plane *plane;
@@ -50,9 +64,10 @@ struct asker {
 	struct sl_upstream_retries retries;
 	struct sl_work *work;
 	struct sl_encoder *encoder;
-	const struct sl_upstream_pool *target, *judge; /* judge NULL: none */
-	struct sl_eval_suite *suite;
-	bool open, done;
+	const struct sl_upstream_pool *judge; /* NULL: none */
+	struct side sides[SIDES];
+	uint32_t side_count, running;
+	bool open;
 };
 
 static int fail(const char *format, const char *what, const char *why)
@@ -72,7 +87,7 @@ static bool is_plain(const char *text)
 				       "0123456789:/._-@+[]~%") == strlen(text);
 }
 
-/* "http://127.0.0.1:8080/v1" is node "127.0.0.1:8080" and path "/v1". */
+/* "http://127.0.0.1:8080/v1" is node "127.0.0.1:8080" and path "/v1". model NULL: that of each request. */
 static int put_pool(const char *name, const char *url, const char *model, const char *key_env,
 		    struct sl_text *out)
 {
@@ -83,31 +98,49 @@ static int put_pool(const char *name, const char *url, const char *model, const 
 	bool local = len >= 9 && !strncmp(host, "localhost", 9);
 
 	if ((!tls && !plain) || !len || !is_plain(url))
-		return fail("--against %s: expected http://ADDRESS:PORT[/PATH] or https://NAME%s",
-			    url, "[:PORT][/PATH]");
-	if (!is_plain(model) || (key_env && !is_plain(key_env)))
-		return fail("\"%s\": expected a name%s", is_plain(model) ? key_env : model, "");
+		return fail("%s: expected http://ADDRESS:PORT[/PATH] or https://NAME%s", url,
+			    "[:PORT][/PATH]");
+	if ((model && !is_plain(model)) || (key_env && !is_plain(key_env)))
+		return fail("\"%s\": expected a name%s",
+			    model && !is_plain(model) ? model : key_env, "");
 	sl_text_printf(out, "  %s:\n    nodes: [\"%s%s%.*s\"]\n    expect_model: off\n", name,
 		       tls ? "https://" : "", local && plain ? "127.0.0.1" : "",
 		       local && plain ? len - 9 : len, local && plain ? host + 9 : host);
-	sl_text_printf(out, "    model: \"%s\"\n    path: \"%s\"\n", model,
-		       path && path[1] ? path : "/v1");
+	if (model)
+		sl_text_printf(out, "    model: \"%s\"\n", model);
+	sl_text_printf(out, "    path: \"%s\"\n", path && path[1] ? path : "/v1");
 	if (key_env)
 		sl_text_printf(out, "    api_key: \"${%s}\"\n", key_env);
 	return 0;
 }
 
+/* A node is in one pool, so what lies at one URL is one, and then it has one key. */
 static int write_config(const struct options *options, struct sl_text *out)
 {
-	bool apart = options->judge && strcmp(options->judge, options->against) != 0;
+	const struct sl_eval_target *this = &options->targets[THIS];
+	const struct sl_eval_target *other = &options->targets[OTHER];
+	bool shared = options->versus && !strcmp(this->url, other->url);
+	bool mixed = shared && strcmp(this->model, other->model) != 0;
+	bool apart = options->judge && strcmp(options->judge, this->url) != 0;
+	const char *other_key =
+		options->versus_key_env ? options->versus_key_env : options->key_env;
 	int rc;
 
+	if (shared && options->versus_key_env)
+		return fail("--versus-key-env %s: both are at %s, which has one key",
+			    options->versus_key_env, this->url);
+	if (options->judge && ((mixed && !apart) ||
+			       (options->versus && !shared && !strcmp(options->judge, other->url))))
+		return fail("--judge %s: expected another URL than that of %s", options->judge,
+			    mixed ? "two models that are compared" : "--versus");
 	sl_text_append_string(out, "listen: 127.0.0.1:1\npools:\n");
-	rc = put_pool("target", options->against, options->model, options->key_env, out);
+	rc = put_pool("this", this->url, mixed ? NULL : this->model, options->key_env, out);
+	if (!rc && options->versus && !shared)
+		rc = put_pool("other", other->url, other->model, other_key, out);
 	if (!rc && apart)
 		rc = put_pool("judge", options->judge, options->judge_model, options->judge_key_env,
 			      out);
-	sl_text_append_string(out, "routes: [{model: eval, pools: target}]\n");
+	sl_text_append_string(out, "routes: [{model: eval, pools: this}]\n");
 	return rc ? rc : out->error;
 }
 
@@ -120,13 +153,8 @@ static const struct sl_upstream_pool *find_pool(const struct asker *asker, const
 	return NULL;
 }
 
-static int load(struct asker *asker, const struct options *options)
+static int parse_config(const struct options *options, struct sl_config **ret_config)
 {
-	static struct sl_route_names names;
-	struct sl_config *config = NULL;
-	struct sl_topology topology;
-	struct sl_secure secure;
-	struct sl_error error = {""};
 	struct sl_text text;
 	char *errors = NULL;
 	int rc;
@@ -134,12 +162,24 @@ static int load(struct asker *asker, const struct options *options)
 	sl_text_init(&text, CONFIG_BYTES);
 	rc = write_config(options, &text);
 	if (!rc)
-		rc = sl_config_parse("--against", sl_text_string(&text), text.len, &config,
+		rc = sl_config_parse("--against", sl_text_string(&text), text.len, ret_config,
 				     &errors);
 	if (errors)
 		fprintf(stderr, "%s", errors);
 	free(errors);
 	sl_text_fini(&text);
+	return rc;
+}
+
+static int load(struct asker *asker, const struct options *options)
+{
+	static struct sl_route_names names;
+	struct sl_config *config = NULL;
+	struct sl_topology topology;
+	struct sl_secure secure;
+	struct sl_error error = {""};
+	int rc = parse_config(options, &config);
+
 	if (rc)
 		return rc;
 	rc = sl_kernel_plane_open("/nonexistent", &asker->plane, &error);
@@ -156,10 +196,13 @@ static int load(struct asker *asker, const struct options *options)
 		return rc;
 	sl_peers_apply(asker->peers, asker->routes->config, &asker->routes->topology,
 		       &asker->routes->secure.peers);
-	asker->target = find_pool(asker, "target");
+	asker->sides[THIS].pool = find_pool(asker, "this");
+	asker->sides[OTHER].pool = find_pool(asker, "other");
+	if (!asker->sides[OTHER].pool)
+		asker->sides[OTHER].pool = asker->sides[THIS].pool;
 	asker->judge = find_pool(asker, "judge");
 	if (options->judge && !asker->judge)
-		asker->judge = asker->target;
+		asker->judge = asker->sides[THIS].pool;
 	return 0;
 }
 
@@ -242,8 +285,9 @@ static int likeness(void *owner, struct sl_span a, struct sl_span b)
 /* On the question's fiber, when its checks have held. */
 static int judge(void *owner, uint32_t question, struct sl_span answer, char *why, size_t why_size)
 {
-	struct asker *asker = owner;
-	const struct sl_eval_suite_case *of = &asker->suite->own[asker->suite->case_of[question]];
+	struct side *side = owner;
+	struct asker *asker = side->asker;
+	const struct sl_eval_suite_case *of = &side->cases->own[side->cases->case_of[question]];
 	enum sl_judge_verdict verdict = SL_JUDGE_SILENT;
 	struct sl_call_answer said;
 	struct sl_arena arena;
@@ -277,20 +321,30 @@ static int judge(void *owner, uint32_t question, struct sl_span answer, char *wh
 
 static void done(void *owner, struct sl_suite *suite)
 {
-	struct asker *asker = owner;
+	struct side *side = owner;
 
 	(void)suite;
-	asker->done = true;
-	sl_loop_stop(asker->loop);
+	if (!--side->asker->running)
+		sl_loop_stop(side->asker->loop);
 }
 
-static int run(struct asker *asker, struct sl_suite *suite)
+/* Both sides at once: what the hour does to one it does to the other. */
+static int run(struct asker *asker, const struct options *options)
 {
-	struct sl_suite_place place = {
-		.loop = asker->loop, .up = &asker->up, .pool = asker->target, .work = asker->work};
-	int rc = sl_suite_start(suite, &place);
+	int rc = 0;
 
-	while (!rc && !asker->done)
+	asker->running = asker->side_count;
+	for (uint32_t i = 0; i < asker->side_count && !rc; i++) {
+		struct side *side = &asker->sides[i];
+		struct sl_suite_place place = {.loop = asker->loop,
+					       .up = &asker->up,
+					       .pool = side->pool,
+					       .work = asker->work,
+					       .lines = sl_span_string(options->targets[i].lines)};
+
+		rc = sl_suite_start(side->suite, &place);
+	}
+	while (!rc && asker->running)
 		sl_loop_run(asker->loop);
 	return rc;
 }
@@ -366,75 +420,104 @@ static int compare(const struct options *options, struct sl_eval_report *report)
 		  : 0;
 }
 
-static int run_suite(const struct options *options, struct asker *asker, struct sl_suite *suite)
+static int read_suite(const struct options *options, struct asker *asker)
 {
-	struct sl_eval_suite_ask ask = {.model = options->model,
-					.prompt_id = options->prompt,
-					.prompt_version = options->prompt_version};
-	struct sl_eval_report report = {.suite = options->suite,
-					.against = options->against,
-					.model = options->model,
-					.prompt = options->prompt_told,
-					.baseline = options->baseline,
-					.paired = options->paired,
-					.cases = asker->suite->cases};
 	struct sl_error error = {""};
 	struct sl_text text;
 	int rc = read_file(options->suite, SL_EVAL_SUITE_BYTES_MAX, &text);
 
 	if (rc)
 		fail("%s: %s", options->suite, strerror(-rc));
-	else if (sl_eval_suite_read(asker->suite, options->suite, sl_text_span(&text), &ask, suite,
-				    &error))
-		rc = fail("%s%s", error.text, "");
+	for (uint32_t i = 0; i < asker->side_count && !rc; i++) {
+		const struct sl_eval_target *target = &options->targets[i];
+		struct sl_eval_suite_ask ask = {.model = target->model,
+						.prompt_id =
+							target->prompt[0] ? target->prompt : NULL,
+						.prompt_version = target->version};
+		struct side *side = &asker->sides[i];
+
+		if (sl_eval_suite_read(side->cases, options->suite, sl_text_span(&text), &ask,
+				       side->suite, &error))
+			rc = fail("%s%s", error.text, "");
+	}
 	sl_text_fini(&text);
-	report.count = asker->suite->count;
-	report.wall_ms = sl_clock_wall_ms();
+	return rc;
+}
+
+static int run_suite(const struct options *options, struct asker *asker)
+{
+	const struct sl_eval_target *target = &options->targets[THIS];
+	struct side *this = &asker->sides[THIS], *other = &asker->sides[OTHER];
+	struct sl_eval_report report = {.suite = options->suite,
+					.against = target->told,
+					.model = target->model,
+					.prompt = options->prompt,
+					.baseline = options->versus ? options->versus
+								    : options->baseline,
+					.paired = options->paired,
+					.wall_ms = sl_clock_wall_ms()};
+	int rc = read_suite(options, asker);
+
+	report.cases = this->cases->cases;
+	report.count = this->cases->count;
+	if (!rc) /* a baseline that is none is said before anybody is asked */
+		rc = compare(options, &report);
 	if (!rc)
-		rc = compare(options,
-			     &report); /* a baseline that is none is said before anybody is asked */
-	if (!rc)
-		rc = run(asker, suite);
+		rc = run(asker, options);
 	if (rc)
 		return EXIT_ERROR;
-	sl_eval_suite_gather(asker->suite, suite);
+	sl_eval_suite_gather(this->cases, this->suite);
+	if (options->versus) {
+		sl_eval_suite_gather(other->cases, other->suite);
+		sl_eval_report_compare_cases(&report, other->cases->cases);
+	}
 	sl_eval_report_conclude(&report);
 	return tell(options, &report);
+}
+
+static int make_sides(const struct options *options, struct asker *asker)
+{
+	asker->side_count = options->versus ? SIDES : 1;
+	for (uint32_t i = 0; i < asker->side_count; i++) {
+		struct side *side = &asker->sides[i];
+		struct sl_suite_options of = {
+			.name = "eval",
+			.model = options->targets[i].model,
+			.parallel = options->parallel,
+			.case_ms = options->case_ms,
+			.total_ms = TOTAL_MS,
+			.likeness = options->encoder ? likeness : NULL,
+			.likeness_owner = asker,
+			.judge = judge,
+			.done = done,
+			.owner = side,
+		};
+
+		side->asker = asker;
+		side->cases = calloc(1, sizeof(*side->cases));
+		side->suite = sl_suite_make(&of);
+		if (!side->cases || !side->suite)
+			return fail("%s%s", "no memory", "");
+	}
+	return 0;
 }
 
 static int run_all(const struct options *options)
 {
 	struct asker *asker = calloc(1, sizeof(*asker));
-	struct sl_suite_options of = {
-		.name = "eval",
-		.model = options->model,
-		.parallel = options->parallel,
-		.case_ms = options->case_ms,
-		.total_ms = TOTAL_MS,
-		.likeness = options->encoder ? likeness : NULL,
-		.likeness_owner = asker,
-		.judge = judge,
-		.done = done,
-		.owner = asker,
-	};
-	struct sl_suite *suite = NULL;
 	int rc = EXIT_ERROR;
 
-	if (asker)
-		asker->suite = calloc(1, sizeof(*asker->suite));
-	if (asker && asker->suite)
-		suite = sl_suite_make(&of);
-	if (!suite)
-		fail("%s%s", "no memory", "");
-	else if (!open_asker(asker, options))
-		rc = run_suite(options, asker, suite);
-	if (asker) {
-		close_asker(asker);
-		if (asker->suite)
-			sl_eval_suite_fini(asker->suite);
-		free(asker->suite);
+	if (!asker)
+		return fail("%s%s", "no memory", "");
+	if (!make_sides(options, asker) && !open_asker(asker, options))
+		rc = run_suite(options, asker);
+	close_asker(asker);
+	for (uint32_t i = 0; i < asker->side_count; i++) {
+		if (asker->sides[i].cases)
+			sl_eval_suite_fini(asker->sides[i].cases);
+		free(asker->sides[i].cases);
+		sl_suite_free(&asker->sides[i].suite);
 	}
-	sl_suite_free(&suite);
 	free(asker);
 	return rc;
 }
@@ -443,6 +526,9 @@ static int run_all(const struct options *options)
 
 enum {
 	AGAINST = 1,
+	VERSUS,
+	URL,
+	VERSUS_KEY_ENV,
 	MODEL,
 	KEY_ENV,
 	JUDGE,
@@ -461,6 +547,9 @@ enum {
 
 static const struct option words[] = {
 	{"against", required_argument, NULL, AGAINST},
+	{"versus", required_argument, NULL, VERSUS},
+	{"url", required_argument, NULL, URL},
+	{"versus-key-env", required_argument, NULL, VERSUS_KEY_ENV},
 	{"model", required_argument, NULL, MODEL},
 	{"key-env", required_argument, NULL, KEY_ENV},
 	{"judge", required_argument, NULL, JUDGE},
@@ -497,6 +586,15 @@ static int take_word(struct options *o, int word, char *value)
 	case AGAINST:
 		o->against = value;
 		break;
+	case VERSUS:
+		o->versus = value;
+		break;
+	case URL:
+		o->url = value;
+		break;
+	case VERSUS_KEY_ENV:
+		o->versus_key_env = value;
+		break;
 	case MODEL:
 		o->model = value;
 		break;
@@ -513,7 +611,7 @@ static int take_word(struct options *o, int word, char *value)
 		o->judge_key_env = value;
 		break;
 	case PROMPT:
-		o->prompt_told = value;
+		o->prompt = value;
 		break;
 	case BASELINE:
 		o->baseline = value;
@@ -546,23 +644,23 @@ static int take_word(struct options *o, int word, char *value)
 	return rc;
 }
 
-static int split_prompt(struct options *o)
+static int read_targets(struct options *o)
 {
-	char *at;
+	struct sl_eval_target_else other = {.url = o->url, .model = o->model, .prompt = o->prompt};
+	struct sl_error error = {""};
+	int rc = sl_eval_target_read(o->against, &other, &o->targets[THIS], &error);
 
-	o->prompt = strdup(o->prompt_told);
-	if (!o->prompt)
-		return EXIT_ERROR;
-	at = strchr(o->prompt, '@');
-	if (at)
-		*at = '\0';
-	o->prompt_version = at ? at + 1 : o->prompt + strlen(o->prompt);
-	return 0;
+	if (rc)
+		return fail("--against %s%s", error.text, "");
+	if (o->versus)
+		rc = sl_eval_target_read(o->versus, &other, &o->targets[OTHER], &error);
+	return rc ? fail("--versus %s%s", error.text, "") : 0;
 }
 
 int sl_eval_run(int argc, char **argv)
 {
-	struct options options = {.parallel = PARALLEL, .case_ms = CASE_MS, .judge_model = "judge"};
+	struct options options = {
+		.parallel = PARALLEL, .case_ms = CASE_MS, .judge_model = "judge", .url = HERE};
 	int word, rc = 0;
 
 	sl_log_set_level(SL_LOG_ERROR);
@@ -570,13 +668,10 @@ int sl_eval_run(int argc, char **argv)
 		rc = take_word(&options, word, optarg);
 	if (rc)
 		return EXIT_ERROR;
-	if (argc - optind != 1 || !options.against || !options.model)
-		return fail("expected %s%s", "SUITE --against URL --model MODEL", "");
+	if (argc - optind != 1 || !options.against)
+		return fail("expected %s%s", "SUITE --against TARGET", "");
+	if (options.versus && options.baseline)
+		return fail("%s%s", "--versus and --baseline: compare with one of them", "");
 	options.suite = argv[optind];
-	if (options.prompt_told)
-		rc = split_prompt(&options);
-	if (!rc)
-		rc = run_all(&options);
-	free(options.prompt);
-	return rc;
+	return read_targets(&options) ? EXIT_ERROR : run_all(&options);
 }

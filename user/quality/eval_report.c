@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include "user/policy/paired.h"
 #include "user/wire/json_scan.h"
 
 static const char *const outcome_names[SL_EVAL_OUTCOMES] = {"unsure", "passed", "failed"};
@@ -72,10 +71,31 @@ int sl_eval_report_compare(struct sl_eval_report *report, struct sl_span json,
 	return rc ? sl_error_set(error, rc, "it is no report of sluice eval run") : 0;
 }
 
+void sl_eval_report_compare_cases(struct sl_eval_report *report, const struct sl_eval_case *before)
+{
+	for (uint32_t i = 0; i < report->count; i++) {
+		struct sl_eval_case *of = &report->cases[i];
+
+		/* what is not known of the other says nothing of a difference */
+		of->is_known = before[i].passed + before[i].failed == before[i].repeat;
+		of->before = sl_eval_case_score(&before[i]);
+		of->before_outcome = sl_eval_case_outcome(&before[i]);
+	}
+}
+
+static bool has_changed(const struct sl_eval_case *of)
+{
+	double change = sl_eval_case_score(of) - of->before;
+
+	return of->is_known && of->passed + of->failed == of->repeat &&
+	       (change > 1e-9 || change < -1e-9);
+}
+
 /* ---- conclusions ----------------------------------------------------------------------------- */
 
 int sl_eval_report_conclude(struct sl_eval_report *report)
 {
+	struct sl_paired paired = {0};
 	double weights = 0, sum = 0;
 	bool worse;
 
@@ -90,6 +110,8 @@ int sl_eval_report_conclude(struct sl_eval_report *report)
 		/* what is not known says nothing of a difference */
 		if (!of->is_known || of->passed + of->failed < of->repeat)
 			continue;
+		report->compared++;
+		sl_paired_add(&paired, of->weight, score - of->before);
 		report->worse += score < of->before - 1e-9;
 		report->better += score > of->before + 1e-9;
 		report->newly_failed +=
@@ -97,6 +119,7 @@ int sl_eval_report_conclude(struct sl_eval_report *report)
 	}
 	report->score = weights > 0 ? sum / weights : 0;
 	report->p = sl_paired_worse(report->worse, report->better);
+	report->gain = sl_paired_difference(&paired);
 	worse = report->baseline ? report->p < SL_EVAL_REPORT_ALPHA ||
 					   (!report->paired && report->newly_failed)
 				 : report->outcomes[SL_EVAL_CASE_FAILED] > 0;
@@ -120,6 +143,25 @@ static void put_string(struct sl_text *out, const char *name, const char *value)
 	sl_text_append_json_string(out, value ? value : "");
 }
 
+static void put_comparison_json(const struct sl_eval_report *report, struct sl_text *out)
+{
+	bool any = false;
+
+	sl_text_printf(out,
+		       ",\"worse\":%u,\"better\":%u,\"newly_failed\":%u,\"p\":%.6g,\"compared\":%u"
+		       ",\"difference\":{\"mean\":%.6f,\"low\":%.6f,\"high\":%.6f},\"changed\":[",
+		       report->worse, report->better, report->newly_failed, report->p,
+		       report->compared, report->gain.mean, report->gain.low, report->gain.high);
+	for (uint32_t i = 0; i < report->count; i++) {
+		if (!has_changed(&report->cases[i]))
+			continue;
+		sl_text_append_string(out, any ? "," : "");
+		sl_text_append_json_string(out, report->cases[i].name);
+		any = true;
+	}
+	sl_text_append_char(out, ']');
+}
+
 void sl_eval_report_json(const struct sl_eval_report *report, struct sl_text *out)
 {
 	sl_text_printf(out, "{\"verdict\":\"%s\"", verdict_of(report));
@@ -134,8 +176,7 @@ void sl_eval_report_json(const struct sl_eval_report *report, struct sl_text *ou
 		report->wall_ms, report->score, report->outcomes[SL_EVAL_CASE_PASSED],
 		report->outcomes[SL_EVAL_CASE_FAILED], report->outcomes[SL_EVAL_CASE_UNSURE]);
 	if (report->baseline)
-		sl_text_printf(out, ",\"worse\":%u,\"better\":%u,\"newly_failed\":%u,\"p\":%.6g",
-			       report->worse, report->better, report->newly_failed, report->p);
+		put_comparison_json(report, out);
 	sl_text_append_string(out, ",\"cases\":[");
 	for (uint32_t i = 0; i < report->count; i++) {
 		const struct sl_eval_case *of = &report->cases[i];
@@ -159,20 +200,25 @@ void sl_eval_report_json(const struct sl_eval_report *report, struct sl_text *ou
 static void put_comparison(const struct sl_eval_report *report, struct sl_text *out)
 {
 	sl_text_printf(out,
-		       "against the baseline: %u worse, %u better, %u newly failed; chance of that "
-		       "without a difference: %.3g",
+		       ": %u worse, %u better, %u newly failed; chance of that without a "
+		       "difference: %.3g",
 		       report->worse, report->better, report->newly_failed, report->p);
+	sl_text_printf(out, "; score %+.1f points (%+.1f to %+.1f) in %u cases",
+		       100 * report->gain.mean, 100 * report->gain.low, 100 * report->gain.high,
+		       report->compared);
 }
 
 void sl_eval_report_text(const struct sl_eval_report *report, struct sl_text *out)
 {
-	sl_text_printf(out, "%s  %s by %s%s%s: %u passed, %u failed, %u unsure; score %.1f %%\n",
-		       verdict_of(report), report->suite, report->model,
+	sl_text_printf(out,
+		       "%s  %s by %s at %s%s%s: %u passed, %u failed, %u unsure; score %.1f %%\n",
+		       verdict_of(report), report->suite, report->model, report->against,
 		       report->prompt && report->prompt[0] ? ", prompt " : "",
 		       report->prompt ? report->prompt : "", report->outcomes[SL_EVAL_CASE_PASSED],
 		       report->outcomes[SL_EVAL_CASE_FAILED], report->outcomes[SL_EVAL_CASE_UNSURE],
 		       100 * report->score);
 	if (report->baseline) {
+		sl_text_printf(out, "against %s", report->baseline);
 		put_comparison(report, out);
 		sl_text_append_char(out, '\n');
 	}
@@ -182,7 +228,7 @@ void sl_eval_report_text(const struct sl_eval_report *report, struct sl_text *ou
 		sl_text_printf(out, "  %s  %s (%u of %u, %" PRIu64 " ms)",
 			       outcome_names[sl_eval_case_outcome(of)], of->name, of->passed,
 			       of->repeat, of->ms / (of->repeat ? of->repeat : 1));
-		if (of->is_known && sl_eval_case_score(of) != of->before)
+		if (has_changed(of))
 			sl_text_printf(out, ", before %.0f %%", 100 * of->before);
 		sl_text_append_char(out, '\n');
 		if (of->why[0])
@@ -305,7 +351,8 @@ void sl_eval_report_html(const struct sl_eval_report *report, struct sl_text *ou
 		report->outcomes[SL_EVAL_CASE_FAILED], report->outcomes[SL_EVAL_CASE_UNSURE]);
 	sl_text_append_string(out, "</p>\n");
 	if (report->baseline) {
-		sl_text_append_string(out, "<p>");
+		sl_text_append_string(out, "<p>against ");
+		put_html(out, report->baseline);
 		put_comparison(report, out);
 		sl_text_append_string(out, "</p>\n");
 	}

@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include "user/base/error.h"
 #include "user/base/text.h"
+#include "user/policy/paired.h"
 
 #define SL_EVAL_REPORT_ALPHA	  0.05
 #define SL_EVAL_REPORT_NAME_BYTES 256u
@@ -48,7 +49,8 @@ struct sl_eval_case {
 };
 
 struct sl_eval_report {
-	const char *suite, *against, *model, *prompt, *baseline; /* borrowed; "" or NULL: none */
+	const char *suite, *against, *model, *prompt; /* borrowed; "" or NULL: none, as the next */
+	const char *baseline; /* what it is compared with: a file, or another target */
 	uint64_t wall_ms;
 	struct sl_eval_case *cases; /* borrowed */
 	uint32_t count;
@@ -57,7 +59,9 @@ struct sl_eval_report {
 	uint32_t outcomes[SL_EVAL_OUTCOMES];
 	double score; /* weighted, 0 to 1 */
 	uint32_t worse, better, newly_failed;
-	double p; /* of the paired test; 1 without a baseline */
+	double p;			/* of the paired test; 1 without a baseline */
+	uint32_t compared;		/* cases that are known of both */
+	struct sl_paired_interval gain; /* of their scores, weighted: now less before */
 	int exit_code;
 };
 
@@ -67,6 +71,9 @@ double sl_eval_case_score(const struct sl_eval_case *of);
 /* Takes what an earlier report says of cases of the same names. -EINVAL with an error: it is none. */
 int sl_eval_report_compare(struct sl_eval_report *report, struct sl_span json,
 			   struct sl_error *error);
+
+/* The same from a run of the same suite that has just been made: of those cases, in the same order. */
+void sl_eval_report_compare_cases(struct sl_eval_report *report, const struct sl_eval_case *before);
 
 /* Counts. Returns the exit code: 0 passed, 1 a regression (without a baseline: a case has failed), 2 unsure. */
 int sl_eval_report_conclude(struct sl_eval_report *report);

@@ -284,6 +284,7 @@ static void ask(struct sl_suite *suite, struct sl_suite_item *item)
 	struct sl_call call = {
 		.pool = suite->place.pool,
 		.body = sl_span_make(item->body, item->body_len),
+		.lines = suite->place.lines,
 		.chat = true,
 		.deadline_ns = now_ns + suite->options.case_ms * SL_NS_PER_MS,
 		.id = suite->name,

@@ -65,6 +65,7 @@ struct sl_suite_place {
 	struct sl_upstream *up;
 	const struct sl_upstream_pool *pool;
 	struct sl_work *work;
+	struct sl_span lines; /* of each request's head, each with its CR LF; or empty */
 };
 
 /* NULL without memory. */

@@ -43,6 +43,8 @@ const struct sl_upstream_pool *sl_chain_pool(const struct sl_chain_walk *walk)
 
 bool sl_chain_has_own(const struct sl_chain_walk *walk, enum sl_cause cause)
 {
+	if (walk->own && walk->own->only)
+		return false;
 	return walk->route->chains[cause].len && !(walk->used & 1u << cause);
 }
 

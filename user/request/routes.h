@@ -19,6 +19,7 @@
 struct sl_route_chain {
 	const struct sl_upstream_pool *pools[SL_CONFIG_CHAIN_MAX];
 	uint32_t len;
+	bool only; /* of a request: no chain of another cause follows, see stage/pick.h */
 };
 
 struct sl_route {

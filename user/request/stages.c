@@ -18,6 +18,7 @@
 #include "user/stage/sampling.h"
 #include "user/stage/validate.h"
 #include "user/stage/context.h"
+#include "user/stage/pick.h"
 #include "user/stage/prompt.h"
 #include "user/stage/retrieve.h"
 #include "user/stage/rollout.h"
@@ -37,6 +38,7 @@ struct stage_row {
 static const struct stage_row before_cache[] = {
 	{sl_rollout_stage_run, "rollout", SL_TRAIL_IN_PROMPT},
 	{sl_evaluate_steer, "steer", SL_TRAIL_IN_PROMPT},
+	{sl_pick_run, "pick", SL_TRAIL_IN_PROMPT},
 	{sl_degrade_judge, "judge", SL_TRAIL_IN_PROMPT},
 	{sl_prompt_stage_run, "prompt", SL_TRAIL_IN_PROMPT},
 	{sl_sampling_run, "sampling", SL_TRAIL_IN_PROMPT},
@@ -79,10 +81,10 @@ static filter_fn *const filter_makers[SL_STAGE_FILTERS_MAX + 1] = {
 
 bool sl_stages_wanted(const struct sl_config *config, const struct sl_config_route *route)
 {
-	return config->rollouts_file || sl_prompt_stage_wanted(route) || route->context.steps ||
-	       sl_validate_wanted(route) || sl_degrade_is_on(route) || route->semantic.ttl_ms > 0 ||
-	       sl_retrieve_wanted(route) || sl_evaluate_wanted(route) ||
-	       sl_config_sampling_is_on(&route->sampling);
+	return config->rollouts_file || config->evaluation.pick_by ||
+	       sl_prompt_stage_wanted(route) || route->context.steps || sl_validate_wanted(route) ||
+	       sl_degrade_is_on(route) || route->semantic.ttl_ms > 0 || sl_retrieve_wanted(route) ||
+	       sl_evaluate_wanted(route) || sl_config_sampling_is_on(&route->sampling);
 }
 
 /* ---- what stages may do ------------------------------------------------------------------------ */
@@ -194,7 +196,7 @@ static void set_pool(struct sl_stage *stage, uint32_t pool)
 	struct sl_route_chain *own = sl_arena_zalloc(&request->arena, sizeof(*own));
 	uint32_t i;
 
-	if (!own)
+	if (!own || (request->own_chain && request->own_chain->only))
 		return;
 	own->pools[own->len++] = first;
 	for (i = 0; i < chain->len && own->len < SL_CONFIG_CHAIN_MAX; i++) {
@@ -203,6 +205,18 @@ static void set_pool(struct sl_stage *stage, uint32_t pool)
 	}
 	request->own_chain = own;
 	stage->asked_first = pool + 1;
+}
+
+static void keep_pool(struct sl_stage *stage)
+{
+	struct sl_request *request = request_of(stage);
+	struct sl_route_chain *own = sl_arena_zalloc(&request->arena, sizeof(*own));
+
+	if (!own || !request->own_chain)
+		return;
+	own->pools[own->len++] = request->own_chain->pools[0];
+	own->only = true;
+	request->own_chain = own;
 }
 
 static void look_at_queue(struct sl_stage *stage, const struct sl_upstream_pool *pool,
@@ -239,6 +253,7 @@ static const struct sl_stage_ops stage_ops = {
 	.sampled = note_sampled,
 	.header = add_header,
 	.set_pool = set_pool,
+	.keep_pool = keep_pool,
 	.queue = look_at_queue,
 };
 
@@ -490,6 +505,7 @@ int sl_stages_filters(struct sl_request *request,
 void sl_stages_moved(struct sl_request *request)
 {
 	const char *first = request->own_chain ? request->own_chain->pools[0]->name : NULL;
+	bool only = request->own_chain && request->own_chain->only;
 	uint32_t i;
 
 	request->own_chain = NULL;
@@ -500,6 +516,8 @@ void sl_stages_moved(struct sl_request *request)
 		if (!strcmp(request->stage->pools[i].name, first))
 			set_pool(request->stage, i);
 	}
+	if (only)
+		keep_pool(request->stage);
 }
 
 /* ---- what is told ------------------------------------------------------------------------------ */

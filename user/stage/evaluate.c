@@ -147,18 +147,6 @@ bool sl_evaluate_wanted(const struct sl_config_route *route)
 	return route->evaluate.sample || route->evaluate.steer;
 }
 
-/* Is the name one of "a, b, c"? */
-static bool is_listed(const char *list, const char *name)
-{
-	struct sl_span rest = sl_span_string(list ? list : "");
-
-	while (rest.len) {
-		if (sl_span_equal(sl_span_trim(sl_span_cut(&rest, ',')), sl_span_string(name)))
-			return true;
-	}
-	return false;
-}
-
 static bool client_says_no(const struct sl_h1_head *head)
 {
 	static const char ours[] = "x-sluice-evaluate";
@@ -185,7 +173,7 @@ static bool is_private(const struct sl_stage *stage)
 
 	if (stage->reply.degraded & redacted)
 		return true;
-	if (stage->key && is_listed(stage->config->evaluation.not_of, stage->key->tenant))
+	if (stage->key && sl_stage_is_listed(stage->config->evaluation.not_of, stage->key->tenant))
 		return true;
 	return stage->head && client_says_no(stage->head);
 }

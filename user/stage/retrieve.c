@@ -39,7 +39,10 @@ enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 		return SL_STAGE_GO_ON;
 	version = sl_indexes_version(stage->stores->retrieval->indexes, config->index);
 	candidate = sl_indexes_candidate(stage->stores->retrieval->indexes, config->index);
-	if (candidate && sl_stage_rollout(stage, SL_ROLLOUT_INDEX, sl_span_string(config->index)))
+	if (stage->picked_index) /* whoever names a version has no part in its roll-out */
+		version = stage->picked_index;
+	else if (candidate &&
+		 sl_stage_rollout(stage, SL_ROLLOUT_INDEX, sl_span_string(config->index)))
 		version = candidate;
 	for (const char *at = config->index; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 1099511628211ull;
@@ -267,6 +270,24 @@ static void rerank(struct sl_retrieve_turn *r)
 
 /* ---- the ladder ------------------------------------------------------------------------------ */
 
+/* The version that was asked for, or none: see pick.h. */
+static enum sl_retrieve_outcome ask_picked(struct sl_retrieve_turn *r)
+{
+	struct sl_indexes *indexes = r->shared->indexes;
+	uint32_t picked = r->stage->picked_index;
+	enum sl_indexes_which which = SL_INDEXES_BEFORE;
+	enum sl_retrieve_outcome outcome;
+
+	if (picked == sl_indexes_version(indexes, r->config->index))
+		which = SL_INDEXES_CURRENT;
+	else if (picked == sl_indexes_candidate(indexes, r->config->index))
+		which = SL_INDEXES_CANDIDATE;
+	outcome = sl_retrieve_ask_index(r, r->config->index, which, SL_LOOKUP_NEAR);
+	if (outcome == SL_RETRIEVE_FOUND && r->version != picked)
+		return SL_RETRIEVE_FAILED; /* another one is served since */
+	return outcome;
+}
+
 static enum sl_retrieve_outcome ask_backup(struct sl_retrieve_turn *r, enum sl_lookup_how how)
 {
 	if (r->config->backup != NULL)
@@ -326,6 +347,8 @@ static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 	struct sl_stage *stage = r->stage;
 	enum sl_retrieve_outcome outcome = SL_RETRIEVE_FAILED;
 
+	if (stage->picked_index)
+		return ask_picked(r);
 	if (r->config->source != NULL)
 		outcome = refuse_empty(r, ask_source(r, r->config->source));
 	if (outcome != SL_RETRIEVE_FAILED || r->config->index == NULL)

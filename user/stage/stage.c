@@ -100,6 +100,17 @@ const char *sl_noted_name(enum sl_noted noted)
 	return names[noted];
 }
 
+bool sl_stage_is_listed(const char *list, const char *name)
+{
+	struct sl_span rest = sl_span_string(list ? list : "");
+
+	while (rest.len) {
+		if (sl_span_equal(sl_span_trim(sl_span_cut(&rest, ',')), sl_span_string(name)))
+			return true;
+	}
+	return false;
+}
+
 const char *sl_step_name(enum sl_step step)
 {
 	return strchr(sl_steps[step].text, '=') + 1;

@@ -75,6 +75,9 @@ bool sl_stage_has_directive(struct sl_span value, struct sl_span directive);
  */
 bool sl_stage_client_says_no(const struct sl_h1_head *head);
 
+/* Is the name one of "a, b, c"? list NULL: no. */
+bool sl_stage_is_listed(const char *list, const char *name);
+
 /* A part of a key that will be digested, its length before it: other parts never make the same text. */
 void sl_stage_key_add(struct sl_text *key, const void *data, size_t len);
 /*
@@ -162,6 +165,8 @@ struct sl_stage_ops {
 	void (*header)(struct sl_stage *stage, const char *name, const char *value);
 	/* The pool (index into stage->pools) is asked first from now on, then those of the route. */
 	void (*set_pool)(struct sl_stage *stage, uint32_t pool);
+	/* That one alone, whatever comes: later set_pool and the route's fallbacks do not count. */
+	void (*keep_pool)(struct sl_stage *stage);
 	void (*note)(struct sl_stage *stage, enum sl_noted what, uint32_t value);
 	/*
 	 * Has run(beside, argument) done on a fiber of its own while the client goes on, then
@@ -253,6 +258,7 @@ struct sl_stage {
 	struct sl_rollout_item *shadows[SL_ROLLOUT_KINDS];
 	uint64_t start_ns;	       /* of the request, loop time */
 	uint64_t prompt_version;       /* the first 64 bits of the one that is served; 0: none */
+	uint32_t picked_index;	       /* version of the index that was asked for; 0: none */
 	uint32_t index_version;	       /* that the model was given documents of; 0: none */
 	struct sl_rollout_found found; /* what an index found that is rolled out */
 
