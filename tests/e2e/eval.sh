@@ -5,6 +5,7 @@
 #   clients --> sluiced --> hallu.mjs 9001 "good": says what it was told, but for a planted tenth of its answers
 #                      +--> hallu.mjs 9002 "bad": never does
 #                      +--> mirror.mjs 9003 "judge": says PASS or FAIL, or whatever it is told to say
+#                      +--> mirror.mjs 9004 "late": a judge that is down at first
 . "$(dirname "$0")/lib.sh"
 
 sluice=$build/sluice
@@ -12,23 +13,29 @@ sluice=$build/sluice
 export SLUICE_ADMIN_SOCKET=$work/admin.sock
 key() { "$sluice" key create "$1" --file "$work/keys" --tenant "$2" 2>"$work/err"; } # NAME TENANT
 one=$(key one acme) two=$(key two acme) other=$(key other rival) quiet=$(key quiet hush)
-config_write <<-END
+write() { # TOKENS of judges a day
+	config_write <<-END
 	timeouts: {upstream_idle: 1s}
 	keys: {file: $work/keys}
 	rollouts: {file: $work/rollouts}
 	feedback: {enabled: true, path: $work/feedback.db, per_minute: 80}
-	evaluation: {answers_per_minute: 100000, parallel: 64, queue: 1000, not_of: "nobody, hush"}
+	evaluation: {answers_per_minute: 100000, parallel: 64, queue: 1000, not_of: "nobody, hush", tokens_per_day: $1}
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 	pools:
 	  good: {nodes: ["127.0.0.1:9001"]}
 	  bad: {nodes: ["127.0.0.1:9002"]}
 	  judge: {nodes: ["127.0.0.1:9003"]}
+	  late: {nodes: ["127.0.0.1:9004"]}
 	routes:
 	  - {model: chat, pools: good, backoff: 1ms, evaluate: {sample: 1, context: messages, poor: 0.02}}
 	  - {model: judged, pools: good, evaluate: {sample: 1, context: none, judge: judge, judge_timeout: 2s}}
 	  - {model: steered, pools: [bad, good], evaluate: {sample: 1, context: messages, steer: true, steer_every: 100ms, steer_step: 0.1, steer_floor: 0.3}}
+	  - {model: orphan, pools: good, evaluate: {sample: 1, context: none, judge: late, judge_timeout: 2s}}
+	  - {model: rare, pools: good, evaluate: {sample: 0.001, rare: 1h, context: none}}
 	  - {model: plain, pools: good}
-END
+	END
+}
+write 1000000000
 node "$e2e/hallu.mjs" 9001 0.1 >"$work/node-9001.log" 2>&1 &
 node "$e2e/hallu.mjs" 9002 1 >"$work/node-9002.log" 2>&1 &
 node "$e2e/mirror.mjs" 9003 >"$work/node-9003.log" 2>&1 &
@@ -99,6 +106,20 @@ expect_soon "who says no, a tenant left out, personal data: none is looked at" 5
 ask chat "$one" nothing '"stream":true,' >"$work/status"
 expect_soon "a stream is" 5 evals_are .looked $((before + 1))
 
+# ---- strata: what is rare is looked at, and weighs what it is ---------------------------------------
+many ask rare "$one" 30 r >"$work/asked"
+evaluate=no ask rare "$one" nothing >"$work/status"
+ask rare "$other" nothing '"stream":true,' >"$work/status"
+expect_soon "one of thirty like each other, and the one that is not" 5 evals_are "$(of rare null format) | .answers" 2
+
+# ---- a judge that is down -----------------------------------------------------------------------
+expect "requests go on without the judge" "$(many ask orphan "$one" 8 o)" == '{"good":8}'
+expect_soon "after five failures it is left alone" 20 evals_are '.judge | [.blown, .silent.failed >= 5, .silent.failed + .silent.fuse == 8] | @csv' '1,true,true'
+expect_soon "what it would have judged is neither good nor bad" 5 evals_are "[($(of orphan null format) | .answers), ($(of orphan null judged) | .answers), ($(of orphan null any) | .bad)] | @csv" "8,0"
+node "$e2e/mirror.mjs" 9004 >"$work/node-9004.log" 2>&1 &
+wait_for 20 grep -q ready "$work/node-9004.log"
+curl -s -o "$work/said" --max-time 5 -d FAIL http://127.0.0.1:9004/say
+
 # ---- the judge ----------------------------------------------------------------------------------
 say PASS
 many ask judged "$one" 5 j >"$work/asked"
@@ -108,7 +129,7 @@ many ask judged "$one" 5 k >"$work/asked"
 expect_soon "bad ones fail" 5 evals_are "$(of judged null judged) | [.answers, .bad] | @csv" "10,5"
 say "PASS, I would say"
 expect "requests go on while it says neither" "$(many ask judged "$one" 8 l)" == '{"good":8}'
-expect_soon "it is left alone" 10 evals_are '.judge | [.blown, .silent.words >= 5] | @csv' '1,true'
+expect_soon "it is left alone, too" 10 evals_are '.judge | [.blown >= 1, .silent.words >= 5] | @csv' 'true,true'
 expect "and nothing is made of it" "$(evals "$(of judged null judged) | .answers")" == 10
 say PASS
 
@@ -118,7 +139,7 @@ expect_soon "requests move to the pool that is surely better" 90 half
 expect "which is told" "$(curl -s "$url/metrics" | grep -c '^sluice_eval_steer_share{route="steered"} 0\.[5-7]')" == 1
 
 # ---- the gate of a roll-out -----------------------------------------------------------------------
-"$sluice" rollout start bad route=chat pool=bad steps=20 step=1h >"$work/out" 2>&1 || not_ok "start of a roll-out" "$(<"$work/out")"
+"$sluice" rollout start bad route=chat pool=bad steps=20 step=1h slow=0 >"$work/out" 2>&1 || not_ok "start of a roll-out" "$(<"$work/out")"
 for ((i = 0; i < 12; i++)); do # by counts, not by time
 	many ask chat "$one" 40 "b$i-" >"$work/asked"
 	! wait_for 1 rollout_is bad rolled_back || break
@@ -127,7 +148,7 @@ expect_soon "a model that hallucinates is rolled back" 10 rollout_is bad rolled_
 expect "by its quality" "$(rollout_of bad .reason)" contains "gate quality"
 expect "few have had it" "$(rollout_of bad .seen)" "<=" 40
 echo "# requests that had the bad model: $(rollout_of bad .seen), $(rollout_of bad .candidate_requests.judged) judged"
-"$sluice" rollout start liked route=plain pool=bad steps=50 step=1h >"$work/out" 2>&1 || not_ok "start of a roll-out" "$(<"$work/out")"
+"$sluice" rollout start liked route=plain pool=bad steps=50 step=1h slow=0 >"$work/out" 2>&1 || not_ok "start of a roll-out" "$(<"$work/out")"
 many dislike plain "$other" 70 >"$work/asked"
 expect_soon "one that clients dislike, too" 10 rollout_is liked rolled_back
 expect "by their feedback" "$(rollout_of liked .reason)" contains "gate quality"
@@ -135,7 +156,26 @@ expect "by their feedback" "$(rollout_of liked .reason)" contains "gate quality"
 # ---- the judge is back, a restart -----------------------------------------------------------------
 back() { many ask judged "$one" 1 m >"$work/asked"; evals_are "$(of judged null judged) | .answers > 10" true; }
 expect_soon "the judge is asked again after a while" 60 back
-expect "and is well" "$(evals .judge.blown)" == 0
+late() { many ask orphan "$one" 1 p >"$work/asked"; evals_are "$(of orphan null judged) | [.answers > 0, .answers == .bad] | @csv" true,true; }
+expect_soon "so is the one that was down, when it is there" 60 late
+expect "both are well" "$(evals .judge.blown)" == 0
+
+# ---- a budget is used up; that it comes back with the day: tests/unit/policy/allowance.c --------------
+spent_is() { many ask judged "$one" 1 "b$SECONDS" >"$work/asked"; evals_are '.judge.spent.day' "$1"; }
+before=$(log_lines)
+write 10
+kill -HUP "$daemon"
+expect_soon "the day's tokens are used up" 20 spent_is true
+judged=$(evals "$(of judged null judged) | .answers") formed=$(evals "$(of judged null format) | .answers")
+expect "requests go on" "$(many ask judged "$one" 5 q)" == '{"good":5}'
+expect_soon "answers are looked at without the judge" 10 evals_are "$(of judged null format) | .answers" $((formed + 5))
+expect "which is counted as budget, and as no verdict" "$(evals "[.judge.silent.budget >= 5, ($(of judged null judged) | .answers)] | @csv")" == "true,$judged"
+expect_logged "and said" "$before" "evaluation: the judges' tokens of this day are used up"
+expect "in the metrics" "$(metric sluice_eval_budget_spent 'period="day"')" == 1
+write 1000000000
+kill -HUP "$daemon"
+judged_again() { many ask judged "$one" 1 "t$SECONDS" >"$work/asked"; evals_are "$(of judged null judged) | .answers > $judged" true; }
+expect_soon "with more of them the judge is asked again" 20 judged_again
 many ask plain "$one" 1 z >"$work/asked"
 ask plain "$one" last >"$work/status"
 id=$(header x-request-id)

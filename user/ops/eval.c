@@ -10,8 +10,6 @@
 #include "user/policy/rollout_board.h"
 #include "user/stage/retrieve_grounded.h"
 
-#define MS_OF_MINUTE	60000u
-#define MS_OF_DAY	86400000u
 #define BILLION		1000000000.0
 #define POOR_SAMPLES	20.0
 #define POOR_BACK	0.8 /* of `poor`: a route near it does not go to and fro */
@@ -223,22 +221,44 @@ static void begin(struct sl_eval_part *part, struct sl_eval_sample *sample)
 	end_look(look);
 }
 
+struct sl_allowance_rules sl_eval_rules(const struct sl_config_evaluation *config)
+{
+	return (struct sl_allowance_rules){
+		.answers = config->answers_per_minute,
+		.tokens = {[SL_ALLOWANCE_MINUTE] = config->tokens_per_minute,
+			   [SL_ALLOWANCE_DAY] = config->tokens_per_day}};
+}
+
+/* Is the budget of judges spent, or there again? The minute's is counted, the day's is also said. */
+static void tell_spent(struct sl_eval_part *part)
+{
+	bool day = part->allowance.spent[SL_ALLOWANCE_DAY];
+
+	if (day != part->spent[SL_ALLOWANCE_DAY])
+		sl_log(day ? SL_LOG_WARN : SL_LOG_INFO, "evaluation: %s",
+		       day ? "the judges' tokens of this day are used up: answers are looked at "
+			     "without them until midnight UTC (evaluation.tokens_per_day; see: "
+			     "sluice eval status)"
+			   : "judges are asked again: they have tokens");
+	pthread_mutex_lock(&part->lock);
+	memcpy(part->spent, part->allowance.spent, sizeof(part->spent));
+	pthread_mutex_unlock(&part->lock);
+}
+
 static void begin_all(struct sl_eval_part *part)
 {
 	const struct sl_config_evaluation *config = &part->routes->config->evaluation;
-	uint64_t now_ms = sl_clock_wall_ms();
+	struct sl_allowance_rules rules = sl_eval_rules(config);
 	struct sl_eval_sample *sample;
 
-	if (part->minute != now_ms / MS_OF_MINUTE)
-		part->minute_answers = 0, part->minute_tokens = 0;
-	if (part->day != now_ms / MS_OF_DAY)
-		part->day_tokens = 0;
-	part->minute = now_ms / MS_OF_MINUTE;
-	part->day = now_ms / MS_OF_DAY;
+	sl_allowance_turn(&part->allowance, sl_clock_wall_ms());
+	tell_spent(part);
 	while (!part->stopping && part->running_count < config->parallel &&
-	       part->minute_answers < config->answers_per_minute &&
-	       (sample = sl_evals_take(part->evals))) {
-		part->minute_answers++;
+	       sl_evals_waiting(part->evals) &&
+	       sl_allowance_take_answer(&part->allowance, &rules)) {
+		sample = sl_evals_take(part->evals);
+		if (!sample)
+			break;
 		begin(part, sample);
 	}
 }

@@ -57,8 +57,7 @@ static void count_blown(struct sl_eval_part *part)
 
 static void spend(struct sl_eval_part *part, uint64_t tokens)
 {
-	part->minute_tokens += tokens;
-	part->day_tokens += tokens;
+	sl_allowance_spend(&part->allowance, tokens);
 	pthread_mutex_lock(&part->lock);
 	part->judge_tokens += tokens;
 	pthread_mutex_unlock(&part->lock);
@@ -69,13 +68,12 @@ static bool may_ask(struct sl_eval_look *look, const struct ask *ask)
 {
 	struct sl_eval_part *part = look->part;
 	const struct sl_config_evaluation *config = &look->routes->config->evaluation;
+	struct sl_allowance_rules rules = sl_eval_rules(config);
 	struct sl_survey survey = sl_survey_make(&part->up, ask->pool);
 	uint64_t tokens = ask->body.len / BYTES_OF_TOKEN;
 	enum sl_eval_silence silence = SL_EVAL_SILENCES;
 
-	if ((config->tokens_per_minute &&
-	     part->minute_tokens + tokens > config->tokens_per_minute) ||
-	    (config->tokens_per_day && part->day_tokens + tokens > config->tokens_per_day))
+	if (!sl_allowance_has_tokens(&part->allowance, &rules, tokens))
 		silence = SL_EVAL_SILENT_BUDGET;
 	else if (survey.places &&
 		 (uint64_t)survey.running * 100 >= (uint64_t)survey.places * config->load)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include "user/ops/eval.h"
+#include "user/policy/allowance.h"
 #include "user/policy/fuse.h"
 #include "user/policy/gates_lexicon.h"
 #include "user/policy/rate.h"
@@ -80,9 +81,7 @@ struct sl_eval_part {
 	bool stopping; /* also what fibers look at */
 	bool on;       /* a route wants it */
 	struct sl_eval_judge judges[SL_EVAL_JUDGES_MAX];
-	uint64_t minute, day; /* that the budgets are of */
-	uint32_t minute_answers;
-	uint64_t minute_tokens, day_tokens;
+	struct sl_allowance allowance;
 
 	pthread_mutex_t lock;		 /* of all below, for write_metrics() */
 	struct sl_eval_route *of_routes; /* SL_EVAL_ROUTES_MAX */
@@ -91,7 +90,8 @@ struct sl_eval_part {
 	uint64_t looked, failed;
 	uint64_t judge_answers, judge_tokens;
 	uint64_t silences[SL_EVAL_SILENCES];
-	uint32_t blown; /* judges whose fuse is */
+	uint32_t blown;			  /* judges whose fuse is */
+	bool spent[SL_ALLOWANCE_PERIODS]; /* tokens of judges, as far as was needed */
 };
 
 /* eval_look.c: on a fiber; fills `found` in. */
@@ -103,6 +103,9 @@ enum sl_eval_verdict sl_eval_judge_answer(struct sl_eval_look *look, struct sl_s
 /* One sentence: 1 the context says so, 0 it does not, -EIO. */
 int sl_eval_judge_sentence(struct sl_eval_look *look, struct sl_span context,
 			   struct sl_span sentence);
+
+/* eval.c */
+struct sl_allowance_rules sl_eval_rules(const struct sl_config_evaluation *config);
 
 /* eval_say.c */
 const char *sl_eval_measure_name(enum sl_eval_measure measure);

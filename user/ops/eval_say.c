@@ -136,17 +136,22 @@ static void put_counts(const struct sl_eval_part *part, bool json, struct sl_tex
 		sl_text_printf(text,
 			       "],\"looked\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"waiting\":%u"
 			       ",\"judge\":{\"answers\":%" PRIu64 ",\"tokens\":%" PRIu64
-			       ",\"blown\":%u,\"silent\":{",
+			       ",\"blown\":%u,\"spent\":{\"minute\":%s,\"day\":%s},\"silent\":{",
 			       part->looked, part->failed, sl_evals_waiting(part->evals),
-			       part->judge_answers, part->judge_tokens, part->blown);
+			       part->judge_answers, part->judge_tokens, part->blown,
+			       part->spent[SL_ALLOWANCE_MINUTE] ? "true" : "false",
+			       part->spent[SL_ALLOWANCE_DAY] ? "true" : "false");
 	else
 		sl_text_printf(text,
 			       "%" PRIu64 " looked at, %" PRIu64
 			       " could not be, %u wait; judges: %" PRIu64 " answers, %" PRIu64
-			       " tokens%s; silent:",
+			       " tokens%s%s; silent:",
 			       part->looked, part->failed, sl_evals_waiting(part->evals),
 			       part->judge_answers, part->judge_tokens,
-			       part->blown ? ", left alone for a while" : "");
+			       part->blown ? ", left alone for a while" : "",
+			       part->spent[SL_ALLOWANCE_DAY]	  ? ", the day's are used up"
+			       : part->spent[SL_ALLOWANCE_MINUTE] ? ", the minute's are used up"
+								  : "");
 	for (i = 0; i < SL_EVAL_SILENCES; i++)
 		sl_text_printf(text, json ? "%s\"%s\":%" PRIu64 : "%s %s=%" PRIu64,
 			       json && i ? "," : "", sl_eval_silence_name((enum sl_eval_silence)i),
@@ -290,6 +295,18 @@ static void put_reasons(const struct sl_eval_part *part, struct sl_text *text)
 			       sl_eval_silence_name((enum sl_eval_silence)i), part->silences[i]);
 }
 
+static void put_spent(const struct sl_eval_part *part, struct sl_text *text)
+{
+	static const char *const names[SL_ALLOWANCE_PERIODS] = {"minute", "day"};
+
+	sl_text_append_string(text, "# HELP sluice_eval_budget_spent 1 while answers are looked at "
+				    "without a judge, for its tokens of that period are used up.\n"
+				    "# TYPE sluice_eval_budget_spent gauge\n");
+	for (int i = 0; i < SL_ALLOWANCE_PERIODS; i++)
+		sl_text_printf(text, "sluice_eval_budget_spent{period=\"%s\"} %d\n", names[i],
+			       part->spent[i]);
+}
+
 static void put_steer(const struct sl_eval_part *part, struct sl_text *text)
 {
 	sl_text_append_string(text,
@@ -324,6 +341,7 @@ void sl_eval_write_metrics(void *owner, struct sl_text *text)
 		put_hallucinations(part, text);
 	}
 	put_reasons(part, text);
+	put_spent(part, text);
 	put_steer(part, text);
 	put_single(text, "sluice_eval_waiting", "gauge", "Answers that wait to be looked at.",
 		   sl_evals_waiting(part->evals));
