@@ -80,6 +80,8 @@ write() { # MODEL-LINE
 		  - {model: nothing, pools: chat, retrieve: {index: empty, disclaimer: "We had no documents."}}
 		  - {model: poor, pools: chat, retrieve: {index: handbook, min_score: 0.3, timeout: 5s, poor: 0.6,
 		     poor_back: 0.4, poor_questions: 5}}
+		  - {model: flat, pools: chat, retrieve: {index: handbook, min_score: 0, timeout: 5s, poor: 0.6,
+		     poor_back: 0.4, poor_questions: 5, flat: 0.2}}
 	END
 }
 serve model 9001
@@ -241,6 +243,16 @@ expect "and their chunks, each of them" "$(judged chunks) $(judged spread_ppm)" 
 wide=$(metric sluice_retrieve_spread_ppm_total 'route="ranked"')
 ask ranked "$vacation" >/dev/null # of all chunks the best and the worst
 expect "how far apart the best and the worst are" "$(($(metric sluice_retrieve_spread_ppm_total 'route="ranked"') - wide))" ">" 100000
+
+# ---- scores that tell nothing: each question finds chunks here, whatever they are like
+even() { metric "sluice_retrieve_$1_total" 'route="flat"'; } # questions|missed|flat
+for i in 1 2 3 4 5; do ask flat "zxqj wvkp $i" >/dev/null; done
+expect "questions for which nothing stands out" "$(even questions) $(even missed) $(even flat)" == "5 0 5"
+expect "are an alert" "$(metric sluice_retrieve_poor 'route="flat"')" == 1
+expect "and the route does without" "$(ask flat "zxqj wvkp 6") $(header x-sluice-degraded)" == "Be brief. retrieve=poor"
+for i in 1 2 3; do ask flat "$vacation" >/dev/null; done
+expect "questions for which one does bring them back" "$(ask flat "$vacation")" contains "forty days"
+expect "and end the alert" "$(metric sluice_retrieve_poor 'route="flat"') $(even flat)" == "0 6"
 
 # ---- without an encoder
 daemon_stop

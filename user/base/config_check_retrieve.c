@@ -153,6 +153,11 @@ static void check_route(const struct sl_config *config, const struct sl_config_r
 		sl_report_add(report, route->line, route->column,
 			      "route \"%s\": retrieve.grounded_poor needs a grounded_sample over 0",
 			      model);
+	if (r->flat != 0 && r->poor_share == 0)
+		sl_report_add(report, route->line, route->column,
+			      "route \"%s\": retrieve.flat needs a poor over 0, whose share it "
+			      "counts for",
+			      model);
 	if (r->poor_share != 0 && r->poor_back_share >= r->poor_share)
 		sl_report_add(report, route->line, route->column,
 			      "route \"%s\": retrieve.poor_back must be less than poor", model);

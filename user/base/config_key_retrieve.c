@@ -185,6 +185,12 @@ static const struct sl_config_key keys[] = {
 	 "When so many of the last questions found no good chunk, the route answers without "
 	 "documents "
 	 "and `sluice_retrieve_poor` says so. 0: never."},
+	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MONEY, "flat", RETRIEVE(flat), "0", 0, ONE, NULL,
+	 false, SHARE_EXPECTED,
+	 "A question whose candidates' scores, the best less the worst, lie within this has none "
+	 "that stands out: for `poor` it counts as one that found nothing. How far scores lie "
+	 "apart depends on the documents and the encoder: look at "
+	 "`sluice_retrieve_spread_ppm_total` first. 0: it does not count."},
 	{SL_CONFIG_ROUTE_RETRIEVE, SL_CONFIG_MONEY, "poor_back", RETRIEVE(poor_back_share), "0.3",
 	 0, ONE, NULL, false, SHARE_EXPECTED,
 	 "Back to documents once no more than that find none; it goes on looking meanwhile."},

@@ -91,6 +91,7 @@ struct sl_config_retrieve {
 	uint32_t answers_ms;	   /* answers kept for the time of need; 0: none */
 	const char *template_text; /* with {context} */
 	const char *disclaimer;
+	uint64_t flat;		  /* billionths: scores within that tell nothing; 0: any do */
 	uint64_t poor_share;	  /* billionths; over it the route does without; 0: never */
 	uint64_t poor_back_share; /* under it it comes back */
 	uint32_t poor_queries;	  /* in the window */

@@ -65,6 +65,10 @@ static uint64_t spread_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->spread_ppm;
 }
+static uint64_t flat_of(const void *of)
+{
+	return ((const struct sl_retrieval_counts *)of)->flat;
+}
 static uint64_t shared_of(const void *of)
 {
 	return ((const struct sl_retrieval_counts *)of)->vectors_shared;
@@ -100,6 +104,8 @@ static const struct family of_route[] = {
 	{"sluice_retrieve_chunks_total", "counter", "Good chunks found.", given_of},
 	{"sluice_retrieve_spread_ppm_total", "counter",
 	 "Sum over the questions of the best good score less the worst, in millionths.", spread_of},
+	{"sluice_retrieve_flat_total", "counter",
+	 "Questions of whose candidates none stood out (routes[].retrieve.flat).", flat_of},
 	{"sluice_retrieve_shared_vectors_total", "counter",
 	 "Questions that the semantic cache had embedded already.", shared_of},
 	{"sluice_retrieve_empty_total", "counter",

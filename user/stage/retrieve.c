@@ -377,6 +377,28 @@ static enum sl_retrieve_outcome climb_down(struct sl_retrieve_turn *r)
 	return outcome;
 }
 
+static float spread_of_found(const struct sl_retrieve_turn *r)
+{
+	float best = 0, worst = 0;
+
+	for (uint32_t i = 0; i < r->count; i++) {
+		best = i == 0 || r->found[i].score > best ? r->found[i].score : best;
+		worst = i == 0 || r->found[i].score < worst ? r->found[i].score : worst;
+	}
+	return best - worst;
+}
+
+/*
+ * Does none of several candidates stand out? Then the index knows no more of the question than chance does,
+ * however near all of them are: a query's scores that lie close together foretell poor documents (Shtok and
+ * others, Predicting query performance by query-drift estimation, TOIS 30, 2012).
+ */
+static bool is_flat(const struct sl_retrieve_turn *r)
+{
+	return r->config->flat != 0 && !r->by_words && r->count > 1 &&
+	       spread_of_found(r) < (float)r->config->flat / (float)SL_QUALITY_ONE;
+}
+
 /* Only what is near enough; found by words, all is: their scores have no measure. */
 uint32_t sl_retrieve_keep_good(struct sl_retrieve_turn *r)
 {
@@ -397,20 +419,19 @@ static uint32_t spread_of(float spread)
 				   : (uint32_t)(SPREAD_MAX * QUALITY_SCALE);
 }
 
-static bool note_quality(struct sl_retrieve_turn *r)
+static bool note_quality(struct sl_retrieve_turn *r, bool flat)
 {
 	const struct sl_config_retrieve *config = r->config;
 	struct sl_quality_rule rule = {.poor = config->poor_share,
 				       .back = config->poor_back_share,
 				       .questions = config->poor_queries};
-	float best = 0, worst = 0;
+	struct sl_retrieval_finding finding = {
+		.good_chunks = r->count,
+		.spread_ppm = r->by_words ? 0 : spread_of(spread_of_found(r)),
+		.flat = flat,
+	};
 
-	for (uint32_t i = 0; i < r->count; i++) {
-		best = i == 0 || r->found[i].score > best ? r->found[i].score : best;
-		worst = i == 0 || r->found[i].score < worst ? r->found[i].score : worst;
-	}
-	return sl_retrieval_note(r->shared, r->stage->route->model, &rule, r->count,
-				 r->by_words ? 0 : spread_of(best - worst));
+	return sl_retrieval_note(r->shared, r->stage->route->model, &rule, &finding);
 }
 
 /* ---- what the model gets --------------------------------------------------------------------- */
@@ -596,15 +617,17 @@ int sl_retrieve_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 static enum sl_stage_verdict finish(struct sl_retrieve_turn *r, enum sl_retrieve_outcome outcome)
 {
 	struct sl_stage *stage = r->stage;
-	bool poor = false;
+	bool poor = false, flat;
 	float best = 0;
 
 	if (outcome == SL_RETRIEVE_GONE)
 		return SL_STAGE_GO_ON;
 	if (outcome == SL_RETRIEVE_FOUND) {
 		best = sl_retrieve_best(r);
+		flat = is_flat(r); /* of all that were found */
 		sl_retrieve_keep_good(r);
-		poor = !r->of_candidate && note_quality(r);
+		/* what a roll-out or a suite asked of another version says nothing of this one */
+		poor = !r->of_candidate && !stage->picked_index && note_quality(r, flat);
 	}
 	sl_retrieve_note_found(r, outcome, best);
 	if (poor) {

@@ -88,8 +88,8 @@ static void tell_quality(const char *model, bool poor, const struct sl_quality *
 }
 
 bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
-		       const struct sl_quality_rule *rule, uint32_t good_chunks,
-		       uint32_t spread_ppm)
+		       const struct sl_quality_rule *rule,
+		       const struct sl_retrieval_finding *finding)
 {
 	struct sl_retrieval_route *route;
 	bool was, now = false;
@@ -98,11 +98,13 @@ bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
 	route = route_of(retrieval, model);
 	if (route != NULL) {
 		was = route->counts.poor;
-		now = sl_quality_note(&route->quality, rule, good_chunks > 0);
+		now = sl_quality_note(&route->quality, rule,
+				      finding->good_chunks > 0 && !finding->flat);
 		route->counts.questions++;
-		route->counts.missed += good_chunks == 0;
-		route->counts.chunks += good_chunks;
-		route->counts.spread_ppm += spread_ppm;
+		route->counts.missed += finding->good_chunks == 0;
+		route->counts.chunks += finding->good_chunks;
+		route->counts.spread_ppm += finding->spread_ppm;
+		route->counts.flat += finding->flat;
 		route->counts.poor = now;
 		if (was != now)
 			tell_quality(model, now, &route->quality);

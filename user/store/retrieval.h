@@ -27,7 +27,15 @@ struct sl_retrieval_counts {
 	uint64_t vectors_shared; /* questions whose vector another stage had made already */
 	uint64_t empty;		 /* times that a source or an index had no chunk at all */
 	uint64_t spread_ppm;	 /* sum over the questions: best score less worst, millionths */
+	uint64_t flat;		 /* questions of whose candidates none stood out */
 	bool poor;
+};
+
+/* What came of one question. */
+struct sl_retrieval_finding {
+	uint32_t good_chunks;
+	uint32_t spread_ppm; /* of their scores */
+	bool flat;	     /* none of the candidates stands out: as good as none */
 };
 
 struct sl_retrieval {
@@ -52,8 +60,8 @@ void sl_retrieval_close(struct sl_retrieval **retrieval);
 
 /* One question of a route, looked up. Returns whether it is to do without documents. */
 bool sl_retrieval_note(struct sl_retrieval *retrieval, const char *model,
-		       const struct sl_quality_rule *rule, uint32_t good_chunks,
-		       uint32_t spread_ppm);
+		       const struct sl_quality_rule *rule,
+		       const struct sl_retrieval_finding *finding);
 
 /* A question of a route was not embedded again: another stage had its vector. */
 void sl_retrieval_note_shared(struct sl_retrieval *retrieval, const char *model);
