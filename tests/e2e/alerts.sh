@@ -22,7 +22,7 @@ cat >"$work/restart" <<-END
 END
 cat >"$work/notify" <<-END
 	#!/bin/bash
-	[[ \$1 == "two words" ]] && jq -c . >>"$work/notified"
+	[[ \$1 == "two words" ]] && jq -c --arg env "\$SLUICE_ZONE \$SLUICE_KIND \$SLUICE_POOL" '. + {\$env}' >>"$work/notified"
 END
 chmod +x "$work/restart" "$work/notify"
 file_now() { # MORE of alerts
@@ -33,7 +33,7 @@ file_now() { # MORE of alerts
 		incidents: {path: $work/incidents.db, hold: 2s, join: 0}
 		slo: {path: $work/slo.db, availability: 0.9, events: 3, alerts: [{burn: 2, long: 1h, short: 30m}]}
 		pools:
-		  gpu: {affinity: none, nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}
+		  gpu: {affinity: none, nodes: [{address: "127.0.0.1:9001", zone: a}, {address: "127.0.0.1:9002", zone: b}]}
 		  dead: {nodes: ["127.0.0.1:9003", "127.0.0.1:9004"]}
 		  pager: {nodes: ["127.0.0.1:9010"], api_key: pager-secret, metrics: {scrape: never}}
 		  manager: {nodes: ["127.0.0.1:9093"], metrics: {scrape: never}}
@@ -47,7 +47,7 @@ file_now() { # MORE of alerts
 		  runbooks: https://wiki.internal/sluice
 		  receivers:
 		    pager: {pool: pager, path: "/hook?by=sluice", hmac_secret: sign-secret, timeout: 500ms}
-		    program: {exec: [$work/notify, two words], severity: ticket}
+		    program: {exec: [$work/notify, two words], severity: ticket, group_by: [zone, kind]}
 		    manager: {pool: manager, path: /api/v2/alerts, format: alertmanager}
 		recovery:
 		  hooks:
@@ -85,11 +85,13 @@ expect_soon "webhook: fired" 20 counts '.body.status == "firing"' 1
 expect_soon "webhook: over" 20 counts '.body.status == "resolved"' 1
 first=$(jq -sr '.[0] | "\(.url) \(.authorization) \(.signed) \(.body | "\(.version) \(.groupKey) \(.receiver) \(.alerts | length)")"' "$calls")
 expect "webhook: how" "$first" == '/hook?by=sluice Bearer pager-secret true 4 {}:{pool="gpu"} pager 1'
-expect "webhook: labels" "$(jq -sc '.[0].body.alerts[0].labels' "$calls")" == '{"alertname":"SluiceBreaker","severity":"ticket","kind":"breaker","pool":"gpu","node":"127.0.0.1:9001"}'
+expect "webhook: labels" "$(jq -sc '.[0].body.alerts[0].labels' "$calls")" == '{"alertname":"SluiceBreaker","severity":"ticket","kind":"breaker","pool":"gpu","zone":"a","node":"127.0.0.1:9001"}'
+expect "webhook: what they have in common" "$(jq -sc '.[0].body | [.groupLabels, .commonLabels]' "$calls")" == '[{"pool":"gpu"},{"pool":"gpu","node":"127.0.0.1:9001","zone":"a","kind":"breaker","severity":"ticket"}]'
 expect "webhook: runbook" "$(jq -sr '.[0].body.alerts[0].annotations.runbook_url' "$calls")" == "https://wiki.internal/sluice/SluiceBreaker.md"
 expect "webhook: times" "$(jq -s '[.[].body.alerts[0]] | (.[0].endsAt == "0001-01-01T00:00:00Z") and (.[1].endsAt > .[1].startsAt) and .[0].fingerprint == .[1].fingerprint' "$calls")" == true
 notified() { (($(wc -l <"$work/notified") >= 2)); }
 expect_soon "the program was told both" 20 notified
+expect "by zone and kind, as it wants it" "$(head -n 1 "$work/notified" | jq -c '[.groupKey, .groupLabels, .env]')" == '["{}:{zone=\"a\", kind=\"breaker\"}",{"zone":"a","kind":"breaker"},"a breaker "]'
 expect "a hook that hangs is killed, one that is missing is said" "$(grep -c -e 'hook "slow" on node_back .*killed after' -e 'hook "missing" on node_back .*cannot be run' "$log")" '>=' 2
 expect "audit: the hook" "$(sluice audit --help >/dev/null; grep -c 'started 127.0.0.1:9001 again' "$work/audit.log")" == 1
 expect "metrics: runs" "$(metric sluice_hook_runs_total 'hook="restart",result="ok"')" == 1

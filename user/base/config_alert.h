@@ -29,6 +29,7 @@ struct sl_config_receiver {
 	uint32_t kinds;		      /* bits by enum sl_notice_kind; 0: all */
 	struct sl_config_names pools; /* none: all */
 	uint32_t per_hour;
+	uint32_t group_by; /* bits by sl_config_alert_labels[]; 0: as alerts.group_by */
 };
 
 enum sl_config_trigger {
@@ -52,6 +53,7 @@ struct sl_config_recovery_hook {
 struct sl_config_alerts {
 	const char *path;
 	const char *runbooks;
+	uint32_t group_by; /* bits by sl_config_alert_labels[] */
 	uint32_t group_ms, repeat_ms;
 	struct sl_config_items receivers;
 };
@@ -60,6 +62,7 @@ struct sl_config_recovery {
 	struct sl_config_items hooks;
 };
 
-extern const char *const sl_config_triggers[]; /* NULL-terminated */
+extern const char *const sl_config_alert_labels[]; /* NULL-terminated, as the next */
+extern const char *const sl_config_triggers[];	   /* NULL-terminated */
 
 #endif

@@ -18,6 +18,10 @@ static const char *const kinds[] = {
 const char *const sl_config_triggers[] = {"node_ejected", "node_back", "pool_short",
 					  "budget_burn",  "incident",  NULL};
 
+/* In the order of enum sl_alert_label (policy/alert.h), which tests/unit/policy/alert.c holds it to. */
+const char *const sl_config_alert_labels[] = {"pool", "node", "route",	  "dependency",
+					      "zone", "kind", "severity", NULL};
+
 /* at: RECEIVER or HOOK; preset: of its time-out. */
 /* clang-format off */
 #define CALL(section, at, preset)                                                                    \
@@ -48,9 +52,14 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ALERTS, SL_CONFIG_TEXT, "runbooks", ALERTS(runbooks), "docs/runbooks", 0,
 	 SL_CONFIG_URL_MAX, NULL, false, "a URL or a path",
 	 "Begin of `runbook_url`; the alert's name and `.md` come behind it."},
+	{SL_CONFIG_ALERTS, SL_CONFIG_SET, "group_by", ALERTS(group_by), "pool", 0, 0,
+	 sl_config_alert_labels, false, NULL,
+	 "Alerts that are alike in these labels are told together. `zone`: of a node; "
+	 "`dependency`: a pool that no route's requests go to. With `route` an alert of a pool, "
+	 "which has none, is with the others that have none."},
 	{SL_CONFIG_ALERTS, SL_CONFIG_MS, "group", ALERTS(group_ms), "5s", 0, DAY_MS, NULL, false,
 	 NULL,
-	 "A new alert waits so long for others of its pool, to be one message with them; what is "
+	 "A new alert waits so long for others of its group, to be one message with them; what is "
 	 "over by then is not told."},
 	{SL_CONFIG_ALERTS, SL_CONFIG_MS, "repeat", ALERTS(repeat_ms), "4h", 1000, 7 * DAY_MS, NULL,
 	 false, NULL, "What still fires is told again."},
@@ -70,6 +79,9 @@ static const struct sl_config_key keys[] = {
 	 NULL, "The same by what happened. Without it: all."},
 	{SL_CONFIG_RECEIVER, SL_CONFIG_NAMES, "pools", RECEIVER(pools), NULL, SL_CONFIG_TEXT, 64,
 	 NULL, false, "a pool's name, or a list of them", "The same by pool. Without it: all."},
+	{SL_CONFIG_RECEIVER, SL_CONFIG_SET, "group_by", RECEIVER(group_by), NULL, 0, 0,
+	 sl_config_alert_labels, false, NULL,
+	 "What it is told together. Without it as `alerts.group_by` has it."},
 	{SL_CONFIG_RECEIVER, SL_CONFIG_U32, "per_hour", RECEIVER(per_hour), "60", 1, 100000, NULL,
 	 false, NULL, "Messages in an hour; more wait for the next one, as one."},
 

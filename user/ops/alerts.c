@@ -9,7 +9,8 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 
-#define SAVED_VERSION 1u
+#define SAVED_VERSION 2u
+#define FIRST_VERSION 1u /* ends where the zone begins now */
 
 /* One that is under way. Its receiver is found by who it is: a reload may move it, or take it away. */
 struct message {
@@ -52,14 +53,16 @@ static void on_forgotten(void *owner, uint64_t fingerprint)
 static void on_value(void *owner, struct sl_span name, struct sl_span bytes)
 {
 	struct sl_alerts_part *part = owner;
-	struct record record;
+	const size_t first_size = offsetof(struct record, alert) + offsetof(struct sl_alert, zone);
+	struct record record = {0};
 	uint32_t i = 0;
 
 	(void)name;
-	if (bytes.len != sizeof(record))
+	if (bytes.len != sizeof(record) && bytes.len != first_size)
 		return;
-	memcpy(&record, bytes.data, sizeof(record));
-	if (record.version != SAVED_VERSION || record.size != sizeof(record))
+	memcpy(&record, bytes.data, bytes.len);
+	if (record.version != (bytes.len == first_size ? FIRST_VERSION : SAVED_VERSION) ||
+	    record.size != bytes.len)
 		return;
 	while (i < SL_ALERTS_MAX && part->book.list[i].fingerprint)
 		i++;
@@ -67,6 +70,43 @@ static void on_value(void *owner, struct sl_span name, struct sl_span bytes)
 		return;
 	part->book.list[i] = record.alert;
 	part->book.list[i].confirmed = false;
+}
+
+/* Is the pool asked for a route's requests? What stages call alone is a dependency of theirs. */
+static bool is_of_routes(const struct sl_routes *routes, const char *pool)
+{
+	for (uint32_t i = 0; i < routes->route_count; i++) {
+		for (int cause = 0; cause < SL_CAUSES; cause++) {
+			const struct sl_route_chain *chain = &routes->routes[i].chains[cause];
+
+			for (uint32_t k = 0; k < chain->len; k++) {
+				if (!strcmp(chain->pools[k]->name, pool))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* By the configuration of now: a node may move to another zone while its alert fires, that one stays. */
+static void place_alert(void *owner, struct sl_alert *alert)
+{
+	struct sl_alerts_part *part = owner;
+	const struct sl_config *config = part->routes->config;
+
+	for (uint32_t i = 0; i < config->pool_count; i++) {
+		const struct sl_config_pool *pool = &config->pools[i];
+
+		if (strcmp(pool->name, alert->pool) != 0)
+			continue;
+		if (alert->kind == SL_NOTICE_DEPENDENCY || !is_of_routes(part->routes, alert->pool))
+			sl_notice_set(alert->dependency, sizeof(alert->dependency), alert->pool);
+		for (uint32_t k = 0; alert->of == SL_NOTICE_OF_NODE && k < pool->node_count; k++) {
+			if (pool->nodes[k].zone && !strcmp(pool->nodes[k].text, alert->name))
+				sl_notice_set(alert->zone, sizeof(alert->zone),
+					      pool->nodes[k].zone);
+		}
+	}
 }
 
 /* ---- configuration --------------------------------------------------------------------------- */
@@ -83,6 +123,7 @@ static void fit_receiver(struct sl_alerts_part *part, struct sl_alerts_receiver 
 	receiver->state.kinds = config->kinds;
 	receiver->state.pools = config->pools.names;
 	receiver->state.pool_count = config->pools.count;
+	receiver->state.group_by = config->group_by ? config->group_by : alerts->group_by;
 	receiver->state.group_ms = alerts->group_ms;
 	receiver->state.repeat_ms = alerts->repeat_ms;
 	receiver->state.per_hour = config->per_hour;
@@ -211,6 +252,13 @@ static void on_called(void *owner, const struct sl_call_result *result)
 	free(message);
 }
 
+static const char *const group_env[SL_ALERT_LABELS] = {
+	[SL_ALERT_POOL] = "SLUICE_POOL",	 [SL_ALERT_NODE] = "SLUICE_NODE",
+	[SL_ALERT_ROUTE] = "SLUICE_ROUTE",	 [SL_ALERT_DEPENDENCY] = "SLUICE_DEPENDENCY",
+	[SL_ALERT_ZONE] = "SLUICE_ZONE",	 [SL_ALERT_KIND] = "SLUICE_KIND",
+	[SL_ALERT_SEVERITY] = "SLUICE_SEVERITY",
+};
+
 static void call(struct sl_alerts_part *part, struct sl_alerts_receiver *receiver)
 {
 	struct message *message = malloc(sizeof(*message));
@@ -228,7 +276,10 @@ static void call(struct sl_alerts_part *part, struct sl_alerts_receiver *receive
 	sl_alerts_write_message(part, receiver, &body);
 	snprintf(count, sizeof(count), "%u", receiver->group.count);
 	sl_call_env_add(&env, "SLUICE_RECEIVER", receiver->name);
-	sl_call_env_add(&env, "SLUICE_POOL", receiver->group.pool);
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		if (receiver->group.by >> label & 1)
+			sl_call_env_add(&env, group_env[label], receiver->group.labels[label]);
+	}
 	sl_call_env_add(&env, "SLUICE_ALERTS", count);
 	receiver->calls =
 		!body.error && !sl_calls_start(part->calls, part->routes, &receiver->config->call,
@@ -317,6 +368,7 @@ static int open_part(const struct sl_watch_place *place, struct sl_routes *route
 	part->book.owner = part;
 	part->book.changed = on_changed;
 	part->book.forgotten = on_forgotten;
+	part->book.place = place_alert;
 	part->opened_ms = sl_clock_ms();
 	apply(part, routes);
 	*ret_part = part;

@@ -47,6 +47,10 @@ static void put_labels(const struct sl_alert *alert, struct sl_text *text)
 	put_pair(text, ",", "kind", sl_notice_kind_name(alert->kind));
 	if (alert->pool[0])
 		put_pair(text, ",", "pool", alert->pool);
+	if (alert->zone[0])
+		put_pair(text, ",", "zone", alert->zone);
+	if (alert->dependency[0])
+		put_pair(text, ",", "dependency", alert->dependency);
 	if (subjects[alert->of] && alert->name[0])
 		put_pair(text, ",", subjects[alert->of], alert->name);
 	sl_text_append_char(text, '}');
@@ -121,11 +125,68 @@ static void put_alerts(const struct sl_alerts_part *part, const struct sl_alerts
 	sl_text_append_char(text, ']');
 }
 
+/* As Alertmanager names a group: {}:{pool="gpu", zone="a"}. Its parts are in quotes, whatever they hold. */
+static void put_group_key(const struct sl_alert_group *group, struct sl_text *text)
+{
+	struct sl_text key;
+	bool any = false;
+
+	sl_text_init(&key, 0);
+	sl_text_append_string(&key, "{}:{");
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		if (!(group->by >> label & 1))
+			continue;
+		sl_text_printf(&key, "%s%s=", any ? ", " : "", sl_alert_label_names[label]);
+		sl_text_append_json_string(&key, group->labels[label]);
+		any = true;
+	}
+	sl_text_append_char(&key, '}');
+	put_pair(text, ",", "groupKey", sl_text_string(&key));
+	sl_text_fini(&key);
+}
+
+static void put_group_labels(const struct sl_alert_group *group, struct sl_text *text)
+{
+	bool any = false;
+
+	sl_text_append_string(text, ",\"groupLabels\":{");
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		if (!(group->by >> label & 1))
+			continue;
+		put_pair(text, any ? "," : "", sl_alert_label_names[label], group->labels[label]);
+		any = true;
+	}
+	sl_text_append_char(text, '}');
+}
+
+/* What all of its alerts have alike, which is more than they are grouped by. */
+static void put_common_labels(const struct sl_alerts_part *part, const struct sl_alert_group *group,
+			      struct sl_text *text)
+{
+	bool any = false;
+
+	sl_text_append_string(text, ",\"commonLabels\":{");
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		const char *value = NULL;
+
+		for (uint32_t i = 0; i < group->count; i++) {
+			const struct sl_alert *alert = &part->book.list[group->alerts[i].index];
+			const char *own = sl_alert_label(alert, (enum sl_alert_label)label);
+
+			value = i == 0 || (value && !strcmp(value, own)) ? own : NULL;
+		}
+		if (!value || !value[0])
+			continue;
+		put_pair(text, any ? "," : "", sl_alert_label_names[label], value);
+		any = true;
+	}
+	sl_text_append_char(text, '}');
+}
+
 void sl_alerts_write_message(const struct sl_alerts_part *part,
 			     const struct sl_alerts_receiver *receiver, struct sl_text *text)
 {
 	const struct sl_alert_group *group = &receiver->group;
-	char key[SL_NOTICE_NAME_BYTES + 32];
 	bool fires = false;
 
 	if (receiver->config->format == SL_CONFIG_ALERT_ALERTMANAGER) {
@@ -134,15 +195,14 @@ void sl_alerts_write_message(const struct sl_alerts_part *part,
 	}
 	for (uint32_t i = 0; i < group->count; i++)
 		fires |= group->alerts[i].state == SL_ALERT_FIRING;
-	snprintf(key, sizeof(key), "{}:{pool=\"%s\"}", group->pool);
 	put_pair(text, "{", "version", "4");
-	put_pair(text, ",", "groupKey", key);
+	put_group_key(group, text);
 	sl_text_append_string(text, ",\"truncatedAlerts\":0");
 	put_pair(text, ",", "status", fires ? "firing" : "resolved");
 	put_pair(text, ",", "receiver", receiver->name);
-	put_pair(text, ",\"groupLabels\":{", "pool", group->pool);
-	put_pair(text, "},\"commonLabels\":{", "pool", group->pool);
-	sl_text_append_string(text, "},\"commonAnnotations\":{},\"externalURL\":\"\",\"alerts\":");
+	put_group_labels(group, text);
+	put_common_labels(part, group, text);
+	sl_text_append_string(text, ",\"commonAnnotations\":{},\"externalURL\":\"\",\"alerts\":");
 	put_alerts(part, receiver, text);
 	sl_text_append_char(text, '}');
 }

@@ -38,6 +38,31 @@ const char *sl_alert_severity_name(enum sl_alert_severity severity)
 	return severity == SL_ALERT_PAGE ? "page" : "ticket";
 }
 
+const char *const sl_alert_label_names[] = {"pool", "node", "route",	"dependency",
+					    "zone", "kind", "severity", NULL};
+
+const char *sl_alert_label(const struct sl_alert *alert, enum sl_alert_label label)
+{
+	switch (label) {
+	case SL_ALERT_POOL:
+		return alert->pool;
+	case SL_ALERT_NODE:
+		return alert->of == SL_NOTICE_OF_NODE ? alert->name : "";
+	case SL_ALERT_ROUTE:
+		return alert->of == SL_NOTICE_OF_ROUTE ? alert->name : "";
+	case SL_ALERT_DEPENDENCY:
+		return alert->dependency;
+	case SL_ALERT_ZONE:
+		return alert->zone;
+	case SL_ALERT_KIND:
+		return sl_notice_kind_name(alert->kind);
+	case SL_ALERT_SEVERITY:
+		return sl_alert_severity_name(alert->severity);
+	default:
+		return "";
+	}
+}
+
 static struct sl_alert *find(struct sl_alert_book *book, uint64_t fingerprint)
 {
 	for (uint32_t i = 0; i < SL_ALERTS_MAX; i++) {
@@ -87,6 +112,9 @@ void sl_alert_fire(struct sl_alert_book *book, const struct sl_notice *notice,
 	sl_notice_set(alert->pool, sizeof(alert->pool),
 		      notice->of == SL_NOTICE_OF_POOL ? notice->name : notice->pool);
 	sl_notice_set(alert->text, sizeof(alert->text), notice->text);
+	alert->zone[0] = alert->dependency[0] = '\0';
+	if (book->place)
+		book->place(book->owner, alert);
 	tell_changed(book, alert);
 }
 
@@ -196,15 +224,30 @@ static bool is_due(const struct sl_alert_receiver *receiver, const struct sl_ale
 	return !alert->ends_ms && passed(told->at_ms, receiver->repeat_ms, now_ms);
 }
 
+static bool is_alike(const struct sl_alert *a, const struct sl_alert *b, uint32_t by)
+{
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		if (by >> label & 1 && strcmp(sl_alert_label(a, (enum sl_alert_label)label),
+					      sl_alert_label(b, (enum sl_alert_label)label)) != 0)
+			return false;
+	}
+	return true;
+}
+
 static void collect(const struct sl_alert_book *book, const struct sl_alert_receiver *receiver,
-		    const char *pool, struct sl_alert_group *group)
+		    const struct sl_alert *first, struct sl_alert_group *group)
 {
 	group->count = 0;
-	sl_notice_set(group->pool, sizeof(group->pool), pool);
+	group->by = receiver->group_by;
+	for (int label = 0; label < SL_ALERT_LABELS; label++)
+		sl_notice_set(group->labels[label], sizeof(group->labels[label]),
+			      group->by >> label & 1
+				      ? sl_alert_label(first, (enum sl_alert_label)label)
+				      : "");
 	for (uint32_t i = 0; i < SL_ALERTS_MAX; i++) {
 		const struct sl_alert *alert = &book->list[i];
 
-		if (!alert->fingerprint || strcmp(alert->pool, pool) != 0 ||
+		if (!alert->fingerprint || !is_alike(alert, first, group->by) ||
 		    !wants(receiver, alert) || (alert->ends_ms && !is_news(receiver, alert)))
 			continue;
 		group->alerts[group->count].fingerprint = alert->fingerprint;
@@ -243,7 +286,7 @@ bool sl_alert_due(struct sl_alert_book *book, struct sl_alert_receiver *receiver
 			continue;
 		if (!may_call(receiver, now_ms))
 			return false;
-		collect(book, receiver, alert->pool, ret_group);
+		collect(book, receiver, alert, ret_group);
 		return true;
 	}
 	return false;

@@ -10,7 +10,8 @@
  *                for it may have heard
  *     told       repeat_ms later -> due again        ended -> due: resolved
  *
- * Told are groups: all of a pool together, so that a pool that dies is one message. A message that failed is
+ * Told are groups: alerts whose labels in `group_by` are alike, by default all of a pool together, so that a pool
+ * that dies is one message; by zone a rack that loses power is one. A message that failed is
  * repeated with what is so by then, after 1 s doubled with each failure up to a minute, with jitter; more
  * than per_hour in an hour wait for the next one, and are counted. So a receiver that is dead holds up
  * nobody: its alerts stay due, the others' do not know of it.
@@ -35,6 +36,18 @@
 
 enum sl_alert_severity { SL_ALERT_PAGE = 0, SL_ALERT_TICKET, SL_ALERT_SEVERITIES };
 
+/* What an alert is about, by which alerts are told together. Names: sl_alert_label_name(). */
+enum sl_alert_label {
+	SL_ALERT_POOL = 0,
+	SL_ALERT_NODE,
+	SL_ALERT_ROUTE,
+	SL_ALERT_DEPENDENCY, /* a pool that stages call and no route's requests go to */
+	SL_ALERT_ZONE,	     /* of a node */
+	SL_ALERT_KIND,
+	SL_ALERT_SEVERITY,
+	SL_ALERT_LABELS
+};
+
 enum sl_alert_state { SL_ALERT_UNTOLD = 0, SL_ALERT_FIRING, SL_ALERT_RESOLVED, SL_ALERT_SENT };
 
 struct sl_alert_told {
@@ -56,6 +69,9 @@ struct sl_alert {
 	char pool[SL_NOTICE_NAME_BYTES];
 	char text[SL_NOTICE_TEXT_BYTES];
 	struct sl_alert_told told[SL_ALERT_RECEIVERS_MAX];
+	/* Since version 2 of what is kept: at the end, so that an older one is this one's beginning. */
+	char zone[SL_NOTICE_NAME_BYTES];
+	char dependency[SL_NOTICE_NAME_BYTES];
 };
 
 struct sl_alert_book {
@@ -63,6 +79,8 @@ struct sl_alert_book {
 	uint64_t refused; /* found no place */
 	void *owner;
 	void (*changed)(void *owner, const struct sl_alert *alert); /* fingerprint as before */
+	/* Of one that has just fired: fills zone and dependency in; NULL: neither is known. */
+	void (*place)(void *owner, struct sl_alert *alert);
 	void (*forgotten)(void *owner, uint64_t fingerprint);
 };
 
@@ -73,6 +91,7 @@ struct sl_alert_receiver {
 	uint32_t kinds;	     /* bits; 0: all */
 	const char *const *pools;
 	uint32_t pool_count; /* 0: all */
+	uint32_t group_by;   /* bits by enum sl_alert_label; 0: all of them are one group */
 	uint32_t group_ms, repeat_ms, per_hour;
 	/* state */
 	uint32_t failures;
@@ -83,9 +102,10 @@ struct sl_alert_receiver {
 	uint64_t sent, failed, held; /* messages; held: hours in which some had to wait */
 };
 
-/* What a message has to say: alerts of one pool. */
+/* What a message has to say: alerts that are alike in the labels of `by`. */
 struct sl_alert_group {
-	char pool[SL_NOTICE_NAME_BYTES];
+	uint32_t by;
+	char labels[SL_ALERT_LABELS][SL_NOTICE_NAME_BYTES]; /* of those in `by` */
 	uint32_t count;
 	struct {
 		uint64_t fingerprint;
@@ -133,6 +153,11 @@ void sl_alert_sweep(struct sl_alert_book *book, const struct sl_alert_receiver *
 		    uint32_t count, uint64_t now_ms);
 
 uint32_t sl_alert_count(const struct sl_alert_book *book, enum sl_alert_severity severity);
+
+/* "pool", "node", ..., NULL-terminated. */
+extern const char *const sl_alert_label_names[];
+/* "" where it has none. */
+const char *sl_alert_label(const struct sl_alert *alert, enum sl_alert_label label);
 
 const char *sl_alert_severity_name(enum sl_alert_severity severity); /* "page", "ticket" */
 

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "user/base/config_alert.h"
 #include "user/policy/alert.h"
 #include "user/policy/recovery.h"
 
@@ -34,6 +35,7 @@ static int setup(void **state)
 	forgotten = 0;
 	phone = (struct sl_alert_receiver){.who = sl_alert_who("phone"),
 					   .severities = 1u << SL_ALERT_PAGE,
+					   .group_by = 1u << SL_ALERT_POOL,
 					   .group_ms = 1000,
 					   .repeat_ms = 60000,
 					   .per_hour = 100};
@@ -60,18 +62,26 @@ static void fire(const char *node, const char *pool, enum sl_alert_severity seve
 	sl_alert_fire(&book, &notice, SL_NOTICE_BREAKER, severity, number, START + at);
 }
 
-/* What the receiver is told at that moment, as "pool:firing/resolved"; takes it if ok. "" nothing. */
+/* What the receiver is told at that moment, as "labels:firing/resolved"; takes it if ok. "" nothing. */
 static const char *told(struct sl_alert_receiver *receiver, uint64_t at, bool ok)
 {
 	static struct sl_alert_group group;
-	static char text[256];
+	static char text[512];
 	uint32_t firing = 0;
+	int len = 0;
 
 	if (!sl_alert_due(&book, receiver, START + at, &group))
 		return "";
 	for (uint32_t i = 0; i < group.count; i++)
 		firing += group.alerts[i].state == SL_ALERT_FIRING;
-	snprintf(text, sizeof(text), "%s:%u/%u", group.pool, firing, group.count - firing);
+	for (int label = 0; label < SL_ALERT_LABELS; label++) {
+		if (group.by >> label & 1)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "%s%s",
+					len ? " " : "", group.labels[label]);
+		else
+			assert_string_equal(group.labels[label], "");
+	}
+	snprintf(text + len, sizeof(text) - (size_t)len, ":%u/%u", firing, group.count - firing);
 	sl_alert_made(&book, receiver, &group, ok, START + at, 0);
 	return text;
 }
@@ -104,6 +114,68 @@ static void test_groups(void **state)
 	sweep(64001);
 	assert_int_equal(forgotten, 1); /* desk never heard of it: for it there was nothing */
 	assert_int_equal(sl_alert_count(&book, SL_ALERT_PAGE), 2);
+}
+
+/* As the configuration would have it: n1 and n2 in zone a, n3 in b; "rank" is no pool of routes. */
+static void place(void *owner, struct sl_alert *alert)
+{
+	(void)owner;
+	if (alert->of == SL_NOTICE_OF_NODE)
+		sl_notice_set(alert->zone, sizeof(alert->zone),
+			      strcmp(alert->name, "n3") != 0 ? "a" : "b");
+	if (!strcmp(alert->pool, "rank"))
+		sl_notice_set(alert->dependency, sizeof(alert->dependency), "rank");
+}
+
+/* Who is told what together, by the labels of `group_by`: first all that is due, then nothing. */
+static void test_labels(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t by;
+		const char *told[6];
+	} rows[] = {
+		{"by pool", 1u << SL_ALERT_POOL, {"gpu:2/0", "cpu:1/0", "rank:2/0", ":1/0"}},
+		{"by zone: a rack is one", 1u << SL_ALERT_ZONE, {"a:3/0", "b:1/0", ":2/0"}},
+		{"by node", 1u << SL_ALERT_NODE, {"n1:1/0", "n2:1/0", "n3:1/0", "r1:1/0", ":2/0"}},
+		{"by route", 1u << SL_ALERT_ROUTE, {":5/0", "chat:1/0"}},
+		{"by dependency", 1u << SL_ALERT_DEPENDENCY, {":4/0", "rank:2/0"}},
+		{"by kind", 1u << SL_ALERT_KIND, {"breaker:4/0", "dependency:1/0", "burn:1/0"}},
+		{"by severity", 1u << SL_ALERT_SEVERITY, {"page:4/0", "ticket:2/0"}},
+		{"by two",
+		 1u << SL_ALERT_POOL | 1u << SL_ALERT_ZONE,
+		 {"gpu a:2/0", "cpu b:1/0", "rank a:1/0", "rank :1/0", ":1/0"}},
+		{"all of them", 0, {":6/0"}},
+	};
+	struct sl_notice rank = notice_of(SL_NOTICE_OF_POOL, "rank", "");
+	struct sl_notice chat = notice_of(SL_NOTICE_OF_ROUTE, "chat", "");
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		setup(state);
+		book.place = place;
+		desk.group_by = rows[row].by;
+		fire("n1", "gpu", SL_ALERT_PAGE, 1, 0);
+		fire("n2", "gpu", SL_ALERT_PAGE, 2, 0);
+		fire("n3", "cpu", SL_ALERT_PAGE, 3, 0);
+		fire("r1", "rank", SL_ALERT_TICKET, 4, 0);
+		sl_alert_fire(&book, &rank, SL_NOTICE_DEPENDENCY, SL_ALERT_TICKET, 5, START);
+		sl_alert_fire(&book, &chat, SL_NOTICE_BURN, SL_ALERT_PAGE, 0, START);
+		for (size_t i = 0; i < 6; i++) {
+			const char *wanted = rows[row].told[i] ? rows[row].told[i] : "";
+			const char *got = told(&desk, 1000, true);
+
+			if (strcmp(got, wanted) != 0)
+				fail_msg("%s, %zu: told \"%s\", wanted \"%s\"", rows[row].what, i,
+					 got, wanted);
+		}
+	}
+	for (int label = 0; label <= SL_ALERT_LABELS; label++) {
+		if (label == SL_ALERT_LABELS)
+			assert_null(sl_config_alert_labels[label]);
+		else
+			assert_string_equal(sl_alert_label_names[label],
+					    sl_config_alert_labels[label]);
+	}
 }
 
 static void test_nothing(void **state)
@@ -307,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_groups, setup),
+		cmocka_unit_test_setup(test_labels, setup),
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_severity, setup),
 		cmocka_unit_test_setup(test_routing, setup),
