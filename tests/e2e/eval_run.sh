@@ -6,6 +6,7 @@
 #   sluice eval run --> sluiced --> hallu.mjs 9001 "good": says what it was told
 #                  |           +--> hallu.mjs 9002 "bad": never does
 #                  |           +--> mirror.mjs 9003 "mirror": says what it was sent
+#                  |           +--> mirror.mjs 9004 "small": says that all is too long for it
 #                  +--> each of them by its URL          9009 "dead": nobody
 . "$(dirname "$0")/lib.sh"
 
@@ -27,18 +28,20 @@ config_write <<-END
 	  good: {nodes: ["127.0.0.1:9001"]}
 	  bad: {nodes: ["127.0.0.1:9002"]}
 	  mirror: {nodes: ["127.0.0.1:9003"]}
+	  small: {nodes: ["127.0.0.1:9004"]}
 	  dead: {nodes: ["127.0.0.1:9009"]}
 	indexes:
 	  shop: {directory: $work/shelf, documents: $work/docs, vectors: none, refresh: 0}
 	routes:
-	  - {model: chat, pools: [good, bad], attempts: 1, cache: {ttl: 1h}}
+	  - {model: chat, pools: [good, bad], attempts: 2, backoff: 1ms, cache: {ttl: 1h, sampled: true}, fallbacks: {context_length: mirror}}
 	  - {model: asked, pools: mirror, prompt: {requests: true}}
-	  - {model: docs, pools: mirror, retrieve: {index: shop, timeout: 10s}, cache: {ttl: 1h}}
+	  - {model: docs, pools: mirror, retrieve: {index: shop, timeout: 10s}, cache: {ttl: 1h, sampled: true}}
 END
 node "$e2e/hallu.mjs" 9001 0.000000001 >"$work/node-9001.log" 2>&1 &
 node "$e2e/hallu.mjs" 9002 1 >"$work/node-9002.log" 2>&1 &
 node "$e2e/mirror.mjs" 9003 >"$work/node-9003.log" 2>&1 &
-for port in 9001 9002 9003; do
+node "$e2e/mirror.mjs" 9004 5 llama_cpp >"$work/node-9004.log" 2>&1 &
+for port in 9001 9002 9003 9004; do
 	wait_for 20 grep -q ready "$work/node-$port.log" || { not_ok "node $port" "$(<"$work/node-$port.log")"; finish; }
 done
 daemon_start
@@ -61,6 +64,8 @@ evaluate "$work/suite.jsonl" --against pool:bad --model chat --json
 expect "a pool that is not asked first, though the route's answers are kept" "$?, $(report '[.verdict, .failed]')" == '1, ["failed",6]'
 evaluate "$work/one.jsonl" --against pool:dead --model chat --timeout 1 --json
 expect "a pool that is down: no other answers for it" "$?, $(report '[.verdict, .unsure]')" == '2, ["unsure",1]'
+evaluate "$work/one.jsonl" --against pool:small --model chat --json
+expect "one that refuses: no fallback of the route's for it" "$?, $(report '[.verdict, .unsure]')" == '2, ["unsure",1]'
 who=OTHER evaluate "$work/suite.jsonl" --against pool:bad --model chat
 expect "who may not pick" "$?, $(<"$work/out")" contains "2, unsure"
 evaluate "$work/suite.jsonl" --against pool:none --model chat
