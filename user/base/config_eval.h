@@ -22,9 +22,9 @@ struct sl_config_evaluation {
 	uint64_t tokens_per_day;
 	uint32_t queue; /* answers that wait */
 	uint32_t parallel;
-	uint32_t load;	    /* per cent of a judge's places, above which it is not asked */
+	uint32_t load;	     /* per cent of a judge's places, above which it is not asked */
 	const char *pick_by; /* tenants whose keys may pick pools and versions; NULL: nobody */
-	const char *not_of; /* tenants with commas between them; NULL: none */
+	const char *not_of;  /* tenants with commas between them; NULL: none */
 };
 
 enum sl_config_eval_context {
