@@ -111,7 +111,8 @@ static void test_thrifty(void **state)
 	struct sl_chain_walk walk;
 
 	(void)state;
-	saving.chains[SL_CAUSE_QUOTA] = (struct sl_route_chain){{&cheap, &cheaper}, 2};
+	saving.chains[SL_CAUSE_QUOTA] =
+		(struct sl_route_chain){.pools = {&cheap, &cheaper}, .len = 2};
 	sl_chain_begin_thrifty(&walk, &saving);
 	assert_ptr_equal(sl_chain_pool(&walk), &cheap);
 	assert_int_equal(walk.moves, 1);
@@ -125,12 +126,31 @@ static void test_thrifty(void **state)
 	assert_false(sl_chain_next(&walk, SL_CAUSE_ERROR));
 }
 
+/* The one pool that was asked for (stage/pick.h): whatever comes, nothing is behind it. */
+static void test_only(void **state)
+{
+	const struct sl_upstream_pool picked = {.name = "p"};
+	const struct sl_route_chain own = {.pools = {&picked}, .len = 1, .only = true};
+	struct sl_chain_walk walk;
+
+	(void)state;
+	sl_chain_begin_own(&walk, &route, &own);
+	assert_ptr_equal(sl_chain_pool(&walk), &picked);
+	for (int cause = 0; cause < SL_CAUSES; cause++) {
+		assert_false(sl_chain_has_own(&walk, (enum sl_cause)cause));
+		assert_int_equal(sl_chain_behind(&walk, (enum sl_cause)cause), 0);
+		assert_false(sl_chain_leaves_at_once(&walk, (enum sl_cause)cause));
+		assert_false(sl_chain_next(&walk, (enum sl_cause)cause));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_thrifty),
+		cmocka_unit_test(test_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
