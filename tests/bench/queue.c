@@ -36,7 +36,8 @@ static struct sl_queue queue;
 static struct sl_queue_entry entries[WAITING + 1];
 static struct sl_node_state nodes[NODES + 1];
 static uint32_t slots[NODES];
-static uint32_t locals[NODES / 2];
+static uint8_t ring_of[NODES];
+static uint32_t ring_order[NODES];
 static struct sl_loads loads;
 static struct sl_random random_;
 static struct sl_affinity *affinity;
@@ -110,22 +111,30 @@ static void run_choose_few(void)
 	choose(&(struct sl_choose){.slot_count = FEW, .loads = &loads});
 }
 
-static void run_choose_zone(void)
+static void choose_near(uint64_t fill)
 {
+	static struct sl_ring_map rings = {.of = ring_of,
+					   .order = ring_order,
+					   .ends = {NODES / 2, NODES / 2, NODES},
+					   .far_fill = SL_LOAD_FULL,
+					   .caps = {100, 100}};
+
+	rings.near_fill = fill;
 	choose(&(struct sl_choose){.slot_count = NODES,
 				   .loads = &loads,
-				   .locals = locals,
-				   .local_count = NODES / 2,
-				   .local_fill = SL_LOAD_FULL});
+				   .rings = &rings,
+				   .shares = {100, 100, 100},
+				   .may_pass = 3});
+}
+
+static void run_choose_zone(void)
+{
+	choose_near(SL_LOAD_FULL);
 }
 
 static void run_choose_spill(void)
 {
-	choose(&(struct sl_choose){.slot_count = NODES,
-				   .loads = &loads,
-				   .locals = locals,
-				   .local_count = NODES / 2,
-				   .local_fill = 1});
+	choose_near(1);
 }
 
 /* The blocks of a prompt, hashed, and the node that has served the longest chain of them. */
@@ -229,7 +238,8 @@ int main(void)
 		nodes[i + 1].incarnation = 1;
 		nodes[i + 1].endpoint.addr.w[3] = i;
 		nodes[i + 1].requests = 8;
-		locals[i / 2] = i;
+		ring_of[i] = i % 2 ? SL_RING_FAR : SL_RING_ZONE;
+		ring_order[i % 2 * NODES / 2 + i / 2] = i;
 		sl_load_take(&loads, i + 1, 1,
 			     &(struct sl_load_reading){
 				     .running = 9, .waiting = 1, .kv_permille = 300 + i},

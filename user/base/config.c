@@ -57,8 +57,10 @@ static int build(struct sl_config *config, struct sl_report *report,
 
 	if (rc == 0)
 		rc = sl_config_read_tree(config, root, config->arena, report, explain);
-	if (rc == 0)
+	if (rc == 0) {
+		sl_config_join_regions(config, report);
 		sl_config_check(config, root, report);
+	}
 	if (rc == 0 && report->count > 0)
 		rc = -EINVAL;
 	return rc;

@@ -78,6 +78,7 @@ struct sl_config_node {
 	uint32_t weight;	     /* 1..1000, default 1 */
 	uint32_t slots;		     /* requests at once; 0: as the pool's */
 	const char *zone;	     /* NULL: none */
+	const char *region;	     /* its own, or its zone's; NULL: none */
 	uint32_t server_id;	     /* in QUIC connection ids, 1..65535; 0: none */
 	unsigned line;		     /* in the file */
 	unsigned column;
@@ -203,6 +204,9 @@ struct sl_config_pool {
 	struct sl_config_names expect_names; /* that stand for `model` in answers */
 	struct sl_config_names adapters; /* LoRA: models of routes that its nodes load when asked */
 	uint32_t zone_load;		 /* percent full that a node of this host's zone may be */
+	uint32_t far_load;		 /* the same of one that takes what is nearer nodes' */
+	uint32_t zone_spill, region_spill; /* percent of its requests that may leave by load */
+	uint32_t zone_return_ms; /* from no share to all of a zone that is back; 0: at once */
 	unsigned line;
 	unsigned column;
 };
@@ -369,6 +373,7 @@ struct sl_config {
 	const char *path;
 	enum sl_profile profile; /* whose defaults count */
 	const char *zone;	 /* of this host; NULL: none */
+	const char *region;	 /* the same; its zone's where only nodes say it */
 
 	/* daemon */
 	struct sl_endpoint listen[SL_CONFIG_LISTEN_MAX];

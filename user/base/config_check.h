@@ -14,6 +14,9 @@
 void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 		     struct sl_report *report);
 
+/* Regions of zones go to all who are in them; a zone in two of them is a complaint (config_region.c). */
+void sl_config_join_regions(struct sl_config *config, struct sl_report *report);
+
 /* The part about services, modes, spills, server ids, prefixes and beacons. */
 void sl_config_check_kernel(const struct sl_config *config, const struct sl_yaml *root,
 			    struct sl_report *report);

@@ -132,6 +132,24 @@ static const struct sl_config_key keys[] = {
 	 "Percent full that the least loaded node of this host's zone may be; above it requests "
 	 "go to the least loaded of all. Full are its `slots` (256 where nobody knows them), its "
 	 "KV cache, or 5 requests in its queue."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "far_load", POOL(far_load), "100", 1, 1000, NULL, false,
+	 NULL,
+	 "Percent full that a node may be which takes what nearer nodes should have had, because "
+	 "these are out or too full. What finds none waits in the pool's queue or falls back, so "
+	 "that the loss of a zone does not take the next one with it."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "zone_spill", POOL(zone_spill), "100", 0, 100, NULL, false,
+	 NULL,
+	 "Percent of the pool's requests that may leave this host's zone because its nodes are too "
+	 "full. Of any N in a row it is this share of N + 100 at most; further ones take a fuller "
+	 "node of the zone, or wait for one. What its lost nodes cannot take leaves whatever this "
+	 "says: with all of them out, everything."},
+	{SL_CONFIG_POOL, SL_CONFIG_U32, "region_spill", POOL(region_spill), "100", 0, 100, NULL,
+	 false, NULL, "The same of those that may leave this host's region."},
+	{SL_CONFIG_POOL, SL_CONFIG_MS, "zone_return", POOL(zone_return_ms), "30s", 0, HOUR_MS, NULL,
+	 false, NULL,
+	 "How slowly a zone or region that was lost takes up its share again: from nothing to all "
+	 "of it, after a tenth of this without another loss. That tenth doubles each time it is "
+	 "lost again meanwhile, up to 32 times. 0: at once."},
 	{SL_CONFIG_POOL, SL_CONFIG_SECTION_MAP, "metrics", 0, NULL, SL_CONFIG_POOL_METRICS, 0, NULL,
 	 false, "a map",
 	 "What the nodes say of their load, on the page of their metrics. Nodes whose beacons "
@@ -147,7 +165,8 @@ static const struct sl_config_key keys[] = {
 	 "that does a request, by the half-open breaker."},
 	{SL_CONFIG_POOL, SL_CONFIG_NODE_LIST, "nodes", POOL(nodes), NULL, 0, SL_POOL_NODES_MAX,
 	 NULL, true,
-	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, zone, server_id}",
+	 "a list of ADDRESS:PORT, https://NAME[:PORT] or {address, weight, slots, zone, region, "
+	 "server_id}",
 	 "The inference servers. An address belongs to one pool; a name may be in several, each "
 	 "with its own breaker."},
 
@@ -265,6 +284,10 @@ static const struct sl_config_key keys[] = {
 	 "Requests that this node takes at once. 0: as many as the pool says."},
 	{SL_CONFIG_NODE, SL_CONFIG_MODEL, "zone", NODE(zone), NULL, 0, SL_CONFIG_MODEL_MAX, NULL,
 	 false, "a zone's name", "Where the server is; see `zone` at the top."},
+	{SL_CONFIG_NODE, SL_CONFIG_MODEL, "region", NODE(region), NULL, 0, SL_CONFIG_MODEL_MAX,
+	 NULL, false, "a region's name",
+	 "Where its zone is; see `region` at the top. Said for one node of a zone it holds for "
+	 "all."},
 	{SL_CONFIG_NODE, SL_CONFIG_U32, "server_id", NODE(server_id), NULL, 1, 65535, NULL, false,
 	 NULL,
 	 "The id that this server puts into its QUIC connection ids (two bytes behind the first); "

@@ -38,6 +38,11 @@ static const struct sl_config_key keys[] = {
 	 false, "a zone's name",
 	 "Zone of this host. Pools prefer their nodes with the same `zone`, while these are "
 	 "healthy and below `zone_load`. Without it zones do not count."},
+	{SL_CONFIG_ROOT, SL_CONFIG_MODEL, "region", ROOT(region), NULL, 0, SL_CONFIG_MODEL_MAX,
+	 NULL, false, "a region's name",
+	 "Region of this host. Behind the nodes of its `zone` pools prefer those of the same "
+	 "`region`, then those anywhere else. A zone is in one region: who says one of them for a "
+	 "zone need not repeat it."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "limits", 0, NULL, SL_CONFIG_LIMITS, 0, NULL, false,
 	 "a map", "What the daemon takes before it says no."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "timeouts", 0, NULL, SL_CONFIG_TIMEOUTS, 0, NULL,

@@ -363,15 +363,17 @@ static bool takes_new(struct decision *d, uint32_t index)
 	return false;
 }
 
-/* Those that rendezvous is among: of the zone where the request stays there, else all. */
+/* Those that rendezvous is among: of the ring that the request is meant for, else all. */
 static uint32_t place_count(const struct decision *d)
 {
-	return d->in->stays ? d->in->local_count : d->in->slot_count;
+	return d->in->place ? sl_ring_size(d->in->rings, d->in->place - 1u) : d->in->slot_count;
 }
 
 static uint32_t place_at(const struct decision *d, uint32_t i)
 {
-	return d->in->stays ? d->in->locals[i] : i;
+	const struct sl_ring_map *rings = d->in->rings;
+
+	return d->in->place ? rings->order[sl_ring_begin(rings, d->in->place - 1u) + i] : i;
 }
 
 static const struct sl_load *load_of(const struct decision *d, uint32_t index)
@@ -427,7 +429,7 @@ static uint32_t rendezvous(struct decision *d, uint64_t name, bool spare)
 	return found;
 }
 
-/* Of the nodes that say they have the adapter, this zone's before others, the lowest score. */
+/* Of the nodes that say they have the adapter, the ring's before others, the lowest score. */
 static uint32_t best_with_adapter(struct decision *d, uint64_t adapter)
 {
 	uint32_t i, found = SL_CHOOSE_NONE;
@@ -438,7 +440,7 @@ static uint32_t best_with_adapter(struct decision *d, uint64_t adapter)
 		    !takes_new(d, i))
 			continue;
 		score = sl_choose_score(d->in, i) >> 1;
-		if (d->in->stays && !sl_choose_is_local(d->in, i))
+		if (d->in->place && d->in->rings->of[i] != d->in->place - 1u)
 			score |= 1ull << 63;
 		if (score < lowest) {
 			lowest = score;

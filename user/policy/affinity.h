@@ -30,8 +30,8 @@
  * An adapter (LoRA) is a model that a server loads beside its own when first asked for it, and puts
  * aside for another one. Who has it by its own word (load.h) gets its requests; where nobody does, or
  * nobody says anything, rendezvous by the adapter's name keeps it on few nodes, first among those
- * that have room for one more. Where the request stays in this host's zone (in->stays), rendezvous
- * is among the zone's nodes.
+ * that have room for one more. Where the request is meant for a ring (in->place), rendezvous is among
+ * its nodes; and to a ring that it is kept from (in->barred) nothing leads it.
  *
  * The table is a set-associative cache of SL_AFFINITY_BYTES whatever is put into it; a set is one
  * cache line, and its least recently used entry makes room (in steps of about 4 s). An entry is one

@@ -4,7 +4,7 @@
 #include "bpf/breaker.h"
 #include "user/policy/retry.h"
 
-#define SCORE_BITS ((1ull << 30) - 1) /* of a score, beside what counts for more in need */
+#define SCORE_BITS ((1ull << 29) - 1) /* of a score, beside what counts for more in need */
 
 /* Lower is better; a candidate of a lower class always wins. */
 enum candidate_class {
@@ -248,6 +248,8 @@ bool sl_choose_is_open(const struct sl_choose *in, uint32_t index)
 {
 	uint32_t slot = in->slots[index];
 
+	if (in->barred && in->rings && in->barred >> in->rings->of[index] & 1)
+		return false;
 	return class_of(in, slot, &in->nodes[slot]) == CLASS_FRESH && !is_full(in, index);
 }
 
@@ -297,6 +299,14 @@ bool sl_choose_any_healthy(const struct sl_choose *in)
 	return false;
 }
 
+void sl_choose_count_rings(const struct sl_choose *in, uint32_t ret_fit[SL_RINGS])
+{
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++)
+		ret_fit[ring] = 0;
+	for (uint32_t i = 0; i < in->slot_count; i++)
+		ret_fit[in->rings->of[i]] += is_healthy(in, i);
+}
+
 bool sl_choose_any_place(const struct sl_choose *in)
 {
 	uint32_t i;
@@ -340,7 +350,7 @@ bool sl_choose_in_panic(const struct sl_choose *in)
 	return sl_choose_available(in) * 100u < in->slot_count * in->panic_percent;
 }
 
-/* The least bad: fewest failures in a row, then this zone's, then the lowest score; tried ones last. */
+/* The least bad: fewest failures in a row, then the nearest, then the lowest score; tried ones last. */
 static struct sl_choice least_bad(const struct sl_choose *in)
 {
 	struct sl_choice found = {.slot = SL_CHOOSE_NONE, .panic = true};
@@ -364,20 +374,21 @@ static struct sl_choice least_bad(const struct sl_choose *in)
 		score = sl_choose_score(in, index);
 		badness = (uint64_t)node->consecutive << 31 |
 			  (score < SCORE_BITS ? score : SCORE_BITS);
-		if (in->local_count && !sl_choose_is_local(in, index))
-			badness |= SCORE_BITS + 1;
+		if (in->rings)
+			badness |= (SCORE_BITS + 1) * in->rings->of[index];
 		if (sl_choose_is_among(in->tried, in->tried_count, slot))
 			badness |= 1ull << 63;
 		if (badness < lowest) {
 			lowest = badness;
 			found.slot = slot;
+			found.index = index;
 			found.limit = sl_choose_limit(in, index);
 		}
 	}
 	return found;
 }
 
-/* ---- the choice ------------------------------------------------------------------------------ */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 /*
  * The best of the nodes of these indexes; NULL: of all. Which part of them is healthy a sample tells
@@ -411,34 +422,6 @@ static struct best look(const struct sl_choose *in, const uint32_t *indexes, uin
 	return best;
 }
 
-bool sl_choose_is_local(const struct sl_choose *in, uint32_t index)
-{
-	uint32_t low = 0, high = in->local_count;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (in->locals[middle] == index)
-			return true;
-		if (in->locals[middle] < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
-/* May the zone's best have the request, or is it for all to share? A node that ramps has less room. */
-static bool stays(const struct sl_choose *in, const struct best *near)
-{
-	uint32_t dice = (in->random * 2654435761u >> 16) % 100u, ramp;
-
-	if (near->class > CLASS_FRESH || dice * near->seen >= SL_CHOOSE_ZONE_SPARE * near->healthy)
-		return false;
-	ramp = sl_breaker_capacity_percent(node_at(in, near->index), in->slow_start_ms, in->now_ms);
-	return sl_choose_fill(in, near->index) * 100u < in->local_fill * ramp;
-}
-
 /* Could another node than that one take the request? */
 static bool has_other(const struct sl_choose *in, uint32_t slot)
 {
@@ -452,44 +435,226 @@ static bool has_other(const struct sl_choose *in, uint32_t slot)
 	return false;
 }
 
-/* The best of this host's zone if the request stays there. */
-static bool look_near(const struct sl_choose *in, struct best *ret_best)
+/* ---- rings ----------------------------------------------------------------------------------- */
+
+/* A request on its way outwards. */
+struct walk {
+	struct best best[SL_RINGS];
+	uint8_t seen;	/* bit by ring: it was looked at */
+	uint8_t loaded; /* bit by ring: it was meant for it, and there is no room */
+	uint8_t turned; /* bit by ring: its dice is beyond the ring's share */
+	uint32_t tried; /* nodes of the rings that were looked at and of this one */
+	uint32_t taken; /* percent of the requests that are meant for the rings so far */
+};
+
+/* May the ring's best have the request? A node that ramps has less room. */
+static bool fits(const struct sl_choose *in, const struct best *best, bool home)
+{
+	uint32_t ramp;
+
+	if (best->class > CLASS_FRESH ||
+	    (!home && sl_choose_fill(in, best->index) > in->rings->far_fill))
+		return false;
+	ramp = sl_breaker_capacity_percent(node_at(in, best->index), in->slow_start_ms, in->now_ms);
+	return sl_choose_fill(in, best->index) * 100u < in->rings->near_fill * ramp;
+}
+
+/* How many of the ring's nodes this request has tried. */
+static uint32_t tried_in(const struct sl_choose *in, uint32_t ring)
+{
+	uint32_t i = sl_ring_begin(in->rings, ring), count = 0;
+
+	for (; in->tried_count >= SL_CHOOSE_RING_TRIES && i < in->rings->ends[ring]; i++)
+		count += sl_choose_is_among(in->tried, in->tried_count,
+					    in->slots[in->rings->order[i]]);
+	return count;
+}
+
+/* Looks at the ring. True: the request is taken there. */
+static bool visit(const struct sl_choose *in, uint32_t ring, struct walk *walk)
+{
+	struct best *best = &walk->best[ring];
+	bool home = !walk->seen;
+	uint32_t share;
+
+	*best = look(in, in->rings->order + sl_ring_begin(in->rings, ring),
+		     sl_ring_size(in->rings, ring));
+	walk->seen |= (uint8_t)(1u << ring);
+	if (best->class == CLASS_PROBE)
+		return true;
+	walk->tried += tried_in(in, ring);
+	share = SL_RING_SPARE * best->healthy / (best->seen ? best->seen : 1);
+	share = share < in->shares[ring] ? share : in->shares[ring];
+	walk->taken += share < 100 - walk->taken ? share : 100 - walk->taken;
+	if (in->dice >= walk->taken || walk->tried >= SL_CHOOSE_RING_TRIES + ring) {
+		walk->turned |= (uint8_t)(1u << ring);
+		return false;
+	}
+	if (fits(in, best, home))
+		return true;
+	if (best->class <= CLASS_FRESH || (best->class == CLASS_NONE && best->full))
+		walk->loaded |= (uint8_t)(1u << ring);
+	return false;
+}
+
+/* The borders between what was looked at and the ring; of them those that it reaches by load. */
+static uint8_t borders_to(const struct walk *walk, uint32_t ring, uint8_t *ret_loaded)
+{
+	uint8_t passed = 0;
+
+	*ret_loaded = 0;
+	for (uint32_t border = 0; border < ring; border++) {
+		uint32_t inside = (2u << border) - 1;
+
+		if (walk->seen & inside)
+			passed |= (uint8_t)(1u << border);
+		if (walk->loaded & inside)
+			*ret_loaded |= (uint8_t)(1u << border);
+	}
+	return passed;
+}
+
+/* Of two rings' best. Lower is better: who was turned away, its class, its score. */
+static bool is_better(const struct walk *walk, uint32_t ring, uint32_t than)
+{
+	const struct best *a = &walk->best[ring], *b = &walk->best[than];
+	uint32_t turned_a = walk->turned >> ring & 1, turned_b = walk->turned >> than & 1;
+	bool doubt_a = a->class > CLASS_FRESH, doubt_b = b->class > CLASS_FRESH;
+
+	if (doubt_a != doubt_b)
+		return doubt_b;
+	if (turned_a != turned_b)
+		return turned_b;
+	return a->class != b->class ? a->class < b->class : a->score < b->score;
+}
+
+/* The best of the rings that were looked at, where none took it. SL_RINGS: nobody has a place. */
+static uint32_t best_of(const struct sl_choose *in, struct walk *walk, bool *ret_full)
+{
+	uint32_t found = SL_RINGS, home = SL_RINGS;
+
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++) {
+		const struct best *best = &walk->best[ring];
+
+		if (!(walk->seen >> ring & 1))
+			continue;
+		*ret_full |= best->full;
+		if (home == SL_RINGS)
+			home = ring;
+		if (best->slot == SL_CHOOSE_NONE)
+			continue;
+		if (ring != home && best->class <= CLASS_FRESH &&
+		    sl_choose_fill(in, best->index) > in->rings->far_fill) {
+			*ret_full = true;
+			continue;
+		}
+		if (found == SL_RINGS || is_better(walk, ring, found))
+			found = ring;
+	}
+	return found;
+}
+
+/* Rings that affinity may not choose from: those that it was turned away from, or may not reach. */
+static uint8_t barred_of(const struct sl_choose *in, const struct walk *walk, uint32_t ring)
+{
+	uint32_t barred = 0;
+
+	for (uint32_t other = 0; other < SL_RINGS; other++) {
+		if (other < ring && in->shares[other] < 100 && walk->turned >> other & 1)
+			barred |= 1u << other;
+		for (uint32_t border = ring; border < other; border++) {
+			if (in->rings->caps[border] < 100)
+				barred |= 1u << other;
+		}
+	}
+	return (uint8_t)barred;
+}
+
+static struct sl_choice choice_of(const struct sl_choose *in, const struct best *best)
+{
+	return (struct sl_choice){
+		.slot = best->slot,
+		.fresh = best->class == CLASS_FRESH,
+		.others = best->others,
+		.full = best->full,
+		.index = best->index,
+		.limit = best->slot != SL_CHOOSE_NONE ? sl_choose_limit(in, best->index) : 0};
+}
+
+static struct sl_choice settle(const struct sl_choose *in, const struct walk *walk, uint32_t ring,
+			       bool meant, uint8_t kept)
+{
+	struct sl_choice choice = choice_of(in, &walk->best[ring]);
+
+	choice.lost = borders_to(walk, ring, &choice.loaded) & (uint8_t)~choice.loaded;
+	choice.place = (uint8_t)(meant ? ring + 1 : 0);
+	choice.barred = barred_of(in, walk, ring);
+	choice.kept = kept;
+	choice.others = choice.others || has_other(in, choice.slot);
+	return choice;
+}
+
+/* Is somebody elsewhere due for its probe? */
+static bool look_elsewhere(const struct sl_choose *in, struct sl_choice *ret_choice)
 {
 	struct best all;
 
-	if (!in->local_count || in->local_count == in->slot_count)
+	if (in->tried_count || in->random % SL_CHOOSE_ZONE_LOOK_PERIOD)
 		return false;
-	if (!in->tried_count && in->random % SL_CHOOSE_ZONE_LOOK_PERIOD == 0) {
-		all = look(in, NULL, in->slot_count);
-		if (all.class == CLASS_PROBE)
-			return false;
-	}
-	*ret_best = look(in, in->locals, in->local_count);
-	if (!stays(in, ret_best))
-		return false;
-	ret_best->others = ret_best->others || has_other(in, ret_best->slot);
-	return true;
+	all = look(in, NULL, in->slot_count);
+	*ret_choice = choice_of(in, &all);
+	return all.class == CLASS_PROBE;
 }
+
+/* From ring to ring outwards. Its slot is SL_CHOOSE_NONE where nobody can take it. */
+static struct sl_choice walk_out(const struct sl_choose *in)
+{
+	struct sl_choice choice = {.slot = SL_CHOOSE_NONE};
+	struct walk walk = {.seen = 0};
+	uint8_t kept = 0, loaded;
+	bool full = false;
+	uint32_t ring;
+
+	if (look_elsewhere(in, &choice))
+		return choice;
+	for (ring = 0; ring < SL_RINGS; ring++) {
+		uint32_t closed;
+
+		if (!sl_ring_size(in->rings, ring))
+			continue;
+		borders_to(&walk, ring, &loaded);
+		closed = loaded & ~(uint32_t)in->may_pass;
+		if (closed) {
+			kept = (uint8_t)closed;
+			break;
+		}
+		if (visit(in, ring, &walk))
+			return settle(in, &walk, ring, true, 0);
+	}
+	ring = best_of(in, &walk, &full);
+	if (ring < SL_RINGS)
+		return settle(in, &walk, ring, false, kept);
+	return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = full || kept, .kept = kept};
+}
+
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 struct sl_choice sl_choose_node(const struct sl_choose *in)
 {
+	struct sl_choice choice;
 	struct best best;
-	bool local;
 
 	if (!in->slot_count)
 		return (struct sl_choice){.slot = SL_CHOOSE_NONE};
-	local = look_near(in, &best);
-	if (!local)
+	if (in->rings) {
+		choice = walk_out(in);
+	} else {
 		best = look(in, NULL, in->slot_count);
-	if (best.slot != SL_CHOOSE_NONE || !in->allow_panic)
-		return (struct sl_choice){
-			.slot = best.slot,
-			.fresh = best.class == CLASS_FRESH,
-			.others = best.others,
-			.full = best.full,
-			.local = local,
-			.limit = best.slot != SL_CHOOSE_NONE ? sl_choose_limit(in, best.index) : 0};
+		choice = choice_of(in, &best);
+	}
+	if (choice.slot != SL_CHOOSE_NONE || choice.kept || !in->allow_panic)
+		return choice;
 	if (in->panic_percent && !sl_choose_in_panic(in))
-		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = best.full};
+		return (struct sl_choice){.slot = SL_CHOOSE_NONE, .full = choice.full};
 	return least_bad(in);
 }

@@ -26,15 +26,19 @@
  * sampled (Mitzenmacher, "The power of two choices in randomized load balancing", 2001) and scanned
  * only when the sample has no candidate.
  *
- * Zones. With `locals`, those nodes alone are looked at first, and their best is taken
- *	while its fill is below `local_fill`, and
- *	with the odds of SL_CHOOSE_ZONE_SPARE * (healthy locals / locals) percent,
- * else the best of all, local or not: what the zone cannot take spills in proportion, all of it when
- * the zone is out. (Envoy's zone-aware routing has the same idea; it compares the shares of hosts
- * and callers, which needs to know the callers of all zones.) One choice in
- * SL_CHOOSE_ZONE_LOOK_PERIOD looks for nodes elsewhere that are due for their probe, so that they
- * are in order by the time they are needed. In panic a local one goes before another with as many
- * failures.
+ * Rings (ring.h). With `rings`, the nearest ring is looked at first, then the next. A request is meant for a ring
+ * by its share and `dice`, and is taken there by the best node while that one's fill is below near_fill. Else it
+ * goes on outwards:
+ *	because nodes are lost: its dice is beyond the ring's share, or those who might take it failed it already
+ *		(it has tried SL_CHOOSE_RING_TRIES nodes of the zone, or one more of zone and region together: a few
+ *		attempts get out of a region that is lost before its breakers know it)
+ *	by load: the ring's best is too full, or all are. Past a border with a cap only with `may_pass`
+ * Who finds a place in none of the rings it may go to has the best of these: of those that its dice did not turn
+ * it away from first; outside the nearest ring only up to far_fill. Where nobody has a place it is told `full`,
+ * to wait. (Envoy's priority levels have the shares; its zone-aware routing compares those of hosts and callers,
+ * which needs to know the callers of all zones.) One choice in SL_CHOOSE_ZONE_LOOK_PERIOD looks for nodes
+ * elsewhere that are due for their probe, so that they are in order by the time they are needed; one that is due
+ * in a ring that is looked at is taken. In panic nearer ones go before others with as many failures.
  */
 #ifndef SL_POLICY_CHOOSE_H
 #define SL_POLICY_CHOOSE_H
@@ -44,6 +48,7 @@
 #include "bpf/abi.h"
 #include "user/policy/concurrency.h"
 #include "user/policy/load.h"
+#include "user/policy/ring.h"
 
 #define SL_CHOOSE_SCAN_MAX     16u
 #define SL_CHOOSE_SAMPLE       4u
@@ -51,8 +56,8 @@
 #define SL_CHOOSE_DOUBT_PERIOD 16u
 #define SL_CHOOSE_NONE	       UINT32_MAX
 
-#define SL_CHOOSE_ZONE_SPARE	   140u /* percent: what healthy nodes take of the others' share */
 #define SL_CHOOSE_ZONE_LOOK_PERIOD 16u
+#define SL_CHOOSE_RING_TRIES	   2u
 
 struct sl_choose {
 	const struct sl_node_state *nodes; /* the whole table, indexed by slot */
@@ -65,12 +70,14 @@ struct sl_choose {
 	const struct sl_concurrency *concurrency; /* by slot; NULL: none */
 	uint64_t tokens_max; /* in flight that a node takes another request with; 0: any */
 	uint32_t nominal;    /* slots of a node that has no limit and does not say; 0: any number */
-	const struct sl_loads *loads; /* what the servers say; NULL: nothing */
-	const uint32_t *locals;	      /* indexes of the nodes in this host's zone, in order */
-	uint32_t local_count;	      /* 0, or as many as slot_count: no zone is preferred */
-	uint64_t local_fill;	      /* that a node of the zone may have, in SL_LOAD_FULL */
-	bool stays;	   /* for affinity.h: load has chosen among the zone's nodes alone */
-	uint32_t doubtful; /* failures in a row that make a node doubtful; 0: never */
+	const struct sl_loads *loads;	 /* what the servers say; NULL: nothing */
+	const struct sl_ring_map *rings; /* NULL: how near nodes are does not count */
+	uint8_t shares[SL_RINGS]; /* percent that each ring has at most; by sl_ring_percent() */
+	uint8_t dice;		  /* 0..99, by sl_rings_dice() */
+	uint8_t may_pass;	  /* bit by border: another one may by load */
+	uint8_t barred;		  /* for affinity.h: bit by ring that it may not go to, */
+	uint8_t place;		  /* and one more than the ring that new names belong to; 0: any */
+	uint32_t doubtful;	  /* failures in a row that make a node doubtful; 0: never */
 	uint64_t now_ms;
 	uint32_t slow_start_ms;
 	uint32_t panic_percent;
@@ -84,7 +91,12 @@ struct sl_choice {
 	bool fresh;	/* it was chosen by its score, among those that nothing speaks against */
 	bool others;	/* at least one more admitting node that was not tried was seen */
 	bool full;	/* nodes were passed by because they have as many requests as they take */
-	bool local;	/* it was chosen among the nodes of this zone alone */
+	uint8_t place;	/* of a ring that it was meant for, one more than that; 0: of no ring */
+	uint8_t barred; /* bit by ring: it may not be sent there for affinity */
+	uint8_t loaded; /* bit by border: what passes it does by load */
+	uint8_t lost;	/* the same: because nodes are lost */
+	uint8_t kept;	/* bit by border: it would have passed, and may not */
+	uint32_t index; /* of the chosen one in `slots` */
 	uint32_t limit; /* of the chosen node, to be checked again when its place is taken */
 };
 
@@ -125,9 +137,6 @@ static inline bool sl_choose_is_among(const uint32_t *slots, uint32_t count, uin
 /* May the node be chosen by something else than its score: would nothing but that be asked? */
 bool sl_choose_is_open(const struct sl_choose *in, uint32_t index);
 
-/* Is the node of that index in this host's zone, where that counts? */
-bool sl_choose_is_local(const struct sl_choose *in, uint32_t index);
-
 /* How many requests the node of that index takes at once; 0: any. */
 uint32_t sl_choose_limit(const struct sl_choose *in, uint32_t index);
 
@@ -148,6 +157,9 @@ bool sl_choose_has_kv_room(const struct sl_choose *in, uint32_t index);
 
 /* Load and share of the nodes together that are present, not in doubt, and their breaker closed. */
 void sl_choose_sum(const struct sl_choose *in, uint64_t *ret_load, uint64_t *ret_share);
+
+/* Of each ring: nodes that would take new work and are not in doubt. */
+void sl_choose_count_rings(const struct sl_choose *in, uint32_t ret_fit[SL_RINGS]);
 
 /* Until the first of the nodes that are left alone may be asked; UINT64_MAX: none is left alone. */
 uint64_t sl_choose_held_ms(const struct sl_choose *in);

@@ -139,6 +139,12 @@ void sl_explain_attempt(struct sl_request *request, const struct sl_upstream_poo
 		why |= SL_TRAIL_WHY_PROBE;
 	if (!grant->others)
 		why |= SL_TRAIL_WHY_ONLY;
+	if (grant->left == SL_ZONE_BY_LOAD)
+		why |= SL_TRAIL_WHY_LOAD;
+	if (grant->left == SL_ZONE_BY_LOSS)
+		why |= SL_TRAIL_WHY_LOSS;
+	if (grant->left == SL_ZONE_KEPT)
+		why |= SL_TRAIL_WHY_KEPT;
 	request->trail.anthropic = pool->api == SL_CONFIG_API_ANTHROPIC;
 	if (trail)
 		trail->anthropic = request->trail.anthropic;

@@ -83,6 +83,7 @@ const char *sl_near_zone_word(enum sl_zone zone)
 {
 	static const char *const words[SL_ZONES] = {
 		[SL_ZONE_LOCAL] = "local",
+		[SL_ZONE_REGION] = "region",
 		[SL_ZONE_SPILL] = "spill",
 	};
 

@@ -21,7 +21,7 @@ const struct sl_affinity_key *sl_near_key(struct sl_request *request,
 /* Is the request's model an adapter that the pool's nodes load? */
 bool sl_near_is_adapter(const struct sl_request *request, const struct sl_upstream_pool *pool);
 
-/* "local" or "spill"; NULL: NONE. */
+/* "local", "region" or "spill"; NULL: NONE. */
 const char *sl_near_zone_word(enum sl_zone zone);
 
 /* "prefix", "session", "miss", "load", "adapter" or "adapter-new"; NULL: NONE. */

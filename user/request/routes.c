@@ -44,20 +44,29 @@ static void limit_pool(const struct sl_config_pool *from, struct sl_upstream_poo
 	};
 }
 
-/* Which nodes are in this host's zone; locals has room for the pool's nodes. */
-static void build_zone(const struct sl_config *config, const struct sl_config_pool *from,
-		       struct sl_upstream_pool *pool, uint32_t *locals)
+/* How near its nodes are; of and order have room for them. */
+static int build_rings(const struct sl_config *config, const struct sl_config_pool *from,
+		       struct sl_upstream_pool *pool, uint8_t *of, uint32_t *order)
 {
-	uint32_t i;
+	struct sl_ring_place host = {config->zone, config->region};
+	struct sl_ring_place *places;
 
-	pool->locals = locals;
-	pool->local_fill = (uint64_t)SL_LOAD_FULL * from->zone_load / 100;
-	for (i = 0; i < from->node_count && config->zone; i++) {
-		const char *zone = from->nodes[i].zone;
-
-		if (zone && !strcmp(zone, config->zone))
-			locals[pool->local_count++] = i;
-	}
+	if (!config->zone && !config->region)
+		return 0;
+	places = calloc(from->node_count + 1, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < from->node_count; i++)
+		places[i] = (struct sl_ring_place){from->nodes[i].zone, from->nodes[i].region};
+	pool->rings = (struct sl_ring_map){
+		.near_fill = (uint64_t)SL_LOAD_FULL * from->zone_load / 100,
+		.far_fill = (uint64_t)SL_LOAD_FULL * from->far_load / 100,
+		.caps = {from->zone_spill, from->region_spill},
+		.return_ms = from->zone_return_ms,
+	};
+	sl_ring_build(&pool->rings, of, order, &host, places, from->node_count);
+	free(places);
+	return 0;
 }
 
 /* The provider's key as the header line that carries it. */
@@ -88,8 +97,9 @@ static int build_pools(struct sl_routes *routes)
 		nodes += config->pools[i].node_count;
 	routes->pools = calloc(config->pool_count + 1, sizeof(*routes->pools));
 	routes->limits = calloc(nodes + 1, sizeof(*routes->limits));
-	routes->locals = calloc(nodes + 1, sizeof(*routes->locals));
-	if (!routes->pools || !routes->limits || !routes->locals)
+	routes->rings = calloc(nodes + 1, sizeof(*routes->rings));
+	routes->ring_order = calloc(nodes + 1, sizeof(*routes->ring_order));
+	if (!routes->pools || !routes->limits || !routes->rings || !routes->ring_order)
 		return -ENOMEM;
 	nodes = 0;
 	for (i = 0; i < config->pool_count; i++) {
@@ -108,7 +118,9 @@ static int build_pools(struct sl_routes *routes)
 		pool->expect = from->expect;
 		pool->expect_names = &from->expect_names;
 		limit_pool(from, pool, routes->limits + nodes);
-		build_zone(config, from, pool, routes->locals + nodes);
+		if (build_rings(config, from, pool, routes->rings + nodes,
+				routes->ring_order + nodes))
+			return -ENOMEM;
 		nodes += from->node_count;
 		routes->pool_of_slot[pool->slot] = pool;
 		pool->path = from->path;
@@ -248,7 +260,8 @@ static void destroy(struct sl_routes *routes)
 	}
 	free(routes->pools);
 	free(routes->limits);
-	free(routes->locals);
+	free(routes->rings);
+	free(routes->ring_order);
 	free(routes->routes);
 	free(routes->buckets);
 	free(routes->models_json);

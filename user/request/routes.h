@@ -50,7 +50,8 @@ struct sl_routes {
 	struct sl_upstream_pool *pools;
 	const struct sl_upstream_pool *pool_of_slot[SL_POOLS_MAX];
 	uint32_t *limits; /* of all pools' nodes */
-	uint32_t *locals; /* the same room */
+	uint8_t *rings;	  /* the same room, see ring.h */
+	uint32_t *ring_order;
 	struct sl_route *routes;
 	uint32_t route_count;
 	uint32_t *buckets; /* open addressing by name; value index + 1 */

@@ -66,9 +66,12 @@ enum sl_trail_kind {
 };
 
 /* Why a node was chosen. */
-#define SL_TRAIL_WHY_PROBE 1u /* its breaker's half-open probe */
-#define SL_TRAIL_WHY_PANIC 2u /* least bad of a pool in panic */
-#define SL_TRAIL_WHY_ONLY  4u /* no other was left */
+#define SL_TRAIL_WHY_PROBE 1u  /* its breaker's half-open probe */
+#define SL_TRAIL_WHY_PANIC 2u  /* least bad of a pool in panic */
+#define SL_TRAIL_WHY_ONLY  4u  /* no other was left */
+#define SL_TRAIL_WHY_LOAD  8u  /* nearer ones are too full */
+#define SL_TRAIL_WHY_LOSS  16u /* nearer ones are out, or come back slowly */
+#define SL_TRAIL_WHY_KEPT  32u /* all near ones are full, and no more may leave */
 
 /* The value of an attempt: enum sl_affinity_verdict below, enum sl_zone above. */
 #define SL_TRAIL_ZONE_SHIFT    8u

@@ -86,6 +86,12 @@ static const char *why_of(uint8_t why, uint32_t affinity)
 		return "probe of a half-open breaker";
 	if (why & SL_TRAIL_WHY_ONLY)
 		return "the only one left";
+	if (why & SL_TRAIL_WHY_LOAD)
+		return "nearer nodes are too full";
+	if (why & SL_TRAIL_WHY_LOSS)
+		return "nearer nodes are out, or come back slowly";
+	if (why & SL_TRAIL_WHY_KEPT)
+		return "near nodes are full, and no more may leave";
 	return affinity < SL_AFFINITY_VERDICTS && words[affinity] ? words[affinity] : "lowest load";
 }
 

@@ -125,18 +125,11 @@ static bool take_place(struct sl_upstream_node *node, uint32_t limit)
 	return false;
 }
 
-/* Locals are few, or the pool is large and a wrong zone dear. */
-static enum sl_zone zone_of(const struct sl_upstream_pool *pool, uint32_t slot)
+static enum sl_zone zone_of(const struct sl_upstream_pool *pool, uint32_t index)
 {
-	uint32_t i;
+	static const enum sl_zone zones[SL_RINGS] = {SL_ZONE_LOCAL, SL_ZONE_REGION, SL_ZONE_SPILL};
 
-	if (!pool->local_count || pool->local_count == pool->node_count)
-		return SL_ZONE_NONE;
-	for (i = 0; i < pool->local_count; i++) {
-		if (pool->node_slots[pool->locals[i]] == slot)
-			return SL_ZONE_LOCAL;
-	}
-	return SL_ZONE_SPILL;
+	return pool->rings.of ? zones[pool->rings.of[index]] : SL_ZONE_NONE;
 }
 
 static struct sl_upstream_grant grant(const struct sl_upstream_pool *pool,
@@ -144,7 +137,11 @@ static struct sl_upstream_grant grant(const struct sl_upstream_pool *pool,
 				      const struct sl_choice *choice, enum sl_affinity_verdict why)
 {
 	return (struct sl_upstream_grant){.node = node,
-					  .zone = zone_of(pool, node->slot),
+					  .zone = zone_of(pool, choice->index),
+					  .left = choice->loaded ? SL_ZONE_BY_LOAD
+						  : choice->lost ? SL_ZONE_BY_LOSS
+						  : choice->kept ? SL_ZONE_KEPT
+								 : SL_ZONE_STAYED,
 					  .ticket = ticket,
 					  .panic = choice->panic,
 					  .others = choice->others,
@@ -164,9 +161,6 @@ static struct sl_choose question(struct sl_upstream *up, const struct sl_upstrea
 		.limits = pool->limits,
 		.nominal = pool->nominal,
 		.loads = up->state.retries->loads,
-		.locals = pool->locals,
-		.local_count = pool->local_count,
-		.local_fill = pool->local_fill,
 		.concurrency = sl_upstream_concurrency(up, pool),
 		.tokens_max = pool->concurrency.tokens,
 		.doubtful = tunable(up, pool->slot, SL_TUNABLE_BREAKER_CONSECUTIVE),
@@ -185,19 +179,125 @@ static enum sl_affinity_verdict lean(struct sl_upstream *up, const struct sl_ups
 
 	if (!key || !choice->fresh)
 		return SL_AFFINITY_NONE;
-	in->stays = choice->local;
+	in->place = choice->place;
+	in->barred = choice->barred;
 	near = sl_affinity_choose(up->state.retries->affinity, key, in, pool->slot,
 				  pool->affinity_excess);
 	if (near.index != SL_CHOOSE_NONE) {
 		choice->slot = in->slots[near.index];
+		choice->index = near.index;
 		choice->limit = sl_choose_limit(in, near.index);
 	}
 	return near.verdict;
 }
 
+/* ---- rings ---------------------------------------------------------------------------------- */
+
+void sl_upstream_look_at_rings(struct sl_upstream_retries *retries, const struct sl_choose *in,
+			       const struct sl_upstream_pool *pool)
+{
+	struct sl_rings *rings = &retries->rings[pool->slot];
+	struct sl_choose all = *in;
+	uint32_t fit[SL_RINGS];
+
+	if (!pool->rings.of || !sl_rings_look(rings, in->now_ms))
+		return;
+	all.rings = &pool->rings;
+	all.tried_count = 0;
+	sl_choose_count_rings(&all, fit);
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++)
+		sl_ring_step(&rings->shares[ring], fit[ring], sl_ring_size(&pool->rings, ring),
+			     pool->rings.return_ms, in->now_ms);
+}
+
+static void ask_rings(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+		      struct sl_choose *in)
+{
+	struct sl_rings *rings = &up->state.retries->rings[pool->slot];
+
+	sl_upstream_look_at_rings(up->state.retries, in, pool);
+	in->rings = &pool->rings;
+	in->dice = (uint8_t)sl_rings_dice(rings);
+	in->may_pass = 0;
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++)
+		in->shares[ring] = (uint8_t)sl_ring_percent(&rings->shares[ring]);
+	for (uint32_t border = 0; border < SL_RING_BORDERS; border++) {
+		if (sl_rings_may_pass(rings, &pool->rings, border))
+			in->may_pass |= (uint8_t)(1u << border);
+	}
+}
+
+static void give_points_back(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+			     uint8_t paid)
+{
+	for (uint32_t border = 0; border < SL_RING_BORDERS; border++) {
+		if (paid >> border & 1)
+			sl_rings_give_back(&up->state.retries->rings[pool->slot], &pool->rings,
+					   border);
+	}
+}
+
+/* Keeps of what the choice says of borders those that its node is behind, and pays for them. False: another
+ * thread's request has had the points. */
+static bool pass_borders(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+			 struct sl_choice *choice)
+{
+	struct sl_rings *rings = &up->state.retries->rings[pool->slot];
+	uint8_t behind = (uint8_t)((1u << pool->rings.of[choice->index]) - 1), paid = 0;
+
+	choice->loaded &= behind;
+	choice->lost &= behind;
+	for (uint32_t border = 0; border < SL_RING_BORDERS; border++) {
+		if (!(choice->loaded >> border & 1))
+			continue;
+		if (!sl_rings_pass(rings, &pool->rings, border)) {
+			give_points_back(up, pool, paid);
+			return false;
+		}
+		paid |= (uint8_t)(1u << border);
+	}
+	return true;
+}
+
+static void count_borders(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+			  const struct sl_choice *choice, bool first)
+{
+	struct sl_rings *rings = &up->state.retries->rings[pool->slot];
+
+	if (first)
+		sl_rings_earn(rings, &pool->rings);
+	for (uint32_t border = 0; border < SL_RING_BORDERS; border++) {
+		if (choice->loaded >> border & 1)
+			__atomic_fetch_add(&rings->passed_load[border], 1, __ATOMIC_RELAXED);
+		if (choice->lost >> border & 1)
+			__atomic_fetch_add(&rings->passed_loss[border], 1, __ATOMIC_RELAXED);
+		if (choice->kept >> border & 1)
+			__atomic_fetch_add(&rings->kept[border], 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* ---- a node --------------------------------------------------------------------------------- */
+
+/* Its place is taken: through its gate. False: another thread or plane was there first. */
+static bool enter(struct sl_upstream *up, const struct sl_upstream_pool *pool,
+		  struct sl_upstream_node *node, const struct sl_choice *choice,
+		  uint32_t *ret_ticket)
+{
+	sl_upstream_note_enter(up, pool, node);
+	if (choice->panic) {
+		__atomic_fetch_add(&up->state.pools[pool->slot].panics, 1, __ATOMIC_RELAXED);
+		*ret_ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
+		return true;
+	}
+	if (pass_gate(up, node, ret_ticket))
+		return true;
+	__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
 static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose *in,
 					const struct sl_upstream_pool *pool,
-					const struct sl_affinity_key *key)
+					const struct sl_affinity_key *key, bool rings)
 {
 	struct sl_pool_state *pool_state = &up->state.pools[pool->slot];
 	bool full = false;
@@ -210,6 +310,8 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 		uint32_t ticket = 0;
 
 		in->random = sl_random_u32(&up->random);
+		if (rings)
+			ask_rings(up, pool, in);
 		choice = sl_choose_node(in);
 		why = lean(up, pool, key, in, &choice);
 		full = choice.full;
@@ -218,18 +320,16 @@ static struct sl_upstream_grant acquire(struct sl_upstream *up, struct sl_choose
 		node = node_at(up, choice.slot);
 		if (!node)
 			break;
-		full = !take_place(node, choice.limit);
-		if (full)
+		full = true;
+		if (rings && !pass_borders(up, pool, &choice))
 			continue;
-		sl_upstream_note_enter(up, pool, node);
-		if (choice.panic) {
-			__atomic_fetch_add(&pool_state->panics, 1, __ATOMIC_RELAXED);
-			ticket = (uint32_t)sl_breaker_generation(node->state->breaker) << 1;
+		full = !take_place(node, choice.limit);
+		if (!full && enter(up, pool, node, &choice, &ticket)) {
+			if (rings)
+				count_borders(up, pool, &choice, !in->tried_count);
 			return grant(pool, node, ticket, &choice, why);
 		}
-		if (pass_gate(up, node, &ticket))
-			return grant(pool, node, ticket, &choice, why);
-		__atomic_fetch_sub(&node->state->requests, 1, __ATOMIC_SEQ_CST);
+		give_points_back(up, pool, choice.loaded);
 	}
 	if (!full)
 		__atomic_fetch_add(&pool_state->no_node, 1, __ATOMIC_RELAXED);
@@ -245,7 +345,7 @@ struct sl_upstream_grant sl_upstream_acquire_near(struct sl_upstream *up,
 	struct sl_choose in = question(up, pool, tried, tried_count);
 
 	in.allow_panic = allow_panic;
-	return acquire(up, &in, pool, key);
+	return acquire(up, &in, pool, key, pool->rings.of != NULL);
 }
 
 struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
@@ -256,25 +356,42 @@ struct sl_upstream_grant sl_upstream_acquire(struct sl_upstream *up,
 	return sl_upstream_acquire_near(up, pool, NULL, tried, tried_count, allow_panic);
 }
 
+/* Is the node in the nearest ring, and this one whole? Then who waits may have its place unasked. */
+static bool is_home(const struct sl_upstream *up, const struct sl_upstream_pool *pool,
+		    uint32_t index)
+{
+	const struct sl_ring_share *share =
+		&up->state.retries->rings[pool->slot].shares[pool->rings.of[index]];
+
+	return pool->rings.of[index] == pool->rings.of[pool->rings.order[0]] &&
+	       sl_ring_percent(share) == 100;
+}
+
 struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,
 						const struct sl_upstream_pool *pool,
 						uint32_t node_slot)
 {
 	struct sl_choose in = question(up, pool, NULL, 0);
+	struct sl_upstream_grant found;
 	uint32_t i = 0;
 
 	while (i < pool->node_count && pool->node_slots[i] != node_slot)
 		i++;
 	if (i == pool->node_count)
 		return (struct sl_upstream_grant){0};
+	if (pool->rings.of && !is_home(up, pool, i))
+		return sl_upstream_acquire(up, pool, NULL, 0, false);
 	in.slots += i;
 	in.slot_count = 1;
-	in.local_count = 0;
 	if (in.limits)
 		in.limits += i;
 	if (!sl_choose_any_healthy(&in))
 		return (struct sl_upstream_grant){0};
-	return acquire(up, &in, pool, NULL);
+	found = acquire(up, &in, pool, NULL, false);
+	found.zone = zone_of(pool, i);
+	if (found.node && pool->rings.of)
+		sl_rings_earn(&up->state.retries->rings[pool->slot], &pool->rings);
+	return found;
 }
 
 void sl_upstream_adopt(struct sl_upstream *up, struct sl_upstream_grant *grant, uint32_t node_slot)

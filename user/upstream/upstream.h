@@ -33,15 +33,16 @@ struct sl_identities;
 struct sl_upstream_retries {
 	struct sl_retry_budget budgets[SL_POOLS_MAX]; /* by pool slot */
 	uint64_t holds[SL_NODES_MAX]; /* by node slot: left alone after Retry-After, or not ready */
-	uint64_t alive_ns[SL_NODES_MAX];    /* by node slot: last answer or token to one of us */
-	uint8_t checked[SL_NODES_MAX];	    /* by node slot: health checks are sent to it */
-	uint8_t failing[SL_NODES_MAX];	    /* by node slot: and found it failing, or not ready */
-	struct sl_affinity *affinity;	    /* NULL: load alone decides */
-	struct sl_loads *loads;		    /* what the servers say; NULL: nothing */
-	struct sl_concurrency *concurrency; /* SL_NODES_MAX, by node slot; NULL: none */
-	struct sl_hedge_pool *hedges;	    /* SL_POOLS_MAX, by pool slot */
-	struct sl_identities *identities;   /* what the nodes say they are; NULL: nobody looks */
-	struct sl_strike_board *strikes;    /* experiments on requests; NULL: there are none */
+	uint64_t alive_ns[SL_NODES_MAX];     /* by node slot: last answer or token to one of us */
+	uint8_t checked[SL_NODES_MAX];	     /* by node slot: health checks are sent to it */
+	uint8_t failing[SL_NODES_MAX];	     /* by node slot: and found it failing, or not ready */
+	struct sl_affinity *affinity;	     /* NULL: load alone decides */
+	struct sl_loads *loads;		     /* what the servers say; NULL: nothing */
+	struct sl_concurrency *concurrency;  /* SL_NODES_MAX, by node slot; NULL: none */
+	struct sl_hedge_pool *hedges;	     /* SL_POOLS_MAX, by pool slot */
+	struct sl_identities *identities;    /* what the nodes say they are; NULL: nobody looks */
+	struct sl_rings rings[SL_POOLS_MAX]; /* by pool slot: what rings are given */
+	struct sl_strike_board *strikes;     /* experiments on requests; NULL: there are none */
 };
 
 /* What the daemon shares with the kernel plane (or keeps alone, without BPF). */
@@ -75,10 +76,8 @@ struct sl_upstream_pool {
 	const struct sl_config_names *adapters; /* models that its nodes load when asked */
 	enum sl_config_expect expect;
 	const struct sl_config_names *expect_names; /* beside the one asked for; or NULL */
-	uint32_t nominal;			    /* see choose.h; these four */
-	const uint32_t *locals;
-	uint32_t local_count;
-	uint64_t local_fill;
+	uint32_t nominal;			    /* see choose.h */
+	struct sl_ring_map rings;
 	struct sl_concurrency_config concurrency; /* all but the tunables */
 };
 
@@ -129,8 +128,17 @@ void sl_upstream_fini(struct sl_upstream *up);
 enum sl_zone {
 	SL_ZONE_NONE = 0, /* zones do not count for the pool */
 	SL_ZONE_LOCAL,	  /* in this host's */
-	SL_ZONE_SPILL,	  /* in another one */
+	SL_ZONE_REGION,	  /* in another one of this host's region */
+	SL_ZONE_SPILL,	  /* elsewhere */
 	SL_ZONES
+};
+
+/* Why it is not in the nearest ring. */
+enum sl_zone_left {
+	SL_ZONE_STAYED = 0, /* it is; or for another reason: affinity, a probe */
+	SL_ZONE_BY_LOAD,
+	SL_ZONE_BY_LOSS,
+	SL_ZONE_KEPT, /* it is, though full: the cap is used up */
 };
 
 /* A node that was chosen and passed its gate. */
@@ -142,6 +150,7 @@ struct sl_upstream_grant {
 	bool full;   /* no node: some would take it, had they a place */
 	enum sl_affinity_verdict affinity; /* why it is this one; NONE: not asked, or a probe */
 	enum sl_zone zone;
+	enum sl_zone_left left;
 };
 
 /*
@@ -169,6 +178,10 @@ void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal s
 
 /* Nobody asks the node until then (loop time); 0: from now on it may be asked. */
 void sl_upstream_hold_until(struct sl_upstream *up, uint32_t slot, uint64_t until_ms);
+
+/* Lets the shares of the pool's rings take their next step, where that is due: for who looks without asking. */
+void sl_upstream_look_at_rings(struct sl_upstream_retries *retries, const struct sl_choose *in,
+			       const struct sl_upstream_pool *pool);
 
 /* The same for one node of the pool that has just got a place; only while it is healthy. */
 struct sl_upstream_grant sl_upstream_acquire_at(struct sl_upstream *up,

@@ -193,6 +193,37 @@ static void zones_and_adapters_arrive(void **state)
 	sl_config_close(&config);
 }
 
+static void regions_are_those_of_their_zones(void **state)
+{
+	struct sl_config *config =
+		must_parse("zone: a\n"
+			   "pools:\n"
+			   "  p:\n"
+			   "    zone_spill: 20\n"
+			   "    region_spill: 5\n"
+			   "    far_load: 90\n"
+			   "    zone_return: 10s\n"
+			   "    nodes:\n"
+			   "      - {address: '10.0.0.1:80', zone: a}\n"
+			   "      - {address: '10.0.0.2:80', zone: a, region: north}\n"
+			   "      - {address: '10.0.0.3:80', zone: b}\n"
+			   "      - {address: '10.0.0.4:80', region: south}\n"
+			   "routes: [{model: x, pools: p}]\n");
+	const struct sl_config_pool *pool = &config->pools[0];
+
+	(void)state;
+	assert_string_equal(config->region, "north"); /* a node said it for all of zone a */
+	assert_string_equal(pool->nodes[0].region, "north");
+	assert_string_equal(pool->nodes[1].region, "north");
+	assert_null(pool->nodes[2].region);
+	assert_string_equal(pool->nodes[3].region, "south");
+	assert_int_equal(pool->zone_spill, 20);
+	assert_int_equal(pool->region_spill, 5);
+	assert_int_equal(pool->far_load, 90);
+	assert_int_equal(pool->zone_return_ms, 10000);
+	sl_config_close(&config);
+}
+
 static void pools_services_routes_arrive(void **state)
 {
 	struct sl_config *config = must_parse(good);
@@ -593,6 +624,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(keys_arrive),
 		cmocka_unit_test(limits_arrive),
 		cmocka_unit_test(zones_and_adapters_arrive),
+		cmocka_unit_test(regions_are_those_of_their_zones),
 		cmocka_unit_test(pools_services_routes_arrive),
 		cmocka_unit_test(defaults_fill_in),
 		cmocka_unit_test(forms_that_people_write),
