@@ -32,6 +32,7 @@ static const struct {
 	WORD("node", node),
 	WORD("pool", pool),
 	WORD("zone", zone),
+	WORD("region", region),
 	WORD("store", store),
 	WORD("config", config),
 	WORD("share", share),

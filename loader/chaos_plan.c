@@ -24,17 +24,20 @@ static uint32_t slot_of(const struct sl_view *view, const struct sl_endpoint *en
 	return 0;
 }
 
-static int aim_zone(const struct sl_view *view, const char *zone, const char *path,
-		    struct sl_chaos_plan *plan)
+/* The nodes of a zone, or of a region. */
+static int aim_place(const struct sl_view *view, const struct sl_chaos_words_of *words,
+		     struct sl_chaos_plan *plan)
 {
+	const char *name = words->zone ? words->zone : words->region, *path = words->config;
+	const char *of = words->zone ? "zone" : "region";
 	struct sl_config *config;
 	char *errors = NULL;
 
 	if (!path)
 		return sl_say_error("--config CONFIG",
-				    "zone \"%s\": the kernel plane knows no zones, the "
-				    "configuration file does",
-				    zone);
+				    "%s \"%s\": the kernel plane knows none, the configuration "
+				    "file does",
+				    of, name);
 	if (sl_config_read(path, &config, &errors)) {
 		free(errors);
 		return sl_say_error("sluice check CONFIG", "configuration \"%s\" is refused", path);
@@ -42,16 +45,16 @@ static int aim_zone(const struct sl_view *view, const char *zone, const char *pa
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		for (uint32_t j = 0; j < config->pools[i].node_count; j++) {
 			const struct sl_config_node *node = &config->pools[i].nodes[j];
-			uint32_t slot = node->zone && !strcmp(node->zone, zone)
-						? slot_of(view, &node->endpoint)
-						: 0;
+			const char *where = words->zone ? node->zone : node->region;
+			uint32_t slot =
+				where && !strcmp(where, name) ? slot_of(view, &node->endpoint) : 0;
 
 			if (slot)
 				sl_chaos_aim_add(&plan->aim, slot);
 		}
 	}
 	sl_config_close(&config);
-	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "zone %s", zone);
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "%s %.50s", of, name);
 	return SL_EXIT_OK;
 }
 
@@ -82,14 +85,16 @@ static int aim_pool(const struct sl_view *view, const char *name, struct sl_chao
 /* Of requests: whom it means is the daemon's to know. */
 static void aim_requests(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
 {
-	const char *what = words->node	 ? "node"
-			   : words->pool ? "pool"
-			   : words->zone ? "zone"
-					 : "store";
-	const char *name = words->node	 ? words->node
-			   : words->pool ? words->pool
-			   : words->zone ? words->zone
-					 : words->store;
+	const char *what = words->node	   ? "node"
+			   : words->pool   ? "pool"
+			   : words->zone   ? "zone"
+			   : words->region ? "region"
+					   : "store";
+	const char *name = words->node	   ? words->node
+			   : words->pool   ? words->pool
+			   : words->zone   ? words->zone
+			   : words->region ? words->region
+					   : words->store;
 
 	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "%s %.50s", what, name ? name : "");
 }
@@ -97,10 +102,11 @@ static void aim_requests(const struct sl_chaos_words_of *words, struct sl_chaos_
 static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words,
 	       struct sl_chaos_plan *plan)
 {
-	uint32_t aims = !!words->node + !!words->pool + !!words->zone + !!words->store;
+	uint32_t aims =
+		!!words->node + !!words->pool + !!words->zone + !!words->region + !!words->store;
 
 	if (aims > 1 || (!aims && plan->word->level != SL_CHAOS_COMMANDS))
-		return sl_say_error(NEXT, "say one of --node, --pool, --zone, --store");
+		return sl_say_error(NEXT, "say one of --node, --pool, --zone, --region, --store");
 	if (plan->word->level == SL_CHAOS_REQUESTS) {
 		aim_requests(words, plan);
 		return SL_EXIT_OK;
@@ -116,7 +122,7 @@ static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words
 		return aim_node(view, words->node, plan);
 	if (words->pool)
 		return aim_pool(view, words->pool, plan);
-	return aim_zone(view, words->zone, words->config, plan);
+	return aim_place(view, words, plan);
 }
 
 /* ---- how ----------------------------------------------------------------------------------- */
@@ -160,13 +166,21 @@ static int write_order(const struct sl_chaos_words_of *words, struct sl_chaos_pl
 	const struct {
 		const char *key, *value;
 	} pairs[] = {
-		{"node", words->node},	   {"pool", words->pool},
-		{"zone", words->zone},	   {"store", words->store},
-		{"share", words->share},   {"status", words->status},
-		{"delay", words->delay},   {"jitter", words->jitter},
-		{"after", words->after},   {"how", words->how},
-		{"checks", words->checks}, {"despite_burn", words->despite_burn},
-		{"hits", words->hits},	   {"limit", words->limit},
+		{"node", words->node},
+		{"pool", words->pool},
+		{"zone", words->zone},
+		{"region", words->region},
+		{"store", words->store},
+		{"share", words->share},
+		{"status", words->status},
+		{"delay", words->delay},
+		{"jitter", words->jitter},
+		{"after", words->after},
+		{"how", words->how},
+		{"checks", words->checks},
+		{"despite_burn", words->despite_burn},
+		{"hits", words->hits},
+		{"limit", words->limit},
 		{"nodes", words->nodes},
 	};
 	struct sl_error error = {{0}};

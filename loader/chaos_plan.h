@@ -15,6 +15,7 @@ struct sl_chaos_words_of {
 	const char *node;
 	const char *pool;
 	const char *zone;
+	const char *region;
 	const char *store;
 	const char *config; /* file that says which nodes a zone has, for packets */
 	const char *share;
@@ -43,7 +44,7 @@ struct sl_chaos_words_of {
 #define SL_CHAOS_RECOVER_DEFAULT_US  60000000ull
 
 /*
- * Exactly one of node, pool, zone and store is needed, but for commands. What experiments on requests may say, and
+ * Exactly one of node, pool, zone, region and store is needed, but for commands. What experiments on requests may say, and
  * whom they mean, the daemon knows (policy/strike.h): it is written down for it. Says on stderr what is wrong, which the words name:
  * SL_EXIT_FAILED.
  */

@@ -23,7 +23,7 @@
 struct sl_chaos_plan {
 	char title[SL_CHAOS_TITLE_BYTES]; /* of a game day's step, or made of kind and aim */
 	const struct sl_chaos_word *word;
-	char aimed_at[64];	 /* "node 10.0.0.7:8000", "pool chat", "zone east" */
+	char aimed_at[64]; /* "node 10.0.0.7:8000", "pool chat", "zone east", "region north" */
 	struct sl_chaos_aim aim; /* none of requests: the daemon takes it, see the result */
 	char order[SL_CHAOS_ORDER_BYTES]; /* of requests: "error pool=chat status=503" */
 	const char *begin, *end;	  /* commands, borrowed */

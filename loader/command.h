@@ -63,6 +63,7 @@ struct sl_arguments {
 	const char *since; /* of `incidents` */
 	const char *known; /* of `audit` */
 	const char *zone;  /* of `chaos`, as all that follow */
+	const char *region;
 	const char *share;
 	const char *way;
 	const char *duration;

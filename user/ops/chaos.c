@@ -92,6 +92,8 @@ static bool means(const struct sl_strike_order *order, const struct sl_config_po
 		return !strcmp(order->at, pool->name);
 	case SL_STRIKE_AIM_ZONE:
 		return node->zone && !strcmp(order->at, node->zone);
+	case SL_STRIKE_AIM_REGION:
+		return node->region && !strcmp(order->at, node->region);
 	case SL_STRIKE_AIM_NODE:
 		return !strcmp(order->at, node->text) ||
 		       (!node->host &&

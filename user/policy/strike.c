@@ -108,6 +108,11 @@ static bool read_zone(struct sl_span value, struct sl_strike_order *order)
 	return read_aim(value, SL_STRIKE_AIM_ZONE, order);
 }
 
+static bool read_region(struct sl_span value, struct sl_strike_order *order)
+{
+	return read_aim(value, SL_STRIKE_AIM_REGION, order);
+}
+
 static bool read_store(struct sl_span value, struct sl_strike_order *order)
 {
 	for (uint32_t i = SL_STRIKE_STORE_CACHE; i < SL_STRIKE_STORES; i++) {
@@ -200,6 +205,7 @@ static const struct {
 	{"node", read_node, ANY, "one aim: a node, as 10.0.0.7:8000 or chat/0"},
 	{"pool", read_pool, ANY, "one aim: the name of a pool"},
 	{"zone", read_zone, ANY, "one aim: the name of a zone"},
+	{"region", read_region, ANY, "one aim: the name of a region"},
 	{"store", read_store, BIT(DOWN), "one aim: cache, semantic or documents"},
 	{"share", read_share, ANY, "a share of the requests, as 30% or 0.3"},
 	{"status", read_status, BIT(ERROR), "a status from 400 to 599"},
@@ -251,9 +257,9 @@ static enum sl_strike_kind find_kind(struct sl_span word)
 static void make_name(struct sl_strike_order *order)
 {
 	static const char *const words[] = {
-		[SL_STRIKE_AIM_NONE] = "",	 [SL_STRIKE_AIM_NODE] = "node",
-		[SL_STRIKE_AIM_POOL] = "pool",	 [SL_STRIKE_AIM_ZONE] = "zone",
-		[SL_STRIKE_AIM_STORE] = "store",
+		[SL_STRIKE_AIM_NONE] = "",	   [SL_STRIKE_AIM_NODE] = "node",
+		[SL_STRIKE_AIM_POOL] = "pool",	   [SL_STRIKE_AIM_ZONE] = "zone",
+		[SL_STRIKE_AIM_REGION] = "region", [SL_STRIKE_AIM_STORE] = "store",
 	};
 
 	if (!order->name[0])
@@ -269,7 +275,7 @@ static int finish(struct sl_strike_order *order, struct sl_error *error)
 		return sl_error_set(error, -EINVAL, "%s",
 				    down ? "down needs store=cache, semantic or "
 					   "documents; a pool's nodes can refuse"
-					 : "whom? say one of node, pool, zone");
+					 : "whom? say one of node, pool, zone, region");
 	if (!order->lease_ms || order->lease_ms > order->time_ms)
 		order->lease_ms = order->time_ms;
 	make_name(order);
