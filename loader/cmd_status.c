@@ -57,14 +57,26 @@ static void put_semantic(const char *daemon_socket, struct sl_text *text)
 	sl_text_fini(&reply);
 }
 
-static void ask_semantic(const char *daemon_socket, struct sl_text *semantic)
+/* JSON as the daemon wrote it, without its end of line. Left empty where it does not know the word. */
+static void ask_json(const char *daemon_socket, const char *words, struct sl_text *json)
 {
-	if (sl_admin_say(daemon_socket, "cache json explain", semantic) ||
-	    sl_text_string(semantic)[0] != '{' ||
-	    sl_text_string(semantic)[semantic->len - 1] != '\n')
-		sl_text_reset(semantic);
+	if (sl_admin_say(daemon_socket, words, json) || sl_text_string(json)[0] != '{' ||
+	    sl_text_string(json)[json->len - 1] != '\n')
+		sl_text_reset(json);
 	else
-		sl_text_truncate(semantic, semantic->len - 1);
+		sl_text_truncate(json, json->len - 1);
+}
+
+/* Of each pool with nodes in this zone or region and elsewhere: what each ring has. Then zones and regions. */
+static void put_rings(const char *daemon_socket, struct sl_text *text)
+{
+	struct sl_text reply;
+
+	sl_text_init(&reply, SL_ADMIN_REPLY_BYTES_MAX);
+	if (!sl_admin_say(daemon_socket, "rings text", &reply) && reply.len &&
+	    sl_text_string(&reply)[0] != '!')
+		sl_text_printf(text, "\nzones and regions\n%s", sl_text_string(&reply));
+	sl_text_fini(&reply);
 }
 
 /* One look into `text`. Returns enum sl_exit. */
@@ -78,7 +90,7 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	};
 	struct sl_admin_answer answer = {0};
 	int exit_code = SL_EXIT_OK;
-	struct sl_text drift, semantic;
+	struct sl_text drift, semantic, rings;
 	struct sl_view view;
 
 	if (sl_view_open_any(dir, daemon_socket, &view))
@@ -96,8 +108,12 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	look.drift = sl_text_string(&drift);
 	sl_text_init(&semantic, SL_ADMIN_REPLY_BYTES_MAX);
 	if (look.daemon && arguments->json)
-		ask_semantic(daemon_socket, &semantic);
+		ask_json(daemon_socket, "cache json explain", &semantic);
 	look.semantic = sl_text_string(&semantic);
+	sl_text_init(&rings, SL_ADMIN_REPLY_BYTES_MAX);
+	if (look.daemon && arguments->json)
+		ask_json(daemon_socket, "rings json", &rings);
+	look.rings = sl_text_string(&rings);
 	look.now_ns = sl_clock_ns();
 	look.columns = sl_screen_size().columns;
 	if (look.pool && !sl_view_find_pool(&view, look.pool))
@@ -109,12 +125,14 @@ static int look_once(const struct sl_arguments *arguments, const char *daemon_so
 	if (look.daemon && !arguments->json && !exit_code) {
 		put_changed(daemon_socket, text);
 		put_semantic(daemon_socket, text);
+		put_rings(daemon_socket, text);
 	}
 	if (text->error)
 		exit_code = sl_say_error("sluice status POOL", "the status is larger than %u bytes",
 					 STATUS_BYTES_MAX);
 	sl_text_fini(&drift);
 	sl_text_fini(&semantic);
+	sl_text_fini(&rings);
 	sl_health_fini(&look.health);
 	sl_view_close(&view);
 	return exit_code;

@@ -82,6 +82,13 @@ const char *sl_health_words(const struct sl_health_line *line, char text[SL_HEAL
 	}
 	if (line->zombies)
 		sl_text_printf(&words, "%szombie %" PRIu32 " times", between, line->zombies);
+	if (line->zombies)
+		between = ", ";
+	if (line->zone[0])
+		sl_text_printf(&words, "%szone %s", between, line->zone);
+	between = line->zone[0] ? ", " : between;
+	if (line->region[0])
+		sl_text_printf(&words, "%sregion %s", between, line->region);
 	return sl_text_string(&words);
 }
 
@@ -93,7 +100,11 @@ void sl_health_json(const struct sl_health_line *line, struct sl_text *text)
 	}
 	sl_text_printf(text,
 		       "\"health\": {\"check\": \"%s\", \"zombies\": %" PRIu32
-		       ", \"doubtful\": %s, \"held_ms\": %" PRIu32 "}, ",
-		       line->check, line->zombies, line->doubtful ? "true" : "false",
-		       line->held_ms);
+		       ", \"doubtful\": %s, \"held_ms\": %" PRIu32 ", \"ring\": \"%s\", \"zone\": ",
+		       line->check, line->zombies, line->doubtful ? "true" : "false", line->held_ms,
+		       line->ring);
+	sl_text_append_json_string(text, line->zone);
+	sl_text_append_string(text, ", \"region\": ");
+	sl_text_append_json_string(text, line->region);
+	sl_text_append_string(text, "}, ");
 }

@@ -25,7 +25,7 @@ const struct sl_health_line *sl_health_of(const struct sl_health_look *health,
 					  const struct sl_node_state *node, uint32_t slot);
 
 /* In a few words, for people: "fails, 2 x zombie"; "" where nothing is to be said. Returns text. */
-#define SL_HEALTH_WORDS_SIZE 96u
+#define SL_HEALTH_WORDS_SIZE 192u
 const char *sl_health_words(const struct sl_health_line *line, char text[SL_HEALTH_WORDS_SIZE]);
 
 /* `"health": {...}, ` or `"health": null, `. */

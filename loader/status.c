@@ -676,6 +676,8 @@ void sl_status_json(const struct sl_status_look *look, struct sl_text *text)
 	sl_text_append_string(text, look->drift && look->drift[0] ? look->drift : "null");
 	sl_text_append_string(text, ",\n\"semantic_cache\": ");
 	sl_text_append_string(text, look->semantic && look->semantic[0] ? look->semantic : "null");
+	sl_text_append_string(text, ",\n\"rings\": ");
+	sl_text_append_string(text, look->rings && look->rings[0] ? look->rings : "null");
 	sl_text_append_string(text, ",\n");
 	put_devices(look->view, text);
 	put_counters(look->view, text);

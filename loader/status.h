@@ -24,6 +24,7 @@ struct sl_status_look {
 	struct sl_health_look health; /* what it says of the nodes; empty: nothing */
 	const char *drift;	      /* what it says of pools' models, as JSON; "": nothing */
 	const char *semantic;	      /* the same of routes' semantic caches */
+	const char *rings;	      /* and of zones and regions */
 	bool daemon_alone;	      /* it works without kernel plane */
 	uint64_t now_ns;	      /* CLOCK_MONOTONIC */
 	uint32_t columns;	      /* width of the terminal; 0: no terminal, show all columns */

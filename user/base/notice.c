@@ -110,7 +110,8 @@ const char *sl_notice_level_name(enum sl_notice_level level)
 const char *sl_notice_of_name(enum sl_notice_of of)
 {
 	static const char *const names[SL_NOTICE_OFS] = {"daemon", "node",  "pool",  "route",
-							 "prompt", "index", "store", "key"};
+							 "prompt", "index", "store", "key",
+							 "zone",   "region"};
 
 	return names[of];
 }

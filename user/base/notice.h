@@ -28,6 +28,8 @@
 	X(CAP, "ejection_cap", "a breaker would open, but too many of its pool are")          \
 	X(RETIRED, "retired", "a dead node's flows of the fast lane were reset")              \
 	X(NO_NODE, "no_node", "a pool has nobody to ask; over: it has again")                 \
+	X(ZONE_LOST, "zone_lost", "all nodes of a zone are out; over: half of them are not")  \
+	X(REGION_LOST, "region_lost", "all nodes of a region are out; over: half are not")    \
 	X(HEALTH, "health", "checks of a node fail; over: they do not")                       \
 	X(MODEL, "model", "a server says that it is another model than before")               \
 	X(DRIFT, "drift", "a model's answers have changed; over: they are as before")         \
@@ -69,6 +71,8 @@ enum sl_notice_of {
 	SL_NOTICE_OF_INDEX,
 	SL_NOTICE_OF_STORE,
 	SL_NOTICE_OF_KEY,
+	SL_NOTICE_OF_ZONE,
+	SL_NOTICE_OF_REGION,
 	SL_NOTICE_OFS
 };
 

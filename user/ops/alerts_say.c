@@ -39,6 +39,7 @@ static void put_labels(const struct sl_alert *alert, struct sl_text *text)
 		[SL_NOTICE_OF_NODE] = "node",	  [SL_NOTICE_OF_ROUTE] = "route",
 		[SL_NOTICE_OF_PROMPT] = "prompt", [SL_NOTICE_OF_INDEX] = "index",
 		[SL_NOTICE_OF_STORE] = "store",	  [SL_NOTICE_OF_KEY] = "key",
+		[SL_NOTICE_OF_ZONE] = "zone",	  [SL_NOTICE_OF_REGION] = "region",
 	};
 	char name[SL_ALERTS_NAME_BYTES];
 

@@ -60,7 +60,8 @@ static void health(void *owner, struct sl_text *text)
 	struct sl_daemon *daemon = owner;
 	struct sl_upstream_state state = sl_threads_upstream(&daemon->threads.shared);
 
-	sl_health_say(&state, sl_checks_counts(daemon->health), sl_clock_ms(), text);
+	sl_health_say(&state, sl_checks_counts(daemon->health), daemon->routes, sl_clock_ms(),
+		      text);
 }
 
 static struct sl_prompt_ask prompt_ask(struct sl_daemon *daemon, const char *who)

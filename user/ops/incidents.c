@@ -29,8 +29,53 @@ static uint32_t pools_of(const struct sl_route *route, const char *pools[POOLS_M
 	return count;
 }
 
-/* When requests that the notice has to do with began to be harmed; 0: none are. */
-static uint64_t harmed_at(const struct sl_incident_part *part, const struct sl_notice *notice)
+static bool is_place(enum sl_notice_of of)
+{
+	return of == SL_NOTICE_OF_ZONE || of == SL_NOTICE_OF_REGION;
+}
+
+/* Is the node in that zone or region? Names in notices are cut. */
+static bool is_in(const struct sl_config_node *node, enum sl_notice_of of, const char *name)
+{
+	const char *place = of == SL_NOTICE_OF_ZONE ? node->zone : node->region;
+	char cut[SL_NOTICE_NAME_BYTES];
+
+	sl_notice_set(cut, sizeof(cut), place);
+	return place && !strcmp(cut, name);
+}
+
+/* The pools with nodes in a zone or region. */
+static uint32_t pools_in(const struct sl_incident_part *part, enum sl_notice_of of,
+			 const char *name, const char *pools[POOLS_MAX])
+{
+	const struct sl_config *config = part->routes->config;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < config->pool_count && count < POOLS_MAX; i++) {
+		uint32_t j = 0;
+
+		while (j < config->pools[i].node_count &&
+		       !is_in(&config->pools[i].nodes[j], of, name))
+			j++;
+		if (j < config->pools[i].node_count)
+			pools[count++] = config->pools[i].name;
+	}
+	return count;
+}
+
+static bool is_among(const char *const *pools, uint32_t count, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!strcmp(pools[i], name))
+			return true;
+	}
+	return false;
+}
+
+/* When requests that the notice has to do with began to be harmed; 0: none are. places: the pools of its zone
+ * or region. */
+static uint64_t harmed_at(const struct sl_incident_part *part, const struct sl_notice *notice,
+			  const char *const *places, uint32_t place_count)
 {
 	const char *pools[POOLS_MAX];
 	uint64_t first_ms = 0;
@@ -46,7 +91,8 @@ static uint64_t harmed_at(const struct sl_incident_part *part, const struct sl_n
 		for (uint32_t k = 0; k < count && !concerned; k++)
 			concerned =
 				!strcmp(pools[k], notice->of == SL_NOTICE_OF_POOL ? notice->name
-										  : notice->pool);
+										  : notice->pool) ||
+				is_among(places, place_count, pools[k]);
 		if (concerned && harm->first_ms && harm->last_ms + STREAK_MS >= notice->wall_ms &&
 		    (!first_ms || harm->first_ms < first_ms))
 			first_ms = harm->first_ms;
@@ -149,7 +195,10 @@ static void note_notice(void *owner, const struct sl_notice *notice)
 	pthread_mutex_lock(&part->lock);
 	facts.pools = pools;
 	facts.pool_count = route ? pools_of(route, pools) : 0;
-	facts.harmed_ms = harmed_at(part, notice);
+	if (is_place(notice->of))
+		facts.pool_count = pools_in(part, notice->of, notice->name, pools);
+	facts.harmed_ms =
+		harmed_at(part, notice, pools, is_place(notice->of) ? facts.pool_count : 0);
 	sl_incidents_notice(&part->book, notice, &facts);
 	pthread_mutex_unlock(&part->lock);
 }
@@ -259,6 +308,11 @@ static bool lasts(void *owner, const struct sl_incident_cause *cause)
 
 	if (cause->of == SL_NOTICE_OF_POOL)
 		return has_pool(part, cause->name);
+	if (is_place(cause->of)) {
+		const char *pools[POOLS_MAX];
+
+		return pools_in(part, cause->of, cause->name, pools) != 0;
+	}
 	if (cause->of != SL_NOTICE_OF_NODE)
 		return true;
 	slot = slot_of(part, cause->name);

@@ -70,8 +70,20 @@ static void family(struct sl_text *text, const char *name, const char *type, con
 	sl_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static void write_probes(const struct sl_metrics_source *source, struct sl_text *text)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < source->worker_count; i++)
+		sum += LOAD(source->workers[i]->upstream.probes);
+	family(text, "sluice_breaker_probes_total", "counter",
+	       "Requests that were sent as the probe of a half-open breaker.");
+	sl_text_printf(text, "sluice_breaker_probes_total %" PRIu64 "\n", sum);
+}
+
 void sl_metrics_write_health(const struct sl_metrics_source *source, struct sl_text *text)
 {
+	write_probes(source, text);
 	if (!source->health)
 		return;
 	family(text, "sluice_node_health", "gauge",

@@ -104,8 +104,8 @@ static void put_node(const struct sl_page_scene *scene, uint32_t slot, struct sl
 	uint64_t word = sl_breaker_load(&node->breaker);
 	struct sl_health_line health;
 
-	sl_health_look(&scene->state, scene->metrics->health, slot, scene->now_ns / SL_NS_PER_MS,
-		       &health);
+	sl_health_look(&scene->state, scene->metrics->health, scene->routes, slot,
+		       scene->now_ns / SL_NS_PER_MS, &health);
 	sl_text_printf(text, "{\"slot\":%u", slot);
 	put_number(text, "incarnation", node->incarnation);
 	put_number(text, "index", node->index);
@@ -125,6 +125,9 @@ static void put_node(const struct sl_page_scene *scene, uint32_t slot, struct sl
 	put_bool(text, "doubtful", health.doubtful);
 	put_number(text, "held_ms", health.held_ms);
 	put_number(text, "zombies", health.zombies);
+	put_string(text, "zone", health.zone);
+	put_string(text, "region", health.region);
+	put_string(text, "ring", health.ring);
 	put_number(text, "trips", node->trips);
 	put_number(text, "requests", node->requests);
 	put_number(text, "waiting", node->waiting);
@@ -160,6 +163,36 @@ static struct pool_sum sum_pool(const struct sl_page_scene *scene,
 	return sum;
 }
 
+/* Of each: its nodes, those that a request could go to, what share of the requests it may have. */
+static void put_rings(const struct sl_page_scene *scene, const struct sl_upstream_pool *pool,
+		      struct sl_text *text)
+{
+	const struct sl_rings *rings = &scene->state.retries->rings[pool->slot];
+	uint32_t available[SL_RINGS] = {0};
+	const char *between = "";
+
+	for (uint32_t i = 0; i < pool->node_count; i++)
+		available[pool->rings.of[i]] += is_available(scene, pool->node_slots[i]);
+	sl_text_append_string(text, ",\"rings\":[");
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++) {
+		const struct sl_ring_share *share = &rings->shares[ring];
+		uint32_t size = sl_ring_size(&pool->rings, ring);
+
+		if (!size)
+			continue;
+		sl_text_printf(text, "%s{\"nodes\":%u", between, size);
+		put_string(text, "ring", sl_ring_name((enum sl_ring)ring));
+		put_number(text, "available", available[ring]);
+		put_number(text, "share", sl_ring_percent(share));
+		put_string(text, "state",
+			   sl_ring_state_name(sl_ring_state_of(share, pool->rings.return_ms,
+							       scene->now_ns / SL_NS_PER_MS)));
+		sl_text_append_char(text, '}');
+		between = ",";
+	}
+	sl_text_append_char(text, ']');
+}
+
 static void put_pool(const struct sl_page_scene *scene, const struct sl_upstream_pool *pool,
 		     const struct pool_sum *sum, struct sl_text *text)
 {
@@ -174,6 +207,8 @@ static void put_pool(const struct sl_page_scene *scene, const struct sl_upstream
 	put_number(text, "ejected", state->ejected);
 	put_number(text, "panics", state->panics);
 	put_number(text, "no_node", state->no_node);
+	if (pool->rings.of)
+		put_rings(scene, pool, text);
 	sl_text_append_string(text, ",\"nodes\":[");
 	for (uint32_t i = 0; i < pool->node_count; i++) {
 		sl_text_append_string(text, i ? "," : "");

@@ -148,10 +148,14 @@ static void put(struct sl_text *body, struct sl_call_env *env, const char *key, 
 static void describe(const struct hook *hook, const struct sl_notice *cause,
 		     enum sl_config_trigger on, struct sl_text *body, struct sl_call_env *env)
 {
-	static const char *const keys[SL_NOTICE_OFS] = {
-		[SL_NOTICE_OF_NODE] = "node", [SL_NOTICE_OF_ROUTE] = "route"};
-	static const char *const names[SL_NOTICE_OFS] = {
-		[SL_NOTICE_OF_NODE] = "SLUICE_NODE", [SL_NOTICE_OF_ROUTE] = "SLUICE_ROUTE"};
+	static const char *const keys[SL_NOTICE_OFS] = {[SL_NOTICE_OF_NODE] = "node",
+							[SL_NOTICE_OF_ROUTE] = "route",
+							[SL_NOTICE_OF_ZONE] = "zone",
+							[SL_NOTICE_OF_REGION] = "region"};
+	static const char *const names[SL_NOTICE_OFS] = {[SL_NOTICE_OF_NODE] = "SLUICE_NODE",
+							 [SL_NOTICE_OF_ROUTE] = "SLUICE_ROUTE",
+							 [SL_NOTICE_OF_ZONE] = "SLUICE_ZONE",
+							 [SL_NOTICE_OF_REGION] = "SLUICE_REGION"};
 	char number[24] = "", time[SL_CLOCK_ISO_SIZE];
 
 	if (cause->kind == SL_NOTICE_INCIDENT)

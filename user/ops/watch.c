@@ -12,6 +12,7 @@
 #include "user/ops/eval.h"
 #include "user/ops/feedback.h"
 #include "user/ops/otlp.h"
+#include "user/ops/rings.h"
 #include "user/ops/rollout.h"
 #include "user/ops/incidents.h"
 #include "user/ops/slo.h"
@@ -26,6 +27,7 @@ static const struct sl_watch_part *const parts[] = {
 	&sl_rollout_part,
 	&sl_audit_part,
 	&sl_watch_slo,
+	&sl_rings_part,
 	&sl_watch_incidents,
 	&sl_watch_alerts,
 	&sl_watch_recovery,

@@ -291,6 +291,7 @@ static struct sl_incident *find_open(struct sl_incidents *book, const struct sl_
 				     const struct sl_incident_facts *facts)
 {
 	struct sl_incident *near = NULL;
+	bool alone = notice->of == SL_NOTICE_OF_ZONE || notice->of == SL_NOTICE_OF_REGION;
 
 	for (uint32_t i = book->count; i-- > 0;) {
 		struct sl_incident *incident = book->list[i];
@@ -299,7 +300,8 @@ static struct sl_incident *find_open(struct sl_incidents *book, const struct sl_
 			continue;
 		if (has_subject(incident, notice->of, notice->name))
 			return incident;
-		if (!near && notice->wall_ms <= incident->seen_ms + book->limits.join_ms &&
+		if (!near && !alone &&
+		    notice->wall_ms <= incident->seen_ms + book->limits.join_ms &&
 		    shares_pool(incident, notice, facts))
 			near = incident;
 	}

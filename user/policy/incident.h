@@ -16,6 +16,7 @@
  *
  * What belongs together: the same subject (node, pool, route, ...) always; what shares a pool (a node and
  * its pool, a route and the pools of its chain) when the incident has seen something in the last join_ms.
+ * A zone or region that is lost is an incident of its own: what shares a pool with it later joins that one.
  * It began when its subject was first harmed (what the caller knows: requests that failed or had to be
  * tried again), was found out when it was opened, and ended when its last cause was over.
  *

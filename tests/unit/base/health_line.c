@@ -10,8 +10,9 @@
 static void test_there_and_back(void **unused)
 {
 	static const struct sl_health_line lines[] = {
-		{1, 3, "none", 0, false, 0},
-		{4095, UINT32_MAX, "not_ready", 7, true, 86400000},
+		{1, 3, "none", 0, false, 0, "", "", ""},
+		{4095, UINT32_MAX, "not_ready", 7, true, 86400000, "region", "b 2", "north"},
+		{2, 3, "good", 0, false, 0, "spill", "", "south"},
 	};
 	struct sl_health_line read;
 	struct sl_text text;
@@ -20,10 +21,10 @@ static void test_there_and_back(void **unused)
 
 	(void)unused;
 	sl_text_init(&text, 0);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		sl_health_line_write(&lines[i], &text);
 	at = sl_text_string(&text);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		assert_true(sl_health_line_read(&at, &read));
 		assert_int_equal(read.slot, lines[i].slot);
 		assert_int_equal(read.incarnation, lines[i].incarnation);
@@ -31,6 +32,9 @@ static void test_there_and_back(void **unused)
 		assert_int_equal(read.zombies, lines[i].zombies);
 		assert_int_equal(read.doubtful, lines[i].doubtful);
 		assert_int_equal(read.held_ms, lines[i].held_ms);
+		assert_string_equal(read.ring, lines[i].ring);
+		assert_string_equal(read.zone, i == 1 ? "b_2" : lines[i].zone);
+		assert_string_equal(read.region, lines[i].region);
 	}
 	assert_false(sl_health_line_read(&at, &read));
 	sl_text_fini(&text);
@@ -48,7 +52,7 @@ static void test_reading(void **unused)
 		{"x 2 good 0 0 0\n", false},
 		{"1 2 GOOD 0 0 0\n", false},
 		{"1 2 good_good_good 0 0 0\n", false},
-		{"1 2 good 0 1 0 more words\n", true},
+		{"1 2 good 0 1 0 local a north more words\n", true},
 	};
 	struct sl_health_line line;
 	unsigned i;
