@@ -20,6 +20,8 @@ struct layout {
 	struct sl_text *text;
 	uint32_t rows_left;
 	bool *taken; /* by item: it is shown */
+	const char *
+		chosen; /* key of the one that is, of those that are shown; "": the first of them */
 };
 
 const char *sl_top_mark(enum sl_top_grade grade, bool utf8)
@@ -138,8 +140,8 @@ static void put_item(struct layout *l, const struct sl_top_item *item)
 
 	if (choosable && l->rows_left)
 		l->shown->items[l->shown->count++] = item;
-	if (l->ui->chosen[0])
-		here = choosable && !strcmp(item->key, l->ui->chosen);
+	if (l->chosen[0])
+		here = choosable && !strcmp(item->key, l->chosen);
 	else
 		here = choosable && l->shown->count == 1;
 	if (here) {
@@ -293,6 +295,10 @@ static void put_all(struct layout *l)
 	uint32_t panes = order_panes(l->items, order);
 
 	choose_rows(l, l->rows_left > panes ? l->rows_left - panes : 0);
+	for (uint32_t i = 0; i < l->items->count; i++) {
+		if (l->taken[i] && !strcmp(l->items->list[i].key, l->ui->chosen))
+			l->chosen = l->ui->chosen;
+	}
 	for (uint32_t p = 0; p < panes; p++) {
 		put_pane(l, order[p], hidden_in(l, order[p]));
 		for (uint32_t i = 0; i < l->items->count; i++) {
@@ -318,8 +324,10 @@ static void put_one(struct layout *l, enum sl_top_pane pane)
 			put_item(l, item);
 			continue;
 		}
-		if (l->ui->chosen[0] && !strcmp(item->key, l->ui->chosen))
+		if (l->ui->chosen[0] && !strcmp(item->key, l->ui->chosen)) {
 			chosen = count;
+			l->chosen = l->ui->chosen;
+		}
 		lines[count++] = i;
 	}
 	if (!count)
@@ -468,7 +476,8 @@ void sl_top_layout(const struct sl_top_items *items, struct sl_top_ui *ui,
 		   const struct sl_top_look_of *look, const char *detail,
 		   struct sl_top_shown *shown, struct sl_text *text)
 {
-	struct layout l = {.items = items, .ui = ui, .look = look, .shown = shown, .text = text};
+	struct layout l = {
+		.items = items, .ui = ui, .look = look, .shown = shown, .text = text, .chosen = ""};
 	struct sl_text question;
 	uint32_t foot, rows = look->size.rows;
 
@@ -517,12 +526,12 @@ void sl_top_layout_text(const struct sl_top_items *items, bool utf8, struct sl_t
 		.shown = shown,
 		.text = text,
 		.rows_left = UINT32_MAX,
+		.chosen = "none",
 	};
 
 	if (!shown)
 		return;
 	sl_top_ui_init(&ui);
-	snprintf(ui.chosen, sizeof(ui.chosen), "none");
 	put_head(&l);
 	for (int pane = 0; pane < SL_TOP_PANES; pane++) {
 		if (!items->summary[pane])

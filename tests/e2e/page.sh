@@ -101,7 +101,12 @@ expect_soon "audited: the breaker" 10 eval '[[ $(told "breaker forced open") == 
 expect_soon "audited: the roll-out" 10 eval '[[ $(told "\"text\":\"r1: aborted") == "1 1" ]]'
 expect "its metrics" "$(curl -s "$url/metrics" | promtool check metrics 2>&1)" == ""
 
-# ---- the same in a terminal
+# ---- the same in a terminal: n2 is dead, n1 and n3 drain, wherever the browser left them
+{
+	"$sluice" rollout abort r1
+	"$sluice" rollout forget r1
+	for node in gpu/0 small/0; do "$sluice" breaker close $node; "$sluice" drain $node; done
+} >/dev/null 2>&1
 export SLUICE_AUDIT=$work/audit.log SLUICE_WORK=$work
 node "$e2e/top.mjs" || failures=$((failures + 1))
 

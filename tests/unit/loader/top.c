@@ -396,6 +396,9 @@ static void test_moves(void **state)
 	press(world, '1');
 	assert_int_equal(world->shown.count, 1);
 	assert_string_equal(world->shown.items[0]->name, "10.0.2.7:8000");
+	/* what was chosen is out of sight: the one that a key is about now is marked */
+	assert_string_equal(world->ui.chosen, "incident 5");
+	assert_non_null(strstr(sl_text_string(&world->text), "\n>✕ 10.0.2.7:8000"));
 	press(world, SL_KEY_ESCAPE);
 	assert_int_equal(world->ui.filter[0], 0);
 	assert_int_equal(press(world, 'p'), SL_TOP_PAINT);
