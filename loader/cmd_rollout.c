@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_rollout.c - `sluice rollout`: gives another model, version of a prompt or of an index to more and more requests. The
- * daemon does it (user/ops/rollout.h); here its words are put together.
+ * cmd_rollout.c - `sluice rollout`: gives another model, version of a prompt or of an index, or configuration to more
+ * and more requests. The daemon does it (user/ops/rollout.h); here its words are put together.
  */
 #include <stdio.h>
 #include <string.h>
@@ -74,13 +74,14 @@ const struct sl_command sl_command_rollout = {
 	.name = "rollout",
 	.words = "[status|start|pause|resume|promote|abort|forget [NAME [KEY=VALUE]...]]",
 	.words_max = SL_COMMAND_WORDS_MAX,
-	.summary = "give another model, prompt or index to more and more requests, back by itself "
-		   "when bad",
+	.summary = "give another model, prompt, index or configuration to more and more requests",
 	.description =
 		"status [NAME]   what is rolled out, how far, and what speaks against it\n"
 		"start NAME route=MODEL pool=POOL         another pool for a route\n"
 		"start NAME prompt=ID version=VERSION     another version of a prompt\n"
 		"start NAME index=NAME version=NUMBER     another version of an index\n"
+		"start NAME config=FILE                    another configuration, of routes and "
+		"models\n"
 		"   steps=1,5,25,100  per cent of those who ask, step by step; 100: all at once\n"
 		"   steps=shadow,1,5,25,100  first it is asked beside, and nobody gets what it "
 		"says\n"

@@ -212,4 +212,90 @@ expect "a better index: all of its answers were good ones" "$(grep -cvE '^200 ha
 expect "a better index: it is served, by itself" "$(ask_docs 2 | sort -u) $(header x-sluice-rollout)" == "200 handbook@3 "
 fds_before=$(daemon_fds) # one version more is open: the one before
 daemon_stop
+
+# ---- the configuration itself: a time-out that is too short, at a canary; one that is right; reloads in the middle
+candidate=$work/candidate.yaml
+change() { sed "s/{model: chat, pools: old, backoff: 1ms}/{model: chat, pools: old, backoff: 1ms, $1}/" "$config" >"$candidate"; }
+daemon_start
+expect "a configuration: no such file" "$(rollout start c config=$work/nobody.yaml)" contains "cannot read"
+printf 'listen: [\n' >"$candidate"
+expect "a configuration: a broken one" "$(rollout start c config=$candidate)" contains "error"
+expect "a configuration: the same" "$(rollout start c config=$config)" contains "it says what is in force already"
+change 'attempts: 2'
+sed -i 's/^threads: 2/threads: 1/; s/^  new: .*/  new: {nodes: ["127.0.0.1:9004"]}/' "$candidate"
+expect "a configuration: what is of all requests" "$(rollout start c config=$candidate)" contains "threads, pools.new.nodes"
+expect "a configuration: no shadow" "$(rollout start c config=$candidate shadow=10)" contains "has no shadow"
+fault_old() { curl -sf --max-time 5 -o "$work/fault" -d "{\"fault\":\"$1\"}" "http://127.0.0.1:10001/fault"; }
+fault_old slow-first:150
+change 'timeouts: {total: 50ms}'
+does start hasty config="$candidate" steps=40 step=1h requests=1000
+expect "a hasty configuration: as it is told" "$(of hasty .file)" == "$candidate"
+# ask_config COUNT: status and arm, a line each
+ask_config() {
+	local i
+	for ((i = n; i < n + $1; i++)); do echo "$(ask "c$i" | cut -d' ' -f1) $(header x-sluice-rollout)"; done
+	n=$i
+}
+ask_config 1 >"$work/config_arms"
+hasty() { ask_config 5 >>"$work/config_arms"; is hasty rolled_back; }
+expect_soon "a hasty configuration: rolled back" 60 hasty
+expect "a hasty configuration: by its errors" "$(of hasty .reason)" contains "gate errors"
+expect "a hasty configuration: few have had it" "$(of hasty .seen)" "<=" 20
+expect "a hasty configuration: the baseline had no error" "$(grep 'hasty=baseline' "$work/config_arms" | sort -u)" == "200 hasty=baseline"
+expect "a hasty configuration: its errors were its clients' alone" "$(grep -c '^504 ' "$work/config_arms")" == "$(of hasty .seen)"
+expect "a hasty configuration: no breaker has heard of it" "$(trips old) $(curl -s "$url/metrics" | grep -c 'sluice_node_signals_total{pool="old".*signal="\(ttft\|timeout\|total\).*} [1-9]')" == "0 0"
+echo "# canary: a hasty configuration: $(of hasty .seen) clients saw it"
+expect "a hasty configuration: nobody gets it any more" "$(ask_config 3 | sort -u)" == "200 "
+curl -sf --max-time 5 -o "$work/fault" -X DELETE "http://127.0.0.1:10001/fault"
+does forget hasty
+
+reloads() { metric sluice_config_reloads_total 'result="success"'; }
+reload() { # and waits for it
+	local before
+	before=$(reloads)
+	kill -HUP "$daemon"
+	reloaded() { [[ $(reloads) == $((before + 1)) ]]; }
+	expect_soon "a reload" 20 reloaded
+}
+change 'attempts: 2'
+does start calm config="$candidate" steps=50,100 step=0 requests=5
+sed -i 's/repairs: 0, other_model/repairs: 1, other_model/' "$config"
+reload
+expect "a reload in the middle: it goes on" "$(of calm .phase)" == running
+calm() { ask_config 5 >>"$work/calm_arms"; is calm full; }
+ask_config 5 >"$work/calm_arms"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon_start
+expect "a restart in the middle: it goes on" "$(of calm .phase)" == running
+expect_soon "a calm configuration: full" 60 calm
+expect "a calm configuration: no error" "$(cut -d' ' -f1 "$work/calm_arms" | sort -u)" == 200
+expect "a calm configuration: both had it" "$(sort -u "$work/calm_arms" | grep -c .)" == 2
+expect "full: of all requests" "$(ask_config 3 | sort -u)" == "200 calm=candidate"
+expect "full: not written anywhere" "$(grep -c 'attempts: 2' "$config")" == 0
+sed -i 's/repairs: 0, other_model/repairs: 1, other_model/' "$candidate"
+cp "$candidate" "$config"
+reload
+settled() { [[ $(of calm .settled) == true ]]; }
+expect_soon "full, and the configuration says so itself: settled" 20 settled
+expect "settled: no roll-out any more" "$(ask_config 2 | sort -u)" == "200 "
+does forget calm
+
+cp "$config" "$work/base.yaml"
+sed 's/attempts: 2/attempts: 3/' "$config" >"$candidate"
+does start stale config="$candidate" steps=50 step=1h
+sed -i 's/^  new: .*/  new: {nodes: ["127.0.0.1:9004"]}/' "$config"
+reload
+expect "a reload that leaves it nothing to stand on: rolled back" "$(of stale .phase): $(of stale .reason)" contains "rolled_back: $candidate: not by a roll-out"
+expect "and the baseline answers" "$(ask_config 2 | sort -u)" == "200 "
+cp "$work/base.yaml" "$config"
+reload
+does forget stale
+does start edited config="$candidate" steps=50 step=1h
+echo "# touched" >>"$candidate"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon_start
+expect "its file has changed before a restart: rolled back" "$(of edited .phase): $(of edited .reason)" == "rolled_back: $candidate has changed since it was started"
+daemon_stop
 finish

@@ -10,6 +10,7 @@
 #include "user/base/config_check.h"
 #include "user/base/config_explain.h"
 #include "user/base/config_read.h"
+#include "user/base/digest.h"
 #include "user/base/error.h"
 
 #define ARENA_BLOCK_BYTES 16384u
@@ -55,6 +56,7 @@ static int build(struct sl_config *config, struct sl_report *report,
 	struct sl_yaml *root;
 	int rc = sl_yaml_parse(report, config->arena, &root);
 
+	config->said = rc == 0 ? root : NULL;
 	if (rc == 0)
 		rc = sl_config_read_tree(config, root, config->arena, report, explain);
 	if (rc == 0) {
@@ -76,6 +78,7 @@ static int parse(const char *name, const char *text, size_t text_len, struct sl_
 	*ret_errors = NULL;
 	if (rc != 0)
 		return rc;
+	sl_digest_sha256(&(struct sl_span){text, text_len}, 1, config->digest);
 	sl_report_init(&report, name, text, text_len);
 	rc = build(config, &report, explain);
 	if (rc == 0) {

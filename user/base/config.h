@@ -33,6 +33,8 @@
 #include "user/base/money.h"
 #include "user/base/rates.h"
 
+struct sl_yaml;
+
 #define SL_CONFIG_BYTES_MAX   (4u << 20)
 #define SL_CONFIG_LISTEN_MAX  16u
 #define SL_CONFIG_DEVICES_MAX 64u
@@ -468,7 +470,9 @@ struct sl_config {
 	struct sl_config_route *routes;
 	uint32_t route_count;
 
-	void *arena; /* owner of every string and array above */
+	uint8_t digest[32];	    /* SHA-256 of the file */
+	const struct sl_yaml *said; /* the file as a tree: config_differ.h */
+	void *arena;		    /* owner of every string and array above */
 };
 
 /*

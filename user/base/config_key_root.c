@@ -67,7 +67,7 @@ static const struct sl_config_key keys[] = {
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "spend", 0, NULL, SL_CONFIG_SPEND, 0, NULL, false,
 	 "a map", "How what was spent is kept and shown."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "rollouts", 0, NULL, SL_CONFIG_ROLLOUTS, 0, NULL,
-	 false, "a map", "Roll-outs of models, prompts and indexes."},
+	 false, "a map", "Roll-outs of models, prompts, indexes and of the configuration."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "audit", 0, NULL, SL_CONFIG_AUDIT, 0, NULL, false,
 	 "a map", "The trail of what was done, by whom."},
 	{SL_CONFIG_ROOT, SL_CONFIG_SECTION_MAP, "kernel", 0, NULL, SL_CONFIG_KERNEL, 0, NULL, false,

@@ -103,6 +103,7 @@ void sl_rollouts_tell(const struct sl_rollout_entry *entry, enum sl_notice_level
 		[SL_ROLLOUT_MODEL] = SL_NOTICE_OF_ROUTE,
 		[SL_ROLLOUT_PROMPT] = SL_NOTICE_OF_PROMPT,
 		[SL_ROLLOUT_INDEX] = SL_NOTICE_OF_INDEX,
+		[SL_ROLLOUT_CONFIG] = SL_NOTICE_OF_DAEMON,
 	};
 	struct sl_notice notice = {.kind = SL_NOTICE_ROLLOUT,
 				   .level = level,
@@ -266,7 +267,11 @@ static void resolve_all(struct sl_rollouts *rollouts)
 		const char *gone = entry->used ? sl_rollouts_resolve(rollouts, entry) : NULL;
 
 		if (gone && entry->state.phase <= SL_ROLLOUT_FULL && !entry->settled)
-			sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, "configuration", gone);
+			sl_rollouts_end(rollouts, entry,
+					entry->item->kind == SL_ROLLOUT_CONFIG
+						? SL_ROLLOUT_ROLLED_BACK
+						: SL_ROLLOUT_ABORTED,
+					"configuration", gone);
 	}
 }
 

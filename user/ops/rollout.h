@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rollout.h - the part of the watch that rolls out models, prompts and indexes: starts, steps, goes back by itself.
+ * rollout.h - the part of the watch that rolls out models, prompts, indexes, configurations: starts, steps, goes back by itself.
  *
  *   sluice rollout start [-> it is asked beside a share of the requests (request/shadowed.h)]
  *     -> a share of the requests gets the candidate (policy/rollout_board.h)
@@ -10,6 +10,7 @@
  *   what ends       what is served then
  *   full, a prompt  its stable label points at the candidate (the former one is known-good)
  *   full, an index  its version is promoted (store/indexes.h); the roll-out serves it to all until that is done
+ *   full, another configuration   it, until the configuration says so itself (ops/rollout_config.c)
  *   full, a model   the candidate's pool first, until the configuration says so itself and the roll-out is
  *                   forgotten: a roll-out does not write configuration
  *   rolled back,    the baseline, whatever the labels and the configuration say

@@ -26,7 +26,7 @@ static void count(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
 	struct sl_rollout_request request = {
 		.candidate = candidate,
 		.failed = record->outcome == SL_FEED_FAILED || record->outcome == SL_FEED_BROKEN ||
-			  left_pool(record),
+			  record->outcome == SL_FEED_REFUSED || left_pool(record),
 		.invalid = (record->degraded & invalid_steps) != 0,
 		.first_us = record->first_us,
 		.looked_up = record->found.lookup == SL_ROLLOUT_LOOKUP_GOOD ||
@@ -64,14 +64,22 @@ static struct sl_rollout_entry *entry_of(struct sl_rollouts *rollouts, uint8_t i
 	return NULL;
 }
 
+/* A node's 4xx that is never the question's doing: key, path and the model's name are the configuration's. */
+static bool is_ours(const struct sl_feed_record *record)
+{
+	return record->ending == SL_ENDING_STATUS_4XX &&
+	       (record->status == 401 || record->status == 403 || record->status == 404);
+}
+
 void sl_rollouts_take_record(void *part, const struct sl_feed_record *record)
 {
 	struct sl_rollouts *rollouts = part;
 	uint32_t kind;
 
+	if (record->outcome == SL_FEED_REFUSED && !is_ours(record))
+		return;
 	/* Whom the client's own fault, its leaving or a kept answer ended says nothing of a model. */
-	if (record->outcome == SL_FEED_REFUSED || record->outcome == SL_FEED_GONE ||
-	    (record->outcome == SL_FEED_GOOD && !record->pool))
+	if (record->outcome == SL_FEED_GONE || (record->outcome == SL_FEED_GOOD && !record->pool))
 		return;
 	for (kind = 0; kind < SL_ROLLOUT_KINDS; kind++) {
 		uint8_t mark = record->rollouts[kind];

@@ -13,7 +13,7 @@
 #include "user/ops/rollout_parts.h"
 #include "user/wire/json_scan.h"
 
-static const char *const kind_names[SL_ROLLOUT_KINDS] = {"model", "prompt", "index"};
+static const char *const kind_names[SL_ROLLOUT_KINDS] = {"model", "prompt", "index", "config"};
 
 static void put_string(struct sl_text *text, const char *name, const char *value)
 {
@@ -73,6 +73,8 @@ void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *
 	put_string(text, "kind", kind_names[entry->item->kind]);
 	put_string(text, "subject", entry->item->subject);
 	put_string(text, "candidate", entry->item->candidate);
+	if (entry->file[0])
+		put_string(text, "file", entry->file);
 	put_string(text, "phase", sl_rollout_phase_name(state->phase));
 	sl_text_printf(text, ",\"step\":%u,\"share\":%.4f", state->step,
 		       sl_rollout_share(state, &entry->rules) / 10000.0);
@@ -221,6 +223,7 @@ enum field {
 	SHADOWING,
 	ASKS,
 	SHADOWED,
+	FILENAME,
 	FIELDS
 };
 
@@ -316,6 +319,8 @@ static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 	    !read_number(&f[STARTED], INT64_MAX, &started) ||
 	    !read_number(&f[ENDED], INT64_MAX, &ended) ||
 	    !read_number(&f[SEEN], INT64_MAX, &seen) ||
+	    (f[FILENAME].type != SL_JSON_ABSENT &&
+	     sl_json_string(&f[FILENAME], entry->file, sizeof(entry->file)) < 0) ||
 	    sl_json_string(&f[WHO], entry->who, sizeof(entry->who)) < 0 ||
 	    sl_json_string(&f[REASON], entry->reason, sizeof(entry->reason)) < 0)
 		return false;
@@ -377,6 +382,7 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[SHADOWING] = SL_JSON_FIELD("shadowing"),
 		[ASKS] = SL_JSON_FIELD("asks_per_minute"),
 		[SHADOWED] = SL_JSON_FIELD("shadowed"),
+		[FILENAME] = SL_JSON_FIELD("file"),
 	};
 	struct sl_rollout_entry *entry;
 

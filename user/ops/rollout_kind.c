@@ -252,6 +252,11 @@ static const struct kind {
 			      .is_broken = is_index_broken,
 			      .promote = promote_index,
 			      .drop = drop_index},
+	[SL_ROLLOUT_CONFIG] = {.subject = "config",
+			       .check = sl_rollouts_check_config,
+			       .find = sl_rollouts_find_config,
+			       .promote = sl_rollouts_promote_config,
+			       .drop = sl_rollouts_drop_config},
 };
 
 const char *sl_rollouts_kind_name(enum sl_rollout_kind kind)

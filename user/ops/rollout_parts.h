@@ -20,11 +20,15 @@ struct sl_rollout_entry {
 	uint64_t seen;		 /* requests that got the candidate, before the last restart too */
 	uint64_t shadowed;	 /* the same, that it was asked beside */
 	uint16_t candidate_pool; /* MODEL: its slot, anew at each configuration; 0: it is gone */
-	bool settled;	     /* FULL, and what is served anyway: labels, the index decide again */
-	bool failed;	     /* it could not be made that, and that was told */
-	uint64_t ticket;     /* INDEX: of the order to promote it; 0: none */
-	uint64_t promote_ms; /* INDEX: when it is ordered again */
-	const char *held;    /* why no step is taken, or NULL */
+	bool settled;  /* FULL, and what is served anyway: labels, the index decide again */
+	bool failed;   /* it could not be made that, and that was told */
+	bool in_force; /* CONFIG, FULL: the configuration says so itself */
+	struct sl_routes *routes;	  /* CONFIG: the candidate, while it is given to anybody */
+	char file[SL_ROLLOUT_PATH_BYTES]; /* CONFIG */
+	char gone[SL_NOTICE_TEXT_BYTES];  /* CONFIG: why it cannot go on */
+	uint64_t ticket;		  /* INDEX: of the order to promote it; 0: none */
+	uint64_t promote_ms;		  /* INDEX: when it is ordered again */
+	const char *held;		  /* why no step is taken, or NULL */
 	char who[SL_NOTICE_WHO_BYTES];
 	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
 };
@@ -33,6 +37,7 @@ struct sl_rollout_entry {
 struct sl_rollout_order {
 	enum sl_rollout_kind kind;
 	const char *subject;
+	char file[SL_ROLLOUT_PATH_BYTES]; /* CONFIG */
 	char candidate[SL_ROLLOUT_TEXT_BYTES];
 	bool force;
 	uint32_t asks; /* a minute, in the shadow */
@@ -93,6 +98,13 @@ bool sl_rollouts_is_broken(struct sl_rollouts *rollouts, struct sl_rollout_entry
 bool sl_rollouts_promote(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 /* Nobody is given it any more. */
 void sl_rollouts_drop(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+
+/* rollout_config.c: those of kind CONFIG */
+int sl_rollouts_check_config(struct sl_rollouts *rollouts, struct sl_rollout_order *order,
+			     struct sl_error *error);
+const char *sl_rollouts_find_config(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+bool sl_rollouts_promote_config(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+void sl_rollouts_drop_config(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 
 /* rollout_evidence.c */
 void sl_rollouts_take_record(void *part, const struct sl_feed_record *record);

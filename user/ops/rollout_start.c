@@ -112,7 +112,8 @@ static int read_what(struct words *words, const char *key, const char *value,
 	else
 		return sl_error_set(
 			error, -EINVAL,
-			"\"%.32s\": expected route, pool, prompt, index, version, steps, shadow, "
+			"\"%.32s\": expected route, pool, prompt, index, version, config, steps, "
+			"shadow, "
 			"asks, step, requests, judged, errors, invalid, slow, missed, score or "
 			"quality",
 			key);
@@ -132,7 +133,9 @@ static int settle_kind(struct words *words, struct sl_error *error)
 		order->kind = (enum sl_rollout_kind)kind;
 		order->subject = words->subjects[kind];
 	}
-	if (count == 1 && !words->pool != !words->version) {
+	if (count == 1 && order->kind == SL_ROLLOUT_CONFIG && !words->pool && !words->version)
+		return 0;
+	if (count == 1 && !words->pool != !words->version && order->kind != SL_ROLLOUT_CONFIG) {
 		bool pool = !strcmp(sl_rollouts_candidate_name(order->kind), "pool");
 		const char *candidate = pool ? words->pool : words->version;
 
@@ -143,7 +146,7 @@ static int settle_kind(struct words *words, struct sl_error *error)
 	}
 	return sl_error_set(error, -EINVAL,
 			    "expected route=MODEL pool=POOL, or prompt=ID version=VERSION, or "
-			    "index=NAME version=NUMBER");
+			    "index=NAME version=NUMBER, or config=FILE");
 }
 
 static int read_pair(struct words *words, const char *key, const char *value,
@@ -243,7 +246,8 @@ static bool is_taken(const struct sl_rollouts *rollouts, const struct sl_rollout
 
 		if (entry->used && entry->item->kind == order->kind &&
 		    (!entry->ended_ms || entry->state.phase == SL_ROLLOUT_FULL) &&
-		    !strcmp(entry->item->subject, order->subject))
+		    (order->kind == SL_ROLLOUT_CONFIG || /* there is one configuration */
+		     !strcmp(entry->item->subject, order->subject)))
 			return true;
 	}
 	return false;
@@ -261,6 +265,7 @@ static void fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, c
 	snprintf(item->subject, sizeof(item->subject), "%s", order->subject);
 	snprintf(item->candidate, sizeof(item->candidate), "%s", order->candidate);
 	snprintf(entry->who, sizeof(entry->who), "%s", who);
+	snprintf(entry->file, sizeof(entry->file), "%s", order->file);
 	entry->rules = order->rules;
 	sl_rollout_begin(&entry->state, &entry->rules, sl_clock_ms());
 	item->asks_max = order->asks;

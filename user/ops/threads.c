@@ -11,6 +11,7 @@
 #include "user/base/log.h"
 #include "user/io/turns.h"
 #include "user/ops/takeover.h"
+#include "user/request/arm.h"
 #include "user/store/flights.h"
 
 #define BACKLOG	      4096
@@ -270,6 +271,37 @@ void sl_threads_set_routes(struct sl_threads *threads, struct sl_routes *routes)
 		*message = (struct new_routes){threads->workers[i], sl_routes_get(routes)};
 		if (sl_loop_post(threads->threads[i].loop, set_routes, message)) {
 			sl_routes_put(&message->routes);
+			free(message);
+		}
+	}
+}
+
+struct new_candidate {
+	struct sl_worker *worker;
+	struct sl_routes *routes;
+	uint8_t id;
+};
+
+static void set_candidate(void *arg)
+{
+	struct new_candidate *message = arg;
+
+	sl_worker_set_candidate(message->worker, message->routes, message->id);
+	free(message);
+}
+
+void sl_threads_set_candidate(struct sl_threads *threads, struct sl_routes *routes, uint8_t id)
+{
+	for (uint32_t i = 0; i < threads->count; i++) {
+		struct new_candidate *message = malloc(sizeof(*message));
+
+		if (!message)
+			continue; /* its id is another one: the thread serves the baseline */
+		*message = (struct new_candidate){threads->workers[i],
+						  routes ? sl_routes_get(routes) : NULL, id};
+		if (sl_loop_post(threads->threads[i].loop, set_candidate, message)) {
+			if (message->routes)
+				sl_routes_put(&message->routes);
 			free(message);
 		}
 	}

@@ -85,6 +85,9 @@ int sl_threads_start(struct sl_threads *threads, const struct sl_threads_shared 
 /* A new snapshot for every worker; each gets a reference of its own. */
 void sl_threads_set_routes(struct sl_threads *threads, struct sl_routes *routes);
 
+/* The same of a candidate: request/arm.h. routes NULL: none any more. */
+void sl_threads_set_candidate(struct sl_threads *threads, struct sl_routes *routes, uint8_t id);
+
 /* No new connections; each thread ends by itself when its last one is gone. */
 void sl_threads_drain(struct sl_threads *threads);
 /* The same, but idle connections stay until their next request, whose answer closes them, or their

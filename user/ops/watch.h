@@ -34,7 +34,7 @@ struct sl_watch_place {
 	struct sl_loop *loop; /* control */
 	struct sl_threads *threads;
 	const struct sl_kernel_plane *plane;
-	const struct sl_route_names *names;
+	struct sl_route_names *names;
 	struct sl_stores *stores;
 	struct sl_upstream_state state; /* for an upstream engine of one's own */
 	/* Appends the body of GET /metrics; any thread, between open and close. */

@@ -22,6 +22,18 @@ struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *boa
 	return NULL;
 }
 
+const struct sl_rollout_item *sl_rollout_board_id(const struct sl_rollout_board *board, uint8_t id)
+{
+	const struct sl_rollout_set *set = __atomic_load_n(&board->set, __ATOMIC_ACQUIRE);
+	uint32_t i;
+
+	for (i = 0; set && i < set->count; i++) {
+		if (set->items[i]->id == id)
+			return set->items[i];
+	}
+	return NULL;
+}
+
 bool sl_rollout_item_takes(const struct sl_rollout_item *item, struct sl_span asker)
 {
 	uint32_t share = __atomic_load_n(&item->share, __ATOMIC_RELAXED);

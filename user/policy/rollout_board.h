@@ -27,6 +27,7 @@ enum sl_rollout_kind {
 	SL_ROLLOUT_MODEL = 0, /* of a route: requests go to another pool first */
 	SL_ROLLOUT_PROMPT,    /* of a prompt: requests that name no version get another one */
 	SL_ROLLOUT_INDEX,     /* of an index: questions are looked up in another version */
+	SL_ROLLOUT_CONFIG,    /* of the configuration: requests are answered by another one */
 	SL_ROLLOUT_KINDS
 };
 
@@ -108,6 +109,9 @@ void sl_rollout_board_tell(struct sl_rollout_board *board, const uint8_t marks[S
 /* The roll-out of that subject, or NULL. board NULL: none. Any thread. */
 struct sl_rollout_item *sl_rollout_board_find(const struct sl_rollout_board *board,
 					      enum sl_rollout_kind kind, struct sl_span subject);
+
+/* The one of that id, or NULL. */
+const struct sl_rollout_item *sl_rollout_board_id(const struct sl_rollout_board *board, uint8_t id);
 
 /* Is the candidate to be asked beside this request? Where it is, one of the minute's is used. */
 bool sl_rollout_item_shadows(struct sl_rollout_item *item, struct sl_span request, uint64_t now_ms);

@@ -199,6 +199,7 @@ int sl_plan_make(struct sl_request *request, const struct sl_upstream_pool *pool
 		.asked = asked_of(request, pool),
 		.tokens = sl_gate_estimate(request),
 		.own_key = pool->key_line != NULL,
+		.on_trial = request->on_trial,
 	};
 	int rc;
 

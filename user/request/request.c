@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/request/arm.h"
 #include "user/request/request.h"
 
 #include <errno.h>
@@ -632,6 +633,8 @@ static void prepare(struct sl_request *request, struct sl_worker *worker,
 	request->routes = sl_routes_get(worker->routes);
 	request->former = NULL;
 	request->route = NULL;
+	request->arm = 0;
+	request->on_trial = false;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){0};
 	request->thrifty = request->wants_usage = request->priced = false;
@@ -695,6 +698,7 @@ static enum sl_openai_error_id read_request(struct sl_request *request,
 		sl_stats_add(&request->worker->stats.refused_bodies[request->error.bad], 1);
 		return id;
 	}
+	sl_arm_choose(request);
 	request->route =
 		sl_routes_find(request->routes, request->facts.model, request->facts.model_len);
 	if (!request->route) {

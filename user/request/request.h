@@ -58,6 +58,8 @@ struct sl_request {
 	bool gone;
 	const char *client_name;	   /* subject of its certificate, in the arena; or NULL */
 	struct sl_routes *routes, *former; /* former: see sl_wait_move(); or NULL */
+	uint8_t arm;   /* sl_rollout_mark() of the configuration: arm.h; 0: none is rolled out */
+	bool on_trial; /* it is answered by one that has a share only */
 	const struct sl_route *route;
 	struct sl_openai_request facts;
 	struct sl_openai_error error;

@@ -285,6 +285,7 @@ static struct sl_stage *new_stage(struct sl_request *request)
 	stage->deadline_ns = request->deadline_ns;
 	stage->id = request->id;
 	stage->start_ns = request->start_ns;
+	stage->rollouts[SL_ROLLOUT_CONFIG] = request->arm;
 	stage->key = request->admission.key;
 	stage->class = sl_wait_class(request);
 	stage->facts = &request->facts;
@@ -509,9 +510,12 @@ void sl_stages_moved(struct sl_request *request)
 	uint32_t i;
 
 	request->own_chain = NULL;
+	request->arm = 0; /* what was rolled out then is not what answers now */
+	request->on_trial = false;
 	if (!request->stage)
 		return;
 	name_configuration(request->stage, request);
+	request->stage->rollouts[SL_ROLLOUT_CONFIG] = request->arm;
 	for (i = 0; first && i < request->routes->config->pool_count; i++) {
 		if (!strcmp(request->stage->pools[i].name, first))
 			set_pool(request->stage, i);

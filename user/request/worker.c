@@ -443,5 +443,7 @@ void sl_worker_fini(struct sl_worker *worker)
 	for (i = 0; i < worker->listener_count; i++)
 		sl_tls_server_put(&worker->listener_tls[i]);
 	sl_routes_put(&worker->routes);
+	if (worker->candidate)
+		sl_routes_put(&worker->candidate);
 	sl_keyring_put(&worker->keyring);
 }

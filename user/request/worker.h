@@ -51,6 +51,8 @@ struct sl_worker {
 	struct sl_tls_server *listener_tls[SL_WORKER_LISTENERS_MAX]; /* NULL: plain */
 	uint32_t listener_count;
 	struct sl_routes *routes;
+	struct sl_routes *candidate; /* that are rolled out: arm.h; NULL: none */
+	uint8_t candidate_id;
 	struct sl_keyring *keyring;
 	struct sl_stats stats;
 	struct sl_slab relays;

@@ -116,11 +116,11 @@ const char *sl_step_name(enum sl_step step)
 	return strchr(sl_steps[step].text, '=') + 1;
 }
 
-struct sl_span sl_stage_asker(const struct sl_stage *stage)
+struct sl_span sl_stage_asker_of(const struct sl_openai_request *facts,
+				 const struct sl_h1_head *head, const struct sl_key_record *key)
 {
-	const struct sl_openai_request *facts = stage->facts;
 	const struct sl_h1_header *session =
-		stage->head ? sl_h1_head_find(stage->head, SL_H1_ID_X_SESSION_ID) : NULL;
+		head ? sl_h1_head_find(head, SL_H1_ID_X_SESSION_ID) : NULL;
 	struct sl_json_field first;
 	const char *cursor = NULL;
 
@@ -130,11 +130,16 @@ struct sl_span sl_stage_asker(const struct sl_stage *stage)
 		return sl_span_make(facts->cache_key_field.value, facts->cache_key_field.value_len);
 	if (facts->user_len)
 		return sl_span_make(facts->user, facts->user_len);
-	if (stage->key)
-		return sl_span_string(stage->key->id);
+	if (key)
+		return sl_span_string(key->id);
 	if (!facts->no_messages && sl_json_each(&facts->prompt_field, &cursor, &first))
 		return sl_span_make(first.value, first.value_len);
 	return sl_span_make(facts->body, facts->body_len);
+}
+
+struct sl_span sl_stage_asker(const struct sl_stage *stage)
+{
+	return sl_stage_asker_of(stage->facts, stage->head, stage->key);
 }
 
 const struct sl_rollout_item *sl_stage_rollout(struct sl_stage *stage, enum sl_rollout_kind kind,

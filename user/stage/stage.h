@@ -274,6 +274,10 @@ bool sl_stage_pool_is_asked(const struct sl_stage *stage, const struct sl_upstre
 /* Who asks, as far as that can be known: the same for all requests of a conversation. Borrowed. */
 struct sl_span sl_stage_asker(const struct sl_stage *stage);
 
+/* The same, before there is a stage. head may be NULL, key too. */
+struct sl_span sl_stage_asker_of(const struct sl_openai_request *facts,
+				 const struct sl_h1_head *head, const struct sl_key_record *key);
+
 /*
  * Is the request one of this subject's candidates? Notes its arm for the record, and says it in the head. NULL:
  * there is no roll-out of it, or the request is one of the baseline's.

@@ -506,6 +506,10 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 		signal = SL_SIGNAL_BUSY;
 		sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node, false);
 	}
+	if (attempt->plan->on_trial && outcome == SL_OUTCOME_FAILURE) {
+		outcome = SL_OUTCOME_NEUTRAL;
+		signal = SL_SIGNAL_NONE;
+	}
 	if (ending == SL_ENDING_OK)
 		sl_upstream_note_first_byte(
 			attempt->up, attempt->node,

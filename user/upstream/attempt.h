@@ -55,6 +55,7 @@ struct sl_attempt_plan {
 	size_t body_len;
 	bool stream;	  /* the client asked for a stream */
 	bool json_answer; /* a whole answer must be a JSON object */
+	bool on_trial;	  /* by settings that are tried out: a failure is neutral for the node */
 	bool own_key;	  /* the node gets a key of the pool, not the client's */
 	enum sl_attempt_answer answer;
 	struct sl_messages_names names; /* of what is decoded */
