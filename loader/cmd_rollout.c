@@ -51,6 +51,8 @@ static int run_rollout(const struct sl_command *command, const struct sl_argumen
 	}
 	if ((size_t)len < sizeof(line) && arguments->force)
 		len += snprintf(line + len, sizeof(line) - (size_t)len, " force");
+	if ((size_t)len < sizeof(line) && arguments->blue_green)
+		len += snprintf(line + len, sizeof(line) - (size_t)len, " blue-green");
 	if ((size_t)len >= sizeof(line))
 		return sl_say_error(HELP, "that is too long");
 	sl_text_init(&reply, 1u << 20);
@@ -65,6 +67,8 @@ static int run_rollout(const struct sl_command *command, const struct sl_argumen
 static const struct sl_option rollout_options[] = {
 	{SL_OPTION_FLAG, "force", NULL, NULL, offsetof(struct sl_arguments, force),
 	 "start although the candidate has drifted, or its suite has not passed"},
+	{SL_OPTION_FLAG, "blue-green", NULL, NULL, offsetof(struct sl_arguments, blue_green),
+	 "start with all requests at once; the gates are the same, abort is the switch back"},
 	SL_OPTION_JSON,
 	SL_OPTION_ADMIN_SOCKET,
 	SL_OPTION_NONE,

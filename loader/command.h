@@ -57,6 +57,7 @@ struct sl_arguments {
 	const char *output; /* of `import`, as all that follow */
 	const char *listen;
 	bool force;
+	bool blue_green; /* of rollout: all at once */
 	bool strict;
 	const char *binary; /* of `upgrade`, as the next */
 	const char *pid_file;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # rollout_kinds.sh - what else is rolled out, and how: a candidate in the shadow, whom no client meets before it has
-# done well.
+# done well; blue-green; an index; the configuration itself. Of each bad one it says how many clients saw it.
 . "$(dirname "$0")/lib.sh"
 
 sluice=$build/sluice
@@ -101,6 +101,32 @@ full() { ask "s$((n++))" >"$work/said"; is good full; }
 expect_soon "a good model: full" 30 full
 expect "a good model: all requests" "$(ask another)" == "200 new"
 does abort good
+
+# ---- blue-green: to the other, and back, while clients go on asking
+expect "blue-green: in steps" "$(rollout start b route=chat pool=new steps=5,100 --blue-green)" contains "blue-green is all at once"
+ask_on() { # STREAM: until told to stop, on its own files; status and pool, a line each
+	local i=0
+	until [[ -e $work/stop ]]; do
+		curl -s --max-time 30 -o "$work/on.out" -D "$work/on.head" -w '%{http_code} ' -H 'content-type: application/json' -H "x-session-id: b$((i++))" \
+			-d '{"model":"chat","max_tokens":4,"messages":[{"role":"user","content":"hello"}]}' "$url/v1/chat/completions"
+		header on x-sluice-pool
+	done
+}
+ask_on >"$work/on" &
+asker=$!
+on_says() { (($(tail -n "+$(($1 + 1))" "$work/on" | grep -c "200 $2") >= 3)); } # LINES POOL
+expect_soon "blue-green: before, the old one" 20 on_says 0 old
+does start b route=chat pool=new step=1h --blue-green
+lines=$(wc -l <"$work/on")
+expect_soon "blue-green: the new one" 20 on_says "$((lines + 1))" new
+does abort b
+lines=$(wc -l <"$work/on")
+expect_soon "blue-green: back to the old one" 20 on_says "$((lines + 1))" old
+touch "$work/stop"
+wait "$asker"
+expect "blue-green: no request has failed" "$(grep -cvE '^200 (old|new)$' "$work/on")" == 0
+expect "blue-green: it was one switch, and one back" "$(cut -d' ' -f2 "$work/on" | uniq | tr '\n' ' ')" == "old new old "
+expect "blue-green: in the audit trail" "$("$sluice" audit list)" contains "b: started: new, all at once (blue-green)"
 
 # ---- a bad prompt, whose request is the client's with another prompt in it
 push() { printf '@system\n%s\n' "$1" | "$sluice" prompt push strict - | cut -d' ' -f2; }

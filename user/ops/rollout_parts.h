@@ -40,7 +40,8 @@ struct sl_rollout_order {
 	char file[SL_ROLLOUT_PATH_BYTES]; /* CONFIG */
 	char candidate[SL_ROLLOUT_TEXT_BYTES];
 	bool force;
-	uint32_t asks; /* a minute, in the shadow */
+	bool blue_green; /* all at once */
+	uint32_t asks;	 /* a minute, in the shadow */
 	struct sl_rollout_rules rules;
 };
 

@@ -207,7 +207,7 @@ static int read_order(char *text, struct words *words, struct sl_error *error)
 	char *rest = NULL, *word;
 	int rc = 0;
 
-	*words = (struct words){.steps = steps_default,
+	*words = (struct words){.steps = NULL,
 				.order = {.asks = ASKS_DEFAULT,
 					  .rules = {.step_ms = STEP_MS_DEFAULT,
 						    .step_requests = REQUESTS_DEFAULT,
@@ -215,6 +215,10 @@ static int read_order(char *text, struct words *words, struct sl_error *error)
 	for (word = strtok_r(text, " ", &rest); word && !rc; word = strtok_r(NULL, " ", &rest)) {
 		char *equals = strchr(word, '=');
 
+		if (!strcmp(word, "blue-green")) {
+			words->order.blue_green = true;
+			continue;
+		}
 		if (!strcmp(word, "force")) {
 			words->order.force = true;
 			continue;
@@ -226,6 +230,12 @@ static int read_order(char *text, struct words *words, struct sl_error *error)
 	}
 	if (!rc)
 		rc = settle_kind(words, error);
+	if (!rc && words->order.blue_green && words->steps)
+		rc = sl_error_set(error, -EINVAL,
+				  "blue-green is all at once: expected no steps=%.64s",
+				  words->steps);
+	if (!words->steps)
+		words->steps = words->order.blue_green ? "100" : steps_default;
 	return rc ? rc : read_steps(words->steps, &words->order.rules, error);
 }
 
@@ -299,6 +309,9 @@ static int begin(struct sl_rollouts *rollouts, const char *name,
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
 				 "started: %s, in the shadow of %.2f %% of the requests",
 				 order->candidate, entry->item->shadow / 100.0);
+	else if (order->blue_green)
+		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
+				 "started: %s, all at once (blue-green)", order->candidate);
 	else
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "started: %s, step 1 of %u: %.2f %%",
 				 order->candidate, entry->rules.step_count,
