@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
 #include "loader/chaos_say.h"
 #include "loader/say.h"
 #include "loader/screen.h"
@@ -89,12 +92,39 @@ static void take_step(struct sl_report *report, const struct sl_yaml *item,
 		sl_report_add(report, item->mark.line, item->mark.column, "kind: is missing");
 }
 
+static void take_not_covered(struct sl_report *report, const struct sl_yaml *list,
+			     struct sl_chaos_day *day)
+{
+	if (list->kind != SL_YAML_LIST || list->count > SL_CHAOS_NOT_COVERED_MAX) {
+		sl_report_add(report, list->mark.line, list->mark.column,
+			      "not_covered: expected a list of up to %u texts",
+			      SL_CHAOS_NOT_COVERED_MAX);
+		return;
+	}
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct sl_yaml *item = list->items[i];
+
+		if (item->kind == SL_YAML_SCALAR)
+			day->not_covered[day->not_covered_count++] = item->text;
+		else
+			sl_report_add(report, item->mark.line, item->mark.column,
+				      "not_covered: expected texts, this is %s",
+				      sl_yaml_kind_name(item->kind));
+	}
+}
+
 static int take_root(struct sl_report *report, const struct sl_yaml *root, struct sl_chaos_day *day)
 {
 	const struct sl_yaml_pair *name = sl_yaml_find(root, "name");
+	const struct sl_yaml_pair *about = sl_yaml_find(root, "about");
+	const struct sl_yaml_pair *not_covered = sl_yaml_find(root, "not_covered");
 	const struct sl_yaml_pair *list = sl_yaml_find(root, "experiments");
 
 	day->name = name && name->value->kind == SL_YAML_SCALAR ? name->value->text : "game day";
+	if (about && about->value->kind == SL_YAML_SCALAR)
+		day->about = about->value->text;
+	if (not_covered)
+		take_not_covered(report, not_covered->value, day);
 	if (!list || list->value->kind != SL_YAML_LIST || !list->value->count ||
 	    list->value->count > SL_CHAOS_DAY_MAX) {
 		sl_report_add(report, 0, 0, "experiments: expected a list of 1 to %u of them",
@@ -202,11 +232,33 @@ static int run_step(const struct sl_view *view, struct sl_chaos_step *step)
 		       : SL_EXIT_OK;
 }
 
+static void find_facts(const struct sl_view *view, struct sl_chaos_facts *facts)
+{
+	struct utsname names;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!uname(&names)) {
+		snprintf(facts->host, sizeof(facts->host), "%.64s", names.nodename);
+		snprintf(facts->kernel, sizeof(facts->kernel), "%.32s %.64s %.31s", names.sysname,
+			 names.release, names.machine);
+	}
+	facts->processors = processors > 0 ? (uint32_t)processors : 0;
+	for (uint32_t i = 1; i < view->entries[SL_VIEW_POOLS]; i++) {
+		if (!__atomic_load_n(&view->pools[i].present, __ATOMIC_RELAXED))
+			continue;
+		facts->pools++;
+		facts->nodes += __atomic_load_n(&view->pools[i].node_count, __ATOMIC_RELAXED);
+	}
+	facts->alone = view->alone;
+	facts->begin_s = (uint64_t)time(NULL);
+}
+
 int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const char *config,
 		     const char *daemon_socket)
 {
 	int exit_code = SL_EXIT_OK;
 
+	find_facts(view, &day->facts);
 	sl_screen_catch();
 	for (uint32_t i = 0; i < day->count && !sl_screen_interrupted(); i++) {
 		if (!day->steps[i].words.config)
@@ -215,5 +267,6 @@ int sl_chaos_day_run(const struct sl_view *view, struct sl_chaos_day *day, const
 		if (run_step(view, &day->steps[i]))
 			exit_code = SL_EXIT_FAILED;
 	}
+	day->facts.end_s = (uint64_t)time(NULL);
 	return exit_code;
 }

@@ -3,6 +3,8 @@
  * chaos_day.h - a game day: experiments from a file, one after the other, and what came of each.
  *
  *	name: a node falls silent, a zone is lost
+ *	about: four nodes in two zones, as many clients as on a quiet morning
+ *	not_covered: [the loss of this host, answers that are wrong]
  *	experiments:
  *	  - {name: silent node, kind: blackhole, node: chat/0, for: 10s, hypothesis: "recovery < 20s"}
  *	  - {kind: drop, pool: chat, share: 5%, way: from, limit: 100, abort: "client errors > 5%", pause: 5s}
@@ -17,7 +19,8 @@
 #include "loader/chaos_plan.h"
 #include "user/base/arena.h"
 
-#define SL_CHAOS_DAY_MAX 32u /* experiments of a file */
+#define SL_CHAOS_DAY_MAX	 32u /* experiments of a file */
+#define SL_CHAOS_NOT_COVERED_MAX 16u
 
 struct sl_chaos_step {
 	struct sl_chaos_words_of words;
@@ -28,8 +31,22 @@ struct sl_chaos_step {
 	bool done;    /* the result is there */
 };
 
+/* Where and when: without them nobody can say what a report is worth. */
+struct sl_chaos_facts {
+	char host[65];
+	char kernel[130]; /* "Linux 6.1.0-28-amd64 x86_64" */
+	uint32_t processors;
+	uint32_t pools, nodes;	 /* that both planes had at the beginning */
+	bool alone;		 /* no kernel plane */
+	uint64_t begin_s, end_s; /* wall clock; 0: not yet */
+};
+
 struct sl_chaos_day {
 	const char *name;
+	const char *about; /* of the cluster and its load, for people; NULL */
+	const char *not_covered[SL_CHAOS_NOT_COVERED_MAX]; /* what the file says of itself */
+	uint32_t not_covered_count;
+	struct sl_chaos_facts facts;
 	struct sl_chaos_step *steps; /* count of them; all strings in the arena */
 	uint32_t count;
 	struct sl_arena arena;

@@ -3,9 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define DEEDS_OF_TABLE 3u
+#define DEEDS_OF_TABLE 2u
 
 /* ---- words of both ------------------------------------------------------------------------- */
 
@@ -38,17 +37,6 @@ uint32_t sl_chaos_page_count_bad(const struct sl_chaos_day *day)
 	for (uint32_t i = 0; i < day->count; i++)
 		bad += sl_chaos_page_is_bad(&day->steps[i]);
 	return bad;
-}
-
-const char *sl_chaos_page_when(const struct sl_chaos_day *day, char out[64])
-{
-	time_t at = (time_t)day->steps[0].result.wall_s;
-	struct tm parts;
-
-	out[0] = '\0';
-	if (at && gmtime_r(&at, &parts))
-		strftime(out, 64, "%Y-%m-%d %H:%M:%S UTC", &parts);
-	return out;
 }
 
 const char *sl_chaos_page_verdict(const struct sl_chaos_condition *condition,
@@ -88,32 +76,80 @@ const char *sl_chaos_page_recovery(const struct sl_chaos_result *result,
 	return out;
 }
 
-void sl_chaos_page_deeds(const struct sl_chaos_result *result, uint32_t most, struct sl_text *text)
+/* The index of what was done most and is not told yet; deed_count: all is. */
+static uint32_t next_deed(const struct sl_chaos_measure *measure,
+			  const bool told[SL_CHAOS_DEEDS_MAX])
+{
+	uint32_t best = measure->deed_count;
+
+	for (uint32_t i = 0; i < measure->deed_count; i++) {
+		if (!told[i] && (best == measure->deed_count ||
+				 measure->deeds[i].count > measure->deeds[best].count))
+			best = i;
+	}
+	return best;
+}
+
+void sl_chaos_page_deeds(const struct sl_chaos_result *result, struct sl_text *text)
 {
 	const struct sl_chaos_measure *measure = &result->measure;
 	bool told[SL_CHAOS_DEEDS_MAX] = {false};
-	uint32_t count = 0;
+	uint32_t count = 0, best;
 
 	if (measure->opens) {
 		sl_text_printf(text, "breaker opened %llu", (unsigned long long)measure->opens);
 		count++;
 	}
-	while (count < most) {
-		uint32_t best = measure->deed_count;
-
-		for (uint32_t i = 0; i < measure->deed_count; i++) {
-			if (!told[i] && (best == measure->deed_count ||
-					 measure->deeds[i].count > measure->deeds[best].count))
-				best = i;
-		}
-		if (best == measure->deed_count)
-			break;
+	while ((best = next_deed(measure, told)) < measure->deed_count) {
 		told[best] = true;
 		sl_text_printf(text, "%s%s %llu", count++ ? ", " : "", measure->deeds[best].name,
 			       (unsigned long long)measure->deeds[best].count);
 	}
 	if (!count)
 		sl_text_append_string(text, "nothing");
+}
+
+/* A deed in the words of who does not run sluice. */
+static void put_deed(const struct sl_chaos_deed *deed, struct sl_text *text)
+{
+	static const struct {
+		const char *name, *words;
+	} words[] = {
+		{"retries", "tried again elsewhere"},
+		{"fallbacks", "answered by the pool behind"},
+		{"resumed", "streams went on elsewhere"},
+		{"hedges", "asked of a second node too"},
+		{"shed", "refused for overload"},
+		{"cached", "answered from the cache"},
+	};
+	char count[SL_CHAOS_PAGE_CELL];
+
+	sl_chaos_page_count(deed->count, count);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(words[i].name, deed->name)) {
+			sl_text_printf(text, "%s %s", count, words[i].words);
+			return;
+		}
+	}
+	sl_text_printf(text, "%s by the step %s", count, deed->name);
+}
+
+void sl_chaos_page_answered(const struct sl_chaos_step *step, struct sl_text *text)
+{
+	const struct sl_chaos_measure *measure = &step->result.measure;
+	bool told[SL_CHAOS_DEEDS_MAX] = {false};
+	uint32_t count = 0, best;
+
+	for (; count < DEEDS_OF_TABLE; count++) {
+		best = next_deed(measure, told);
+		if (best == measure->deed_count)
+			break;
+		told[best] = true;
+		sl_text_append_string(text, count ? "; " : "");
+		put_deed(&measure->deeds[best], text);
+	}
+	if (!count)
+		sl_text_append_string(text, measure->opens ? "left the node alone" : "nothing");
 }
 
 /* Without the folder that it is in. */
@@ -262,54 +298,128 @@ static void put_step(const struct sl_chaos_step *step, struct sl_text *text)
 	}
 	sl_text_append_string(text, "\n\n- Done: ");
 	put_done(text, step);
-	sl_text_printf(text, ".\n- Detected: %s.", sl_chaos_page_detection(result, room));
+	sl_text_printf(text, ".\n- Noticed after: %s.", sl_chaos_page_detection(result, room));
 	sl_text_printf(text,
-		       "\n- All nodes used again: %s.\n- Breakers: %u open at most, %llu probes.",
+		       "\n- Whole again after: %s.\n- Breakers: %u open at most, %llu probes.",
 		       sl_chaos_page_recovery(result, room), result->measure.open_max,
 		       (unsigned long long)result->measure.probes);
 	sl_text_append_string(text, "\n- sluice did: ");
-	sl_chaos_page_deeds(result, SL_CHAOS_DEEDS_MAX, text);
+	sl_chaos_page_deeds(result, text);
 	sl_text_append_string(text, ".\n");
 	put_conditions(step, text);
 	put_rows(result, text);
+	sl_chaos_plot_text(result, text);
+}
+
+/* As text of a cell: what `words` appends. */
+static void put_step_cell(const struct sl_chaos_step *step,
+			  void (*words)(const struct sl_chaos_step *, struct sl_text *),
+			  struct sl_text *text)
+{
+	struct sl_text cell;
+
+	sl_text_init(&cell, 0);
+	words(step, &cell);
+	sl_text_append_string(text, " | ");
+	put_cell(text, sl_text_string(&cell));
+	sl_text_fini(&cell);
 }
 
 static void put_summary(const struct sl_chaos_day *day, struct sl_text *text)
 {
 	char room[SL_CHAOS_PAGE_CELL];
 
-	sl_text_append_string(text, "| experiment | outcome | requests | failed | detected | "
-				    "recovered | sluice did |\n|---|---|---|---|---|---|---|\n");
+	sl_text_append_string(text, "| what was broken | outcome | what clients saw | first token, "
+				    "99 % | noticed after | whole again after | sluice did |\n"
+				    "|---|---|---|---|---|---|---|\n");
 	for (uint32_t i = 0; i < day->count; i++) {
 		const struct sl_chaos_step *step = &day->steps[i];
-		const struct sl_chaos_result *result = &step->result;
 
 		sl_text_append_string(text, "| ");
 		put_cell(text, sl_chaos_page_title(step));
-		sl_text_printf(text, " | %s |", sl_chaos_page_outcome(step));
+		sl_text_printf(text, " | %s", sl_chaos_page_outcome(step));
 		if (!step->done) {
-			sl_text_append_string(text, " | | | | |\n");
+			sl_text_append_string(text, " | | | | | |\n");
 			continue;
 		}
-		sl_text_printf(text, " %llu | %llu | %s |",
-			       (unsigned long long)result->measure.requests,
-			       (unsigned long long)result->measure.errors,
-			       sl_chaos_page_detection(result, room));
-		sl_text_printf(text, " %s | ", sl_chaos_page_recovery(result, room));
-		sl_chaos_page_deeds(result, DEEDS_OF_TABLE, text);
+		put_step_cell(step, sl_chaos_page_seen, text);
+		put_step_cell(step, sl_chaos_page_slower, text);
+		sl_text_printf(text, " | %s", sl_chaos_page_detection(&step->result, room));
+		sl_text_printf(text, " | %s", sl_chaos_page_recovery(&step->result, room));
+		put_step_cell(step, sl_chaos_page_answered, text);
 		sl_text_append_string(text, " |\n");
 	}
 }
 
-void sl_chaos_page_markdown(const struct sl_chaos_day *day, struct sl_text *text)
+static void put_head(const struct sl_chaos_day *day, const struct sl_chaos_page_sums *sums,
+		     struct sl_text *text)
 {
-	char at[64];
+	struct sl_text words;
 
+	sl_text_init(&words, 0);
+	sl_chaos_page_sentence(day, sums, &words);
 	sl_text_append_string(text, "# ");
 	put_cell(text, day->name);
-	sl_text_printf(text, "\n\n%s. %u experiments, %u of them not as hoped.\n\n",
-		       sl_chaos_page_when(day, at), day->count, sl_chaos_page_count_bad(day));
+	sl_text_append_string(text, "\n\n**");
+	put_cell(text, sl_text_string(&words));
+	sl_text_append_string(text, "**\n\n");
+	sl_text_reset(&words);
+	sl_chaos_page_when_where(day, &words);
+	put_cell(text, sl_text_string(&words));
+	sl_text_append_char(text, '.');
+	if (day->about) {
+		sl_text_append_char(text, ' ');
+		put_cell(text, day->about);
+	}
+	sl_text_append_string(text, "\n\n");
+	sl_text_fini(&words);
+}
+
+static void put_limits(const struct sl_chaos_day *day, const struct sl_chaos_page_sums *sums,
+		       struct sl_text *text)
+{
+	struct sl_text words;
+
+	sl_text_init(&words, 0);
+	sl_text_append_string(text, "\n**What this day does not show**\n\n");
+	for (uint32_t i = 0; sl_chaos_page_limit(day, sums, i, &words); i++) {
+		sl_text_append_string(text, "- ");
+		put_cell(text, sl_text_string(&words));
+		sl_text_append_char(text, '\n');
+		sl_text_reset(&words);
+	}
+	sl_text_append_string(text, "\n**The words**\n\n");
+	for (uint32_t i = 0; i < SL_CHAOS_PAGE_TERMS; i++)
+		sl_text_printf(text, "- %s: %s.\n", sl_chaos_page_terms[i].term,
+			       sl_chaos_page_terms[i].meaning);
+	sl_text_fini(&words);
+}
+
+static void put_facts(const struct sl_chaos_day *day, struct sl_text *text)
+{
+	struct sl_text words;
+	const char *name;
+
+	sl_text_init(&words, 0);
+	sl_text_append_string(text, "\n**Where and when**\n\n| | |\n|---|---|\n");
+	for (uint32_t i = 0; (name = sl_chaos_page_fact(day, i, &words)); i++) {
+		sl_text_printf(text, "| %s | ", name);
+		put_cell(text, sl_text_string(&words));
+		sl_text_append_string(text, " |\n");
+		sl_text_reset(&words);
+	}
+	sl_text_fini(&words);
+}
+
+void sl_chaos_page_markdown(const struct sl_chaos_day *day, struct sl_text *text)
+{
+	struct sl_chaos_page_sums sums;
+
+	sl_chaos_page_sum(day, &sums);
+	put_head(day, &sums, text);
 	put_summary(day, text);
+	put_limits(day, &sums, text);
 	for (uint32_t i = 0; i < day->count; i++)
 		put_step(&day->steps[i], text);
+	put_facts(day, text);
 }

@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include "loader/chaos_page_parts.h"
 
-#define WIDTH  640.0
-#define HEIGHT 84.0
-#define EDGE   3.0 /* above and below the lines */
+#define WIDTH	640.0
+#define HEIGHT	84.0
+#define EDGE	3.0 /* above and below the lines */
+#define COLUMNS 60u /* of a line of text */
 
 typedef double (*value_fn)(const struct sl_chaos_result *result, uint32_t i);
 
@@ -151,17 +152,84 @@ static void put_plot(const struct sl_chaos_result *result, const struct plot *pl
 		sl_text_printf(text, " <i class=\"k%u\"></i>%s", line, plot->lines[line].name);
 	sl_text_printf(
 		text,
-		"<span class=\"top\">%.4g%s</span></figcaption><svg viewBox=\"0 0 %g %g\" "
-		"preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%s, scale to %.4g%s\">"
-		"<rect class=\"on\" x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"%g\"/>",
+		"</figcaption><div class=\"plot\"><div class=\"y\"><span>%.4g%s</span>"
+		"<span>0</span></div><svg viewBox=\"0 0 %g %g\" "
+		"preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%s, from 0 to %.4g%s\">"
+		"<rect class=\"on\" x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"%g\"/>"
+		"<line class=\"grid\" x1=\"0\" x2=\"%g\" y1=\"%g\" y2=\"%g\"/>",
 		most, plot->unit, WIDTH, HEIGHT, plot->name, most, plot->unit, from * WIDTH,
-		((to < 1 ? to : 1) - from) * WIDTH, HEIGHT);
+		((to < 1 ? to : 1) - from) * WIDTH, HEIGHT, WIDTH, HEIGHT / 2, HEIGHT / 2);
 	for (uint32_t line = 0; line < 2 && plot->lines[line].value; line++)
 		put_line(result, plot, line, most, text);
-	sl_text_printf(
-		text,
-		"</svg><p class=\"axis\"><span>%.1f s</span><span>%.1f s</span></p></figure>\n",
-		begin_s, end_s);
+	sl_text_printf(text,
+		       "</svg><p class=\"axis\"><span>%.1f s</span><span>%.1f s</span></p></div>"
+		       "</figure>\n",
+		       begin_s, end_s);
+}
+
+/* ---- the same as text ------------------------------------------------------------------------- */
+
+/* The largest value of the column's samples, else the one before. */
+static double column_of(const struct sl_chaos_result *result, value_fn value, uint32_t column)
+{
+	double begin_s = result->samples[0].at_s, most = -1, before = 0;
+	double span_s = result->samples[result->sample_count - 1].at_s - begin_s;
+
+	for (uint32_t i = 0; i < result->sample_count; i++) {
+		double at = span_s > 0 ? (result->samples[i].at_s - begin_s) / span_s : 0;
+		double one = value(result, i);
+
+		if (at * COLUMNS >= column + 1.0 && column + 1 < COLUMNS)
+			break;
+		if (at * COLUMNS < column)
+			before = one;
+		else if (one > most)
+			most = one;
+	}
+	return most < 0 ? before : most;
+}
+
+static void put_text_line(const struct sl_chaos_result *result, const struct plot *plot,
+			  uint32_t line, double most, struct sl_text *text)
+{
+	static const char *const bars[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
+					   "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
+					   "\xe2\x96\x87", "\xe2\x96\x88"};
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s, %s", plot->name, plot->lines[line].name);
+	sl_text_printf(text, "%32s ", name);
+	for (uint32_t i = 0; i < COLUMNS; i++) {
+		double value = column_of(result, plot->lines[line].value, i);
+
+		sl_text_append_string(text, bars[most > 0 ? (int)(value / most * 7 + 0.5) : 0]);
+	}
+	sl_text_printf(text, " 0 to %.4g%s\n", most, plot->unit);
+}
+
+void sl_chaos_plot_text(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	double begin_s, end_s;
+
+	if (!result->sample_count)
+		return;
+	begin_s = result->samples[0].at_s;
+	end_s = result->samples[result->sample_count - 1].at_s;
+	sl_text_append_string(text, "\n```\n");
+	for (size_t i = 0; i < sizeof(plots) / sizeof(plots[0]); i++) {
+		double most = scale_of(result, &plots[i]);
+
+		for (uint32_t line = 0; line < 2 && plots[i].lines[line].value; line++)
+			put_text_line(result, &plots[i], line, most, text);
+	}
+	sl_text_printf(text, "%32s ", "time, while it was broken");
+	for (uint32_t i = 0; i < COLUMNS; i++) {
+		double at_s = begin_s + (end_s - begin_s) * (i + 0.5) / COLUMNS;
+
+		sl_text_append_string(text,
+				      at_s >= 0 && at_s < result->ran_s ? "\xe2\x96\x91" : "-");
+	}
+	sl_text_printf(text, " %.1f s to %.1f s\n```\n", begin_s, end_s);
 }
 
 void sl_chaos_plot(const struct sl_chaos_result *result, struct sl_text *text)

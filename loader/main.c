@@ -10,10 +10,7 @@
 #include "bpf/abi.h"
 #include "loader/command.h"
 #include "loader/say.h"
-
-#ifndef SL_VERSION
-#define SL_VERSION "0.1.0"
-#endif
+#include "loader/version.h"
 
 static int run_version(const struct sl_command *command, const struct sl_arguments *arguments)
 {

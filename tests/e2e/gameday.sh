@@ -182,7 +182,14 @@ for model in "${!clients[@]}"; do
 	expect "$model: no stream ended by an error" "$(loaded stream_broken)" == 0
 done
 expect "the daemon keeps what came of them" "$("$build/sluice" chaos report | grep -c 'hypothesis held')" == "$experiments"
-expect "so does the other form" "$(grep -c '^## ' "$dir/report.md") $(grep -c 'broken' "$dir/report.md")" == "$experiments 0"
+expect "so does the other form" "$(grep -c '^## ' "$dir/report.md") $(grep -c '^\*\*broken' "$dir/report.md")" == "$experiments 0"
+for form in html md; do
+	report=$(<"$dir/report.$form")
+	expect "$form: the verdict first" "$report" contains "The service stood it: all of $experiments experiments went as was hoped. Clients asked "
+	expect "$form: what clients saw" "$(grep -cE 'none of [0-9,]+ failed' "$dir/report.$form")" == "$experiments"
+	expect "$form: what it does not show, of its own and of the file" "$report" contains "neither killed nor replaced"
+	expect "$form: where it ran" "$report" contains "$(uname -s) $(uname -r) $(uname -m), $(nproc) processors"
+done
 expect "the report has a summary and figures of each" \
 	"$(grep -c '<section' "$dir/report.html") $(grep -c '<polyline' "$dir/report.html")" == "$experiments $((4 * experiments))"
 daemon_stop

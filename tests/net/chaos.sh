@@ -87,6 +87,7 @@ chaos stop
 # ---- a game day ---------------------------------------------------------------------------------
 cat >"$work/day.yaml" <<'YAML'
 name: a <day> of trouble
+not_covered: ["no <b>disk was full"]
 experiments:
   - {name: lossy & slow, kind: drop, node: chat/0, share: 30%, for: 1s, recover: 1s, hypothesis: "drop_internal = 0"}
   - {kind: blackhole, pool: chat, for: 1s}
@@ -94,14 +95,20 @@ experiments:
 YAML
 sed 's/hits: 1/hots: 1/' "$work/day.yaml" >"$work/bad.yaml"
 chaos run "$work/bad.yaml"
-expect "a key that is none" "$? $(said ':5:.*hots')" == "1 yes"
+expect "a key that is none" "$? $(said ':6:.*hots')" == "1 yes"
 start_load
-chaos run "$work/day.yaml" --output "$work/day.html"
+chaos run "$work/day.yaml" --output "$work/day.html,$work/day.md"
 expect "a day with a broken hypothesis" "$?" == 1
 end_load
-outcomes=$(grep -oE '<h2>[^<]*<span class="[a-z ]*">[^<]*' "$work/day.html" | sed 's/.*>//' | paste -sd,)
+outcomes=$(grep -oE '<h3>[^<]*<span class="[a-z ]*">[^<]*' "$work/day.html" | sed 's/.*>//' | paste -sd,)
 expect "each had its turn" "$outcomes" == "held,did not begin,broken"
+for form in html md; do
+	expect "$form: the verdict says what was not as hoped" "$(grep -cE 'did not stand all of it: 2 of 3 experiments .* \(blackhole.*; drop' "$work/day.$form")" == 1
+	expect "$form: the kernel plane was there" "$(grep -c '3 nodes in 1 pools, with the kernel plane' "$work/day.$form")" == 1
+	expect "$form: what the file says that it does not show" "$(grep -c 'no <b>disk' "$work/day.$form") $(grep -c 'no \(&lt;\|.<\)b>disk\|no &lt;b&gt;disk' "$work/day.$form")" == "0 1"
+done
 expect "plots" "$(grep -c '<polyline' "$work/day.html")" == 8
+expect "plots of the other form" "$(grep -c 'while it was broken .*░' "$work/day.md")" == 2
 expect "nothing of the file is markup" "$(grep -c '<day>' "$work/day.html")" == 0
 expect "and nothing comes from elsewhere" "$(grep -cE '<script|src=|href="[^#]|url\(' "$work/day.html")" == 0
 
