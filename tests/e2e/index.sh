@@ -82,6 +82,8 @@ expect "a build that does not answer its questions" "$(index build handbook)" co
 expect "leaves no version" "$(listed versions)" == "[1,2]"
 expect "is counted" "$(metric sluice_index_failures_total 'index="handbook"')" == $((failed + 1))
 expect "and said" "$(listed error)" contains "king of France"
+shows index-list "king of France" "sluice index list"
+shows index-metrics "sluice_index_failures_total" "curl -s http://127.0.0.1:8080/metrics | grep -E '^sluice_index_(failures_total|stale_chunks|version)'"
 sed -i 3d "$asked"
 cp "$shelf/v000002.db" "$work/kept"
 truncate -s 8192 "$shelf/v000002.db"

@@ -200,6 +200,8 @@ config_write() {
 	mv "$config.new" "$config"
 }
 
+. "$root/tests/shows.sh"
+
 # ---- load -------------------------------------------------------------------------------------
 # load_start OPTIONS...: the load client in the background; load_end waits for it.
 load_start() {

@@ -60,6 +60,9 @@ expect "warn: and one line" "$(logged 'pool "warned": node 127.0.0.1:9001: answe
 expect "warn: the gauges" "$(metric sluice_node_model_changed 'node="127.0.0.1:9001"')$(holds warned)$(holds strict)" == 110
 expect "warn: status for scripts" "$(drift warned '[.holds, .causes, .nodes[0].asked, .nodes[0].model, .nodes[0].accepted]')" == '[true,["model"],"m-1","m-\"2","m-1"]'
 expect "warn: status for people" "$(status)" contains 'pool warned: node 127.0.0.1:9001 answers as model "m-\"2", before "m-1"'
+shows model-status "answers as model" "sluice status warned | grep 'answers as'"
+shows model-metrics 'what="model"} 1' "curl -s http://127.0.0.1:8080/metrics | grep -E '^sluice_node_model_change(d|s_total).*warned.*9001'"
+shows model-incident "SluiceModel" "sluice alerts | cut -c 1-150"
 prompt() { "$build/sluice" prompt "$@" --admin-socket "$work/admin.sock" 2>&1; }
 printf '@system\nBe short.\n' >"$work/second"
 printf '@model plain-a\n@system\nBe brief.\n' >"$work/other"

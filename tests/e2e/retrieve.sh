@@ -172,6 +172,10 @@ expect_soon "the way back from silence" 20 degraded_is store "$travel" ""
 end_server vectors
 answered=$(steps answer) none=$(steps none)
 expect "a store that is dead: the index" "$(ask store "$travel")" contains "paid back within two weeks"
+shows retrieve-status "9002" "sluice status store | tail -n 5"
+shows retrieve-steps 'step="index"' "curl -s http://127.0.0.1:8080/metrics | grep '^sluice_ladder_steps_total.*retrieve' | grep -v ' 0$'"
+shows retrieve-explain "retrieve=index" "curl -s -o /dev/null -H 'x-request-id: req_77aa' -H 'content-type: application/json' -d '{\"model\":\"store\",\"messages\":[{\"role\":\"user\",\"content\":\"When are travel costs paid back?\"}]}' http://127.0.0.1:8080/v1/chat/completions; sluice explain req_77aa"
+pictured retrieve '#verdict' pool:store '#ladders' route:store
 expect "and no index behind it: the answer from before" "$(ask chroma "$travel")" contains "From the store: ten days."
 expect "is told" "$(header x-sluice-degraded)" == "retrieve=answer"
 expect "another question: the disclaimer" "$(ask chroma "What else?")" contains "No documents could be consulted"

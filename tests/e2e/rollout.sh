@@ -69,6 +69,10 @@ expect "bad: every request is answered well" "$(ask_many 0 60)" == 60
 expect_soon "bad: rolled back" 20 is bad rolled_back
 expect "bad: by its errors" "$(of bad .reason)" contains "gate errors"
 seen=$(of bad .seen)
+shows rollout-status "rolled_back" "sluice rollout"
+shows rollout-audit "gate errors" "sluice audit list | grep bad"
+shows rollout-alerts "SluiceRollout" "sluice alerts; sluice incidents"
+pictured rollout '#verdict' '#rollouts' '#incidents'
 expect "bad: few have had it" "$seen" "<=" 20
 expect "bad: nobody gets it any more" "$(ask again) $(header x-sluice-rollout)" == "200 old "
 ask_many 100 5 >"$work/good"

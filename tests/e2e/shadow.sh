@@ -98,6 +98,10 @@ say "Penguins live in the cold south and eat fish."
 for i in {1..18}; do
 	ask watched "$other"
 	wait_for 30 shadows watched differed "$i" || not_ok "differed $i" "not within 30 s"
+	((i == 12)) || continue
+	shows false-hits "differed=12" "sluice cache explain route=watched"
+	shows false-hits-metrics 'bound="low"' "curl -s http://127.0.0.1:8080/metrics | grep -E '^sluice_semantic_cache_(threshold|false_hits_ratio|shadows_total).*watched'"
+	shows false-hits-explain "shadow_agreed" "sluice explain first"
 done
 expect "the rate is told" "$(metric sluice_semantic_cache_shadows_total 'route="watched",result="differed"')" == 18
 expect "the threshold went up, to its limit" "$(gauge threshold)" == 0.806

@@ -9,7 +9,10 @@
 #   configuration     user/base/config_key*.c a row each in docs/configuration.md, those of `kernel` in its
 #                                            complete example too; every YAML block passes sluice check
 #   alerts            docs/prometheus-rules.yml, kinds of trouble in user/base/notice.h: a page each in
-#                                            docs/runbooks, and no other; each rule links to its own
+#                                            docs/runbooks, and no other; each rule links to its own;
+#                                            all with the same sections, and something shown
+#   what is shown     tests/shows.sh         each block of a page has a test that looks at it; each picture is
+#                                            in a page, and has a text
 #   ladders           user/stage/steps.def   each step in a picture and in the text of docs/ladders.md, and in
 #                                            its table of tests, each of which names the step
 #   the command       build/sluice --help    each subcommand and option in the synopsis of docs/sluice.8
@@ -132,7 +135,7 @@ while IFS=: read -r page name; do
 done < <(grep -oP '(?<![.\w])(pass|drop|forward|retry|gate)_[a-z0-9_]+' "${pages[@]}" | sort -u)
 while IFS=: read -r page name; do
 	has "$name" "$tunables" || differs "$page: there is no tunable \"$name\""
-done < <(grep -oP "(?<![.\w/])($first_words)\.(?!(h|md|sh|c)\b)[a-z_]+" "${pages[@]}" | sort -u)
+done < <(grep -oP "(?<![.\w/])($first_words)\.(?!(h|md|sh|c|png)\b)[a-z_]+" "${pages[@]}" | sort -u)
 heading_anchor() { sed -nE 's/^#+ (.*)$/\1/p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
 while IFS=: read -r page link; do
 	target=${link%%#*}
@@ -189,6 +192,14 @@ kinds=$(sed -nE 's/^	X\(([A-Z_]+), "([a-z_]+)".*/\2/p' user/base/notice.h |
 	awk '{ n = split($0, part, "_"); printf "Sluice"; for (i = 1; i <= n; i++) printf "%s", toupper(substr(part[i], 1, 1)) substr(part[i], 2); print "" }')
 (($(grep -c . <<<"$rules") > 15 && $(grep -c . <<<"$kinds") > 10)) || differs "alerts could not be read"
 runbooks=$(basename -a -s .md docs/runbooks/*.md)
+sections="## What users feel
+## What sluice does by itself
+## How to confirm
+## Likely causes, the likeliest first
+## What to do
+## When to escalate
+## When it is over
+## How to prevent it"
 for alert in $rules $kinds; do
 	has "$alert" "$runbooks" || differs "docs/runbooks has no page of the alert $alert"
 done
@@ -199,13 +210,36 @@ for alert in $rules; do
 done
 for alert in $runbooks; do
 	has "$alert" "$rules"$'\n'"$kinds" || differs "docs/runbooks/$alert.md: there is no such alert"
-	for heading in "How it is seen" "Likely causes, the likeliest first" "What to do" "When to escalate" "What sluice does by itself"; do
-		grep -qx "## $heading" "docs/runbooks/$alert.md" || differs "docs/runbooks/$alert.md lacks \"## $heading\""
-	done
+	page=docs/runbooks/$alert.md
+	[[ $(grep '^## ' "$page") == "$sections" ]] || differs "$page: its sections are not those that each runbook has, in their order"
+	grep -qE '^(<!-- shown: [a-z0-9-]+ -->|!\[.+\]\(.+\))$' "$page" || differs "$page shows neither what a command printed nor a picture"
 done
 for alert in $kinds; do
 	grep -q "runbooks/$alert.md" docs/operations.md || differs "docs/operations.md does not lead to the runbook of $alert"
 done
+
+# ---- what was shown, and pictures: tests/shows.sh, make pictures -----------------------------------
+shown=$(sed -nE 's/^[[:space:]]*(\[\[.*\|\| )?shows ([a-z0-9-]+) .*/\2/p' tests/e2e/*.sh tests/net/*.sh | sort -u)
+while IFS=: read -r page name; do
+	has "$name" "$shown" || differs "$page: no test shows \"$name\""
+done < <(grep -oE '^<!-- shown: [a-z0-9-]+' "${pages[@]}" | sed 's/<!-- shown: //')
+for page in "${pages[@]}"; do # each has what was printed behind it: a command and a line at least
+	awk '/^<!-- shown: / { name = $3; at = NR }
+		at && NR == at + 1 && $0 != "```console" { print name }
+		at && NR == at + 2 && !/^\$ / { print name }
+		at && NR == at + 3 && /^```/ { print name }' "$page" | while read -r name; do echo "$page $name"; done
+done >build/shown-empty
+while read -r page name; do
+	differs "$page: nothing is shown as \"$name\" (make pictures)"
+done <build/shown-empty
+pictured=$(grep -ohE '\]\([^)]*pictures/[a-z-]+\.png\)' "${pages[@]}" | sed -E 's|.*/([a-z-]+\.png)\)|\1|' | sort -u)
+for picture in $(basename -a docs/pictures/*.png); do
+	has "$picture" "$pictured" || differs "docs/pictures/$picture: no page shows it"
+done
+while IFS=: read -r page alt; do
+	((${#alt} > 24)) || differs "$page: a picture's text \"$alt\" does not say what is to be seen"
+done < <(grep -oE '!\[[^]]*\]' "${pages[@]}" | sed -E 's/!\[(.*)\]/\1/')
+(($(cat docs/pictures/*.png | wc -c) < 1500000)) || differs "docs/pictures: more than 1.5 MB"
 
 # ---- the configuration --------------------------------------------------------------------------
 keys=$(cat user/base/config_key*.c | tr '\n' ' ' | grep -oE '\{SL_CONFIG_[A-Z_]+,[[:space:]]*SL_CONFIG_[A-Z0-9_]+,[[:space:]]*"[a-z0-9_]+"' |

@@ -139,6 +139,8 @@ expect_soon "probes of clients close the breaker" 20 closes
 lost=$(signals 1 beacon_lost) # not 0 only where the machine stood still for two seconds
 kill -STOP "$sender_pid"
 expect_soon "the last beacon becomes old" 20 beacon_is 1 stale true
+shows beacon-status "beacon" "sluice status | grep -A 1 '10.2.1.2'"
+shows beacon-counters "drop_beacon" "sluice status | grep drop_beacon"
 ask 60 1
 expect "that is one failure" "$(signals 1 beacon_lost)" == $((lost + 1))
 ask 60 1

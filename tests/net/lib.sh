@@ -75,6 +75,8 @@ show_state() {
 	"$sluice" status 2>&1 | sed 's/^/# /' | cut -c1-200
 }
 
+. "$root/tests/shows.sh"
+
 # ---- the network ------------------------------------------------------------------------------
 ns() { # NAME COMMAND...: in the namespace `client`, `sluice` or `node1`..
 	local name=$1

@@ -94,6 +94,8 @@ panic() { # NAME
 	ask 50 4
 	expect "$1: without panic they are refused at once" "$(tally refused) $(($(counter drop_refused) - before))" == "50 50"
 	expect "$1: which the pool counts" "$(pool no_node)" -ge 50
+	shows packets-status "ejected" "sluice status chat"
+	shows packets-counters "drop_refused" "sluice status --json | grep -oE '\"(drop_(no_node|refused)|gate_panic)\": [0-9]+'"
 	"$sluice" tune pool.panic_percent=default >/dev/null
 
 	# back: forced ones prove themselves, the others are closed by hand

@@ -57,6 +57,8 @@ for hook in native tc; do
 	expect "$hook: node 2 dies, its connections are reset" "$((lost > 0 && lost < held))" == 1
 	expect "$hook: each of them, by the lane" "$(counter drop_retired)" == "$lost"
 	expect "$hook: long before they give up themselves" "$((SECONDS - begin))" -lt 18
+	shows retired-counters "drop_retired" "sluice status | grep retired"
+	[[ $hook != tc ]] || shows retired-log "flow.retire_ms" "grep -h 'dead' $work/daemon.log"
 	hold_round
 	expect "$hook: the others go on" "$held_alive $held_changed" == "$((held - lost)) 0"
 	[[ $hook != tc ]] || expect_soon "the daemon says that node 2 is dead, once" 10 \
