@@ -164,9 +164,14 @@ bool sl_chaos_page_limit(const struct sl_chaos_day *day, const struct sl_chaos_p
 			"the upper end of its bucket.");
 		break;
 	default:
-		sl_text_printf(text,
-			       "A request has failed when its client got an error, or a stream "
-			       "that broke. Whether answers were right was not judged.");
+		sl_text_append_string(
+			text, "A request has failed when its client got an error, or a stream "
+			      "that broke. Whether answers were right was not judged.");
+		if (!day->facts.alone)
+			sl_text_append_string(
+				text, " Where a daemon serves, requests are those that it got: "
+				      "connections of the fast lane, which cannot go on elsewhere "
+				      "when their node dies, are not among them.");
 	}
 	return true;
 }

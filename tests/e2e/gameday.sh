@@ -188,6 +188,7 @@ for form in html md; do
 	expect "$form: the verdict first" "$report" contains "The service stood it: all of $experiments experiments went as was hoped. Clients asked "
 	expect "$form: what clients saw" "$(grep -cE 'none of [0-9,]+ failed' "$dir/report.$form")" == "$experiments"
 	expect "$form: what it does not show, of its own and of the file" "$report" contains "neither killed nor replaced"
+	[[ $planes == one ]] || expect "$form: whose requests these are" "$report" contains "connections of the fast lane, which cannot go on elsewhere"
 	expect "$form: where it ran" "$report" contains "$(uname -s) $(uname -r) $(uname -m), $(nproc) processors"
 done
 expect "the report has a summary and figures of each" \
