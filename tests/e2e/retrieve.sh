@@ -145,6 +145,8 @@ expect "a database that has lost all its chunks: the index" "$(ask store "$trave
 expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=index handbook@1"
 expect "and counted, as empty, not as a question without a good chunk" \
 	"$(($(steps index) - before)) $(metric sluice_retrieve_empty_total 'route="store"') $(($(metric sluice_retrieve_missed_total 'route="store"') - missed))" == "1 1 0"
+shows empty-metrics '"store"} 1' "curl -s http://127.0.0.1:8080/metrics | grep '^sluice_retrieve_empty_total.*store'"
+shows empty-log "has no chunk at all" "grep 'is empty' $log | tail -n 1"
 curl -s -d '{"id":41,"text":"From the store: ten days.","source":"store.txt"}' http://127.0.0.1:9002/teach >/dev/null
 ask store "$travel" >/dev/null
 expect "Qdrant's chunk is given" "$(ask store "$travel")" contains "[1] (store.txt, chunk 41)

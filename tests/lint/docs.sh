@@ -223,15 +223,11 @@ shown=$(sed -nE 's/^[[:space:]]*(\[\[.*\|\| )?shows ([a-z0-9-]+) .*/\2/p' tests/
 while IFS=: read -r page name; do
 	has "$name" "$shown" || differs "$page: no test shows \"$name\""
 done < <(grep -oE '^<!-- shown: [a-z0-9-]+' "${pages[@]}" | sed 's/<!-- shown: //')
-for page in "${pages[@]}"; do # each has what was printed behind it: a command and a line at least
-	awk '/^<!-- shown: / { name = $3; at = NR }
-		at && NR == at + 1 && $0 != "```console" { print name }
-		at && NR == at + 2 && !/^\$ / { print name }
-		at && NR == at + 3 && /^```/ { print name }' "$page" | while read -r name; do echo "$page $name"; done
-done >build/shown-empty
-while read -r page name; do
+while read -r page name; do # each has what was printed behind it: a command, and a line at least
 	differs "$page: nothing is shown as \"$name\" (make pictures)"
-done <build/shown-empty
+done < <(awk '/^<!-- shown: / { name = $3; at = FNR }
+	FNR == 1 { at = 0 }
+	at && ((FNR == at + 1 && $0 != "```console") || (FNR == at + 2 && !/^\$ /) || (FNR == at + 3 && /^```/)) { print FILENAME, name }' "${pages[@]}")
 pictured=$(grep -ohE '\]\([^)]*pictures/[a-z-]+\.png\)' "${pages[@]}" | sed -E 's|.*/([a-z-]+\.png)\)|\1|' | sort -u)
 for picture in $(basename -a docs/pictures/*.png); do
 	has "$picture" "$pictured" || differs "docs/pictures/$picture: no page shows it"
