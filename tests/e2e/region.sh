@@ -155,6 +155,8 @@ round() { # NAME NUMBER
 	expect "$1: and where each node is" "$(sluice status --json | jq -r '[.pools[0].nodes[].health | .ring + " " + .zone + " " + .region] | join(", ")')" \
 		== "local a1 north, local a1 north, region a2 north, spill b1 south, spill b1 south, spill b1 south"
 	expect "$1: in words too" "$(sluice status)" contains 'region "north": 3 nodes, 3 out: lost'
+	shows region-incidents "region north" "sluice incidents"
+	shows region-status 'region "north": 3 nodes, 3 out: lost' "sluice status | grep -A 7 'zones and regions'"
 	expect "$1: the metrics tell it" "$(metric sluice_region_lost 'region="north"') $(metric sluice_region_lost 'region="south"')" == "1 0"
 	back_"$1"
 	back "$1"
@@ -167,6 +169,11 @@ round() { # NAME NUMBER
 }
 round killed 1
 round blackholed 2
+
+# ---- one zone of the region
+standin_kill n3
+shows zone-incidents " open " "sluice incidents | grep 'zone a2'"
+shows zone-metrics 'sluice_zone_lost{zone="a2"} 1' "curl -s http://127.0.0.1:8080/metrics | grep -E '^sluice_(zone_lost|ring_share_ratio)'"
 
 expect "the log tells it by its name" "$(grep -c 'region "north": lost' "$log")" == 2
 daemon_stop
