@@ -37,6 +37,8 @@
  *   trace_filter ARRAY         u32 0                struct sl_trace_filter     yes   operator
  *   trace       RINGBUF        -                    struct sl_trace            -     kernel
  *   chaos       ARRAY          experiment           struct sl_chaos            yes   operator, kernel
+ *   lag_taps    DEVMAP_HASH    SL_LAG_OUT(), _IN()  u32 ifindex of a tap       no    operator
+ *   lags        ARRAY          experiment           struct sl_lag              yes   operator
  */
 #ifndef SL_BPF_ABI_H
 #define SL_BPF_ABI_H
@@ -629,8 +631,16 @@ enum sl_chaos_kind {
 	SL_CHAOS_RESET = 2,   /* TCP: the packet becomes a RST */
 	SL_CHAOS_CORRUPT = 3, /* its payload and its checksum: the receiver drops it */
 	SL_CHAOS_GARBLE = 4,  /* its payload, the checksum is right: the application gets it */
+	SL_CHAOS_LAG = 5,     /* it comes later: its owner holds it back, see lag.h */
 	SL_CHAOS_KINDS
 };
+
+/* Keys of `lag_taps`: what is held back on its way out by a device, and on its way in from one. */
+#define SL_LAG_OUT(ifindex) (ifindex)
+#define SL_LAG_IN(ifindex)  ((ifindex) | 1u << 31)
+
+/* skb->tc_index of what comes in a second time, after it was held back. */
+#define SL_TC_HELD 0x736du
 
 /* sl_chaos.ways */
 #define SL_CHAOS_TO_NODE   (1u << 0)
@@ -648,7 +658,7 @@ struct sl_chaos {
 	__u64 end_ns;	/* up to which its owner means to renew the lease */
 	__u64 hits_max; /* ends it too */
 	__u64 seen;	/* packets of its nodes, in its ways; cumulative */
-	__u64 hits;	/* packets that it changed or dropped; cumulative */
+	__u64 hits;	/* packets that it changed, dropped or held back; cumulative */
 	__u32 share;	/* of SL_CHAOS_ALL: the chance of a packet */
 	__u32 number;	/* of the experiment; another one at each start */
 	__u8 kind;	/* enum sl_chaos_kind */
@@ -658,6 +668,20 @@ struct sl_chaos {
 	__u64 nodes[SL_NODES_MAX / 64]; /* bit per slot */
 };
 SL_STATIC_ASSERT(sizeof(struct sl_chaos) == 640, "sl_chaos");
+
+/* What the owner of an experiment SL_CHAOS_LAG says of the packets that it holds back. */
+struct sl_lag {
+	__u32 number; /* of the experiment; the rest is another's where it differs from the row's */
+	__u32 pad;
+	__u64 delay_us;
+	__u64 jitter_us;
+	__u64 held;	/* taken, cumulative as all but `now` */
+	__u64 now;	/* waiting */
+	__u64 late;	/* sent later than they were to be */
+	__u64 overflow; /* sent at once, for want of room */
+	__u64 lost;	/* that nobody took or could be sent */
+};
+SL_STATIC_ASSERT(sizeof(struct sl_lag) == 64, "sl_lag");
 
 /* ---- events -------------------------------------------------------------------------------- */
 

@@ -15,13 +15,11 @@
  *   CORRUPT   a byte of payload and the checksum are wrong      with four bytes of payload
  *   GARBLE    two words of payload are wrong and their sum is   with four bytes of payload
  *             not, so the checksum is right
+ *   LAG       it comes later, where somebody holds it back      what lag.h says
  *
  * A row whose time is over, or that has hit what it may, is void from the next packet on, whoever is
  * alive: that packet takes its bit out of settings.chaos. So an experiment ends by itself when its
  * owner dies. Where several rows name a node the first whose share hits counts.
- *
- * There is no delay: neither hook can hold a packet back, and the one way around, a departure time on
- * the skb, needs the qdisc fq on the device.
  *
  * This file is the table of experiments; chaos_act.h does what they say.
  */

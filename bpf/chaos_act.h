@@ -10,6 +10,7 @@
 #define SL_BPF_CHAOS_ACT_H
 
 #include "bpf/chaos.h"
+#include "bpf/lag.h"
 #include "bpf/lane.h"
 #include "bpf/local.h"
 
@@ -167,7 +168,9 @@ static __always_inline int sl_chaos(void *ctx, bool tc)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
 	what = sl_chaos_look(flow->conn.node,
 			     room->handover.from_node ? SL_CHAOS_FROM_NODE : SL_CHAOS_TO_NODE);
-	if (!what)
+	if (what >> 8 == SL_CHAOS_LAG)
+		room->handover.lag = what;
+	if (!what || what >> 8 == SL_CHAOS_LAG)
 		return sl_step(ctx, tc, SL_STEP_ONWARD, row);
 	parse = sl_parse_packet(ctx, tc, &cursor, &packet, &room->key);
 	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
@@ -191,14 +194,19 @@ static __always_inline int sl_onward(void *ctx, bool tc)
 	parse = sl_parse_hook(ctx, tc, &cursor, &packet, &room->key);
 	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
 		return sl_unforwarded(tc, row, SL_COUNTER_DROP_INTERNAL);
-	return lane_known(ctx, tc, &packet, room->handover.hash, room->handover.index,
-			  room->handover.from_node, row);
+	return sl_lag_end(ctx, tc, room,
+			  lane_known(ctx, tc, &packet, room->handover.hash, room->handover.index,
+				     room->handover.from_node, row),
+			  row);
 }
 
 /* ---- the local stack ------------------------------------------------------------------------ */
 
-/* Is this packet of the local stack to be lost? What is not a node's packet is left alone. */
-static __always_inline bool chaos_local(struct __sk_buff *skb, __u32 way)
+/*
+ * What becomes of this packet of the local stack: TC_ACT_UNSPEC, it goes on; TC_ACT_SHOT; or the
+ * verdict that holds it back. What is not a node's packet is left alone.
+ */
+static __always_inline int chaos_local(struct __sk_buff *skb, __u32 way)
 {
 	struct sl_counters *row = sl_counters_row();
 	struct sl_scratch *room = sl_scratch_row();
@@ -208,38 +216,49 @@ static __always_inline bool chaos_local(struct __sk_buff *skb, __u32 way)
 	__u32 *slot, what;
 
 	if (!row || !room)
-		return false;
+		return TC_ACT_UNSPEC;
 	parse = sl_parse_hook(skb, true, &cursor, &packet, &room->key);
 	if (parse != SL_PARSE_TCP && parse != SL_PARSE_UDP)
-		return false;
+		return TC_ACT_UNSPEC;
 	if (way == SL_CHAOS_FROM_NODE)
 		sl_flow_key_reverse(&room->outer, &room->key);
 	else
 		room->outer = room->key;
 	slot = sl_endpoint_of(&room->outer);
 	what = slot ? sl_chaos_look(*slot, way) : 0;
+	if (what >> 8 == SL_CHAOS_LAG)
+		return sl_lag_local(skb, way == SL_CHAOS_FROM_NODE, what, row);
 	if (!what || !chaos_act(skb, true, &packet, what, row))
-		return false;
+		return TC_ACT_UNSPEC;
 	row->v[SL_COUNTER_DROP_CHAOS]++;
-	return true;
+	return TC_ACT_SHOT;
 }
 
-/* The step CHAOS_IN. */
+/* The step CHAOS_IN. What comes from its node is held back before it is measured. */
 static __always_inline int sl_chaos_in(struct __sk_buff *skb)
 {
-	if (chaos_local(skb, SL_CHAOS_FROM_NODE))
-		return TC_ACT_SHOT;
-	sl_local_ingress(skb);
-	return TC_ACT_UNSPEC;
+	int verdict = TC_ACT_UNSPEC;
+
+	if (skb->tc_index != SL_TC_HELD)
+		verdict = chaos_local(skb, SL_CHAOS_FROM_NODE);
+	if (verdict == TC_ACT_UNSPEC)
+		sl_local_ingress(skb);
+	return verdict;
 }
 
-/* The step CHAOS_OUT. What the lane sent by TC went through its own step. */
+/*
+ * The step CHAOS_OUT. What the lane sent by TC went through its own step; what is held back was sent
+ * all the same.
+ */
 static __always_inline int sl_chaos_out(struct __sk_buff *skb)
 {
-	if (skb->tc_index != SL_TC_MEASURED && chaos_local(skb, SL_CHAOS_TO_NODE))
-		return TC_ACT_SHOT;
-	sl_local_egress(skb);
-	return TC_ACT_UNSPEC;
+	int verdict = TC_ACT_UNSPEC;
+
+	if (skb->tc_index != SL_TC_MEASURED)
+		verdict = chaos_local(skb, SL_CHAOS_TO_NODE);
+	if (verdict != TC_ACT_SHOT)
+		sl_local_egress(skb);
+	return verdict;
 }
 
 #endif

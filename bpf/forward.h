@@ -241,6 +241,15 @@ static __always_inline int redirect_neighbour(__u32 ifindex, bool ip_v6, const v
 	return bpf_redirect_neigh(ifindex, &next, sizeof(next), 0);
 }
 
+/* The kernel has yet to write the link address: nobody else can send it (lag.h). */
+static __always_inline void transmit_unheld(void)
+{
+	struct sl_scratch *room = sl_scratch_row();
+
+	if (room)
+		room->handover.lag = 0;
+}
+
 /*
  * Sends what was rewritten; the MAC addresses too, where the neighbour is known (`resolved`).
  * Packet pointers are not needed.
@@ -260,6 +269,7 @@ static __always_inline int transmit_tc(struct __sk_buff *skb, __u32 tags, bool i
 		mac_write(eth, fib);
 		return bpf_redirect(fib->ifindex, 0);
 	}
+	transmit_unheld();
 	/* Of the next hop, which a route of IPv4 may have from IPv6. */
 	return redirect_neighbour(fib->ifindex, fib->family == SL_AF_INET6, fib->ipv6_dst,
 				  fib->ipv4_dst);

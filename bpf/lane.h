@@ -198,6 +198,7 @@ static __always_inline int lane_too_big(void *ctx, bool tc, __u32 index, struct 
 {
 	room->handover.index = index + 1;
 	room->handover.mtu = room->fib.mtu_result;
+	room->handover.lag = 0;
 	return sl_step(ctx, tc, SL_STEP_TOO_BIG, row);
 }
 
@@ -386,6 +387,7 @@ static __always_inline int hand_on(void *ctx, bool tc, enum sl_step step, struct
 	room->handover.ip_v6 = packet->ip_v6;
 	room->handover.fresh = 0;
 	room->handover.quic = 0;
+	room->handover.lag = 0;
 	return sl_step(ctx, tc, step, row);
 }
 

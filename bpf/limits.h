@@ -34,6 +34,7 @@
 #define SL_QUOTE6_MAX	     1232u  /* 1,280 in all (RFC 4443, 2.4) */
 #define SL_TRACE_RING_BYTES  (1024u * 1024u)
 #define SL_CHAOS_MAX	     16u    /* experiments at once; bits of settings.chaos */
+#define SL_LAGS_MAX	     256u   /* devices whose packets are held back, twice each */
 #define SL_MAGLEV_SIZE_MAX   65537u /* largest lookup table (prime) */
 #define SL_OLD_TABLES	     4u /* former lookup tables of a pool that are kept; a power of two */
 #define SL_CPUS_MAX	     256u

@@ -231,6 +231,23 @@ struct {
 	__type(value, struct sl_chaos);
 } chaos SEC(".maps");
 
+/* Entries go with their devices, and those with their process: see lag.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, SL_LAGS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} lag_taps SEC(".maps");
+
+/* Of user space alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SL_CHAOS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sl_lag);
+} lags SEC(".maps");
+
 /* What is asked for a new flow, and the answer; see balance.h. */
 struct sl_choice {
 	__u64 hash; /* of the flow */
@@ -283,6 +300,7 @@ struct sl_handover {
 	__u32 slot;	 /* TUNNEL: node that it goes to. AGAIN: the one that has it now */
 	__u32 pool;	 /* OPEN, AGAIN: of its service */
 	__u32 outer_len; /* AGAIN: bytes of the tunnel's headers; 0: none */
+	__u32 lag; /* ONWARD, SEND, TUNNEL: the experiment that holds it back, see lag.h; 0: none */
 };
 
 /* Where a flow may live; see chain.h. */

@@ -21,6 +21,7 @@
 #define SL_BPF_OPEN_H
 
 #include "bpf/chain.h"
+#include "bpf/lag.h"
 #include "bpf/lane.h"
 #include "bpf/retry.h"
 
@@ -216,12 +217,19 @@ static __always_inline int send_refusal(void *ctx, bool tc, struct sl_packet *pa
 	return verdict;
 }
 
-/* Does an experiment take the packet that opened the flow, or repeats its SYN? */
-static __always_inline bool send_lost(__u32 index)
+/* Does an experiment take the packet that opened the flow, or repeats its SYN? Or holds it back? */
+static __always_inline bool send_lost(struct sl_scratch *room)
 {
-	struct sl_flow *flow = sl_flow_at(index);
+	struct sl_flow *flow = sl_flow_at(room->handover.index - 1);
+	__u32 what = flow ? sl_chaos_look(flow->conn.node, SL_CHAOS_TO_NODE) : 0;
 
-	return flow && sl_chaos_loses(flow->conn.node, SL_CHAOS_TO_NODE);
+	if (what >> 8 == SL_CHAOS_DROP) {
+		chaos_hit(what);
+		return true;
+	}
+	if (what >> 8 == SL_CHAOS_LAG)
+		room->handover.lag = what;
+	return false;
 }
 
 /* The step SEND. Also for the refusal or stale ACK that RETRY lets pass, which come from the node. */
@@ -241,10 +249,13 @@ static __always_inline int sl_send(void *ctx, bool tc)
 	if (room->handover.fresh) {
 		if (sl_packet_is_syn(&packet))
 			sl_syn_keep(ctx, tc, &packet, room->handover.index - 1);
-		if (sl_chaos_on() && send_lost(room->handover.index - 1))
+		if (sl_chaos_on() && send_lost(room))
 			return sl_unforwarded_of(tc, row, SL_COUNTER_DROP_CHAOS,
 						 room->handover.index);
-		return lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row);
+		return sl_lag_end(
+			ctx, tc, room,
+			lane_forward(ctx, tc, &packet, room->handover.index - 1, false, true, row),
+			row);
 	}
 	if (room->handover.from_node && room->handover.reason == SL_RETRY_STALE)
 		return lane_forward(ctx, tc, &packet, room->handover.index - 1, true, false, row);

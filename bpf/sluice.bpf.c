@@ -13,8 +13,8 @@
  *                      this host (served.h)
  *   sluice_node_tc_egress   measures what they answer
  *
- * One exit counts the reason of each pass and drop. The observing programs drop only what an experiment
- * takes (chaos.h). Beside
+ * One exit counts the reason of each pass and drop. The observing programs drop, or hold back, only what
+ * an experiment takes (chaos.h, lag.h). Beside
  * sluice_xdp, sluice_tc_ingress must be attached to the same device; the pair of TC programs to one
  * device on each way to the nodes (not to a VLAN device and its parent: bytes would count twice).
  */

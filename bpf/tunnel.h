@@ -116,6 +116,7 @@ static __always_inline int tunnel_too_big(void *ctx, bool tc, struct sl_scratch 
 	if (!mtu || !SL_TUNABLE(pool, TOO_BIG))
 		return tunnel_stays(tc, room, SL_COUNTER_DROP_TOO_BIG, row);
 	room->handover.mtu = mtu;
+	room->handover.lag = 0;
 	room->handover.reason = SL_COUNTER_DROP_TOO_BIG;
 	room->handover.from_node = 0;
 	if (room->handover.fresh && room->handover.index)
@@ -224,10 +225,11 @@ static __always_inline int sl_tunnel(void *ctx, bool tc)
 	if (sl_ip_hops(&packet) <= 1)
 		return tunnel_stays(tc, room, SL_COUNTER_PASS_TTL, row);
 	if (node->mode == SL_MODE_L2)
-		return tunnel_l2(ctx, tc, &packet, node, room, row);
+		return sl_lag_end(ctx, tc, room, tunnel_l2(ctx, tc, &packet, node, room, row), row);
 	if (parse == SL_PARSE_TCP || parse == SL_PARSE_UDP)
 		hash = sl_key_hash(packet.key, config->seed);
-	return tunnel_wrap(ctx, tc, &packet, hash, node, config, room, row);
+	return sl_lag_end(ctx, tc, room,
+			  tunnel_wrap(ctx, tc, &packet, hash, node, config, room, row), row);
 }
 
 #endif

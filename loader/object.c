@@ -197,7 +197,8 @@ static int check_shape(const struct bpf_map *map, const struct bpf_map_info *pin
 		{"type", pinned->type, bpf_map__type(map)},
 		{"key size", pinned->key_size, bpf_map__key_size(map)},
 		{"value size", pinned->value_size, bpf_map__value_size(map)},
-		{"flags", pinned->map_flags, bpf_map__map_flags(map)},
+		/* a map of devices has one more than was asked for */
+		{"flags", pinned->map_flags & ~BPF_F_RDONLY_PROG, bpf_map__map_flags(map)},
 		{"entries", pinned->max_entries,
 		 sized ? pinned->max_entries : bpf_map__max_entries(map)},
 	};

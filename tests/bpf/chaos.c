@@ -328,6 +328,117 @@ static void test_payload(struct bench *bench, enum sl_chaos_kind kind, bool from
 		     (unsigned long long)row(bench)->hits);
 }
 
+/* ---- held back ----------------------------------------------------------------------------- */
+
+/* Some device holds back what goes by the key, or (0) nobody does any longer. */
+static void hold(struct bench *bench, uint32_t key, uint32_t ifindex)
+{
+	int map = bpf_object__find_map_fd_by_name(bench->rig.object, "lag_taps");
+
+	if (ifindex ? bpf_map_update_elem(map, &key, &ifindex, BPF_ANY)
+		    : bpf_map_delete_elem(map, &key))
+		sl_rig_check(&bench->rig, false, named(bench, "lag_taps"), "key %x", key);
+}
+
+/* The hook's verdict for what is held, and for what goes out by the way it came. */
+static int held_verdict(const struct bench *bench)
+{
+	return bench->hook == SL_RIG_TC ? TC_ACT_REDIRECT : (int)XDP_REDIRECT;
+}
+
+static int sent_verdict(const struct bench *bench)
+{
+	return bench->hook == SL_RIG_TC ? TC_ACT_REDIRECT : (int)XDP_TX;
+}
+
+static bool is_held(struct bench *bench, uint64_t packets)
+{
+	return row(bench)->hits == packets &&
+	       sl_rig_counted(&bench->rig, SL_COUNTER_CHAOS_HELD) == packets;
+}
+
+static void check_held(struct bench *bench, const char *name, int verdict, uint64_t packets)
+{
+	sl_rig_check(&bench->rig, bench->rig.last_verdict == verdict && is_held(bench, packets),
+		     named(bench, name), "verdict %d, %llu hits, %llu held",
+		     bench->rig.last_verdict, (unsigned long long)row(bench)->hits,
+		     (unsigned long long)sl_rig_counted(&bench->rig, SL_COUNTER_CHAOS_HELD));
+}
+
+static void begin_lag(struct bench *bench, uint8_t ways)
+{
+	begin(bench, SL_CHAOS_LAG, ways);
+	sl_rig_count_mark(&bench->rig);
+}
+
+static void test_lag(struct bench *bench)
+{
+	uint32_t key = SL_LAG_OUT(bench->rig.one_arm.ifindex);
+	struct sl_talk talk = stand(bench), next = sl_talk_of(bench->hook, bench->ip6);
+	struct sl_frame in, out, late;
+
+	begin_lag(bench, BOTH);
+	send_data(bench, &talk, true, &in, &out);
+	check_held(bench, "nobody would hold it: it goes its way", sent_verdict(bench), 0);
+	hold(bench, key, bench->rig.other.ifindex);
+	send_data(bench, &talk, true, &in, &late);
+	check_held(bench, "it is held", held_verdict(bench), 1);
+	sl_rig_check(&bench->rig, out.len == late.len && !memcmp(out.bytes, late.bytes, out.len),
+		     named(bench, "as it would have left"), "%zu bytes, %zu", out.len, late.len);
+	send_data(bench, &talk, false, &in, &out);
+	check_held(bench, "towards the node, too", held_verdict(bench), 2);
+	next.sport++;
+	sl_talk_client(&bench->rig, &next, SYN, 0);
+	check_held(bench, "and a SYN", held_verdict(bench), 3);
+	begin_lag(bench, SL_CHAOS_FROM_NODE);
+	send_data(bench, &talk, false, &in, &out);
+	check_held(bench, "not the other way", sent_verdict(bench), 0);
+	begin_lag(bench, BOTH);
+	row(bench)->until_ns = sl_rig_now_ns() - 1;
+	send_data(bench, &talk, true, &in, &out);
+	check_held(bench, "its time is over: nothing is held", sent_verdict(bench), 0);
+	begin_lag(bench, BOTH);
+	hold(bench, key, 0);
+	hold(bench, SL_LAG_OUT(bench->rig.other.ifindex), bench->rig.other.ifindex);
+	send_data(bench, &talk, true, &in, &out);
+	check_held(bench, "nor by the holder of another device", sent_verdict(bench), 0);
+	hold(bench, SL_LAG_OUT(bench->rig.other.ifindex), 0);
+}
+
+/* A SYN to a node that is elsewhere: behind a VLAN, or not resolved yet. */
+static void test_lag_way(struct bench *bench)
+{
+	const uint32_t tables[] = {SL_RIG_NODE_A};
+	uint32_t vlan =
+		bench->hook == SL_RIG_TC ? bench->rig.vlan.ifindex : bench->rig.one_arm.ifindex;
+	struct sl_talk talk = sl_talk_of(bench->hook, false);
+
+	bench->rig.settings->chaos = 0;
+	sl_rig_reset(&bench->rig);
+	sl_rig_table(&bench->rig, SL_RIG_POOL4, tables, 1);
+	sl_rig_node(&bench->rig, SL_RIG_NODE_A, SL_RIG_POOL4, "10.0.0.99", 8000, LOCAL);
+	hold(bench, SL_LAG_OUT(bench->rig.one_arm.ifindex), bench->rig.other.ifindex);
+	hold(bench, SL_LAG_OUT(bench->rig.vlan.ifindex), bench->rig.other.ifindex);
+	begin_lag(bench, BOTH);
+	sl_talk_client(&bench->rig, &talk, SYN, 0);
+	check_held(bench, "whose next hop is not known is not held",
+		   bench->hook == SL_RIG_TC ? TC_ACT_REDIRECT : (int)XDP_PASS, 0);
+	hold(bench, SL_LAG_OUT(bench->rig.one_arm.ifindex), 0);
+	hold(bench, SL_LAG_OUT(bench->rig.vlan.ifindex), 0);
+	sl_rig_node(&bench->rig, SL_RIG_NODE_A, SL_RIG_POOL4, "10.0.100.11", 8000, "10.0.100.2");
+	hold(bench, SL_LAG_OUT(vlan), bench->rig.other.ifindex);
+	begin_lag(bench, BOTH);
+	talk = sl_talk_of(bench->hook, false);
+	talk.sport++;
+	sl_talk_client(&bench->rig, &talk, SYN, 0);
+	check_held(bench, "into a VLAN: by the device that sends it", held_verdict(bench), 1);
+	hold(bench, SL_LAG_OUT(vlan), 0);
+	bench->rig.settings->chaos = 0;
+	sl_rig_reset(&bench->rig);
+	sl_rig_table(&bench->rig, SL_RIG_POOL4, (const uint32_t[]){SL_RIG_NODE_A, SL_RIG_NODE_B},
+		     2);
+}
+
 /* ---- the local stack ----------------------------------------------------------------------- */
 
 static struct sl_frame_spec local_packet(bool from_node, uint8_t flags, uint32_t seq, uint32_t ack,
@@ -353,6 +464,49 @@ static int run_local(struct bench *bench, bool from_node, uint8_t flags, uint32_
 	return from_node ? sl_rig_ingress(&bench->rig, &spec) : sl_rig_egress(&bench->rig, &spec);
 }
 
+/* Connects to the node whose time was measured. */
+static uint32_t connects(const struct bench *bench)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < SL_LATENCY_BUCKETS; i++)
+		sum += bench->rig.latencies[SL_RIG_NODE_A].connect[i];
+	return sum;
+}
+
+/* Test runs of the observers are on the loopback device, number 1. */
+static void test_local_lag(struct bench *bench)
+{
+	int out, in;
+
+	bench->rig.settings->chaos = 0;
+	sl_rig_reset(&bench->rig);
+	begin_lag(bench, BOTH);
+	out = run_local(bench, false, SYN, 100, 0, 0);
+	in = run_local(bench, true, SYN | ACK, NODE_SEQ, 101, 0);
+	sl_rig_check(&bench->rig,
+		     out == TC_ACT_UNSPEC && in == TC_ACT_UNSPEC && is_held(bench, 0) &&
+			     connects(bench) == 1,
+		     "local stack: nobody would hold it: it goes its way",
+		     "out %d, in %d, %u connects measured", out, in, connects(bench));
+	sl_rig_reset(&bench->rig);
+	hold(bench, SL_LAG_OUT(1), bench->rig.other.ifindex);
+	hold(bench, SL_LAG_IN(1), bench->rig.other.ifindex);
+	begin_lag(bench, BOTH);
+	out = run_local(bench, false, SYN, 100, 0, 0);
+	sl_rig_check(&bench->rig,
+		     out == TC_ACT_REDIRECT && is_held(bench, 1) &&
+			     sl_rig_counted(&bench->rig, SL_COUNTER_CONN_OBSERVED) == 1,
+		     "local stack: held when it was measured", "out %d", out);
+	in = run_local(bench, true, SYN | ACK, NODE_SEQ, 101, 0);
+	sl_rig_check(&bench->rig,
+		     in == TC_ACT_REDIRECT && is_held(bench, 2) && connects(bench) == 0,
+		     "local stack: from the node before it is", "in %d, %u connects measured", in,
+		     connects(bench));
+	hold(bench, SL_LAG_OUT(1), 0);
+	hold(bench, SL_LAG_IN(1), 0);
+}
+
 static void test_local(struct bench *bench)
 {
 	int out, in, other;
@@ -374,6 +528,7 @@ static void test_local(struct bench *bench)
 	sl_rig_check(&bench->rig, other == TC_ACT_UNSPEC, "local stack: another node's is not",
 		     "in %d", other);
 
+	test_local_lag(bench);
 	bench->rig.settings->chaos = 0;
 	sl_rig_reset(&bench->rig);
 	run_local(bench, false, SYN, 100, 0, 0);
@@ -462,10 +617,13 @@ int main(void)
 		test_syn(&bench);
 		test_end(&bench);
 		test_reset(&bench);
+		test_lag(&bench);
 		test_payload(&bench, SL_CHAOS_CORRUPT, false);
 		test_payload(&bench, SL_CHAOS_CORRUPT, true);
 		test_payload(&bench, SL_CHAOS_GARBLE, false);
 		test_payload(&bench, SL_CHAOS_GARBLE, true);
+		if (!bench.ip6)
+			test_lag_way(&bench);
 	}
 	test_local(&bench);
 	test_beacon(&bench);
