@@ -28,6 +28,7 @@ const struct sl_chaos_word sl_chaos_words[] = {
 		"payload and checksum are wrong: the receiver drops the packet"),
 	PACKETS("garble", SL_CHAOS_GARBLE, false,
 		"payload is wrong, the checksum right: the application gets it"),
+	PACKETS("lag", SL_CHAOS_LAG, false, "packets come later, by --delay"),
 	PACKETS("blackhole", SL_CHAOS_DROP, true, "nothing gets to the nodes or back"),
 	PACKETS("partition", SL_CHAOS_DROP, true, "the same, for the nodes of a zone"),
 	REQUESTS("error", "the answer is an error of --status"),

@@ -36,6 +36,7 @@ static const struct {
 	WORD("pool", pool),
 	WORD("zone", zone),
 	WORD("region", region),
+	WORD("between", between),
 	WORD("store", store),
 	WORD("config", config),
 	WORD("share", share),

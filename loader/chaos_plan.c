@@ -10,7 +10,8 @@
 #include "user/base/text.h"
 #include "user/base/unit.h"
 
-#define NEXT "sluice chaos --help"
+#define NEXT	   "sluice chaos --help"
+#define ZONE_BYTES 256u
 
 /* ---- whom ---------------------------------------------------------------------------------- */
 
@@ -24,13 +25,10 @@ static uint32_t slot_of(const struct sl_view *view, const struct sl_endpoint *en
 	return 0;
 }
 
-/* The nodes of a zone, or of a region. */
-static int aim_place(const struct sl_view *view, const struct sl_chaos_words_of *words,
-		     struct sl_chaos_plan *plan)
+/* The file that tells of zones and regions; `of` and `name` say which one is looked for. */
+static int open_config(const char *of, const char *name, const char *path,
+		       struct sl_config **ret_config)
 {
-	const char *name = words->zone ? words->zone : words->region, *path = words->config;
-	const char *of = words->zone ? "zone" : "region";
-	struct sl_config *config;
 	char *errors = NULL;
 
 	if (!path)
@@ -38,14 +36,21 @@ static int aim_place(const struct sl_view *view, const struct sl_chaos_words_of 
 				    "%s \"%s\": the kernel plane knows none, the configuration "
 				    "file does",
 				    of, name);
-	if (sl_config_read(path, &config, &errors)) {
+	if (sl_config_read(path, ret_config, &errors)) {
 		free(errors);
 		return sl_say_error("sluice check CONFIG", "configuration \"%s\" is refused", path);
 	}
+	return SL_EXIT_OK;
+}
+
+/* Those of the zone, or of the region where `of` says so. */
+static void aim_nodes_in(const struct sl_view *view, const struct sl_config *config, const char *of,
+			 const char *name, struct sl_chaos_plan *plan)
+{
 	for (uint32_t i = 0; i < config->pool_count; i++) {
 		for (uint32_t j = 0; j < config->pools[i].node_count; j++) {
 			const struct sl_config_node *node = &config->pools[i].nodes[j];
-			const char *where = words->zone ? node->zone : node->region;
+			const char *where = strcmp(of, "zone") != 0 ? node->region : node->zone;
 			uint32_t slot =
 				where && !strcmp(where, name) ? slot_of(view, &node->endpoint) : 0;
 
@@ -53,9 +58,56 @@ static int aim_place(const struct sl_view *view, const struct sl_chaos_words_of 
 				sl_chaos_aim_add(&plan->aim, slot);
 		}
 	}
+}
+
+/* The nodes of a zone, or of a region. */
+static int aim_place(const struct sl_view *view, const struct sl_chaos_words_of *words,
+		     struct sl_chaos_plan *plan)
+{
+	const char *name = words->zone ? words->zone : words->region;
+	const char *of = words->zone ? "zone" : "region";
+	struct sl_config *config;
+
+	if (open_config(of, name, words->config, &config))
+		return SL_EXIT_FAILED;
+	aim_nodes_in(view, config, of, name, plan);
 	sl_config_close(&config);
 	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "%s %.50s", of, name);
 	return SL_EXIT_OK;
+}
+
+/* This host is on one side of what lies between the zones, the nodes are on the other one. */
+static int aim_between(const struct sl_view *view, const char *zones, const char *path,
+		       struct sl_chaos_plan *plan)
+{
+	const char *comma = strchr(zones, ',');
+	char near[ZONE_BYTES], far[ZONE_BYTES];
+	struct sl_config *config;
+	const char *other = NULL;
+	int exit_code = SL_EXIT_OK;
+
+	if (!comma || comma == zones || !comma[1] || strchr(comma + 1, ',') ||
+	    strlen(zones) >= ZONE_BYTES)
+		return sl_say_error(NEXT, "between \"%s\" are not two zones, as east,west", zones);
+	snprintf(near, sizeof(near), "%.*s", (int)(comma - zones), zones);
+	snprintf(far, sizeof(far), "%s", comma + 1);
+	if (open_config("zones", zones, path, &config))
+		return SL_EXIT_FAILED;
+	if (config->zone && strcmp(near, far) != 0)
+		other = !strcmp(config->zone, near)  ? far
+			: !strcmp(config->zone, far) ? near
+						     : NULL;
+	if (other)
+		aim_nodes_in(view, config, "zone", other, plan);
+	else
+		exit_code = sl_say_error("run it on a host of one of them, with `zone` in its "
+					 "configuration",
+					 "between \"%s\": this host's zone is \"%s\", one of the "
+					 "two must be, and not both",
+					 zones, config->zone ? config->zone : "");
+	sl_config_close(&config);
+	snprintf(plan->aimed_at, sizeof(plan->aimed_at), "between %.54s", zones);
+	return exit_code;
 }
 
 static int aim_node(const struct sl_view *view, const char *text, struct sl_chaos_plan *plan)
@@ -102,11 +154,16 @@ static void aim_requests(const struct sl_chaos_words_of *words, struct sl_chaos_
 static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words,
 	       struct sl_chaos_plan *plan)
 {
-	uint32_t aims =
-		!!words->node + !!words->pool + !!words->zone + !!words->region + !!words->store;
+	uint32_t aims = !!words->node + !!words->pool + !!words->zone + !!words->region +
+			!!words->between + !!words->store;
 
 	if (aims > 1 || (!aims && plan->word->level != SL_CHAOS_COMMANDS))
-		return sl_say_error(NEXT, "say one of --node, --pool, --zone, --region, --store");
+		return sl_say_error(
+			NEXT, "say one of --node, --pool, --zone, --region, --between, --store");
+	if (plan->word->level == SL_CHAOS_REQUESTS && words->between)
+		return sl_say_error("--zone ZONE",
+				    "%s is of requests: what is between zones is packets",
+				    plan->word->name);
 	if (plan->word->level == SL_CHAOS_REQUESTS) {
 		aim_requests(words, plan);
 		return SL_EXIT_OK;
@@ -122,6 +179,8 @@ static int aim(const struct sl_view *view, const struct sl_chaos_words_of *words
 		return aim_node(view, words->node, plan);
 	if (words->pool)
 		return aim_pool(view, words->pool, plan);
+	if (words->between)
+		return aim_between(view, words->between, words->config, plan);
 	return aim_place(view, words, plan);
 }
 
@@ -206,17 +265,39 @@ static int write_order(const struct sl_chaos_words_of *words, struct sl_chaos_pl
 /* Words that only experiments on requests know, said of another one. */
 static int refuse_foreign(const struct sl_chaos_words_of *words, const struct sl_chaos_plan *plan)
 {
-	const char *const foreign[] = {words->status, words->delay,  words->jitter, words->after,
-				       words->how,    words->checks, words->nodes};
+	bool lag = plan->word->kind == SL_CHAOS_LAG;
+	const char *const foreign[] = {words->status,
+				       lag ? NULL : words->delay,
+				       lag ? NULL : words->jitter,
+				       words->after,
+				       words->how,
+				       words->checks,
+				       words->nodes};
 
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
 		if (foreign[i])
 			return sl_say_error(
 				NEXT,
-				"%s is not of requests: no status, delay, jitter, after, "
-				"how, checks, nodes",
-				plan->word->name);
+				"%s is not of requests: no status, %safter, how, checks, "
+				"nodes",
+				plan->word->name, lag ? "" : "delay, jitter, ");
 	}
+	return SL_EXIT_OK;
+}
+
+/* How long packets are held back. */
+static int read_lag(const struct sl_chaos_words_of *words, struct sl_chaos_plan *plan)
+{
+	if (plan->word->kind != SL_CHAOS_LAG)
+		return SL_EXIT_OK;
+	if (read_time("delay", words->delay, SL_CHAOS_LAG_DEFAULT_US, &plan->delay_us) ||
+	    read_time("jitter", words->jitter, 0, &plan->jitter_us))
+		return SL_EXIT_FAILED;
+	if (plan->delay_us > SL_CHAOS_LAG_MAX_US)
+		return sl_say_error(NEXT, "delay \"%s\" is above %llu s: use blackhole",
+				    words->delay, SL_CHAOS_LAG_MAX_US / 1000000u);
+	if (plan->jitter_us > plan->delay_us)
+		return sl_say_error(NEXT, "jitter \"%s\" is above the delay", words->jitter);
 	return SL_EXIT_OK;
 }
 
@@ -246,7 +327,7 @@ static int read_amounts(const struct sl_chaos_words_of *words, struct sl_chaos_p
 	if (!exit_code && words->limit)
 		exit_code = read_number("limit", words->limit, 100, &limit);
 	plan->limit_percent = (uint32_t)limit;
-	return exit_code;
+	return exit_code ? exit_code : read_lag(words, plan);
 }
 
 int sl_chaos_plan_make(const struct sl_view *view, const struct sl_chaos_words_of *words,

@@ -16,6 +16,7 @@ struct sl_chaos_words_of {
 	const char *pool;
 	const char *zone;
 	const char *region;
+	const char *between; /* two zones, with a comma: one of them is this host's */
 	const char *store;
 	const char *config; /* file that says which nodes a zone has, for packets */
 	const char *share;
@@ -26,7 +27,7 @@ struct sl_chaos_words_of {
 	const char *limit;
 	const char *nodes;
 	const char *status; /* of experiments on requests, as the next six */
-	const char *delay;
+	const char *delay;  /* of `lag`, too */
 	const char *jitter;
 	const char *after;
 	const char *how;
@@ -42,9 +43,11 @@ struct sl_chaos_words_of {
 
 #define SL_CHAOS_DURATION_DEFAULT_US 30000000ull
 #define SL_CHAOS_RECOVER_DEFAULT_US  60000000ull
+#define SL_CHAOS_LAG_DEFAULT_US	     100000ull
+#define SL_CHAOS_LAG_MAX_US	     10000000ull
 
 /*
- * Exactly one of node, pool, zone, region and store is needed, but for commands. What experiments on requests may say, and
+ * Exactly one of node, pool, zone, region, between and store is needed, but for commands. What experiments on requests may say, and
  * whom they mean, the daemon knows (policy/strike.h): it is written down for it. Says on stderr what is wrong, which the words name:
  * SL_EXIT_FAILED.
  */

@@ -12,6 +12,7 @@
 #include "bpf/breaker.h"
 #include "loader/chaos_daemon.h"
 #include "loader/chaos_say.h"
+#include "loader/lag.h"
 #include "loader/say.h"
 #include "loader/screen.h"
 #include "user/base/clock.h"
@@ -35,6 +36,7 @@ struct watch {
 	struct sl_chaos_result *result;
 	struct baseline before;
 	struct sl_chaos_ticket ticket;	       /* of packets */
+	struct sl_lag_holder *holder;	       /* of `lag`; NULL: nothing is held back */
 	uint32_t number;		       /* of requests */
 	uint64_t begun_ns;		       /* or when it will */
 	uint64_t began_requests, began_errors; /* of what the samples count, when it began */
@@ -232,6 +234,17 @@ static void measure(struct watch *watch)
 	}
 }
 
+/* What the holder says, for others to see, too. */
+static void say_lag(struct watch *watch)
+{
+	struct sl_lag *row = &watch->view->lags[watch->ticket.row];
+
+	if (watch->holder)
+		sl_lag_look(watch->holder, &watch->result->lag);
+	*row = watch->result->lag;
+	__atomic_store_n(&row->number, watch->ticket.number, __ATOMIC_RELEASE);
+}
+
 /* What the row has counted, while it is ours; of requests the daemon says it when the lease is renewed. */
 static void count_hits(struct watch *watch)
 {
@@ -239,6 +252,8 @@ static void count_hits(struct watch *watch)
 
 	if (watch->plan->word->level != SL_CHAOS_PACKETS || watch->before_begin)
 		return;
+	if (watch->holder)
+		say_lag(watch);
 	row = &watch->view->chaos[watch->ticket.row];
 	if (__atomic_load_n(&row->number, __ATOMIC_RELAXED) != watch->ticket.number)
 		return;
@@ -347,8 +362,30 @@ static int begin_locked(const struct sl_view *view, const struct sl_chaos_plan *
 	return SL_EXIT_OK;
 }
 
+/* One holds packets back at a time: it would not know whose they are. */
+static int begin_holding(const struct sl_view *view, const struct sl_chaos_plan *plan,
+			 struct sl_lag_holder **ret_holder)
+{
+	uint64_t now_ns = sl_clock_ns();
+
+	if (view->fds[SL_VIEW_LAG_TAPS] < 0 || !view->lags)
+		return sl_say_error("sluice up CONFIG --replace",
+				    "the kernel plane in \"%s\" is older and holds no packets "
+				    "back",
+				    view->dir);
+	for (uint32_t row = 0; row < SL_CHAOS_MAX; row++) {
+		if (view->chaos[row].kind == SL_CHAOS_LAG && sl_chaos_runs(view, row, now_ns))
+			return sl_say_error("wait, or sluice chaos stop NUMBER",
+					    "experiment %u holds packets back: one does at a time",
+					    view->chaos[row].number);
+	}
+	return sl_lag_open(view, plan->delay_us, plan->jitter_us, ret_holder);
+}
+
+/* `ret_holder` is for experiments that hold packets back: who gives none begins no such. */
 static int begin_packets(const struct sl_view *view, const struct sl_chaos_plan *plan,
-			 uint64_t lease, struct sl_chaos_ticket *ret_ticket)
+			 uint64_t lease, struct sl_chaos_ticket *ret_ticket,
+			 struct sl_lag_holder **ret_holder)
 {
 	int lock_fd, exit_code;
 	char name[SL_CHAOS_TITLE_BYTES];
@@ -369,12 +406,18 @@ static int begin_packets(const struct sl_view *view, const struct sl_chaos_plan 
 				    view->dir);
 	if (!plan->aim.count)
 		return sl_say_error("sluice status", "%s: has no node", plan->aimed_at);
+	if (plan->word->kind == SL_CHAOS_LAG && begin_holding(view, plan, ret_holder))
+		return SL_EXIT_FAILED;
 	lock_fd = sl_chaos_lock(view);
-	if (lock_fd < 0)
-		return sl_say_error("run as root", "cannot lock the experiments of \"%s\": %s",
-				    view->dir, strerror(-lock_fd));
-	exit_code = begin_locked(view, plan, &spec, lease, ret_ticket);
-	close(lock_fd);
+	if (lock_fd < 0) {
+		exit_code = sl_say_error("run as root", "cannot lock the experiments of \"%s\": %s",
+					 view->dir, strerror(-lock_fd));
+	} else {
+		exit_code = begin_locked(view, plan, &spec, lease, ret_ticket);
+		close(lock_fd);
+	}
+	if (exit_code)
+		sl_lag_close(ret_holder, NULL);
 	return exit_code;
 }
 
@@ -415,9 +458,10 @@ static int begin(struct watch *watch, uint64_t lease)
 	if (plan->word->level == SL_CHAOS_REQUESTS)
 		return begin_requests(plan, lease, &watch->number, &watch->result->aim);
 	watch->result->aim = plan->aim;
-	exit_code = plan->word->level == SL_CHAOS_COMMANDS
-			    ? run_command(plan->begin)
-			    : begin_packets(watch->view, plan, lease, &watch->ticket);
+	exit_code =
+		plan->word->level == SL_CHAOS_COMMANDS
+			? run_command(plan->begin)
+			: begin_packets(watch->view, plan, lease, &watch->ticket, &watch->holder);
 	if (!exit_code)
 		note(plan, false);
 	return exit_code;
@@ -462,6 +506,10 @@ static void end(struct watch *watch)
 		sl_chaos_daemon_end(plan->daemon_socket, watch->number);
 	} else if (plan->word->level == SL_CHAOS_PACKETS) {
 		sl_chaos_end(watch->view, &watch->ticket);
+		if (watch->holder) {
+			sl_lag_close(&watch->holder, &watch->result->lag);
+			say_lag(watch);
+		}
 	} else if (plan->end) {
 		run_command(plan->end);
 	}
@@ -477,7 +525,11 @@ int sl_chaos_leave(const struct sl_view *view, const struct sl_chaos_plan *plan,
 
 	if (plan->word->level == SL_CHAOS_REQUESTS)
 		return begin_requests(plan, plan->duration_us * SL_NS_PER_US, ret_number, &aim);
-	exit_code = begin_packets(view, plan, plan->duration_us * SL_NS_PER_US, &ticket);
+	if (plan->word->kind == SL_CHAOS_LAG)
+		return sl_say_error("without --detach",
+				    "lag: this command holds the packets back, and cannot leave "
+				    "them");
+	exit_code = begin_packets(view, plan, plan->duration_us * SL_NS_PER_US, &ticket, NULL);
 	if (exit_code == SL_EXIT_OK)
 		sl_chaos_daemon_note(plan->daemon_socket, false, plan->title);
 	*ret_number = ticket.number;

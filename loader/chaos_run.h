@@ -5,8 +5,10 @@
  *   plan -> look on for before_us -> begin -> watch: every SL_CHAOS_TICK_MS renew the lease, take a sample, look whether an
  *                    abort condition has come true -> end -> wait until the nodes are used again
  *
+ * An experiment `lag` holds packets back meanwhile, in a thread of its own (lag.h).
+ *
  * It ends early by Ctrl-C, an abort condition, `sluice chaos stop` or its last hit. Whatever kills the
- * command, the lease ends the experiment. One at a time in a process, one thread.
+ * command, the lease ends the experiment. One at a time in a process, by one thread.
  */
 #ifndef SL_LOADER_CHAOS_RUN_H
 #define SL_LOADER_CHAOS_RUN_H
@@ -33,6 +35,7 @@ struct sl_chaos_plan {
 	uint64_t duration_us;
 	uint64_t recover_us; /* wait so long for the nodes, at most */
 	uint64_t hits_max;
+	uint64_t delay_us, jitter_us; /* of `lag` */
 	uint32_t limit_percent;
 	bool despite_burn;
 	const char
@@ -75,6 +78,7 @@ struct sl_chaos_result {
 	char why[128]; /* the condition that aborted it */
 	uint64_t seen;
 	uint64_t hits;
+	struct sl_lag lag;	 /* of `lag`: what became of what was held back */
 	struct sl_chaos_aim aim; /* the nodes that were meant; none: of a store, or of commands */
 	struct sl_chaos_steady steady;
 	struct sl_chaos_measure measure;

@@ -70,6 +70,15 @@ void sl_chaos_say_text(const struct sl_chaos_result *result, struct sl_text *tex
 			       result->plan->word->level == SL_CHAOS_PACKETS ? "packets"
 									     : "attempts",
 			       result->aim.count);
+	if (result->plan->word->kind == SL_CHAOS_LAG)
+		sl_text_printf(
+			text,
+			"  lag      %.4g ms, give or take %.4g; %llu late, %llu sent at once "
+			"for want of room, %llu lost\n",
+			(double)result->lag.delay_us / 1e3, (double)result->lag.jitter_us / 1e3,
+			(unsigned long long)result->lag.late,
+			(unsigned long long)result->lag.overflow,
+			(unsigned long long)result->lag.lost);
 	sl_text_printf(text, "  clients  %llu requests, %llu errors",
 		       (unsigned long long)measure->requests, (unsigned long long)measure->errors);
 	if (sl_chaos_percentile(measure->ttft, 99, &p99_s))
@@ -117,6 +126,20 @@ static void put_conditions(const struct sl_chaos_result *result, struct sl_text 
 			sl_text_append_string(text, "\"value\": null}");
 	}
 	sl_text_append_string(text, "], ");
+}
+
+static void put_lag(const struct sl_chaos_result *result, struct sl_text *text)
+{
+	const struct sl_lag *lag = &result->lag;
+
+	if (result->plan->word->kind != SL_CHAOS_LAG)
+		return;
+	sl_text_printf(text,
+		       "\"lag\": {\"delay_us\": %llu, \"jitter_us\": %llu, \"held\": %llu, "
+		       "\"late\": %llu, \"overflow\": %llu, \"lost\": %llu}, ",
+		       (unsigned long long)lag->delay_us, (unsigned long long)lag->jitter_us,
+		       (unsigned long long)lag->held, (unsigned long long)lag->late,
+		       (unsigned long long)lag->overflow, (unsigned long long)lag->lost);
 }
 
 /* What was usual, what sluice did about it, and when. */
@@ -192,6 +215,7 @@ void sl_chaos_say_json(const struct sl_chaos_result *result, struct sl_text *tex
 		sl_text_printf(text, "\"p99_ttft_s\": %.6g, ", p99_s);
 	sl_text_printf(text, "\"daemon_lost\": %s, ", measure->daemon_lost ? "true" : "false");
 	put_string(text, "verdict", sl_chaos_verdict_name(result->verdict));
+	put_lag(result, text);
 	put_doings(result, text);
 	put_conditions(result, text);
 	put_samples(result, text);

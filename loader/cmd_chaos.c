@@ -28,6 +28,7 @@ static struct sl_chaos_words_of words_of(const struct sl_arguments *arguments)
 		.pool = arguments->pool,
 		.zone = arguments->zone,
 		.region = arguments->region,
+		.between = arguments->between,
 		.store = arguments->store,
 		.status = arguments->status,
 		.delay = arguments->delay,
@@ -200,21 +201,41 @@ static uint32_t count_nodes(const struct sl_chaos *row)
 	return count;
 }
 
-static void list_row(const struct sl_chaos *row, uint64_t now_ns, bool json, bool first)
+/* Of an experiment that holds packets back; behind its row. */
+static void list_lag(const struct sl_lag *lag, bool json)
 {
+	printf(json ? ", \"lag\": {\"delay_us\": %" PRIu64 ", \"jitter_us\": %" PRIu64
+		      ", \"held\": %" PRIu64 ", \"now\": %" PRIu64 ", \"late\": %" PRIu64
+		      ", \"overflow\": %" PRIu64 ", \"lost\": %" PRIu64 "}"
+		    : "           by %" PRIu64 " us, give or take %" PRIu64 ": %" PRIu64
+		      " held, %" PRIu64 " now, %" PRIu64 " late, %" PRIu64
+		      " sent at once for want of room, %" PRIu64 " lost\n",
+	       (uint64_t)lag->delay_us, (uint64_t)lag->jitter_us, (uint64_t)lag->held,
+	       (uint64_t)lag->now, (uint64_t)lag->late, (uint64_t)lag->overflow,
+	       (uint64_t)lag->lost);
+}
+
+static void list_row(const struct sl_view *view, uint32_t at, uint64_t now_ns, bool json,
+		     bool first)
+{
+	const struct sl_chaos *row = &view->chaos[at];
 	double left_s = row->end_ns > now_ns ? (double)(row->end_ns - now_ns) / 1e9 : 0;
 	double share = (double)row->share / SL_CHAOS_ALL;
 
 	if (json)
 		printf("%s{\"number\": %u, \"name\": \"%.63s\", \"kind\": \"%s\", \"share\": %.6g, "
 		       "\"nodes\": %u, \"seen\": %" PRIu64 ", \"hits\": %" PRIu64
-		       ", \"left_s\": %.1f}",
+		       ", \"left_s\": %.1f",
 		       first ? "" : ", ", row->number, row->name, sl_chaos_kind_name(row->kind),
 		       share, count_nodes(row), (uint64_t)row->seen, (uint64_t)row->hits, left_s);
 	else
 		printf("%-10u %-40.63s %5.4g%% %5u nodes %10" PRIu64 " hits %6.1f s left\n",
 		       row->number, row->name, share * 100, count_nodes(row), (uint64_t)row->hits,
 		       left_s);
+	if (row->kind == SL_CHAOS_LAG && view->lags && view->lags[at].number == row->number)
+		list_lag(&view->lags[at], json);
+	if (json)
+		putchar('}');
 }
 
 /* What the daemon says to a line; "" where none answers, or refuses. */
@@ -243,7 +264,7 @@ static int list(const struct sl_view *view, const char *socket, bool json)
 	for (uint32_t row = 0; view->chaos && row < SL_CHAOS_MAX; row++) {
 		if (!sl_chaos_runs(view, row, now_ns))
 			continue;
-		list_row(&view->chaos[row], now_ns, json, first);
+		list_row(view, row, now_ns, json, first);
 		first = false;
 	}
 	said = ask_daemon(socket, json ? "chaos json list" : "chaos text list", &answer);
@@ -373,12 +394,15 @@ static const struct sl_option chaos_options[] = {
 	TEXT(pool, "POOL", "aim at all nodes of this pool"),
 	TEXT(zone, "ZONE", "aim at the nodes of this zone, of which --config tells"),
 	TEXT(region, "REGION", "the same of a region"),
+	TEXT(between, "ZONE,ZONE",
+	     "of packets: between this host's zone and the other one, of which --config tells"),
 	TEXT(store, "STORE", "of `down`: cache, semantic or documents"),
-	TEXT(config, "CONFIG", "the configuration file, for --zone or --region and packets"),
+	TEXT(config, "CONFIG", "the configuration file, for zones, regions and packets"),
 	TEXT(share, "SHARE", "chance of each packet, or request: 30% or 0.3 (100%)"),
 	TEXT(status, "STATUS", "of `error`: 400 to 599 (503)"),
-	TEXT(delay, "TIME", "of `delay`: by so much; of `slow`: for each event (1s)"),
-	TEXT(jitter, "TIME", "of `delay`: give or take so much (0)"),
+	TEXT(delay, "TIME",
+	     "of `delay`: by so much; of `slow`: for each event (1s); of `lag`: (100ms)"),
+	TEXT(jitter, "TIME", "of `delay` and `lag`: give or take so much (0)"),
 	TEXT(after, "N", "of `cut` and `malformed`: behind so many events, or bytes as 200b (0)"),
 	TEXT(how, "HOW", "of `malformed`: `json` or `chunk` (json)"),
 	{SL_OPTION_FLAG, "checks", NULL, NULL, offsetof(struct sl_arguments, checks),
@@ -416,11 +440,11 @@ const struct sl_command sl_command_chaos = {
 	.description =
 		"start KIND      packets to and from the nodes: drop, reset, corrupt (the "
 		"receiver\n"
-		"                drops them), garble (the application gets them), blackhole,\n"
-		"                partition. Requests to them, in the daemon: error, delay, slow, "
-		"cut,\n"
-		"                malformed, refuse, hang; of a store, down. Watches until its time "
-		"is\n"
+		"                drops them), garble (the application gets them), lag (they come\n"
+		"                later), blackhole, partition. Requests to them, in the daemon:\n"
+		"                error, delay, slow, cut, malformed, refuse, hang; of a store, "
+		"down.\n"
+		"                Watches until its time is\n"
 		"                over, Ctrl-C, a condition of --abort, an objective that burns "
 		"its\n"
 		"                budget, or `stop`; then says what was seen. Exit code 1: the\n"

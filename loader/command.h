@@ -65,6 +65,7 @@ struct sl_arguments {
 	const char *known; /* of `audit` */
 	const char *zone;  /* of `chaos`, as all that follow */
 	const char *region;
+	const char *between;
 	const char *share;
 	const char *way;
 	const char *duration;

@@ -257,7 +257,7 @@ uint64_t sl_netdev_netns(void)
 {
 	struct stat status;
 
-	return stat("/proc/self/ns/net", &status) ? 0 : status.st_ino;
+	return stat("/proc/thread-self/ns/net", &status) ? 0 : status.st_ino;
 }
 
 /* Enters the namespace at `path` when it is the wanted one. */

@@ -33,6 +33,7 @@ static const struct map_shape shapes[SL_VIEW_MAPS] = {
 				    SL_SERVICES_MAX, true},
 	[SL_VIEW_TRACE_FILTER] = {"trace_filter", sizeof(struct sl_trace_filter), 1, true},
 	[SL_VIEW_CHAOS] = {"chaos", sizeof(struct sl_chaos), SL_CHAOS_MAX, true},
+	[SL_VIEW_LAGS] = {"lags", sizeof(struct sl_lag), SL_CHAOS_MAX, true},
 	[SL_VIEW_FLOWS] = {"flows", sizeof(struct sl_flow_set), 1, true},
 	[SL_VIEW_SOURCES] = {"sources", sizeof(struct sl_source), 1, true},
 	[SL_VIEW_ENDPOINTS] = {"endpoints", sizeof(uint32_t), 1, false},
@@ -44,6 +45,7 @@ static const struct map_shape shapes[SL_VIEW_MAPS] = {
 	[SL_VIEW_BEACON_KEYS] = {"beacon_keys", sizeof(struct sl_beacon_key), SL_BEACON_KEYS_MAX,
 				 true},
 	[SL_VIEW_TRACE] = {"trace", 0, 1, true}, /* a ring buffer has no values */
+	[SL_VIEW_LAG_TAPS] = {"lag_taps", sizeof(uint32_t), 1, true},
 };
 
 static int refuse_abi(const char *dir, const char *what, uint32_t found, uint32_t expected)
@@ -138,6 +140,7 @@ static void point(struct sl_view *view)
 	view->services_guard = view->memory[SL_VIEW_SERVICES_GUARD];
 	view->trace_filter = view->memory[SL_VIEW_TRACE_FILTER];
 	view->chaos = view->memory[SL_VIEW_CHAOS];
+	view->lags = view->memory[SL_VIEW_LAGS];
 }
 
 int sl_view_open(const char *dir, bool quiet, struct sl_view *ret_view)

@@ -34,6 +34,7 @@ enum sl_view_map {
 	SL_VIEW_SERVICES_GUARD,
 	SL_VIEW_TRACE_FILTER,
 	SL_VIEW_CHAOS,
+	SL_VIEW_LAGS,
 	/* Large: mapped by sl_view_map_large(), to read. */
 	SL_VIEW_FLOWS,
 	SL_VIEW_SOURCES,
@@ -46,6 +47,7 @@ enum sl_view_map {
 	SL_VIEW_PREFIXES,
 	SL_VIEW_BEACON_KEYS,
 	SL_VIEW_TRACE,
+	SL_VIEW_LAG_TAPS,
 	SL_VIEW_MAPS,
 	SL_VIEW_MAPPED_AT_ONCE = SL_VIEW_FLOWS, /* those before it are mapped by open */
 	SL_VIEW_MAPPED = SL_VIEW_ENDPOINTS,	/* those before it can be mapped */
@@ -68,6 +70,7 @@ struct sl_view {
 	struct sl_service_guard *services_guard; /* by sl_service.index */
 	struct sl_trace_filter *trace_filter;	 /* one */
 	struct sl_chaos *chaos;			 /* SL_CHAOS_MAX; NULL: an older plane */
+	struct sl_lag *lags;			 /* as chaos; NULL: it holds nothing back */
 	bool alone;				 /* the memory of a daemon without kernel plane */
 };
 

@@ -72,6 +72,22 @@ expect "it is stopped" "$(said '1 stopped') $(runs)" == "yes 0"
 chaos stop "$number"
 expect "once" "$(said 'no experiment')" == yes
 
+# ---- between zones --------------------------------------------------------------------------------
+sed 's|- 10.2.1.2:8000|- {address: "10.2.1.2:8000", zone: west}|; 1i zone: east' "$config" >"$work/zones.yaml"
+chaos start partition --between west,north --config "$work/zones.yaml"
+expect "a partition that does not touch this host" "$? $(said 'this host.s zone is "east"')" == "1 yes"
+chaos start partition --between east,east --config "$work/zones.yaml"
+expect "nor one of a zone from itself" "$? $(said 'this host.s zone is "east"')" == "1 yes"
+chaos start error --between east,west
+expect "requests are not between zones" "$(said 'is packets')" == yes
+chaos start partition --between west,east --config "$work/zones.yaml" --for 1h --detach
+expect "between its zone and another" "$("$sluice" chaos list --json | jq -r '.[0] | "\(.name): \(.nodes)"')" \
+	== "partition between west,east: 1"
+asked() { ns sluice "$connect" ask "$(node_address "$1")" 1 1 500 | awk '/^n[0-9] / { print $1 } /^failed/ { print $2 }' | paste -sd' '; }
+expect "the other side is out of reach" "$(asked 1)" == 1
+expect "this side is not" "$(asked 2)" == "n2 0"
+chaos stop
+
 # ---- one begins at a time, or the limit of nodes would not hold ------------------------------------
 exec 9<"$SLUICE_PIN_DIR/attached"
 flock 9

@@ -158,6 +158,36 @@ hold_round
 expect "what stands goes on" "$held_alive $held_changed" == "$count 0"
 on bal1 breaker close nat/1 >/dev/null
 
+# ---- held back -----------------------------------------------------------------------------------
+[[ -e /dev/net/tun ]] || modprobe tun # what udev does elsewhere
+p50_us() { sed -n 's/^connect_us p50 \([0-9]*\) .*/\1/p' "$work/tally"; }
+late_ms=300
+service=10.9.0.1:83
+for number in 1 2; do
+	now="lag, bal$number"
+	route_to "$number"
+	SLUICE_PIN_DIR=$(pins_of "bal$number") nsenter --net="/run/netns/sl$$-bal$number" "$sluice" chaos start lag \
+		--pool nat --limit 100 --delay "${late_ms}ms" --for 10m --recover 1s --json >"$work/held" 2>&1 &
+	holder=$!
+	jobs_to_end+=("$holder")
+	wait_for 20 eval "on bal$number chaos list | grep -q 'lag pool nat'" || not_ok "$now" "$(cat "$work/held")"
+	ask 12 4
+	expect "$now: SYN and answer are late" "$(($(tally failed) == 0 && $(p50_us) >= 2000 * late_ms))" == 1
+	ns "bal$number" "$connect" ask 10.3.0.101:83 6 3 >"$work/tally"
+	expect "$now: the local stack's too" "$(($(tally failed) == 0 && $(p50_us) >= 2000 * late_ms))" == 1
+	if ((number == 1)); then
+		kill -KILL "$holder"
+		wait "$holder" 2>/dev/null
+	else
+		on "bal$number" chaos stop >/dev/null
+		wait "$holder"
+		expect "$now: none was lost" "$(grep -o '"lost": [0-9]*' "$work/held")" == '"lost": 0'
+	fi
+	ask 12 1
+	expect "$now: quick again" "$(($(tally failed) == 0 && $(p50_us) < 1000 * late_ms))" == 1
+done
+route_to 1 # where the held connections are
+
 # ---- an upgrade under load -----------------------------------------------------------------------
 start_load
 hook=native

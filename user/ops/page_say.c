@@ -472,8 +472,8 @@ bool sl_page_chaos_runs(const struct sl_kernel_plane *plane, uint32_t row, uint6
 static void put_chaos(const struct sl_page_scene *scene, struct sl_page_facts *facts,
 		      struct sl_text *text)
 {
-	static const char *const kinds[SL_CHAOS_KINDS] = {"none", "drop", "reset", "corrupt",
-							  "garble"};
+	static const char *const kinds[SL_CHAOS_KINDS] = {"none",    "drop",   "reset",
+							  "corrupt", "garble", "lag"};
 	const struct sl_kernel_plane *plane = scene->metrics->plane;
 	const char *between = "";
 
