@@ -10,7 +10,8 @@
 #include "user/store/vectors_parts.h"
 
 #define MOVE_MAX   16u /* entries that one insertion moves into the graph */
-#define PLACES_MIN 4u  /* many sets of the semantic cache hold one */
+#define LINE_BYTES 64u
+#define PLACES_MIN 4u /* many sets of the semantic cache hold one */
 
 /* ---- ids to places --------------------------------------------------------------------------- */
 
@@ -305,17 +306,33 @@ static uint32_t search_flat(const struct sl_vectors *vectors, const float *query
 	return have;
 }
 
-/* The graph is coarse: what it names is measured again. */
+static void fetch_row(const struct sl_vectors *vectors, uint32_t place)
+{
+	const float *row = flat_row(vectors, place);
+
+	for (uint32_t i = 0; i < vectors->options.dimensions; i += LINE_BYTES / sizeof(*row))
+		__builtin_prefetch(row + i);
+}
+
+/*
+ * The graph is coarse: what it names is measured again, the nearest first, until the rest cannot be among
+ * those asked for. Of its 40, each of which is a wait for memory, that is mostly the first few.
+ */
 static int search_graph(const struct sl_vectors *vectors, const float *query, uint32_t count,
 			struct sl_vectors_result *results)
 {
-	uint32_t places[SL_VECTORS_RESULTS_MAX], have = 0;
-	int i, found = sl_graph_search(vectors->graph, query, count, places);
+	struct sl_graph_near near[SL_VECTORS_RESULTS_MAX];
+	uint32_t have = 0;
+	int i, found = sl_graph_search(vectors->graph, query, count, near);
 
+	for (i = 0; i < found && i < (int)count; i++)
+		fetch_row(vectors, near[i].place);
 	for (i = 0; i < found; i++) {
-		if (vectors->ids[places[i]] != SL_VECTORS_FREE)
-			have = keep(results, have, count, score(vectors, query, places[i]),
-				    vectors->ids[places[i]]);
+		if (have == count && near[i].score + near[i].rounding < results[have - 1].score)
+			break;
+		if (vectors->ids[near[i].place] != SL_VECTORS_FREE)
+			have = keep(results, have, count, score(vectors, query, near[i].place),
+				    vectors->ids[near[i].place]);
 	}
 	return found < 0 ? found : (int)have;
 }

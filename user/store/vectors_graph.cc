@@ -31,6 +31,7 @@ constexpr size_t SEED = 1;  /* of the levels: the same insertions give the same 
 constexpr size_t AHEAD = 8; /* entries that are fetched while one is measured */
 constexpr size_t LINE = 64, HUGE_PAGE = 2 << 20;
 constexpr float STEPS = 127; /* of a number of 8 bits, on either side of 0 */
+constexpr float DEVIATIONS = 8;
 
 /* An entry: its numbers are steps[] times scale. */
 struct entry {
@@ -201,6 +202,19 @@ struct search {
 	const net_of &net;
 	const entry &query;
 
+	/* A number is out by a step's share that is even between -1/2 and 1/2: a deviation of 1/sqrt(12). */
+	sl_graph_near tell(const node &of, float query_square) const
+	{
+		auto at = reinterpret_cast<const entry *>(net.getDataByInternalId(of.second));
+		float a = at->scale * at->scale, b = query.scale * query.scale;
+
+		return {static_cast<uint32_t>(net.getExternalLabel(of.second)), 1 - of.first,
+			DEVIATIONS * std::sqrt((query_square * a + square(*at) * b) / 12)};
+	}
+	float square(const entry &of) const
+	{
+		return 1 - net.fstdistfunc_(&of, &of, net.dist_func_param_);
+	}
 	float measure(hnswlib::tableint of) const
 	{
 		return net.fstdistfunc_(&query, net.getDataByInternalId(of), net.dist_func_param_);
@@ -302,11 +316,11 @@ std::priority_queue<node> spread(const search &s, node from, size_t width,
 } // namespace
 
 int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t count,
-		    uint32_t *ret_places)
+		    struct sl_graph_near *ret_near)
 {
 	return guarded([&] {
 		const auto &net = graph->net;
-		int found = 0;
+		int found;
 		entry entry;
 
 		if (!net.cur_element_count)
@@ -315,9 +329,11 @@ int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t c
 		search s = {net, entry};
 		lease seen(*net.visited_list_pool_);
 		auto results = spread(s, descend(s), std::max(count, SL_GRAPH_WIDTH), seen.list);
+		float square = s.square(entry);
+
+		found = static_cast<int>(results.size());
 		for (; !results.empty(); results.pop())
-			ret_places[found++] =
-				static_cast<uint32_t>(net.getExternalLabel(results.top().second));
+			ret_near[results.size() - 1] = s.tell(results.top(), square);
 		return found;
 	});
 }

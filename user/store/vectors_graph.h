@@ -32,11 +32,21 @@ void sl_graph_close(struct sl_graph **graph);
 int sl_graph_add(struct sl_graph *graph, uint32_t place, const float *vector);
 int sl_graph_remove(struct sl_graph *graph, uint32_t place);
 /*
- * Places that are near, in no order: by numbers of 8 bits, so the caller measures them again. As many as
- * count, but SL_GRAPH_WIDTH at least, where there are; ret_places has room for them. Returns how many.
+ * What is near, the nearest first, and about how far: of numbers that were rounded to 8 bits. That is out by
+ * more than `rounding` once in some 10^15 times: it is eight times the deviation of a sum of such roundings.
+ */
+struct sl_graph_near {
+	uint32_t place;
+	float score; /* the dot product */
+	float rounding;
+};
+
+/*
+ * Places that are near: by numbers of 8 bits, so the caller measures them again. As many as count, but
+ * SL_GRAPH_WIDTH at least, where there are; ret_near has room for them. Returns how many.
  */
 int sl_graph_search(const struct sl_graph *graph, const float *query, uint32_t count,
-		    uint32_t *ret_places);
+		    struct sl_graph_near *ret_near);
 
 size_t sl_graph_bytes(const struct sl_graph *graph);
 

@@ -5,6 +5,7 @@
  * again; files written, read, torn and foreign; searches beside changes.
  */
 #include "user/store/vectors.h"
+#include "user/store/vectors_graph.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -166,6 +167,46 @@ static void test_graph(void **state)
 	assert_true(good >= searches * TOP * 95 / 100);
 	free(list);
 	sl_vectors_close(&vectors);
+}
+
+/*
+ * Who asks for few gets the first of those that who asks for all candidates gets, of whose every one the true
+ * score was measured: near one another, and of any length.
+ */
+static void test_few(void **state)
+{
+	static const float lengths[] = {0.01f, 1, 300};
+	struct sl_vectors_result few[TOP], all[SL_GRAPH_WIDTH];
+	float middle[DIMENSIONS], vector[DIMENSIONS];
+
+	(void)state;
+	for (uint32_t k = 0; k < sizeof(lengths) / sizeof(lengths[0]); k++) {
+		struct sl_vectors *vectors = open_index(100);
+
+		random_vector(middle);
+		for (uint32_t id = 0; id < IDS; id++) {
+			random_vector(vector);
+			for (uint32_t i = 0; i < DIMENSIONS; i++)
+				vector[i] = (middle[i] + 0.2f * vector[i]) * lengths[k];
+			assert_int_equal(sl_vectors_add(vectors, id, vector), 0);
+		}
+		assert_true(sl_vectors_has_graph(vectors));
+		for (int round = 0; round < 100; round++) {
+			random_vector(vector);
+			for (uint32_t i = 0; i < DIMENSIONS; i++)
+				vector[i] = middle[i] + 0.2f * vector[i];
+			assert_int_equal(sl_vectors_search(vectors, vector, SL_GRAPH_WIDTH, all),
+					 SL_GRAPH_WIDTH);
+			for (uint32_t count = 1; count <= TOP; count += 3) {
+				assert_int_equal(sl_vectors_search(vectors, vector, count, few),
+						 count);
+				for (uint32_t i = 0; i < count; i++)
+					assert_true(few[i].id == all[i].id &&
+						    few[i].score == all[i].score);
+			}
+		}
+		sl_vectors_close(&vectors);
+	}
 }
 
 static void test_limits(void **state)
@@ -368,9 +409,10 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flat),   cmocka_unit_test(test_graph),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_file),   cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_flat),	cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_few),	cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_bytes),	cmocka_unit_test(test_file),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
