@@ -127,6 +127,17 @@ await test("schemas", async () => {
   expect("schema: arguments repaired", [call.message.tool_calls[0].function.arguments, call.degraded], ['{"q":"x"}', "validate=repaired"]);
   const empty = await askWhole("schema", { say: "", then: "something" });
   expect("empty: repaired", [empty.message.content, empty.degraded], ["something", "validate=repaired"]);
+  // What is long is looked at on a thread of the pool: the same comes of it.
+  const long = "word ".repeat(4000), jobs = () => metric("sluice_work_jobs_total", "");
+  const before = await jobs();
+  const full = await askWhole("schema", { say: `{"n":1,"m":"${long}"}`, then: '{"n":3}' }, format);
+  expect("schema: a long answer is repaired", [full.message.content, full.degraded], ['{"n":3}', "validate=repaired"]);
+  const cleaned = await askWhole("redact", { say: `${long}${dirty}` });
+  expect("answer: a long one is redacted", [cleaned.message.content, cleaned.degraded], [`${long}${clean}`, "validate=redacted"]);
+  await askWhole("redact", { say: "fine" }, {}, `${long}jane@example.com`);
+  check("question: a long one is redacted", (await last(9001)).messages.at(-1).content.endsWith("[email]"));
+  expect("question: a long one is blocked", (await askWhole("block", { say: "x" }, {}, `${long} 4242424242424242`)).status, 400);
+  check("long ones went to the pool", (await jobs()) - before >= 4);
   const alone = await askWhole("alone", { say: "no" }, format);
   expect("alone: refused at once", [alone.message.content, alone.degraded], ["Sorry.", "validate=refused"]);
   const back = await askWhole("alone", { say: '{"n":3}' }, format);

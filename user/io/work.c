@@ -11,6 +11,7 @@
 
 #define THREADS_MIN 2u
 #define THREADS_FEW 8u
+#define LOOK_NS	    20000000u
 
 /*
  * Held by the pool, and by the fiber that waits; what is not the pool's alone is under its lock.
@@ -267,8 +268,9 @@ static bool leave(struct sl_work *work, struct job *job)
 	return over;
 }
 
-int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
-		void (*drop)(void *arg), void *arg, uint64_t deadline_ns, const bool *gone)
+/* A job of the running fiber, in the queue. */
+static int begin_job(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
+		     void (*drop)(void *arg), void *arg, struct job **ret_job)
 {
 	struct job *job;
 	int rc;
@@ -283,10 +285,27 @@ int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *ar
 	job->refs = 2;
 	job->waits = true;
 	rc = hand_over(work, job);
-	if (rc) {
+	if (rc)
 		free(job);
+	else
+		*ret_job = job;
+	return rc;
+}
+
+static void end_wait(struct job *job)
+{
+	job->fiber = NULL; /* a wake-up that is under way is nobody's */
+	put_job(job);
+}
+
+int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
+		void (*drop)(void *arg), void *arg, uint64_t deadline_ns, const bool *gone)
+{
+	struct job *job;
+	int rc = begin_job(work, loop, run, drop, arg, &job);
+
+	if (rc)
 		return rc;
-	}
 	while (!is_over(job) && !rc) {
 		if (gone && *gone)
 			rc = -ECANCELED;
@@ -295,8 +314,22 @@ int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *ar
 	}
 	if (!rc || leave(work, job))
 		rc = job->error;
-	job->fiber = NULL; /* a wake-up that is under way is nobody's */
-	put_job(job);
+	end_wait(job);
+	return rc;
+}
+
+int sl_work_run_whole(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg), void *arg)
+{
+	struct job *job;
+	int rc = begin_job(work, loop, run, NULL, arg, &job);
+
+	if (rc)
+		return rc;
+	/* the end may not be told for want of memory, so it looks by itself as well */
+	while (!is_over(job))
+		sl_fiber_park(loop, sl_loop_now_ns(loop) + LOOK_NS);
+	rc = job->error;
+	end_wait(job);
 	return rc;
 }
 

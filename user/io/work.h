@@ -71,6 +71,14 @@ void sl_work_settle(struct sl_work *work);
 int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
 		void (*drop)(void *arg), void *arg, uint64_t deadline_ns, const bool *gone);
 
+/*
+ * The same, but it waits until the job has run, however long that takes and whoever leaves: so the argument
+ * stays the caller's and may lie anywhere. For jobs that are short and bounded. Returns 0; -EAGAIN,
+ * -ESHUTDOWN, -ENOMEM: it has not run.
+ */
+int sl_work_run_whole(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
+		      void *arg);
+
 /* Any thread: run(arg), then drop(arg), some time. On an error neither is called. Returns 0, -EAGAIN,
  * -ESHUTDOWN, -ENOMEM. */
 int sl_work_post(struct sl_work *work, void (*run)(void *arg), void (*drop)(void *arg), void *arg);

@@ -8,17 +8,10 @@
 
 #define BAD_ANSWER_MAX 8192u /* of a wrong answer, as it is shown to the model again */
 #define LIST_MISSING   "a list of patterns could not be loaded (see the log of the daemon)"
-#define CHECK_BYTES    (16u << 20)
 
 /* What the request was before it was asked again. In stage->state. */
 struct first {
 	struct sl_span body;
-};
-
-/* A wrong answer: what the model said, and why it is wrong. */
-struct fault {
-	struct sl_error reason;
-	struct sl_span said;
 };
 
 static bool checks_answers(const struct sl_config_validate *v)
@@ -52,44 +45,34 @@ static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error
 
 static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 {
-	const struct sl_config_validate *v = &stage->route->validate;
-	struct sl_validate_body body = {.text = {stage->facts->body, stage->facts->body_len}};
-	struct sl_validate_held held;
-	struct sl_screen screen;
-	struct sl_arena scratch;
-	struct sl_text out;
+	struct sl_validate_check check;
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
-	bool changed = false;
 	char why[96];
 	int rc;
 
-	if (!sl_validate_hold(stage->stores->lists, &v->lists_in, &held))
-		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
-	stage->vary ^= held.version;
-	sl_validate_screen(v->pii_in, v->pii_in_found, &held, v->lists_in_block, &screen);
-	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, SL_VALIDATE_SCRATCH_MAX);
-	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(&body, &screen, &scratch, &out, &changed);
-	if (!rc && changed) {
-		rc = stage->ops->set_body(stage, sl_text_string(&out), out.len);
+	sl_validate_check_question(stage, &check);
+	stage->vary ^= check.unlisted ? 0 : check.held.version;
+	rc = check.rc;
+	if (!rc && check.changed) {
+		rc = stage->ops->set_body(stage, sl_text_string(&check.out), check.out.len);
 		if (!rc)
 			stage->ops->step(stage, SL_STEP_INBOUND_REDACTED);
 	}
-	/* what cannot be taken out must not go on */
-	if (rc == -EPERM || rc == -EOPNOTSUPP) {
+	if (check.unlisted) {
+		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
+	} else if (rc == -EPERM || rc == -EOPNOTSUPP) {
+		/* what cannot be taken out must not go on */
 		snprintf(why, sizeof(why), "the request holds %s%s",
-			 screen.found == SL_SCREEN_LISTED ? "" : "personal data or a secret: ",
-			 sl_validate_found(&screen));
+			 check.screen.found == SL_SCREEN_LISTED ? ""
+								: "personal data or a secret: ",
+			 sl_validate_found(&check.screen));
 		stage->ops->step(stage, SL_STEP_INBOUND_REFUSED);
 		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, why));
 	} else if (rc) {
 		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL,
 				 "the request could not be checked");
 	}
-	sl_validate_release(&held);
-	sl_text_fini(&out);
-	sl_arena_fini(&scratch);
-	sl_screen_fini(&screen);
+	sl_validate_check_fini(&check);
 	return verdict;
 }
 
@@ -178,131 +161,10 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 	return verdict;
 }
 
-/* ---- what is wrong with an answer ----------------------------------------------------------- */
-
-struct look {
-	const struct sl_config_validate *v;
-	const struct sl_validate_rules *rules;
-	struct sl_validate_body *body;
-	struct sl_arena *scratch;
-	struct fault *fault;
-	struct sl_span question;
-	const struct sl_stage *stage;
-};
-
-static uint32_t member(const struct look *look, uint32_t object, const char *name)
-{
-	return sl_json_tape_member(&look->body->tape, object, sl_span_string(name), look->scratch);
-}
-
-static struct sl_span string_of(const struct look *look, uint32_t node)
-{
-	struct sl_span text = {"", 0};
-
-	if (node && look->body->tape.nodes[node].type == SL_JSON_STRING)
-		sl_json_tape_string(&look->body->tape, node, look->scratch, &text);
-	return text;
-}
-
-static bool is_wrong(const struct look *look, struct sl_span said)
-{
-	look->fault->said = said;
-	return true;
-}
-
-static bool wrong_call(const struct look *look, uint32_t call)
-{
-	uint32_t function = member(look, call, "function");
-	struct sl_span name = string_of(look, function ? member(look, function, "name") : 0);
-	struct sl_span said = string_of(look, function ? member(look, function, "arguments") : 0);
-	const struct sl_schema *schema = sl_validate_rules_tool(look->rules, name);
-	struct sl_error *reason = &look->fault->reason;
-
-	if (!schema || !sl_schema_check(schema, said.data, said.len, look->scratch, reason))
-		return false;
-	sl_error_prefix(reason, 0, "the arguments of the call of %.*s",
-			(int)(name.len < 64 ? name.len : 64), name.data);
-	return is_wrong(look, said);
-}
-
-/* string_of() of what is screened behind this as well. */
-static struct sl_span content_of(const struct look *look, uint32_t node)
-{
-	struct sl_span text = {"", 0};
-
-	if (node && look->body->tape.nodes[node].type == SL_JSON_STRING)
-		sl_validate_body_string(look->body, node, look->scratch, &text);
-	return text;
-}
-
-static bool wrong_choice(const struct look *look, uint32_t choice)
-{
-	const struct sl_json_node *nodes = look->body->tape.nodes;
-	uint32_t message = member(look, choice, "message");
-	uint32_t calls = message ? member(look, message, "tool_calls") : 0;
-	struct sl_span text = content_of(look, message ? member(look, message, "content") : 0);
-	struct sl_span refusal = string_of(look, message ? member(look, message, "refusal") : 0);
-	uint32_t call_count = calls && nodes[calls].type == SL_JSON_ARRAY ? nodes[calls].count : 0;
-	uint32_t call = calls + 1;
-
-	if (!message || (refusal.len && !look->v->refusals))
-		return false;
-	if (refusal.len) {
-		sl_error_set(&look->fault->reason, 0, "it refuses a request that is allowed here");
-		return is_wrong(look, refusal);
-	}
-	if (!call_count &&
-	    (sl_validate_is_poor(look->v, look->question, text, &look->fault->reason) ||
-	     sl_validate_is_uncited(look->stage, text, &look->fault->reason)))
-		return is_wrong(look, text);
-	for (uint32_t i = 0; i < call_count; i++, call = nodes[call].next)
-		if (wrong_call(look, call))
-			return true;
-	return look->rules->format && !call_count &&
-	       sl_schema_check(look->rules->format, text.data, text.len, look->scratch,
-			       &look->fault->reason) &&
-	       is_wrong(look, text);
-}
-
-/* Of the answer in stage->reply, which is body. scratch holds what fault->said points to. */
-static bool find_fault(struct sl_stage *stage, struct sl_validate_body *body,
-		       struct sl_arena *scratch, struct fault *fault)
-{
-	const struct sl_config_validate *v = &stage->route->validate;
-	struct sl_validate_rules rules = {.format = NULL};
-	struct look look = {v,	     &rules, body,
-			    scratch, fault,  {stage->facts->body, stage->facts->body_len},
-			    stage};
-	const char *param;
-	uint32_t choices, choice;
-	bool wrong = false;
-
-	if (stage->facts->endpoint != SL_OPENAI_CHAT || (!v->schema && !sl_validate_judges(v)))
-		return false;
-	if (v->schema && (stage->facts->has_tools || stage->facts->has_response_format) &&
-	    sl_validate_rules_init(&rules, stage->stores->schemas, stage->facts->body,
-				   stage->facts->body_len, &param, &fault->reason))
-		return true;
-	if (sl_validate_body_read(body, scratch)) {
-		sl_error_set(&fault->reason, 0, "the answer is too large to be checked");
-		wrong = true;
-	} else {
-		choices = member(&look, 0, "choices");
-		choice = choices + 1;
-		for (uint32_t i = 0; choices && i < body->tape.nodes[choices].count && !wrong;
-		     i++) {
-			wrong = wrong_choice(&look, choice);
-			choice = body->tape.nodes[choice].next;
-		}
-	}
-	sl_validate_rules_fini(&rules);
-	return wrong;
-}
-
 /* ---- the ladder ------------------------------------------------------------------------------ */
 
 /* The first question, the wrong answer behind it, and what is to be done about it. */
-static int ask_again(struct sl_stage *stage, const struct fault *fault)
+static int ask_again(struct sl_stage *stage, const struct sl_validate_fault *fault)
 {
 	struct first *first = stage->state[SL_STAGE_VALIDATE];
 	struct sl_json_field messages = SL_JSON_FIELD("messages");
@@ -389,7 +251,8 @@ static enum sl_stage_verdict give_refusal(struct sl_stage *stage, const char *wh
 	return SL_STAGE_REFUSE;
 }
 
-static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct fault *fault)
+static enum sl_stage_verdict step_down(struct sl_stage *stage,
+				       const struct sl_validate_fault *fault)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 	uint32_t tries = stage->reply.tries, pool;
@@ -407,29 +270,19 @@ static enum sl_stage_verdict step_down(struct sl_stage *stage, const struct faul
 	return give_refusal(stage, fault->reason.text);
 }
 
-static enum sl_stage_verdict screen_answer(struct sl_stage *stage, struct sl_validate_body *body,
-					   struct sl_arena *scratch, bool *ret_refused)
+/* An answer in which nothing is wrong, as its screen leaves it. */
+static enum sl_stage_verdict give_screened(struct sl_stage *stage,
+					   const struct sl_validate_check *check, bool *ret_refused)
 {
-	const struct sl_config_validate *v = &stage->route->validate;
-	struct sl_validate_held held;
-	struct sl_screen screen;
-	struct sl_text out;
-	bool changed = false;
-	int rc;
+	int rc = check->rc;
 
 	*ret_refused = true;
-	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &held))
+	if (check->unlisted)
 		return give_refusal(stage, LIST_MISSING);
-	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
-	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(body, &screen, scratch, &out, &changed);
-	if (!rc && changed) {
-		rc = stage->ops->set_answer(stage, sl_text_string(&out), out.len);
+	if (!rc && check->changed) {
+		rc = stage->ops->set_answer(stage, sl_text_string(&check->out), check->out.len);
 		stage->ops->step(stage, SL_STEP_VALIDATE_REDACTED);
 	}
-	sl_validate_release(&held);
-	sl_text_fini(&out);
-	sl_screen_fini(&screen);
 	*ret_refused = rc != 0;
 	return rc ? give_refusal(stage, "it holds what may not be told") : SL_STAGE_GO_ON;
 }
@@ -460,62 +313,31 @@ static enum sl_stage_verdict moderate_answer(struct sl_stage *stage)
 enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 {
 	const struct sl_config_validate *v = &stage->route->validate;
-	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
-	struct sl_validate_body body = {.text = stage->reply.body};
-	struct fault fault = {{""}, {"", 0}};
+	enum sl_stage_verdict verdict;
+	struct sl_validate_check check;
 	bool refused;
-	struct sl_arena scratch;
 
 	if (!checks_answers(v) || stage->reply.status != 200 || stage->reply.foreign ||
 	    stage->reply.given || stage->facts->endpoint == SL_OPENAI_EMBEDDINGS)
 		return SL_STAGE_GO_ON;
-	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
-	refused = find_fault(stage, &body, &scratch, &fault);
-	if (refused)
-		verdict = step_down(stage, &fault);
-	else if (v->pii_out || v->lists_out.count)
-		verdict = screen_answer(stage, &body, &scratch, &refused);
-	sl_arena_fini(&scratch);
+	sl_validate_check_answer(stage, &check);
+	refused = check.wrong;
+	verdict = refused ? step_down(stage, &check.fault) : give_screened(stage, &check, &refused);
+	sl_validate_check_fini(&check);
 	if (verdict == SL_STAGE_GO_ON && !refused && sl_validate_moderates(v, SL_CONFIG_WAY_OUT))
 		verdict = moderate_answer(stage);
 	return verdict;
 }
 
-/* Does a list or a kind of personal data block it? */
-static bool is_blocked(struct sl_stage *stage, struct sl_validate_body *body,
-		       struct sl_arena *scratch)
-{
-	const struct sl_config_validate *v = &stage->route->validate;
-	struct sl_validate_held held;
-	struct sl_screen screen;
-	struct sl_text out;
-	bool changed;
-	int rc;
-
-	if (!v->pii_out && !v->lists_out.count)
-		return false;
-	if (!sl_validate_hold(stage->stores->lists, &v->lists_out, &held))
-		return true;
-	sl_validate_screen(v->pii_out, v->pii_out_found, &held, v->lists_out_block, &screen);
-	sl_text_init(&out, SL_VALIDATE_SCRATCH_MAX);
-	rc = sl_validate_rewrite(body, &screen, scratch, &out, &changed);
-	sl_validate_release(&held);
-	sl_text_fini(&out);
-	sl_screen_fini(&screen);
-	return rc != 0;
-}
-
 bool sl_validate_minds(struct sl_stage *stage)
 {
-	struct sl_validate_body body = {.text = stage->reply.body};
-	struct fault fault = {{""}, {"", 0}};
-	struct sl_arena scratch;
+	struct sl_validate_check check;
 	bool minds;
 
 	if (!checks_answers(&stage->route->validate))
 		return false;
-	sl_arena_init(&scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
-	minds = find_fault(stage, &body, &scratch, &fault) || is_blocked(stage, &body, &scratch);
-	sl_arena_fini(&scratch);
+	sl_validate_check_answer(stage, &check);
+	minds = check.wrong || check.unlisted || check.rc;
+	sl_validate_check_fini(&check);
 	return minds;
 }

@@ -130,4 +130,38 @@ const char *sl_validate_found(const struct sl_screen *screen);
  */
 uint64_t sl_validate_version(const struct sl_config_validate *v, const char *moderation);
 
+/* ---- the checks of a text (validate_check.c) --------------------------------------------------- */
+
+/* A wrong answer: what the model said, and why it is wrong. */
+struct sl_validate_fault {
+	struct sl_error reason;
+	struct sl_span said;
+};
+
+/* All of it on the loop's thread, but what sl_validate_check_...() hand over while they wait. */
+struct sl_validate_check {
+	struct sl_stage *stage;
+	const struct sl_config_validate *v;
+	struct sl_span question;
+	struct sl_validate_body body;
+	struct sl_validate_rules rules;
+	struct sl_validate_held held;
+	struct sl_screen screen;
+	struct sl_arena scratch; /* holds what fault.said points to */
+	bool judges, screens;	 /* what is done with the text */
+	/* ---- what came of it ---- */
+	bool wrong; /* then fault says why, and nothing was screened */
+	struct sl_validate_fault fault;
+	bool unlisted; /* a list of the route was never loaded */
+	int rc;	       /* of sl_validate_rewrite() */
+	bool changed;  /* then it is out */
+	struct sl_text out;
+};
+
+/* The question, stage->facts, by the lists and kinds of the way in. On the fiber, which waits where it is long. */
+void sl_validate_check_question(struct sl_stage *stage, struct sl_validate_check *check);
+/* The answer, stage->reply: by schemas and what else an answer must be, then by the way out's. The same. */
+void sl_validate_check_answer(struct sl_stage *stage, struct sl_validate_check *check);
+void sl_validate_check_fini(struct sl_validate_check *check);
+
 #endif

@@ -245,6 +245,57 @@ static void a_client_that_left_waits_for_nothing(void **state)
 	sem_destroy(&may_go);
 }
 
+static void call_it_whole(void *arg)
+{
+	struct call *call = arg;
+	struct errand errand = {
+		.may_go = call->may_go,
+		.in = call->number,
+		.ran = &call->ran,
+		.dropped = &call->dropped,
+	};
+
+	call->fiber = sl_fiber_self(call->loop);
+	call->rc = sl_work_run_whole(call->work, call->loop, run_errand, &errand);
+	call->out = errand.out;
+	call->returned = true;
+}
+
+/* On the fiber's stack: whoever wakes it, and however often it looks, it waits until the job has run. */
+static void a_whole_job_is_waited_for(void **state)
+{
+	struct sl_loop *loop;
+	struct sl_work *work;
+	struct call call;
+	sem_t may_go;
+	uint64_t until_ns;
+
+	sem_init(&may_go, 0, 0);
+	open_both(state, &loop, &work);
+	call = call_of(work, loop, &may_go);
+	assert_int_equal(sl_fiber_start(loop, call_it_whole, &call), 0);
+	TURN_LOOP_UNTIL(loop, call.fiber);
+	call.gone = true;
+	sl_fiber_wake(call.fiber);
+	until_ns = sl_loop_now_ns(loop) + 50 * SL_NS_PER_MS; /* it looks twice */
+	TURN_LOOP_UNTIL(loop, sl_loop_now_ns(loop) > until_ns);
+	assert_false(call.returned);
+	sem_post(&may_go);
+	TURN_LOOP_UNTIL(loop, call.returned);
+	assert_int_equal(call.rc, 0);
+	assert_int_equal(call.out, 42);
+	assert_int_equal(call.dropped, 0);
+	assert_int_equal(stats_of(work).abandoned, 0);
+	sl_work_close(&work);
+	call = call_of(NULL, loop, NULL);
+	assert_int_equal(sl_fiber_start(loop, call_it_whole, &call), 0);
+	TURN_LOOP_UNTIL(loop, call.returned);
+	assert_int_equal(call.rc, -ESHUTDOWN);
+	assert_int_equal(call.ran, 0);
+	sl_loop_close(&loop);
+	sem_destroy(&may_go);
+}
+
 struct closer {
 	struct sl_work *work;
 };
@@ -321,6 +372,7 @@ int main(void)
 		ON_BACKENDS(results_come_back),
 		ON_BACKENDS(full_is_refused),
 		ON_BACKENDS(late_jobs_keep_their_argument),
+		ON_BACKENDS(a_whole_job_is_waited_for),
 		ON_BACKENDS(a_client_that_left_waits_for_nothing),
 		ON_BACKENDS(the_end_is_clean),
 		cmocka_unit_test(no_pool_is_no_crash),
