@@ -7,7 +7,7 @@
 #
 #   node (client, and model server 9001) -> sluiced 8080, one thread, in namespaces of its own
 #
-# COUNT (2000) requests of each kind; exact and semantic hits need no model after the first.
+# COUNT (2000) requests of each of KINDS (all); exact and semantic hits need no model after the first.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 count=${COUNT:-2000}
@@ -46,7 +46,7 @@ is_built() { grep -q "is served" "$log"; }
 daemon_start
 wait_for 60 is_built || { not_ok "the index" "not built"; finish; }
 kill -TERM "$daemon"; wait "$daemon"
-for kind in plain exact semantic retrieve validate; do
+for kind in ${KINDS:-plain exact semantic retrieve validate}; do
 	daemon_start
 	node "$root/tests/bench/turns.mjs" $kind "$count" || failures=$((failures + 1))
 	curl -s --max-time 5 -o "$work/metrics" "$url/metrics"
