@@ -14,6 +14,7 @@
 
 /* Room for more descriptors than are wanted: those of a future daemon are closed, not lost. */
 #define DESCRIPTORS_MAX 4u
+#define PART_BYTES	65536u /* of an answer, read at once */
 
 /* What has come so far. */
 struct answer_buffer {
@@ -141,28 +142,27 @@ int sl_admin_ask(const char *path, struct sl_admin_answer *ret_answer, int *ret_
 	return error;
 }
 
-/* Reads to the end of the stream. */
+/* Reads to the end of the stream; waits only when there is nothing to read. */
 static int receive_all(int fd, struct sl_text *reply)
 {
 	uint64_t until_ms = sl_clock_ms() + SL_ADMIN_WAIT_MS;
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	char part[4096];
+	char part[PART_BYTES];
 
 	for (;;) {
+		ssize_t got = recv(fd, part, sizeof(part), MSG_DONTWAIT);
 		uint64_t now_ms = sl_clock_ms();
-		ssize_t got;
 
-		if (now_ms >= until_ms)
-			return -ETIMEDOUT;
-		if (poll(&wait, 1, (int)(until_ms - now_ms)) < 0 && errno != EINTR)
-			return -errno;
-		got = recv(fd, part, sizeof(part), MSG_DONTWAIT);
 		if (got == 0)
 			return 0;
 		if (got < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		if (got > 0 && sl_text_append(reply, part, (size_t)got))
 			return reply->error;
+		if (now_ms >= until_ms)
+			return -ETIMEDOUT;
+		if (got < 0 && poll(&wait, 1, (int)(until_ms - now_ms)) < 0 && errno != EINTR)
+			return -errno;
 	}
 }
 
