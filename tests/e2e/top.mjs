@@ -219,6 +219,22 @@ await test("top: filter, size, end", async () => {
   expect("it is left as it was, with status 0", [top.terminal.left, top.terminal.hidden, top.after.trim().split("\n").at(-1)], [1, false, "as before, 0"]);
 });
 
+await test("top: stopped, and on again", async () => {
+  const session = new Session(24, 80);
+  await session.shows("it runs", "1 nodes");
+  const state = () => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${session.pid()}/status`, "utf8"))[1];
+  process.kill(session.pid(), "SIGTSTP");
+  check("stopped", await soon(() => state() === "T"));
+  check("the terminal is the shell's", await soon(() => session.terminal.left === 1 && !session.terminal.hidden));
+  session.terminal = new Terminal(24, 80);
+  process.kill(session.pid(), "SIGCONT");
+  await session.shows("all of it anew", "1 nodes");
+  check("and it goes on", await soon(() => session.terminal.alternate && session.terminal.hidden && session.words().includes("? help")));
+  session.press("q");
+  await session.over;
+  check("and ends", session.after.includes("as before, 0"), session.after);
+});
+
 await test("top: ended by signals", async () => {
   for (const [signal, code] of [["SIGTERM", 0], ["SIGABRT", 134]]) {
     const session = new Session(24, 80);

@@ -399,6 +399,8 @@ static void test_moves(void **state)
 	/* what was chosen is out of sight: the one that a key is about now is marked */
 	assert_string_equal(world->ui.chosen, "incident 5");
 	assert_non_null(strstr(sl_text_string(&world->text), "\n>✕ 10.0.2.7:8000"));
+	press(world, '0');
+	assert_non_null(strstr(sl_text_string(&world->text), "\n>"));
 	press(world, SL_KEY_ESCAPE);
 	assert_int_equal(world->ui.filter[0], 0);
 	assert_int_equal(press(world, 'p'), SL_TOP_PAINT);
