@@ -20,11 +20,15 @@ cat >"$work/restart" <<-END
 	for _ in {1..400}; do grep -q admin "$work/again.log" && break; sleep 0.02; done
 	echo "started \$SLUICE_NODE again"
 END
+cat >"$work/scale" <<-END
+	#!/bin/bash
+	echo "a node more for \$SLUICE_POOL"
+END
 cat >"$work/notify" <<-END
 	#!/bin/bash
 	[[ \$1 == "two words" ]] && jq -c --arg env "\$SLUICE_ZONE \$SLUICE_KIND \$SLUICE_POOL" '. + {\$env}' >>"$work/notified"
 END
-chmod +x "$work/restart" "$work/notify"
+chmod +x "$work/restart" "$work/scale" "$work/notify"
 file_now() { # MORE of alerts
 	config_write <<-END
 		tunables: {breaker.open_ms: 300ms}
@@ -55,6 +59,8 @@ file_now() { # MORE of alerts
 		    watch: {on: [incident, pool_short], pools: gpu, exec: /bin/false, dry_run: true}
 		    slow: {on: node_back, exec: [/bin/sleep, "300"], timeout: 200ms}
 		    missing: {on: node_back, exec: /no/such/program}
+		    scale: {on: pool_short, pools: dead, exec: [$work/scale], every: 1h}
+		    burnt: {on: budget_burn, exec: [/bin/false], every: 1h}
 	END
 }
 sluice() { "$build/sluice" "$@" --admin-socket "$work/admin.sock"; }
@@ -101,6 +107,13 @@ expect "metrics: time-outs" "$(metric sluice_hook_runs_total 'hook="slow",result
 touch "$work/fail"
 burns() { ask dead >/dev/null; alert_is SluiceBurn firing; }
 expect_soon "a budget burns" 60 burns
+scaled() { ask dead >/dev/null; metric_is sluice_hook_runs_total 'hook="scale",result="ok"' == 1; }
+expect_soon "a pool that is short of nodes: its hook ran" 60 scaled
+expect_soon "a budget that burns: its hook ran, and failed" 20 metric_is sluice_hook_runs_total 'hook="burnt",result="failed"' == 1
+said() { [[ $(sluice incidents list --json | jq -r '.incidents[].id' | while read -r id; do sluice incidents show "$id"; done) == *"$1"* ]]; }
+expect_soon "timelines: what it did for the pool" 20 said "on pool_short: exit 0: a node more for dead"
+expect_soon "timelines: that it failed for the route" 20 said "on budget_burn: exit 1"
+expect "audit: both" "$(grep -c -e 'on pool_short.*a node more for dead' -e 'on budget_burn.*exit 1' "$work/audit.log")" == 2
 expect_soon "500: counted, tried again" 20 metric_is sluice_alert_messages_total 'receiver="pager",result="failed"' '>=' 2
 expect "500: said" "$(sluice alerts)" contains "NOT REACHED: status 500"
 expect "500: down in the metrics" "$(metric sluice_alert_receiver_up 'receiver="pager"')" == 0
