@@ -10,7 +10,7 @@
  * work: a busy pool must not blind who watches), shared by all that asked before it was begun, and copied
  * as fast as the client takes it. A client that leaves meanwhile is forgotten when its page comes.
  *
- * Costs on a loop thread: a list and a lock for the question, then a copy of 64 KiB a turn. The longest of
+ * Costs on a loop thread: a list and a lock for the question, then a copy of 256 KiB a turn. The longest of
  * these is in /metrics (sluice_scrape_loop_seconds_max, CPU time of the thread).
  *
  * Full (SL_EXPOSITION_ASKERS_MAX wait, or read a page slowly, which it keeps alive): 503 with Retry-After, counted.
@@ -21,7 +21,7 @@
 #include "user/base/text.h"
 #include "user/http/server.h"
 
-#define SL_EXPOSITION_PIECE_BYTES (64u << 10)
+#define SL_EXPOSITION_PIECE_BYTES (256u << 10)
 #define SL_EXPOSITION_BYTES_MAX	  (64u << 20) /* of a page */
 #define SL_EXPOSITION_ASKERS_MAX  64u	      /* that wait for a page or read one */
 
