@@ -119,7 +119,7 @@ export function startModel(port) {
       const text = JSON.stringify(body.messages ?? body.input);
       const does = (what) => text.includes(`${port}-${what}`);
       const { headers } = request;
-      asked.push({ port, url: request.url, id: headers["x-request-id"], traceparent: headers.traceparent, tracestate: headers.tracestate });
+      asked.push({ port, url: request.url, id: headers["x-request-id"], traceparent: headers.traceparent, tracestate: headers.tracestate, baggage: headers.baggage });
       if (does("fail")) return response.writeHead(500, { "content-type": "application/json" }).end('{"error":{"message":"no"}}');
       const answer = () => {
         if (body.stream) return stream(response, body, does("cut"));

@@ -53,12 +53,13 @@ const parent = (id = "4bf92f3577b34da6a3ce929d0e0e4736", flags = "01") => `00-${
 // ---- what nodes are told, what is sent --------------------------------------------------------------
 await test("plain", async () => {
   const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-  const headers = { traceparent: parent(), tracestate: "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7" };
+  const headers = { traceparent: parent(), tracestate: "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7", baggage: "tenant=a%20b;private,step=3" };
   const { id, status } = await ask("pair", "plain", { headers });
   expect("plain: answered", status, 200);
   const [seen] = askedOf(id);
   check("plain: the node is asked by a child of the trace", seen.traceparent.match(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/), seen.traceparent);
   expect("plain: tracestate goes along", seen.tracestate, headers.tracestate);
+  expect("plain: so does baggage, unread", seen.baggage, headers.baggage);
   const t = await traceOf(id);
   checkTree("plain", t);
   expect("plain: the trace is the client's", [t.root.trace, t.root.parent], [trace, "00f067aa0ba902b7"]);

@@ -463,9 +463,7 @@ static void write_metrics(void *owner, struct sl_text *text)
 {
 	struct sl_incident_part *part = owner;
 
-	pthread_mutex_lock(&part->lock);
 	sl_incidents_write_metrics(part, sl_clock_wall_ms(), text);
-	pthread_mutex_unlock(&part->lock);
 }
 
 static void say(void *owner, const struct sl_admin_ask *ask, struct sl_text *text)

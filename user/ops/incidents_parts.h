@@ -28,8 +28,9 @@ struct sl_incident_part {
 	struct sl_incident_harm harms[SL_INCIDENTS_ROUTES_MAX];
 };
 
-/* All under the lock. */
+/* All under the lock, but where it is said. */
 void sl_incidents_say(struct sl_incident_part *part, char *words, struct sl_text *text);
+/* Takes the lock itself, while it looks and not while it writes. */
 void sl_incidents_write_metrics(struct sl_incident_part *part, uint64_t now_ms,
 				struct sl_text *text);
 

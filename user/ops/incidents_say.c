@@ -359,43 +359,60 @@ static const struct reliability_family reliability_families[] = {
 	 OF(mttd_ms), true, OF(outages)},
 };
 
-static void write_reliability(const struct sl_incident_part *part,
-			      const struct reliability_family *family, struct subject **subjects,
-			      const struct sl_reliability *found, uint32_t count,
-			      struct sl_text *text)
+/* What the page says of the ledger, copied: whoever writes to the ledger waits for the copy, not for the page. */
+struct glance {
+	uint64_t open[SL_NOTICE_LEVELS], opened, refused;
+	uint32_t count;
+	struct subject *subjects[SUBJECTS_MAX];
+	const char *kinds[SUBJECTS_MAX]; /* constants */
+};
+
+static void look(struct sl_incident_part *part, struct glance *glance)
+{
+	memset(glance, 0, sizeof(*glance));
+	pthread_mutex_lock(&part->lock);
+	for (uint32_t i = 0; i < part->book.count; i++)
+		glance->open[part->book.list[i]->level] += part->book.list[i]->open;
+	glance->opened = part->book.opened;
+	glance->refused = part->book.refused;
+	glance->count = collect(part, glance->subjects);
+	for (uint32_t i = 0; i < glance->count; i++)
+		glance->kinds[i] = kind_of(part, glance->subjects[i]);
+	pthread_mutex_unlock(&part->lock);
+}
+
+static void write_reliability(const struct reliability_family *family, const struct glance *glance,
+			      const struct sl_reliability *found, struct sl_text *text)
 {
 	sl_text_printf(text, "# HELP %s %s\n# TYPE %s gauge\n", family->name, family->help,
 		       family->name);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < glance->count; i++) {
 		const char *at = (const char *)&found[i] + family->offset;
 		uint64_t value = family->seconds ? *(const uint64_t *)at : *(const uint32_t *)at;
 
 		if (family->of != NO_MEAN &&
 		    !*(const uint32_t *)((const char *)&found[i] + family->of))
 			continue;
-		sl_text_printf(text, "%s{kind=\"%s\",name=\"", family->name,
-			       kind_of(part, subjects[i]));
-		sl_text_append_json(text, subjects[i]->name, strlen(subjects[i]->name));
+		sl_text_printf(text, "%s{kind=\"%s\",name=\"", family->name, glance->kinds[i]);
+		sl_text_append_json(text, glance->subjects[i]->name,
+				    strlen(glance->subjects[i]->name));
 		sl_text_append_string(text, "\"} ");
 		sl_text_append_scaled(text, value, family->seconds ? 3 : 0);
 		sl_text_append_char(text, '\n');
 	}
 }
 
-static void write_reliabilities(const struct sl_incident_part *part, uint64_t now_ms,
-				struct sl_text *text)
+static void write_reliabilities(const struct sl_incident_part *part, const struct glance *glance,
+				uint64_t now_ms, struct sl_text *text)
 {
-	struct subject *subjects[SUBJECTS_MAX];
 	struct sl_reliability *found = calloc(SUBJECTS_MAX, sizeof(*found));
-	uint32_t count = found ? collect(part, subjects) : 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		sl_reliability_of(subjects[i]->outages, subjects[i]->count, part->begun_ms, now_ms,
-				  &found[i]);
-	for (size_t f = 0; f < sizeof(reliability_families) / sizeof(reliability_families[0]); f++)
-		write_reliability(part, &reliability_families[f], subjects, found, count, text);
-	for (uint32_t i = 0; i < count; i++)
-		free(subjects[i]);
+	for (uint32_t i = 0; found && i < glance->count; i++)
+		sl_reliability_of(glance->subjects[i]->outages, glance->subjects[i]->count,
+				  part->begun_ms, now_ms, &found[i]);
+	for (size_t f = 0;
+	     found && f < sizeof(reliability_families) / sizeof(reliability_families[0]); f++)
+		write_reliability(&reliability_families[f], glance, found, text);
 	free(found);
 }
 
@@ -403,15 +420,14 @@ void sl_incidents_write_metrics(struct sl_incident_part *part, uint64_t now_ms,
 				struct sl_text *text)
 {
 	struct sl_journal_stats kept;
-	uint64_t open[SL_NOTICE_LEVELS] = {0};
+	struct glance glance;
 
-	for (uint32_t i = 0; i < part->book.count; i++)
-		open[part->book.list[i]->level] += part->book.list[i]->open;
+	look(part, &glance);
 	sl_text_append_string(text, "# HELP sluice_incidents_open Incidents that are not over.\n"
 				    "# TYPE sluice_incidents_open gauge\n");
 	for (uint32_t level = SL_NOTICE_WARN; level < SL_NOTICE_LEVELS; level++)
 		sl_text_printf(text, "sluice_incidents_open{level=\"%s\"} %" PRIu64 "\n",
-			       sl_notice_level_name(level), open[level]);
+			       sl_notice_level_name(level), glance.open[level]);
 	sl_journal_read_stats(part->journal, &kept);
 	sl_text_printf(text,
 		       "# HELP sluice_incidents_total Incidents in the ledger and since.\n"
@@ -425,6 +441,8 @@ void sl_incidents_write_metrics(struct sl_incident_part *part, uint64_t now_ms,
 		       "# HELP sluice_incidents_store_lost_total Events that are not in the file.\n"
 		       "# TYPE sluice_incidents_store_lost_total counter\n"
 		       "sluice_incidents_store_lost_total %" PRIu64 "\n",
-		       part->book.opened, part->book.refused, kept.failing, kept.lost);
-	write_reliabilities(part, now_ms, text);
+		       glance.opened, glance.refused, kept.failing, kept.lost);
+	write_reliabilities(part, &glance, now_ms, text);
+	for (uint32_t i = 0; i < glance.count; i++)
+		free(glance.subjects[i]);
 }
