@@ -17,7 +17,7 @@ cat >"$work/restart" <<-END
 	# what SLUICE_NODE says, and the same as JSON
 	[[ \$(jq -r '"\(.node) \(.on) \(.pool)"') == "\$SLUICE_NODE \$SLUICE_ON \$SLUICE_POOL" ]] || exit 3
 	setsid "$build/standin" --listen "\$SLUICE_NODE" --admin 127.0.0.1:10001 --name n1 --seed 7 >"$work/again.log" 2>&1 &
-	for _ in {1..400}; do grep -q admin "$work/again.log" && break; sleep 0.02; done
+	for _ in {1..400}; do grep -qs admin "$work/again.log" && break; sleep 0.02; done
 	echo "started \$SLUICE_NODE again"
 END
 cat >"$work/scale" <<-END
