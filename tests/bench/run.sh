@@ -19,6 +19,7 @@
 #   retry       connect times while a node is sick (retry.sh), root
 #   scrape      a page of /metrics with 1,000 nodes (scrape.sh)
 #   observe     what metrics, traces and ledgers cost a request (observe.sh)
+#   region      a region is lost: failed requests, time to find it and to be steady (region.sh)
 #   abort       how soon all is free when a client leaves (abort.sh), root
 #   rollback    how long a bad candidate is given after the evidence suffices (rollback.sh)
 #
@@ -26,7 +27,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 proxy_parts=(chat relay calls jitter memory scale latency body parts)
-kernel_parts=(packet effect maglev queue tokens prompt validate semantic retrieval turns kernel_e2e retry scrape observe abort rollback)
+kernel_parts=(packet effect maglev queue tokens prompt validate semantic retrieval turns kernel_e2e retry scrape observe region abort rollback)
 [ $# -gt 0 ] || set -- "${kernel_parts[@]}" "${proxy_parts[@]}"
 status=0
 proxies=()
@@ -84,6 +85,7 @@ for part in "$@"; do
 	retry) kernel_part "connects while a node is sick (tests/bench/retry.sh)" tests/bench/retry.sh ;;
 	scrape) kernel_part "a page of /metrics (tests/bench/scrape.sh)" tests/bench/scrape.sh ;;
 	observe) kernel_part "what observability costs (tests/bench/observe.sh)" tests/bench/observe.sh ;;
+	region) kernel_part "a region is lost (tests/bench/region.sh)" tests/bench/region.sh ;;
 	abort) kernel_part "what a client that leaves frees (tests/bench/abort.sh)" tests/bench/abort.sh ;;
 	rollback) kernel_part "from a canary's breach to its roll-back (tests/bench/rollback.sh)" tests/bench/rollback.sh ;;
 	esac

@@ -18,7 +18,8 @@ config_write <<-END
 	zone: a1
 	incidents: {hold: 500ms}
 	timeouts: {upstream_idle: 1s}
-	tunables: {breaker.open_ms: 2s, breaker.open_max_ms: 2s, breaker.consecutive_failures: 3, pool.slow_start_ms: 500}
+	tunables: {breaker.open_ms: 2s, breaker.open_max_ms: 2s, breaker.consecutive_failures: 3, pool.slow_start_ms: 500,
+	           retry.budget: 100} # the bar is about requests that have budget left
 	pools:
 	  chat:
 	    affinity: none
@@ -71,7 +72,12 @@ expect "cap: none of them by loss" "$(metric sluice_ring_left_total 'why="loss"'
 expect "cap: the zone spills into its region first" "$(sum sluice_zone_attempts_total 'zone="region"')" '>' "$left"
 
 # ---- the region's loss
-lose_killed() { for node in $north; do standin_kill $node; done; }
+lose_killed() { # at once, as a region goes
+	local pids=()
+	for node in $north; do pids+=("${standins[$node]}"); done
+	kill -KILL "${pids[@]}"
+	for node in $north; do standin_kill $node; done
+}
 back_killed() { start_north; }
 lose_blackholed() {
 	nft -f - <<-END
@@ -165,6 +171,7 @@ round() { # NAME NUMBER
 	load_stop
 	load_clean "$1"
 	expect "$1: no stream ended by an error" "$(loaded stream_broken)" == 0
+	[[ $(loaded stream_broken) == 0 ]] || curl -s "$url/metrics" | grep '^sluice_streams_\|^sluice_resum\|^sluice_retries_refused' | sed 's/^/# /'
 	expect "$1: by loss, whatever the cap says" "$(metric sluice_ring_left_total 'border="region",why="loss"')" '>' 0
 }
 round killed 1
