@@ -221,6 +221,12 @@ static void take_health(const struct sl_document *document, struct sl_top_state 
 
 			snprintf(line.check, sizeof(line.check), "%.11s",
 				 sl_document_string(node, "check"));
+			snprintf(line.ring, sizeof(line.ring), "%.11s",
+				 sl_document_string(node, "ring"));
+			snprintf(line.zone, sizeof(line.zone), "%.32s",
+				 sl_document_string(node, "zone"));
+			snprintf(line.region, sizeof(line.region), "%.32s",
+				 sl_document_string(node, "region"));
 			if (slot && slot < state->node_slots)
 				lines[slot] = line;
 		}

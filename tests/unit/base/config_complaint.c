@@ -145,6 +145,16 @@ static const struct complaint complaints[] = {
 	 "5:10: ", "pool \"p\": node [::ffff:10.0.0.7]:80 is already in pool \"p\", line 4"},
 	{"pools: {p: {nodes: [10.0.0.7:80]}, q: {nodes: [10.0.0.7:80]}}\n" ROUTES,
 	 "1:48: ", "pool \"q\": node 10.0.0.7:80 is already in pool \"p\", line 1"},
+	{"pools:\n  p:\n    nodes:\n      - {address: '10.0.0.7:80', zone: a, region: n}\n"
+	 "      - {address: '10.0.0.8:80', zone: a, region: s}\n" ROUTES,
+	 "5:20: ", "zone \"a\" is in region \"s\" here and in region \"n\" in line 4"},
+	{"zone: a\nregion: n\n"
+	 "pools: {p: {nodes: [{address: '10.0.0.7:80', zone: a, region: s}]}}\n" ROUTES,
+	 "3:32: ", "zone \"a\" is in region \"s\" here, and in region \"n\" for this host"},
+	{"pools: {p: {zone_spill: 5, nodes: [10.0.0.7:80]}}\n" ROUTES,
+	 "1:", "pools.p.zone_spill: this host is in no zone"},
+	{"zone: a\npools: {p: {region_spill: 5, nodes: [10.0.0.7:80]}}\n" ROUTES,
+	 "2:", "pools.p.region_spill: this host is in no region"},
 	{"pools: {p: {nodes: [10.0.0.7:80, 10.0.0.8:80, 10.0.0.8:80]}}\n" ROUTES,
 	 "1:47: ", "node 10.0.0.8:80 is already in pool \"p\", line 1"},
 	/* services */

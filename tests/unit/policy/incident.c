@@ -136,6 +136,38 @@ static void test_joins(void **state)
 	assert_int_equal(book.open_count, 3);
 }
 
+/* A region that is lost is an incident under its own name, whatever its nodes have opened; what comes later of
+ * its pools joins it. */
+static void test_places(void **state)
+{
+	const char *const pools[] = {"gpu", "spare"};
+	struct sl_notice lost = {.kind = SL_NOTICE_REGION_LOST,
+				 .level = SL_NOTICE_BAD,
+				 .of = SL_NOTICE_OF_REGION,
+				 .wall_ms = 2000,
+				 .name = "north"};
+
+	(void)state;
+	breaker(1000, "n1", "gpu", false);
+	sl_incidents_notice(&book, &lost, &(struct sl_incident_facts){pools, 2, 0});
+	assert_int_equal(book.open_count, 2);
+	assert_int_equal(book.list[1]->of, SL_NOTICE_OF_REGION);
+	assert_string_equal(book.list[1]->name, "north");
+	assert_true(sl_incident_concerns(book.list[1], "x", pools, 1));
+	breaker(3000, "n2", "gpu", false);
+	assert_int_equal(book.open_count, 2);
+	assert_int_equal(book.list[1]->cause_count, 2);
+	lost.wall_ms = 9000;
+	lost.over = true;
+	lost.level = SL_NOTICE_INFO;
+	sl_incidents_notice(&book, &lost, &(struct sl_incident_facts){pools, 2, 0});
+	breaker(9500, "n2", "gpu", true);
+	sl_incidents_poll(&book, 60000);
+	assert_false(book.list[1]->open);
+	assert_int_equal(book.list[1]->recovered_ms, 9500);
+	assert_true(book.list[0]->open);
+}
+
 static void test_deeds(void **state)
 {
 	(void)state;
@@ -320,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_flaps),	   TEST(test_joins),	     TEST(test_deeds),
+		TEST(test_places),
 		TEST(test_requests),	   TEST(test_recheck),	     TEST(test_limits),
 		TEST(test_repeats),	   TEST(test_repeats_worse), TEST(test_full),
 		TEST(test_lost_beginning), TEST(test_clock_back),

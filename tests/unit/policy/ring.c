@@ -340,6 +340,23 @@ static void test_caps(void **unused)
 	}
 }
 
+/* Who comes second for the last points is told so, and what was not used comes back. */
+static void test_points(void **unused)
+{
+	(void)unused;
+	w.map.caps[0] = 50;
+	sl_rings_earn(&w.rings, &w.map);
+	assert_false(sl_rings_may_pass(&w.rings, &w.map, 0));
+	assert_false(sl_rings_pass(&w.rings, &w.map, 0));
+	sl_rings_earn(&w.rings, &w.map);
+	assert_true(sl_rings_may_pass(&w.rings, &w.map, 0));
+	assert_true(sl_rings_pass(&w.rings, &w.map, 0));
+	assert_false(sl_rings_pass(&w.rings, &w.map, 0));
+	sl_rings_give_back(&w.rings, &w.map, 0);
+	assert_true(sl_rings_pass(&w.rings, &w.map, 0));
+	assert_true(sl_rings_pass(&w.rings, &w.map, 1)); /* has no cap */
+}
+
 /* All its places taken: who may not leave waits, and takes the next place of the zone. */
 static void test_cap_and_full(void **unused)
 {
@@ -627,6 +644,7 @@ int main(void)
 		TEST(test_probes),
 		TEST(test_panic),
 		TEST(test_caps),
+		TEST(test_points),
 		TEST(test_cap_and_full),
 		TEST(test_region_cap),
 		TEST(test_cap_and_loss),

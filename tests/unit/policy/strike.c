@@ -125,7 +125,7 @@ static void test_refused(void **state)
 		{"", "is no kind"},
 		{"melt pool=a", "\"melt\""},
 		{"none pool=a", "\"none\""},
-		{"error", "say one of node, pool, zone"},
+		{"error", "say one of node, pool, zone, region"},
 		{"error pool=a zone=b", "zone \"b\": expected one aim"},
 		{"error pool=", "pool \"\""},
 		{"error pool", "pool \"\""},

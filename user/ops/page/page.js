@@ -158,6 +158,8 @@ function updateNode(pool, row, node) {
   if (node.probe_in_ms) notes.push(`probe in ${span(node.probe_in_ms)}`);
   if (node.doubtful && node.state === "closed") notes.push("doubtful");
   if (node.held_ms) notes.push(`left alone for ${span(node.held_ms)}`);
+  if (node.zone) notes.push(`zone ${node.zone}`);
+  if (node.region) notes.push(`region ${node.region}`);
   if (node.changed_ms_ago !== undefined && node.state !== "closed") notes.push(`for ${span(node.changed_ms_ago)}`);
   say(head, node.address);
   dress(state.firstChild, `state ${kind}`);
@@ -179,7 +181,8 @@ function showPools(pools) {
     const waiting = pool.draining ? `, ${pool.draining} drain${pool.draining === 1 ? "s" : ""}` : "";
     const out = pool.out ? `, ${pool.out} out` : "";
     say(head.firstChild, pool.name);
-    say(head.lastChild, `${pool.available} of ${pool.node_count} nodes take requests${out}${waiting}`);
+    const rings = (pool.rings ?? []).map((r) => ` · ${r.ring} ${r.available}/${r.nodes}${r.share < 100 ? `, ${r.state} at ${r.share} %` : ""}`).join("");
+    say(head.lastChild, `${pool.available} of ${pool.node_count} nodes take requests${out}${waiting}${rings}`);
     table.setAttribute("aria-label", `Nodes of pool ${pool.name}`);
     each(table.tBodies[0], pool.nodes, (node) => node.slot, buildNode, (row, node) => updateNode(pool, row, node));
   });
