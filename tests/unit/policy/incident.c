@@ -351,11 +351,10 @@ static void test_clock_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_flaps),	   TEST(test_joins),	     TEST(test_deeds),
-		TEST(test_places),
-		TEST(test_requests),	   TEST(test_recheck),	     TEST(test_limits),
-		TEST(test_repeats),	   TEST(test_repeats_worse), TEST(test_full),
-		TEST(test_lost_beginning), TEST(test_clock_back),
+		TEST(test_flaps),  TEST(test_joins),	      TEST(test_deeds),
+		TEST(test_places), TEST(test_requests),	      TEST(test_recheck),
+		TEST(test_limits), TEST(test_repeats),	      TEST(test_repeats_worse),
+		TEST(test_full),   TEST(test_lost_beginning), TEST(test_clock_back),
 	};
 
 	return cmocka_run_group_tests_name("incident", tests, NULL, NULL);
