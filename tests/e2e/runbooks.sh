@@ -76,7 +76,6 @@ expect "well: served" "$(ask chat)" == 200
 asks chat 20
 asks talk 6
 shows status-well "sluice: well: " "sluice status chat"
-pictured well '#verdict' '#now' '#plots' pool:chat pool:small '#ladders' '#slo' route:chat
 shows idle "pool=\"spare\"" "$metrics '^sluice_node_requests.*spare'"
 shows certificate "127.0.0.1:8443" "$metrics '^sluice_tls_certificate'"
 
@@ -95,7 +94,8 @@ shows incident-over "all causes are over" "sluice incidents show 1"
 standin_kill n1
 expect_soon "a node dies: its breaker opens" 60 opens
 asks chat 10
-id=$(incident_of chat)
+finds() { id=$(incident_of "$1") && [[ $id != null ]]; } # POOL: $id
+expect_soon "and an incident" 20 finds chat
 shows breaker-status "1 of 2 nodes of pool \"chat\" is open" "sluice status chat"
 shows breaker-incident "opened breaker" "sluice incidents show $id"
 shows breaker-state 'state="open"} 1' "$metrics '^sluice_node_breaker_state.*9001.*open'"
@@ -171,7 +171,7 @@ down() { asks kept 2; metric_is sluice_dependency_up 'pool="vectors"' == 0; }
 expect_soon "nobody makes vectors" 60 down
 shows dependency-metrics 'use="embeddings"} 0' "$metrics '^sluice_dependency_up'"
 shows dependency-steps 'step="skipped"}' "$metrics '^sluice_ladder_steps_total{route=\"kept\"' | grep -v ' 0$'"
-id=$(incident_of vectors)
+expect_soon "an incident tells of it" 20 finds vectors
 shows dependency-incident "no node answers" "sluice incidents show $id"
 shows dependency-status "in doubt" "sluice status vectors | tail -n 3"
 pictured dependency pool:vectors '#ladders' route:kept '#incidents' without:{pager,scaler,chat,gone,talk}
