@@ -132,14 +132,15 @@ static void set_share(struct sl_rollout_entry *entry)
 }
 
 /* What is FULL becomes what is served anyway, where that is for a roll-out to do: now, or at a later turn. */
-static void settle(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
+static bool settle(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry)
 {
 	if (!sl_rollouts_promote(rollouts, entry))
-		return;
+		return false;
 	entry->settled = true;
 	__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
 	sl_rollouts_drop(rollouts, entry);
 	rollouts->dirty = true;
+	return true;
 }
 
 void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
@@ -152,7 +153,7 @@ void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 	set_share(entry); /* first of all: the next request has the baseline */
 	pthread_mutex_unlock(&rollouts->lock);
 	if (phase == SL_ROLLOUT_FULL)
-		settle(rollouts, entry);
+		(void)settle(rollouts, entry);
 	else
 		sl_rollouts_drop(rollouts, entry);
 	(void)sl_rollouts_publish(rollouts);
@@ -329,8 +330,9 @@ static void poll_part(void *part, uint64_t now_ms)
 
 		if (entry->used && !entry->ended_ms)
 			look(rollouts, entry, now_ms);
-		else if (entry->used && entry->state.phase == SL_ROLLOUT_FULL && !entry->settled)
-			settle(rollouts, entry);
+		else if (entry->used && entry->state.phase == SL_ROLLOUT_FULL && !entry->settled &&
+			 settle(rollouts, entry))
+			(void)sl_rollouts_publish(rollouts); /* no request has a part in it now */
 	}
 	if (!rollouts->stopped)
 		sl_rollouts_write(rollouts, now_ms);

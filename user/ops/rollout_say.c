@@ -40,7 +40,9 @@ static int change(struct sl_rollouts *rollouts, const char *verb, const char *na
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "forgotten");
 		__atomic_store_n(&entry->item->share, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&entry->item->shadow, 0, __ATOMIC_RELAXED);
-		sl_rollouts_drop(rollouts, entry);
+		/* what ended otherwise was dropped then, and another one of its subject may be under way */
+		if (phase == SL_ROLLOUT_FULL)
+			sl_rollouts_drop(rollouts, entry);
 		sl_rollouts_set_used(rollouts, entry, false);
 		(void)sl_rollouts_publish(rollouts);
 	} else {

@@ -263,8 +263,9 @@ static bool is_taken(const struct sl_rollouts *rollouts, const struct sl_rollout
 	return false;
 }
 
-static void fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, const char *name,
-		 const struct sl_rollout_order *order, const char *who)
+/* NULL, or why its candidate cannot be given to anybody. */
+static const char *fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+			const char *name, const struct sl_rollout_order *order, const char *who)
 {
 	struct sl_rollout_item *item = entry->item;
 
@@ -281,19 +282,24 @@ static void fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, c
 	item->asks_max = order->asks;
 	item->shadow = sl_rollout_shadow(&entry->state, &entry->rules);
 	item->share = sl_rollout_share(&entry->state, &entry->rules);
-	(void)sl_rollouts_resolve(rollouts, entry);
+	return sl_rollouts_resolve(rollouts, entry);
 }
 
 static int begin(struct sl_rollouts *rollouts, const char *name,
 		 const struct sl_rollout_order *order, const char *who, struct sl_error *error)
 {
 	struct sl_rollout_entry *entry;
+	const char *gone = NULL;
 
 	pthread_mutex_lock(&rollouts->lock);
 	entry = sl_rollouts_new(rollouts);
 	if (entry)
-		fill(rollouts, entry, name, order, who);
+		gone = fill(rollouts, entry, name, order, who);
+	if (gone)
+		entry->used = false;
 	pthread_mutex_unlock(&rollouts->lock);
+	if (gone)
+		return sl_error_set(error, -EINVAL, "nothing was started: %s", gone);
 	if (!entry)
 		return sl_error_set(
 			error, -ENOSPC,

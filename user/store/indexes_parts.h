@@ -26,7 +26,7 @@ struct sl_index {
 
 	struct sl_index *next_dead; /* dropped by the set; the builder closes it */
 	struct sl_documents *current, *before, *candidate;
-	uint32_t candidate_wanted;
+	_Atomic uint32_t candidate_wanted; /* the builder looks without the lock */
 	struct sl_indexes_status status;
 	bool ordered;
 	enum sl_indexes_order order;
