@@ -228,8 +228,11 @@ static int look_on(struct watch *watch)
 
 	while (!error && wait_for_next(watch, shown)) {
 		error = sl_top_look(&watch->top, watch->dir, watch->daemon_socket);
-		if (error || !sl_top_between(&watch->top)) /* another kernel plane: from here on */
+		if (error ||
+		    !sl_top_between(&watch->top)) { /* another kernel plane: from here on */
+			shown = false; /* the screen is of the look before, whose things are gone */
 			continue;
+		}
 		if (watch->screen) {
 			paint(watch, true);
 			shown = true;
