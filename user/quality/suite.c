@@ -33,7 +33,16 @@ struct sl_suite *sl_suite_make(const struct sl_suite_options *options)
 	return suite;
 }
 
-/* As much of it as there is room for, up to a whole character. */
+/* What a terminal obeys, the end of a line apart: it may be shown on one. */
+static bool is_control(const char *at, size_t len)
+{
+	unsigned char byte = (unsigned char)at[0];
+
+	return (byte < 0x20 && byte != '\n') || byte == 0x7f ||
+	       (len == 2 && byte == 0xc2 && (unsigned char)at[1] < 0xa0);
+}
+
+/* As much of it as there is room for, up to a whole character; a model's own words may be in it. */
 static void tell(struct sl_suite_item *item, const char *why)
 {
 	size_t len = 0, step;
@@ -44,7 +53,10 @@ static void tell(struct sl_suite_item *item, const char *why)
 			step = 1;
 		if (len + step >= sizeof(item->detail))
 			break;
-		memcpy(item->detail + len, why + len, step);
+		if (is_control(why + len, step))
+			memset(item->detail + len, ' ', step);
+		else
+			memcpy(item->detail + len, why + len, step);
 	}
 	item->detail[len] = '\0';
 }

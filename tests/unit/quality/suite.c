@@ -148,13 +148,28 @@ static void test_bounds(void **state)
 	sl_suite_free(&suite);
 }
 
+/* Of an answer there may be a piece in why it is wrong, and who asks may sit at a terminal. */
+static void test_controls(void **state)
+{
+	struct sl_suite_options options = {.name = "p", .model = "m"};
+	struct sl_suite *suite = sl_suite_make(&options);
+	struct sl_suite_result result;
+
+	(void)state;
+	add(suite, "a case",
+	    "it says \"\033[2J\xc2\x9b"
+	    "1m\r\n\x7f\xc3\xa9\xc2\xa9\"");
+	assert_true(sl_suite_result(suite, 0, &result));
+	assert_string_equal(result.detail, "it says \" [2J  1m \n \xc3\xa9\xc2\xa9\"");
+	sl_suite_free(&suite);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_to_ask),
-		cmocka_unit_test(test_reports),
-		cmocka_unit_test(test_no_report),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_nothing_to_ask), cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_no_report),      cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_controls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
