@@ -268,6 +268,26 @@ static bool leave(struct sl_work *work, struct job *job)
 	return over;
 }
 
+/* Out of the queue, where it still waits in it: then the pool knows nothing of it any more. */
+static bool take_back(struct sl_work *work, struct job *job)
+{
+	struct job **at;
+	bool found;
+
+	pthread_mutex_lock(&work->lock);
+	for (at = &work->head; *at && *at != job; at = &(*at)->next)
+		;
+	found = *at != NULL;
+	if (found) {
+		*at = job->next;
+		if (!*at)
+			work->tail = at;
+		work->stats.queued--;
+	}
+	pthread_mutex_unlock(&work->lock);
+	return found;
+}
+
 /* A job of the running fiber, in the queue. */
 static int begin_job(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
 		     void (*drop)(void *arg), void *arg, struct job **ret_job)
@@ -326,9 +346,15 @@ int sl_work_run_whole(struct sl_work *work, struct sl_loop *loop, void (*run)(vo
 	if (rc)
 		return rc;
 	/* the end may not be told for want of memory, so it looks by itself as well */
-	while (!is_over(job))
-		sl_fiber_park(loop, sl_loop_now_ns(loop) + LOOK_NS);
-	rc = job->error;
+	while (!is_over(job)) {
+		if (!sl_fiber_park(loop, sl_loop_now_ns(loop) + LOOK_NS) || !take_back(work, job))
+			continue;
+		put_job(job); /* the pool's */
+		rc = -ETIMEDOUT;
+		break;
+	}
+	if (!rc)
+		rc = job->error;
 	end_wait(job);
 	return rc;
 }

@@ -72,9 +72,9 @@ int sl_work_run(struct sl_work *work, struct sl_loop *loop, void (*run)(void *ar
 		void (*drop)(void *arg), void *arg, uint64_t deadline_ns, const bool *gone);
 
 /*
- * The same, but it waits until the job has run, however long that takes and whoever leaves: so the argument
- * stays the caller's and may lie anywhere. For jobs that are short and bounded. Returns 0; -EAGAIN,
- * -ESHUTDOWN, -ENOMEM: it has not run.
+ * The same, but one that has begun is waited for, however long that takes and whoever leaves: so the argument
+ * stays the caller's and may lie anywhere. For jobs that are short and bounded; behind others, which may not be,
+ * it waits 20 ms. Returns 0; -ETIMEDOUT, -EAGAIN, -ESHUTDOWN, -ENOMEM: it has not run, and will not.
  */
 int sl_work_run_whole(struct sl_work *work, struct sl_loop *loop, void (*run)(void *arg),
 		      void *arg);

@@ -296,6 +296,49 @@ static void a_whole_job_is_waited_for(void **state)
 	sem_destroy(&may_go);
 }
 
+/* Behind jobs that do not end it is taken back, and whoever waits in line behind it is not lost. */
+static void a_whole_job_leaves_the_line(void **state)
+{
+	struct call running[THREADS], whole, last;
+	struct sl_loop *loop;
+	struct sl_work *work;
+	sem_t may_go;
+	uint32_t i;
+
+	sem_init(&may_go, 0, 0);
+	open_both(state, &loop, &work);
+	for (i = 0; i < THREADS; i++) {
+		running[i] = call_of(work, loop, &may_go);
+		assert_int_equal(sl_fiber_start(loop, call_it, &running[i]), 0);
+	}
+	TURN_LOOP_UNTIL(loop, stats_of(work).running == THREADS);
+	for (i = 0; i < 2; i++) { /* alone in the line, and with another one behind it */
+		whole = call_of(work, loop, NULL);
+		last = call_of(work, loop, NULL);
+		assert_int_equal(sl_fiber_start(loop, call_it_whole, &whole), 0);
+		TURN_LOOP_UNTIL(loop, whole.fiber);
+		if (i) {
+			assert_int_equal(sl_fiber_start(loop, call_it, &last), 0);
+			TURN_LOOP_UNTIL(loop, last.fiber);
+		}
+		TURN_LOOP_UNTIL(loop, whole.returned);
+		assert_int_equal(whole.rc, -ETIMEDOUT);
+		assert_int_equal(whole.ran, 0);
+		assert_int_equal(stats_of(work).queued, i);
+	}
+	for (i = 0; i < THREADS; i++)
+		sem_post(&may_go);
+	for (i = 0; i < THREADS; i++)
+		TURN_LOOP_UNTIL(loop, running[i].returned);
+	TURN_LOOP_UNTIL(loop, last.returned);
+	assert_int_equal(last.rc, 0);
+	assert_int_equal(last.out, 42);
+	assert_int_equal(stats_of(work).queued, 0);
+	sl_work_close(&work);
+	sl_loop_close(&loop);
+	sem_destroy(&may_go);
+}
+
 struct closer {
 	struct sl_work *work;
 };
@@ -373,6 +416,7 @@ int main(void)
 		ON_BACKENDS(full_is_refused),
 		ON_BACKENDS(late_jobs_keep_their_argument),
 		ON_BACKENDS(a_whole_job_is_waited_for),
+		ON_BACKENDS(a_whole_job_leaves_the_line),
 		ON_BACKENDS(a_client_that_left_waits_for_nothing),
 		ON_BACKENDS(the_end_is_clean),
 		cmocka_unit_test(no_pool_is_no_crash),
