@@ -4,10 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Answers that the one gave are not the other's. */
-static void mix(struct sl_stage *stage, uint8_t id)
+#define FNV_BASIS 14695981039346656037ull
+#define FNV_PRIME 1099511628211ull
+
+/*
+ * Answers that the one gave are not the other's. By the salt, name and start of the roll-out: the ids begin anew
+ * with the daemon, and kept answers may outlive it.
+ */
+static void mix(struct sl_stage *stage, const char *salt)
 {
-	stage->vary ^= (id + 1u) * 0x9e3779b97f4a7c15u;
+	uint64_t hash = FNV_BASIS;
+
+	for (; *salt; salt++)
+		hash = (hash ^ (unsigned char)*salt) * FNV_PRIME;
+	stage->vary ^= hash;
 }
 
 /* The configuration was chosen before there was a stage; here it is told. */
@@ -19,9 +29,9 @@ static void tell_configuration(struct sl_stage *stage)
 
 	if (!mark)
 		return;
-	if (sl_rollout_mark_candidate(mark))
-		mix(stage, sl_rollout_mark_id(mark));
 	item = sl_rollout_board_id(stage->stores->rollouts, sl_rollout_mark_id(mark));
+	if (sl_rollout_mark_candidate(mark))
+		mix(stage, item ? item->salt : "");
 	if (!item)
 		return; /* it has just ended */
 	snprintf(line, sizeof(line), "%s=%s", item->name,
@@ -43,7 +53,7 @@ enum sl_stage_verdict sl_rollout_stage_run(struct sl_stage *stage)
 		if (!sl_stage_rollout(stage, SL_ROLLOUT_MODEL, route))
 			break;
 		stage->ops->set_pool(stage, i);
-		mix(stage, item->id);
+		mix(stage, item->salt);
 		break;
 	}
 	return SL_STAGE_GO_ON;
