@@ -345,6 +345,8 @@ static void close_part(void *part)
 
 	sl_rollouts_wait(rollouts);
 	sl_rollouts_take_shadowed(rollouts);
+	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++)
+		sl_routes_put(&rollouts->entries[i].routes);
 	__atomic_store_n(&rollouts->place.stores->rollouts->set, NULL, __ATOMIC_RELEASE);
 	while (rollouts->sets) {
 		struct sl_rollout_set *set = rollouts->sets;
