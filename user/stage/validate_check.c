@@ -10,7 +10,7 @@
 #include "user/io/fiber.h"
 #include "user/stage/validate_parts.h"
 
-#define CHECK_BYTES	(16u << 20)
+#define ANSWER_SCRATCH	(16u << 20)
 #define SCHEMA_HERE_MAX 2048u /* longer ones with a schema go to the pool */
 #define SCREEN_HERE_MAX 8192u /* and those without one */
 
@@ -122,7 +122,8 @@ static void look(void *argument)
 						&check->out, &check->changed);
 }
 
-static void begin(struct sl_validate_check *check, struct sl_stage *stage, struct sl_span text)
+static void begin(struct sl_validate_check *check, struct sl_stage *stage, struct sl_span text,
+		  size_t scratch_max)
 {
 	*check = (struct sl_validate_check){
 		.stage = stage,
@@ -130,7 +131,7 @@ static void begin(struct sl_validate_check *check, struct sl_stage *stage, struc
 		.question = {stage->facts->body, stage->facts->body_len},
 		.body = {.text = text},
 	};
-	sl_arena_init(&check->scratch, SL_VALIDATE_SCRATCH_BLOCK, CHECK_BYTES);
+	sl_arena_init(&check->scratch, SL_VALIDATE_SCRATCH_BLOCK, scratch_max);
 	sl_text_init(&check->out, SL_VALIDATE_SCRATCH_MAX);
 }
 
@@ -162,7 +163,8 @@ void sl_validate_check_question(struct sl_stage *stage, struct sl_validate_check
 {
 	const struct sl_config_validate *v = &stage->route->validate;
 
-	begin(check, stage, sl_span_make(stage->facts->body, stage->facts->body_len));
+	begin(check, stage, sl_span_make(stage->facts->body, stage->facts->body_len),
+	      SL_VALIDATE_SCRATCH_MAX);
 	hold(check, v->pii_in, v->pii_in_found, &v->lists_in, v->lists_in_block);
 	run(check, SCREEN_HERE_MAX);
 }
@@ -174,7 +176,7 @@ void sl_validate_check_answer(struct sl_stage *stage, struct sl_validate_check *
 	bool schemas = v->schema && (facts->has_tools || facts->has_response_format);
 	const char *param;
 
-	begin(check, stage, stage->reply.body);
+	begin(check, stage, stage->reply.body, ANSWER_SCRATCH);
 	check->judges = facts->endpoint == SL_OPENAI_CHAT && (v->schema || sl_validate_judges(v));
 	/* here, for a schema that is not known any more is compiled under a lock of all threads */
 	check->wrong = check->judges && schemas &&

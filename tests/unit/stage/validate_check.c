@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How large a question may be that is screened: as much as is laid out at all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "user/stage/validate_parts.h"
+
+#define MESSAGES 8u
+#define BYTES	 (SL_JSON_TAPE_BYTES_MAX - 64)
+
+static const char before[] = "{\"role\":\"user\",\"content\":\"\\n";
+static const char behind[] = "\"}";
+
+/* Messages that each have an escape, so that all of their text is decoded. */
+static void write_body(struct sl_text *body)
+{
+	static const char text[] = "word ";
+
+	sl_text_append_string(body, "{\"messages\":[");
+	for (uint32_t i = 1; i <= MESSAGES; i++) {
+		sl_text_append_string(body, i > 1 ? "," : "");
+		sl_text_append_string(body, before);
+		while (body->len + sizeof(text) + sizeof(behind) < i * (size_t)(BYTES / MESSAGES))
+			sl_text_append_string(body, text);
+		sl_text_append_string(body, behind);
+	}
+	assert_int_equal(sl_text_append_string(body, "]}"), 0);
+}
+
+static void a_large_question_is_screened(void **state)
+{
+	struct sl_config_route route = {.model = (char *)"chat"};
+	struct sl_openai_request facts = {.endpoint = SL_OPENAI_CHAT};
+	struct sl_stores stores = {.work = NULL};
+	struct sl_stage stage = {.route = &route, .facts = &facts, .stores = &stores};
+	struct sl_validate_check check;
+	struct sl_text body;
+
+	(void)state;
+	route.validate.pii_in = 1u << SL_PII_EMAIL;
+	sl_text_init(&body, SL_JSON_TAPE_BYTES_MAX);
+	write_body(&body);
+	facts.body = sl_text_string(&body);
+	facts.body_len = body.len;
+	sl_validate_check_question(&stage, &check);
+	assert_false(check.unlisted);
+	assert_int_equal(check.rc, 0);
+	assert_false(check.changed);
+	sl_validate_check_fini(&check);
+	sl_text_fini(&body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_question_is_screened),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
