@@ -43,6 +43,12 @@ static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error
 
 /* ---- before -------------------------------------------------------------------------------- */
 
+/* Its client has, and the body with it: nothing is to be done any more. */
+static bool has_left(const struct sl_stage *stage)
+{
+	return stage->gone && *stage->gone;
+}
+
 static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 {
 	struct sl_validate_check check;
@@ -51,6 +57,10 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 	int rc;
 
 	sl_validate_check_question(stage, &check);
+	if (has_left(stage)) {
+		sl_validate_check_fini(&check);
+		return SL_STAGE_GO_ON;
+	}
 	stage->vary ^= check.unlisted ? 0 : check.held.version;
 	rc = check.rc;
 	if (!rc && check.changed) {
@@ -156,7 +166,8 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 		verdict = screen_question(stage);
 	if (verdict == SL_STAGE_GO_ON && v->lists_out.count)
 		verdict = note_lists(stage);
-	if (verdict == SL_STAGE_GO_ON && sl_validate_moderates(v, SL_CONFIG_WAY_IN))
+	if (verdict == SL_STAGE_GO_ON && sl_validate_moderates(v, SL_CONFIG_WAY_IN) &&
+	    !has_left(stage))
 		verdict = moderate_question(stage);
 	return verdict;
 }
@@ -321,6 +332,10 @@ enum sl_stage_verdict sl_validate_after(struct sl_stage *stage)
 	    stage->reply.given || stage->facts->endpoint == SL_OPENAI_EMBEDDINGS)
 		return SL_STAGE_GO_ON;
 	sl_validate_check_answer(stage, &check);
+	if (has_left(stage)) {
+		sl_validate_check_fini(&check);
+		return SL_STAGE_GO_ON;
+	}
 	refused = check.wrong;
 	verdict = refused ? step_down(stage, &check.fault) : give_screened(stage, &check, &refused);
 	sl_validate_check_fini(&check);

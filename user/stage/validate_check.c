@@ -7,8 +7,11 @@
  * answer of 4 KB with a schema takes 19 us again and again and 50 us where other requests come between, for
  * caches are cold then; handing it over takes some 10 us.
  */
-#include "user/io/fiber.h"
 #include "user/stage/validate_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "user/io/fiber.h"
 
 #define ANSWER_SCRATCH	(16u << 20)
 #define SCHEMA_HERE_MAX 2048u /* longer ones with a schema go to the pool */
@@ -147,6 +150,24 @@ static void hold(struct sl_validate_check *check, unsigned int kinds, enum sl_co
 		sl_validate_screen(kinds, found, &check->held, block, &check->screen);
 }
 
+/* The question goes with its client, who may leave meanwhile. False: without memory. */
+static bool keep_question(struct sl_validate_check *check)
+{
+	bool is_text = check->body.text.data == check->question.data;
+
+	if (!is_text && !check->judges)
+		return true;				   /* nobody reads it */
+	if (check->question.len <= SL_JSON_TAPE_BYTES_MAX) /* else it is refused unread */
+		check->kept = malloc(check->question.len + 1);
+	if (!check->kept)
+		return false;
+	memcpy(check->kept, check->question.data, check->question.len);
+	check->question.data = check->kept;
+	if (is_text)
+		check->body.text.data = check->kept;
+	return true;
+}
+
 static void run(struct sl_validate_check *check, size_t here_max)
 {
 	const struct sl_stage *stage = check->stage;
@@ -154,7 +175,7 @@ static void run(struct sl_validate_check *check, size_t here_max)
 	if (check->wrong || (!check->judges && !check->screens))
 		return;
 	if (check->body.text.len <= here_max || !stage->stores->work ||
-	    !sl_fiber_self(stage->loop) ||
+	    !sl_fiber_self(stage->loop) || !keep_question(check) ||
 	    sl_work_run_whole(stage->stores->work, stage->loop, look, check))
 		look(check);
 }
@@ -194,4 +215,5 @@ void sl_validate_check_fini(struct sl_validate_check *check)
 	sl_validate_rules_fini(&check->rules);
 	sl_text_fini(&check->out);
 	sl_arena_fini(&check->scratch);
+	free(check->kept);
 }

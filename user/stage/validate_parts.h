@@ -148,6 +148,7 @@ struct sl_validate_check {
 	struct sl_validate_held held;
 	struct sl_screen screen;
 	struct sl_arena scratch; /* holds what fault.said points to */
+	char *kept;		 /* the question, where it is looked at elsewhere; or NULL */
 	bool judges, screens;	 /* what is done with the text */
 	/* ---- what came of it ---- */
 	bool wrong; /* then fault says why, and nothing was screened */

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include <semaphore.h>
+#include "user/io/fiber.h"
+#include "user/io/work.h"
 #include "user/stage/validate_parts.h"
 
 #define MESSAGES 8u
@@ -53,10 +56,69 @@ static void a_large_question_is_screened(void **state)
 	sl_text_fini(&body);
 }
 
+struct asker {
+	struct sl_stage stage;
+	struct sl_validate_check check;
+	struct sl_fiber *fiber;
+	bool done;
+};
+
+static void ask(void *arg)
+{
+	struct asker *asker = arg;
+
+	asker->fiber = sl_fiber_self(asker->stage.loop);
+	sl_validate_check_question(&asker->stage, &asker->check);
+	asker->done = true;
+}
+
+static void block(void *arg)
+{
+	while (sem_wait(arg))
+		;
+}
+
+/* The body goes with the client; the pool has the question still before it. */
+static void a_client_may_leave_meanwhile(void **state)
+{
+	struct sl_config_route route = {.model = (char *)"chat"};
+	struct sl_openai_request facts = {.endpoint = SL_OPENAI_CHAT};
+	struct sl_stores stores = {.work = NULL};
+	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
+	struct asker asker = {.stage = {.route = &route, .facts = &facts, .stores = &stores}};
+	struct sl_text body;
+	sem_t may_go;
+
+	(void)state;
+	sem_init(&may_go, 0, 0);
+	sl_text_init(&body, SL_JSON_TAPE_BYTES_MAX);
+	write_body(&body);
+	route.validate.pii_in = 1u << SL_PII_EMAIL;
+	facts.body = sl_text_string(&body);
+	facts.body_len = body.len;
+	assert_int_equal(sl_loop_open(&options, &asker.stage.loop), 0);
+	assert_int_equal(sl_work_open(1, &stores.work), 0);
+	assert_int_equal(sl_work_post(stores.work, block, NULL, &may_go), 0);
+	assert_int_equal(sl_fiber_start(asker.stage.loop, ask, &asker), 0);
+	while (!asker.fiber)
+		assert_int_equal(sl_loop_turn(asker.stage.loop, 1), 0);
+	assert_false(asker.done);
+	sl_text_fini(&body);
+	sem_post(&may_go);
+	while (!asker.done)
+		assert_int_equal(sl_loop_turn(asker.stage.loop, 1), 0);
+	assert_int_equal(asker.check.rc, 0);
+	sl_validate_check_fini(&asker.check);
+	sl_work_close(&stores.work);
+	sl_loop_close(&asker.stage.loop);
+	sem_destroy(&may_go);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_large_question_is_screened),
+		cmocka_unit_test(a_client_may_leave_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
