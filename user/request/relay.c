@@ -486,6 +486,7 @@ int sl_relay_start(struct sl_worker *worker, const struct sl_relay_start *start)
 		.route = start->route,
 		.routes = start->routes,
 		.ticket = start->ticket,
+		.on_trial = start->on_trial,
 		.pool_slot = start->pool_slot,
 		.inter_token_ms = start->inter_token_ms,
 		.translated = start->dialect != NULL,

@@ -64,7 +64,8 @@ struct sl_relay {
 	uint32_t ticket;
 	uint32_t pool_slot;
 	uint32_t inter_token_ms;
-	uint32_t reads; /* with tokens, since the client last kept the node waiting */
+	uint32_t reads;	   /* with tokens, since the client last kept the node waiting */
+	bool on_trial : 1; /* its settings are tried out: arm.h */
 	bool done_seen : 1;
 	bool finish_seen : 1;
 	bool awaiting : 1;     /* its end is known, and waits for a filter's word */
@@ -128,6 +129,7 @@ static inline struct sl_dialect_stream *sl_relay_dialect_stream(struct sl_relay 
 /* What the request hands over; the caller fills it in. */
 struct sl_relay_start {
 	struct sl_exchange *client;
+	bool on_trial;			 /* by settings that are tried out: arm.h */
 	struct sl_client_conn *upstream; /* NULL when the stream is over already */
 	struct sl_upstream_node *node;
 	uint32_t ticket;

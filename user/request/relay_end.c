@@ -29,7 +29,7 @@ void sl_relay_leave_node(struct sl_relay *relay, enum sl_ending ending)
 		return;
 	sl_stats_add(&worker->stats.stream_endings[relay->pool_slot][ending], 1);
 	/* The first token was reported as success already; a second verdict never is the probe's. */
-	if (ending != SL_ENDING_OK)
+	if (ending != SL_ENDING_OK && !(relay->on_trial && rule->outcome == SL_OUTCOME_FAILURE))
 		sl_upstream_report(&worker->upstream, relay->node, relay->ticket & ~1u,
 				   rule->outcome, rule->signal);
 	drop_upstream(relay);

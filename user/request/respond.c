@@ -305,6 +305,7 @@ bool sl_respond_stream(struct sl_request *request)
 		.upstream = attempt->complete ? NULL : upstream,
 		.node = attempt->node,
 		.ticket = attempt->ticket,
+		.on_trial = request->on_trial,
 		.pool_slot = request->last_pool->slot,
 		.route = request->route,
 		.start_ns = request->start_ns,

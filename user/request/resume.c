@@ -518,6 +518,8 @@ static struct sl_request *borrow(struct sl_relay *relay)
 	request->routes = sl_routes_get(relay->routes);
 	request->former = NULL;
 	request->route = relay->route;
+	request->arm = 0;
+	request->on_trial = relay->on_trial;
 	request->error = (struct sl_openai_error){0};
 	request->admission = (struct sl_admission){.key = relay->admission.key};
 	request->head_sent = true; /* a wait's comments follow it */
