@@ -504,7 +504,9 @@ enum sl_ending sl_attempt_settle(struct sl_attempt *attempt)
 				   sl_upstream_alive_ns(attempt->up, attempt->node))) {
 		outcome = SL_OUTCOME_NEUTRAL;
 		signal = SL_SIGNAL_BUSY;
-		sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node, false);
+		if (!attempt->plan->on_trial) /* whose time-outs are not those of all */
+			sl_upstream_note_busy(attempt->up, attempt->plan->pool, attempt->node,
+					      false);
 	}
 	if (attempt->plan->on_trial && outcome == SL_OUTCOME_FAILURE) {
 		outcome = SL_OUTCOME_NEUTRAL;
