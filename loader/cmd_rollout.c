@@ -93,6 +93,8 @@ const struct sl_command sl_command_rollout = {
 		"   step=10m          least length of a step\n"
 		"   requests=50       least number of requests that a step must have seen\n"
 		"   judged=0          the same of those that were judged\n"
+		"   check=NAME        a program of rollouts.checks that has to pass before each "
+		"step\n"
 		"   errors=10 invalid=10 slow=25 missed=10 score=25 quality=10\n"
 		"                     per cent more than the baseline has that are found, and roll "
 		"it back at once; 0: does not count\n"

@@ -74,6 +74,7 @@ shows rollout-audit "gate errors" "sluice audit list | grep bad"
 shows rollout-alerts "SluiceRollout" "sluice alerts; sluice incidents"
 pictured rollout '#verdict' '#rollouts' '#incidents'
 expect "bad: few have had it" "$seen" "<=" 20
+echo "# canary of 50 %: a failing model: $seen of 60 requests saw it (at most 20)"
 expect "bad: nobody gets it any more" "$(ask again) $(header x-sluice-rollout)" == "200 old "
 ask_many 100 5 >"$work/good"
 expect "bad: its node is left alone" "$(of bad .seen)" == "$seen"
@@ -85,6 +86,7 @@ mend
 # ---- a slow one
 does start slow route=chat pool=new steps=40 step=1h requests=1000
 ask_many 200 120 >"$work/good" # what the baseline takes
+before=$(of slow .seen)
 fault slow-first:5000
 # By chance few of forty may be among the share: more are asked then.
 for ((first = 400; first < 560; first += 40)); do
@@ -99,6 +101,9 @@ for ((first = 400; first < 560; first += 40)); do
 done
 expect_soon "slow: rolled back" 30 is slow rolled_back
 expect "slow: by its first tokens" "$(of slow .reason)" contains "gate slow"
+seen=$(($(of slow .seen) - before))
+expect "slow: few have waited" "$seen" "<=" 60
+echo "# canary of 40 %: a slow model: $seen requests saw it, asked 40 at once (at most 60)"
 mend
 
 # ---- a good one, in steps, with a restart in the middle
@@ -157,6 +162,7 @@ ask_strict 0 60
 expect_soon "a bad prompt: rolled back" 20 is p rolled_back
 expect "a bad prompt: by validation" "$(of p .reason)" contains "gate invalid"
 expect "a bad prompt: few have had it" "$(of p .seen)" "<=" 24
+echo "# canary of 50 %: a bad prompt: $(of p .seen) of 60 requests saw it (at most 24)"
 ask_strict 500 1
 expect "a bad prompt: the stable one for all" "$(header x-sluice-prompt)" == "strict@${stable:0:12}"
 does forget p

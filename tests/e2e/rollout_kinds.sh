@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # rollout_kinds.sh - what else is rolled out, and how: a candidate in the shadow, whom no client meets before it has
-# done well; blue-green; an index; the configuration itself. Of each bad one it says how many clients saw it.
+# done well; a regression suite before each step; blue-green; an index; the configuration itself. Of each bad one it
+# says how many clients saw it.
 . "$(dirname "$0")/lib.sh"
 
 sluice=$build/sluice
@@ -13,8 +14,13 @@ need_encoder
 config_write <<-END
 	timeouts: {upstream_idle: 1s}
 	audit: {file: $work/audit.log}
-	rollouts: {file: $work/rollouts}
-	evaluation: {answers_per_minute: 10000}
+	rollouts:
+	  file: $work/rollouts
+	  checks:
+	    suite: {exec: [$work/suite, "two words"], timeout: 60s, retry: 200ms}
+	    late: {exec: $work/late, retry: 200ms}
+	    slow: {exec: $work/slow, retry: 200ms}
+	evaluation: {answers_per_minute: 10000, pick_by: "*"}
 	prompts: {dir: $work/prompts, requests: 1000}
 	tunables: {breaker.consecutive_failures: 1000, breaker.minimum_outcomes: 100000}
 	embedding: {model: $encoder, packed: $work/packed}
@@ -55,6 +61,15 @@ ask_many() {
 	local i
 	for ((i = n; i < n + $1; i++)); do [[ $(ask "s$i" "${2:-}") == "200 old" ]] || cat "$work/head"; done
 	n=$i
+}
+
+reloads() { metric sluice_config_reloads_total 'result="success"'; }
+reload() { # and waits for it
+	local before
+	before=$(reloads)
+	kill -HUP "$daemon"
+	reloaded() { [[ $(reloads) == $((before + 1)) ]]; }
+	expect_soon "a reload" 20 reloaded
 }
 
 # ---- in the shadow: words
@@ -101,6 +116,94 @@ full() { ask "s$((n++))" >"$work/said"; is good full; }
 expect_soon "a good model: full" 30 full
 expect "a good model: all requests" "$(ask another)" == "200 new"
 does abort good
+
+# ---- a regression suite before each step: the real one, asked by the command
+say() { curl -sf --max-time 5 -o "$work/said" -d "$1" http://127.0.0.1:9003/say; }
+runs() { metric sluice_rollout_checks_total "rollout=\"$1\",result=\"$2\""; }
+of_is() { [[ $(of "$1" "$2") == "$3" ]]; } # NAME JQ VALUE
+program() { cat >"$work/$1"; chmod +x "$work/$1"; }
+echo '{"name": "greeting", "input": "hello", "checks": [{"contains": "hello"}]}' >"$work/suite.jsonl"
+program suite <<-END
+	#!/bin/bash
+	env | grep ^SLUICE_ROLLOUT >>$work/suite.env
+	echo "\$1"
+	exec $sluice eval run $work/suite.jsonl --url $url/v1 --against "\$SLUICE_ROLLOUT_TARGET" --model "\$SLUICE_ROLLOUT_SUBJECT"
+END
+expect "a suite: none of that name" "$(rollout start s route=chat pool=mirror check=suit)" contains 'rollouts.checks has none of that name (did you mean "suite"?)'
+say nonsense
+does start unfit route=chat pool=mirror steps=50,100 step=0 requests=1 check=suite
+expect "an unfit model: clients go on asking the old one" "$(ask_many 5)" == ""
+expect_soon "an unfit model: rolled back" 30 is unfit rolled_back
+expect "an unfit model: by its suite" "$(of unfit .reason)" contains 'gate suite: check "suite" before step 1: '
+expect "an unfit model: with the suite's last line" "$(of unfit .reason)" contains 'contains "hello": the answer is "nonsense"'
+expect "an unfit model: no client has met it" "$(of unfit .seen) $(of unfit .candidate_requests.requests)" == "0 0"
+expect "an unfit model: in the audit trail" "$("$sluice" audit list)" contains "unfit: rolled_back: gate suite"
+expect "an unfit model: counted" "$(runs unfit failed) $(runs unfit passed) $(runs unfit cannot_run)" == "1 0 0"
+expect "an unfit model: as it is told" "$(rollout status unfit)" contains "check suite: failed"
+echo "# suite: an unfit model: $(of unfit .seen) clients saw it"
+say ''
+rm "$work/suite.env"
+does start fit route=chat pool=mirror steps=50,100 step=0 requests=3 check=suite
+fit() { ask "s$((n++))" >"$work/said"; is fit full; }
+expect_soon "a fit model: full" 60 fit
+expect "a fit model: its suite had passed before each step" "$(runs fit passed) $(of fit .check_passed)" == "3 2"
+expect "a fit model: what the suite was told" "$(sort -u "$work/suite.env" | tr '\n' ' ')" == "SLUICE_ROLLOUT=fit SLUICE_ROLLOUT_CANDIDATE=mirror SLUICE_ROLLOUT_KIND=model SLUICE_ROLLOUT_STEP=0 SLUICE_ROLLOUT_STEP=1 SLUICE_ROLLOUT_STEP=2 SLUICE_ROLLOUT_SUBJECT=chat SLUICE_ROLLOUT_TARGET=pool:mirror "
+does abort fit
+
+# A program that is not there: held, and tried again.
+does start later route=chat pool=new steps=100 step=1h check=late
+expect_soon "no program: held" 20 of_is later .check_state cannot_run
+late_held() { [[ $(of later .held) == 'check "late" cannot be run, and is tried again after 200 ms: cannot be run: No such file'* ]]; }
+expect_soon "no program: and says why" 20 late_held
+tried() { (($(runs later cannot_run) >= 2)); }
+expect_soon "no program: tried again" 20 tried
+expect "no program: neither good nor bad" "$(of later .phase) $(of later .share) $(ask first)" == "running 0 200 old"
+expect "no program: told once" "$("$sluice" audit list | grep -c 'later: held: ')" == 1
+program late <<<$'#!/bin/sh\nexit 0'
+expect_soon "no program, and then one: it goes on" 20 of_is later .share 1
+does abort later
+
+# One that takes its time: a restart, an abort and a reload in the middle.
+program slow <<-END
+	#!/bin/bash
+	echo \$\$ >>$work/slow.runs
+	for _ in {1..600}; do
+		[[ ! -e $work/go ]] || exit 0
+		sleep 0.1
+	done
+END
+slow_runs() { [[ $(wc -l <"$work/slow.runs") == "$1" ]]; }
+slow_ended() { ! kill -0 "$(tail -1 "$work/slow.runs")" 2>/dev/null; }
+touch "$work/slow.runs"
+does start again route=chat pool=new steps=100 step=1h check=slow
+expect_soon "a suite that runs" 20 slow_runs 1
+expect "a suite that runs: nobody waits for it" "$(of again .check_state) $(of again .held) $(ask first)" == "running its check runs 200 old"
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon_start
+expect_soon "a restart: it runs again" 20 slow_runs 2
+expect "a restart: nobody has it before" "$(of again .unchecked) $(of again .share)" == "true 0"
+touch "$work/go"
+expect_soon "a restart: the step is taken once it has passed" 20 of_is again .share 1
+does abort again
+rm "$work/go"
+does start over route=chat pool=new steps=100 step=1h check=slow
+expect_soon "an abort: while it runs" 20 slow_runs 3
+does abort over
+expect_soon "an abort: it is ended" 20 slow_ended
+expect "an abort: and has said nothing" "$(runs over passed) $(runs over failed) $(runs over cannot_run)" == "0 0 0"
+does start cut route=chat pool=new steps=100 step=1h check=slow
+expect_soon "a reload without the check: while it runs" 20 slow_runs 4
+sed -i 's/^    slow: /    slower: /' "$config"
+reload
+expect_soon "a reload without the check: held" 20 of_is cut .check_state cannot_run
+expect "a reload without the check: and says why" "$(of cut .held)" contains 'rollouts.checks has no "slow" any more'
+expect_soon "a reload without the check: it is ended" 20 slow_ended
+sed -i 's/^    slower: /    slow: /' "$config"
+reload
+touch "$work/go"
+expect_soon "a reload that has it again: it goes on" 20 of_is cut .share 1
+does abort cut
 
 # ---- blue-green: to the other, and back, while clients go on asking
 expect "blue-green: in steps" "$(rollout start b route=chat pool=new steps=5,100 --blue-green)" contains "blue-green is all at once"
@@ -283,14 +386,6 @@ expect "a hasty configuration: nobody gets it any more" "$(ask_config 3 | sort -
 curl -sf --max-time 5 -o "$work/fault" -X DELETE "http://127.0.0.1:10001/fault"
 does forget hasty
 
-reloads() { metric sluice_config_reloads_total 'result="success"'; }
-reload() { # and waits for it
-	local before
-	before=$(reloads)
-	kill -HUP "$daemon"
-	reloaded() { [[ $(reloads) == $((before + 1)) ]]; }
-	expect_soon "a reload" 20 reloaded
-}
 change 'attempts: 2'
 does start calm config="$candidate" steps=50,100 step=0 requests=5
 sed -i 's/repairs: 0, other_model/repairs: 1, other_model/' "$config"

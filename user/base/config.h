@@ -26,6 +26,7 @@
 #include "user/base/config_profile.h"
 #include "user/base/config_prompt.h"
 #include "user/base/config_retrieve.h"
+#include "user/base/config_rollout.h"
 #include "user/base/config_semantic.h"
 #include "user/base/config_sampling.h"
 #include "user/base/config_slo.h"
@@ -426,6 +427,7 @@ struct sl_config {
 	struct sl_config_page page;
 	struct sl_config_alerts alerts;
 	struct sl_config_recovery recovery;
+	struct sl_config_items rollout_checks; /* struct sl_config_rollout_check */
 	struct sl_config_feedback feedback;
 	struct sl_config_evaluation evaluation;
 	struct sl_config_otlp otlp;

@@ -304,6 +304,7 @@ void sl_config_check(const struct sl_config *config, const struct sl_yaml *root,
 	sl_config_check_slo(config, report);
 	sl_config_check_page(config, report);
 	sl_config_check_alert(config, report);
+	sl_config_check_rollout(config, report);
 	sl_config_check_otlp(config, report);
 	check_tunables(config, NULL, root, report);
 	for (uint32_t i = 0; i < config->pool_count; i++) {

@@ -45,6 +45,9 @@ void sl_config_check_page(const struct sl_config *config, struct sl_report *repo
 /* Receivers of alerts, recovery hooks (config_key_alert.c). */
 void sl_config_check_alert(const struct sl_config *config, struct sl_report *report);
 
+/* Programs that roll-outs ask (config_key_rollout.c). */
+void sl_config_check_rollout(const struct sl_config *config, struct sl_report *report);
+
 /* Headers and attributes that are no pairs (config_key_otlp.c). */
 void sl_config_check_otlp(const struct sl_config *config, struct sl_report *report);
 

@@ -15,23 +15,12 @@ static const struct sl_config_key last_keys[] = {
 static const struct sl_config_key_table last = SL_CONFIG_KEY_TABLE(last_keys);
 
 static const struct sl_config_key_table *const tables[] = {
-	&sl_config_keys_root,
-	&sl_config_keys_kernel,
-	&sl_config_keys_pool,
-	&sl_config_keys_canary,
-	&sl_config_keys_route,
-	&sl_config_keys_validate,
-	&sl_config_keys_prompt,
-	&sl_config_keys_degrade,
-	&sl_config_keys_semantic,
-	&sl_config_keys_retrieve,
-	&sl_config_keys_sampling,
-	&sl_config_keys_slo,
-	&sl_config_keys_page,
-	&sl_config_keys_alert,
-	&sl_config_keys_eval,
-	&sl_config_keys_otlp,
-	&last,
+	&sl_config_keys_root,	  &sl_config_keys_kernel,   &sl_config_keys_pool,
+	&sl_config_keys_canary,	  &sl_config_keys_route,    &sl_config_keys_validate,
+	&sl_config_keys_prompt,	  &sl_config_keys_degrade,  &sl_config_keys_semantic,
+	&sl_config_keys_retrieve, &sl_config_keys_sampling, &sl_config_keys_slo,
+	&sl_config_keys_page,	  &sl_config_keys_alert,    &sl_config_keys_rollout,
+	&sl_config_keys_eval,	  &sl_config_keys_otlp,	    &last,
 };
 
 const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
@@ -47,6 +36,8 @@ const struct sl_config_section_info sl_config_sections[SL_CONFIG_SECTIONS] = {
 	[SL_CONFIG_TENANT] = {"tenants.NAME", 0},
 	[SL_CONFIG_SPEND] = {"spend", 0},
 	[SL_CONFIG_ROLLOUTS] = {"rollouts", 0},
+	[SL_CONFIG_ROLLOUT_CHECK] = {"rollouts.checks.NAME",
+				     sizeof(struct sl_config_rollout_check)},
 	[SL_CONFIG_AUDIT] = {"audit", 0},
 	[SL_CONFIG_PRICE] = {"prices.MODEL", 0},
 	[SL_CONFIG_KERNEL] = {"kernel", 0},

@@ -48,6 +48,7 @@ enum sl_config_section {
 	SL_CONFIG_TENANT,	   /* struct sl_config_tenant */
 	SL_CONFIG_SPEND,	   /* struct sl_config */
 	SL_CONFIG_ROLLOUTS,	   /* struct sl_config */
+	SL_CONFIG_ROLLOUT_CHECK,   /* struct sl_config_rollout_check */
 	SL_CONFIG_AUDIT,	   /* struct sl_config */
 	SL_CONFIG_PRICE,	   /* struct sl_config_price */
 	SL_CONFIG_KERNEL,	   /* struct sl_config */
@@ -182,6 +183,7 @@ extern const struct sl_config_key_table sl_config_keys_retrieve;
 extern const struct sl_config_key_table sl_config_keys_slo;
 extern const struct sl_config_key_table sl_config_keys_page;
 extern const struct sl_config_key_table sl_config_keys_alert;
+extern const struct sl_config_key_table sl_config_keys_rollout;
 extern const struct sl_config_key_table sl_config_keys_eval;
 extern const struct sl_config_key_table sl_config_keys_otlp;
 

@@ -237,11 +237,6 @@ static const struct sl_config_key keys[] = {
 	 "Whole answers say what they cost, in `x-sluice-cost`; streams in a trailer of that name, "
 	 "to clients that send `te: trailers`."},
 
-	{SL_CONFIG_ROLLOUTS, SL_CONFIG_PATH, "file", ROOT(rollouts_file), NULL, 0, PATH_LEN_MAX,
-	 NULL, false, "an absolute path",
-	 "Where they are kept, like /var/lib/sluice/rollouts, so that a restart goes on where they "
-	 "were. Without it `sluice rollout` refuses. Takes effect at the next start."},
-
 	{SL_CONFIG_AUDIT, SL_CONFIG_PATH, "file", ROOT(audit_file), NULL, 0, PATH_LEN_MAX, NULL,
 	 false, "an absolute path",
 	 "Where it is written, like /var/lib/sluice/audit.log: reloads, tunables, drains, forced "

@@ -21,6 +21,8 @@ struct run {
 	int in, out; /* our ends; -1: closed */
 	pid_t pid;
 	size_t written, read;
+	size_t last_len;
+	bool last_ended; /* the next byte begins another line */
 };
 
 static void close_end(int *fd)
@@ -116,6 +118,23 @@ static void feed(struct run *run)
 		close_end(&run->in);
 }
 
+static void follow_last(struct run *run, const char *bytes, size_t len)
+{
+	const struct sl_process_plan *plan = run->plan;
+
+	for (size_t i = 0; plan->last && i < len; i++) {
+		if (bytes[i] == '\n') {
+			run->last_ended = true;
+			continue;
+		}
+		if (run->last_ended)
+			run->last_len = 0;
+		run->last_ended = false;
+		if (run->last_len + 1 < plan->last_size)
+			plan->last[run->last_len++] = bytes[i];
+	}
+}
+
 /* Reads on beyond what is kept: a program that says much must not wait for us. */
 static void listen_to(struct run *run)
 {
@@ -129,6 +148,7 @@ static void listen_to(struct run *run)
 
 		memcpy(plan->output + run->read, buffer, kept);
 		run->read += kept;
+		follow_last(run, buffer, (size_t)len);
 	}
 	if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
 		close_end(&run->out);
@@ -198,6 +218,8 @@ void sl_process_run(const struct sl_process_plan *plan, struct sl_process_end *r
 	close_end(&run.in);
 	close_end(&run.out);
 	plan->output[run.read] = 0;
+	if (plan->last)
+		plan->last[run.last_len] = 0;
 	ret_end->took_ms = (uint32_t)(sl_clock_ms() - start_ms);
 	if (ret_end->error)
 		return;

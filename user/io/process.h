@@ -32,6 +32,8 @@ struct sl_process_plan {
 	const bool *cancel; /* set by any thread: as its time-out; NULL: nobody does */
 	char *output;	    /* what it said first, ended with NUL */
 	size_t output_size;
+	char *last; /* the last line with anything in it, its begin; NULL: not wanted */
+	size_t last_size;
 };
 
 struct sl_process_end {

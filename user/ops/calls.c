@@ -28,7 +28,7 @@ struct sl_calls {
 	struct sl_upstream up;
 	struct call *under_way; /* a list */
 	uint32_t running;
-	bool gone; /* atomic: threads look at it */
+	bool gone;
 };
 
 struct call {
@@ -41,6 +41,7 @@ struct call {
 	void (*done)(void *owner, const struct sl_call_result *result);
 	void *owner;
 	struct sl_call_result result;
+	bool gone; /* atomic: its thread looks at it */
 	struct call *next, **pprev;
 	struct sl_fiber *fiber; /* of a POST */
 	pthread_t thread;	/* of a program */
@@ -90,16 +91,21 @@ static void finish(struct call *call)
 
 /* ---- a program ------------------------------------------------------------------------------- */
 
-/* Its first line goes into logs and timelines: no control bytes. */
-static void say_end(struct sl_call_result *result, const struct sl_process_end *end, char *output)
+/* A line goes into logs and timelines: no control bytes. */
+static void make_printable(char *line)
 {
-	char *line = output;
-
 	for (; *line && *line != '\n'; line++) {
 		if ((unsigned char)*line < ' ' || *line == 0x7f)
 			*line = ' ';
 	}
 	*line = 0;
+}
+
+static void say_end(struct sl_call_result *result, const struct sl_process_end *end, char *output)
+{
+	make_printable(output);
+	make_printable(result->last);
+	result->status = end->error || end->timed_out ? -1 : end->status;
 	result->ok = !end->error && !end->timed_out && end->status == 0;
 	result->timed_out = end->timed_out;
 	result->took_ms = end->took_ms;
@@ -141,9 +147,11 @@ static void *run_process(void *arg)
 		.input = call->body,
 		.input_len = call->body_len,
 		.timeout_ms = call->what->timeout_ms,
-		.cancel = &call->calls->gone,
+		.cancel = &call->gone,
 		.output = output,
 		.output_size = sizeof(output),
+		.last = call->result.last,
+		.last_size = sizeof(call->result.last),
 	};
 	struct sl_process_end end;
 
@@ -201,7 +209,7 @@ static enum sl_ending post(struct call *call, struct sl_attempt *attempt,
 		.connect_ms = call->what->timeout_ms,
 		.answer_ns = until_ns,
 		.deadline_ns = until_ns,
-		.gone = &call->calls->gone,
+		.gone = &call->gone,
 	};
 	int len;
 
@@ -293,6 +301,7 @@ int sl_calls_start(struct sl_calls *calls, struct sl_routes *routes,
 	if (!call)
 		return -ENOMEM;
 	*call = (struct call){.calls = calls, .what = what, .done = done, .owner = owner};
+	call->result.status = -1;
 	call->env = *env;
 	call->body = malloc(body.len + 1);
 	if (!call->body) {
@@ -313,15 +322,28 @@ int sl_calls_start(struct sl_calls *calls, struct sl_routes *routes,
 	return -EAGAIN;
 }
 
+static void cancel(struct call *call)
+{
+	__atomic_store_n(&call->gone, true, __ATOMIC_RELAXED);
+	if (call->fiber)
+		sl_fiber_wake(call->fiber);
+}
+
+void sl_calls_cancel(struct sl_calls *calls, const void *owner)
+{
+	for (struct call *call = calls->under_way; call; call = call->next) {
+		if (call->owner == owner)
+			cancel(call);
+	}
+}
+
 void sl_calls_stop(struct sl_calls *calls)
 {
 	if (!calls)
 		return;
-	__atomic_store_n(&calls->gone, true, __ATOMIC_RELAXED);
-	for (struct call *call = calls->under_way; call; call = call->next) {
-		if (call->fiber)
-			sl_fiber_wake(call->fiber);
-	}
+	calls->gone = true;
+	for (struct call *call = calls->under_way; call; call = call->next)
+		cancel(call);
 	sl_upstream_drain(&calls->up);
 	for (int turn = 0; turn < CLOSE_TURNS_MAX && (calls->running || calls->up.conn_count);
 	     turn++)

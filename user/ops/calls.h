@@ -27,8 +27,10 @@ struct sl_call_result {
 	bool ok;
 	bool timed_out;
 	uint32_t took_ms;
+	int status; /* a program's, that ended by itself; else -1 */
 	char text
 		[SL_CALL_RESULT_BYTES]; /* "exit 0: restarted", "status 503", one line, printable */
+	char last[SL_CALL_RESULT_BYTES]; /* the last line that a program said, printable */
 };
 
 /* A call's environment: NAME=VALUE, each ended by NUL; what does not fit is left out. */
@@ -50,6 +52,9 @@ int sl_calls_start(struct sl_calls *calls, struct sl_routes *routes,
 		   const struct sl_config_call *what, struct sl_span body,
 		   const struct sl_call_env *env,
 		   void (*done)(void *owner, const struct sl_call_result *result), void *owner);
+
+/* The one of that owner, where it is under way, ends as by its time-out: a program is killed. */
+void sl_calls_cancel(struct sl_calls *calls, const void *owner);
 
 /* Those under way end as cancelled; turns the loop until none is left (bounded). */
 void sl_calls_stop(struct sl_calls *calls);

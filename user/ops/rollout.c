@@ -87,6 +87,7 @@ int sl_rollouts_publish(struct sl_rollouts *rollouts)
 
 		if (entry->used && !entry->settled &&
 		    (sl_rollout_share(&entry->state, &entry->rules) ||
+		     (entry->state.unchecked && !entry->ended_ms) ||
 		     sl_rollout_shadow(&entry->state, &entry->rules)))
 			set->items[set->count++] = entry->item;
 	}
@@ -152,6 +153,7 @@ void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 	snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
 	set_share(entry); /* first of all: the next request has the baseline */
 	pthread_mutex_unlock(&rollouts->lock);
+	sl_rollouts_rest_check(rollouts, entry);
 	if (phase == SL_ROLLOUT_FULL)
 		(void)settle(rollouts, entry);
 	else
@@ -196,8 +198,16 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 	int gate;
 
 	entry->held = sl_rollouts_why_held(rollouts, entry);
+	sl_rollouts_turn_check(
+		rollouts, entry,
+		!entry->held && sl_rollout_is_ready(&entry->state, &entry->rules, now_ms), now_ms);
+	if (!entry->held && entry->check.state == SL_ROLLOUT_CHECK_RUNNING)
+		entry->held = "its check runs";
+	else if (!entry->held && entry->check_why[0])
+		entry->held = entry->check_why;
 	pthread_mutex_lock(&rollouts->lock);
-	verdict = sl_rollout_judge(&entry->state, &entry->rules, now_ms, entry->held != NULL);
+	verdict = sl_rollout_judge(&entry->state, &entry->rules, now_ms,
+				   entry->held || !sl_rollout_check_allows(&entry->check));
 	pthread_mutex_unlock(&rollouts->lock);
 	gate = entry->state.breached;
 	if (verdict == SL_ROLLOUT_BACK) {
@@ -213,6 +223,7 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, "daemon", "all gates are calm");
 	} else if (verdict == SL_ROLLOUT_NEXT) {
 		set_share(entry);
+		sl_rollouts_rest_check(rollouts, entry);
 		rollouts->dirty = true;
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, "daemon", "step %u of %u: %.2f %%",
 				 entry->state.step + 1, entry->rules.step_count,
@@ -279,9 +290,15 @@ static void resolve_all(struct sl_rollouts *rollouts)
 static int open_part(const struct sl_watch_place *place, struct sl_routes *routes, void **ret_part)
 {
 	struct sl_rollouts *rollouts = calloc(1, sizeof(*rollouts));
+	int rc;
 
 	if (!rollouts)
 		return -ENOMEM;
+	rc = sl_calls_open(place->loop, &place->state, &rollouts->calls);
+	if (rc) {
+		free(rollouts);
+		return rc;
+	}
 	rollouts->place = *place;
 	rollouts->routes = sl_routes_get(routes);
 	pthread_mutex_init(&rollouts->lock, NULL);
@@ -311,6 +328,7 @@ static void stop_part(void *part, bool leaving)
 	if (!rollouts->stopped)
 		(void)sl_rollouts_write_now(rollouts);
 	rollouts->stopped = true;
+	sl_calls_stop(rollouts->calls);
 }
 
 static bool wants_records(const void *part)
@@ -343,6 +361,7 @@ static void close_part(void *part)
 {
 	struct sl_rollouts *rollouts = part;
 
+	sl_calls_close(&rollouts->calls);
 	sl_rollouts_wait(rollouts);
 	sl_rollouts_take_shadowed(rollouts);
 	for (uint32_t i = 0; i < SL_ROLLOUTS_MAX; i++)

@@ -16,6 +16,9 @@
  *   rolled back,    the baseline, whatever the labels and the configuration say
  *   aborted
  *
+ * With check=NAME a program of the configuration is run before each step (ops/rollout_check.c,
+ * policy/rollout_check.h): what it says is one more gate, `suite`.
+ *
  * No step is taken while the candidate's pool has drifted (policy/drift.h), an objective of the route burns its budget,
  * or an experiment (chaos) runs: evidence of such times is counted but nothing rises on it.
  *

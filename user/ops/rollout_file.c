@@ -13,7 +13,7 @@
 #include "user/ops/rollout_parts.h"
 #include "user/wire/json_scan.h"
 
-static const char *const kind_names[SL_ROLLOUT_KINDS] = {"model", "prompt", "index", "config"};
+const char *const sl_rollouts_kind_words[SL_ROLLOUT_KINDS] = {"model", "prompt", "index", "config"};
 
 static void put_string(struct sl_text *text, const char *name, const char *value)
 {
@@ -64,13 +64,25 @@ static void put_shadow(const struct sl_rollout_entry *entry, struct sl_text *tex
 	sl_text_append_string(text, "}");
 }
 
+static void put_check(const struct sl_rollout_entry *entry, struct sl_text *text)
+{
+	if (entry->check.state == SL_ROLLOUT_CHECK_NONE)
+		return;
+	put_string(text, "check", entry->check_name);
+	put_string(text, "check_state", sl_rollout_check_state_name(entry->check.state));
+	put_string(text, "check_why", entry->check_why);
+	sl_text_printf(text, ",\"unchecked\":%s", entry->state.unchecked ? "true" : "false");
+	if (entry->has_passed)
+		sl_text_printf(text, ",\"check_passed\":%u", entry->passed_step);
+}
+
 void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *text)
 {
 	const struct sl_rollout *state = &entry->state;
 
 	sl_text_append_string(text, "{\"name\":");
 	sl_text_append_json_string(text, entry->item->name);
-	put_string(text, "kind", kind_names[entry->item->kind]);
+	put_string(text, "kind", sl_rollouts_kind_words[entry->item->kind]);
 	put_string(text, "subject", entry->item->subject);
 	put_string(text, "candidate", entry->item->candidate);
 	if (entry->file[0])
@@ -79,6 +91,7 @@ void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *
 	sl_text_printf(text, ",\"step\":%u,\"share\":%.4f", state->step,
 		       sl_rollout_share(state, &entry->rules) / 10000.0);
 	put_shadow(entry, text);
+	put_check(entry, text);
 	put_rules(text, &entry->rules);
 	sl_text_printf(text,
 		       ",\"started_ms\":%" PRIu64 ",\"ended_ms\":%" PRIu64 ",\"seen\":%" PRIu64,
@@ -224,6 +237,10 @@ enum field {
 	ASKS,
 	SHADOWED,
 	FILENAME,
+	CHECK,
+	CHECK_STATE,
+	UNCHECKED,
+	CHECK_PASSED,
 	FIELDS
 };
 
@@ -279,7 +296,7 @@ static bool read_rules(const struct sl_json_field f[FIELDS], struct sl_rollout_r
 
 static bool read_item(const struct sl_json_field f[FIELDS], struct sl_rollout_item *item)
 {
-	int kind = word_of(&f[KIND], kind_names, SL_ROLLOUT_KINDS);
+	int kind = word_of(&f[KIND], sl_rollouts_kind_words, SL_ROLLOUT_KINDS);
 
 	if (kind < 0 || sl_json_string(&f[NAME], item->name, sizeof(item->name)) <= 0 ||
 	    sl_json_string(&f[SUBJECT], item->subject, sizeof(item->subject)) <= 0 ||
@@ -305,6 +322,26 @@ static bool read_shadow(const struct sl_json_field f[FIELDS], struct sl_rollout_
 	return true;
 }
 
+/* What a run said before is not kept: it is run again. */
+static bool read_check(const struct sl_json_field f[FIELDS], struct sl_rollout_entry *entry)
+{
+	int64_t step = 0;
+
+	if (f[CHECK].type == SL_JSON_ABSENT)
+		return true;
+	if (sl_json_string(&f[CHECK], entry->check_name, sizeof(entry->check_name)) <= 0 ||
+	    (f[CHECK_PASSED].type != SL_JSON_ABSENT &&
+	     !read_number(&f[CHECK_PASSED], SL_ROLLOUT_STEPS_MAX, &step)))
+		return false;
+	entry->check.state = sl_json_string_equal(&f[CHECK_STATE], "failed", 6)
+				     ? SL_ROLLOUT_CHECK_FAILED
+				     : SL_ROLLOUT_CHECK_WAITING;
+	entry->has_passed = f[CHECK_PASSED].type != SL_JSON_ABSENT;
+	entry->passed_step = (uint32_t)step;
+	entry->rules.checked = true;
+	return true;
+}
+
 static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_entry *entry)
 {
 	const char *phases[SL_ROLLOUT_PHASES];
@@ -324,11 +361,13 @@ static bool read_entry(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 	    sl_json_string(&f[WHO], entry->who, sizeof(entry->who)) < 0 ||
 	    sl_json_string(&f[REASON], entry->reason, sizeof(entry->reason)) < 0)
 		return false;
-	if (!read_shadow(f, entry))
+	if (!read_shadow(f, entry) || !read_check(f, entry))
 		return false;
 	sl_rollout_begin(&entry->state, &entry->rules, sl_clock_ms());
 	if (sl_json_bool(&f[SHADOWING], &entry->state.shadowing))
 		entry->state.shadowing = false;
+	if (sl_json_bool(&f[UNCHECKED], &entry->state.unchecked))
+		entry->state.unchecked = false;
 	entry->state.phase = (enum sl_rollout_phase)phase;
 	entry->state.step = (uint32_t)step;
 	entry->started_ms = (uint64_t)started;
@@ -383,6 +422,10 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[ASKS] = SL_JSON_FIELD("asks_per_minute"),
 		[SHADOWED] = SL_JSON_FIELD("shadowed"),
 		[FILENAME] = SL_JSON_FIELD("file"),
+		[CHECK] = SL_JSON_FIELD("check"),
+		[CHECK_STATE] = SL_JSON_FIELD("check_state"),
+		[UNCHECKED] = SL_JSON_FIELD("unchecked"),
+		[CHECK_PASSED] = SL_JSON_FIELD("check_passed"),
 	};
 	struct sl_rollout_entry *entry;
 

@@ -85,6 +85,7 @@ void sl_rollouts_write_metrics(void *part, struct sl_text *text)
 				       sl_rollout_share(&entry->state, &entry->rules) / 10000.0);
 	}
 	put_shadows(rollouts, text);
+	sl_rollouts_put_check_metrics(rollouts, text);
 	sl_text_append_string(text, arms);
 	for (i = 0; i < SL_ROLLOUTS_MAX; i++) {
 		const struct sl_rollout_entry *entry = &rollouts->entries[i];

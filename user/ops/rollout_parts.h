@@ -4,11 +4,14 @@
 #define SL_OPS_ROLLOUT_PARTS_H
 
 #include <pthread.h>
+#include "user/ops/calls.h"
 #include "user/ops/rollout.h"
 #include "user/policy/rollout.h"
+#include "user/policy/rollout_check.h"
 
-#define SL_ROLLOUT_PATH_BYTES 4096u
-#define SL_ROLLOUT_FILE_BYTES (1u << 20)
+#define SL_ROLLOUT_PATH_BYTES	4096u
+#define SL_ROLLOUT_FILE_BYTES	(1u << 20)
+#define SL_ROLLOUT_TARGET_BYTES 4096u /* a path, or two names */
 
 struct sl_rollout_entry {
 	bool used;
@@ -28,7 +31,13 @@ struct sl_rollout_entry {
 	char gone[SL_NOTICE_TEXT_BYTES];  /* CONFIG: why it cannot go on */
 	uint64_t ticket;		  /* INDEX: of the order to promote it; 0: none */
 	uint64_t promote_ms;		  /* INDEX: when it is ordered again */
-	const char *held;		  /* why no step is taken, or NULL */
+	struct sl_rollout_check check;	  /* its own, or NONE; ends[]: since the last start */
+	char check_name[SL_CONFIG_NAME_MAX + 1];
+	struct sl_rollout_run *run;	      /* of its check, under way; lent */
+	char check_why[SL_NOTICE_TEXT_BYTES]; /* it cannot be run; or "" */
+	bool has_passed; /* its check has, last at passed_step (0: before the first) */
+	uint32_t passed_step;
+	const char *held; /* why no step is taken, or NULL */
 	char who[SL_NOTICE_WHO_BYTES];
 	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
 };
@@ -40,15 +49,17 @@ struct sl_rollout_order {
 	char file[SL_ROLLOUT_PATH_BYTES]; /* CONFIG */
 	char candidate[SL_ROLLOUT_TEXT_BYTES];
 	bool force;
-	bool blue_green; /* all at once */
-	uint32_t asks;	 /* a minute, in the shadow */
+	bool blue_green;   /* all at once */
+	uint32_t asks;	   /* a minute, in the shadow */
+	const char *check; /* its name, or NULL */
 	struct sl_rollout_rules rules;
 };
 
 struct sl_rollouts {
 	struct sl_watch_place place;
 	struct sl_routes *routes;
-	pthread_mutex_t lock; /* of entries, for write_metrics() */
+	struct sl_calls *calls; /* the checks that run */
+	pthread_mutex_t lock;	/* of entries, for write_metrics() */
 	struct sl_rollout_entry entries[SL_ROLLOUTS_MAX];
 	uint64_t ended[SL_ROLLOUT_PHASES];
 	bool chaos;					     /* an experiment runs */
@@ -107,6 +118,19 @@ const char *sl_rollouts_find_config(struct sl_rollouts *rollouts, struct sl_roll
 bool sl_rollouts_promote_config(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 void sl_rollouts_drop_config(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
 
+/* rollout_check.c: its check, where it has one */
+/* 0, or -ENOENT with an error: there is none of that name. */
+int sl_rollouts_find_check(const struct sl_rollouts *rollouts, const char *name,
+			   struct sl_error *error);
+/* Starts it where it is due. ready: nothing else keeps the roll-out from its next step. */
+void sl_rollouts_turn_check(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+			    bool ready, uint64_t now_ms);
+/* The step was left, or the roll-out has ended: what runs is killed, and says nothing. */
+void sl_rollouts_rest_check(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry);
+void sl_rollouts_put_check(const struct sl_rollout_entry *entry, struct sl_text *text);
+/* The caller holds the lock. */
+void sl_rollouts_put_check_metrics(const struct sl_rollouts *rollouts, struct sl_text *text);
+
 /* rollout_evidence.c */
 void sl_rollouts_take_record(void *part, const struct sl_feed_record *record);
 void sl_rollouts_take_shadowed(struct sl_rollouts *rollouts);
@@ -123,6 +147,7 @@ int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *word
 void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text *text);
 
 /* rollout_file.c */
+extern const char *const sl_rollouts_kind_words[SL_ROLLOUT_KINDS]; /* "model", ... */
 void sl_rollouts_read(struct sl_rollouts *rollouts);
 /* Posts a job where the file is to be written and none runs. What failed is tried again after a while. */
 #define SL_ROLLOUT_RETRY_MS 5000u

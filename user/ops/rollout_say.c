@@ -86,11 +86,15 @@ static void put_text(const struct sl_rollout_entry *entry, struct sl_text *text)
 	if (sl_rollout_shadow(state, &entry->rules))
 		sl_text_printf(text, "in the shadow: asked beside %.2f %% of the requests\n",
 			       entry->rules.shadow / 100.0);
+	else if (state->unchecked && !entry->ended_ms)
+		sl_text_printf(text, "before step 1 of %u: nobody gets it before its check\n",
+			       entry->rules.step_count);
 	else
 		sl_text_printf(text, "step %u of %u, %.2f %% of the requests\n", state->step + 1,
 			       entry->rules.step_count,
 			       sl_rollout_share(state, &entry->rules) / 100.0);
 	put_shadow(entry, text);
+	sl_rollouts_put_check(entry, text);
 	if (entry->reason[0])
 		sl_text_printf(text, "  ended: %s\n", entry->reason);
 	if (entry->held && !entry->ended_ms)

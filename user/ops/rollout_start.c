@@ -109,12 +109,15 @@ static int read_what(struct words *words, const char *key, const char *value,
 		words->version = value;
 	else if (!strcmp(key, "steps"))
 		words->steps = value;
+	else if (!strcmp(key, "check"))
+		words->order.check = value;
 	else
 		return sl_error_set(
 			error, -EINVAL,
 			"\"%.32s\": expected route, pool, prompt, index, version, config, steps, "
 			"shadow, "
-			"asks, step, requests, judged, errors, invalid, slow, missed, score or "
+			"asks, check, step, requests, judged, errors, invalid, slow, missed, score "
+			"or "
 			"quality",
 			key);
 	return 0;
@@ -278,6 +281,11 @@ static const char *fill(struct sl_rollouts *rollouts, struct sl_rollout_entry *e
 	snprintf(entry->who, sizeof(entry->who), "%s", who);
 	snprintf(entry->file, sizeof(entry->file), "%s", order->file);
 	entry->rules = order->rules;
+	if (order->check) {
+		snprintf(entry->check_name, sizeof(entry->check_name), "%s", order->check);
+		entry->check.state = SL_ROLLOUT_CHECK_WAITING;
+		entry->rules.checked = true;
+	}
 	sl_rollout_begin(&entry->state, &entry->rules, sl_clock_ms());
 	item->asks_max = order->asks;
 	item->shadow = sl_rollout_shadow(&entry->state, &entry->rules);
@@ -315,6 +323,10 @@ static int begin(struct sl_rollouts *rollouts, const char *name,
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
 				 "started: %s, in the shadow of %.2f %% of the requests",
 				 order->candidate, entry->item->shadow / 100.0);
+	else if (entry->state.unchecked)
+		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
+				 "started: %s, check \"%s\" comes before step 1 of %u",
+				 order->candidate, entry->check_name, entry->rules.step_count);
 	else if (order->blue_green)
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
 				 "started: %s, all at once (blue-green)", order->candidate);
@@ -348,6 +360,8 @@ int sl_rollouts_start(struct sl_rollouts *rollouts, const char *name, char *text
 				    "%s is being rolled out, or was and is not forgotten (sluice "
 				    "rollout status)",
 				    words.order.subject);
-	rc = sl_rollouts_check(rollouts, &words.order, error);
+	rc = words.order.check ? sl_rollouts_find_check(rollouts, words.order.check, error) : 0;
+	if (!rc)
+		rc = sl_rollouts_check(rollouts, &words.order, error);
 	return rc ? rc : begin(rollouts, name, &words.order, who, error);
 }

@@ -32,6 +32,7 @@ void sl_rollout_begin(struct sl_rollout *rollout, const struct sl_rollout_rules 
 	memset(rollout, 0, sizeof(*rollout));
 	rollout->step_ms = now_ms;
 	rollout->shadowing = rules->shadow != 0;
+	rollout->unchecked = rules->checked && !rollout->shadowing;
 }
 
 static double between(double value, double low, double high)
@@ -172,6 +173,16 @@ static bool is_under_way(const struct sl_rollout *rollout)
 	return rollout->phase == SL_ROLLOUT_RUNNING || rollout->phase == SL_ROLLOUT_PAUSED;
 }
 
+bool sl_rollout_is_ready(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+			 uint64_t now_ms)
+{
+	if (rollout->phase != SL_ROLLOUT_RUNNING || !is_calm(rollout))
+		return false;
+	return rollout->unchecked || (now_ms - rollout->step_ms >= rules->step_ms &&
+				      rollout->step_requests >= rules->step_requests &&
+				      rollout->step_judged >= rules->step_judged);
+}
+
 enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 					 const struct sl_rollout_rules *rules, uint64_t now_ms,
 					 bool held)
@@ -187,15 +198,12 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 		rollout->breached = (enum sl_rollout_gate)gate;
 		return SL_ROLLOUT_BACK;
 	}
-	if (rollout->phase == SL_ROLLOUT_PAUSED || held || !is_calm(rollout) ||
-	    now_ms - rollout->step_ms < rules->step_ms ||
-	    rollout->step_requests < rules->step_requests ||
-	    rollout->step_judged < rules->step_judged)
+	if (held || !sl_rollout_is_ready(rollout, rules, now_ms))
 		return SL_ROLLOUT_STAY;
 	rollout->step_ms = now_ms;
 	rollout->step_requests = rollout->step_judged = 0;
-	if (rollout->shadowing) {
-		rollout->shadowing = false;
+	if (rollout->shadowing || rollout->unchecked) {
+		rollout->shadowing = rollout->unchecked = false;
 		return SL_ROLLOUT_NEXT;
 	}
 	if (rollout->step + 1 < rules->step_count) {
@@ -209,7 +217,7 @@ enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,
 uint32_t sl_rollout_share(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules)
 {
 	if (is_under_way(rollout))
-		return rollout->shadowing ? 0 : rules->shares[rollout->step];
+		return rollout->shadowing || rollout->unchecked ? 0 : rules->shares[rollout->step];
 	return rollout->phase == SL_ROLLOUT_FULL ? SL_SHARE_WHOLE : 0;
 }
 

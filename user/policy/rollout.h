@@ -4,7 +4,8 @@
  * a pool (another model), a version of a prompt or of an index, another configuration.
  *
  *   phase        requests that get the candidate   goes on when
- *   RUNNING      none while it is in the shadow:   a gate is breached -> ROLLED_BACK
+ *   RUNNING      none while it is unchecked        its check has passed -> the first step
+ *                none while it is in the shadow:   a gate is breached -> ROLLED_BACK
  *                it is asked beside a share        its step is over, all gates are calm -> the first step
  *                the step's share                  a gate is breached -> ROLLED_BACK
  *                                                  the step is over, all gates are calm -> the next step
@@ -82,6 +83,7 @@ struct sl_rollout_rules {
 	uint64_t step_ms;	/* least length of a step */
 	uint32_t step_requests; /* of the candidate, that a step must have seen */
 	uint32_t step_judged;	/* of those, that must have been judged */
+	bool checked; /* there is a check (policy/rollout_check.h): nobody is given it before */
 	double rises
 		[SL_ROLLOUT_GATES]; /* of the share of bad requests, to be found; 0: the gate is off */
 };
@@ -98,6 +100,7 @@ struct sl_rollout_arm {
 struct sl_rollout {
 	enum sl_rollout_phase phase;
 	bool shadowing; /* before step 0; nobody is given what the candidate says */
+	bool unchecked; /* the same where there is no shadow: its check comes first */
 	uint32_t step;
 	uint64_t step_ms;	/* when it began */
 	uint64_t step_requests; /* of the candidate since then */
@@ -126,7 +129,7 @@ enum sl_rollout_verdict {
 	SL_ROLLOUT_BACK, /* it is ROLLED_BACK now */
 };
 
-/* RUNNING, in the shadow where the rules have one, else at its first step. */
+/* RUNNING, in the shadow where the rules have one, else at its first step, or unchecked before it. */
 void sl_rollout_begin(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
 		      uint64_t now_ms);
 
@@ -136,6 +139,10 @@ void sl_rollout_note(struct sl_rollout *rollout, const struct sl_rollout_rules *
 /* One answer of either arm was judged. */
 void sl_rollout_note_quality(struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
 			     bool candidate, bool bad);
+
+/* Is its step over, and are all gates calm? */
+bool sl_rollout_is_ready(const struct sl_rollout *rollout, const struct sl_rollout_rules *rules,
+			 uint64_t now_ms);
 
 /* After requests, and from time to time. held: something else says that no step is to be taken now. */
 enum sl_rollout_verdict sl_rollout_judge(struct sl_rollout *rollout,

@@ -33,6 +33,39 @@ static struct sl_process_end run(const char *program, const char *word, uint32_t
 	return end;
 }
 
+/* Whatever it says and however it says it: the last line with anything in it, from its begin. */
+static void test_last_line(void **state)
+{
+	static const struct {
+		const char *script, *last;
+	} rows[] = {
+		{"true", ""},
+		{"printf one", "one"},
+		{"echo one; echo two", "two"},
+		{"echo one; echo two >&2; echo; echo", "two"},
+		{"for i in $(seq 20000); do echo line $i; done", "line 20000"},
+		{"printf 'one\\nabcdefghijklmnopqrstuvwxyz\\n'", "abcdefghijklmno"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const words[] = {"/bin/sh", "-c", rows[i].script};
+		char output[8], last[16];
+		struct sl_process_plan plan = {.words = words,
+					       .word_count = 3,
+					       .timeout_ms = 60000,
+					       .output = output,
+					       .output_size = sizeof(output),
+					       .last = last,
+					       .last_size = sizeof(last)};
+		struct sl_process_end end;
+
+		sl_process_run(&plan, &end);
+		assert_int_equal(end.status, 0);
+		assert_string_equal(last, rows[i].last);
+	}
+}
+
 static void test_ends(void **state)
 {
 	static const struct {
@@ -118,6 +151,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_last_line),
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_left_running),
 	};

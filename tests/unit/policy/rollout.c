@@ -343,6 +343,51 @@ static void test_shadow(void **unused)
 	assert_int_equal(sl_rollout_share(&rollout, &shadow), 10000);
 }
 
+/* With a check nobody gets it before that has passed; then the first step begins, as long as any. */
+static void test_unchecked(void **unused)
+{
+	const struct arm good = {0, 0, 200000}, bad = {1, 0, 200000};
+	struct sl_rollout_rules checked = rules;
+	struct sl_random random;
+	struct sl_rollout rollout;
+	uint32_t i;
+
+	(void)unused;
+	checked.checked = true;
+	sl_random_seed(&random, 1);
+	sl_rollout_begin(&rollout, &checked, 1000);
+	assert_int_equal(sl_rollout_share(&rollout, &checked), 0);
+	assert_int_equal(sl_rollout_shadow(&rollout, &checked), 0);
+	assert_true(sl_rollout_is_ready(&rollout, &checked, 1000));
+	assert_int_equal(sl_rollout_judge(&rollout, &checked, 900000, true), SL_ROLLOUT_STAY);
+	assert_int_equal(sl_rollout_share(&rollout, &checked), 0);
+	rollout.phase = SL_ROLLOUT_PAUSED;
+	assert_false(sl_rollout_is_ready(&rollout, &checked, 900000));
+	assert_int_equal(sl_rollout_judge(&rollout, &checked, 900000, false), SL_ROLLOUT_STAY);
+	rollout.phase = SL_ROLLOUT_RUNNING;
+	assert_int_equal(sl_rollout_judge(&rollout, &checked, 900000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(rollout.step, 0);
+	assert_int_equal(sl_rollout_share(&rollout, &checked), 100);
+	for (i = 0; i < 50; i++)
+		ask(&rollout, &random, true, &good);
+	assert_false(sl_rollout_is_ready(&rollout, &checked, 959999));
+	assert_true(sl_rollout_is_ready(&rollout, &checked, 960000));
+	for (i = 0; i < 3; i++)
+		ask(&rollout, &random, true, &bad);
+	assert_false(sl_rollout_is_ready(&rollout, &checked, 960000));
+
+	/* behind a shadow the check comes before it is left: nothing else is before */
+	checked.shadow = 3000;
+	sl_rollout_begin(&rollout, &checked, 0);
+	assert_int_equal(sl_rollout_shadow(&rollout, &checked), 3000);
+	assert_false(sl_rollout_is_ready(&rollout, &checked, 900000));
+	for (i = 0; i < 50; i++)
+		ask(&rollout, &random, true, &good);
+	assert_true(sl_rollout_is_ready(&rollout, &checked, 900000));
+	assert_int_equal(sl_rollout_judge(&rollout, &checked, 900000, false), SL_ROLLOUT_NEXT);
+	assert_int_equal(sl_rollout_share(&rollout, &checked), 100);
+}
+
 /* Which requests it is asked beside: a share, by their ids; so many a minute. */
 static void test_asks(void **unused)
 {
@@ -472,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_quality),
 		cmocka_unit_test(test_quality_evidence),
 		cmocka_unit_test(test_shadow),
+		cmocka_unit_test(test_unchecked),
 		cmocka_unit_test(test_asks),
 		cmocka_unit_test(test_shadowed_list),
 		cmocka_unit_test(test_looked_up),
