@@ -168,7 +168,7 @@ kill -HUP "$daemon"
 expect_soon "the day's tokens are used up" 20 spent_is true
 judged=$(evals "$(of judged null judged) | .answers") formed=$(evals "$(of judged null format) | .answers")
 expect "requests go on" "$(many ask judged "$one" 5 q)" == '{"good":5}'
-expect_soon "answers are looked at without the judge" 10 evals_are "$(of judged null format) | .answers" $((formed + 5))
+expect_soon "answers are looked at without the judge" 10 evals_are "$(of judged null format) | .answers >= $((formed + 5))" true # one asked before may be looked at yet
 expect "which is counted as budget, and as no verdict" "$(evals "[.judge.silent.budget >= 5, ($(of judged null judged) | .answers)] | @csv")" == "true,$judged"
 expect_logged "and said" "$before" "evaluation: the judges' tokens of this day are used up"
 expect "in the metrics" "$(metric sluice_eval_budget_spent 'period="day"')" == 1

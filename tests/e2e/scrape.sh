@@ -7,7 +7,7 @@
 config_write <<-END
 	slo: {availability: 0.99}
 	pools:
-	  gpu: {metrics: {scrape: never}, nodes: [$(seq -s, -f '"127.0.1.%g:9001"' 1 120), "127.0.0.1:9001"]}
+	  gpu: {metrics: {scrape: never}, nodes: [$(seq -s, -f '"127.0.1.%g:9001"' 1 250), "127.0.0.1:9001"]}
 	routes:
 	  - {model: m, pools: gpu}
 END
@@ -15,12 +15,12 @@ standin n1 9001
 daemon_start
 page() { curl -s --max-time 60 -o "$work/page" -w '%{http_code} %{size_download}' "$@" "$url/metrics"; }
 # is_whole: every family up to the last one, and each node in it
-is_whole() { (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page") == 121)) && tail -c 1 "$work/page" | cmp -s - <(echo); }
+is_whole() { (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page") == 251)) && tail -c 1 "$work/page" | cmp -s - <(echo); }
 whole() { is_whole && echo whole; }
 
 read -r code bytes < <(page)
 expect "HTTP/1.1: 200" "$code" == 200
-expect "HTTP/1.1: more than one piece" "$bytes" '>' 131072
+expect "HTTP/1.1: more than one piece" "$bytes" '>' 262144
 expect "HTTP/1.1: whole" "$(whole)" == whole
 expect "HTTP/1.1: type" "$(curl -s -o /dev/null -D - "$url/metrics" | tr -d '\r' | sed -n 's/^content-type: //p')" == "text/plain; version=0.0.4; charset=utf-8"
 read -r code bytes < <(page --http2-prior-knowledge)
@@ -28,7 +28,7 @@ expect "HTTP/2: 200" "$code" == 200
 expect "HTTP/2: whole" "$(whole)" == whole
 read -r code bytes < <(page --limit-rate 400k)
 expect "slowly: whole" "$(whole)" == whole
-expect "HEAD: no body, but its length" "$(curl -sI "$url/metrics" | tr -d '\r' | sed -n 's/^content-length: //p')" '>' 131072
+expect "HEAD: no body, but its length" "$(curl -sI "$url/metrics" | tr -d '\r' | sed -n 's/^content-length: //p')" '>' 262144
 
 # ---- many at once; some leave in the middle, which a window of 64 KiB makes sure of
 cat >"$work/leave.mjs" <<-'END'
@@ -48,7 +48,7 @@ done
 expect "eight leave in the middle" "$(timeout 60 node "$work/leave.mjs" "$url")" == left
 wait "${many[@]}"
 good=0
-for i in {1..30}; do (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page-$i") == 121)) && good=$((good + 1)); done
+for i in {1..30}; do (($(grep -c '^sluice_node_breaker_state{.*closed' "$work/page-$i") == 251)) && good=$((good + 1)); done
 expect "many at once: all are whole" $good == 30
 expect "many at once: none was refused or failed" "$(($(metric sluice_scrapes_total refused) + $(metric sluice_scrapes_total failed)))" == 0
 cat >"$work/hold.mjs" <<-'END'

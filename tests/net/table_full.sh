@@ -92,7 +92,7 @@ full_nat() { # NAME
 	expect "$1: and what the nodes have" "$(counted)" "$same" "$(at_nodes)"
 	living=$(counted)
 	expect "$1: the table is full" "$((living > places * 9 / 10 && living <= places))" == 1
-	shows evicted-top "evicted" "sluice top --once --watch=1s | head -n 8"
+	shows evicted-top "evicted" "sluice top --once --watch=1s | grep -A 7 'kernel  '"
 	shows evicted-counters "flow_evicted" "sluice status | grep flow_"
 	expect "$1: no packet was refused for want of a place" "$(counter drop_table)" == 0
 	expect "$1: both nodes are well" "$(node_field 1 state) $(node_field 2 state)" == "closed closed"
