@@ -4,6 +4,7 @@
 # rolled back by itself while its requests are still few, and nobody gets an error for it; a restart in the
 # middle goes on where it was.
 . "$(dirname "$0")/lib.sh"
+. "$e2e/rollout-words.sh"
 
 sluice=$build/sluice
 [[ -x $sluice ]] || { not_ok "start" "$sluice is missing: make all"; finish; }
@@ -23,25 +24,8 @@ config_write <<-END
 	  - {model: chat, pools: old, backoff: 1ms}
 	  - {model: strict, pools: mirror, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
 END
-standin old 9001
-standin new 9002
-node "$e2e/mirror.mjs" 9003 >"$work/mirror.log" 2>&1 &
-wait_for 20 grep -q ready "$work/mirror.log" || { not_ok "mirror" "$(<"$work/mirror.log")"; finish; }
-daemon_start
+rollout_start
 
-rollout() { "$sluice" rollout "$@" 2>&1; }
-does() { rollout "$@" >"$work/said" || not_ok "sluice rollout $*" "$(<"$work/said")"; }
-of() { rollout status "$1" --json | jq -r ".rollouts[0]$2"; } # NAME JQ
-is() { [[ $(of "$1" .phase) == "$2" ]]; }
-fault() { curl -sf --max-time 5 -o "$work/fault" -d "{\"fault\":\"$1\"}" "http://127.0.0.1:10002/fault"; }
-mend() { curl -sf --max-time 5 -o "$work/fault" -X DELETE "http://127.0.0.1:10002/fault"; }
-# ask WHO: status and pool; everybody else is another one
-ask() {
-	curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code} ' -H 'content-type: application/json' \
-		-H "x-session-id: $1" -d '{"model":"chat","max_tokens":4,"messages":[{"role":"user","content":"hello"}]}' \
-		"$url/v1/chat/completions"
-	header x-sluice-pool
-}
 # ask_many FIRST COUNT: how many were answered well
 ask_many() {
 	local i good=0
@@ -78,7 +62,7 @@ echo "# canary of 50 %: a failing model: $seen of 60 requests saw it (at most 20
 expect "bad: nobody gets it any more" "$(ask again) $(header x-sluice-rollout)" == "200 old "
 ask_many 100 5 >"$work/good"
 expect "bad: its node is left alone" "$(of bad .seen)" == "$seen"
-expect "bad: in the audit trail" "$("$sluice" audit list)" contains "bad: rolled_back: gate errors"
+expect_soon "bad: in the audit trail" 10 audited "bad: rolled_back: gate errors"
 expect "bad: counted" "$(metric sluice_rollouts_ended_total 'how="rolled_back"')" == 1
 expect "bad: what has ended cannot be paused" "$(rollout pause bad)" contains 'is rolled_back: it cannot be paused'
 mend
@@ -126,7 +110,7 @@ does resume good
 full() { ask_many $((n += 20)) 20 >"$work/good"; is good full; }
 expect_soon "good: full" 60 full
 expect "good: all requests" "$(ask another)" == "200 new"
-expect "good: in the audit trail" "$("$sluice" audit list)" contains "good: full: all gates are calm"
+expect_soon "good: in the audit trail" 10 audited "good: full: all gates are calm"
 fault 500
 expect "full, and it fails: the old pool answers" "$(ask third)" == "200 old"
 mend

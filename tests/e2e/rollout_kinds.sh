@@ -4,6 +4,7 @@
 # done well; a regression suite before each step; blue-green; an index; the configuration itself. Of each bad one it
 # says how many clients saw it.
 . "$(dirname "$0")/lib.sh"
+. "$e2e/rollout-words.sh"
 
 sluice=$build/sluice
 [[ -x $sluice ]] || { not_ok "start" "$sluice is missing: make all"; finish; }
@@ -36,25 +37,8 @@ config_write <<-END
   - {model: docs, pools: old, retrieve: {index: handbook, min_score: 0.3, timeout: 10s}}
 	  - {model: strict, pools: mirror, attempts: 1, prompt: {id: strict}, validate: {schema: true, repairs: 0, other_model: false}}
 END
-standin old 9001
-standin new 9002
-node "$e2e/mirror.mjs" 9003 >"$work/mirror.log" 2>&1 &
-wait_for 20 grep -q ready "$work/mirror.log" || { not_ok "mirror" "$(<"$work/mirror.log")"; finish; }
-daemon_start
+rollout_start
 
-rollout() { "$sluice" rollout "$@" 2>&1; }
-does() { rollout "$@" >"$work/said" || not_ok "sluice rollout $*" "$(<"$work/said")"; }
-of() { rollout status "$1" --json | jq -r ".rollouts[0]$2"; } # NAME JQ
-is() { [[ $(of "$1" .phase) == "$2" ]]; }
-fault() { curl -sf --max-time 5 -o "$work/fault" -d "{\"fault\":\"$1\"}" "http://127.0.0.1:10002/fault"; }
-mend() { curl -sf --max-time 5 -o "$work/fault" -X DELETE "http://127.0.0.1:10002/fault"; }
-# ask WHO [MORE]: status and pool; everybody else is another one
-ask() {
-	curl -s --max-time 30 -o "$work/out" -D "$work/head" -w '%{http_code} ' -H 'content-type: application/json' \
-		-H "x-session-id: $1" -d "{\"model\":\"chat\",\"max_tokens\":4,${2:-}\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}" \
-		"$url/v1/chat/completions"
-	header x-sluice-pool
-}
 # ask_many COUNT [MORE]: those that were not answered well by the old pool
 n=0
 ask_many() {
@@ -90,7 +74,7 @@ asked=$(of bad .shadowed)
 expect "a bad model: it was asked beside" "$asked" ">=" 1
 expect "a bad model: after that all are answered" "$(ask_many 5)" == ""
 expect "a bad model: and it is asked no more" "$(of bad .shadowed) $(metric sluice_rollout_spared_total 'rollout="bad"')" == "$asked 0"
-expect "a bad model: in the audit trail" "$("$sluice" audit list)" contains "bad: rolled_back: gate errors"
+expect_soon "a bad model: in the audit trail" 10 audited "bad: rolled_back: gate errors"
 echo "# shadow: a failing model: 0 clients saw it, $(of bad .shadowed) were asked beside"
 mend
 
@@ -140,7 +124,7 @@ expect_soon "an unfit model: rolled back" 30 is unfit rolled_back
 expect "an unfit model: by its suite" "$(of unfit .reason)" contains 'gate suite: check "suite" before step 1: '
 expect "an unfit model: with the suite's last line" "$(of unfit .reason)" contains 'contains "hello": the answer is "nonsense"'
 expect "an unfit model: no client has met it" "$(of unfit .seen) $(of unfit .candidate_requests.requests)" == "0 0"
-expect "an unfit model: in the audit trail" "$("$sluice" audit list)" contains "unfit: rolled_back: gate suite"
+expect_soon "an unfit model: in the audit trail" 10 audited "unfit: rolled_back: gate suite"
 expect "an unfit model: counted" "$(runs unfit failed) $(runs unfit passed) $(runs unfit cannot_run)" == "1 0 0"
 expect "an unfit model: as it is told" "$(rollout status unfit)" contains "check suite: failed"
 echo "# suite: an unfit model: $(of unfit .seen) clients saw it"
@@ -161,7 +145,8 @@ expect_soon "no program: and says why" 20 late_held
 tried() { (($(runs later cannot_run) >= 2)); }
 expect_soon "no program: tried again" 20 tried
 expect "no program: neither good nor bad" "$(of later .phase) $(of later .share) $(ask first)" == "running 0 200 old"
-expect "no program: told once" "$("$sluice" audit list | grep -c 'later: held: ')" == 1
+held_once() { [[ $("$sluice" audit list | grep -c 'later: held: ') == 1 ]]; }
+expect_soon "no program: told once" 10 held_once
 program late <<<$'#!/bin/sh\nexit 0'
 expect_soon "no program, and then one: it goes on" 20 of_is later .share 1
 does abort later
@@ -232,7 +217,7 @@ touch "$work/stop"
 wait "$asker"
 expect "blue-green: no request has failed" "$(grep -cvE '^200 (old|new)$' "$work/on")" == 0
 expect "blue-green: it was one switch, and one back" "$(cut -d' ' -f2 "$work/on" | uniq | tr '\n' ' ')" == "old new old "
-expect "blue-green: in the audit trail" "$("$sluice" audit list)" contains "b: started: new, all at once (blue-green)"
+expect_soon "blue-green: in the audit trail" 10 audited "b: started: new, all at once (blue-green)"
 
 # ---- a bad prompt, whose request is the client's with another prompt in it
 push() { printf '@system\n%s\n' "$1" | "$sluice" prompt push strict - | cut -d' ' -f2; }
@@ -326,7 +311,7 @@ expect_soon "a wrong index: rolled back at its canary" 60 caught
 expect "a wrong index: nobody got an error" "$(grep -cv '^200 ' "$work/canary_docs")" == 0
 expect "a wrong index: few have seen it" "$(of wrong .seen)" "<=" 24
 expect "a wrong index: the route is not poor for it" "$(grep -c "poor" "$work/head")" == 0
-expect "a wrong index: in the audit trail" "$("$sluice" audit list)" contains "wrong: rolled_back: gate"
+expect_soon "a wrong index: in the audit trail" 10 audited "wrong: rolled_back: gate"
 echo "# canary: a wrong index: $(of wrong .seen) clients saw it"
 expect "a wrong index: all have the served one again" "$(ask_docs 3 | sort -u)" == "200 handbook@1"
 does start more index=handbook version=3 steps=50,100 step=0 requests=10
