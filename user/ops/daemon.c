@@ -508,26 +508,27 @@ static void prepare_metrics(struct sl_daemon *daemon)
 	daemon->metrics.peers = daemon->peers;
 }
 
-static int start(struct sl_daemon *daemon)
+/* What requests use, and the threads that serve them: not yet started. */
+static int open_serving(struct sl_daemon *daemon)
 {
+	const struct sl_config *config = daemon->routes->config;
 	struct sl_loop_options options = {.backend = SL_IO_EPOLL};
-	struct sl_threads_shared shared;
 	uint64_t affinity_seed;
-	int rc = sl_threads_init(&daemon->threads, daemon->routes->config);
+	int rc = sl_threads_init(&daemon->threads, config);
 
 	prepare_metrics(daemon);
 	daemon->hooks = (struct sl_worker_hooks){.owner = daemon, .ready = hook_ready};
-	sl_keys_load(&daemon->keys, daemon->routes->config, false);
+	sl_keys_load(&daemon->keys, config, false);
 	if (!rc)
 		rc = sl_exposition_open(write_page, daemon, &daemon->hooks.exposition);
 	if (!rc)
-		rc = sl_ledger_open(&daemon->ledger, daemon->routes->config);
+		rc = sl_ledger_open(&daemon->ledger, config);
 	if (!rc && !daemon->keys.ring)
 		rc = -ENOMEM;
 	if (!rc)
-		rc = sl_cache_open(daemon->routes->config->cache_bytes_max, &daemon->cache);
+		rc = sl_cache_open(config->cache_bytes_max, &daemon->cache);
 	if (!rc)
-		rc = sl_stores_open(daemon->routes->config, &daemon->stores);
+		rc = sl_stores_open(config, &daemon->stores);
 	if (!rc)
 		rc = sl_names_open(daemon->stores.drift, daemon->routes,
 				   &daemon->retries.identities);
@@ -541,32 +542,34 @@ static int start(struct sl_daemon *daemon)
 	if (!rc)
 		rc = sl_loop_open(&options, &daemon->loop);
 	if (!rc)
-		rc = sl_threads_listen(&daemon->threads, daemon->routes->config, daemon->takeover);
-	if (!rc) {
-		/* before requests: who sees /health may ask it */
-		if (!daemon->takeover)
-			sl_daemon_open_admin(daemon);
-		shared = (struct sl_threads_shared){
-			.routes = daemon->routes,
-			.ring = daemon->keys.ring,
-			.plane = daemon->plane,
-			.retries = &daemon->retries,
-			.peers = daemon->peers,
-			.cache = daemon->cache,
-			.stores = &daemon->stores,
-			.rooms = &daemon->rooms,
-			.hooks = &daemon->hooks,
-			.io = daemon->takeover ? daemon->takeover->io : NULL,
-		};
-		rc = sl_threads_start(&daemon->threads, &shared);
-	}
-	if (rc) {
-		sl_log(SL_LOG_ERROR, "start: %s", strerror(-rc));
-		sl_admin_close(&daemon->admin);
-		return rc;
-	}
-	if (daemon->takeover)
-		finish_takeover(daemon);
+		rc = sl_threads_listen(&daemon->threads, config, daemon->takeover);
+	return rc;
+}
+
+static int start_threads(struct sl_daemon *daemon)
+{
+	struct sl_threads_shared shared = {
+		.routes = daemon->routes,
+		.ring = daemon->keys.ring,
+		.plane = daemon->plane,
+		.retries = &daemon->retries,
+		.peers = daemon->peers,
+		.cache = daemon->cache,
+		.stores = &daemon->stores,
+		.rooms = &daemon->rooms,
+		.hooks = &daemon->hooks,
+		.io = daemon->takeover ? daemon->takeover->io : NULL,
+	};
+
+	/* before requests: who sees /health may ask it */
+	if (!daemon->takeover)
+		sl_daemon_open_admin(daemon);
+	return sl_threads_start(&daemon->threads, &shared);
+}
+
+/* What looks on and decides, beside requests. */
+static void open_parts(struct sl_daemon *daemon)
+{
 	daemon->metrics.io_backend = sl_loop_backend(daemon->threads.threads[0].loop);
 	daemon->suites = sl_suites_open(&daemon->threads, &daemon->stores);
 	sl_timer_init(&daemon->event_timer, on_event_timer);
@@ -582,6 +585,22 @@ static int start(struct sl_daemon *daemon)
 	__atomic_store_n(&daemon->metrics.dwells, daemon->dwells, __ATOMIC_RELEASE);
 	open_watch(daemon);
 	sl_daemon_open_page(daemon);
+}
+
+static int start(struct sl_daemon *daemon)
+{
+	int rc = open_serving(daemon);
+
+	if (!rc)
+		rc = start_threads(daemon);
+	if (rc) {
+		sl_log(SL_LOG_ERROR, "start: %s", strerror(-rc));
+		sl_admin_close(&daemon->admin);
+		return rc;
+	}
+	if (daemon->takeover)
+		finish_takeover(daemon);
+	open_parts(daemon);
 	return 0;
 }
 
