@@ -52,7 +52,8 @@ static void test_timers(void **state)
 	sl_timer_cancel(world.loop, &timers[3].timer);
 	/* Each wait is bounded by the wheel alone. On a machine that stood still the last one may be due with the
 	 * others. */
-	for (int turn = 0; turn < 1000 && (!timers[TIMERS - 1].runs || timers[2].again >= 0); turn++)
+	for (int turn = 0; turn < 1000 && (!timers[TIMERS - 1].runs || timers[2].again >= 0);
+	     turn++)
 		assert_int_equal(sl_loop_turn(world.loop, -1), 0);
 	for (int i = 0; i < TIMERS; i++)
 		assert_int_equal(timers[i].runs, i == 3 ? 0 : i == 2 ? 4 : 1);
