@@ -10,7 +10,7 @@
 
 # shows NAME TEXT COMMAND: the command, as a reader types it, prints the text, soon
 shows() {
-	local name=$1 wanted=$2 command=$3 said end=$((SECONDS + 10))
+	local name=$1 wanted=$2 command=$3 said end=$((SECONDS + 30))
 	for (( ; ; )); do
 		said=$(
 			export PATH=$build:$PATH SLUICE_ADMIN_SOCKET=${SLUICE_ADMIN_SOCKET:-$work/admin.sock}

@@ -18,10 +18,9 @@ long() { printf "$1 %.0s" {1..600}; } # WORD: a beginning of some KiB
 ask() {
 	local beginning=$1 ending=$2
 	shift 2
-	jq -nc --arg a "$beginning" --arg b "$ending" --argjson more "${MORE:-{\}}" \
-		'{model: "chat", max_tokens: 2, messages: [{role: "system", content: $a},
-		 {role: "user", content: $b}]} + $more' |
-		curl -s --max-time 30 -o /dev/null -D - -H 'content-type: application/json' "$@" \
+	printf '{"model":"chat",%s,"messages":[{"role":"system","content":"%s"},{"role":"user","content":"%s"}]}' \
+		"${MORE:-\"max_tokens\":2}" "$beginning" "$ending" |
+		curl -s --max-time 120 -o /dev/null -D - -H 'content-type: application/json' "$@" \
 			--data-binary @- "$url/v1/chat/completions" | tr -d '\r' | awk -F': ' '
 			$1 == "x-sluice-node" { node = $2 } $1 == "x-sluice-affinity" { why = $2 }
 			END { sub(/.*:/, "", node); print node, why }'
@@ -56,12 +55,12 @@ expect "prefix: and what nobody knew" "$(metric sluice_affinity_total 'by="miss"
 
 # ---- load ----
 running_are() { (($(state_of 9001 .running) + $(state_of 9002 .running) + $(state_of 9003 .running) == $1)); }
-MORE='{"stream": true, "max_tokens": 3000, "ignore_eos": true}'
+MORE='"stream":true,"max_tokens":100000,"ignore_eos":true' # they last until they are killed
 streams=()
 for i in {1..6}; do
 	MORE=$MORE ask "$(long river)" "stream $i" >/dev/null &
 	streams+=($!)
-	wait_for 10 running_are "$i"
+	wait_for 30 running_are "$i"
 done
 unset MORE
 most=0 all=0
@@ -73,7 +72,7 @@ done
 expect "load: all six run" $all == 6
 expect "load: no node has more than three of six alike" $most '<=' 3
 expect "load: refused for it, and told" "$(metric sluice_affinity_total 'by="load"')" '>' 0
-kill "${streams[@]}" 2>/dev/null
+for stream in "${streams[@]}"; do pkill -P "$stream" curl; done
 for port in 9001 9002 9003; do
 	expect_soon "load: $port is idle again" 20 state_is $port '.running == 0'
 done
@@ -111,10 +110,10 @@ for i in {1..24}; do
 done
 expect "session: each stays where it is" $kept == 24
 for field in prompt_cache_key user; do
-	read -r home why < <(MORE="{\"$field\": \"someone\"}" ask one two)
+	read -r home why < <(MORE="\"max_tokens\":2,\"$field\":\"someone\"" ask one two)
 	expect "session: $field names one" "$why" == session
 	expect "session: the same $field, the same node" \
-		"$(MORE="{\"$field\": \"someone\"}" ask three four | cut -d' ' -f1)" == "$home"
+		"$(MORE="\"max_tokens\":2,\"$field\":\"someone\"" ask three four | cut -d' ' -f1)" == "$home"
 done
 expect "session: none, nothing to go by" "$(ask "$(long river)" x | awk '{ print NF }')" == 1
 daemon_stop

@@ -77,22 +77,23 @@ expect() {
 	if ((good)); then ok "$1"; else not_ok "$1" "got '${2:0:400}', wanted $3 '$4'"; fi
 }
 wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
+	local began=$SECONDS end=$((SECONDS + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		sleep 0.05
+		if ((SECONDS < began + 3)); then sleep 0.05; else sleep 0.1; fi # what takes long is asked for less often
 	done
 }
+# What a bound is for is a test that ends: never less than what a machine may stand still for.
 expect_soon() { # NAME SECONDS COMMAND...
-	local name=$1 seconds=$2
+	local name=$1 seconds=$(($2 < 30 ? 30 : $2))
 	shift 2
 	if wait_for "$seconds" "$@"; then ok "$name"; else not_ok "$name" "not within $seconds s: $*"; fi
 }
 # What the daemon says after this: other parts may write lines of theirs between, and after, the one meant.
 log_lines() { wc -l <"$log"; }
 expect_logged() { # NAME LINES WORDS: said, after so many lines
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 30))
 	until [[ $(tail -n "+$(($2 + 1))" "$log") == *"$3"* ]]; do
 		((SECONDS < end)) || break
 		sleep 0.05
@@ -105,6 +106,17 @@ finish() {
 	exit 1
 }
 
+# got HOST:PORT PATH: the answer, head and all. By the shell itself: of curl and jq each call costs the processor
+# ten times as much, and tests ask thousands of times.
+got() {
+	local socket answer
+	{ exec {socket}<>"/dev/tcp/${1/://}"; } 2>/dev/null || return
+	printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&"$socket"
+	IFS= read -r -d '' -t 5 answer <&"$socket"
+	exec {socket}>&-
+	printf '%s' "$answer"
+}
+
 # ---- the stand-in servers ---------------------------------------------------------------------
 standin() { # NAME PORT [OPTIONS...]
 	local name=$1 port=$2
@@ -112,7 +124,7 @@ standin() { # NAME PORT [OPTIONS...]
 	"$build/standin" --listen 127.0.0.1:$port --admin 127.0.0.1:$((port + 1000)) --name "$name" \
 		--seed 7 "$@" >"$work/standin-$name.log" 2>&1 &
 	standins[$name]=$!
-	wait_for 10 grep -q admin "$work/standin-$name.log" ||
+	wait_for 60 grep -q admin "$work/standin-$name.log" ||
 		{ not_ok "standin $name" "$(cat "$work/standin-$name.log")"; finish; }
 }
 standin_kill() { # NAME: as a crash does
@@ -120,11 +132,23 @@ standin_kill() { # NAME: as a crash does
 	wait "${standins[$1]}" 2>/dev/null
 	unset "standins[$1]"
 }
-state_of() { curl -s --max-time 5 "http://127.0.0.1:$(($1 + 1000))/state" | jq -r "$2"; } # PORT JQ
-state_is() { [[ $(state_of "$1" "$2") == true ]]; }                                    # PORT JQ
+# state_of PORT SUM: of numbers that the server tells, as jq would have it: ".running + .waiting"; state_is: is it so?
+state_of() {
+	local text=$2 state
+	state=$(got "127.0.0.1:$(($1 + 1000))" /state)
+	[[ $state ]] || return
+	while [[ $text =~ \.([a-z_]+) ]]; do
+		local name=${BASH_REMATCH[0]}
+		[[ $state =~ \"${name#.}\":(-?[0-9]+)[,}] ]] || { echo "no number: $name" >&2; return 1; }
+		text=${text/"$name"/"${BASH_REMATCH[1]}"}
+	done
+	text=${text//and/"&&"}
+	echo $((${text//or/||}))
+}
+state_is() { [[ $(state_of "$1" "$2") == 1 ]]; }
 
 # ---- the daemon -------------------------------------------------------------------------------
-healthy() { curl -sf --max-time 5 -o "$work/health" "$url/health"; }
+healthy() { [[ $(got "${url#http://}" /health) == "HTTP/1.1 200 "* ]]; }
 starts() { grep -sc 'level=info ready: ' "$log"; }
 all_started() { (($(starts) > ${1:-0})); } # COUNT before
 # daemon_start: with the file $config, and the words of $DAEMON_OPTIONS before it
@@ -134,11 +158,11 @@ daemon_start() {
 	# shellcheck disable=SC2086 # a list of words
 	"$build/sluiced" ${DAEMON_OPTIONS:-} "$config" >>"$log" 2>&1 &
 	daemon=$!
-	if ! wait_for 20 healthy; then
+	if ! wait_for 60 healthy; then
 		not_ok "start" "no /health: $(tail -n 5 "$log")"
 		finish
 	fi
-	wait_for 20 all_started "$before" # one thread answers while another still opens its ring
+	wait_for 60 all_started "$before" # one thread answers while another still opens its ring
 	fds_before=$(daemon_fds)
 }
 daemon_fds() { ls "/proc/$daemon/fd" | wc -l; }
@@ -156,7 +180,7 @@ idle() { [[ $(metric sluice_requests_in_flight) == 0 ]]; }
 daemon_stop() {
 	local status
 	expect_soon "nothing in flight at the end" 15 idle
-	if wait_for 20 fds_are_back; then
+	if wait_for 30 fds_are_back; then
 		ok "descriptors are back to $fds_before"
 	else
 		not_ok "descriptors" "$(daemon_fds), $fds_before after the start"
@@ -171,10 +195,15 @@ daemon_stop() {
 }
 # metric NAME [TEXT]: sum of the samples of that name whose labels contain TEXT
 metric() {
-	curl -s --max-time 5 "$url/metrics" | awk -v name="$1" -v text="${2:-}" '
+	local socket at=${url#http://}
+	{ exec {socket}<>"/dev/tcp/${at/://}"; } 2>/dev/null || { echo 0; return; }
+	printf 'GET /metrics HTTP/1.0\r\n\r\n' >&"$socket"
+	timeout 10 awk -v name="$1" -v text="${2:-}" '
+		index($0, name) != 1 { next }
 		{ sample = $1; sub(/\{.*/, "", sample) }
 		sample == name && (text == "" || index($0, text)) { sum += $NF }
-		END { printf "%.0f\n", sum }'
+		END { printf "%.0f\n", sum }' <&"$socket"
+	exec {socket}>&-
 }
 trips() { metric sluice_node_trips_total "pool=\"$1\""; } # POOL
 # opens_after TRIPS POOL COMMAND...: the command once; has a breaker of the pool opened since there were so many?

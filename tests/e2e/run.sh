@@ -32,7 +32,7 @@ start() { # NAME
 	# A test that hangs is a failure, not a wait for ever.
 	(
 		cpu_enter "$1"
-		exec timeout --foreground 300 tests/e2e/"$1".sh
+		exec timeout --foreground 600 tests/e2e/"$1".sh
 	) >"$out/$1" 2>&1 </dev/null &
 	running[$!]=$1
 	started[$!]=$SECONDS
