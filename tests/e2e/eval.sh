@@ -85,7 +85,8 @@ expect "a score that is none" "$(rate "$one" "$id" '"score":2')" == 400
 expect "a key that is none" "$(rate sk-none "$id" '"score":1')" == 401
 expect "by GET" "$(curl -s -o "$work/out" -w '%{http_code}' "$url/v1/feedback")" == 405
 expect "by the SDK" "$(many sdk plain "$one")" == '{"feedback 1":1,"404 request_not_found":1}'
-expect "a key's minute" "$(many rate "$two" "$id" 85 | jq -c '[(.["200"] >= 75), (.["429"] > 0)]')" == '[true,true]'
+# 80 a minute, and what comes back meanwhile: enough that a slow machine is refused too
+expect "a key's minute" "$(many rate "$two" "$id" 200 | jq -c '[(.["200"] >= 75), (.["429"] > 0)]')" == '[true,true]'
 expect "refusals are counted" "$(stats '[.refused.unknown, .refused.bad, .refused.rate > 0] | @csv')" == "2,1,true"
 
 # ---- a planted share is found -------------------------------------------------------------------

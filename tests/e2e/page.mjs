@@ -33,7 +33,7 @@ async function keepAsking() {
 }
 
 // Each look is a call into the browser: not every 20 ms.
-const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(130)), 8000);
+const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(130)), 30000);
 
 // ---- the browser -------------------------------------------------------------------------------
 const browser = await chromium.launch({
@@ -46,7 +46,7 @@ const context = await browser.newContext({
   colorScheme: "light",
 });
 const page = await context.newPage();
-page.setDefaultTimeout(8000);
+page.setDefaultTimeout(30000);
 const complaints = [];
 page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
 page.on("pageerror", (error) => complaints.push(String(error)));
@@ -86,9 +86,9 @@ await test("well", async () => {
   await shows("nobody waits", "#queue-list", "Nobody waits in any of 3 queues.");
   check("the plots are drawn", await soon(async () => (await page.locator("#plots canvas").count()) === 3));
   check("and move", await soon(async () => /requests\/s [1-9]/.test(await page.locator("#plot-rate").getAttribute("aria-label"))));
-  const status = await snapshot();
-  const tile = await page.locator("#tiles div", { hasText: "requests/s" }).innerText();
-  check("tiles", Number(tile.match(/[\d.]+/)[0]) > 0 && status.totals.requests_per_s > 0, tile);
+  const tile = () => page.locator("#tiles div", { hasText: "requests/s" }).innerText();
+  const rises = async () => Number((await tile()).match(/[\d.]+/)[0]) > 0 && (await snapshot()).totals.requests_per_s > 0;
+  check("tiles", await soon(rises), await tile());
 });
 
 await test("a queue", async () => {

@@ -10,7 +10,7 @@ export PATH=$PATH:/usr/sbin
 command -v nft >/dev/null || { not_ok "needs nft" "apt-get install nftables"; finish; }
 
 cap=10
-return_s=3
+return_s=6 # so long that even a slow machine looks several times while it rises
 silence_s=2
 [[ $(basename "$build") != build-san ]] || silence_s=5 # all is slower there
 quiet_ms=$((silence_s * 1000 + 500))
@@ -50,6 +50,12 @@ sum() {
 		sed 's/..$//; s/^$/0/'
 }
 share() { awk '/^sluice_ring_share_ratio.*ring="local"/ { printf "%.0f\n", $NF * 100 }' "$work/page"; } # percent of the zone's ring
+# the same, and the attempts of all zones and of this one
+shares() {
+	awk '/^sluice_ring_share_ratio.*ring="local"/ { share = $NF * 100 }
+		/^sluice_zone_attempts_total/ { all += $NF; if (index($0, "zone=\"local\"")) near += $NF }
+		END { printf "%.0f %d %d\n", share, all, near }' "$work/page"
+}
 incidents() { sluice incidents --json | jq -r "[.incidents[] | select(.of == \"region\" and .name == \"north\")] | sort_by(-.id) | $1"; } # JQ
 incident_is() { [[ $(incidents ".[0] | $1") == true ]]; }                                                             # JQ
 ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
@@ -117,11 +123,9 @@ steady() {
 # back: the zone's share rises in steps and never passes its ramp; of what is asked meanwhile no more stays
 back() {
 	local before=0 steps=0 falls=0 over=0 was_all=-1 was_near all near now dall
-	for _ in {1..300}; do
+	for _ in {1..600}; do
 		page
-		now=$(share)
-		all=$(sum sluice_zone_attempts_total)
-		near=$(sum sluice_zone_attempts_total 'zone="local"')
+		read -r now all near < <(shares)
 		((now >= before)) || falls=$((falls + 1))
 		((now == before)) || steps=$((steps + 1))
 		if ((was_all >= 0)); then

@@ -21,7 +21,7 @@ config_write <<-END
 	routes:
 	  - {model: alone, pools: alone, attempts: 3, backoff: 0ms}
 	  - {model: slow, pools: alone, attempts: 9, backoff: 0ms, timeouts: {ttft: 300ms, total: 20s}}
-	  - {model: pair, pools: pair, attempts: 3, backoff: 0ms, timeouts: {ttft: 300ms, total: 20s}}
+	  - {model: pair, pools: pair, attempts: 3, backoff: 0ms, timeouts: {ttft: 10s, total: 20s}}
 	  - {model: chain, pools: [first, second], backoff: 0ms}
 	  - {model: dying, pools: dying, backoff: 0ms}
   - {model: full, pools: full, backoff: 0ms, timeouts: {ttft: 2s, total: 60s}}
@@ -73,7 +73,7 @@ expect "fallback: each pool saw each request once" "$(served 9004) $(served 9005
 well 9004
 
 # a node dies with twenty requests on it: the budget is for retries, not for those that move away
-load_start --model dying --count 40 --concurrency 40 --stream-percent 0 --tokens 100
+load_start --model dying --count 40 --concurrency 40 --stream-percent 0 --tokens 200
 wait_for 20 state_is 9006 '.running > 15' || not_ok "a node dies" "it got no work"
 standin_kill n6
 load_end
@@ -107,14 +107,14 @@ expect "the only node left has all the time" "$answer" contains "HTTP/1.1 200"
 well 9002
 
 # ---- Retry-After ------------------------------------------------------------------------------
-fault 9002 429-retry:9 1
+fault 9002 429-retry:15 1
 before=$(served 9002)
 answer=$(ask pair)
-expect "busy for 9 s: the other node answers" "$answer" contains "x-sluice-node: 127.0.0.1:9003"
+expect "busy for 15 s: the other node answers" "$answer" contains "x-sluice-node: 127.0.0.1:9003"
 asks pair 10
-expect "busy for 9 s: left alone by the next 10" "$(($(served 9002) - before))" == 1
-again() { ask pair | grep -q 'x-sluice-node: 127.0.0.1:9002'; }
-expect_soon "busy for 9 s: asked again later" 20 again
+expect "busy for 15 s: left alone by the next 10" "$(($(served 9002) - before))" == 1
+again() { sleep 0.5; ask pair | grep -q 'x-sluice-node: 127.0.0.1:9002'; }
+expect_soon "busy for 15 s: asked again later" 60 again
 
 # nobody else: it is waited for, because the deadline and the budget allow it
 asks alone 20

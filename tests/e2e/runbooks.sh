@@ -33,7 +33,7 @@ file_now() { # [POOL of batch]
 		  small: {nodes: ["127.0.0.1:9003"], slots: 1}
 		  gone: {nodes: ["127.0.0.1:9004", "127.0.0.1:9005"]}
 		  spare: {nodes: ["127.0.0.1:9006"]}
-		  talk: {nodes: ["127.0.0.1:9007", "127.0.0.1:9017"], health: {live: http, every: 200ms, timeout: 300ms}}
+		  talk: {nodes: ["127.0.0.1:9007", "127.0.0.1:9017"], health: {live: http, every: 200ms, timeout: 1s}}
 		  vectors: {nodes: ["127.0.0.1:9008"]}
 		  moderation: {nodes: ["127.0.0.1:9009"], model: m}
 		  pager: {nodes: ["127.0.0.1:9010"]}

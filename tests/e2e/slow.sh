@@ -32,7 +32,7 @@ daemon_stop
 
 # ---- slow heads beside good traffic
 # longer, so that even a slow machine has them all open before the first is refused
-write 10s
+write 20s
 daemon_start
 rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
 warm() { "$build/e2e/load" --url 127.0.0.1:8080 --count 3000 --concurrency 50 --stream-percent 50 >"$work/warm.out" 2>&1; }

@@ -11,7 +11,7 @@ import { Terminal } from "./vt.mjs";
 const { SLUICE_ADMIN_SOCKET: socketPath, SLUICE_AUDIT: audit, SLUICE_WORK: work, SLUICE_KEY: key } = process.env;
 const sluice = `${process.env.SLUICE_BUILD ?? "build"}/sluice`;
 const run = (...words) => execFileSync(sluice, words, { encoding: "utf8" });
-const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(50)), 10000);
+const soon = (condition) => waitFor(async () => (await condition()) || void (await sleep(50)), 30000);
 
 const status = () => new Promise((resolve, reject) => {
   http.get({ socketPath, path: "/status.json", headers: { host: "localhost" } }, (answer) => {
@@ -124,12 +124,14 @@ await test("top: the page's truth", async () => {
   top.press("1");
   await soon(() => top.terminal.lines().at(-1).startsWith("0 all"));
   const words = { closed: "closed", open: "open", half_open: "half-open", forced_open: "forced" };
-  for (const pool of (await status()).pools)
-    for (const node of pool.nodes)
-      await top.shows(`node ${node.address}`, `${node.address} ${" ".repeat(21 - node.address.length)}${node.draining ? "drains, " : ""}${words[node.state]}`);
+  const line = (node) => `${node.address} ${" ".repeat(21 - node.address.length)}${node.draining ? "drains, " : ""}${words[node.state]}`;
+  for (const { address } of (await status()).pools.flatMap((pool) => pool.nodes))
+    check(`node ${address}`, await soon(async () => top.words().includes(line(await nodeOf(address)))), top.terminal.text());
   top.press("2");
-  for (const route of (await status()).routes)
-    await top.shows(`ladder of ${route.model}`, route.pool ? `${route.model}: answered by pool ${route.pool}` : `${route.model}: nobody answers it`);
+  const ladder = ({ model, pool }) => (pool ? `${model}: answered by pool ${pool}` : `${model}: nobody answers it`);
+  for (const { model } of (await status()).routes)
+    check(`ladder of ${model}`, await soon(async () => top.words().includes(ladder((await status()).routes.find((route) => route.model === model)))),
+      top.terminal.text());
   top.press("4");
   await top.shows("the budgets", "chat: availability 90 %");
   top.press("5");
@@ -200,9 +202,9 @@ await test("top: deeds", async () => {
   await top.has("Abort experiment");
   top.press("y");
   check("ended", await soon(() => run("chaos", "list", "--json").trim() === "[]"));
-  const deeds = readFileSync(audit, "utf8").split("\n").filter((line) => line.includes('"who":"uid 0'));
+  const deeds = () => readFileSync(audit, "utf8").split("\n").filter((line) => line.includes('"who":"uid 0'));
   for (const told of ['"text":"undrained"', "breaker forced open", "breaker closed by hand", '"text":"r2: aborted'])
-    check(`audited once: ${told}`, await soon(() => deeds.filter((line) => line.includes(told)).length === 1), deeds.join("\n"));
+    check(`audited once: ${told}`, await soon(() => deeds().filter((line) => line.includes(told)).length === 1), deeds().join("\n"));
 });
 
 await test("top: filter, size, end", async () => {
