@@ -81,7 +81,8 @@ static const struct sl_config_key keys[] = {
 	 "changed goes into a new version, beside the one that is served. 0: only by `sluice "
 	 "index`."},
 	{SL_CONFIG_INDEX, SL_CONFIG_U32, "keep", INDEX(keep), "3", 2, 60, NULL, false, NULL,
-	 "Versions that are kept: the one that is served and those that it can go back to."},
+	 "Versions that are kept: the one that is served and those that it can go back to. The "
+	 "candidate of a roll-out stays beside them until that has ended."},
 
 	{SL_CONFIG_SOURCE, SL_CONFIG_CHOICE, "kind", SOURCE(kind), NULL, 0, 0, source_choices, true,
 	 NULL,

@@ -330,9 +330,10 @@ static int make_version(struct sl_index *index, uint32_t from, bool serve, struc
 
 		if (serve)
 			rc = take_into_service(index, work.version, error);
-		/* In any case: versions that cannot be served must not fill the shelf. */
+		/* In any case: versions that cannot be served must not fill the shelf. The candidate is
+		 * asked for now: a roll-out may have begun since this version was ordered. */
 		pruned = sl_shelf_prune(index->config.directory, index->config.keep,
-					rc ? NULL : error);
+					index->candidate_wanted, rc ? NULL : error);
 		rc = rc ? rc : pruned;
 	}
 	show_progress(index, NULL, 0, 0);

@@ -359,7 +359,7 @@ int sl_shelf_rollback(const char *directory, uint32_t *ret_version, struct sl_er
 	return rc;
 }
 
-int sl_shelf_prune(const char *directory, uint32_t keep, struct sl_error *error)
+int sl_shelf_prune(const char *directory, uint32_t keep, uint32_t candidate, struct sl_error *error)
 {
 	struct sl_shelf_list list;
 	char path[SL_SHELF_PATH_SIZE];
@@ -374,7 +374,7 @@ int sl_shelf_prune(const char *directory, uint32_t keep, struct sl_error *error)
 	spare = before(&list, list.current);
 	for (uint32_t i = 0; i < list.count && left > keep && !rc; i++) {
 		if (list.versions[i] == list.current || list.versions[i] == spare ||
-		    i == list.count - 1)
+		    list.versions[i] == candidate || i == list.count - 1)
 			continue;
 		rc = sl_shelf_path(directory, list.versions[i], path, error);
 		if (!rc) {

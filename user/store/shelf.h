@@ -71,8 +71,9 @@ int sl_shelf_promote(const char *directory, uint32_t version, struct sl_error *e
 /* The one before the current is served from now on. -ENOENT: there is none before it. */
 int sl_shelf_rollback(const char *directory, uint32_t *ret_version, struct sl_error *error);
 
-/* Takes the oldest away until `keep` (>= 2) are left; never the current one, the one before it nor the
- * newest, which may wait for its promotion. */
-int sl_shelf_prune(const char *directory, uint32_t keep, struct sl_error *error);
+/* Takes the oldest away until `keep` (>= 2) are left; never the current one, the one before it, the newest,
+ * which may wait for its promotion, nor `candidate`, which is being rolled out (0: none is). */
+int sl_shelf_prune(const char *directory, uint32_t keep, uint32_t candidate,
+		   struct sl_error *error);
 
 #endif

@@ -650,7 +650,13 @@ static void test_shelf(void **state)
 	sl_shelf_end(&work);
 	assert_int_not_equal(access(work.path, F_OK), 0);
 
-	assert_int_equal(sl_shelf_prune(directory, 2, NULL), 0);
+	/* What is rolled out stays, however old it is. */
+	assert_int_equal(sl_shelf_prune(directory, 2, 2, NULL), 0);
+	assert_int_equal(sl_shelf_read(directory, &list, NULL), 0);
+	assert_int_equal(list.count, 3);
+	assert_int_equal(list.versions[0], 2);
+
+	assert_int_equal(sl_shelf_prune(directory, 2, 0, NULL), 0);
 	assert_int_equal(sl_shelf_read(directory, &list, NULL), 0);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.versions[0], 3);
@@ -674,7 +680,7 @@ static void work_until_killed(const char *directory)
 			_exit(1);
 		sl_shelf_end(&work);
 		if (sl_shelf_promote(directory, work.version, &error) ||
-		    sl_shelf_prune(directory, 3, &error))
+		    sl_shelf_prune(directory, 3, 0, &error))
 			_exit(1);
 	}
 }
