@@ -142,6 +142,7 @@ static int load(struct sl_daemon *daemon, struct sl_routes **ret_routes)
 	/* Before the routes: no request may reach a node that it names by another way. */
 	sl_peers_apply(daemon->peers, (*ret_routes)->config, &(*ret_routes)->topology,
 		       &(*ret_routes)->secure.peers);
+	sl_upstream_claim_rings(&daemon->retries, (*ret_routes)->pool_of_slot);
 	note_certificates(daemon, *ret_routes, reload);
 	return 0;
 }

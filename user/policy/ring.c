@@ -46,11 +46,45 @@ bool sl_ring_build(struct sl_ring_map *map, uint8_t *of, uint32_t *order,
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
-bool sl_rings_look(struct sl_rings *rings, uint64_t now_ms)
+/* FNV-1a. */
+uint64_t sl_rings_owner(const char *pool)
 {
-	uint64_t looked_ms = LOAD(rings->looked_ms);
+	uint64_t hash = 14695981039346656037ull;
 
-	return now_ms - looked_ms >= SL_RING_LOOK_MS &&
+	for (; pool && *pool; pool++)
+		hash = (hash ^ (unsigned char)*pool) * 1099511628211ull;
+	return hash ? hash : 1;
+}
+
+void sl_rings_claim(struct sl_rings *rings, uint64_t owner)
+{
+	if (LOAD(rings->owner) == owner)
+		return;
+	STORE(rings->owner, owner); /* first: nobody else takes a step from now on */
+	for (uint32_t ring = 0; ring < SL_RINGS; ring++) {
+		struct sl_ring_share *share = &rings->shares[ring];
+
+		STORE(share->missing, 0);
+		STORE(share->target, 0);
+		STORE(share->flaps, 0);
+		STORE(share->moved_ms, 0);
+		STORE(share->fit_ms, 0);
+		STORE(share->whole_ms, 0);
+	}
+	for (uint32_t border = 0; border < SL_RING_BORDERS; border++) {
+		STORE(rings->points[border], 0);
+		STORE(rings->passed_load[border], 0);
+		STORE(rings->passed_loss[border], 0);
+		STORE(rings->kept[border], 0);
+	}
+	STORE(rings->looked_ms, 0);
+}
+
+bool sl_rings_look(struct sl_rings *rings, uint64_t owner, uint64_t now_ms)
+{
+	uint64_t looked_ms = LOAD(rings->looked_ms), whose = LOAD(rings->owner);
+
+	return (!whose || whose == owner) && now_ms - looked_ms >= SL_RING_LOOK_MS &&
 	       __atomic_compare_exchange_n(&rings->looked_ms, &looked_ms, now_ms, false,
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }

@@ -70,6 +70,7 @@ struct sl_ring_map {
 	uint64_t far_fill;	 /* the same of a node that takes what is another ring's */
 	uint32_t caps[SL_RING_BORDERS]; /* percent that may pass by load */
 	uint32_t return_ms;		/* from no share to all; 0: at once */
+	uint64_t owner;			/* sl_rings_owner() of the pool */
 };
 
 /* Fills `of` and `order` (room for count) and the ends; places: of the nodes. False: all are in one ring. */
@@ -97,8 +98,9 @@ struct sl_ring_share {
 	uint64_t whole_ms; /* since when it is whole again; 0: it always was */
 };
 
-/* What all threads share of one pool. All zero at the start. */
+/* What all threads share of one pool's slot. All zero at the start. */
 struct sl_rings {
+	uint64_t owner; /* sl_rings_owner() of the pool that has the slot; 0: nobody has said */
 	struct sl_ring_share shares[SL_RINGS];
 	uint64_t looked_ms;
 	uint32_t turn;
@@ -107,8 +109,18 @@ struct sl_rings {
 	uint64_t kept[SL_RING_BORDERS]; /* would have passed by load, and the cap was used up */
 };
 
-/* Is it time to look at the nodes, for this thread? */
-bool sl_rings_look(struct sl_rings *rings, uint64_t now_ms);
+/* Whose they are, by its name; NULL: no pool has the slot. Never 0. */
+uint64_t sl_rings_owner(const char *pool);
+
+/*
+ * The slot is that pool's from now on: of another one that had it nothing stays, neither shares nor points nor
+ * counts. That of who has it already changes nothing. One caller at a time.
+ */
+void sl_rings_claim(struct sl_rings *rings, uint64_t owner);
+
+/* Is it time to look at the nodes, for this thread? Never for a pool whose they are not any more: requests of one that
+ * was removed end later than their slot is another's. */
+bool sl_rings_look(struct sl_rings *rings, uint64_t owner, uint64_t now_ms);
 
 /* One step of a ring's share, of which so many nodes are fit. count 0: nothing. */
 void sl_ring_step(struct sl_ring_share *share, uint32_t fit, uint32_t count, uint32_t return_ms,

@@ -63,6 +63,7 @@ static int build_rings(const struct sl_config *config, const struct sl_config_po
 		.far_fill = (uint64_t)SL_LOAD_FULL * from->far_load / 100,
 		.caps = {from->zone_spill, from->region_spill},
 		.return_ms = from->zone_return_ms,
+		.owner = sl_rings_owner(from->name),
 	};
 	sl_ring_build(&pool->rings, of, order, &host, places, from->node_count);
 	free(places);

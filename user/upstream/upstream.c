@@ -171,6 +171,16 @@ static enum sl_affinity_verdict lean(struct sl_upstream *up, const struct sl_ups
 
 /* ---- rings ---------------------------------------------------------------------------------- */
 
+void sl_upstream_claim_rings(struct sl_upstream_retries *retries,
+			     const struct sl_upstream_pool *const *pool_of_slot)
+{
+	for (uint32_t slot = 0; slot < SL_POOLS_MAX; slot++) {
+		const struct sl_upstream_pool *pool = pool_of_slot[slot];
+
+		sl_rings_claim(&retries->rings[slot], sl_rings_owner(pool ? pool->name : NULL));
+	}
+}
+
 void sl_upstream_look_at_rings(struct sl_upstream_retries *retries, const struct sl_choose *in,
 			       const struct sl_upstream_pool *pool)
 {
@@ -178,7 +188,7 @@ void sl_upstream_look_at_rings(struct sl_upstream_retries *retries, const struct
 	struct sl_choose all = *in;
 	uint32_t fit[SL_RINGS];
 
-	if (!pool->rings.of || !sl_rings_look(rings, in->now_ms))
+	if (!pool->rings.of || !sl_rings_look(rings, pool->rings.owner, in->now_ms))
 		return;
 	all.rings = &pool->rings;
 	all.tried_count = 0;

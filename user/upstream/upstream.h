@@ -179,6 +179,11 @@ void sl_upstream_condemn(struct sl_upstream *up, uint32_t slot, enum sl_signal s
 /* Nobody asks the node until then (loop time); 0: from now on it may be asked. */
 void sl_upstream_hold_until(struct sl_upstream *up, uint32_t slot, uint64_t until_ms);
 
+/* By slot, as a configuration has them from now on: what takes the slot of a pool that went inherits none of its
+ * rings' shares. Before requests have the new pools. Thread: control. */
+void sl_upstream_claim_rings(struct sl_upstream_retries *retries,
+			     const struct sl_upstream_pool *const *pool_of_slot);
+
 /* Lets the shares of the pool's rings take their next step, where that is due: for who looks without asking. */
 void sl_upstream_look_at_rings(struct sl_upstream_retries *retries, const struct sl_choose *in,
 			       const struct sl_upstream_pool *pool);

@@ -357,6 +357,46 @@ static void test_points(void **unused)
 	assert_true(sl_rings_pass(&w.rings, &w.map, 1)); /* has no cap */
 }
 
+/* A slot that another pool takes is as new; the pool that had it does not touch it any more. */
+static void test_claim(void **unused)
+{
+	static const struct sl_rings empty;
+	uint64_t old = sl_rings_owner("old"), new = sl_rings_owner("new");
+	struct sl_rings expect = empty;
+
+	(void)unused;
+	assert_true(sl_rings_look(&w.rings, old, NOW)); /* nobody has said whose it is */
+	sl_rings_claim(&w.rings, old);
+	assert_true(sl_rings_look(&w.rings, old, NOW));
+	assert_false(sl_rings_look(&w.rings, old, NOW + SL_RING_LOOK_MS - 1));
+	set_open(1, 4);
+	step(NOW);
+	set_load(5, 8, SLOTS);
+	asks(10);
+	w.rings.passed_loss[0] = w.rings.passed_load[1] = w.rings.kept[0] = 7;
+	w.rings.points[0] = 50;
+	assert_int_equal(sl_ring_percent(&w.rings.shares[SL_RING_ZONE]), 0);
+
+	sl_rings_claim(&w.rings, old); /* a reload that leaves it where it is */
+	assert_int_equal(sl_ring_percent(&w.rings.shares[SL_RING_ZONE]), 0);
+	assert_int_equal(w.rings.points[0], 50);
+
+	sl_rings_claim(&w.rings, new);
+	assert_false(sl_rings_look(&w.rings, old, NOW + 10 * SL_RING_LOOK_MS));
+	expect.owner = new;
+	expect.turn = w.rings.turn; /* of the dice */
+	assert_memory_equal(&w.rings, &expect, sizeof(expect));
+	assert_true(sl_rings_look(&w.rings, new, NOW + 1));
+
+	/* It went, and one of its name comes again: the same. */
+	step(NOW + 1);
+	assert_int_equal(sl_ring_percent(&w.rings.shares[SL_RING_ZONE]), 0);
+	sl_rings_claim(&w.rings, sl_rings_owner(NULL));
+	assert_false(sl_rings_look(&w.rings, new, NOW + 10 * SL_RING_LOOK_MS));
+	sl_rings_claim(&w.rings, new);
+	assert_int_equal(sl_ring_percent(&w.rings.shares[SL_RING_ZONE]), 100);
+}
+
 /* All its places taken: who may not leave waits, and takes the next place of the zone. */
 static void test_cap_and_full(void **unused)
 {
@@ -645,6 +685,7 @@ int main(void)
 		TEST(test_panic),
 		TEST(test_caps),
 		TEST(test_points),
+		TEST(test_claim),
 		TEST(test_cap_and_full),
 		TEST(test_region_cap),
 		TEST(test_cap_and_loss),
