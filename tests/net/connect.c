@@ -6,9 +6,10 @@
  *   connect serve ADDRESS:PORT NAME
  *       answers each line with NAME, until it is killed; SIGUSR1 closes the listener alone, so
  *       that new connections are refused while those that stand go on
- *   connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]
- *       COUNT connections, each: connect, send a line, read the name, close. Prints `NAME N` for
- *       each name and `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero;
+ *   connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS [GAP_MS]]]
+ *       COUNT connections, each: connect, send a line, read the name, close; GAP_MS at least from
+ *       the begin of one to that of the next (default: none). Prints `NAME N` for each name and
+ *       `failed N`, with `refused N`, `reset N`, `timeout N`, `other N` above zero;
  *       and `connect_us p50 A p90 B p99 C max D`, the time to connect of those that were answered.
  *       Exit 0 whatever came out: the script judges.
  *   connect hold ADDRESS:PORT COUNT [TIMEOUT_MS [AT_ONCE]]
@@ -41,6 +42,7 @@
 #define TIMEOUT_MS_DEFAULT 5000
 #define PARALLEL_DEFAULT   16
 #define PATIENCE_MAX	   100
+#define GAP_MS_MAX	   1000
 #define QUESTION	   "who\n"
 
 enum outcome { ANSWERED, REFUSED, RESET, TIMEOUT, OTHER, OUTCOMES };
@@ -273,10 +275,10 @@ static bool advance(struct link *link, short events, enum outcome *outcome)
 	return true;
 }
 
-/* Polls once for all links in use; the shortest deadline bounds the wait. */
-static void wait_for_links(unsigned count)
+/* Polls once for all links in use; the shortest deadline bounds the wait, and so does `until_ms`. */
+static void wait_for_links(unsigned count, int64_t until_ms)
 {
-	int64_t now = now_ms(), first = now + TIMEOUT_MS_DEFAULT;
+	int64_t now = now_ms(), first = until_ms;
 
 	for (unsigned i = 0; i < count; i++) {
 		polls[i] = (struct pollfd){
@@ -324,11 +326,13 @@ static void print_times(const struct tally *tally)
 	       us[count * 99ul / 100], us[count - 1]);
 }
 
-static int ask(const char *where, unsigned total, unsigned parallel, int timeout_ms)
+static int ask(const char *where, unsigned total, unsigned parallel, int timeout_ms,
+	       unsigned gap_ms)
 {
 	struct sockaddr_storage address;
 	socklen_t address_len = parse_address(where, &address);
 	unsigned opened = 0, decided = 0;
+	int64_t open_ms = 0; /* when the next may begin */
 	struct tally tally = {.connect_us = calloc(total, sizeof(uint32_t))};
 
 	if (!tally.connect_us)
@@ -337,12 +341,14 @@ static int ask(const char *where, unsigned total, unsigned parallel, int timeout
 		links[i].fd = -1;
 	while (decided < total) {
 		for (unsigned i = 0; i < parallel && opened < total; i++) {
-			if (links[i].fd >= 0)
+			if (links[i].fd >= 0 || now_ms() < open_ms)
 				continue;
 			open_link(&links[i], &address, address_len, timeout_ms);
+			open_ms = now_ms() + gap_ms;
 			opened++;
 		}
-		wait_for_links(parallel);
+		wait_for_links(parallel,
+			       open_ms > now_ms() ? open_ms : now_ms() + TIMEOUT_MS_DEFAULT);
 		for (unsigned i = 0; i < parallel; i++) {
 			enum outcome outcome;
 
@@ -378,7 +384,7 @@ static void hold_round(unsigned first, unsigned count, int timeout_ms, unsigned 
 		open += links[i].fd >= 0;
 	}
 	for (unsigned done = 0; done < open;) {
-		wait_for_links(count);
+		wait_for_links(count, now_ms() + TIMEOUT_MS_DEFAULT);
 		for (unsigned i = first; i < count; i++) {
 			enum outcome outcome;
 
@@ -472,13 +478,14 @@ int main(int argc, char **argv)
 	if (argc >= 4 && !strcmp(argv[1], "ask"))
 		return ask(argv[2], number(argv, argc, 3, 0, COUNT_MAX),
 			   number(argv, argc, 4, PARALLEL_DEFAULT, CONNECTIONS_MAX),
-			   timeout_of(argv, argc, 5));
+			   timeout_of(argv, argc, 5),
+			   argc > 6 ? number(argv, argc, 6, 0, GAP_MS_MAX) : 0);
 	if (argc >= 4 && !strcmp(argv[1], "hold"))
 		return hold(argv[2], number(argv, argc, 3, 0, CONNECTIONS_MAX),
 			    timeout_of(argv, argc, 4),
 			    number(argv, argc, 5, CONNECTIONS_MAX, CONNECTIONS_MAX));
 	fprintf(stderr, "usage: connect serve ADDRESS:PORT NAME\n"
-			"       connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS]]\n"
+			"       connect ask ADDRESS:PORT COUNT [PARALLEL [TIMEOUT_MS [GAP_MS]]]\n"
 			"       connect hold ADDRESS:PORT COUNT [TIMEOUT_MS [AT_ONCE]]\n");
 	return 2;
 }

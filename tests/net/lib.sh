@@ -223,11 +223,13 @@ fill() {
 	ns client "$connect" hold "${service:-$vip}" "$1" 5000 "$2" </dev/null |
 		awk '{ print "failed", $6; for (i = 9; i < NF; i += 2) print $i, $(i + 1) }' >"$work/tally"
 }
-# New connections without end, from start_load to end_load; load_tally NAME as tally, over all of them
+# New connections without end, from start_load to end_load; load_tally NAME as tally, over all of them.
+# start_load GAP_MS: so long from one to the next, for a test that takes minutes. Without it a client
+# soon has all its ports in TIME_WAIT, and its kernel seeks a free one for milliseconds.
 start_load() {
 	touch "$work/loading"
 	while [[ -e $work/loading ]]; do
-		ns client "$connect" ask "${service:-$vip}" 100 2
+		ns client "$connect" ask "${service:-$vip}" 100 2 5000 ${1:-}
 	done >"$work/load" &
 	load_pid=$!
 	jobs_to_end+=("$load_pid")
