@@ -5,7 +5,7 @@
 #   build/sluice         loader/*.c and user/base
 #   build/sluice.bpf.o   bpf/sluice.bpf.c, embedded into build/sluice
 #   build/standin        tests/standin/*.c, the stand-in inference server
-#   build/unit/L/N       tests/unit/L/N.c, a cmocka program linked with layer L and those below
+#   build/unit/L/N       tests/unit/L/N.c, cmocka cases linked with layer L and those below
 #   build/bpf/N          tests/bpf/N.c, test runs of the BPF object
 #   build/sim/breaker    tests/sim/*.c, every interleaving at the breakers of one pool
 #   build/sim/policies   tests/sim/policies/*.c, the policies before model servers, in virtual time
@@ -170,13 +170,49 @@ $(B)/standin: $(patsubst %,$(B)/%.o,$(STANDIN_SRC))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
 
 # ---- tests ------------------------------------------------------------------------------------
+# The tests of a layer are one program under many names, unit/L/N: linking a program for each took as long as
+# compiling them. Of their own are those that take words, stand in for functions of libc or need files of the
+# command. The code of the cases ships nowhere and is compiled in a third of the time without -O2; what they
+# test is compiled as it ships. Not those of bpf/, whose time is that of inline functions.
+UNIT_LAYERS := base http io ops policy quality request stage store wire
+UNIT_ALONE := $(addprefix base/,chaos_judge config config_profile) io/process request/feed request/trail \
+	store/crash
+unit_names = $(filter-out $(UNIT_ALONE),$(patsubst tests/unit/%.c,%,$(wildcard $(addsuffix /*.c,$(addprefix \
+	tests/unit/,$(1))))))
+UNIT_TOGETHER := $(call unit_names,$(UNIT_LAYERS))
+$(foreach l,$(UNIT_LAYERS),$(B)/tests/unit/$(l)/%.c.o): CFLAGS += -O0 -g1
+
+define unit_layer_rule
+$(B)/tests/unit/$(1).def: Makefile tests/unit/$(1)
+	@mkdir -p $$(@D)
+	$$(Q)printf 'TEST(%s)\n' $(notdir $(call unit_names,$(1))) >$$@
+
+$(B)/tests/unit/$(1).main.o: tests/unit/main.c $(B)/tests/unit/$(1).def
+	$$(SAY) CC $$@
+	$$(Q)$$(CC) $$(CFLAGS) -DUNIT_TESTS='"$(B)/tests/unit/$(1).def"' -MMD -MP -c -o $$@ $$<
+
+$(B)/unit-$(1): $(B)/tests/unit/$(1).main.o $(patsubst %,$(B)/tests/unit/%.c.o,$(call unit_names,$(1))) \
+	$(call libs_from,$(call below,$(1)))
+	$$(SAY) LD $$@
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lcmocka -ljansson $$(SYSLIBS)
+endef
+$(foreach l,$(UNIT_LAYERS),$(eval $(call unit_layer_rule,$(l))))
+
+define unit_together_rule
+$(B)/tests/unit/$(1).c.o: CFLAGS += -Dmain=main_$(notdir $(1))
+$(B)/unit/$(1): $(B)/unit-$(firstword $(subst /, ,$(1)))
+	@mkdir -p $$(@D)
+	$$(Q)ln -sfn ../../$$(<F) $$@
+endef
+$(foreach t,$(UNIT_TOGETHER),$(eval $(call unit_together_rule,$(t))))
+
 define unit_rule
 $(B)/unit/$(1): $(B)/tests/unit/$(1).c.o $(call libs_from,$(call below,$(firstword $(subst /, ,$(1)))))
 	@mkdir -p $$(@D)
 	$$(SAY) LD $$@
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lcmocka -ljansson $$(SYSLIBS)
 endef
-$(foreach t,$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/*.c)),$(eval $(call unit_rule,$(t))))
+$(foreach t,$(filter-out $(UNIT_TOGETHER),$(UNIT:$(B)/unit/%=%)),$(eval $(call unit_rule,$(t))))
 # of the command, which is no layer
 $(B)/unit/base/chaos_judge: $(B)/loader/chaos_judge.c.o
 $(filter $(B)/unit/loader/%,$(UNIT)): $(patsubst %,$(B)/%.o,$(filter-out loader/main.c,$(LOADER_SRC))) \
