@@ -32,7 +32,7 @@ export async function test(name, run) {
     notOk(name, error.stack ?? error);
   }
 }
-export async function waitFor(condition, timeoutMs = 15000) {
+export async function waitFor(condition, timeoutMs = 30000) {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await condition();

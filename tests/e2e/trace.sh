@@ -14,8 +14,8 @@ write_config() { # TRACING
 		otlp:
 		  pool: otel
 		  metrics: 400ms
-		  timeout: 500ms
-		  wait: 5s
+		  timeout: 1500ms
+		  wait: 8s
 		  headers: "authorization=Bearer%20\${SLUICE_TOKEN},x-scope=a%2Cb"
 		  attributes: deployment.environment.name=test
 		tracing: $1
