@@ -12,7 +12,7 @@ chat="$url/v1/chat/completions"
 config_write <<-END
 	log: {requests: $work/requests.log}
 	timeouts: {upstream_idle: 1s}
-	tunables: {breaker.open_ms: 300ms, breaker.open_max_ms: 600ms, breaker.consecutive_failures: 3,
+	tunables: {breaker.open_ms: 2s, breaker.open_max_ms: 2s, breaker.consecutive_failures: 3, # open for longer than a slow request
 	           breaker.minimum_outcomes: 100000}
 	pools:
 	  big: {nodes: ["127.0.0.1:9001"], slots: 2, affinity: none}

@@ -36,7 +36,7 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		    breaker.minimum_outcomes: 100000}}
 		routes:
 		  - {model: one, pools: one}
-		  - {model: brief, pools: one, queue: {wait: 300ms}}
+		  - {model: brief, pools: one, queue: {wait: 3s}}
 		  - {model: pair, pools: pair}
 		  - {model: held, pools: held, queue: {hold: 60s}}
 		  - {model: hasty, pools: held, queue: {hold: 300ms}}
@@ -172,7 +172,7 @@ ask brief "$critical" brief 2
 expect "wait: over" "$(code brief) $(said brief .error.code) $(header brief x-sluice-queue)" == "503 server_is_overloaded expired"
 expect "wait: counted" "$(result one expired critical)" == 1
 # the client's own deadline is a time-out, as anywhere else
-ask own "$critical" one 2 -H 'x-request-timeout-ms: 900'
+ask own "$critical" one 2 -H 'x-request-timeout-ms: 4000'
 expect "wait: the deadline" "$(code own) $(said own .error.code)" == "504 deadline_exceeded"
 
 # ---- a client that goes away frees its place

@@ -413,6 +413,9 @@ echo "# touched" >>"$candidate"
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
 daemon_start
+shelf_is_open() { (($(ls -l "/proc/$daemon/fd" | grep -c "$work/shelf/") == 2)); } # what is served, and the one before
+expect_soon "its file has changed before a restart: the index is open" 30 shelf_is_open
+fds_before=$(daemon_fds)
 expect "its file has changed before a restart: rolled back" "$(of edited .phase): $(of edited .reason)" == "rolled_back: $candidate has changed since it was started"
 daemon_stop
 finish

@@ -11,7 +11,7 @@ for tool in openssl socat; do
 	command -v $tool >/dev/null || { not_ok "$tool" "missing: apt-get install openssl socat"; finish; }
 done
 mkdir "$work/disk"
-mount -t tmpfs -o size=1m none "$work/disk" || { not_ok "disk" "a tmpfs of its own cannot be mounted"; finish; }
+mount -t tmpfs -o size=4m none "$work/disk" || { not_ok "disk" "a tmpfs of its own cannot be mounted"; finish; }
 printf '#!/bin/bash\necho no such unit\nexit 5\n' >"$work/restart-vllm"
 chmod +x "$work/restart-vllm"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -keyout "$work/tls.key" \
@@ -153,7 +153,7 @@ shows stream-endings 'ending="cut"' "$metrics '^sluice_stream_endings_total.*tal
 waiting=()
 for _ in {1..4}; do
 	curl -s --max-time 60 -o "$work/long" -H 'content-type: application/json' -H "authorization: Bearer $key" \
-		-d '{"model":"chat","max_tokens":4000,"ignore_eos":true,"messages":[{"role":"user","content":"x"}]}' "$url/v1/chat/completions" &
+		-d '{"model":"chat","max_tokens":100000,"ignore_eos":true,"messages":[{"role":"user","content":"x"}]}' "$url/v1/chat/completions" &
 	waiting+=($!)
 done
 expect_soon "they wait" 20 metric_is sluice_queue_depth 'pool="small"' '>=' 3

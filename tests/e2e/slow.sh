@@ -28,14 +28,17 @@ write 3s
 standin a 9001 --ctx 0
 daemon_start
 SLUICE_TEST_NAME=$test_name node "$e2e/slow.mjs" single || failures=$((failures + 1))
+warm() { "$build/e2e/load" --url 127.0.0.1:8080 --count 3000 --concurrency 50 --stream-percent 50 >"$work/warm.out" 2>&1; }
+begun=$SECONDS
+warm
+# so long that also this machine, as slow as it is today, has them all open before the first is refused
+head_s=$((10 + 15 * (SECONDS - begun)))
 daemon_stop
 
 # ---- slow heads beside good traffic
-# longer, so that even a slow machine has them all open before the first is refused
-write 20s
+write ${head_s}s
 daemon_start
 rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
-warm() { "$build/e2e/load" --url 127.0.0.1:8080 --count 3000 --concurrency 50 --stream-percent 50 >"$work/warm.out" 2>&1; }
 rss_is_back() { (($(rss_kb) <= before_kb + SLACK_KB)); }
 # what the allocator and the slabs keep for the next connections: named limits, not a leak
 SLACK_KB=$((16 * 1024))
@@ -52,14 +55,14 @@ slow_heads() { # ROUND
 	refused=$(metric sluice_http_refused_total too_slow)
 	SLUICE_TEST_NAME=$test_name node "$e2e/slow.mjs" heads "$HEADS" >"$work/heads.out" 2>&1 &
 	heads=$!
-	expect_soon "$name: all $HEADS slow heads are open at once" 60 \
+	expect_soon "$name: all $HEADS slow heads are open at once" "$head_s" \
 		metric_is sluice_http_connections '' '>=' "$HEADS"
 	most_kb=$(rss_kb)
 	load_start --count 3000 --concurrency 20 --stream-percent 50 --timeout-ms 60000
 	load_end
 	load_clean "$name: beside $HEADS slow heads"
 	expect "$name: good traffic was whole" "$(loaded requests)" == 3000
-	expect_soon "$name: every slow head was answered with 408" 60 \
+	expect_soon "$name: every slow head was answered with 408" $((60 + head_s)) \
 		metric_is sluice_http_refused_total too_slow '>=' $((refused + HEADS))
 	kill $heads
 	wait $heads 2>/dev/null

@@ -9,13 +9,13 @@ reload_count=100
 
 write() { # TURN THREADS
 	THREADS=${2:-2} config_write <<-END
-		timeouts: {upstream_idle: 1s, upgrade: 60s}
+		timeouts: {upstream_idle: 1s, upgrade: 200s}
 		limits: {body: $((1 + $1 % 4))MiB}
 		pools: {chat: {nodes: ["127.0.0.1:9001", "127.0.0.1:9002"]}}
-		routes: [{model: chat, pools: chat, timeouts: {ttft: 20s, inter_token: 20s, total: 60s}}]
+		routes: [{model: chat, pools: chat, timeouts: {ttft: 20s, inter_token: 20s, total: 200s}}]
 	END
 }
-pid_now() { timeout 10 socat - "UNIX-CONNECT:$work/admin.sock" </dev/null 2>/dev/null | jq -r .pid; }
+pid_now() { timeout 10 socat - "UNIX-CONNECT:$work/admin.sock" </dev/null 2>/dev/null | sed 's/.*"pid":\([0-9]*\).*/\1/'; }
 serves() { [[ $(pid_now) == "$1" ]]; } # PID
 olds=()
 # upgrade: a new process takes over; $daemon is it from then on
@@ -23,16 +23,17 @@ upgrade() {
 	olds+=("$daemon")
 	"$build/sluiced" --takeover "$config" >>"$log" 2>&1 &
 	daemon=$!
-	wait_for 20 serves $daemon
+	wait_for 60 serves $daemon
 }
 reloads() { metric_is sluice_config_reloads_total success '>=' "$1"; }
 
-for n in 1 2; do standin n$n 900$n --token-us 1000; done
+# A stream takes 32 ms, so that many are open whenever a process takes over, and the processors are free for it.
+for n in 1 2; do standin n$n 900$n --token-us 4000; done
 write 0
 daemon_start
 
 # one long stream that begins before the first upgrade
-curl -sN --max-time 60 "$url/v1/chat/completions" -H 'content-type: application/json' -d '{
+curl -sN --max-time 200 "$url/v1/chat/completions" -H 'content-type: application/json' -d '{
 	"model":"chat","stream":true,"ignore_eos":true,"max_tokens":3000,
 	"messages":[{"role":"user","content":"a long one"}]}' >"$work/stream" &
 stream=$!
@@ -50,7 +51,7 @@ for ((i = 1; i <= upgrade_count; i++)); do
 	for ((k = 1; k <= reload_count / upgrade_count; k++)); do
 		write $((i + k)) $((1 + i % 3))
 		kill -HUP $daemon
-		wait_for 10 reloads $k || break 2
+		wait_for 60 reloads $k || break 2
 		reloaded=$((reloaded + 1))
 	done
 done
