@@ -66,7 +66,8 @@ static int run_rollout(const struct sl_command *command, const struct sl_argumen
 
 static const struct sl_option rollout_options[] = {
 	{SL_OPTION_FLAG, "force", NULL, NULL, offsetof(struct sl_arguments, force),
-	 "start although the candidate has drifted, or its suite has not passed"},
+	 "start although the candidate has drifted, or its suite has not passed; promote without "
+	 "its check"},
 	{SL_OPTION_FLAG, "blue-green", NULL, NULL, offsetof(struct sl_arguments, blue_green),
 	 "start with all requests at once; the gates are the same, abort is the switch back"},
 	SL_OPTION_JSON,
@@ -99,7 +100,8 @@ const struct sl_command sl_command_rollout = {
 		"                     per cent more than the baseline has that are found, and roll "
 		"it back at once; 0: does not count\n"
 		"pause|resume NAME   takes no further step; goes on\n"
-		"promote NAME        all requests now\n"
+		"promote NAME        all requests now; with a check: once that, run now, has "
+		"passed\n"
 		"abort NAME          none from now on, the baseline for all\n"
 		"forget NAME         one that has ended; a full one of a model once the\n"
 		"                    configuration says so itself",

@@ -151,6 +151,7 @@ void sl_rollouts_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 	entry->state.phase = phase;
 	entry->ended_ms = sl_clock_wall_ms();
 	snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
+	entry->promoter[0] = '\0';
 	set_share(entry); /* first of all: the next request has the baseline */
 	pthread_mutex_unlock(&rollouts->lock);
 	sl_rollouts_rest_check(rollouts, entry);
@@ -200,7 +201,9 @@ static void judge(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, 
 	entry->held = sl_rollouts_why_held(rollouts, entry);
 	sl_rollouts_turn_check(
 		rollouts, entry,
-		!entry->held && sl_rollout_is_ready(&entry->state, &entry->rules, now_ms), now_ms);
+		entry->promoter[0] ||
+			(!entry->held && sl_rollout_is_ready(&entry->state, &entry->rules, now_ms)),
+		now_ms);
 	if (!entry->held && entry->check.state == SL_ROLLOUT_CHECK_RUNNING)
 		entry->held = "its check runs";
 	else if (!entry->held && entry->check_why[0])

@@ -6,6 +6,7 @@
  *   a run that is taken back   its program is killed; its end comes all the same and says nothing. Until then no
  *                              other one of the roll-out is started.
  *   the roll-out is forgotten  nobody has the run any more
+ *   promoted by hand           it is run at once, for the step that is left then; `promoter` waits for what it says
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -123,6 +124,22 @@ static void tell_nothing(struct sl_rollout_entry *entry, const char *text, uint3
 			       entry->check_why);
 }
 
+static void take_pass(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+		      uint32_t took_ms)
+{
+	char who[SL_NOTICE_WHO_BYTES];
+
+	entry->has_passed = true;
+	entry->passed_step = left_step(entry);
+	sl_rollouts_tell(entry, SL_NOTICE_INFO, "daemon",
+			 "check \"%s\" has passed at step %u (%u ms)", entry->check_name,
+			 entry->passed_step, took_ms);
+	if (!entry->promoter[0])
+		return;
+	memcpy(who, entry->promoter, sizeof(who));
+	sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, who, "promoted, its check has passed");
+}
+
 static void take_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
 		     enum sl_rollout_check_end end, const struct sl_call_result *result,
 		     uint32_t retry_ms)
@@ -142,11 +159,7 @@ static void take_end(struct sl_rollouts *rollouts, struct sl_rollout_entry *entr
 			 left_step(entry) + 1, *last ? last : "it failed, and said nothing");
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ROLLED_BACK, "daemon", reason);
 	} else {
-		entry->has_passed = true;
-		entry->passed_step = left_step(entry);
-		sl_rollouts_tell(entry, SL_NOTICE_INFO, "daemon",
-				 "check \"%s\" has passed at step %u (%u ms)", entry->check_name,
-				 entry->passed_step, result->took_ms);
+		take_pass(rollouts, entry, result->took_ms);
 	}
 	rollouts->dirty = true;
 }
@@ -258,6 +271,32 @@ void sl_rollouts_turn_check(struct sl_rollouts *rollouts, struct sl_rollout_entr
 		start(rollouts, entry, config);
 }
 
+/* ---- promoted by hand --------------------------------------------------------------------------- */
+
+void sl_rollouts_give_to_all(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+			     bool force, const char *who)
+{
+	char reason[SL_NOTICE_TEXT_BYTES] = "promoted";
+	bool passed = sl_rollout_check_allows(&entry->check);
+
+	if (!passed && force)
+		snprintf(reason, sizeof(reason), "promoted by force, without check \"%.64s\"",
+			 entry->check_name);
+	else if (entry->check.state != SL_ROLLOUT_CHECK_NONE)
+		snprintf(reason, sizeof(reason), "promoted, its check has passed");
+	if (passed || force) {
+		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, who, reason);
+		return;
+	}
+	pthread_mutex_lock(&rollouts->lock);
+	entry->state.phase = SL_ROLLOUT_RUNNING; /* one that was paused, too */
+	pthread_mutex_unlock(&rollouts->lock);
+	snprintf(entry->promoter, sizeof(entry->promoter), "%s", who[0] ? who : "(unknown)");
+	rollouts->dirty = true;
+	sl_rollouts_tell(entry, SL_NOTICE_INFO, who,
+			 "is to be promoted, once check \"%s\" has passed", entry->check_name);
+}
+
 /* ---- told ------------------------------------------------------------------------------------- */
 
 void sl_rollouts_put_check(const struct sl_rollout_entry *entry, struct sl_text *text)
@@ -270,6 +309,9 @@ void sl_rollouts_put_check(const struct sl_rollout_entry *entry, struct sl_text 
 		sl_text_printf(text, "%s at step %u",
 			       entry->check.state == SL_ROLLOUT_CHECK_PASSED ? "" : ", passed",
 			       entry->passed_step);
+	if (entry->promoter[0])
+		sl_text_printf(text, "; once it has passed all requests get the candidate (%s)",
+			       entry->promoter);
 	sl_text_append_string(text, "\n");
 }
 

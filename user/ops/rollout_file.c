@@ -74,6 +74,8 @@ static void put_check(const struct sl_rollout_entry *entry, struct sl_text *text
 	sl_text_printf(text, ",\"unchecked\":%s", entry->state.unchecked ? "true" : "false");
 	if (entry->has_passed)
 		sl_text_printf(text, ",\"check_passed\":%u", entry->passed_step);
+	if (entry->promoter[0])
+		put_string(text, "promoter", entry->promoter);
 }
 
 void sl_rollouts_put_json(const struct sl_rollout_entry *entry, struct sl_text *text)
@@ -241,6 +243,7 @@ enum field {
 	CHECK_STATE,
 	UNCHECKED,
 	CHECK_PASSED,
+	PROMOTER,
 	FIELDS
 };
 
@@ -331,7 +334,9 @@ static bool read_check(const struct sl_json_field f[FIELDS], struct sl_rollout_e
 		return true;
 	if (sl_json_string(&f[CHECK], entry->check_name, sizeof(entry->check_name)) <= 0 ||
 	    (f[CHECK_PASSED].type != SL_JSON_ABSENT &&
-	     !read_number(&f[CHECK_PASSED], SL_ROLLOUT_STEPS_MAX, &step)))
+	     !read_number(&f[CHECK_PASSED], SL_ROLLOUT_STEPS_MAX, &step)) ||
+	    (f[PROMOTER].type != SL_JSON_ABSENT &&
+	     sl_json_string(&f[PROMOTER], entry->promoter, sizeof(entry->promoter)) < 0))
 		return false;
 	entry->check.state = sl_json_string_equal(&f[CHECK_STATE], "failed", 6)
 				     ? SL_ROLLOUT_CHECK_FAILED
@@ -426,6 +431,7 @@ static void take_line(struct sl_rollouts *rollouts, const char *line, size_t len
 		[CHECK_STATE] = SL_JSON_FIELD("check_state"),
 		[UNCHECKED] = SL_JSON_FIELD("unchecked"),
 		[CHECK_PASSED] = SL_JSON_FIELD("check_passed"),
+		[PROMOTER] = SL_JSON_FIELD("promoter"),
 	};
 	struct sl_rollout_entry *entry;
 

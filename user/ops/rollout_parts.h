@@ -37,7 +37,9 @@ struct sl_rollout_entry {
 	char check_why[SL_NOTICE_TEXT_BYTES]; /* it cannot be run; or "" */
 	bool has_passed; /* its check has, last at passed_step (0: before the first) */
 	uint32_t passed_step;
-	const char *held; /* why no step is taken, or NULL */
+	char promoter
+		[SL_NOTICE_WHO_BYTES]; /* who has it given to all once its check has passed; or "" */
+	const char *held;	       /* why no step is taken, or NULL */
 	char who[SL_NOTICE_WHO_BYTES];
 	char reason[SL_NOTICE_TEXT_BYTES]; /* of its end */
 };
@@ -122,6 +124,12 @@ void sl_rollouts_drop_config(struct sl_rollouts *rollouts, struct sl_rollout_ent
 /* 0, or -ENOENT with an error: there is none of that name. */
 int sl_rollouts_find_check(const struct sl_rollouts *rollouts, const char *name,
 			   struct sl_error *error);
+/*
+ * Gives it to all, by hand: at once where it has no check, that has passed for the step it is at, or by force; else
+ * once it has passed, which is run now. What the check says otherwise is as before each step.
+ */
+void sl_rollouts_give_to_all(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
+			     bool force, const char *who);
 /* Starts it where it is due. ready: nothing else keeps the roll-out from its next step. */
 void sl_rollouts_turn_check(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry,
 			    bool ready, uint64_t now_ms);

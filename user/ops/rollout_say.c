@@ -17,8 +17,22 @@ static void set_phase(struct sl_rollouts *rollouts, struct sl_rollout_entry *ent
 	pthread_mutex_unlock(&rollouts->lock);
 }
 
-static int change(struct sl_rollouts *rollouts, const char *verb, const char *name, const char *who,
-		  struct sl_error *error)
+/* words: behind the name; NULL: none. */
+static int promote(struct sl_rollouts *rollouts, struct sl_rollout_entry *entry, const char *words,
+		   const char *who, struct sl_error *error)
+{
+	bool force = words && !strcmp(words, "force");
+
+	if (words && words[0] && !force)
+		return sl_error_set(error, -EINVAL, "promote: \"%.64s\": expected `force` alone",
+				    words);
+	sl_rollouts_give_to_all(rollouts, entry, force, who);
+	return 0;
+}
+
+/* words: behind the name, for `promote`. */
+static int change(struct sl_rollouts *rollouts, const char *verb, const char *name,
+		  const char *words, const char *who, struct sl_error *error)
 {
 	struct sl_rollout_entry *entry = sl_rollouts_find(rollouts, name);
 	enum sl_rollout_phase phase;
@@ -28,12 +42,13 @@ static int change(struct sl_rollouts *rollouts, const char *verb, const char *na
 	phase = entry->state.phase;
 	if (!strcmp(verb, "pause") && phase == SL_ROLLOUT_RUNNING) {
 		set_phase(rollouts, entry, SL_ROLLOUT_PAUSED);
+		entry->promoter[0] = '\0'; /* that too is not to be */
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "paused");
 	} else if (!strcmp(verb, "resume") && phase == SL_ROLLOUT_PAUSED) {
 		set_phase(rollouts, entry, SL_ROLLOUT_RUNNING);
 		sl_rollouts_tell(entry, SL_NOTICE_INFO, who, "goes on");
 	} else if (!strcmp(verb, "promote") && phase <= SL_ROLLOUT_PAUSED) {
-		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_FULL, who, "promoted");
+		return promote(rollouts, entry, words, who, error);
 	} else if (!strcmp(verb, "abort") && phase <= SL_ROLLOUT_FULL) {
 		sl_rollouts_end(rollouts, entry, SL_ROLLOUT_ABORTED, who, "aborted");
 	} else if (!strcmp(verb, "forget") && phase >= SL_ROLLOUT_FULL) {
@@ -173,7 +188,7 @@ void sl_rollouts_say(void *part, const struct sl_admin_ask *ask, struct sl_text 
 	else if (!strcmp(verb, "start"))
 		rc = sl_rollouts_start(rollouts, name, rest, ask->who, &error);
 	else
-		rc = change(rollouts, verb, name, ask->who, &error);
+		rc = change(rollouts, verb, name, rest, ask->who, &error);
 	if (!rc && sl_rollouts_write_now(rollouts))
 		sl_text_append_string(&answer, "done, but rollouts.file cannot be written (see the "
 					       "log): a restart would not know\n");
