@@ -102,6 +102,7 @@ struct sl_loop {
 	struct sl_gather *gather; /* NULL: nothing is ever gathered */
 	struct sl_turns *turns;	  /* NULL: nobody measures */
 	struct sl_task *task_head, *task_tail;
+	struct sl_task *later_head, **later_tail; /* of the next turn */
 	struct sl_socket *dirty_head, *dirty_tail;
 	struct sl_block_pool blocks;
 	struct sl_fibers *fibers;		      /* fiber.c; NULL until the first one */

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "user/base/clock.h"
 #include "user/io/backend.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -315,6 +316,22 @@ int sl_fiber_park(struct sl_loop *loop, uint64_t deadline_ns)
 	fiber->state = FIBER_PARKED;
 	leave(fiber);
 	return fiber->timed_out ? -ETIMEDOUT : 0;
+}
+
+void sl_fiber_yield(struct sl_loop *loop)
+{
+	struct sl_fiber *fiber = sl_fiber_self(loop);
+
+	assert(fiber);
+	fiber->state = FIBER_READY; /* a wake meanwhile is kept for its next park */
+	sl_loop_defer_turn(loop, &fiber->task);
+	leave(fiber);
+}
+
+void sl_fiber_share(struct sl_loop *loop)
+{
+	if (sl_clock_ns() - loop->now_ns >= SL_FIBER_SHARE_NS)
+		sl_fiber_yield(loop);
 }
 
 void sl_fiber_wake(struct sl_fiber *fiber)

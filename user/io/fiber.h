@@ -14,6 +14,7 @@
 
 #define SL_FIBER_STACK_BYTES 65536u /* virtual; about 4 to 8 KB become resident */
 #define SL_FIBERS_MAX	     8192u  /* a thread */
+#define SL_FIBER_SHARE_NS    20000u /* of a turn, then the others are let go first */
 
 struct sl_fiber;
 
@@ -38,6 +39,14 @@ void sl_fiber_wake(struct sl_fiber *fiber);
 
 /* Parks for at least delay_ms. Returns 0, or -EINTR when woken early. */
 int sl_fiber_sleep(struct sl_loop *loop, uint64_t delay_ms);
+
+/* Lets events, timers and the other fibers go first: for work that would hold the thread for long in one piece.
+ * It goes on in the next turn, which does not wait. */
+void sl_fiber_yield(struct sl_loop *loop);
+
+/* The same once this turn has lasted for SL_FIBER_SHARE_NS; else it costs a look at the clock. For between two
+ * steps of which each may be long. */
+void sl_fiber_share(struct sl_loop *loop);
 
 /* Fibers alive on this loop. */
 uint32_t sl_fiber_count(const struct sl_loop *loop);

@@ -81,6 +81,7 @@ int sl_loop_open(const struct sl_loop_options *options, struct sl_loop **ret_loo
 	filled.recv_buffers = filled.recv_buffers ? filled.recv_buffers : SL_LOOP_RECV_BUFFERS;
 	filled.recv_bytes = filled.recv_bytes ? filled.recv_bytes : SL_LOOP_RECV_BYTES;
 	loop->post_tail = &loop->post_head;
+	loop->later_tail = &loop->later_head;
 	loop->linger_tail = &loop->linger_head;
 	pthread_mutex_init(&loop->post_lock, NULL);
 	sl_loop_read_clock(loop);
@@ -149,6 +150,32 @@ void sl_loop_defer(struct sl_loop *loop, struct sl_task *task)
 	else
 		loop->task_head = task;
 	loop->task_tail = task;
+}
+
+void sl_loop_defer_turn(struct sl_loop *loop, struct sl_task *task)
+{
+	if (task->queued)
+		return;
+	task->queued = true;
+	task->next = NULL;
+	*loop->later_tail = task;
+	loop->later_tail = &task->next;
+}
+
+/* Those of the turn before, behind what the events queued. */
+static void take_later(struct sl_loop *loop)
+{
+	struct sl_task *task = loop->later_head;
+
+	if (!task)
+		return;
+	if (loop->task_head)
+		loop->task_tail->next = task;
+	else
+		loop->task_head = task;
+	loop->task_tail = SL_OWNER_OF(loop->later_tail, struct sl_task, next);
+	loop->later_head = NULL;
+	loop->later_tail = &loop->later_head;
 }
 
 /* Runs the tasks that are queued now. Returns false when there was none. */
@@ -277,7 +304,7 @@ static uint64_t wait_ns(const struct sl_loop *loop, int timeout_ms)
 	uint64_t wait = timeout_ms < 0 ? SL_LOOP_WAIT_FOREVER : (uint64_t)timeout_ms * 1000000u;
 	uint64_t next_ms = sl_wheel_next_ms(&loop->wheel), gather_ns = sl_gather_wait_ns(loop);
 
-	if (loop->task_head || loop->dirty_head || atomic_load(&loop->stop))
+	if (loop->task_head || loop->later_head || loop->dirty_head || atomic_load(&loop->stop))
 		return 0;
 	if (next_ms != UINT64_MAX) {
 		uint64_t due_ns = next_ms * 1000000u;
@@ -312,6 +339,7 @@ static int take_turn(struct sl_loop *loop, int timeout_ms)
 	error = loop->backend->wait(loop, wait_ns(loop, timeout_ms));
 	if (error)
 		return error;
+	take_later(loop);
 	sl_gather_run(loop);
 	sl_wheel_advance(&loop->wheel, sl_loop_now_ms(loop));
 	run_ready(loop);

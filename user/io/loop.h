@@ -69,6 +69,9 @@ struct sl_task {
 /* Runs task in this turn, after the completions. No effect when queued already. */
 void sl_loop_defer(struct sl_loop *loop, struct sl_task *task);
 
+/* The same in the next turn, behind the events that are there by then. That turn does not wait. */
+void sl_loop_defer_turn(struct sl_loop *loop, struct sl_task *task);
+
 /* Any thread: runs fn(arg) on the loop's thread soon. Returns 0 or -ENOMEM. */
 int sl_loop_post(struct sl_loop *loop, void (*fn)(void *arg), void *arg);
 

@@ -7,6 +7,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/io/fiber.h"
 #include "user/stage/embed.h"
 #include "user/stage/retrieve_parts.h"
 
@@ -175,6 +176,7 @@ enum sl_retrieve_outcome sl_retrieve_ask_index(struct sl_retrieve_turn *r, const
 	if (how == SL_LOOKUP_NEAR && config != NULL && config->embedding != NULL)
 		(void)sl_retrieve_give_vector(
 			r, config->embedding); /* without it the lookup finds what there is */
+	sl_fiber_share(r->stage->loop);	       /* waking the pool is another 10 us */
 	if (*r->stage->gone)
 		return SL_RETRIEVE_GONE;
 	if (!sl_retrieve_has_lookup(r))

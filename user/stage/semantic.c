@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "user/base/clock.h"
+#include "user/io/fiber.h"
 #include "user/policy/pii.h"
 #include "user/stage/semantic_parts.h"
 #include "user/stage/semantic_shadow.h"
@@ -111,6 +112,7 @@ static int look(struct sl_stage *stage, const struct sl_semantic_asked *asked, u
 		return rc; /* the search is the pool's */
 	if (rc == 0)
 		rc = search->rc;
+	sl_fiber_share(stage->loop);
 	if (rc == 0 && search->found.verdict == SL_SEMANTIC_HIT)
 		*ret_verdict = give(stage, asked, &search->found);
 	drop_search(search);
@@ -134,7 +136,9 @@ enum sl_stage_verdict sl_semantic_run(struct sl_stage *stage)
 		return SL_STAGE_GO_ON;
 	if (deadline_ns > stage->deadline_ns)
 		deadline_ns = stage->deadline_ns;
-	rc = sl_embed_run(stage, asked->question, deadline_ns, &asked->embedding);
+	sl_fiber_share(stage->loop); /* waking the pool is another 10 us */
+	rc = *stage->gone ? -ECANCELED
+			  : sl_embed_run(stage, asked->question, deadline_ns, &asked->embedding);
 	if (rc == 0 && asked->embedding.cut)
 		return SL_STAGE_GO_ON;
 	if (rc == -ENODATA || rc == -EILSEQ)

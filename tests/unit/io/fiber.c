@@ -2,6 +2,7 @@
 /* fiber.c - fibers on both back ends: order, wakes, deadlines, limits, stacks. */
 #include "tests/unit/io/pair.h"
 
+#include "user/base/clock.h"
 #include "user/io/fiber.h"
 
 #define FIBER_TURNS_MAX 2000
@@ -213,6 +214,78 @@ static void test_deep_stacks(void **state)
 	sl_loop_close(&loop);
 }
 
+struct order {
+	struct sl_loop *loop;
+	char seen[8];
+	size_t count;
+};
+
+static void see(struct order *order, char what)
+{
+	if (order->count + 1 < sizeof(order->seen))
+		order->seen[order->count++] = what;
+}
+
+static void see_event(void *arg)
+{
+	see(arg, 'e');
+}
+static void see_fiber(void *arg)
+{
+	see(arg, 'f');
+}
+
+static void yield_twice(void *arg)
+{
+	struct order *order = arg;
+
+	see(order, '1');
+	sl_loop_post(order->loop, see_event, order);
+	sl_fiber_start(order->loop, see_fiber, order);
+	sl_fiber_wake(sl_fiber_self(order->loop)); /* none of its own: kept */
+	sl_fiber_yield(order->loop);
+	see(order, '2');
+	sl_fiber_yield(order->loop); /* nothing else is there: the turn does not wait */
+	see(order, sl_fiber_park(order->loop, 0) ? 'x' : '3');
+}
+
+static void share_late(void *arg)
+{
+	struct order *order = arg;
+	uint64_t end_ns = sl_loop_now_ns(order->loop) + SL_FIBER_SHARE_NS;
+
+	sl_fiber_start(order->loop, see_fiber, order);
+	while (sl_clock_ns() < end_ns)
+		;
+	sl_fiber_share(order->loop); /* however fast the machine is, the turn has lasted */
+	see(order, '1');
+}
+
+static void test_share(void **state)
+{
+	struct order order = {.count = 0};
+
+	open_loop(state, &order.loop);
+	assert_int_equal(sl_fiber_start(order.loop, share_late, &order), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sl_loop_turn(order.loop, -1), 0);
+	assert_string_equal(order.seen, "f1");
+	sl_loop_close(&order.loop);
+}
+
+static void test_yield(void **state)
+{
+	struct order order = {.count = 0};
+
+	open_loop(state, &order.loop);
+	assert_int_equal(sl_fiber_start(order.loop, yield_twice, &order), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(sl_loop_turn(order.loop, -1), 0);
+	assert_string_equal(order.seen, "1fe23");
+	assert_int_equal(sl_fiber_count(order.loop), 0);
+	sl_loop_close(&order.loop);
+}
+
 static void start_child(void *arg)
 {
 	struct job *job = arg;
@@ -257,6 +330,8 @@ int main(void)
 		ON_BACKENDS(test_wake_before_park),
 		ON_BACKENDS(test_deadline),
 		ON_BACKENDS(test_sleep),
+		ON_BACKENDS(test_yield),
+		ON_BACKENDS(test_share),
 		ON_BACKENDS(test_limit),
 		ON_BACKENDS(test_deep_stacks),
 		ON_BACKENDS(test_start_from_fiber),
