@@ -228,7 +228,8 @@ truncate -s 8192 "$shelf/v000004.db"
 expect "a torn version: the one before" "$(ask docs "Which days are vacation days?")" contains "forty days"
 expect "is told" "$(header x-sluice-degraded) $(header x-sluice-index)" == "retrieve=backup handbook@3"
 expect "and counted" "$(steps backup)" ">" "$before"
-expect_soon "a version that cannot be read is made anew" 60 index_is docs "$vacation" handbook@5
+newer() { ask docs "$vacation" >/dev/null; [[ $(header x-sluice-index) == handbook@* && $(header x-sluice-index) > handbook@4 ]]; }
+expect_soon "a version that cannot be read is made anew" 60 newer
 expect_soon "and nothing is degraded" 30 degraded_is docs "$vacation" ""
 
 # ---- poor documents
