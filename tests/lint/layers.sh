@@ -49,12 +49,14 @@ breach() {
 	breaches=$((breaches + 1))
 }
 
+# Sets "layer"; no process for each of some thousand lines.
 layer_of() {
+	layer=
 	case $1 in
-	user/main.c) echo main ;;
-	user/*/*) local rest=${1#user/}; echo "${rest%%/*}" ;;
-	loader/*) echo loader ;;
-	bpf/*) echo bpf ;;
+	user/main.c) layer=main ;;
+	user/*/*) layer=${1#user/} layer=${layer%%/*} ;;
+	loader/*) layer=loader ;;
+	bpf/*) layer=bpf ;;
 	esac
 }
 
@@ -63,7 +65,8 @@ quoted=$(grep -rnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' bpf u
 	sed -E 's/#[[:space:]]*include[[:space:]]+"([^"]+)"/\1/; s/[[:space:]]//g')
 while IFS=: read -r file line header; do
 	[ -n "$file" ] || continue
-	from=$(layer_of "$file")
+	layer_of "$file"
+	from=$layer
 	at="$file:$line"
 	if [ "$from" = bpf ]; then
 		[[ $header == bpf/* ]] || breach "$at" "bpf/ includes $header: it may see nothing but bpf/"
@@ -75,13 +78,15 @@ while IFS=: read -r file line header; do
 			breach "$at" "$header belongs to the BPF object alone (shared:$shared_bpf)"
 		;;
 	user/* | loader/*)
-		to=$(layer_of "$header")
+		layer_of "$header"
+		to=$layer
 		[ -n "${sees[$from]:-}" ] || { breach "$at" "layer \"$from\" is not in the list of layers"; continue; }
 		[[ " ${sees[$from]} " == *" $to "* ]] ||
 			breach "$at" "$from includes $header: it may see ${sees[$from]}"
 		# A stage's files share the first word of their names; stage.h is what a stage is given,
 		# steps.def what it may say, embed.h what several need.
-		name=$(basename "${file%.*}") other=$(basename "${header%.*}")
+		name=${file##*/} other=${header##*/}
+		name=${name%.*} other=${other%.*}
 		if [ "$from" = stage ] && [ "$to" = stage ] && [ "${name%%_*}" != "${other%%_*}" ] &&
 			[ "$other" != stage ] && [ "$other" != steps ] && [ "$other" != embed ]; then
 			breach "$at" "stages never include each other"
