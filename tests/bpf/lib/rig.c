@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/pkt_cls.h>
@@ -24,44 +25,48 @@
 
 uint32_t sl_rig_flow_sets = SL_RIG_FLOW_SETS;
 
-static const char *const network[] = {
-	"ip link set lo up",
-	"ip link add rig0 type veth peer name rig1",
-	"ip link add rig2 type veth peer name rig3",
-	"ip link set rig0 address 02:00:00:00:00:a0",
-	"ip link set rig2 address 02:00:00:00:00:a2",
-	"ip link add rigv type veth peer name rigw",
-	"ip link set rigv address 02:00:00:00:00:a0",
-	/* Peers are silent: what they sent of their own would be counted. */
-	"sysctl -q -w net.ipv6.conf.rig1.disable_ipv6=1",
-	"sysctl -q -w net.ipv6.conf.rig3.disable_ipv6=1",
-	"sysctl -q -w net.ipv6.conf.rigw.disable_ipv6=1",
-	"ip addr add 10.0.0.2/24 dev rig0",
-	"ip addr add 10.0.2.2/24 dev rig2",
-	"ip addr add 10.0.100.2/24 dev rigv",
-	"ip -6 addr add fd00::2/64 dev rig0 nodad",
-	"ip -6 addr add fd00:2::2/64 dev rig2 nodad",
-	"ip -6 addr add fd00:100::2/64 dev rigv nodad",
-	"ip link set rig0 up",
-	"ip link set rig1 up",
-	"ip link set rig2 up",
-	"ip link set rig3 up",
-	"ip link set rigw up",
-	"ip link set rigv up",
-	"ip route add default via 10.0.0.1",
-	"ip route add unreachable 10.0.9.0/24",
-	"ip -6 route add unreachable fd00:9::/64",
-	"ip -6 route add default via fd00::1",
-	"ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
-	"ip neigh add 10.0.0.11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
-	"ip neigh add 10.0.0.12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent",
-	"ip neigh add 10.0.2.11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent",
-	"ip neigh add 10.0.100.11 lladdr 02:00:00:00:00:0e dev rigv nud permanent",
-	"ip neigh add fd00::1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent",
-	"ip neigh add fd00::11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent",
-	"ip neigh add fd00::12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent",
-	"ip neigh add fd00:2::11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent",
-	"ip neigh add fd00:100::11 lladdr 02:00:00:00:00:0e dev rigv nud permanent",
+/* Each for one start of `ip`: starts are dear where a processor is emulated. */
+static const char network_links[] = "link set lo up\n"
+				    "link add rig0 type veth peer name rig1\n"
+				    "link add rig2 type veth peer name rig3\n"
+				    "link set rig0 address 02:00:00:00:00:a0\n"
+				    "link set rig2 address 02:00:00:00:00:a2\n"
+				    "link add rigv type veth peer name rigw\n"
+				    "link set rigv address 02:00:00:00:00:a0\n";
+
+static const char network_addresses[] =
+	"addr add 10.0.0.2/24 dev rig0\n"
+	"addr add 10.0.2.2/24 dev rig2\n"
+	"addr add 10.0.100.2/24 dev rigv\n"
+	"addr add fd00::2/64 dev rig0 nodad\n"
+	"addr add fd00:2::2/64 dev rig2 nodad\n"
+	"addr add fd00:100::2/64 dev rigv nodad\n"
+	"link set rig0 up\n"
+	"link set rig1 up\n"
+	"link set rig2 up\n"
+	"link set rig3 up\n"
+	"link set rigw up\n"
+	"link set rigv up\n"
+	"route add default via 10.0.0.1\n"
+	"route add unreachable 10.0.9.0/24\n"
+	"route add unreachable fd00:9::/64\n"
+	"route add default via fd00::1\n"
+	"neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent\n"
+	"neigh add 10.0.0.11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent\n"
+	"neigh add 10.0.0.12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent\n"
+	"neigh add 10.0.2.11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent\n"
+	"neigh add 10.0.100.11 lladdr 02:00:00:00:00:0e dev rigv nud permanent\n"
+	"neigh add fd00::1 lladdr 02:00:00:00:00:01 dev rig0 nud permanent\n"
+	"neigh add fd00::11 lladdr 02:00:00:00:00:0b dev rig0 nud permanent\n"
+	"neigh add fd00::12 lladdr 02:00:00:00:00:0c dev rig0 nud permanent\n"
+	"neigh add fd00:2::11 lladdr 02:00:00:00:00:0d dev rig2 nud permanent\n"
+	"neigh add fd00:100::11 lladdr 02:00:00:00:00:0e dev rigv nud permanent\n";
+
+/* Peers are silent: what they sent of their own would be counted. */
+static const char *const silent[] = {
+	"/proc/sys/net/ipv6/conf/rig1/disable_ipv6",
+	"/proc/sys/net/ipv6/conf/rig3/disable_ipv6",
+	"/proc/sys/net/ipv6/conf/rigw/disable_ipv6",
 };
 
 static const char *const forwarding[] = {
@@ -114,18 +119,47 @@ void sl_rig_command(const char *line)
 		die(line);
 }
 
+/* Not by a shell: that of a vmtest guest is busybox, which has an `ip` of its own. */
+static void ip_batch(const char *lines)
+{
+	char *argv[] = {"ip", "-batch", "-", NULL};
+	posix_spawn_file_actions_t actions;
+	int status, ends[2];
+	pid_t pid;
+
+	/* The lines fit into the pipe. */
+	if (pipe2(ends, O_CLOEXEC) ||
+	    write(ends[1], lines, strlen(lines)) != (ssize_t)strlen(lines))
+		die("pipe");
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ))
+		die("ip");
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[0]);
+	close(ends[1]);
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("ip -batch");
+}
+
+static void switch_on(const char *const *paths, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		FILE *file = fopen(paths[i], "w");
+
+		if (!file || fputs("1", file) < 0 || fclose(file))
+			die(paths[i]);
+	}
+}
+
 static void network_build(void)
 {
 	if (unshare(CLONE_NEWNET))
 		die("unshare (run as root)");
-	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
-		sl_rig_command(network[i]);
-	for (size_t i = 0; i < sizeof(forwarding) / sizeof(*forwarding); i++) {
-		FILE *file = fopen(forwarding[i], "w");
-
-		if (!file || fputs("1", file) < 0 || fclose(file))
-			die(forwarding[i]);
-	}
+	ip_batch(network_links);
+	switch_on(silent, sizeof(silent) / sizeof(*silent));
+	ip_batch(network_addresses);
+	switch_on(forwarding, sizeof(forwarding) / sizeof(*forwarding));
 }
 
 static int map_fd(struct sl_rig *rig, const char *name)

@@ -292,14 +292,18 @@ static uint32_t random_below(uint32_t limit)
 	return (random_state >> 8) % limit;
 }
 
-/* 1,000 pairs closed at a random moment of sending, receiving, pausing and connecting. */
+/*
+ * 1,000 pairs closed at a random moment of sending, receiving, pausing and connecting. In a guest of vmtest,
+ * whose processors are emulated, the four backends have a quarter each: the moments are not the same ones.
+ */
 static void test_close_any_moment(void **state)
 {
+	int pairs = getenv("VMTEST_GUEST") ? 250 : 1000;
 	struct world world;
 	struct end *client = malloc(sizeof(*client)), *server = malloc(sizeof(*server));
 
 	world_open(&world, options_of(state));
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < pairs; i++) {
 		uint32_t turns = random_below(5);
 
 		world_pair(&world, client, server);
