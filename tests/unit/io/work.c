@@ -25,6 +25,7 @@ struct errand {
 	sem_t *may_go; /* NULL: at once */
 	uint32_t in, out;
 	int *ran, *dropped; /* of the test */
+	int *begun;	    /* NULL: nobody asks */
 };
 
 struct call {
@@ -35,7 +36,7 @@ struct call {
 	bool gone;
 	struct sl_fiber *fiber;
 	uint32_t number;
-	int ran, dropped;
+	int ran, dropped, begun;
 	bool returned;
 	int rc;
 	uint32_t out;
@@ -45,6 +46,8 @@ static void run_errand(void *arg)
 {
 	struct errand *errand = arg;
 
+	if (errand->begun)
+		__atomic_add_fetch(errand->begun, 1, __ATOMIC_SEQ_CST);
 	while (errand->may_go && sem_wait(errand->may_go))
 		;
 	errand->out = errand->in * 2;
@@ -253,6 +256,7 @@ static void call_it_whole(void *arg)
 		.in = call->number,
 		.ran = &call->ran,
 		.dropped = &call->dropped,
+		.begun = &call->begun,
 	};
 
 	call->fiber = sl_fiber_self(call->loop);
@@ -275,6 +279,9 @@ static void a_whole_job_is_waited_for(void **state)
 	call = call_of(work, loop, &may_go);
 	assert_int_equal(sl_fiber_start(loop, call_it_whole, &call), 0);
 	TURN_LOOP_UNTIL(loop, call.fiber);
+	/* Before a thread of the pool has it, which a busy machine may let wait, it would be taken back. */
+	while (!count_of(&call.begun))
+		usleep(1000);
 	call.gone = true;
 	sl_fiber_wake(call.fiber);
 	until_ns = sl_loop_now_ns(loop) + 50 * SL_NS_PER_MS; /* it looks twice */
