@@ -38,14 +38,14 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		  - {model: one, pools: one}
 		  - {model: brief, pools: one, queue: {wait: 3s}}
 		  - {model: pair, pools: pair}
-		  - {model: held, pools: held, queue: {hold: 60s}}
+		  - {model: held, pools: held, queue: {hold: 300s}}
 		  - {model: hasty, pools: held, queue: {hold: 300ms}}
 		  - {model: told, pools: held, queue: {hold: 0}}
 		  - {model: spills, pools: [near, far], queue: {spill: 200ms}}
 		  - {model: small, pools: small}
 		  - {model: grows, pools: grows}
-		  - {model: moves, pools: moves, queue: {hold: 60s}}
-		  - {model: chain, pools: [held, moves], queue: {hold: 60s}}
+		  - {model: moves, pools: moves, attempts: 10, queue: {hold: 300s}}
+		  - {model: chain, pools: [held, moves], queue: {hold: 300s}}
 		  - {model: tight, pools: tight}
 		  - {model: patient, pools: patient, attempts: 2, queue: {hold: 2s}}
 	END
@@ -65,7 +65,7 @@ body() { # MODEL TOKENS [MORE]
 ask() {
 	local name=$1 key=$2 model=$3 tokens=$4
 	shift 4
-	curl -sN --max-time 90 -o "$work/$name.out" -D "$work/$name.head" -w '%{http_code}' \
+	curl -sN --max-time 300 -o "$work/$name.out" -D "$work/$name.head" -w '%{http_code}' \
 		-H "authorization: Bearer $key" -H "$json" -H "x-request-id: $name" -d "${data:-$(body "$model" "$tokens")}" "$@" "$chat" >"$work/$name.code"
 }
 code() { cat "$work/$1.code"; }                                          # NAME

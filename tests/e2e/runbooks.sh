@@ -39,7 +39,7 @@ file_now() { # [POOL of batch]
 		  pager: {nodes: ["127.0.0.1:9010"]}
 		  scaler: {nodes: ["127.0.0.1:9011"]}
 		routes:
-		  - {model: chat, pools: [chat, small], backoff: 1ms, queue: {wait: 30s}}
+		  - {model: chat, pools: [chat, small], backoff: 1ms, queue: {wait: 300s}}
 		  - {model: batch, pools: ${1:-gone}, backoff: 1ms, queue: {hold: 0, wait: 0}, timeouts: {connect: 300ms}}
 		  - {model: tight, pools: small, queue: {wait: 500ms}}
 		  - {model: talk, pools: talk, resume: off, timeouts: {ttft: 20s, total: 60s}}
@@ -152,7 +152,7 @@ shows stream-endings 'ending="cut"' "$metrics '^sluice_stream_endings_total.*tal
 # ---- a pool is too small
 waiting=()
 for _ in {1..4}; do
-	curl -s --max-time 60 -o "$work/long" -H 'content-type: application/json' -H "authorization: Bearer $key" \
+	curl -s --max-time 300 -o "$work/long" -H 'content-type: application/json' -H "authorization: Bearer $key" \
 		-d '{"model":"chat","max_tokens":100000,"ignore_eos":true,"messages":[{"role":"user","content":"x"}]}' "$url/v1/chat/completions" &
 	waiting+=($!)
 done
