@@ -35,7 +35,7 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		  patient: {nodes: ["127.0.0.1:9013"], tunables: {breaker.consecutive_failures: 1000,
 		    breaker.minimum_outcomes: 100000}}
 		routes:
-		  - {model: one, pools: one}
+		  - {model: one, pools: one, queue: {wait: 300s}}
 		  - {model: brief, pools: one, queue: {wait: 3s}}
 		  - {model: pair, pools: pair}
 		  - {model: held, pools: held, queue: {hold: 300s}}
