@@ -23,8 +23,9 @@ config_write <<-END
 END
 node "$e2e/spoken.mjs" >"$work/servers.log" 2>&1 &
 wait_for 10 grep -q ready "$work/servers.log" || { not_ok servers "$(cat "$work/servers.log")"; finish; }
+export SLUICE_ADMIN_SOCKET=$work/admin.sock
 daemon_start
-SLUICE_TEST_NAME=$test_name SLUICE_WORK=$work node "$e2e/lists.mjs" || failures=$((failures + 1))
+SLUICE_TEST_NAME=$test_name SLUICE_COMMAND=$build/sluice SLUICE_WORK=$work node "$e2e/lists.mjs" || failures=$((failures + 1))
 
 # a configuration that names a bad list is no better than one that cannot be read
 expect "bad at the start: the log names file and line" "$(grep -c "list .*/bad.*: line 3: " "$log")" == 1

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, check, finish, test, metric, waitFor, URL_BASE } from "./lib.mjs";
-import { told, last, askWhole, askStream } from "./spoken.mjs";
+import { told, last, explained, askWhole, askStream } from "./spoken.mjs";
 
 const PORT = 9003;
 if (process.argv[2] === "serve") {
@@ -71,7 +71,9 @@ await test("up", async () => {
   const asked = await askWhole("closed", { say: "fine" }, {}, "Sell me a knife");
   expect("up: a question is flagged", [asked.status, asked.error.code], [400, "content_policy_violation"]);
   check("up: the category is named", asked.error.message.includes("violence") && !asked.error.message.includes("self-harm"), asked.error.message);
+  expect("up: a question: explained", explained(asked), ["moderation question blocked: flagged"]);
   const said = await askWhole("closed", { say: "Take a knife" });
+  expect("up: an answer: explained", explained(said), ["moderation answer refused: flagged"]);
   expect("up: an answer is flagged", [said.status, said.message.content, said.finish, said.degraded], [200, "No.", "content_filter", "validate=refused"]);
   const seen = await judged();
   expect("up: what was asked", [seen.model, seen.input], ["judge-1", "Take a knife\n"]);
@@ -134,8 +136,10 @@ async function streamWhileDown(name) {
   const ends = async () => Number(await ended("out"));
   const before = [await steps("out", "validate"), await ends(), await steps("open", "validate")];
   const closed = await askStream("out", { say: prose, piece: 9 });
+  expect(`${name}: stream, closed: explained`, explained(closed), ["moderation answer ended: no answer"]);
   expect(`${name}: stream, closed`, [closed.status, closed.error?.code, closed.content, closed.done], [200, "service_unavailable", "", false]);
   const open = await askStream("open", { say: prose.repeat(30), piece: 50 });
+  expect(`${name}: stream, open: explained`, explained(open), ["question", "answer"].map((of) => `moderation ${of} let_through: no answer`));
   expect(`${name}: stream, open`, [open.content, open.done], [prose.repeat(30), true]);
   const after = [await steps("out", "validate"), await ends(), await steps("open", "validate")];
   expect(`${name}: stream, counted`, after.map((n, i) => n - (before[i] || 0)), [1, 1, 1]);
@@ -176,6 +180,7 @@ await test("poor answers", async () => {
     "another language": "The library is open from nine to eight, and it is not open on Sundays, as you can see on the page [1].",
     "no citation": "Die Bibliothek ist von neun bis zwanzig Uhr offen und an Sonntagen nicht, wie es auf der Seite steht.",
   };
+  const checks = { "blank": ["empty"], "a refusal": ["refusal"], "another language": ["language"], "no citation": ["citation", "numbers"] };
   const told_of = { "blank": "empty", "a refusal": "refuses", "another language": "language en, and must be in de or fr", "no citation": "like [1]" };
   for (const [name, bad] of Object.entries(cases)) {
     const repaired = await askWhole("poor", { say: bad, then: good }, {}, question);
@@ -185,6 +190,8 @@ await test("poor answers", async () => {
     const other = await askWhole("poor", { say: bad, b: good }, {}, question);
     expect(`${name}: another model`, [other.message.content, other.degraded], [good, "validate=repaired, validate=model"]);
     const refused = await askWhole("poor", { say: bad }, {}, question);
+    expect(`${name}: refused: explained`, explained(refused), ["repaired: ", "moved: ", "refused: "].map((done, i) =>
+      `${checks[name][0]} answer ${done}${[checks[name][1], i < 2 ? i + 1 : undefined].filter((part) => part !== undefined).join(" ")}`.trimEnd()));
     expect(`${name}: refused`, [refused.message.content, refused.finish], ["Nein.", "content_filter"]);
   }
   const fine = await askWhole("poor", { say: good }, {}, question);
@@ -192,6 +199,7 @@ await test("poor answers", async () => {
   const short = await askWhole("poor", { say: "Ja." });
   expect("short, and nothing to cite", [short.message.content, short.degraded], ["Ja.", null]);
   const links = await askWhole("links", { say: "It is known." });
+  expect("links: none: explained", explained(links), ["citation answer refused: links"]);
   expect("links: none", [links.message.content, links.degraded], ["Nein.", "validate=refused"]);
   const link = await askWhole("links", { say: "See https://example.com/" });
   expect("links: one", [link.message.content, link.degraded], ["See https://example.com/", null]);

@@ -180,7 +180,7 @@ curl -s --max-time 30 -o "$work/out" -H 'x-request-id: req_5e01' -H "authorizati
 	-d "{\"model\":\"form\",\"max_tokens\":4,$schema\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}" "$url/v1/chat/completions"
 asks form 5 "$schema"
 shows invalid-steps 'step="refused"} 6' "$metrics '^sluice_ladder_steps_total{route=\"form\"' | grep -v ' 0$'"
-shows invalid-explain "validate" "sluice explain req_5e01"
+shows invalid-explain "validation check=schema of=answer done=refused what=json" "sluice explain req_5e01"
 asks safe 4
 shows unmoderated 'step="unmoderated"} 4' "$metrics '^sluice_ladder_steps_total{route=\"safe\"' | grep -v ' 0$'"
 shows unmoderated-status "in doubt" "sluice status moderation | tail -n 3"

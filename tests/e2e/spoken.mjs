@@ -7,6 +7,7 @@
 //   {b}             ... from server b: that
 //   {piece}         a stream comes in pieces of so many characters
 // GET /last gives the last request's body.
+import { execFileSync } from "node:child_process";
 import http from "node:http";
 import { pathToFileURL } from "node:url";
 import { URL_BASE } from "./lib.mjs";
@@ -89,13 +90,19 @@ export async function ask(model, plan, more = {}, user = "hello") {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ model, messages, ...more }),
   });
-  return { status: response.status, degraded: response.headers.get("x-sluice-degraded"),
+  return { id: response.headers.get("x-request-id"), status: response.status, degraded: response.headers.get("x-sluice-degraded"),
     cache: response.headers.get("x-sluice-cache"), text: await response.text() };
 }
 export async function askWhole(model, plan, more, user) {
   const got = await ask(model, plan, more, user);
   const body = JSON.parse(got.text);
   return { ...got, body, message: body.choices?.[0]?.message, finish: body.choices?.[0]?.finish_reason, error: body.error };
+}
+// What `sluice explain` says of the checks: "schema answer repaired: type at /{1} 1". Needs SLUICE_COMMAND.
+export function explained({ id }) {
+  const trail = execFileSync(process.env.SLUICE_COMMAND, ["explain", id, "--json"], { encoding: "utf8" });
+  return JSON.parse(trail).events.filter(({ event }) => event === "validation").map((event) =>
+    [`${event.check} ${event.of} ${event.done}:`, event.what, event.times ?? event.repair].filter((part) => part !== undefined).join(" "));
 }
 // The texts of a stream put together; events are checked to be whole.
 export async function askStream(model, plan, more, user) {

@@ -182,6 +182,12 @@ await test("degraded", async () => {
   const t = await traceOf(id);
   checkTree("degraded", t);
   expect("degraded: the request says which", t.root.attributes["sluice.degraded"], headers["x-sluice-degraded"]);
+  const { attributes, events } = t.named("validate");
+  expect("degraded: by which check", ["check", "of", "done", "what"].map((key) => attributes[`sluice.validation.${key}`]),
+    ["schema", "answer", "refused", "type"]);
+  expect("degraded: as an event too", events.map((event) => [event.name, event.attributes["sluice.validation.check"]]), [["validation", "schema"]]);
+  expect("degraded: nothing was wrong with the question", t.named("screen").attributes["sluice.validation.check"], undefined);
+  expect("degraded: explained", explain(id).events.filter(({ event }) => event === "validation").map(({ check, done }) => `${check} ${done}`), ["schema refused"]);
   check("degraded: its stages are there", t.named("screen") && t.named("validate"), t.spans.map((span) => span.name));
 });
 

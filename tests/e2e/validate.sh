@@ -21,7 +21,8 @@ config_write <<-END
 END
 node "$e2e/spoken.mjs" >"$work/servers.log" 2>&1 &
 wait_for 10 grep -q ready "$work/servers.log" || { not_ok servers "$(cat "$work/servers.log")"; finish; }
+export SLUICE_ADMIN_SOCKET=$work/admin.sock
 daemon_start
-SLUICE_TEST_NAME=$test_name node "$e2e/validate.mjs" || failures=$((failures + 1))
+SLUICE_TEST_NAME=$test_name SLUICE_COMMAND=$build/sluice node "$e2e/validate.mjs" || failures=$((failures + 1))
 daemon_stop
 finish

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/io/turns.h"
 #include "user/request/stages.h"
+#include "user/request/trail_check.h"
 #include "user/stage/prompt.h"
 
 struct sl_filtered {
@@ -37,6 +38,14 @@ static void note_step(struct sl_stage_filter *filter, enum sl_step step)
 		      &(struct sl_trail_event){.kind = SL_TRAIL_LADDER, .detail = (uint8_t)step});
 }
 
+static void note_checked(struct sl_stage_filter *filter, const struct sl_checked *checked)
+{
+	struct sl_filtered *filtered = filter->owner;
+	const struct sl_relay *relay = filtered->relay;
+
+	sl_trail_check_note(&relay->trail, sl_loop_now_ns(relay->worker->loop), checked);
+}
+
 static void note_ready(struct sl_stage_filter *filter)
 {
 	const struct sl_filtered *filtered = filter->owner;
@@ -66,6 +75,7 @@ int sl_filtered_new(struct sl_request *request, struct sl_filtered **ret_filtere
 		filtered->filters[filtered->count++] = filters[i];
 		filters[i]->owner = filtered;
 		filters[i]->step = note_step;
+		filters[i]->checked = note_checked;
 		filters[i]->ready = note_ready;
 		filtered->looks_only &= filters[i]->looks_only;
 	}

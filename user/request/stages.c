@@ -11,6 +11,7 @@
 #include "user/request/given.h"
 #include "user/request/recall.h"
 #include "user/request/shadowed.h"
+#include "user/request/trail_check.h"
 #include "user/request/translate.h"
 #include "user/request/wait.h"
 #include "user/stage/degrade.h"
@@ -230,6 +231,13 @@ static void note(struct sl_stage *stage, enum sl_noted what, uint32_t value)
 	sl_explain_note(request_of(stage), SL_TRAIL_NOTED, (uint8_t)what, value, NULL, NULL);
 }
 
+static void note_checked(struct sl_stage *stage, const struct sl_checked *checked)
+{
+	struct sl_request *request = request_of(stage);
+
+	sl_trail_check_note(&request->trail, sl_loop_now_ns(request->worker->loop), checked);
+}
+
 static int start_beside(struct sl_stage *stage, uint32_t time_ms,
 			void (*run)(struct sl_stage *beside, void *argument),
 			void (*drop)(void *argument), void *argument)
@@ -245,6 +253,7 @@ static int start_along(struct sl_stage *stage, void (*run)(struct sl_stage *besi
 
 static const struct sl_stage_ops stage_ops = {
 	.note = note,
+	.checked = note_checked,
 	.beside = start_beside,
 	.along = start_along,
 	.set_body = set_body,

@@ -9,7 +9,7 @@
 #define COPY_TRIES_MAX 4
 
 _Static_assert(sizeof(struct sl_trail_event) == 16, "four to a cache line");
-_Static_assert(sizeof(struct sl_trail) <= 1088, "SL_TRAIL_ENTRIES of them are 1.06 MiB");
+_Static_assert(sizeof(struct sl_trail) <= 1184, "SL_TRAIL_ENTRIES of them are 1.16 MiB");
 _Static_assert(sizeof(struct sl_trail) % 8 == 0, "copied in words");
 
 void sl_trails_init(struct sl_trails *trails)
@@ -38,6 +38,7 @@ struct sl_trail_ref sl_trail_begin(struct sl_trails *trails, const char *id, uin
 	snprintf(trail->id, sizeof(trail->id), "%s", id);
 	trail->model[0] = trail->key_id[0] = '\0';
 	trail->path[0] = trail->said[0] = '\0';
+	trail->texts_len = 0;
 	trail->stream = trail->counted = trail->anthropic = false;
 	trail->endpoint = 0;
 	trail->event_count = trail->lost = 0;

@@ -2,9 +2,10 @@
 /*
  * trail.h - what was decided about a request, and when: for `sluice explain` and the request log.
  *
- * Each thread has a ring of SL_TRAIL_ENTRIES trails of 1088 bytes, so 1.06 MiB (touched as it fills). A request
+ * Each thread has a ring of SL_TRAIL_ENTRIES trails of 1184 bytes, so 1.16 MiB (touched as it fills). A request
  * takes the next one at its start and notes its decisions there; the oldest is lost. No allocation, no
- * text but its id, its endpoint, its models' names and the id of its key: no prompt, no answer, no secret. A request
+ * text but its id, its endpoint, its models' names, the id of its key, and of checks a list's file or a place
+ * in a schema's terms: no prompt, no answer, no secret. A request
  * whose trail was taken by a later one (older than the last SL_TRAIL_ENTRIES of its thread) notes
  * nothing more.
  *
@@ -31,6 +32,7 @@
 #define SL_TRAIL_MODEL_BYTES 64u /* longer names are cut */
 #define SL_TRAIL_SAID_BYTES  48u /* the same of the model that an answer names */
 #define SL_TRAIL_PATH_BYTES  24u
+#define SL_TRAIL_TEXTS_BYTES 96u /* of all checks; what has no room is left out */
 
 enum sl_trail_kind {
 	SL_TRAIL_NONE = 0,
@@ -40,6 +42,7 @@ enum sl_trail_kind {
 	SL_TRAIL_LADDER,   /* a stage stepped down; detail: enum sl_step */
 	SL_TRAIL_NOTED,	   /* of a stage; detail: enum sl_noted, value: thousandths */
 	SL_TRAIL_SAMPLING, /* the route's value; detail: enum sl_sampling, value: 1 overruled one */
+	SL_TRAIL_CHECK,	   /* of a question or an answer: trail_check.h */
 	SL_TRAIL_POOL,	  /* enters a pool; detail: enum sl_cause + 1 of a fallback, 0: the first */
 	SL_TRAIL_NO_NODE, /* nobody in the pool may be asked */
 	SL_TRAIL_UNFIT,	  /* nor can anybody there be asked this; detail: enum sl_fit */
@@ -132,6 +135,7 @@ struct sl_trail {
 	bool counted;	  /* the node told the two usages */
 	uint8_t endpoint; /* enum sl_openai_endpoint; 0: it was not read so far */
 	bool anthropic;	  /* of the pool asked last: what it speaks */
+	uint8_t texts_len;
 	uint16_t event_count;
 	uint16_t lost;		/* events beyond SL_TRAIL_EVENTS_MAX */
 	uint32_t prompt_tokens; /* estimated */
@@ -139,6 +143,7 @@ struct sl_trail {
 	struct sl_trace_context trace;
 	char path[SL_TRAIL_PATH_BYTES]; /* that the client asked */
 	char said[SL_TRAIL_SAID_BYTES]; /* the model that the last answer named, plain; "": none */
+	char texts[SL_TRAIL_TEXTS_BYTES]; /* of checks, each with its end: trail_check.h */
 	struct sl_trail_stamp stages[SL_TRAIL_STAGES];
 	struct sl_trail_bill bill;
 	struct sl_trail_event events[SL_TRAIL_EVENTS_MAX];

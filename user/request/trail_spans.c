@@ -5,6 +5,7 @@
 #include <string.h>
 #include "user/base/clock.h"
 #include "user/policy/outcome.h"
+#include "user/request/trail_check.h"
 #include "user/request/trail_text.h"
 #include "user/wire/openai.h"
 #include "user/wire/otlp.h"
@@ -111,6 +112,21 @@ static const char *ending_of(const struct sl_trail_event *event)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+static void write_check(const struct teller *t, const struct sl_trail_event *event, uint32_t of)
+{
+	struct sl_trail_check_words words = sl_trail_check_words_of(t->trail, event);
+	char key[KEY_BYTES];
+
+	sl_otlp_string(t->text, of, "sluice.validation.check", words.check);
+	sl_otlp_string(t->text, of, "sluice.validation.of", words.of);
+	sl_otlp_string(t->text, of, "sluice.validation.done", words.done);
+	sl_otlp_string(t->text, of, "sluice.validation.what", words.what);
+	snprintf(key, sizeof(key), "sluice.validation.%s",
+		 words.number_name ? words.number_name : "");
+	if (words.number_name)
+		sl_otlp_int(t->text, of, key, words.number);
+}
+
 static void write_event(const struct teller *t, const struct sl_trail_event *event)
 {
 	struct sl_trail_words words = sl_trail_words_of(event);
@@ -121,6 +137,11 @@ static void write_event(const struct teller *t, const struct sl_trail_event *eve
 
 	sl_otlp_string(t->text, EVENT, "sluice.pool", pool_of(t, event));
 	sl_otlp_string(t->text, EVENT, "sluice.node", sl_trail_node_of(event, t->state, node));
+	if (event->kind == SL_TRAIL_CHECK) {
+		write_check(t, event, EVENT);
+		sl_otlp_close(t->text, mark);
+		return;
+	}
 	snprintf(key, sizeof(key), "sluice.%s", words.detail_name);
 	sl_otlp_string(t->text, EVENT, key, words.detail);
 	snprintf(key, sizeof(key), "sluice.%s", words.value_name ? words.value_name : "");
@@ -130,11 +151,21 @@ static void write_event(const struct teller *t, const struct sl_trail_event *eve
 }
 
 /* Which span tells of it. */
-enum place { PLACE_NONE, PLACE_REQUEST, PLACE_CACHE, PLACE_GENERATE };
+enum place { PLACE_NONE, PLACE_REQUEST, PLACE_CACHE, PLACE_SCREEN, PLACE_VALIDATE, PLACE_GENERATE };
 
-static enum place place_of(const struct sl_trail_event *event)
+/* A stream has no stage of validation: its filters are the request's. */
+static enum place place_of_check(const struct sl_trail *trail, const struct sl_trail_event *event)
+{
+	if (!sl_trail_check_is_answer(event))
+		return PLACE_SCREEN;
+	return trail->stages[SL_TRAIL_IN_VALIDATE].begin_us ? PLACE_VALIDATE : PLACE_REQUEST;
+}
+
+static enum place place_of(const struct sl_trail *trail, const struct sl_trail_event *event)
 {
 	switch (event->kind) {
+	case SL_TRAIL_CHECK:
+		return place_of_check(trail, event);
 	case SL_TRAIL_REFUSED:
 	case SL_TRAIL_LADDER:
 	case SL_TRAIL_SAMPLING:
@@ -161,10 +192,23 @@ static enum place place_of(const struct sl_trail_event *event)
 	}
 }
 
+/* As attributes of the span: the last check, which decided. */
+static void write_checked(const struct teller *t, enum place place)
+{
+	for (uint16_t i = t->trail->event_count; i > 0; i--) {
+		const struct sl_trail_event *event = &t->trail->events[i - 1];
+
+		if (event->kind != SL_TRAIL_CHECK || place_of(t->trail, event) != place)
+			continue;
+		write_check(t, event, SPAN);
+		return;
+	}
+}
+
 static void write_events(const struct teller *t, enum place place)
 {
 	for (uint16_t i = 0; i < t->trail->event_count; i++) {
-		if (place_of(&t->trail->events[i]) == place)
+		if (place_of(t->trail, &t->trail->events[i]) == place)
 			write_event(t, &t->trail->events[i]);
 	}
 }
@@ -296,6 +340,12 @@ static void write_stages(struct teller *t)
 			     t->trail->trace.span, stamp->begin_us - 1, stamp->end_us, NULL);
 		if (i == SL_TRAIL_IN_CACHE)
 			write_events(t, PLACE_CACHE);
+		if (i == SL_TRAIL_IN_SCREEN || i == SL_TRAIL_IN_VALIDATE) {
+			enum place place = i == SL_TRAIL_IN_SCREEN ? PLACE_SCREEN : PLACE_VALIDATE;
+
+			write_checked(t, place);
+			write_events(t, place);
+		}
 		sl_otlp_close(t->text, mark);
 	}
 }
@@ -347,7 +397,7 @@ static void write_generate(struct teller *t)
 
 		if (event->kind == SL_TRAIL_POOL && !first)
 			first = event;
-		if (place_of(event) == PLACE_GENERATE || event->kind == SL_TRAIL_ENDING ||
+		if (place_of(t->trail, event) == PLACE_GENERATE || event->kind == SL_TRAIL_ENDING ||
 		    event->kind == SL_TRAIL_STREAM_END)
 			last = event;
 	}
@@ -416,6 +466,7 @@ static void write_request(struct teller *t)
 	if (record->overtaken)
 		sl_otlp_bool(t->text, SPAN, "sluice.trail_lost", true);
 	write_degraded(t);
+	write_checked(t, PLACE_REQUEST);
 	write_events(t, PLACE_REQUEST);
 	sl_otlp_close(t->text, mark);
 }

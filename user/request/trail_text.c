@@ -14,6 +14,7 @@
 #include "user/request/near.h"
 #include "user/request/fit.h"
 #include "user/request/stats.h"
+#include "user/request/trail_check.h"
 #include "user/stage/admit.h"
 #include "user/wire/openai.h"
 
@@ -31,7 +32,8 @@ enum detail {
 	DETAIL_HEDGE,
 	DETAIL_STEP,
 	DETAIL_NOTED,
-	DETAIL_SAMPLING
+	DETAIL_SAMPLING,
+	DETAIL_CHECK
 };
 
 static const struct kind {
@@ -47,6 +49,7 @@ static const struct kind {
 	[SL_TRAIL_LADDER] = {"degraded", "step", DETAIL_STEP, NULL},
 	[SL_TRAIL_NOTED] = {"semantic_cache", "result", DETAIL_NOTED, "similarity_permille"},
 	[SL_TRAIL_SAMPLING] = {"sampling_fixed", "parameter", DETAIL_SAMPLING, "overruled"},
+	[SL_TRAIL_CHECK] = {"validation", "check", DETAIL_CHECK, NULL},
 	[SL_TRAIL_POOL] = {"pool", "fallback_cause", DETAIL_CAUSE, NULL},
 	[SL_TRAIL_NO_NODE] = {"no_node", "", DETAIL_NONE, NULL},
 	[SL_TRAIL_UNFIT] = {"passed_over", "reason", DETAIL_FIT, NULL},
@@ -143,6 +146,9 @@ static const char *detail_of(const struct sl_trail_event *event)
 						 : NULL;
 	case DETAIL_SAMPLING:
 		return event->detail < SL_SAMPLINGS ? sl_samplings[event->detail].name : NULL;
+	case DETAIL_CHECK:
+		return event->detail < SL_CHECKS ? sl_check_name((enum sl_check)event->detail)
+						 : NULL;
 	default:
 		return NULL;
 	}
@@ -198,9 +204,23 @@ struct sl_trail_words sl_trail_words_of(const struct sl_trail_event *event)
 				       zone_word(event)};
 }
 
+/* What a check did, behind which one it was. */
+static void write_check(const struct sl_trail *trail, const struct sl_trail_event *event, bool json,
+			struct sl_text *text)
+{
+	struct sl_trail_check_words words = sl_trail_check_words_of(trail, event);
+
+	member(text, json, "of", words.of);
+	member(text, json, "done", words.done);
+	member(text, json, "what", words.what);
+	if (words.number_name)
+		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, words.number_name,
+			       words.number);
+}
+
 /* Without its time. */
-static void write_words(const struct sl_trail_event *event, const struct sl_upstream_state *state,
-			bool json, struct sl_text *text)
+static void write_words(const struct sl_trail *trail, const struct sl_trail_event *event,
+			const struct sl_upstream_state *state, bool json, struct sl_text *text)
 {
 	struct sl_trail_words words = sl_trail_words_of(event);
 	char node[SL_ADDRESS_TEXT_SIZE];
@@ -213,10 +233,12 @@ static void write_words(const struct sl_trail_event *event, const struct sl_upst
 	if (words.value_name)
 		sl_text_printf(text, json ? ",\"%s\":%" PRIu32 : " %s=%" PRIu32, words.value_name,
 			       event->value);
+	if (event->kind == SL_TRAIL_CHECK)
+		write_check(trail, event, json, text);
 }
 
-static void write_event(const struct sl_trail_event *event, const struct sl_upstream_state *state,
-			bool json, struct sl_text *text)
+static void write_event(const struct sl_trail *trail, const struct sl_trail_event *event,
+			const struct sl_upstream_state *state, bool json, struct sl_text *text)
 {
 	if (json) {
 		sl_text_append_string(text, "{\"at_ms\":");
@@ -226,7 +248,7 @@ static void write_event(const struct sl_trail_event *event, const struct sl_upst
 		sl_text_printf(text, "%8" PRIu32 ".%03" PRIu32 " ms  ", event->at_us / 1000,
 			       event->at_us % 1000);
 	}
-	write_words(event, state, json, text);
+	write_words(trail, event, state, json, text);
 	sl_text_append_string(text, json ? "}" : "\n");
 }
 
@@ -291,7 +313,7 @@ void sl_trail_write_json(const struct sl_trail *trail, const struct sl_upstream_
 	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++) {
 		if (i)
 			sl_text_append_char(text, ',');
-		write_event(&trail->events[i], state, true, text);
+		write_event(trail, &trail->events[i], state, true, text);
 	}
 	sl_text_printf(text, "],\"events_lost\":%u}\n", trail->lost);
 }
@@ -311,7 +333,7 @@ void sl_trail_write_text(const struct sl_trail *trail, const struct sl_upstream_
 	write_bill(&trail->bill, false, text);
 	sl_text_append_char(text, '\n');
 	for (i = 0; i < trail->event_count && i < SL_TRAIL_EVENTS_MAX; i++)
-		write_event(&trail->events[i], state, false, text);
+		write_event(trail, &trail->events[i], state, false, text);
 	if (trail->lost)
 		sl_text_printf(text, "%u further events were not kept\n", trail->lost);
 }
@@ -336,6 +358,7 @@ static bool is_decision(const struct sl_trail_event *event)
 		       sl_outcome_of((enum sl_ending)event->detail)->signal != SL_SIGNAL_SUCCESS;
 	case SL_TRAIL_REFUSED:
 	case SL_TRAIL_LADDER:
+	case SL_TRAIL_CHECK:
 	case SL_TRAIL_NO_NODE:
 	case SL_TRAIL_RETRY:
 	case SL_TRAIL_WAIT:
@@ -371,7 +394,7 @@ void sl_trail_write_brief(const struct sl_trail *trail, const struct sl_upstream
 		if (!is_decision(event) && !is_end(event))
 			continue;
 		sl_text_append_string(text, between);
-		write_words(event, state, false, text);
+		write_words(trail, event, state, false, text);
 		between = "; ";
 	}
 }

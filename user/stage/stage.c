@@ -100,6 +100,35 @@ const char *sl_noted_name(enum sl_noted noted)
 	return names[noted];
 }
 
+const char *sl_check_name(enum sl_check check)
+{
+	static const char *const names[SL_CHECKS] = {
+		[SL_CHECK_FORM] = "form",
+		[SL_CHECK_SCHEMA] = "schema",
+		[SL_CHECK_LIST] = "list",
+		[SL_CHECK_PII] = "pii",
+		[SL_CHECK_MODERATION] = "moderation",
+		[SL_CHECK_CITATION] = "citation",
+		[SL_CHECK_REFUSAL] = "refusal",
+		[SL_CHECK_EMPTY] = "empty",
+		[SL_CHECK_LANGUAGE] = "language",
+	};
+
+	return names[check];
+}
+
+const char *sl_check_done_name(enum sl_check_done done)
+{
+	static const char *const names[SL_CHECK_DONES] = {
+		[SL_CHECK_BLOCKED] = "blocked",	  [SL_CHECK_REPAIRED] = "repaired",
+		[SL_CHECK_MOVED] = "moved",	  [SL_CHECK_REFUSED] = "refused",
+		[SL_CHECK_REDACTED] = "redacted", [SL_CHECK_MASKED] = "masked",
+		[SL_CHECK_ENDED] = "ended",	  [SL_CHECK_LET_THROUGH] = "let_through",
+	};
+
+	return names[done];
+}
+
 bool sl_stage_is_listed(const char *list, const char *name)
 {
 	struct sl_span rest = sl_span_string(list ? list : "");

@@ -148,6 +148,45 @@ enum sl_noted {
 
 const char *sl_noted_name(enum sl_noted noted);
 
+/* A check of a question or of an answer; names in stage.c. */
+enum sl_check {
+	SL_CHECK_FORM = 0, /* it cannot be looked at, or is too large to be */
+	SL_CHECK_SCHEMA,
+	SL_CHECK_LIST,
+	SL_CHECK_PII,
+	SL_CHECK_MODERATION,
+	SL_CHECK_CITATION,
+	SL_CHECK_REFUSAL,
+	SL_CHECK_EMPTY,
+	SL_CHECK_LANGUAGE,
+	SL_CHECKS
+};
+
+enum sl_check_done {
+	SL_CHECK_BLOCKED = 0, /* the question is refused */
+	SL_CHECK_REPAIRED,    /* the same pool is asked anew; number: for which time */
+	SL_CHECK_MOVED,	      /* another one is; the same */
+	SL_CHECK_REFUSED,     /* a refusal in the answer's place, or an error */
+	SL_CHECK_REDACTED,    /* number: so many times */
+	SL_CHECK_MASKED,      /* the same */
+	SL_CHECK_ENDED,	      /* the stream is */
+	SL_CHECK_LET_THROUGH, /* nobody could tell */
+	SL_CHECK_DONES
+};
+
+const char *sl_check_name(enum sl_check check);
+const char *sl_check_done_name(enum sl_check_done done);
+
+/* What a check did, for `sluice explain` and traces: without a word of the client or the model. */
+struct sl_checked {
+	enum sl_check check;
+	enum sl_check_done done;
+	bool is_answer; /* else the question */
+	uint32_t number;
+	/* A list's file, a kind of personal data, a keyword of a schema and a place; copied. NULL: none. */
+	const char *what;
+};
+
 struct sl_stage_ops {
 	/*
 	 * The request's body becomes this one (copied): a chat completion, or of the endpoint that was
@@ -168,6 +207,7 @@ struct sl_stage_ops {
 	/* That one alone, whatever comes: later set_pool and the route's fallbacks do not count. */
 	void (*keep_pool)(struct sl_stage *stage);
 	void (*note)(struct sl_stage *stage, enum sl_noted what, uint32_t value);
+	void (*checked)(struct sl_stage *stage, const struct sl_checked *checked);
 	/*
 	 * Has run(beside, argument) done on a fiber of its own while the client goes on, then
 	 * drop(argument). beside is a stage without a request: key, head and facts are NULL, and of the
@@ -326,6 +366,8 @@ struct sl_stage_filter {
 	bool unshared;
 	/* Set by the relay: counts a step of a ladder, for the filter to call. */
 	void (*step)(struct sl_stage_filter *filter, enum sl_step step);
+	/* The same: as of struct sl_stage_ops. */
+	void (*checked)(struct sl_stage_filter *filter, const struct sl_checked *checked);
 	/* The same: has `more` called at once, which may end the stream, and so the filter. */
 	void (*ready)(struct sl_stage_filter *filter);
 	bool full; /* it holds so much that the node is not to be read for now */

@@ -41,6 +41,19 @@ static enum sl_stage_verdict refuse(struct sl_stage *stage, enum sl_openai_error
 	return SL_STAGE_REFUSE;
 }
 
+static void tell(void *owner, const struct sl_checked *checked)
+{
+	struct sl_stage *stage = owner;
+
+	stage->ops->checked(stage, checked);
+}
+
+static void tell_question(struct sl_stage *stage, enum sl_check check, enum sl_check_done done,
+			  const char *what)
+{
+	tell(stage, &(struct sl_checked){.check = check, .done = done, .what = what});
+}
+
 /* ---- before -------------------------------------------------------------------------------- */
 
 /* Its client has, and the body with it: nothing is to be done any more. */
@@ -51,6 +64,7 @@ static bool has_left(const struct sl_stage *stage)
 
 static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 {
+	const struct sl_config_paths *lists = &stage->route->validate.lists_in;
 	struct sl_validate_check check;
 	enum sl_stage_verdict verdict = SL_STAGE_GO_ON;
 	char why[96];
@@ -65,10 +79,14 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 	rc = check.rc;
 	if (!rc && check.changed) {
 		rc = stage->ops->set_body(stage, sl_text_string(&check.out), check.out.len);
-		if (!rc)
+		if (!rc) {
 			stage->ops->step(stage, SL_STEP_INBOUND_REDACTED);
+			sl_validate_tell(&check.screen, lists, false, tell, stage);
+		}
 	}
 	if (check.unlisted) {
+		tell_question(stage, SL_CHECK_LIST, SL_CHECK_BLOCKED,
+			      sl_validate_list_name(lists, check.held.missing));
 		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
 	} else if (rc == -EPERM || rc == -EOPNOTSUPP) {
 		/* what cannot be taken out must not go on */
@@ -77,8 +95,10 @@ static enum sl_stage_verdict screen_question(struct sl_stage *stage)
 								: "personal data or a secret: ",
 			 sl_validate_found(&check.screen));
 		stage->ops->step(stage, SL_STEP_INBOUND_REFUSED);
+		sl_validate_tell_stop(&check.screen, lists, false, SL_CHECK_BLOCKED, tell, stage);
 		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, why));
 	} else if (rc) {
+		tell_question(stage, SL_CHECK_FORM, SL_CHECK_BLOCKED, NULL);
 		verdict = refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL,
 				 "the request could not be checked");
 	}
@@ -91,8 +111,12 @@ static enum sl_stage_verdict note_lists(struct sl_stage *stage)
 {
 	struct sl_validate_held held;
 
-	if (!sl_validate_hold(stage->stores->lists, &stage->route->validate.lists_out, &held))
+	if (!sl_validate_hold(stage->stores->lists, &stage->route->validate.lists_out, &held)) {
+		tell_question(
+			stage, SL_CHECK_LIST, SL_CHECK_BLOCKED,
+			sl_validate_list_name(&stage->route->validate.lists_out, held.missing));
 		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, LIST_MISSING);
+	}
 	stage->vary ^= held.version * 0x9e3779b97f4a7c15u;
 	sl_validate_release(&held);
 	return SL_STAGE_GO_ON;
@@ -114,12 +138,16 @@ static enum sl_stage_verdict moderate_question(struct sl_stage *stage)
 		snprintf(text, sizeof(text), "moderation flags the request%s%s",
 			 why.len ? ": " : "", sl_text_string(&why));
 		stage->ops->step(stage, SL_STEP_INBOUND_REFUSED);
+		tell_question(stage, SL_CHECK_MODERATION, SL_CHECK_BLOCKED, "flagged");
 		verdict = refuse(stage, SL_OPENAI_ERROR_POLICY, NULL, keep(stage, text));
 		break;
 	default:
 		if (*stage->gone)
 			break;
 		stage->ops->step(stage, SL_STEP_INBOUND_UNMODERATED);
+		tell_question(stage, SL_CHECK_MODERATION,
+			      v->moderation_open ? SL_CHECK_LET_THROUGH : SL_CHECK_BLOCKED,
+			      "no answer");
 		if (!v->moderation_open)
 			verdict = refuse(stage, SL_OPENAI_ERROR_UNCHECKED, NULL,
 					 "its moderation does not answer");
@@ -143,6 +171,7 @@ static enum sl_stage_verdict check_schemas(struct sl_stage *stage)
 	}
 	if (rc == -ENOMEM)
 		return refuse(stage, SL_OPENAI_ERROR_INTERNAL, NULL, "no memory for the schemas");
+	tell_question(stage, SL_CHECK_SCHEMA, SL_CHECK_BLOCKED, param);
 	return refuse(stage, SL_OPENAI_ERROR_VALUE, param, keep(stage, error.text));
 }
 
@@ -153,10 +182,12 @@ enum sl_stage_verdict sl_validate_before(struct sl_stage *stage)
 
 	if (!sl_validate_wanted(stage->route))
 		return SL_STAGE_GO_ON;
-	if (stage->fixed && checks_answers(v))
+	if (stage->fixed && checks_answers(v)) {
+		tell_question(stage, SL_CHECK_FORM, SL_CHECK_BLOCKED, NULL);
 		return refuse(stage, SL_OPENAI_ERROR_POLICY, NULL,
 			      "answers of this model are checked, and what this request asks for "
 			      "cannot be");
+	}
 	stage->vary ^=
 		sl_validate_version(v, v->moderation ? stage->pools[v->moderation - 1].name : "");
 	if (v->schema && stage->facts->endpoint == SL_OPENAI_CHAT &&
@@ -225,6 +256,18 @@ static uint32_t next_pool(const struct sl_stage *stage)
 	return UINT32_MAX;
 }
 
+static void tell_answer(struct sl_stage *stage, enum sl_check check, enum sl_check_done done,
+			const char *what)
+{
+	bool again = done == SL_CHECK_REPAIRED || done == SL_CHECK_MOVED;
+
+	tell(stage, &(struct sl_checked){.check = check,
+					 .done = done,
+					 .is_answer = true,
+					 .number = again ? stage->reply.tries + 1 : 0,
+					 .what = what && what[0] ? what : NULL});
+}
+
 /* The answer's own frame with a refusal in it. */
 static enum sl_stage_verdict give_refusal(struct sl_stage *stage, const char *why)
 {
@@ -270,32 +313,47 @@ static enum sl_stage_verdict step_down(struct sl_stage *stage,
 
 	if (tries < v->repairs && !ask_again(stage, fault)) {
 		stage->ops->step(stage, SL_STEP_VALIDATE_REPAIRED);
+		tell_answer(stage, fault->check, SL_CHECK_REPAIRED, fault->what);
 		return SL_STAGE_AGAIN;
 	}
 	pool = v->other && tries <= v->repairs ? next_pool(stage) : UINT32_MAX;
 	if (pool != UINT32_MAX && !ask_again(stage, fault)) {
 		stage->ops->set_pool(stage, pool);
 		stage->ops->step(stage, SL_STEP_VALIDATE_MODEL);
+		tell_answer(stage, fault->check, SL_CHECK_MOVED, fault->what);
 		return SL_STAGE_AGAIN;
 	}
+	tell_answer(stage, fault->check, SL_CHECK_REFUSED, fault->what);
 	return give_refusal(stage, fault->reason.text);
 }
 
 /* An answer in which nothing is wrong, as its screen leaves it. */
-static enum sl_stage_verdict give_screened(struct sl_stage *stage,
-					   const struct sl_validate_check *check, bool *ret_refused)
+static enum sl_stage_verdict give_screened(struct sl_stage *stage, struct sl_validate_check *check,
+					   bool *ret_refused)
 {
+	const struct sl_config_paths *lists = &stage->route->validate.lists_out;
 	int rc = check->rc;
 
 	*ret_refused = true;
-	if (check->unlisted)
+	if (check->unlisted) {
+		tell_answer(stage, SL_CHECK_LIST, SL_CHECK_REFUSED,
+			    sl_validate_list_name(lists, check->held.missing));
 		return give_refusal(stage, LIST_MISSING);
+	}
 	if (!rc && check->changed) {
 		rc = stage->ops->set_answer(stage, sl_text_string(&check->out), check->out.len);
 		stage->ops->step(stage, SL_STEP_VALIDATE_REDACTED);
+		if (!rc)
+			sl_validate_tell(&check->screen, lists, true, tell, stage);
 	}
 	*ret_refused = rc != 0;
-	return rc ? give_refusal(stage, "it holds what may not be told") : SL_STAGE_GO_ON;
+	if (!rc)
+		return SL_STAGE_GO_ON;
+	if (rc == -EPERM)
+		sl_validate_tell_stop(&check->screen, lists, true, SL_CHECK_REFUSED, tell, stage);
+	else
+		tell_answer(stage, SL_CHECK_FORM, SL_CHECK_REFUSED, NULL);
+	return give_refusal(stage, "it holds what may not be told");
 }
 
 static enum sl_stage_verdict moderate_answer(struct sl_stage *stage)
@@ -308,12 +366,17 @@ static enum sl_stage_verdict moderate_answer(struct sl_stage *stage)
 	case SL_MODERATION_FINE:
 		break;
 	case SL_MODERATION_FLAGGED:
+		tell_answer(stage, SL_CHECK_MODERATION, SL_CHECK_REFUSED, "flagged");
 		verdict = give_refusal(stage, "moderation flags it");
 		break;
 	default:
 		if (*stage->gone)
 			break;
 		stage->ops->step(stage, SL_STEP_VALIDATE_UNMODERATED);
+		tell_answer(stage, SL_CHECK_MODERATION,
+			    stage->route->validate.moderation_open ? SL_CHECK_LET_THROUGH
+								   : SL_CHECK_REFUSED,
+			    "no answer");
 		if (!stage->route->validate.moderation_open)
 			verdict = give_refusal(stage, "its moderation does not answer");
 	}

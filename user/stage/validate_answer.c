@@ -23,6 +23,14 @@ static void name_languages(uint32_t languages, struct sl_text *out)
 				       sl_language_name((enum sl_language)i));
 }
 
+/* Always true. what: a constant, or NULL. */
+static bool is_fault(struct sl_validate_fault *fault, enum sl_check check, const char *what)
+{
+	fault->check = check;
+	snprintf(fault->what, sizeof(fault->what), "%s", what ? what : "");
+	return true;
+}
+
 static bool is_foreign(uint32_t languages, struct sl_span text, struct sl_error *reason)
 {
 	enum sl_language language = sl_language_guess(text.data, text.len);
@@ -39,33 +47,35 @@ static bool is_foreign(uint32_t languages, struct sl_span text, struct sl_error 
 }
 
 bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body,
-			 struct sl_span text, struct sl_error *reason)
+			 struct sl_span text, struct sl_validate_fault *fault)
 {
+	struct sl_error *reason = &fault->reason;
+
 	if (v->empty && sl_reply_is_blank(text.data, text.len)) {
 		sl_error_set(reason, 0, "the answer is empty");
-		return true;
+		return is_fault(fault, SL_CHECK_EMPTY, NULL);
 	}
 	if (v->refusals && sl_reply_is_refusal(text.data, text.len)) {
 		sl_error_set(reason, 0, "it refuses a request that is allowed here");
-		return true;
+		return is_fault(fault, SL_CHECK_REFUSAL, NULL);
 	}
 	if (v->languages && is_foreign(v->languages, text, reason))
-		return true;
+		return is_fault(fault, SL_CHECK_LANGUAGE, NULL);
 	if (v->citation == SL_CONFIG_CITATION_NUMBERS && sl_reply_has_number(body.data, body.len) &&
 	    !sl_reply_has_number(text.data, text.len)) {
 		sl_error_set(reason, 0,
 			     "it names none of its sources by its number in brackets, like [1]");
-		return true;
+		return is_fault(fault, SL_CHECK_CITATION, "numbers");
 	}
 	if (v->citation == SL_CONFIG_CITATION_LINKS && !sl_reply_has_link(text.data, text.len)) {
 		sl_error_set(reason, 0, "it gives no link to a source, like https://...");
-		return true;
+		return is_fault(fault, SL_CHECK_CITATION, "links");
 	}
 	return false;
 }
 
 bool sl_validate_is_uncited(const struct sl_stage *stage, struct sl_span text,
-			    struct sl_error *reason)
+			    struct sl_validate_fault *fault)
 {
 	const struct sl_config_retrieve *retrieve = &stage->route->retrieve;
 	const char *pattern = stage->route->validate.citation_pattern;
@@ -82,7 +92,7 @@ bool sl_validate_is_uncited(const struct sl_stage *stage, struct sl_span text,
 		if (sl_text_printf(&names, "%s%s", i ? ", " : " and names one of the chunks ",
 				   stage->chunks[i].id))
 			break;
-	sl_error_set(reason, 0, "it has no citation of the form %s%s", pattern,
+	sl_error_set(&fault->reason, 0, "it has no citation of the form %s%s", pattern,
 		     names.error ? "" : sl_text_string(&names));
-	return true;
+	return is_fault(fault, SL_CHECK_CITATION, "pattern");
 }

@@ -46,11 +46,10 @@ static bool wrong_call(struct sl_validate_check *check, uint32_t call)
 	struct sl_span name = string_of(check, function ? member(check, function, "name") : 0);
 	struct sl_span said = string_of(check, function ? member(check, function, "arguments") : 0);
 	const struct sl_schema *schema = sl_validate_rules_tool(&check->rules, name);
-	struct sl_error *reason = &check->fault.reason;
 
-	if (!schema || !sl_schema_check(schema, said.data, said.len, &check->scratch, reason))
+	if (!schema || !sl_validate_check_schema(schema, said, &check->scratch, &check->fault))
 		return false;
-	sl_error_prefix(reason, 0, "the arguments of the call of %.*s",
+	sl_error_prefix(&check->fault.reason, 0, "the arguments of the call of %.*s",
 			(int)(name.len < 64 ? name.len : 64), name.data);
 	return is_wrong(check, said);
 }
@@ -79,18 +78,18 @@ static bool wrong_choice(struct sl_validate_check *check, uint32_t choice)
 		return false;
 	if (refusal.len) {
 		sl_error_set(&check->fault.reason, 0, "it refuses a request that is allowed here");
+		check->fault.check = SL_CHECK_REFUSAL;
 		return is_wrong(check, refusal);
 	}
-	if (!call_count &&
-	    (sl_validate_is_poor(check->v, check->question, text, &check->fault.reason) ||
-	     sl_validate_is_uncited(check->stage, text, &check->fault.reason)))
+	if (!call_count && (sl_validate_is_poor(check->v, check->question, text, &check->fault) ||
+			    sl_validate_is_uncited(check->stage, text, &check->fault)))
 		return is_wrong(check, text);
 	for (uint32_t i = 0; i < call_count; i++, call = nodes[call].next)
 		if (wrong_call(check, call))
 			return true;
 	return check->rules.format && !call_count &&
-	       sl_schema_check(check->rules.format, text.data, text.len, &check->scratch,
-			       &check->fault.reason) &&
+	       sl_validate_check_schema(check->rules.format, text, &check->scratch,
+					&check->fault) &&
 	       is_wrong(check, text);
 }
 
@@ -203,6 +202,8 @@ void sl_validate_check_answer(struct sl_stage *stage, struct sl_validate_check *
 	check->wrong = check->judges && schemas &&
 		       sl_validate_rules_init(&check->rules, stage->stores->schemas, facts->body,
 					      facts->body_len, &param, &check->fault.reason);
+	if (check->wrong)
+		check->fault.check = SL_CHECK_SCHEMA;
 	hold(check, v->pii_out, v->pii_out_found, &v->lists_out, v->lists_out_block);
 	run(check, schemas ? SCHEMA_HERE_MAX : SCREEN_HERE_MAX);
 }

@@ -77,11 +77,25 @@ static void companion_put(struct companion *c)
 	free(c);
 }
 
+static void tell(struct moderated *m, enum sl_check check, enum sl_check_done done,
+		 const char *what)
+{
+	m->base.checked(&m->base,
+			&(struct sl_checked){
+				.check = check, .done = done, .is_answer = true, .what = what});
+}
+
 static enum sl_filter_verdict fail(struct moderated *m, enum sl_openai_error_id id, const char *why)
 {
 	m->base.error = (struct sl_openai_error){.id = id, .object = why, .detail = why};
 	m->base.step(&m->base, SL_STEP_VALIDATE_ENDED);
 	return SL_FILTER_FAIL;
+}
+
+static enum sl_filter_verdict fail_form(struct moderated *m, const char *why)
+{
+	tell(m, SL_CHECK_FORM, SL_CHECK_ENDED, NULL);
+	return fail(m, SL_OPENAI_ERROR_ANSWER, why);
 }
 
 /* ---- the fiber ------------------------------------------------------------------------------- */
@@ -318,11 +332,11 @@ static enum sl_filter_verdict data_chunk(struct sl_stage_filter *base, const cha
 	(void)out;
 	sl_arena_reset(&m->arena);
 	if (sl_json_tape_make(data, len, &m->arena, &tape) || !gather_choices(m, &tape))
-		return fail(m, SL_OPENAI_ERROR_ANSWER, "a part of it cannot be moderated");
+		return fail_form(m, "a part of it cannot be moderated");
 	if (!m->pending_len && !m->held.len) /* it says nothing, and waits for nothing */
 		return SL_FILTER_PASS;
 	if (holds && (sl_text_append(&m->held, data, len) || sl_text_append_char(&m->held, '\n')))
-		return fail(m, SL_OPENAI_ERROR_ANSWER, "there is no memory to moderate it");
+		return fail_form(m, "there is no memory to moderate it");
 	if (is_due(m))
 		ask(m);
 	m->base.full = is_full(m);
@@ -338,7 +352,7 @@ static enum sl_filter_verdict let_out(struct moderated *m, struct sl_text *out)
 	if (!len)
 		return SL_FILTER_PASS;
 	if (sl_text_append(out, m->held.data, len))
-		return fail(m, SL_OPENAI_ERROR_ANSWER, "there is no memory to moderate it");
+		return fail_form(m, "there is no memory to moderate it");
 	memmove(m->held.data, m->held.data + len, m->held.len - len);
 	sl_text_truncate(&m->held, m->held.len - len);
 	return SL_FILTER_ANEW;
@@ -352,9 +366,15 @@ static enum sl_filter_verdict more(struct sl_stage_filter *base, struct sl_text 
 
 	if (m->companion->asking)
 		return SL_FILTER_PASS;
-	if (m->companion->answer == SL_MODERATION_FLAGGED)
+	if (m->companion->answer == SL_MODERATION_FLAGGED) {
+		tell(m, SL_CHECK_MODERATION, SL_CHECK_ENDED, "flagged");
 		return fail(m, SL_OPENAI_ERROR_POLICY, "moderation flags it");
+	}
 	if (m->companion->answer == SL_MODERATION_DOWN) {
+		if (!m->told || !m->config->moderation_open)
+			tell(m, SL_CHECK_MODERATION,
+			     m->config->moderation_open ? SL_CHECK_LET_THROUGH : SL_CHECK_ENDED,
+			     "no answer");
 		if (!m->told)
 			m->base.step(&m->base, SL_STEP_VALIDATE_UNMODERATED);
 		m->told = true;

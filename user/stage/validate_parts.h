@@ -12,6 +12,7 @@
 #define SL_VALIDATE_TOOLS_MAX	  128u
 #define SL_VALIDATE_SCRATCH_MAX	  (64u << 20)
 #define SL_VALIDATE_SCRATCH_BLOCK 16384u
+#define SL_VALIDATE_WHAT_BYTES	  64u /* of a keyword and a place */
 
 /* ---- schemas of a request (validate_rules.c) ------------------------------------------------ */
 
@@ -90,24 +91,33 @@ enum sl_moderation sl_validate_moderate(struct sl_stage *stage, struct sl_span b
 enum sl_moderation sl_validate_moderate_text(struct sl_stage *stage, struct sl_span text,
 					     struct sl_text *why);
 
+/* A wrong answer: what the model said, and why it is wrong. */
+struct sl_validate_fault {
+	struct sl_error reason;
+	struct sl_span said;
+	enum sl_check check;
+	char what[SL_VALIDATE_WHAT_BYTES]; /* as of struct sl_checked; "": nothing more to say */
+};
+
 /* ---- is it an answer? (validate_answer.c) ------------------------------------------------------- */
 
 /* Does a route look for anything of this? */
 bool sl_validate_judges(const struct sl_config_validate *v);
 
-/* Is this text wrong as an answer to the body? Then reason says why, as the model is told. */
+/* Is this text wrong as an answer to the body? Then the fault's reason says why, as the model is told. */
 bool sl_validate_is_poor(const struct sl_config_validate *v, struct sl_span body,
-			 struct sl_span text, struct sl_error *reason);
+			 struct sl_span text, struct sl_validate_fault *fault);
 
-/* Does this text lack the route's citation_pattern, or a chunk in it that was given? Reason as above. */
+/* Does this text lack the route's citation_pattern, or a chunk in it that was given? Fault as above. */
 bool sl_validate_is_uncited(const struct sl_stage *stage, struct sl_span text,
-			    struct sl_error *reason);
+			    struct sl_validate_fault *fault);
 
 /* Lists of a route, held. */
 struct sl_validate_held {
 	struct sl_pattern_list *lists[SL_CONFIG_PATHS_MAX];
 	uint64_t *matches[SL_CONFIG_PATHS_MAX];
 	uint32_t count;
+	uint32_t missing; /* the one that was never loaded, where that is the failure */
 	uint64_t version; /* of all of them */
 };
 
@@ -120,6 +130,26 @@ void sl_validate_release(struct sl_validate_held *held);
 void sl_validate_screen(uint32_t kinds, enum sl_config_found found,
 			const struct sl_validate_held *held, bool block, struct sl_screen *screen);
 
+/* sl_schema_check() of a part of an answer, with the place for the fault. */
+int sl_validate_check_schema(const struct sl_schema *schema, struct sl_span text,
+			     struct sl_arena *scratch, struct sl_validate_fault *fault);
+
+/* Whom an owner tells what a check did: the stage, or a filter. */
+typedef void sl_validate_tell_fn(void *owner, const struct sl_checked *checked);
+
+/* A list's file without its folders. lists NULL, or number beyond: NULL. */
+const char *sl_validate_list_name(const struct sl_config_paths *lists, uint32_t number);
+
+/*
+ * What a screen did since it was asked last: each kind and each list that it replaced something of; and the
+ * newest match alone, which ended it all, as done says.
+ */
+void sl_validate_tell(struct sl_screen *screen, const struct sl_config_paths *lists, bool is_answer,
+		      sl_validate_tell_fn *tell, void *owner);
+void sl_validate_tell_stop(const struct sl_screen *screen, const struct sl_config_paths *lists,
+			   bool is_answer, enum sl_check_done done, sl_validate_tell_fn *tell,
+			   void *owner);
+
 /* The first kind that a screen found, for texts. */
 const char *sl_validate_found(const struct sl_screen *screen);
 
@@ -131,12 +161,6 @@ const char *sl_validate_found(const struct sl_screen *screen);
 uint64_t sl_validate_version(const struct sl_config_validate *v, const char *moderation);
 
 /* ---- the checks of a text (validate_check.c) --------------------------------------------------- */
-
-/* A wrong answer: what the model said, and why it is wrong. */
-struct sl_validate_fault {
-	struct sl_error reason;
-	struct sl_span said;
-};
 
 /* All of it on the loop's thread, but what sl_validate_check_...() hand over while they wait. */
 struct sl_validate_check {

@@ -178,6 +178,7 @@ bool sl_validate_hold(struct sl_validate_lists *lists, const struct sl_config_pa
 	for (uint32_t i = 0; i < paths->count; i++) {
 		if (!sl_validate_lists_get(lists, paths->paths[i], &list)) {
 			sl_validate_release(held);
+			held->missing = i;
 			return false;
 		}
 		held->lists[held->count] = list.patterns;

@@ -221,6 +221,12 @@ static void note(struct sl_screen *screen, const struct sl_pii_match *match, uin
 {
 	screen->found |= 1u << match->kind;
 	screen->count++;
+	screen->untold[match->kind]++;
+	screen->last_kind = match->kind;
+	if (match->kind == SL_PII_NONE) {
+		screen->untold_lists[list]++;
+		screen->last_list = (uint8_t)list;
+	}
 	if (match->kind == SL_PII_NONE && screen->list_matches)
 		__atomic_add_fetch(screen->list_matches[list], 1, __ATOMIC_RELAXED);
 }

@@ -39,6 +39,10 @@ struct sl_screen {
 	uint8_t mode;
 	unsigned int found; /* kinds, a bit each; SL_SCREEN_LISTED: one of the lists */
 	uint32_t count;	    /* matches */
+	/* of them, what nobody was told of so far: sl_validate_tell() */
+	uint32_t untold[SL_PII_COUNT]; /* NONE: of lists */
+	uint32_t untold_lists[SL_SCREEN_LISTS_MAX];
+	uint8_t last_kind, last_list; /* of the newest match; NONE: last_list's */
 };
 
 #define SL_SCREEN_LISTED 1u

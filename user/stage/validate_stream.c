@@ -34,6 +34,7 @@ struct channel {
 	uint32_t choice;
 	uint32_t call; /* ARGUMENTS: its index */
 	struct sl_screen screen;
+	uint32_t told;			  /* of its matches */
 	struct sl_text whole;		  /* as the model said it, where a schema wants it */
 	struct sl_schema_stream *growing; /* whether it can still become what that wants */
 	struct sl_text sent;		  /* arguments as they went out */
@@ -44,7 +45,8 @@ struct filter {
 	struct sl_stage_filter base;
 	bool screens;
 	struct sl_validate_held held;
-	struct sl_screen screen; /* what those of channels begin as */
+	const struct sl_config_paths *lists; /* the route's */
+	struct sl_screen screen;	     /* what those of channels begin as */
 	bool has_rules;
 	struct sl_validate_rules rules;
 	struct sl_arena arena;	 /* of one chunk */
@@ -62,7 +64,15 @@ struct filter {
 	bool changed;
 };
 
-static int fail(struct filter *f, enum sl_openai_error_id id, const char *why)
+static void tell(void *owner, const struct sl_checked *checked)
+{
+	struct filter *f = owner;
+
+	f->base.checked(&f->base, checked);
+}
+
+/* Ends it; whoever found why has told so. */
+static int end_with(struct filter *f, enum sl_openai_error_id id, const char *why)
 {
 	f->base.error = (struct sl_openai_error){.id = id, .object = why};
 	f->base.step(&f->base, SL_STEP_VALIDATE_ENDED);
@@ -71,6 +81,22 @@ static int fail(struct filter *f, enum sl_openai_error_id id, const char *why)
 		f->base.error.detail = why;
 	}
 	return -EPERM;
+}
+
+/* what: NULL for nothing more to say. */
+static int fail(struct filter *f, enum sl_openai_error_id id, enum sl_check check, const char *what,
+		const char *why)
+{
+	tell(f, &(struct sl_checked){
+			.check = check, .done = SL_CHECK_ENDED, .is_answer = true, .what = what});
+	return end_with(f, id, why);
+}
+
+/* By the newest match of the channel's screen. */
+static int fail_screen(struct filter *f, const struct channel *c, const char *why)
+{
+	sl_validate_tell_stop(&c->screen, f->lists, true, SL_CHECK_ENDED, tell, f);
+	return end_with(f, SL_OPENAI_ERROR_POLICY, why);
 }
 
 static struct channel *channel_of(struct filter *f, enum channel_kind kind, uint32_t choice,
@@ -134,6 +160,18 @@ static const struct sl_schema *schema_of(const struct filter *f, const struct ch
 	return c->tool ? sl_validate_rules_tool(&f->rules, sl_span_string(c->tool)) : NULL;
 }
 
+/* It cannot end well. By which keyword is known of a text that is whole, though its stream goes on. */
+static int fail_schema(struct filter *f, const struct channel *c, const struct sl_schema *schema,
+		       const char *why)
+{
+	struct sl_validate_fault fault;
+	int rc = sl_validate_check_schema(schema, sl_text_span(&c->whole), &f->scratch, &fault);
+	bool known = rc == -EINVAL && strcmp(fault.what, "json") != 0;
+
+	sl_arena_reset(&f->scratch);
+	return fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_SCHEMA, known ? fault.what : NULL, why);
+}
+
 /* The text so far: a stream that cannot end well is ended at once. */
 static int check_so_far(struct filter *f, struct channel *c)
 {
@@ -145,7 +183,7 @@ static int check_so_far(struct filter *f, struct channel *c)
 	if (c->growing)
 		why = sl_schema_stream_feed(c->growing, sl_text_string(&c->whole), c->whole.len,
 					    &f->scratch);
-	return why ? fail(f, SL_OPENAI_ERROR_ANSWER, why) : 0;
+	return why ? fail_schema(f, c, schema, why) : 0;
 }
 
 /* Feeds a text; what may go out is in f->piece. */
@@ -156,7 +194,8 @@ static int feed(struct filter *f, struct channel *c, struct sl_span text, bool f
 	sl_text_reset(&f->piece);
 	if (is_checked(f, c)) {
 		if (sl_text_append(&c->whole, text.data, text.len))
-			return fail(f, SL_OPENAI_ERROR_ANSWER, "it is too long to be checked");
+			return fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_FORM, NULL,
+				    "it is too long to be checked");
 		rc = check_so_far(f, c);
 		if (rc)
 			return rc;
@@ -165,9 +204,13 @@ static int feed(struct filter *f, struct channel *c, struct sl_span text, bool f
 		return sl_text_append(&f->piece, text.data, text.len);
 	rc = sl_screen_feed(&c->screen, text.data, text.len, final, &f->piece);
 	if (rc == -EPERM)
-		return fail(f, SL_OPENAI_ERROR_POLICY, "the answer holds what may not be told");
+		return fail_screen(f, c, "the answer holds what may not be told");
 	if (!rc && c->kind == CHANNEL_ARGUMENTS)
 		rc = sl_text_append(&c->sent, sl_text_string(&f->piece), f->piece.len);
+	if (!rc && c->screen.count != c->told) {
+		c->told = c->screen.count;
+		sl_validate_tell(&c->screen, f->lists, true, tell, f);
+	}
 	if (c->screen.count && !f->redacted) {
 		f->redacted = true;
 		f->base.step(&f->base, SL_STEP_VALIDATE_REDACTED);
@@ -183,7 +226,8 @@ static int pass_string(struct filter *f, struct channel *c, uint32_t node, bool 
 	int rc;
 
 	if (!c)
-		return fail(f, SL_OPENAI_ERROR_ANSWER, "it has too many parts to be checked");
+		return fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_FORM, NULL,
+			    "it has too many parts to be checked");
 	if (!sl_json_tape_string(f->tape, node, &f->arena, &text))
 		return -ENOMEM;
 	rc = feed(f, c, text, final);
@@ -250,21 +294,21 @@ static int write_held(struct filter *f, const struct channel *c, uint32_t choice
 /* A channel's text is whole: is it what it should be? */
 static int check_channel(struct filter *f, const struct channel *c)
 {
+	struct sl_validate_fault fault;
 	const struct sl_schema *schema;
 	int rc;
 
 	if (c->kind == CHANNEL_ARGUMENTS && c->screen.count &&
 	    sl_json_check(sl_text_string(&c->sent), c->sent.len, NULL))
-		return fail(f, SL_OPENAI_ERROR_POLICY,
-			    "arguments of a call hold what may not be told");
+		return fail_screen(f, c, "arguments of a call hold what may not be told");
 	schema = is_checked(f, c) ? schema_of(f, c) : NULL;
 	if (!schema)
 		return 0;
-	rc = sl_schema_check(schema, sl_text_string(&c->whole), c->whole.len, &f->scratch, NULL);
+	rc = sl_validate_check_schema(schema, sl_text_span(&c->whole), &f->scratch, &fault);
 	sl_arena_reset(&f->scratch);
 	if (!rc)
 		return 0;
-	return fail(f, SL_OPENAI_ERROR_ANSWER,
+	return fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_SCHEMA, fault.what,
 		    rc == -EINVAL ? "it is not as its schema says"
 				  : "it is too much to be checked");
 }
@@ -353,7 +397,8 @@ static enum sl_filter_verdict data_chunk(struct sl_stage_filter *base, const cha
 	f->out = out;
 	rc = sl_json_tape_make(data, len, &f->arena, &tape);
 	if (rc)
-		rc = fail(f, SL_OPENAI_ERROR_ANSWER, "a part of it cannot be checked");
+		rc = fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_FORM, NULL,
+			  "a part of it cannot be checked");
 	else
 		rc = pass_choices(f);
 	if (rc == -EPERM)
@@ -363,7 +408,8 @@ static enum sl_filter_verdict data_chunk(struct sl_stage_filter *base, const cha
 	sl_text_append(&f->anew, data + f->copied, len - f->copied);
 	sl_text_append_char(&f->anew, '\n');
 	if (rc || f->anew.error || sl_text_append_span(out, sl_text_span(&f->anew))) {
-		fail(f, SL_OPENAI_ERROR_ANSWER, "there is no memory to check it");
+		fail(f, SL_OPENAI_ERROR_ANSWER, SL_CHECK_FORM, NULL,
+		     "there is no memory to check it");
 		return SL_FILTER_FAIL;
 	}
 	return SL_FILTER_ANEW;
@@ -438,6 +484,7 @@ int sl_validate_filter(struct sl_stage *stage, struct sl_stage_filter **ret_filt
 	}
 	f->screens = v->pii_out || v->lists_out.count;
 	sl_validate_screen(v->pii_out, v->pii_out_found, &f->held, v->lists_out_block, &f->screen);
+	f->lists = &v->lists_out;
 	f->model = stage->route->model;
 	sl_arena_init(&f->arena, 0, ARENA_BYTES_MAX);
 	sl_arena_init(&f->scratch, 0, ARENA_BYTES_MAX);

@@ -20,6 +20,7 @@ struct check {
 	struct sl_json_tape tape;
 	struct sl_arena *scratch;
 	struct sl_error *reason;
+	struct sl_schema_place *place; /* NULL: nobody asks */
 	uint32_t *work;
 	uint64_t steps;
 	uint32_t depth;
@@ -60,8 +61,41 @@ static void write_path(struct check *c, struct sl_text *out)
 	}
 }
 
+/* The node of that number below a list or an object, and how many stand before it. */
+static uint32_t find_child(const struct check *c, uint32_t parent, uint32_t child, bool is_index,
+			   uint32_t *ret_number)
+{
+	const struct sl_json_node *nodes = c->tape.nodes;
+	uint32_t at = parent + 1, number = 0;
+
+	while (is_index ? number < child : at != child && number < nodes[parent].count) {
+		at = is_index ? nodes[at].next : nodes[at + 1].next;
+		number++;
+	}
+	*ret_number = number;
+	return is_index ? at : at + 1;
+}
+
+/* The path without a name in it: a member is {n}, the nth of its object in the text. */
+static void write_place(const struct check *c, const char *keyword, struct sl_schema_place *place)
+{
+	struct sl_text out;
+	uint32_t node = 0, number;
+
+	place->keyword = keyword;
+	place->path[0] = '\0';
+	sl_text_init_fixed(&out, place->path, sizeof(place->path));
+	for (uint32_t i = 0; i < c->path_count && !out.error; i++) {
+		bool is_index = c->is_index & UINT64_C(1) << i;
+
+		node = find_child(c, node, c->path[i], is_index, &number);
+		sl_text_printf(&out, is_index ? "/%u" : "/{%u}", is_index ? number : number + 1);
+	}
+}
+
 /* Always false. The first reason stays. */
-__attribute__((format(printf, 2, 3))) static bool fail(struct check *c, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool fail(struct check *c, const char *keyword,
+						       const char *format, ...)
 {
 	char memory[SL_ERROR_TEXT_SIZE / 2];
 	struct sl_text path;
@@ -70,6 +104,8 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct check *c, const ch
 
 	if (c->quiet || !c->reason || c->reason->text[0])
 		return false;
+	if (c->place)
+		write_place(c, keyword, c->place);
 	sl_text_init_fixed(&path, memory, sizeof(memory));
 	write_path(c, &path);
 	len = snprintf(c->reason->text, sizeof(c->reason->text),
@@ -196,7 +232,7 @@ static bool fail_type(struct check *c, const struct sl_schema_node *s, uint32_t 
 			sl_text_printf(&wanted, "%s%s", wanted.len ? " or " : "", type_name(type));
 	if (s->types & SL_SCHEMA_TYPE_INTEGER)
 		sl_text_printf(&wanted, "%sinteger", wanted.len ? " or " : "");
-	return fail(c, "expected %s, found %s", sl_text_string(&wanted),
+	return fail(c, "type", "expected %s, found %s", sl_text_string(&wanted),
 		    type_name(at(c, node)->type));
 }
 
@@ -236,7 +272,7 @@ static bool check_values(struct check *c, const struct sl_schema_node *s, uint32
 
 	if (s->has_const && !equal(c, &c->tape, node, own, s->const_node)) {
 		raw = sl_json_tape_raw(own, s->const_node);
-		return fail(c, "expected the value %.*s",
+		return fail(c, "const", "expected the value %.*s",
 			    (int)(raw.len < EXCERPT ? raw.len : EXCERPT), raw.data);
 	}
 	if (!s->has_enum)
@@ -247,7 +283,8 @@ static bool check_values(struct check *c, const struct sl_schema_node *s, uint32
 		if (equal(c, &c->tape, node, own, child))
 			return true;
 	raw = sl_json_tape_raw(own, s->enum_node);
-	return fail(c, "expected one of %.*s", (int)(raw.len < 160 ? raw.len : 160), raw.data);
+	return fail(c, "enum", "expected one of %.*s", (int)(raw.len < 160 ? raw.len : 160),
+		    raw.data);
 }
 
 static bool check_number(struct check *c, const struct sl_schema_node *s, uint32_t node)
@@ -261,17 +298,17 @@ static bool check_number(struct check *c, const struct sl_schema_node *s, uint32
 	if (s->has_minimum) {
 		order = sl_schema_number_compare(&n, &s->minimum);
 		if (order < 0 || (order == 0 && s->above))
-			return fail(c, "expected a number %s %g",
+			return fail(c, "minimum", "expected a number %s %g",
 				    s->above ? "above" : "of at least", s->minimum.value);
 	}
 	if (s->has_maximum) {
 		order = sl_schema_number_compare(&n, &s->maximum);
 		if (order > 0 || (order == 0 && s->below))
-			return fail(c, "expected a number %s %g", s->below ? "below" : "of at most",
-				    s->maximum.value);
+			return fail(c, "maximum", "expected a number %s %g",
+				    s->below ? "below" : "of at most", s->maximum.value);
 	}
 	if (s->has_multiple && !sl_schema_number_divides(&s->multiple, &n))
-		return fail(c, "expected a multiple of %g", s->multiple.value);
+		return fail(c, "multipleOf", "expected a multiple of %g", s->multiple.value);
 	return true;
 }
 
@@ -310,18 +347,19 @@ static bool check_string(struct check *c, const struct sl_schema_node *s, uint32
 	if (s->length_min > text.len / 4 || s->length_max < text.len) {
 		count = characters(text);
 		if (count < s->length_min)
-			return fail(c, "expected at least %u characters, found %u", s->length_min,
-				    count);
+			return fail(c, "minLength", "expected at least %u characters, found %u",
+				    s->length_min, count);
 		if (count > s->length_max)
-			return fail(c, "expected at most %u characters, found %u", s->length_max,
-				    count);
+			return fail(c, "maxLength", "expected at most %u characters, found %u",
+				    s->length_max, count);
 	}
 	if (s->pattern && !matches(c, s->pattern, text))
-		return fail(c, "does not match the pattern %.*s",
+		return fail(c, "pattern", "does not match the pattern %.*s",
 			    (int)(s->pattern->text.len < 160 ? s->pattern->text.len : 160),
 			    s->pattern->text.data);
 	if (!sl_schema_format_holds(s->format, text))
-		return fail(c, "is not of the format %s", sl_schema_format_name(s->format));
+		return fail(c, "format", "is not of the format %s",
+			    sl_schema_format_name(s->format));
 	return true;
 }
 
@@ -351,7 +389,8 @@ static bool check_unique(struct check *c, uint32_t node)
 
 		for (uint32_t j = i + 1; j < at(c, node)->count; j++, b = at(c, b)->next)
 			if (equal(c, &c->tape, a, &c->tape, b))
-				return fail(c, "the items %u and %u are the same", i, j);
+				return fail(c, "uniqueItems", "the items %u and %u are the same", i,
+					    j);
 		if (c->rc)
 			return false;
 	}
@@ -369,9 +408,9 @@ static bool check_contains(struct check *c, const struct sl_schema_node *s, uint
 	if (c->rc)
 		return false;
 	if (found < s->contains_min)
-		return fail(c, "too few items are as \"contains\" wants them");
+		return fail(c, "contains", "too few items are as \"contains\" wants them");
 	if (found > s->contains_max)
-		return fail(c, "too many items are as \"contains\" wants them");
+		return fail(c, "maxContains", "too many items are as \"contains\" wants them");
 	return true;
 }
 
@@ -380,9 +419,11 @@ static bool check_array(struct check *c, const struct sl_schema_node *s, uint32_
 	uint32_t count = at(c, node)->count, child = node + 1;
 
 	if (count < s->items_min)
-		return fail(c, "expected at least %u items, found %u", s->items_min, count);
+		return fail(c, "minItems", "expected at least %u items, found %u", s->items_min,
+			    count);
 	if (count > s->items_max)
-		return fail(c, "expected at most %u items, found %u", s->items_max, count);
+		return fail(c, "maxItems", "expected at most %u items, found %u", s->items_max,
+			    count);
 	if (s->prefix.count || s->items)
 		for (uint32_t i = 0; i < count; i++, child = at(c, child)->next) {
 			const struct sl_schema_node *item =
@@ -444,7 +485,8 @@ static bool check_member(struct check *c, const struct sl_schema_node *s, uint32
 	}
 	if (s->additional && !spoken_of) {
 		if (s->additional->never)
-			return fail(c, "the property \"%.*s\" is not allowed",
+			return fail(c, "additionalProperties",
+				    "the property \"%.*s\" is not allowed",
 				    (int)(name.len < EXCERPT ? name.len : EXCERPT), name.data);
 		if (!check_at(c, s->additional, key + 1, key, false))
 			return false;
@@ -456,7 +498,7 @@ static bool fail_required(struct check *c, const struct sl_schema_node *s, const
 {
 	for (uint32_t i = 0; i < s->name_count; i++)
 		if (s->names[i].required && !(seen[i / 64] & UINT64_C(1) << i % 64))
-			return fail(c, "the property \"%.*s\" is missing",
+			return fail(c, "required", "the property \"%.*s\" is missing",
 				    (int)(s->names[i].name.len < EXCERPT ? s->names[i].name.len
 									 : EXCERPT),
 				    s->names[i].name.data);
@@ -480,7 +522,8 @@ static bool check_dependents(struct check *c, const struct sl_schema_node *s, ui
 			return false;
 		for (uint32_t j = 0; j < d->required_count; j++)
 			if (!has_member(c, node, d->required[j]))
-				return fail(c, "the property \"%.*s\" is missing beside \"%.*s\"",
+				return fail(c, "dependentRequired",
+					    "the property \"%.*s\" is missing beside \"%.*s\"",
 					    (int)d->required[j].len, d->required[j].data,
 					    (int)d->name.len, d->name.data);
 	}
@@ -493,9 +536,11 @@ static bool check_object(struct check *c, const struct sl_schema_node *s, uint32
 	uint32_t count = at(c, node)->count, key = node + 1, turn = 0;
 
 	if (count < s->members_min)
-		return fail(c, "expected at least %u properties, found %u", s->members_min, count);
+		return fail(c, "minProperties", "expected at least %u properties, found %u",
+			    s->members_min, count);
 	if (count > s->members_max)
-		return fail(c, "expected at most %u properties, found %u", s->members_max, count);
+		return fail(c, "maxProperties", "expected at most %u properties, found %u",
+			    s->members_max, count);
 	if (s->required_count) {
 		seen = s->name_count <= 64 ? &few
 					   : sl_arena_array(c->scratch, (s->name_count + 63) / 64,
@@ -555,15 +600,16 @@ static bool check_combined(struct check *c, const struct sl_schema_node *s, uint
 		if (!check_node(c, s->all.nodes[i], node))
 			return false;
 	if (s->any.count && !count_holding(c, &s->any, node, 1))
-		return fail(c, "matches none of the %u alternatives of anyOf", s->any.count);
+		return fail(c, "anyOf", "matches none of the %u alternatives of anyOf",
+			    s->any.count);
 	if (s->one.count) {
 		count = count_holding(c, &s->one, node, 2);
 		if (count != 1)
-			return fail(c, "matches %s of the %u alternatives of oneOf",
+			return fail(c, "oneOf", "matches %s of the %u alternatives of oneOf",
 				    count ? "more than one" : "none", s->one.count);
 	}
 	if (s->none && holds_quietly(c, s->none, node))
-		return fail(c, "matches what \"not\" excludes");
+		return fail(c, "not", "matches what \"not\" excludes");
 	if (s->condition && (s->then || s->otherwise) && !c->rc) {
 		const struct sl_schema_node *next =
 			holds_quietly(c, s->condition, node) ? s->then : s->otherwise;
@@ -595,7 +641,7 @@ static bool check_node(struct check *c, const struct sl_schema_node *s, uint32_t
 	bool ok;
 
 	if (s->never)
-		return fail(c, "nothing is allowed here");
+		return fail(c, "false", "nothing is allowed here");
 	if (c->depth == SL_SCHEMA_DEPTH_MAX)
 		return give_up(c, -E2BIG);
 	if (!spend(c, 1))
@@ -611,14 +657,20 @@ static bool check_node(struct check *c, const struct sl_schema_node *s, uint32_t
 
 static int check(const struct sl_schema *schema, const struct sl_schema_node *node,
 		 const char *text, size_t len, struct sl_arena *scratch, struct sl_error *reason,
-		 uint64_t *steps)
+		 struct sl_schema_place *place, uint64_t *steps)
 {
-	struct check c = {.schema = schema, .scratch = scratch, .reason = reason, .steps = *steps};
+	struct check c = {.schema = schema,
+			  .scratch = scratch,
+			  .reason = reason,
+			  .place = place,
+			  .steps = *steps};
 	int rc = sl_json_tape_make(text, len, scratch, &c.tape);
 	bool ok;
 
 	if (reason)
 		reason->text[0] = '\0';
+	if (place)
+		*place = (struct sl_schema_place){.keyword = rc ? "json" : ""};
 	if (rc == SL_JSON_TAPE_NO_MEMORY || rc == SL_JSON_TAPE_TOO_LARGE)
 		return sl_error_set(reason, rc == SL_JSON_TAPE_NO_MEMORY ? -ENOMEM : -E2BIG,
 				    "the text is too large to be checked");
@@ -627,6 +679,8 @@ static int check(const struct sl_schema *schema, const struct sl_schema_node *no
 				    sl_json_tape_bad_text(rc));
 	ok = check_node(&c, node, 0);
 	*steps = c.steps;
+	if (c.rc && place)
+		*place = (struct sl_schema_place){.keyword = "effort"};
 	if (c.rc)
 		return sl_error_set(reason, c.rc,
 				    "checking the text against its schema takes too much");
@@ -636,15 +690,22 @@ static int check(const struct sl_schema *schema, const struct sl_schema_node *no
 int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len,
 		    struct sl_arena *scratch, struct sl_error *reason)
 {
+	return sl_schema_check_place(schema, text, len, scratch, reason, NULL);
+}
+
+int sl_schema_check_place(const struct sl_schema *schema, const char *text, size_t len,
+			  struct sl_arena *scratch, struct sl_error *reason,
+			  struct sl_schema_place *ret_place)
+{
 	uint64_t steps = SL_SCHEMA_STEPS_MAX;
 
-	return check(schema, schema->root, text, len, scratch, reason, &steps);
+	return check(schema, schema->root, text, len, scratch, reason, ret_place, &steps);
 }
 
 int sl_schema_check_part(const struct sl_schema *schema, const struct sl_schema_node *node,
 			 const char *text, size_t len, struct sl_arena *scratch, uint64_t *steps)
 {
-	return check(schema, node, text, len, scratch, NULL, steps);
+	return check(schema, node, text, len, scratch, NULL, NULL, steps);
 }
 
 void sl_schema_free(struct sl_schema **schema)

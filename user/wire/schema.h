@@ -69,6 +69,18 @@ void sl_schema_free(struct sl_schema **schema);
 int sl_schema_check(const struct sl_schema *schema, const char *text, size_t len,
 		    struct sl_arena *scratch, struct sl_error *reason);
 
+/* What failed, told without a word of the text or of the schema's author. */
+struct sl_schema_place {
+	const char *
+		keyword; /* "required"; "json": it is none; "effort": it takes too much; constant */
+	char path[40];	 /* "/{2}/0": item 0 of the text's second member; cut; "": the top */
+};
+
+/* sl_schema_check() that says where as well, when it is not 0; reason must not be NULL. */
+int sl_schema_check_place(const struct sl_schema *schema, const char *text, size_t len,
+			  struct sl_arena *scratch, struct sl_error *reason,
+			  struct sl_schema_place *ret_place);
+
 /* ---- cache --------------------------------------------------------------------------------- */
 
 #define SL_SCHEMA_CACHE_ENTRIES_MAX 128u

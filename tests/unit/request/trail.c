@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include "user/base/clock.h"
 #include "user/request/trail.h"
+#include "user/request/trail_check.h"
 
 #define MEASURED_REQUESTS 2000000u
 #define MEASURED_NOTES	  6u
@@ -126,6 +127,69 @@ static void test_overtaken(void **unused)
 	sl_trails_fini(&trails);
 }
 
+static void checked(const struct sl_trail_ref *ref, enum sl_check check, enum sl_check_done done,
+		    bool is_answer, uint32_t number, const char *what)
+{
+	sl_trail_check_note(ref, 0, &(struct sl_checked){check, done, is_answer, number, what});
+}
+
+/* The event in words: "pii answer redacted email times=3". */
+static const char *words_of(const struct sl_trail *trail, uint16_t event)
+{
+	static char text[256];
+	struct sl_trail_check_words words = sl_trail_check_words_of(trail, &trail->events[event]);
+
+	assert_int_equal(trail->events[event].kind, SL_TRAIL_CHECK);
+	snprintf(text, sizeof(text), "%s %s %s %s %s=%u", words.check, words.of, words.done,
+		 words.what ? words.what : "-", words.number_name ? words.number_name : "-",
+		 words.number);
+	return text;
+}
+
+/* What is taken out again and again is one event; what is done once is one each. */
+static void test_checks(void **unused)
+{
+	struct sl_trails trails;
+	struct sl_trail_ref ref, none = {0};
+	struct sl_trail trail;
+	char longest[2 * SL_TRAIL_TEXTS_BYTES];
+
+	(void)unused;
+	sl_trails_init(&trails);
+	ref = sl_trail_begin(&trails, "a", 0);
+	checked(&none, SL_CHECK_PII, SL_CHECK_REDACTED, true, 1, "email");
+	checked(&ref, SL_CHECK_PII, SL_CHECK_REDACTED, false, 1, "email");
+	checked(&ref, SL_CHECK_PII, SL_CHECK_REDACTED, true, 1, "email");
+	checked(&ref, SL_CHECK_PII, SL_CHECK_REDACTED, true, 2, "email");
+	checked(&ref, SL_CHECK_PII, SL_CHECK_REDACTED, true, 1, "card");
+	checked(&ref, SL_CHECK_LIST, SL_CHECK_REDACTED, true, 70000, "names");
+	checked(&ref, SL_CHECK_LIST, SL_CHECK_REDACTED, true, 1, "names");
+	checked(&ref, SL_CHECK_SCHEMA, SL_CHECK_REPAIRED, true, 1, "type at /{1}");
+	checked(&ref, SL_CHECK_SCHEMA, SL_CHECK_REPAIRED, true, 2, "type at /{1}");
+	checked(&ref, SL_CHECK_REFUSAL, SL_CHECK_REFUSED, true, 0, NULL);
+	assert_true(sl_trails_find(&trails, "a", &trail));
+	assert_int_equal(trail.event_count, 7);
+	assert_string_equal(words_of(&trail, 0), "pii question redacted email times=1");
+	assert_string_equal(words_of(&trail, 1), "pii answer redacted email times=3");
+	assert_string_equal(words_of(&trail, 2), "pii answer redacted card times=1");
+	assert_string_equal(words_of(&trail, 3), "list answer redacted names times=65535");
+	assert_string_equal(words_of(&trail, 4), "schema answer repaired type at /{1} repair=1");
+	assert_string_equal(words_of(&trail, 5), "schema answer repaired type at /{1} repair=2");
+	assert_string_equal(words_of(&trail, 6), "refusal answer refused - -=0");
+	/* a name longer than its room is cut, and the next one has none; a new request has all of it */
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ref = sl_trail_begin(&trails, "b", 0);
+	checked(&ref, SL_CHECK_LIST, SL_CHECK_BLOCKED, false, 0, longest);
+	checked(&ref, SL_CHECK_LIST, SL_CHECK_BLOCKED, false, 0, "names");
+	assert_true(sl_trails_find(&trails, "b", &trail));
+	assert_int_equal(trail.event_count, 2);
+	assert_int_equal(strlen(sl_trail_check_words_of(&trail, &trail.events[0]).what),
+			 SL_TRAIL_TEXTS_BYTES - 1);
+	assert_null(sl_trail_check_words_of(&trail, &trail.events[1]).what);
+	sl_trails_fini(&trails);
+}
+
 static int measure(void)
 {
 	struct sl_trails trails;
@@ -151,10 +215,9 @@ static int measure(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_overtaken),
+		cmocka_unit_test(test_kept),	 cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_too_many), cmocka_unit_test(test_overtaken),
+		cmocka_unit_test(test_checks),
 	};
 
 	if (argc == 2 && strcmp(argv[1], "--measure") == 0)

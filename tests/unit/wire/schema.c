@@ -620,6 +620,44 @@ static void test_growing_runaway(void **state)
 	sl_schema_free(&schema);
 }
 
+/* Where and by which keyword, without a word of the text: its members by their number. */
+static void test_places(void **state)
+{
+	static const struct {
+		const char *schema, *text, *keyword, *path;
+	} cases[] = {
+		{"{\"type\":\"integer\"}", "\"secret\"", "type", ""},
+		{"{\"required\":[\"secret\"]}", "{\"a\":1}", "required", ""},
+		{"{\"properties\":{\"secret\":{\"items\":{\"maximum\":3}}}}",
+		 "{\"a\":[[1],{}],\"secret\":[1,4]}", "maximum", "/{2}/1"},
+		{"{\"items\":{\"additionalProperties\":false}}", "[{},{},{\"secret\":1}]",
+		 "additionalProperties", "/2"},
+		{"{\"propertyNames\":{\"maxLength\":3}}", "{\"a\":{\"x\":1},\"secret\":1}",
+		 "maxLength", "/{2}"},
+		{"{\"type\":\"object\"}", "secret", "json", ""},
+		{"{\"anyOf\":[{\"type\":\"null\"},{\"enum\":[1]}]}", "\"secret\"", "anyOf", ""},
+		/* of a path that is too long its beginning */
+		{"{\"items\":{\"$ref\":\"#\"},\"type\":\"array\"}",
+		 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"secret\"]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "type",
+		 "/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sl_schema *schema = compile(cases[i].schema);
+		struct sl_schema_place place;
+
+		sl_arena_reset(&scratch);
+		assert_int_not_equal(sl_schema_check_place(schema, cases[i].text,
+							   strlen(cases[i].text), &scratch, &error,
+							   &place),
+				     0);
+		assert_string_equal(place.keyword, cases[i].keyword);
+		assert_string_equal(place.path, cases[i].path);
+		sl_schema_free(&schema);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,7 +666,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_growing_many),	cmocka_unit_test(test_growing_budget),
 		cmocka_unit_test(test_growing_good),	cmocka_unit_test(test_growing_bad),
-		cmocka_unit_test(test_growing_runaway),
+		cmocka_unit_test(test_growing_runaway), cmocka_unit_test(test_places),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
