@@ -45,7 +45,7 @@ write_config() { # SLOTS-OF-GROWS NODE-OF-MOVES
 		  - {model: small, pools: small}
 		  - {model: grows, pools: grows}
 		  - {model: moves, pools: moves, attempts: 10, queue: {hold: 300s}}
-		  - {model: chain, pools: [held, moves], queue: {hold: 300s}}
+		  - {model: chain, pools: [held, moves], attempts: 10, queue: {hold: 300s}}
 		  - {model: tight, pools: tight}
 		  - {model: patient, pools: patient, attempts: 2, queue: {hold: 2s}}
 	END
