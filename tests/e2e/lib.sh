@@ -106,9 +106,9 @@ finish() {
 	exit 1
 }
 
-# got HOST:PORT PATH: the answer, head and all. By the shell itself: of curl and jq each call costs the processor
+# answer_to HOST:PORT PATH: the answer, head and all. By the shell itself: of curl and jq each call costs the processor
 # ten times as much, and tests ask thousands of times.
-got() {
+answer_to() {
 	local socket answer
 	{ exec {socket}<>"/dev/tcp/${1/://}"; } 2>/dev/null || return
 	printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&"$socket"
@@ -135,7 +135,7 @@ standin_kill() { # NAME: as a crash does
 # state_of PORT SUM: of numbers that the server tells, as jq would have it: ".running + .waiting"; state_is: is it so?
 state_of() {
 	local text=$2 state
-	state=$(got "127.0.0.1:$(($1 + 1000))" /state)
+	state=$(answer_to "127.0.0.1:$(($1 + 1000))" /state)
 	[[ $state ]] || return
 	while [[ $text =~ \.([a-z_]+) ]]; do
 		local name=${BASH_REMATCH[0]}
@@ -148,7 +148,7 @@ state_of() {
 state_is() { [[ $(state_of "$1" "$2") == 1 ]]; }
 
 # ---- the daemon -------------------------------------------------------------------------------
-healthy() { [[ $(got "${url#http://}" /health) == "HTTP/1.1 200 "* ]]; }
+healthy() { [[ $(answer_to "${url#http://}" /health) == "HTTP/1.1 200 "* ]]; }
 starts() { grep -sc 'level=info ready: ' "$log"; }
 all_started() { (($(starts) > ${1:-0})); } # COUNT before
 # daemon_start: with the file $config, and the words of $DAEMON_OPTIONS before it
