@@ -348,7 +348,7 @@ write_lines() {
 		# edit $state/sluice.yaml, and have it read again
 		build/sluice check $state/sluice.yaml
 		kill -HUP \$(cat $state/sluiced.pid)
-		sleep 1; tail -n 1 $state/sluiced.log
+		sleep 1; grep -E 'reloaded|stays in force' $state/sluiced.log | tail -n 1
 		# what one line, profile: critical, would set here, and why
 		sed '1i profile: critical' $state/sluice.yaml | build/sluice check --explain /dev/stdin
 		# all numbers
