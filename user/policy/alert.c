@@ -2,31 +2,25 @@
 #include "user/policy/alert.h"
 
 #include <string.h>
+#include "user/base/fnv.h"
 
 #define HOUR_MS 3600000u
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo), as Prometheus takes for its fingerprints. */
+/* FNV-1a, as Prometheus takes for its fingerprints. */
 static uint64_t mix(uint64_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211ull;
-	return (hash ^ 255u) * 1099511628211ull;
-}
-
-static uint64_t begin_hash(void)
-{
-	return 14695981039346656037ull;
+	return (sl_fnv_text(hash, text) ^ 255u) * SL_FNV_PRIME;
 }
 
 uint64_t sl_alert_who(const char *receiver)
 {
-	return mix(begin_hash(), receiver) | 1u;
+	return mix(SL_FNV_BASIS, receiver) | 1u;
 }
 
 static uint64_t fingerprint_of(const struct sl_notice *notice, enum sl_notice_kind kind,
 			       enum sl_alert_severity severity)
 {
-	uint64_t hash = mix(begin_hash(), sl_notice_kind_name(kind));
+	uint64_t hash = mix(SL_FNV_BASIS, sl_notice_kind_name(kind));
 
 	hash = mix(hash, sl_alert_severity_name(severity));
 	hash = mix(hash, sl_notice_of_name(notice->of));

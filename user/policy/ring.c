@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/policy/ring.h"
+#include "user/base/fnv.h"
 
 #include <string.h>
 
@@ -46,13 +47,10 @@ bool sl_ring_build(struct sl_ring_map *map, uint8_t *of, uint32_t *order,
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
-/* FNV-1a. */
 uint64_t sl_rings_owner(const char *pool)
 {
-	uint64_t hash = 14695981039346656037ull;
+	uint64_t hash = sl_fnv_text(SL_FNV_BASIS, pool ? pool : "");
 
-	for (; pool && *pool; pool++)
-		hash = (hash ^ (unsigned char)*pool) * 1099511628211ull;
 	return hash ? hash : 1;
 }
 

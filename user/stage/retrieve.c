@@ -8,6 +8,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/digest.h"
+#include "user/base/fnv.h"
 #include "user/base/log.h"
 #include "user/io/fiber.h"
 #include "user/stage/retrieve_grounded.h"
@@ -31,7 +32,6 @@ bool sl_retrieve_wanted(const struct sl_config_route *route)
 enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 {
 	const struct sl_config_retrieve *config = &stage->route->retrieve;
-	uint64_t hash = 14695981039346656037ull;
 	uint32_t version, candidate;
 
 	stage->vary_but_index = stage->vary;
@@ -45,9 +45,7 @@ enum sl_stage_verdict sl_retrieve_vary(struct sl_stage *stage)
 	else if (candidate &&
 		 sl_stage_rollout(stage, SL_ROLLOUT_INDEX, sl_span_string(config->index)))
 		version = candidate;
-	for (const char *at = config->index; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * 1099511628211ull;
-	stage->vary ^= (hash ^ version) * 1099511628211ull;
+	stage->vary ^= (sl_fnv_text(SL_FNV_BASIS, config->index) ^ version) * SL_FNV_PRIME;
 	return SL_STAGE_GO_ON;
 }
 

@@ -3,9 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define FNV_BASIS 14695981039346656037ull
-#define FNV_PRIME 1099511628211ull
+#include "user/base/fnv.h"
 
 /*
  * Answers that the one gave are not the other's. By the salt, name and start of the roll-out: the ids begin anew
@@ -13,11 +11,7 @@
  */
 static void mix(struct sl_stage *stage, const char *salt)
 {
-	uint64_t hash = FNV_BASIS;
-
-	for (; *salt; salt++)
-		hash = (hash ^ (unsigned char)*salt) * FNV_PRIME;
-	stage->vary ^= hash;
+	stage->vary ^= sl_fnv_text(SL_FNV_BASIS, salt);
 }
 
 /* The configuration was chosen before there was a stage; here it is told. */
